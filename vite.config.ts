@@ -1,0 +1,92 @@
+import { existsSync } from "node:fs";
+import { playwright } from "@vitest/browser-playwright";
+import { chromium } from "playwright";
+import { defaultClientConditions, defaultServerConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+/** Packages resolve to their TypeScript source: nothing has to be built before a test. */
+const SOURCE = "@tributary/source";
+
+/** SharedArrayBuffer, and so WASM threads, exists only in cross-origin isolated pages. */
+const ISOLATION = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};
+
+const resolve = { conditions: [SOURCE, ...defaultClientConditions] };
+const ssr = {
+  resolve: {
+    conditions: [SOURCE, ...defaultServerConditions],
+    externalConditions: [SOURCE],
+  },
+};
+
+/** CHROME_PATH, a system Chromium, or Playwright's own. */
+function chromiumPath(): string | undefined {
+  const candidates = [
+    process.env.CHROME_PATH,
+    "/usr/bin/chromium",
+    "/usr/bin/google-chrome",
+    "/usr/bin/chromium-browser",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    chromium.executablePath(),
+  ];
+  return candidates.find((path) => path !== undefined && path !== "" && existsSync(path));
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve,
+        ssr,
+        test: {
+          name: "unit",
+          environment: "node",
+          include: [
+            "packages/*/test/**/*.test.ts",
+            "coordinator/test/**/*.test.ts",
+            "test/shape/**/*.test.ts",
+          ],
+          exclude: ["**/*.browser.test.ts", "**/node_modules/**"],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        resolve,
+        server: { headers: ISOLATION },
+        worker: { format: "es" },
+        optimizeDeps: { exclude: ["onnxruntime-web"] },
+        test: {
+          name: "browser",
+          include: ["packages/*/test/**/*.browser.test.ts", "test/browser/**/*.browser.test.ts"],
+          testTimeout: 60_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                ...(chromiumPath() === undefined ? {} : { executablePath: chromiumPath()! }),
+                args: ["--no-sandbox", "--enable-unsafe-webgpu", "--disable-background-networking"],
+              },
+            }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: "e2e",
+          environment: "node",
+          include: ["test/{e2e,chaos,load,docs,conformance}/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
