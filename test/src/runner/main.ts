@@ -1,0 +1,177 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ensureChromium } from "./chromium.ts";
+import type { ProjectSummary } from "./reporter.ts";
+
+const PROJECTS = ["unit", "browser", "e2e"] as const;
+type Project = (typeof PROJECTS)[number];
+
+const HELP = `Usage: pnpm test [unit|browser|e2e ...] [options] [-- vitest arguments]
+
+Runs the type check, the linter, the formatter's check and every test: unit tests in Node, browser tests in a real
+Chromium, end-to-end tests against real processes and sockets.
+
+  unit, browser, e2e   only these projects (default: check, then all)
+  --full               the same tests with the larger counts (pnpm test:full)
+  --install-browser    when no Chromium is found, root on Debian may apt-get install it (always so when CI is set)
+  --help               this text`;
+
+interface Outcome extends ProjectSummary {
+  readonly name: string;
+  readonly seconds: number;
+  readonly ok: boolean;
+}
+
+/** Runs the projects one after the other and returns the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        full: { type: "boolean", default: false },
+        "install-browser": { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${HELP}`);
+    return 2;
+  }
+  if (parsed.values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const wanted = parsed.positionals.filter((word): word is Project =>
+    (PROJECTS as readonly string[]).includes(word),
+  );
+  const patterns = parsed.positionals.filter((word) => !(PROJECTS as readonly string[]).includes(word));
+  const projects = wanted.length > 0 ? wanted : [...PROJECTS];
+  const environment = { ...process.env, ...(parsed.values.full ? { TRIBUTARY_TEST_FULL: "1" } : {}) };
+
+  const outcomes: Outcome[] = [];
+  if (wanted.length === 0 && patterns.length === 0) outcomes.push(await check());
+  const needsBrowser = projects.includes("browser") || projects.includes("e2e");
+  const allowApt = parsed.values["install-browser"] || (process.env.CI ?? "") !== "";
+  const chromium = needsBrowser ? ensureChromium({ allowApt }) : undefined;
+  if (chromium !== undefined) environment.CHROME_PATH = chromium;
+  for (const project of projects) {
+    if (project === "browser" && chromium === undefined) {
+      console.error(
+        "browser: no Chromium. Install one (Debian: `apt-get install chromium`) or set CHROME_PATH, then run again.",
+      );
+      outcomes.push({ name: project, seconds: 0, ok: false, passed: 0, failed: 1, skipped: [] });
+      continue;
+    }
+    outcomes.push(await runProject(project, patterns, environment));
+  }
+  return report(outcomes);
+}
+
+async function check(): Promise<Outcome> {
+  const started = performance.now();
+  let ok = true;
+  for (const [command, ...args] of [
+    ["tsc", "-b"],
+    ["oxlint", "--type-aware"],
+    ["oxfmt", "--check"],
+  ]) {
+    ok = (await run(command!, args, process.env)) === 0 && ok;
+  }
+  return {
+    name: "check",
+    seconds: (performance.now() - started) / 1000,
+    ok,
+    passed: 0,
+    failed: ok ? 0 : 1,
+    skipped: [],
+  };
+}
+
+async function runProject(
+  project: Project,
+  patterns: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): Promise<Outcome> {
+  const started = performance.now();
+  const folder = mkdtempSync(join(tmpdir(), "tributary-test-"));
+  const summaryPath = join(folder, "summary.json");
+  try {
+    const reporters = ["--reporter=default", "--reporter=./test/src/runner/reporter.ts"];
+    const passNoTests = patterns.length > 0 ? ["--passWithNoTests"] : [];
+    const code = await run(
+      "vitest",
+      ["run", "--project", project, ...reporters, ...passNoTests, ...patterns],
+      {
+        ...environment,
+        TRIBUTARY_TEST_SUMMARY: summaryPath,
+      },
+    );
+    const summary = readSummary(summaryPath);
+    const unexplained = summary.skipped.filter((test) => test.reason === undefined);
+    for (const test of unexplained) console.error(`${project}: "${test.name}" was skipped without a reason`);
+    return {
+      name: project,
+      seconds: (performance.now() - started) / 1000,
+      ok: code === 0 && unexplained.length === 0,
+      ...summary,
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readSummary(path: string): ProjectSummary {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as ProjectSummary;
+  } catch {
+    return { passed: 0, failed: 1, skipped: [] };
+  }
+}
+
+function report(outcomes: readonly Outcome[]): number {
+  console.log();
+  for (const outcome of outcomes) {
+    for (const test of outcome.skipped)
+      console.log(`skipped  ${outcome.name}  ${test.name}: ${test.reason ?? "no reason given"}`);
+  }
+  for (const outcome of outcomes) {
+    const counts =
+      outcome.name === "check"
+        ? "types, lint, format"
+        : `${outcome.passed} passed, ${outcome.failed} failed, ${outcome.skipped.length} skipped`;
+    console.log(
+      `${outcome.ok ? "ok  " : "FAIL"}  ${outcome.name.padEnd(8)} ${outcome.seconds.toFixed(1).padStart(6)} s  ${counts}`,
+    );
+  }
+  const total = (pick: (outcome: Outcome) => number): number =>
+    outcomes.reduce((sum, outcome) => sum + pick(outcome), 0);
+  const failed = Math.max(
+    total((outcome) => outcome.failed),
+    outcomes.filter((outcome) => !outcome.ok).length,
+  );
+  console.log(
+    `${total((o) => o.passed)} passed, ${failed} failed, ${total((o) => o.skipped.length)} skipped`,
+  );
+  return failed === 0 ? 0 : 1;
+}
+
+function run(command: string, args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], env: environment });
+    const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+    process.on("SIGINT", forward).on("SIGTERM", forward);
+    child.on("error", (error) => {
+      console.error(`${command}: ${error.message}`);
+      resolve(1);
+    });
+    child.on("close", (code) => {
+      process.off("SIGINT", forward).off("SIGTERM", forward);
+      resolve(code ?? 1);
+    });
+  });
+}
