@@ -1,0 +1,69 @@
+import type { DType, Tensor } from "@tributary/tensor";
+
+/** What executes a graph. */
+export type EngineName = "ort-wasm" | "ort-webgpu" | "ort-node";
+
+/** Named tensors that go into a graph. The session copies or only reads them; they stay the caller's. */
+export type Feeds = Readonly<Record<string, Tensor>>;
+
+/** Named tensors that come out of a graph. They own their memory: no later run writes to it. */
+export type Outputs = Record<string, Tensor>;
+
+/** An input or output of a loaded graph. A dimension that is free at load time is `null`. */
+export interface SessionPort {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly (number | null)[];
+}
+
+export interface LoadOptions {
+  /** Rejects with `signal.reason`; a session that was built meanwhile is disposed. */
+  readonly signal?: AbortSignal;
+  /**
+   * How much the engine rewrites the graph at load. "none" loads faster and runs 3 to 5 % slower.
+   * @defaultValue "all"
+   */
+  readonly optimization?: "all" | "none";
+}
+
+export interface RunOptions {
+  /** Names of the outputs wanted. @defaultValue all */
+  readonly outputs?: readonly string[];
+  /**
+   * Rejects with `signal.reason`. A run that has not begun is dropped; one that has begun finishes and its
+   * result is discarded.
+   */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A loaded graph.
+ *
+ * Runs of one session may be started concurrently; they are executed in the order of their calls. Feeds are checked
+ * against the graph before it runs: `engine/missing-input`, `engine/unknown-input`, `engine/wrong-dtype`,
+ * `engine/wrong-shape`, `engine/unknown-output`; what the engine itself rejects is `engine/run-failed`. Disposal waits
+ * for the runs that were accepted before it, is idempotent, and every later run is `engine/session-closed`.
+ */
+export interface Session extends AsyncDisposable {
+  /** Which engine runs it. */
+  readonly engine: EngineName;
+  /** Input names, graph order. */
+  readonly inputs: readonly string[];
+  /** Output names, graph order. */
+  readonly outputs: readonly string[];
+  readonly inputPorts: readonly SessionPort[];
+  readonly outputPorts: readonly SessionPort[];
+  run(feeds: Feeds, options?: RunOptions): Promise<Outputs>;
+}
+
+/** The seam between graphs and whatever executes them. */
+export interface Engine {
+  readonly name: EngineName;
+  /**
+   * Builds a session from the bytes of an ONNX model. The bytes may be reused afterwards.
+   * @throws `engine/invalid-model` when the engine cannot build it, `engine/closed` after `close()`.
+   */
+  load(model: Uint8Array, options?: LoadOptions): Promise<Session>;
+  /** Disposes every session it loaded. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,10 @@
+export type {
+  Engine,
+  EngineName,
+  Feeds,
+  LoadOptions,
+  Outputs,
+  RunOptions,
+  Session,
+  SessionPort,
+} from "./engine.ts";

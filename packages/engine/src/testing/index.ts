@@ -1,0 +1,1 @@
+export { describeEngine, type DescribeEngineOptions } from "./describe-engine.ts";
