@@ -1,0 +1,45 @@
+import type { EventRecord } from "./records.ts";
+
+/** Topics and what they carry. Payloads are plain JSON data and are not changed after publishing. */
+export interface BusTopics {
+  /** A logged event, or (id null) one that is only worth showing now; the dashboard's stream. */
+  readonly event:
+    | EventRecord
+    | {
+        readonly id: null;
+        readonly type: "round" | "task" | "version" | "devices";
+        readonly data: EventRecord["data"];
+        readonly at: number;
+      };
+  /** A release was committed: devices that subscribed to the model get the new version pushed. */
+  readonly release: {
+    readonly model: string;
+    readonly channel: "stable";
+    readonly version: number;
+    readonly timestampVersion: number;
+    readonly committedAt: number;
+  };
+  /** A task was added or its state changed: the round driver starts or stops. */
+  readonly task: { readonly task: string };
+  /** Counts of the gateway, at most a few a second. */
+  readonly devices: { readonly connected: number; readonly training: number };
+}
+
+export type BusTopic = keyof BusTopics;
+
+export interface Subscription {
+  /** No delivery begins after it returns. Idempotent. */
+  close(): void;
+}
+
+/** Publish and subscribe between the coordinator's rooms; what is published is not kept. */
+export interface Bus {
+  /**
+   * Hands a message to every subscriber of the topic, in the order of publishing. Never fails because a listener
+   * did: that is logged. Resolves when every local listener was called.
+   */
+  publish<T extends BusTopic>(topic: T, payload: BusTopics[T]): Promise<void>;
+  subscribe<T extends BusTopic>(topic: T, listener: (payload: BusTopics[T]) => void): Subscription;
+  /** Delivers what was published, then drops all subscriptions. Idempotent; publishing afterwards is ignored. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,185 @@
+import type { DeviceId } from "@tributary/core";
+import type { TaskState } from "@tributary/protocol";
+import type {
+  DeviceRecord,
+  EventRecord,
+  JournalEntry,
+  JsonValue,
+  ModelRecord,
+  NewEvent,
+  OptimizerRecord,
+  RefusalRecord,
+  ReleaseChange,
+  RoundRecord,
+  SignedMetadata,
+  TargetRecord,
+  TaskRecord,
+  TokenUse,
+  TufRole,
+  VersionCommit,
+  VersionRecord,
+} from "./records.ts";
+
+export interface ModelRepository {
+  /** @throws `store/conflict` when the name is taken. */
+  insert(model: ModelRecord): Promise<void>;
+  get(name: string): Promise<ModelRecord | undefined>;
+  /** By name. */
+  list(): Promise<ModelRecord[]>;
+}
+
+export interface VersionRepository {
+  /**
+   * Adds a version and makes it the model's current one.
+   * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
+   */
+  insert(version: VersionRecord): Promise<void>;
+  get(model: string, version: number): Promise<VersionRecord | undefined>;
+  /** Newest first. */
+  list(
+    model: string,
+    options?: { readonly limit?: number; readonly before?: number },
+  ): Promise<VersionRecord[]>;
+  count(model: string): Promise<number>;
+}
+
+export interface TaskRepository {
+  /** @throws `store/conflict` when the name is taken, `store/missing` when the model is not there. */
+  insert(task: TaskRecord): Promise<void>;
+  get(name: string): Promise<TaskRecord | undefined>;
+  /** By creation, oldest first. */
+  list(): Promise<TaskRecord[]>;
+  /** @throws `store/missing` */
+  setState(name: string, state: TaskState): Promise<void>;
+}
+
+export interface RoundRepository {
+  /** @throws `store/conflict` when the id, or the number within the task, is taken. */
+  insert(round: RoundRecord): Promise<void>;
+  /** Replaces the row of the same id. @throws `store/missing`; `store/conflict` when the stored row has already ended. */
+  update(round: RoundRecord): Promise<void>;
+  get(id: string): Promise<RoundRecord | undefined>;
+  /** Newest first; `before` is a round number (exclusive). */
+  list(task: string, options?: { readonly limit?: number; readonly before?: number }): Promise<RoundRecord[]>;
+  /** Rounds with `endedAt` null: at most one a task, more only after a crash. Oldest first. */
+  open(): Promise<RoundRecord[]>;
+  /** The highest round number of a task, 0 when there is none. Numbers continue from it. */
+  lastNumber(task: string): Promise<number>;
+  countCommitted(task: string): Promise<number>;
+}
+
+export interface JournalRepository {
+  /** @throws `store/conflict` when a sequence number is taken. */
+  append(entries: readonly JournalEntry[]): Promise<void>;
+  /** By sequence. */
+  read(roundId: string): Promise<JournalEntry[]>;
+  /** Forgets the journals of rounds that ended before the time. */
+  prune(endedBefore: number): Promise<void>;
+}
+
+export interface ReleaseRepository {
+  /**
+   * Stores newly signed metadata and the targets rows it lists.
+   * @throws `store/conflict` when another release was committed since the numbers were allocated, or a role's version is taken.
+   */
+  apply(change: ReleaseChange): Promise<void>;
+  /** Adds metadata outside a release: the first root, and each rotation. @throws `store/conflict` */
+  insert(metadata: SignedMetadata): Promise<void>;
+  metadata(role: TufRole, version: number): Promise<SignedMetadata | undefined>;
+  latest(role: TufRole): Promise<SignedMetadata | undefined>;
+  target(path: string): Promise<TargetRecord | undefined>;
+  /** All current targets, by path. */
+  targets(): Promise<TargetRecord[]>;
+}
+
+export interface DeviceRepository {
+  /** Adds a device, or renews its certificate; its key never changes (its id is a hash of it). */
+  enrol(device: DeviceRecord): Promise<void>;
+  get(deviceId: DeviceId): Promise<DeviceRecord | undefined>;
+  /** By id; `after` is exclusive. */
+  list(options?: {
+    readonly population?: string;
+    readonly limit?: number;
+    readonly after?: DeviceId;
+  }): Promise<DeviceRecord[]>;
+  count(population?: string): Promise<number>;
+  seen(deviceId: DeviceId, at: number): Promise<void>;
+  /** @throws `store/missing` */
+  setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
+  /**
+   * Counts a device against an enrolment token: `used` the first time, `already` when this device used it before,
+   * `exhausted` when `maxUses` other devices did.
+   */
+  useToken(use: TokenUse): Promise<"used" | "already" | "exhausted">;
+  forgetTokens(expiredBefore: number): Promise<void>;
+}
+
+export interface RefusalRepository {
+  add(refusal: RefusalRecord): Promise<void>;
+  /** Newest first. */
+  list(filter: {
+    readonly deviceId?: DeviceId;
+    readonly roundId?: string;
+    readonly limit?: number;
+  }): Promise<RefusalRecord[]>;
+  count(deviceId: DeviceId, since?: number): Promise<number>;
+}
+
+export interface OptimizerRepository {
+  get(task: string): Promise<OptimizerRecord | undefined>;
+  put(record: OptimizerRecord): Promise<void>;
+}
+
+export interface EventRepository {
+  /** Logs events in order; publish what it returns on the bus, topic `event`, once the transaction is through. */
+  append(events: readonly NewEvent[], at: number): Promise<EventRecord[]>;
+  /** Events with a greater id, oldest first. */
+  after(id: number, limit: number): Promise<EventRecord[]>;
+  /** Ids of the oldest kept and the newest ever logged event; `newest` is 0 when none ever was. */
+  bounds(): Promise<{ readonly oldest: number; readonly newest: number }>;
+  /** Forgets all but the newest `keep`. */
+  prune(keep: number): Promise<void>;
+}
+
+/** Small named values that outlive the process. */
+export interface SettingsRepository {
+  get(key: string): Promise<JsonValue | undefined>;
+  set(key: string, value: JsonValue): Promise<void>;
+}
+
+/** What can be read and written inside one transaction. */
+export interface MetadataRepositories {
+  readonly models: ModelRepository;
+  readonly versions: VersionRepository;
+  readonly tasks: TaskRepository;
+  readonly rounds: RoundRepository;
+  readonly journal: JournalRepository;
+  readonly releases: ReleaseRepository;
+  readonly devices: DeviceRepository;
+  readonly refusals: RefusalRepository;
+  readonly optimizers: OptimizerRepository;
+  readonly events: EventRepository;
+  readonly settings: SettingsRepository;
+}
+
+/**
+ * The truth: everything but blobs. Used directly, each call is its own transaction.
+ * A write that resolved is on disk: it survives `kill -9` and the loss of power.
+ */
+export interface MetadataStore extends MetadataRepositories {
+  /**
+   * Runs `work` in one transaction: all of it is stored, or (when it throws) nothing.
+   * Use only `tx` inside, and await nothing else: other callers wait for it. Not nestable.
+   */
+  transaction<T>(work: (tx: MetadataRepositories) => Promise<T>): Promise<T>;
+  /**
+   * Stores a new version with its lineage, round row, optimizer state, journal, targets, signed metadata and events
+   * in one transaction. Returns the logged events, to be published on the bus.
+   * @throws `store/conflict`, with nothing stored, when any number is taken or another release came first.
+   */
+  commitVersion(commit: VersionCommit, at: number): Promise<EventRecord[]>;
+  /** Truncates the write-ahead log, where the engine has one. */
+  checkpoint(): Promise<void>;
+  /** Idempotent. Later calls fail with `store/closed`. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,177 @@
+import type { DeviceId, Digest } from "@tributary/core";
+import type { GraphPort, RoundView, TaskSpec, TaskState } from "@tributary/protocol";
+import type { ParameterSchema } from "@tributary/tensor";
+
+/** Anything JSON holds; what journals, events and `custom` fields carry. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** A blob by its SHA-256, with its length in bytes. */
+export interface BlobRef {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** A published model: what stays the same over its versions. Times are ms since the epoch. */
+export interface ModelRecord {
+  readonly name: string;
+  readonly channel: "stable";
+  readonly currentVersion: number;
+  readonly parameters: ParameterSchema;
+  readonly parameterCount: number;
+  readonly graph: BlobRef;
+  readonly input: GraphPort;
+  readonly output: GraphPort;
+  readonly labels: readonly string[] | null;
+  readonly createdAt: number;
+}
+
+/** One version of a model and its lineage: the parent, and the round that made it (null: published). */
+export interface VersionRecord {
+  readonly model: string;
+  /** From 1; never used twice within a model. */
+  readonly version: number;
+  readonly parentVersion: number | null;
+  readonly roundId: string | null;
+  readonly createdAt: number;
+  readonly graph: BlobRef;
+  /** float32 safetensors. */
+  readonly weights: BlobRef;
+  /** Per-channel int8 safetensors. */
+  readonly int8: BlobRef;
+  readonly parameterCount: number;
+  /** On held-out data, after the version; null when the task names none. */
+  readonly loss: number | null;
+  readonly accuracy: number | null;
+  /** Devices whose updates are in it; 0 for a published version. */
+  readonly cohort: number;
+  readonly numExamples: number;
+}
+
+/** A federated task and the plan it was published as. */
+export interface TaskRecord {
+  readonly name: string;
+  readonly model: string;
+  readonly population: string;
+  readonly state: TaskState;
+  readonly spec: TaskSpec;
+  /** The plan's number, its target path and its blob. */
+  readonly plan: BlobRef & { readonly number: number; readonly target: string };
+  readonly createdAt: number;
+}
+
+/** One round: everything its view shows, and the configuration its machine was started with (for replay). */
+export interface RoundRecord extends RoundView {
+  readonly config: JsonValue;
+}
+
+/** One control input of a round's machine, in the order it was stepped; never a vector or a secret. */
+export interface JournalEntry {
+  readonly roundId: string;
+  /** From 1, without gaps. */
+  readonly sequence: number;
+  readonly at: number;
+  readonly input: JsonValue;
+}
+
+export type TufRole = "root" | "timestamp" | "snapshot" | "targets";
+
+/** Signed metadata, byte for byte as it is served. */
+export interface SignedMetadata {
+  readonly role: TufRole;
+  readonly version: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** One entry of the targets metadata. */
+export interface TargetRecord {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  readonly custom: JsonValue | null;
+}
+
+/**
+ * A change of the release: the newly signed metadata and the targets rows that it lists.
+ * `expectedTimestampVersion` fences it: another release committed in between makes it fail with `store/conflict`.
+ */
+export interface ReleaseChange {
+  /** The newest timestamp version when the numbers were allocated; null: there was none. */
+  readonly expectedTimestampVersion: number | null;
+  readonly metadata: readonly SignedMetadata[];
+  readonly put: readonly TargetRecord[];
+  readonly remove: readonly string[];
+}
+
+/** An enrolled device. */
+export interface DeviceRecord {
+  readonly deviceId: DeviceId;
+  readonly population: string;
+  /** Raw Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array<ArrayBuffer>;
+  readonly state: "active" | "revoked";
+  readonly enrolledAt: number;
+  /** Of the newest certificate. */
+  readonly certificateSerial: string;
+  readonly certificateExpiresAt: number;
+  readonly lastSeenAt: number | null;
+}
+
+/** The use of an enrolment token by one device. */
+export interface TokenUse {
+  /** The token's own id (`jti`), never the token. */
+  readonly tokenId: string;
+  readonly deviceId: DeviceId;
+  readonly at: number;
+  /** When the token expires; its uses may be forgotten afterwards. */
+  readonly expiresAt: number;
+  /** How many devices the token may enrol. */
+  readonly maxUses: number;
+}
+
+/** An update that did not count, and why; kept per device. */
+export interface RefusalRecord {
+  readonly deviceId: DeviceId;
+  readonly roundId: string;
+  /** An error code of the catalogue, `update/not-finite`. */
+  readonly code: string;
+  readonly detail: JsonValue;
+  readonly at: number;
+}
+
+/** The state of a task's server optimizer after `version`. */
+export interface OptimizerRecord {
+  readonly task: string;
+  readonly version: number;
+  readonly state: Uint8Array<ArrayBuffer>;
+}
+
+/** An event to log: `type` is the SSE event name, `data` its JSON. */
+export interface NewEvent {
+  readonly type: "round" | "task" | "version";
+  readonly data: JsonValue;
+}
+
+/** A logged event. Ids grow, and are never used twice, also over restarts. */
+export interface EventRecord extends NewEvent {
+  readonly id: number;
+  readonly at: number;
+}
+
+/** Everything that a new version of a model changes; stored in one transaction or not at all. */
+export interface VersionCommit {
+  readonly version: VersionRecord;
+  /** For the first version of a model only. */
+  readonly model?: ModelRecord;
+  /** The round's final row. */
+  readonly round?: RoundRecord;
+  readonly optimizer?: OptimizerRecord;
+  readonly journal?: readonly JournalEntry[];
+  readonly release: ReleaseChange;
+  readonly events: readonly NewEvent[];
+}
