@@ -1,0 +1,77 @@
+import type { Env } from "@tributary/core";
+import type { Tensor } from "@tributary/tensor";
+import type { EngineProvider } from "./engine-provider.ts";
+import type {
+  Inference,
+  ModelState,
+  RuntimeEvent,
+  RuntimeStatus,
+} from "./runtime.ts";
+import type { DeviceStore, StoredExample } from "./store/device-store.ts";
+import type { OpenSocket } from "./transport/socket.ts";
+
+/** What a device needs to know. Plain data but for the token: it can be posted to a worker. */
+export interface DeviceConfig {
+  /** Origin of the coordinator, without a trailing slash. */
+  readonly coordinator: string;
+  readonly population: string;
+  /** The pinned TUF root; absent with trust "first-use". */
+  readonly trustedRoot?: Uint8Array;
+  readonly software: string;
+}
+
+/** The platform, as a device sees it: everything with a side effect comes through here. */
+export interface DevicePorts {
+  readonly env: Env;
+  readonly store: DeviceStore;
+  readonly engines: EngineProvider;
+  readonly openSocket: OpenSocket;
+  readonly fetch: typeof fetch;
+  /** Asks the app for an enrolment token. */
+  readonly token: () => Promise<string>;
+}
+
+/** A model that is being opened or is open, by name and channel. */
+export interface OpenModelRequest {
+  readonly model: string;
+  readonly channel: string;
+  readonly update: "auto" | "manual";
+}
+
+/**
+ * The platform-neutral device: one object of asynchronous methods over plain data, so that a page can drive it in a
+ * worker and Node in its own thread. `createRuntimeOf` makes the app's `Runtime` of it. An abort crosses a worker
+ * boundary as an id: see `worker/`.
+ */
+export interface Device {
+  openModel(request: OpenModelRequest, options?: CallOptions): Promise<ModelState>;
+  /** Lets one opening go. The last one releases the session. */
+  closeModel(model: string): Promise<void>;
+  run(model: string, feeds: Readonly<Record<string, Tensor>>, options?: CallOptions): Promise<Inference>;
+  /** Looks for a new release now. */
+  refresh(model: string, options?: CallOptions): Promise<ModelState>;
+  /** Swaps in the newest verified version. */
+  applyUpdate(model: string): Promise<ModelState>;
+  addExamples(model: string, examples: readonly StoredExample[]): Promise<void>;
+  countExamples(model: string): Promise<number>;
+  clearExamples(model: string): Promise<void>;
+  participate(request: ParticipateRequest): Promise<void>;
+  /** With "idle": whether the device may train now. */
+  setIdle(idle: boolean): Promise<void>;
+  stopParticipating(): Promise<void>;
+  status(): Promise<RuntimeStatus>;
+  /** Events from now on. The returned function ends it. */
+  subscribe(listener: (event: RuntimeEvent) => void): () => void;
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface ParticipateRequest {
+  readonly consent: boolean;
+  readonly task?: string;
+  readonly when: "always" | "idle";
+}
+

@@ -1,0 +1,190 @@
+import type { EngineName } from "@tributary/engine";
+import type { GraphPort } from "@tributary/protocol";
+import type { Tensor } from "@tributary/tensor";
+import type { Logger } from "@tributary/core";
+
+/** Whom the device believes. */
+export type Trust =
+  | {
+      /** The TUF root the app pins: its bytes, or where the app ships it. */
+      readonly root: Uint8Array | URL | string;
+    }
+  /** Believe the root that the coordinator shows on the very first contact. Warns; not for production. */
+  | "first-use";
+
+/** Options that every platform shares; `@tributary/runtime/browser` and `/node` add their own. */
+export interface RuntimeOptions {
+  /** The coordinator's origin, such as `https://fl.example.org`. */
+  readonly coordinator: string | URL;
+  readonly trust: Trust;
+  /** Population the device enrols in. @defaultValue "default" */
+  readonly population?: string;
+  /** Enrolment token, or where to ask for one; asked again when the certificate has expired. */
+  readonly token?: string | (() => Promise<string> | string);
+  /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
+  readonly software?: string;
+  /** @defaultValue silent */
+  readonly log?: Logger;
+}
+
+/** The device runtime, as an app sees it. */
+export interface Runtime extends AsyncDisposable {
+  /**
+   * Opens a model: the newest verified release, or without network the last one that was verified here.
+   * @throws `runtime/model-unavailable` when there is neither.
+   */
+  model(name: string, options?: ModelOptions): Promise<ModelHandle>;
+  /** Begins to take part in federated rounds, on the examples kept on this device. One participation at a time. */
+  participate(options: ParticipateOptions): Participation;
+  status(): Promise<RuntimeStatus>;
+  /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
+  events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;
+  /** Stops everything and lets go of all resources. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ModelOptions {
+  /** @defaultValue "stable" */
+  readonly channel?: string;
+  /** "auto" swaps a new version in when it arrives, "manual" offers it in `updates()`. @defaultValue "auto" */
+  readonly update?: "auto" | "manual";
+  /** Bytes of the download, as they arrive. */
+  readonly onProgress?: (progress: DownloadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface DownloadProgress {
+  readonly model: string;
+  readonly version: number;
+  readonly receivedBytes: number;
+  readonly totalBytes: number;
+}
+
+/** What runs of a model at the moment. */
+export interface ModelState {
+  readonly model: string;
+  readonly channel: string;
+  readonly version: number;
+  readonly engine: EngineName;
+  /** Why this engine and not a faster one, where there is something to tell. */
+  readonly note?: string;
+  readonly input: GraphPort;
+  readonly output: GraphPort;
+  readonly labels?: readonly string[];
+  /** Newest verified version, where it is not the one that runs. */
+  readonly available?: number;
+}
+
+/** A value of a feed: a tensor, or flat numbers whose batch size follows from their length. Bytes are value / 255. */
+export type FeedValue = Tensor | Float32Array | Uint8Array | readonly number[];
+
+export interface RunInferenceOptions {
+  readonly signal?: AbortSignal;
+  /** Hand the feeds' memory over to the worker instead of copying it. @defaultValue false */
+  readonly transfer?: boolean;
+}
+
+export interface Inference {
+  /** The version that answered. */
+  readonly version: number;
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  /** The model's output as probabilities, [batch * classes] flat: softmax over logits. */
+  readonly probabilities: Float32Array;
+  /** Index of the largest probability of each row. */
+  readonly classes: readonly number[];
+  /** Time in the engine. */
+  readonly durationMs: number;
+}
+
+/** An open model. It follows the release: `version` and `state` are what runs now. */
+export interface ModelHandle {
+  readonly name: string;
+  readonly state: ModelState;
+  readonly version: number;
+  run(feeds: Readonly<Record<string, FeedValue>>, options?: RunInferenceOptions): Promise<Inference>;
+  readonly examples: ExampleCollection;
+  /** New versions: with "manual" each waits for `apply()`, with "auto" it has been applied. */
+  updates(options?: { readonly signal?: AbortSignal }): AsyncIterable<ModelUpdate>;
+  /** Checks for a new release now. */
+  refresh(options?: { readonly signal?: AbortSignal }): Promise<ModelState>;
+  /** Lets the model go; the runtime stays open. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ModelUpdate {
+  readonly model: string;
+  readonly version: number;
+  readonly previousVersion: number;
+  readonly applied: boolean;
+  /** Swaps the version in; requests under way finish on the old one. Idempotent. */
+  apply(): Promise<ModelState>;
+}
+
+/** Labelled examples for local learning. They never leave the device. */
+export interface ExampleCollection {
+  /** Adds one: the model's input by its name, and the label's class index. */
+  add(example: LabelledExample): Promise<void>;
+  /** Adds many at once: flat features of all, one label each. */
+  addAll(examples: readonly LabelledExample[]): Promise<void>;
+  count(): Promise<number>;
+  clear(): Promise<void>;
+}
+
+export interface LabelledExample {
+  /** Class index, from 0. */
+  readonly label: number;
+  readonly [input: string]: FeedValue | number;
+}
+
+export interface ParticipateOptions {
+  /** Must be true: nothing is sent, not even a check-in, without it. */
+  readonly consent: boolean;
+  /** @defaultValue every task of the models that are open */
+  readonly task?: string;
+  /** "idle" trains only while the page or device is idle. @defaultValue "always" */
+  readonly when?: "always" | "idle";
+}
+
+export type ParticipationState = "waiting" | "training" | "ready" | "reporting" | "stopped";
+
+/** Taking part. Revocable at any time. */
+export interface Participation {
+  readonly state: ParticipationState;
+  events(options?: { readonly signal?: AbortSignal }): AsyncIterable<ParticipationEvent>;
+  /** Leaves; a training under way is cancelled and its update discarded. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** What happens to one participation. `at` is milliseconds since the epoch. */
+export type ParticipationEvent =
+  | { readonly type: "state"; readonly at: number; readonly state: ParticipationState }
+  | { readonly type: "checked-in"; readonly at: number; readonly task: string; readonly examples: number }
+  | { readonly type: "offered"; readonly at: number; readonly task: string; readonly roundId: string; readonly round: number; readonly baseVersion: number }
+  | { readonly type: "progress"; readonly at: number; readonly roundId: string; readonly step: number; readonly steps: number; readonly loss: number }
+  | { readonly type: "trained"; readonly at: number; readonly roundId: string; readonly numExamples: number; readonly loss: number; readonly accuracy: number; readonly durationMs: number }
+  | { readonly type: "uploaded"; readonly at: number; readonly roundId: string; readonly sizeBytes: number }
+  | { readonly type: "outcome"; readonly at: number; readonly roundId: string; readonly result: string; readonly version?: number; readonly code?: string }
+  | { readonly type: "failed"; readonly at: number; readonly roundId?: string; readonly code: string; readonly message: string };
+
+export type ConnectionState = "connecting" | "connected" | "offline" | "closed";
+
+/** What happens in a runtime. `at` is milliseconds since the epoch. */
+export type RuntimeEvent =
+  | { readonly type: "connection"; readonly at: number; readonly state: ConnectionState; readonly retryInMs?: number; readonly code?: string }
+  | { readonly type: "enrolled"; readonly at: number; readonly deviceId: string; readonly expiresAtMs: number }
+  | ({ readonly type: "progress"; readonly at: number } & DownloadProgress)
+  | { readonly type: "update-available"; readonly at: number; readonly model: string; readonly version: number; readonly previousVersion: number }
+  | { readonly type: "running"; readonly at: number; readonly model: string; readonly version: number; readonly previousVersion: number | null; readonly appliedAfterMs: number | null; readonly state: ModelState }
+  | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }
+  | { readonly type: "problem"; readonly at: number; readonly code: string; readonly message: string; readonly retryable: boolean };
+
+export interface RuntimeStatus {
+  /** Absent before the first enrolment. */
+  readonly deviceId?: string;
+  readonly connection: ConnectionState;
+  readonly models: readonly ModelState[];
+  readonly participation: ParticipationState;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  readonly roundsCommitted: number;
+}

@@ -1,0 +1,102 @@
+import type { Digest, ModelName } from "@tributary/core";
+
+/** TUF roles whose verified metadata a device keeps. */
+export type MetadataRole = "root" | "timestamp" | "snapshot" | "targets";
+
+/** The keys a device is known by, and the certificate it was given for them. */
+export interface StoredIdentity {
+  /** Ed25519. The private key is non-extractable where the store can hold it so. */
+  readonly keys: CryptoKeyPair;
+  /** The certificate as issued; absent before the first enrolment and after it was refused. */
+  readonly certificate?: Uint8Array;
+}
+
+/** Which verified release of a model runs on this device. Survives restarts, so the next start works offline. */
+export interface InstalledModel {
+  readonly model: ModelName;
+  readonly channel: string;
+  readonly version: number;
+  /** The manifest as signed for, and its digest. The graph and weights it names are in the blob cache. */
+  readonly manifest: Uint8Array;
+  readonly manifestDigest: Digest;
+  readonly installedAtMs: number;
+}
+
+/** One labelled example. It never leaves the device. */
+export interface StoredExample {
+  /** Values of the model's input, flat. Bytes are read as value / 255. */
+  readonly features: Float32Array | Uint8Array;
+  /** Class index. */
+  readonly label: number;
+}
+
+export interface MetadataStore {
+  read(role: MetadataRole): Promise<Uint8Array | undefined>;
+  write(role: MetadataRole, bytes: Uint8Array): Promise<void>;
+  delete(role: MetadataRole): Promise<void>;
+}
+
+export interface IdentityStore {
+  read(): Promise<StoredIdentity | undefined>;
+  write(identity: StoredIdentity): Promise<void>;
+  clear(): Promise<void>;
+}
+
+/** Blobs by SHA-256, and what has been received of those under way. */
+export interface BlobCache {
+  /** A complete blob. The caller checks the digest; a store may have lost or torn anything. */
+  read(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Keeps a complete blob, and drops what was kept of its download. */
+  write(digest: Digest, bytes: Uint8Array): Promise<void>;
+  delete(digest: Digest): Promise<void>;
+  list(): Promise<readonly { readonly digest: Digest; readonly sizeBytes: number }[]>;
+  /** Bytes received of an unfinished download, from offset 0. */
+  readPartial(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Adds a chunk at `offset`, which is the length kept so far; offset 0 begins anew. */
+  appendPartial(digest: Digest, offset: number, chunk: Uint8Array): Promise<void>;
+  deletePartial(digest: Digest): Promise<void>;
+}
+
+export interface InstalledModelStore {
+  read(model: ModelName, channel: string): Promise<InstalledModel | undefined>;
+  write(installed: InstalledModel): Promise<void>;
+  delete(model: ModelName, channel: string): Promise<void>;
+  list(): Promise<readonly InstalledModel[]>;
+}
+
+export interface ExampleStore {
+  /** Adds examples in order. Beyond `MAX_EXAMPLES` a model's oldest are dropped. */
+  add(model: ModelName, examples: readonly StoredExample[]): Promise<void>;
+  count(model: ModelName): Promise<number>;
+  /** All examples of a model, oldest first. */
+  read(model: ModelName): Promise<readonly StoredExample[]>;
+  clear(model: ModelName): Promise<void>;
+}
+
+/** Small JSON values: counters, consent, which engine was chosen for which version. Keys are at most 128 characters. */
+export interface SettingStore {
+  read(key: string): Promise<unknown>;
+  write(key: string, value: unknown): Promise<void>;
+  delete(key: string): Promise<void>;
+}
+
+/**
+ * What a device keeps between runs. One adapter on IndexedDB, one on files, one in memory; `describeDeviceStore` from
+ * `@tributary/runtime/testing` is their conformance suite. Every write is atomic: after a crash a reader sees the old
+ * value or the new one. A store that fails rejects with `store/*`.
+ */
+export interface DeviceStore {
+  /** Whether private keys have to be extractable to be kept (files), or are kept as handles (IndexedDB). */
+  readonly needsExtractableKeys: boolean;
+  readonly identity: IdentityStore;
+  readonly metadata: MetadataStore;
+  readonly blobs: BlobCache;
+  readonly models: InstalledModelStore;
+  readonly examples: ExampleStore;
+  readonly settings: SettingStore;
+  /** Idempotent. Waits for writes under way. */
+  close(): Promise<void>;
+}
+
+/** Most examples kept for a model. */
+export const MAX_EXAMPLES = 10_000;
