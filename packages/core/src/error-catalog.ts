@@ -1,0 +1,716 @@
+/** What is fixed about an error code; the message of one occurrence is not part of it. */
+export interface ErrorSpec {
+  /** HTTP status a server answers with. */
+  readonly status: number;
+  /** Whether the same request may succeed later without a change by the caller. */
+  readonly retryable: boolean;
+  /** The text that leaves the process; never holds values of one occurrence. */
+  readonly publicMessage: string;
+  /** What the reader of a log can do about it. */
+  readonly advice?: string;
+}
+
+/**
+ * Every error code of the project, in one closed table, one section per area.
+ * A code is never renamed or reused: peers of other versions know it.
+ */
+export const ERROR_CATALOG = {
+  // core
+  "core/internal": {
+    status: 500,
+    retryable: true,
+    publicMessage: "Something went wrong inside; it was logged.",
+  },
+  "core/invalid-id": { status: 400, retryable: false, publicMessage: "An identifier is malformed." },
+  "core/invalid-encoding": {
+    status: 400,
+    retryable: false,
+    publicMessage: "Text is not valid hex, base64url or UTF-8.",
+  },
+  "core/timeout": { status: 504, retryable: true, publicMessage: "The operation took too long." },
+  "core/closed": { status: 410, retryable: false, publicMessage: "The object was closed." },
+  "core/unknown-remote-code": {
+    status: 502,
+    retryable: false,
+    publicMessage: "The peer reported an error this version does not know.",
+    advice: "Read detail.remoteCode; a newer version may know it.",
+  },
+  "core/unsupported-platform": {
+    status: 501,
+    retryable: false,
+    publicMessage: "This platform lacks a feature that is needed.",
+  },
+
+  // codec
+  "codec/truncated": { status: 400, retryable: false, publicMessage: "A binary message ends too early." },
+  "codec/trailing-bytes": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A binary message is longer than its content.",
+  },
+  "codec/too-long": {
+    status: 413,
+    retryable: false,
+    publicMessage: "A field of a binary message exceeds its maximum length.",
+  },
+  "codec/out-of-range": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A number of a binary message is outside its range.",
+  },
+  "codec/not-canonical": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A binary message is not in its one canonical form.",
+  },
+  "codec/invalid-text": { status: 400, retryable: false, publicMessage: "A text field is not valid UTF-8." },
+  "codec/unknown-tag": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A binary message has a type this version does not know.",
+    advice: "Compare the protocol versions of both sides.",
+  },
+  "codec/invalid-value": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A field of a binary message holds a value that is not allowed.",
+  },
+
+  // tensor
+  "tensor/shape-mismatch": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A tensor has another shape than expected.",
+  },
+  "tensor/dtype-mismatch": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A tensor has another element type than expected.",
+  },
+  "tensor/missing": { status: 400, retryable: false, publicMessage: "A named tensor is missing." },
+  "tensor/unexpected": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A tensor is present that the schema does not name.",
+  },
+  "tensor/schema-mismatch": {
+    status: 400,
+    retryable: false,
+    publicMessage: "Two parameter sets have different schemas.",
+  },
+  "tensor/not-finite": { status: 422, retryable: false, publicMessage: "A tensor holds NaN or infinity." },
+  "tensor/invalid-schema": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A parameter schema is malformed.",
+  },
+  "tensor/too-large": {
+    status: 413,
+    retryable: false,
+    publicMessage: "A tensor or parameter set exceeds the size limit.",
+  },
+  "tensor/invalid-quantization": {
+    status: 400,
+    retryable: false,
+    publicMessage: "Quantized values and their scales do not fit together.",
+  },
+
+  // safetensors
+  "safetensors/truncated": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The safetensors file ends too early.",
+  },
+  "safetensors/header-too-large": {
+    status: 413,
+    retryable: false,
+    publicMessage: "The safetensors header exceeds the limit.",
+  },
+  "safetensors/invalid-header": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The safetensors header is malformed.",
+  },
+  "safetensors/duplicate-key": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The safetensors header names a key twice.",
+  },
+  "safetensors/unsupported-dtype": {
+    status: 415,
+    retryable: false,
+    publicMessage: "The safetensors file holds an element type that is not supported.",
+  },
+  "safetensors/invalid-offsets": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The safetensors data offsets overlap, leave gaps or do not fit the shapes.",
+  },
+  "safetensors/too-many-tensors": {
+    status: 413,
+    retryable: false,
+    publicMessage: "The safetensors file holds too many tensors.",
+  },
+
+  // onnx
+  "onnx/invalid-model": { status: 400, retryable: false, publicMessage: "The ONNX model is malformed." },
+  "onnx/truncated": { status: 400, retryable: false, publicMessage: "The ONNX file ends too early." },
+  "onnx/too-large": { status: 413, retryable: false, publicMessage: "The ONNX model exceeds the limits." },
+  "onnx/unsupported-opset": {
+    status: 415,
+    retryable: false,
+    publicMessage: "The ONNX operator set version is not supported.",
+  },
+  "onnx/unsupported-operator": {
+    status: 415,
+    retryable: false,
+    publicMessage: "The ONNX model uses an operator that is not supported.",
+  },
+  "onnx/unsupported-attribute": {
+    status: 415,
+    retryable: false,
+    publicMessage: "The ONNX model uses an attribute value that is not supported.",
+  },
+  "onnx/unsupported-dtype": {
+    status: 415,
+    retryable: false,
+    publicMessage: "The ONNX model uses an element type that is not supported.",
+  },
+  "onnx/unknown-shape": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A shape in the ONNX model cannot be determined.",
+  },
+  "onnx/shape-mismatch": {
+    status: 422,
+    retryable: false,
+    publicMessage: "Shapes in the ONNX model do not fit together.",
+  },
+  "onnx/no-gradient": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The ONNX model has an operator without a gradient.",
+  },
+  "onnx/nothing-trainable": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The ONNX model has no trainable parameters.",
+  },
+  "onnx/external-data": {
+    status: 415,
+    retryable: false,
+    publicMessage: "ONNX models with external data files are not supported.",
+  },
+
+  // tuf
+  "tuf/invalid-metadata": { status: 502, retryable: false, publicMessage: "Release metadata is malformed." },
+  "tuf/not-canonical": {
+    status: 502,
+    retryable: false,
+    publicMessage: "Release metadata cannot be written as canonical JSON.",
+  },
+  "tuf/too-large": {
+    status: 502,
+    retryable: false,
+    publicMessage: "Release metadata exceeds the size limit.",
+  },
+  "tuf/threshold-not-met": {
+    status: 502,
+    retryable: false,
+    publicMessage: "Release metadata lacks the signatures it needs.",
+  },
+  "tuf/wrong-version": {
+    status: 502,
+    retryable: false,
+    publicMessage: "Release metadata has another version than announced.",
+  },
+  "tuf/rollback": {
+    status: 502,
+    retryable: false,
+    publicMessage: "Release metadata is older than metadata seen before.",
+  },
+  "tuf/expired": { status: 502, retryable: true, publicMessage: "Release metadata has expired." },
+  "tuf/hash-mismatch": {
+    status: 502,
+    retryable: true,
+    publicMessage: "Release metadata does not match its announced hash.",
+  },
+  "tuf/missing-metadata": { status: 502, retryable: true, publicMessage: "Release metadata is missing." },
+  "tuf/root-not-trusted": {
+    status: 502,
+    retryable: false,
+    publicMessage: "The trust root is not the pinned one.",
+  },
+  "tuf/too-many-roots": { status: 502, retryable: false, publicMessage: "Too many root rotations at once." },
+  "tuf/target-missing": {
+    status: 404,
+    retryable: false,
+    publicMessage: "The release does not name this target.",
+  },
+  "tuf/target-mismatch": {
+    status: 502,
+    retryable: true,
+    publicMessage: "A target does not match its signed length or hash.",
+  },
+  "tuf/invalid-key": { status: 500, retryable: false, publicMessage: "A signing key is malformed." },
+
+  // protocol
+  "protocol/invalid-message": { status: 400, retryable: false, publicMessage: "A message is malformed." },
+  "protocol/unexpected-message": {
+    status: 409,
+    retryable: false,
+    publicMessage: "A message came in a state that does not allow it.",
+  },
+  "protocol/client-too-old": {
+    status: 426,
+    retryable: false,
+    publicMessage: "This client is too old for the server; update it.",
+  },
+  "protocol/server-too-old": {
+    status: 426,
+    retryable: false,
+    publicMessage: "The server is too old for this client.",
+  },
+  "protocol/frame-too-large": {
+    status: 413,
+    retryable: false,
+    publicMessage: "A frame exceeds the size limit.",
+  },
+  "protocol/text-frame": {
+    status: 400,
+    retryable: false,
+    publicMessage: "Only binary frames are spoken here.",
+  },
+  "protocol/hello-timeout": { status: 408, retryable: true, publicMessage: "No hello came in time." },
+  "protocol/idle-timeout": {
+    status: 408,
+    retryable: true,
+    publicMessage: "The connection was silent for too long.",
+  },
+  "protocol/too-many-connections": {
+    status: 503,
+    retryable: true,
+    publicMessage: "The server holds as many connections as it may.",
+  },
+  "protocol/too-many-messages": {
+    status: 429,
+    retryable: true,
+    publicMessage: "Too many messages in a short time.",
+  },
+  "protocol/replaced": {
+    status: 409,
+    retryable: false,
+    publicMessage: "A newer connection of the same device took over.",
+  },
+  "protocol/shutting-down": {
+    status: 503,
+    retryable: true,
+    publicMessage: "The server is shutting down; come back soon.",
+  },
+  "protocol/invalid-document": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A manifest, plan or task document is malformed.",
+  },
+  "protocol/invalid-response": {
+    status: 502,
+    retryable: false,
+    publicMessage: "The server's answer is malformed.",
+  },
+
+  // identity
+  "identity/invalid-token": {
+    status: 401,
+    retryable: false,
+    publicMessage: "The enrolment token is not valid.",
+  },
+  "identity/token-expired": {
+    status: 401,
+    retryable: true,
+    publicMessage: "The enrolment token has expired; ask for a new one.",
+  },
+  "identity/token-used": {
+    status: 409,
+    retryable: false,
+    publicMessage: "The enrolment token was already used by another device.",
+  },
+  "identity/wrong-population": {
+    status: 403,
+    retryable: false,
+    publicMessage: "The token or certificate is for another population.",
+  },
+  "identity/invalid-proof": {
+    status: 401,
+    retryable: false,
+    publicMessage: "The proof of the device key does not verify.",
+  },
+  "identity/invalid-certificate": {
+    status: 401,
+    retryable: false,
+    publicMessage: "The device certificate is malformed or not ours.",
+  },
+  "identity/certificate-expired": {
+    status: 401,
+    retryable: true,
+    publicMessage: "The device certificate has expired; enrol again.",
+  },
+  "identity/not-yet-valid": {
+    status: 401,
+    retryable: true,
+    publicMessage: "The device certificate is not valid yet; check the clock.",
+  },
+  "identity/revoked": { status: 403, retryable: false, publicMessage: "The device was revoked." },
+  "identity/device-mismatch": {
+    status: 403,
+    retryable: false,
+    publicMessage: "The device id does not belong to the device key.",
+  },
+  "identity/not-authorized": {
+    status: 401,
+    retryable: false,
+    publicMessage: "The operator token is missing or wrong.",
+  },
+  "identity/enrolment-failed": {
+    status: 502,
+    retryable: true,
+    publicMessage: "The device could not be enrolled.",
+  },
+
+  // federation
+  "federation/invalid-transition": {
+    status: 500,
+    retryable: false,
+    publicMessage: "A state machine got an input its state does not allow.",
+  },
+  "federation/no-consent": { status: 403, retryable: false, publicMessage: "Participation needs consent." },
+  "federation/no-examples": {
+    status: 422,
+    retryable: false,
+    publicMessage: "There are no labelled examples to train on.",
+  },
+  "federation/training-failed": { status: 500, retryable: true, publicMessage: "Local training failed." },
+  "federation/training-diverged": {
+    status: 422,
+    retryable: false,
+    publicMessage: "Local training gave values that are not finite.",
+  },
+  "federation/unknown-task": { status: 404, retryable: false, publicMessage: "There is no such task." },
+  "federation/busy": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The device is busy with another round.",
+  },
+  "federation/plan-refused": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The plan does not pass the device's own limits.",
+  },
+
+  // round
+  "round/stale-round": { status: 409, retryable: true, publicMessage: "The round has moved on; rejoin." },
+  "round/unknown-round": { status: 404, retryable: false, publicMessage: "There is no such round." },
+  "round/full": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The round has enough devices; try the next.",
+  },
+  "round/too-few-ready": {
+    status: 409,
+    retryable: true,
+    publicMessage: "Too few devices finished training in time.",
+  },
+  "round/too-few-reports": {
+    status: 409,
+    retryable: true,
+    publicMessage: "Too few devices reported in time.",
+  },
+  "round/deadline-passed": { status: 409, retryable: true, publicMessage: "The deadline has passed." },
+  "round/evaluation-failed": {
+    status: 500,
+    retryable: true,
+    publicMessage: "The new version could not be evaluated.",
+  },
+  "round/gate-not-passed": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The new version did not pass the evaluation gate.",
+  },
+  "round/interrupted": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The coordinator restarted during the round.",
+  },
+  "round/task-paused": { status: 409, retryable: true, publicMessage: "The task was paused." },
+  "round/aggregation-failed": {
+    status: 500,
+    retryable: true,
+    publicMessage: "The updates could not be aggregated.",
+  },
+
+  // update
+  "update/not-invited": {
+    status: 403,
+    retryable: false,
+    publicMessage: "This device was not asked to report in this round.",
+  },
+  "update/not-finite": { status: 422, retryable: false, publicMessage: "The update holds NaN or infinity." },
+  "update/norm-too-large": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The update's norm exceeds the task's limit.",
+  },
+  "update/wrong-shape": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The update does not have the model's shape.",
+  },
+  "update/digest-mismatch": {
+    status: 422,
+    retryable: true,
+    publicMessage: "The update does not match its digest.",
+  },
+  "update/truncated": { status: 400, retryable: true, publicMessage: "The update ends too early." },
+  "update/too-large": { status: 413, retryable: false, publicMessage: "The update exceeds the size limit." },
+  "update/invalid-header": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The update's header is malformed.",
+  },
+  "update/mismatched-round": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The update was made for another round or task.",
+  },
+  "update/invalid-weight": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The update's number of examples is not allowed.",
+  },
+  "update/already-reported": {
+    status: 409,
+    retryable: false,
+    publicMessage: "The device already reported another update in this round.",
+  },
+
+  // http
+  "http/bad-request": { status: 400, retryable: false, publicMessage: "The request is malformed." },
+  "http/not-found": { status: 404, retryable: false, publicMessage: "There is nothing here." },
+  "http/method-not-allowed": {
+    status: 405,
+    retryable: false,
+    publicMessage: "The method is not allowed here.",
+  },
+  "http/conflict": {
+    status: 409,
+    retryable: false,
+    publicMessage: "The request conflicts with the present state.",
+  },
+  "http/payload-too-large": {
+    status: 413,
+    retryable: false,
+    publicMessage: "The request body exceeds the limit.",
+  },
+  "http/unsupported-media-type": {
+    status: 415,
+    retryable: false,
+    publicMessage: "The content type is not supported.",
+  },
+  "http/range-not-satisfiable": {
+    status: 416,
+    retryable: false,
+    publicMessage: "The requested range does not exist.",
+  },
+  "http/too-many-requests": {
+    status: 429,
+    retryable: true,
+    publicMessage: "Too many requests; wait a moment.",
+  },
+  "http/unavailable": { status: 503, retryable: true, publicMessage: "The server cannot answer just now." },
+  "http/origin-refused": {
+    status: 403,
+    retryable: false,
+    publicMessage: "Requests from this origin are not allowed.",
+  },
+
+  // engine
+  "engine/load-failed": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The engine could not load the model.",
+  },
+  "engine/run-failed": { status: 500, retryable: true, publicMessage: "The engine could not run the model." },
+  "engine/unavailable": {
+    status: 501,
+    retryable: false,
+    publicMessage: "No engine is available on this platform.",
+  },
+  "engine/unknown-input": { status: 400, retryable: false, publicMessage: "The model has no such input." },
+  "engine/missing-input": {
+    status: 400,
+    retryable: false,
+    publicMessage: "An input of the model was not given.",
+  },
+  "engine/unknown-output": { status: 400, retryable: false, publicMessage: "The model has no such output." },
+  "engine/input-mismatch": {
+    status: 400,
+    retryable: false,
+    publicMessage: "An input has the wrong type or shape.",
+  },
+  "engine/disagreement": {
+    status: 500,
+    retryable: false,
+    publicMessage: "Two engines disagree on the same model; the safe one is used.",
+  },
+  "engine/closed": { status: 410, retryable: false, publicMessage: "The engine or session was closed." },
+
+  // runtime
+  "runtime/insecure-context": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The page is not a secure context.",
+    advice: "Serve the page over https, or from localhost.",
+  },
+  "runtime/unknown-model": {
+    status: 404,
+    retryable: false,
+    publicMessage: "There is no such model in the release.",
+  },
+  "runtime/offline": {
+    status: 503,
+    retryable: true,
+    publicMessage: "The device is offline and holds no copy.",
+  },
+  "runtime/closed": { status: 410, retryable: false, publicMessage: "The runtime was closed." },
+  "runtime/worker-lost": {
+    status: 500,
+    retryable: true,
+    publicMessage: "The worker ended unexpectedly; it is started again.",
+  },
+  "runtime/invalid-example": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The example does not fit the model's input.",
+  },
+  "runtime/incompatible-release": {
+    status: 426,
+    retryable: false,
+    publicMessage: "The release needs a newer runtime.",
+  },
+  "runtime/participation-unavailable": {
+    status: 409,
+    retryable: false,
+    publicMessage: "Participation needs a coordinator.",
+  },
+  "runtime/no-trust": { status: 400, retryable: false, publicMessage: "No trust root was given." },
+  "runtime/locked": {
+    status: 409,
+    retryable: true,
+    publicMessage: "Another tab or process holds the device's state.",
+  },
+
+  // store
+  "store/unavailable": { status: 503, retryable: true, publicMessage: "The storage cannot be reached." },
+  "store/quota-exceeded": { status: 507, retryable: false, publicMessage: "The storage is full." },
+  "store/corrupt": { status: 500, retryable: false, publicMessage: "Stored data does not match its digest." },
+  "store/not-found": { status: 404, retryable: false, publicMessage: "There is no such object." },
+  "store/conflict": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The stored object was changed by someone else.",
+  },
+  "store/too-large": { status: 413, retryable: false, publicMessage: "The object exceeds the size limit." },
+  "store/newer-schema": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The stored data was written by a newer version.",
+    advice: "Run the newer version, or use another data directory.",
+  },
+
+  // transport
+  "transport/connect-failed": {
+    status: 503,
+    retryable: true,
+    publicMessage: "The connection could not be made.",
+  },
+  "transport/closed": { status: 503, retryable: true, publicMessage: "The connection was closed." },
+  "transport/backpressure": { status: 503, retryable: true, publicMessage: "The peer reads too slowly." },
+  "transport/download-failed": { status: 503, retryable: true, publicMessage: "A download failed." },
+  "transport/upload-failed": { status: 503, retryable: true, publicMessage: "An upload failed." },
+  "transport/digest-mismatch": {
+    status: 502,
+    retryable: true,
+    publicMessage: "Downloaded bytes do not match their digest.",
+  },
+  "transport/too-large": {
+    status: 502,
+    retryable: false,
+    publicMessage: "A download exceeds its announced size.",
+  },
+
+  // coordinator
+  "coordinator/invalid-config": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The coordinator's configuration is not valid.",
+  },
+  "coordinator/data-dir-in-use": {
+    status: 500,
+    retryable: false,
+    publicMessage: "Another coordinator uses the data directory.",
+  },
+  "coordinator/unknown-model": { status: 404, retryable: false, publicMessage: "There is no such model." },
+  "coordinator/unknown-version": {
+    status: 404,
+    retryable: false,
+    publicMessage: "There is no such version.",
+  },
+  "coordinator/unknown-task": { status: 404, retryable: false, publicMessage: "There is no such task." },
+  "coordinator/model-exists": { status: 409, retryable: false, publicMessage: "The model exists already." },
+  "coordinator/task-exists": {
+    status: 409,
+    retryable: false,
+    publicMessage: "A task of this name exists already.",
+  },
+  "coordinator/invalid-task": { status: 400, retryable: false, publicMessage: "The task is not valid." },
+  "coordinator/unknown-blob": { status: 404, retryable: false, publicMessage: "There is no such blob." },
+  "coordinator/port-in-use": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The port is in use.",
+    advice: "Choose another with --port.",
+  },
+
+  // cli
+  "cli/usage": { status: 400, retryable: false, publicMessage: "The command line is not valid." },
+  "cli/unreachable": {
+    status: 503,
+    retryable: true,
+    publicMessage: "The coordinator cannot be reached.",
+    advice: "Is it running? Check --coordinator.",
+  },
+  "cli/file": { status: 400, retryable: false, publicMessage: "A file cannot be read or written." },
+  "cli/not-logged-in": { status: 401, retryable: false, publicMessage: "No operator token was found." },
+
+  // dataset
+  "dataset/not-found": { status: 404, retryable: false, publicMessage: "The data set was not found." },
+  "dataset/invalid": { status: 400, retryable: false, publicMessage: "The data set is malformed." },
+  "dataset/truncated": { status: 400, retryable: false, publicMessage: "A data set file ends too early." },
+  "dataset/too-large": {
+    status: 413,
+    retryable: false,
+    publicMessage: "A data set file exceeds the size limit.",
+  },
+  "dataset/mismatch": {
+    status: 400,
+    retryable: false,
+    publicMessage: "Images and labels of the data set do not fit together.",
+  },
+} as const satisfies Record<`${string}/${string}`, ErrorSpec>;
+
+/** One of the codes of the catalogue. */
+export type ErrorCode = keyof typeof ERROR_CATALOG;
+
+/** Whether a text, for example from a peer, is a code this version knows. */
+export function isErrorCode(value: string): value is ErrorCode {
+  return Object.hasOwn(ERROR_CATALOG, value);
+}

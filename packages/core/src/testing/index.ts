@@ -1,0 +1,2 @@
+export { createVirtualClock, type VirtualClock } from "./virtual-clock.ts";
+export { createInsecureTestRandom } from "./insecure-random.ts";
