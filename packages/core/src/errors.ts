@@ -31,13 +31,16 @@ const MAX_DETAIL_CHARACTERS = 1024;
 export class TributaryError extends Error {
   readonly code: ErrorCode;
   readonly detail: ErrorDetail;
-  readonly [BRAND] = true;
 
   constructor(code: ErrorCode, message: string, options: FailureOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = "TributaryError";
     this.code = code;
     this.detail = Object.freeze({ ...options.detail });
+  }
+
+  get [BRAND](): true {
+    return true;
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {

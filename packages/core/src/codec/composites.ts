@@ -10,7 +10,7 @@ export interface OptionalCodec<T> extends Codec<T | undefined> {
 type AnyCodec = Codec<any>;
 type Fields = Readonly<Record<string, AnyCodec>>;
 type OptionalKeys<F extends Fields> = {
-  [K in keyof F]: F[K] extends OptionalCodec<unknown> ? K : never;
+  [K in keyof F]: F[K] extends { readonly optional: true } ? K : never;
 }[keyof F];
 type Simplify<T> = { [K in keyof T]: T[K] };
 
