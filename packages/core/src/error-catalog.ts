@@ -561,6 +561,11 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "Two engines disagree on the same model; the safe one is used.",
   },
+  "engine/unsupported-dtype": {
+    status: 415,
+    retryable: false,
+    publicMessage: "The model has an input or output of an element type that is not supported.",
+  },
   "engine/closed": { status: 410, retryable: false, publicMessage: "The engine or session was closed." },
 
   // runtime

@@ -20,14 +20,14 @@ export function checkFeeds(
     }
     if (value.dtype !== port.dtype) {
       throw failure(
-        "engine/wrong-dtype",
+        "engine/input-mismatch",
         `${engine}: input "${port.name}" expects ${port.dtype}, got ${value.dtype}`,
         { detail: { input: port.name, expected: port.dtype, got: value.dtype } },
       );
     }
     if (!fits(port.shape, value.shape)) {
       throw failure(
-        "engine/wrong-shape",
+        "engine/input-mismatch",
         `${engine}: input "${port.name}" expects ${describeShape(port.shape)}, got ${describeShape(value.shape)}`,
         {
           detail: {

@@ -40,9 +40,9 @@ export interface RunOptions {
  * A loaded graph.
  *
  * Runs of one session may be started concurrently; they are executed in the order of their calls. Feeds are checked
- * against the graph before it runs: `engine/missing-input`, `engine/unknown-input`, `engine/wrong-dtype`,
- * `engine/wrong-shape`, `engine/unknown-output`; what the engine itself rejects is `engine/run-failed`. Disposal waits
- * for the runs that were accepted before it, is idempotent, and every later run is `engine/session-closed`.
+ * against the graph before it runs: `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch`
+ * (dtype or shape), `engine/unknown-output`; what the engine itself rejects is `engine/run-failed`. Disposal waits
+ * for the runs that were accepted before it, is idempotent, and every later run is `engine/closed`.
  */
 export interface Session extends AsyncDisposable {
   /** Which engine runs it. */
@@ -61,7 +61,7 @@ export interface Engine {
   readonly name: EngineName;
   /**
    * Builds a session from the bytes of an ONNX model. The bytes may be reused afterwards.
-   * @throws `engine/invalid-model` when the engine cannot build it, `engine/closed` after `close()`.
+   * @throws `engine/load-failed` when the engine cannot build it, `engine/closed` after `close()`.
    */
   load(model: Uint8Array, options?: LoadOptions): Promise<Session>;
   /** Disposes every session it loaded. Idempotent. */

@@ -38,7 +38,7 @@ export async function createOrtNodeEngine(options: OrtNodeOptions = {}): Promise
           logSeverityLevel: 4, // errors come back as exceptions
         });
       } catch (cause) {
-        throw failure("engine/invalid-model", `ort-node: the model could not be loaded: ${text(cause)}`, {
+        throw failure("engine/load-failed", `ort-node: the model could not be loaded: ${text(cause)}`, {
           cause,
         });
       }

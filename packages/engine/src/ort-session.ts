@@ -35,7 +35,7 @@ export function createOrtSession(options: OrtSessionOptions): Session {
     outputPorts,
     async run(feeds, runOptions = {}) {
       if (disposed !== undefined) {
-        throw failure("engine/session-closed", `${engine}: run() after the session was disposed`);
+        throw failure("engine/closed", `${engine}: run() after the session was disposed`);
       }
       checkFeeds(engine, inputPorts, outputs, feeds, runOptions.outputs);
       const wanted = runOptions.outputs ?? outputs;

@@ -1,4 +1,4 @@
-import { throwIfAborted } from "@tributary/core";
+import { abortable, throwIfAborted } from "@tributary/core";
 
 /**
  * Runs tasks one after the other, in the order of their calls. onnxruntime-web refuses a second run while one is
@@ -22,21 +22,10 @@ export function createRunQueue(): RunQueue {
         return value;
       });
       tail = result.catch(() => undefined);
-      if (signal === undefined) return result;
-      return rejectEarly(result, signal);
+      return abortable(result, signal);
     },
     async idle() {
       await tail;
     },
   };
-}
-
-/** Settles as `result` does, or rejects as soon as the signal says so; the task itself keeps its place. */
-function rejectEarly<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    result.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }
