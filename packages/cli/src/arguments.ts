@@ -1,0 +1,33 @@
+import { InvalidArgumentError } from "commander";
+
+/** Commander parsers: each names the range, so that a wrong value is one clear line. */
+export function integerBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < low || value > high) {
+      throw new InvalidArgumentError(`Expected a whole number from ${low} to ${high}, got "${text}".`);
+    }
+    return value;
+  };
+}
+
+export function numberBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value >= low && value <= high)) {
+      throw new InvalidArgumentError(`Expected a number from ${low} to ${high}, got "${text}".`);
+    }
+    return value;
+  };
+}
+
+/** May be given several times, or once with commas. */
+export function list(text: string, previous: readonly string[]): string[] {
+  return [
+    ...previous,
+    ...text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  ];
+}

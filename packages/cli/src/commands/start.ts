@@ -1,0 +1,33 @@
+import { Command, Option } from "commander";
+import { integerBetween } from "../arguments.ts";
+import { start, type StartOptions } from "../start/start.ts";
+
+/** `tributary start`: coordinator, issuer, a local fleet and the demo, in one process. */
+export function startCommand(): Command {
+  return new Command("start")
+    .description(
+      "Start a coordinator with a local fleet of devices and the demo, publish the digits model if there is none, and run federated rounds.",
+    )
+    .addOption(port("--port <n>", "coordinator and dashboard").default(7700))
+    .addOption(port("--demo-port <n>", "demo, an origin of its own").default(undefined, "port + 1"))
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--data-dir <dir>", "SQLite file, blobs, keys and the fleet's devices", ".tributary")
+    .addOption(
+      new Option("--devices <n>", "simulated devices").default(24).argParser(integerBetween(1, 1000)),
+    )
+    .addOption(
+      new Option("--rounds <n>", "rounds to run now; afterwards it keeps serving")
+        .default(20)
+        .argParser(integerBetween(0, 100_000)),
+    )
+    .option("--no-fleet", "start no devices: wait for real ones")
+    .option(
+      "--dataset <dir>",
+      "train on a folder of IDX files (the MNIST format, plain or .gz) instead of the built-in digits",
+    )
+    .action((options: StartOptions) => start(options));
+}
+
+function port(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(integerBetween(0, 65_535));
+}

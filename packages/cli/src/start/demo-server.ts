@@ -1,0 +1,122 @@
+import fastifyStatic from "@fastify/static";
+import Fastify, { type FastifyInstance } from "fastify";
+import type { SiteBuilder } from "../sites/site-builder.ts";
+
+/** What the page has to know; served as `/tributary.json`. */
+export interface DemoConfig {
+  readonly coordinator: string;
+  readonly population: string;
+  readonly model: string;
+  readonly task: string;
+}
+
+export interface DemoServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly site: SiteBuilder;
+  readonly config: () => DemoConfig;
+  /** The TUF root that the page pins; served as `/root.json`. */
+  readonly trustedRoot: () => Uint8Array;
+  /** The application's own backend: decides who may enrol. Here everyone who can load the page. */
+  readonly mintToken: () => Promise<string>;
+}
+
+export interface DemoServer {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** SharedArrayBuffer, and so WASM threads, exists only in cross-origin isolated pages. */
+const ISOLATION = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+const BUILDING_PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="1">
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>Tributary demo</title>
+<body><main><h1>Building the demo</h1><p>This happens once and takes a few seconds. The page reloads by itself.</p></main>`;
+
+/**
+ * Serves the demo on an origin of its own, as an application that embeds the runtime would: its files, its pinned root,
+ * and an enrolment token from its own backend.
+ */
+export async function createDemoServer(options: DemoServerOptions): Promise<DemoServer> {
+  const app = Fastify({ forceCloseConnections: true, bodyLimit: 1024 });
+  const coordinatorOrigin = (): string => new URL(options.config().coordinator).origin;
+
+  app.addHook("onRequest", async (request, reply) => {
+    if (!hostAllowed(request.headers.host, options.host)) {
+      return reply.code(421).type("text/plain").send("This server does not answer for that host name.\n");
+    }
+    reply.headers(ISOLATION);
+    reply.header("content-security-policy", contentSecurityPolicy(coordinatorOrigin()));
+    reply.header("x-content-type-options", "nosniff");
+    reply.header("referrer-policy", "no-referrer");
+    return undefined;
+  });
+
+  app.get("/tributary.json", (_request, reply) =>
+    reply.header("cache-control", "no-store").send(options.config()),
+  );
+  app.get("/root.json", (_request, reply) =>
+    reply.header("cache-control", "no-store").type("application/json").send(options.trustedRoot()),
+  );
+  app.get("/fl-token", async (request, reply) => {
+    // Only this origin's own page may ask: another site's page must not enrol visitors in its name.
+    const site = request.headers["sec-fetch-site"];
+    if (site !== undefined && site !== "same-origin")
+      return reply.code(403).send({ error: "same-origin only" });
+    return reply
+      .header("cache-control", "no-store")
+      .type("text/plain")
+      .send(await options.mintToken());
+  });
+  await serveSite(app, options.site);
+
+  await app.listen({ host: options.host, port: options.port });
+  const address = app.addresses()[0];
+  const port = address?.port ?? options.port;
+  return { url: `http://${options.host}:${port}`, close: () => app.close() };
+}
+
+async function serveSite(app: FastifyInstance, site: SiteBuilder): Promise<void> {
+  await app.register(fastifyStatic, { root: import.meta.dirname, serve: false });
+  app.get("/*", (request, reply) => {
+    const folder = site.request();
+    const path = decodeURIComponent(request.url.split("?")[0]!).slice(1) || "index.html";
+    if (folder !== undefined) {
+      const immutable = path.startsWith("assets/");
+      reply.header("cache-control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
+      return reply.sendFile(path, folder, { cacheControl: false });
+    }
+    if (site.state.phase === "failed") {
+      return reply.code(500).type("text/plain").send(`The demo could not be built: ${site.state.reason}\n`);
+    }
+    reply.header("cache-control", "no-store");
+    if (path !== "index.html")
+      return reply.code(503).header("retry-after", "1").type("text/plain").send("building\n");
+    return reply.type("text/html").send(BUILDING_PAGE);
+  });
+}
+
+function contentSecurityPolicy(coordinator: string): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "worker-src 'self' blob:",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    `connect-src 'self' ${coordinator} ${coordinator.replace(/^http/, "ws")}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
+}
+
+/** DNS rebinding: a page of another name that resolves to this address must get nothing, on loopback too. */
+function hostAllowed(header: string | undefined, own: string): boolean {
+  if (header === undefined) return false;
+  const name = header.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  return ["localhost", "127.0.0.1", "::1", own].includes(name);
+}

@@ -1,0 +1,27 @@
+import type { TaskSpec } from "@tributary/protocol";
+
+export const POPULATION = "default";
+export const MODEL = "digits";
+export const TASK = "digits";
+
+/** The built-in task: what `tributary start` teaches its fleet. */
+export function digitsTask(options: { readonly devices: number; readonly heldOut: string }): TaskSpec {
+  const goalCount = Math.max(1, Math.min(options.devices, Math.round(options.devices * 0.66)));
+  return {
+    name: TASK,
+    model: MODEL,
+    population: POPULATION,
+    rounds: 0,
+    local: { epochs: 2, batchSize: 16, learningRate: 0.1, maxExamples: 2_000 },
+    cohort: {
+      goalCount,
+      minimumCount: Math.max(1, Math.floor(goalCount / 2)),
+      overSelection: 1.3,
+      trainDeadlineMs: 30_000,
+      reportDeadlineMs: 15_000,
+    },
+    pauseBetweenRoundsMs: 0,
+    evaluation: { dataset: options.heldOut, batchSize: 100 },
+    maxUpdateNorm: 100,
+  };
+}

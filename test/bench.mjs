@@ -1,0 +1,6 @@
+// `pnpm bench NAME`: plain JavaScript, so that a machine with an old Node or a broken install gets a sentence.
+import { requireModernNode } from "./require-node.mjs";
+
+requireModernNode();
+const { main } = await import("./src/bench/main.ts");
+process.exit(await main(process.argv.slice(2)));
