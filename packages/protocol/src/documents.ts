@@ -1,0 +1,216 @@
+import type { ParameterSpec } from "@tributary/tensor";
+import Type, { type Static } from "typebox";
+import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
+import { LIMITS } from "./limits.ts";
+import {
+  ChannelSchema,
+  DigestSchema,
+  DTYPES,
+  ModelNameSchema,
+  ModelVersionSchema,
+  nullable,
+  PopulationNameSchema,
+  readonlyArray,
+  TargetPathSchema,
+  TaskNameSchema,
+  textEnum,
+  TimestampSchema,
+} from "./schema.ts";
+
+const TensorName = Type.String({ minLength: 1, maxLength: 512 });
+const Dimension = Type.Integer({ minimum: -1, maximum: 2 ** 31 - 1 });
+
+/** A named input or output of a graph. A dimension of -1 is free (the batch). */
+export const GraphPort = Type.Object({
+  name: TensorName,
+  dtype: textEnum(DTYPES),
+  shape: readonlyArray(Dimension, { maxItems: LIMITS.maxRank }),
+});
+export type GraphPort = Static<typeof GraphPort>;
+
+const Shape = readonlyArray(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
+  maxItems: LIMITS.maxRank,
+});
+
+/** Names and shapes of a model's parameters, in canonical order. */
+export const ParameterSchemaDocument = readonlyArray(
+  Type.Unsafe<ParameterSpec>(Type.Object({ name: TensorName, shape: Shape })),
+  { minItems: 1, maxItems: LIMITS.maxParameters },
+);
+
+const TargetReference = Type.Object({ target: TargetPathSchema });
+
+/** What a channel of a model points to: `models/<model>/<channel>.json`. */
+export const ModelManifest = Type.Object({
+  formatVersion: Type.Literal(1),
+  model: ModelNameSchema,
+  channel: ChannelSchema,
+  version: ModelVersionSchema,
+  parentVersion: nullable(ModelVersionSchema),
+  graph: TargetReference,
+  weights: Type.Object({ float32: TargetReference, int8: TargetReference }),
+  parameters: ParameterSchemaDocument,
+  input: GraphPort,
+  output: GraphPort,
+  labels: Type.Optional(readonlyArray(Type.String({ maxLength: 256 }), { maxItems: 65_536 })),
+  createdAt: TimestampSchema,
+});
+export type ModelManifest = Static<typeof ModelManifest>;
+
+interface Note {
+  default?: number;
+  description?: string;
+}
+const batchSize = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 4096, ...more });
+
+/** How a training graph is fed and read; built by the onnx package when a plan is published. */
+export const TrainingGraphDocument = Type.Object({
+  kind: Type.Literal("train"),
+  batchSize: batchSize(),
+  features: GraphPort,
+  labels: GraphPort,
+  sampleWeights: GraphPort,
+  learningRate: GraphPort,
+  parameters: readonlyArray(
+    Type.Object({ name: TensorName, shape: Shape, input: TensorName, output: TensorName }),
+    { minItems: 1, maxItems: LIMITS.maxParameters },
+  ),
+  lossSum: TensorName,
+  correct: TensorName,
+});
+export type TrainingGraphDocument = Static<typeof TrainingGraphDocument>;
+
+/** How an evaluation graph is fed and read. */
+export const EvaluationGraphDocument = Type.Object({
+  kind: Type.Literal("evaluate"),
+  batchSize: batchSize(),
+  features: GraphPort,
+  labels: GraphPort,
+  sampleWeights: GraphPort,
+  parameters: readonlyArray(Type.Object({ name: TensorName, shape: Shape, input: TensorName }), {
+    minItems: 1,
+    maxItems: LIMITS.maxParameters,
+  }),
+  lossSum: TensorName,
+  correct: TensorName,
+});
+export type EvaluationGraphDocument = Static<typeof EvaluationGraphDocument>;
+
+const learningRate = (more: Note = {}) => Type.Number({ exclusiveMinimum: 0, maximum: 100, ...more });
+const epochs = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 1000, ...more });
+const maxExamples = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 10_000_000, ...more });
+const maxUpdateNorm = (more: Note = {}) => Type.Number({ exclusiveMinimum: 0, maximum: 1e12, ...more });
+
+/** What devices train for a task: `plans/<task>/<n>.json`. */
+export const Plan = Type.Object({
+  formatVersion: Type.Literal(1),
+  task: TaskNameSchema,
+  model: ModelNameSchema,
+  population: PopulationNameSchema,
+  training: Type.Object({ target: TargetPathSchema, spec: TrainingGraphDocument }),
+  evaluation: Type.Object({ target: TargetPathSchema, spec: EvaluationGraphDocument }),
+  parameters: ParameterSchemaDocument,
+  local: Type.Object({
+    epochs: epochs(),
+    batchSize: batchSize(),
+    learningRate: learningRate(),
+    maxExamples: maxExamples(),
+  }),
+  maxUpdateNorm: maxUpdateNorm(),
+});
+export type Plan = Static<typeof Plan>;
+
+const strict = { additionalProperties: false };
+const durationMs = { minimum: 100, maximum: 7 * 24 * 3_600_000 };
+
+/** What to learn and how: the operator's document, the same in the CLI, the API and the dashboard. */
+export const TaskSpec = Type.Object(
+  {
+    name: TaskNameSchema,
+    model: ModelNameSchema,
+    population: Type.Unsafe<Static<typeof PopulationNameSchema>>({
+      ...PopulationNameSchema,
+      default: "default",
+      description: "Devices of this population are asked",
+    }),
+    rounds: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), { default: null }),
+    local: Type.Object(
+      {
+        epochs: epochs({ default: 1, description: "Passes over the device's examples" }),
+        batchSize: batchSize({ default: 10, description: "Examples a gradient step" }),
+        learningRate: learningRate({ default: 0.05 }),
+        maxExamples: maxExamples({ default: 600, description: "Most examples used a round" }),
+      },
+      { ...strict, default: {} },
+    ),
+    cohort: Type.Object(
+      {
+        goalCount: Type.Integer({
+          minimum: 1,
+          maximum: 100_000,
+          default: 10,
+          description: "Ready devices that form the cohort",
+        }),
+        minimumCount: Type.Integer({
+          minimum: 1,
+          maximum: 100_000,
+          default: 2,
+          description: "Fewest updates a sum may hold",
+        }),
+        overSelection: Type.Number({
+          minimum: 1,
+          maximum: 10,
+          default: 1.3,
+          description: "Open offers per wanted device",
+        }),
+        trainDeadlineMs: Type.Integer({ ...durationMs, default: 60_000 }),
+        reportDeadlineMs: Type.Integer({ ...durationMs, default: 20_000 }),
+      },
+      { ...strict, default: {} },
+    ),
+    pauseBetweenRoundsMs: Type.Integer({ minimum: 0, maximum: 24 * 3_600_000, default: 0 }),
+    evaluation: Type.Object(
+      {
+        dataset: nullable(DigestSchema, { default: null }),
+        batchSize: batchSize({ default: 200 }),
+      },
+      { ...strict, default: {} },
+    ),
+    maxUpdateNorm: maxUpdateNorm({ default: 100, description: "L2 norm an update may have" }),
+  },
+  strict,
+);
+export type TaskSpec = Static<typeof TaskSpec>;
+
+/** @throws protocol/invalid-document with the path of the first fault in `detail`. */
+export function parseModelManifest(bytes: Uint8Array): ModelManifest {
+  return parseDocument(
+    "model manifest",
+    ModelManifest,
+    parseJson("model manifest", bytes, LIMITS.maxManifestBytes),
+  );
+}
+
+/** @throws protocol/invalid-document with the path of the first fault in `detail`. */
+export function parsePlan(bytes: Uint8Array): Plan {
+  return parseDocument("plan", Plan, parseJson("plan", bytes, LIMITS.maxPlanBytes));
+}
+
+/**
+ * A task document as an operator wrote it, with the defaults filled in.
+ *
+ * @param value bytes of JSON, or the value already read
+ * @throws protocol/invalid-document with the path of the first fault in `detail`.
+ */
+export function parseTaskSpec(value: unknown): TaskSpec {
+  const json = value instanceof Uint8Array ? parseJson("task", value, LIMITS.maxTaskSpecBytes) : value;
+  const spec = parseDocument("task", TaskSpec, json, { defaults: true });
+  if (spec.cohort.minimumCount > spec.cohort.goalCount) {
+    throw invalidDocument(
+      "task",
+      "/cohort/minimumCount",
+      `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
+    );
+  }
+  return spec;
+}

@@ -1,0 +1,201 @@
+import Type, { type Static } from "typebox";
+import { GraphPort, TaskSpec } from "./documents.ts";
+import {
+  DeviceIdSchema,
+  DigestSchema,
+  ModelNameSchema,
+  ModelVersionSchema,
+  nullable,
+  PopulationNameSchema,
+  readonlyArray,
+  RoundIdSchema,
+  TaskNameSchema,
+  textEnum,
+  TimestampSchema,
+} from "./schema.ts";
+
+const Base64Url = (bytes: number) =>
+  Type.String({ pattern: "^[A-Za-z0-9_-]*$", maxLength: Math.ceil((bytes * 4) / 3) });
+const Count = Type.Integer({ minimum: 0 });
+
+/** Header with the base64url certificate of an upload: `Authorization: Tributary <certificate>`. */
+export const CERTIFICATE_SCHEME = "Tributary";
+/** Header with the base64url signature over `uploadMessage`. */
+export const PROOF_HEADER = "tributary-proof";
+
+/** Body of every answer that is an error. */
+export const ErrorBody = Type.Object({
+  error: Type.Object({
+    code: Type.String(),
+    message: Type.String(),
+    detail: Type.Record(
+      Type.String(),
+      Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]),
+    ),
+    retryable: Type.Boolean(),
+  }),
+});
+export type ErrorBody = Static<typeof ErrorBody>;
+
+/** `POST /v1/populations/:population/enrolments` */
+export const EnrolmentRequest = Type.Object(
+  {
+    token: Type.String({ minLength: 1, maxLength: 4096 }),
+    publicKey: Base64Url(32),
+    proof: Base64Url(64),
+  },
+  { additionalProperties: false },
+);
+export type EnrolmentRequest = Static<typeof EnrolmentRequest>;
+
+export const EnrolmentResponse = Type.Object({
+  certificate: Base64Url(1024),
+  deviceId: DeviceIdSchema,
+  expiresAt: TimestampSchema,
+});
+export type EnrolmentResponse = Static<typeof EnrolmentResponse>;
+
+/** 202 of `PUT /v1/rounds/:roundId/updates/:digest` */
+export const UploadAccepted = Type.Object({ accepted: Type.Literal(true) });
+export type UploadAccepted = Static<typeof UploadAccepted>;
+
+/** 201 of `POST /v1/blobs` */
+export const BlobCreated = Type.Object({ digest: DigestSchema, sizeBytes: Count });
+export type BlobCreated = Static<typeof BlobCreated>;
+
+export const ROUND_PHASES = [
+  "selecting",
+  "training",
+  "reporting",
+  "aggregating",
+  "committed",
+  "abandoned",
+] as const;
+export type RoundPhase = (typeof ROUND_PHASES)[number];
+
+/** One round, as operators see it; sums only, nothing of a single device. */
+export const RoundView = Type.Object({
+  id: RoundIdSchema,
+  task: TaskNameSchema,
+  model: ModelNameSchema,
+  number: Type.Integer({ minimum: 1 }),
+  phase: textEnum(ROUND_PHASES),
+  baseVersion: ModelVersionSchema,
+  version: nullable(ModelVersionSchema),
+  startedAt: TimestampSchema,
+  endedAt: nullable(TimestampSchema),
+  deadlineAt: nullable(TimestampSchema),
+  offered: Count,
+  ready: Count,
+  cohort: Count,
+  reported: Count,
+  dropouts: Count,
+  refused: Count,
+  numExamples: Count,
+  trainLoss: nullable(Type.Number()),
+  trainAccuracy: nullable(Type.Number()),
+  loss: nullable(Type.Number()),
+  accuracy: nullable(Type.Number()),
+  bytesUp: Count,
+  bytesDown: Count,
+  seconds: nullable(Type.Number()),
+  reason: nullable(Type.String()),
+});
+export type RoundView = Static<typeof RoundView>;
+
+export const VersionView = Type.Object({
+  model: ModelNameSchema,
+  version: ModelVersionSchema,
+  parentVersion: nullable(ModelVersionSchema),
+  roundId: nullable(RoundIdSchema),
+  createdAt: TimestampSchema,
+  weightsDigest: DigestSchema,
+  sizeBytes: Count,
+  int8SizeBytes: Count,
+  parameterCount: Count,
+  loss: nullable(Type.Number()),
+  accuracy: nullable(Type.Number()),
+  cohort: Count,
+  numExamples: Count,
+});
+export type VersionView = Static<typeof VersionView>;
+
+export const ModelView = Type.Object({
+  name: ModelNameSchema,
+  currentVersion: ModelVersionSchema,
+  channel: Type.String(),
+  parameterCount: Count,
+  createdAt: TimestampSchema,
+  versions: Count,
+  input: GraphPort,
+  output: GraphPort,
+});
+export type ModelView = Static<typeof ModelView>;
+
+export const TASK_STATES = ["running", "paused", "finished"] as const;
+export type TaskState = (typeof TASK_STATES)[number];
+
+export const TaskView = Type.Object({
+  name: TaskNameSchema,
+  model: ModelNameSchema,
+  population: PopulationNameSchema,
+  state: textEnum(TASK_STATES),
+  spec: TaskSpec,
+  currentVersion: ModelVersionSchema,
+  round: nullable(RoundView),
+  roundsCommitted: Count,
+  createdAt: TimestampSchema,
+});
+export type TaskView = Static<typeof TaskView>;
+
+/** `POST /v1/tasks/:task/state` */
+export const TaskStateChange = Type.Object(
+  { state: textEnum(["running", "paused"]) },
+  { additionalProperties: false },
+);
+export type TaskStateChange = Static<typeof TaskStateChange>;
+
+/** `GET /v1/status` */
+export const StatusView = Type.Object({
+  name: Type.String(),
+  version: Type.String(),
+  startedAt: TimestampSchema,
+  uptimeSeconds: Type.Number({ minimum: 0 }),
+  devices: Type.Object({ connected: Count, training: Count }),
+  models: Count,
+  tasks: Count,
+});
+export type StatusView = Static<typeof StatusView>;
+
+export const ModelList = Type.Object({ models: readonlyArray(ModelView) });
+export type ModelList = Static<typeof ModelList>;
+export const VersionList = Type.Object({ versions: readonlyArray(VersionView) });
+export type VersionList = Static<typeof VersionList>;
+export const TaskList = Type.Object({ tasks: readonlyArray(TaskView) });
+export type TaskList = Static<typeof TaskList>;
+
+/** Newest first; `before` of the next page is the last number here. */
+export const RoundList = Type.Object({ rounds: readonlyArray(RoundView) });
+export type RoundList = Static<typeof RoundList>;
+
+/** Query of `GET /v1/tasks/:task/rounds` */
+export const RoundListQuery = Type.Object({
+  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
+  before: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+export type RoundListQuery = Static<typeof RoundListQuery>;
+
+/** Connected devices, and those with an open offer. */
+export const DevicesView = Type.Object({ connected: Count, training: Count });
+export type DevicesView = Static<typeof DevicesView>;
+
+/** Server-sent events of `GET /v1/events`, by their `event:` name. */
+export interface ServerEvents {
+  round: RoundView;
+  task: TaskView;
+  version: VersionView;
+  devices: DevicesView;
+  /** The `Last-Event-ID` is too old or unknown: read everything again. */
+  reset: Record<string, never>;
+}
+export type ServerEventName = keyof ServerEvents;

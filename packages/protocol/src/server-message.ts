@@ -1,0 +1,220 @@
+import {
+  choice,
+  deviceId,
+  digest,
+  fixedBytes,
+  list,
+  modelName,
+  modelVersion,
+  optional,
+  roundId,
+  struct,
+  taggedUnion,
+  taskName,
+  text,
+  u16,
+  u32,
+  u53,
+  type Codec,
+  type DeviceId,
+  type Digest,
+  type ModelName,
+  type ModelVersion,
+  type RoundId,
+  type TaskName,
+} from "@tributary/core";
+import { channel, code, targetPath } from "./fields.ts";
+import { LIMITS } from "./limits.ts";
+
+/** First message of a connection: prove who you are, in one of these versions. */
+export interface Challenge {
+  /** 32 random bytes, used once. */
+  nonce: Uint8Array;
+  minVersion: number;
+  maxVersion: number;
+  /** The server's clock, so that deadlines can be read with a wrong clock on the device. */
+  serverTimeMs: number;
+}
+
+/** The hello was good; the connection is a session now. */
+export interface Welcome {
+  version: number;
+  deviceId: DeviceId;
+  heartbeatIntervalMs: number;
+  /** Names this session in both sides' logs. */
+  sessionId: string;
+}
+
+/** One detail of a refusal. */
+export interface RefusalDetail {
+  key: string;
+  value: string;
+}
+
+/** Something the device asked for, or the connection itself, is refused. Sent before every close. */
+export interface Refusal {
+  code: string;
+  message: string;
+  detail: readonly RefusalDetail[];
+  /** When to try again; absent: not at all with the same request. */
+  retryAfterMs?: number;
+}
+
+/** Train this plan from these weights and say `ready`, or `decline`. */
+export interface Offer {
+  task: TaskName;
+  roundId: RoundId;
+  /** Number of the round within its task, from 1. */
+  round: number;
+  baseVersion: ModelVersion;
+  planTarget: string;
+  planDigest: Digest;
+  weightsTarget: string;
+  weightsDigest: Digest;
+  /** Absolute, on the server's clock: `ready` after this is late. */
+  trainDeadlineMs: number;
+  /** The device needs TUF metadata at least this new. */
+  timestampVersion: number;
+}
+
+/** The device is in the cohort: upload the update it named in `ready`. */
+export interface RequestReport {
+  roundId: RoundId;
+  /** Absolute, on the server's clock. */
+  deadlineMs: number;
+  /** Path of the PUT, on the coordinator's origin. */
+  uploadPath: string;
+}
+
+/** How a round ended for this device. */
+export type OutcomeResult = "committed" | "abandoned" | "not-needed" | "late" | "refused";
+
+/** The round is over for this device; it may discard its update. */
+export interface Outcome {
+  roundId: RoundId;
+  result: OutcomeResult;
+  /** The version the round committed. */
+  version?: ModelVersion;
+  /** Why, when it was not committed. */
+  code?: string;
+}
+
+/** A version was released on a channel this device subscribes to. */
+export interface Release {
+  model: ModelName;
+  channel: string;
+  version: ModelVersion;
+  timestampVersion: number;
+}
+
+/** Nothing to train now. A push may still come earlier. */
+export interface Wait {
+  task: TaskName;
+  retryAfterMs: number;
+}
+
+/** Answer to a heartbeat, with its nonce. */
+export interface HeartbeatAck {
+  nonce: number;
+}
+
+interface ServerMessages {
+  challenge: Challenge;
+  welcome: Welcome;
+  refusal: Refusal;
+  offer: Offer;
+  "request-report": RequestReport;
+  outcome: Outcome;
+  release: Release;
+  wait: Wait;
+  "heartbeat-ack": HeartbeatAck;
+}
+
+/** What a coordinator says to a device. */
+export type ServerMessage = {
+  [Type in keyof ServerMessages]: { readonly type: Type } & Readonly<ServerMessages[Type]>;
+}[keyof ServerMessages];
+
+export const Challenge: Codec<Challenge> = struct({
+  nonce: fixedBytes(32),
+  minVersion: u16,
+  maxVersion: u16,
+  serverTimeMs: u53,
+});
+
+export const Welcome: Codec<Welcome> = struct({
+  version: u16,
+  deviceId,
+  heartbeatIntervalMs: u32,
+  sessionId: text({ max: 64 }),
+});
+
+export const RefusalDetail: Codec<RefusalDetail> = struct({
+  key: text({ max: 64 }),
+  value: text({ max: 256 }),
+});
+
+export const Refusal: Codec<Refusal> = struct({
+  code,
+  message: text({ max: LIMITS.maxMessageBytes }),
+  detail: list(RefusalDetail, { max: LIMITS.maxDetailEntries }),
+  retryAfterMs: optional(u32),
+});
+
+export const Offer: Codec<Offer> = struct({
+  task: taskName,
+  roundId,
+  round: u32,
+  baseVersion: modelVersion,
+  planTarget: targetPath,
+  planDigest: digest,
+  weightsTarget: targetPath,
+  weightsDigest: digest,
+  trainDeadlineMs: u53,
+  timestampVersion: u32,
+});
+
+export const RequestReport: Codec<RequestReport> = struct({
+  roundId,
+  deadlineMs: u53,
+  uploadPath: text({ max: 256 }),
+});
+
+const outcomeResult: Codec<OutcomeResult> = choice({
+  committed: 1,
+  abandoned: 2,
+  "not-needed": 3,
+  late: 4,
+  refused: 5,
+});
+
+export const Outcome: Codec<Outcome> = struct({
+  roundId,
+  result: outcomeResult,
+  version: optional(modelVersion),
+  code: optional(code),
+});
+
+export const Release: Codec<Release> = struct({
+  model: modelName,
+  channel,
+  version: modelVersion,
+  timestampVersion: u32,
+});
+
+export const Wait: Codec<Wait> = struct({ task: taskName, retryAfterMs: u32 });
+
+export const HeartbeatAck: Codec<HeartbeatAck> = struct({ nonce: u32 });
+
+/** Server messages have tags below 64, device messages from 64: a mixed-up direction is an unknown tag. */
+export const ServerMessage: Codec<ServerMessage> = taggedUnion("type", {
+  challenge: [1, Challenge],
+  welcome: [2, Welcome],
+  refusal: [3, Refusal],
+  offer: [4, Offer],
+  "request-report": [5, RequestReport],
+  outcome: [6, Outcome],
+  release: [7, Release],
+  wait: [8, Wait],
+  "heartbeat-ack": [9, HeartbeatAck],
+});
