@@ -25,9 +25,9 @@ export interface BlobStore {
   put(source: Uint8Array | AsyncIterable<Uint8Array>, options?: PutOptions): Promise<BlobRef>;
   /** `undefined` when it is not there. */
   stat(digest: Digest): Promise<BlobRef | undefined>;
-  /** @throws `store/missing`; RangeError when the range does not lie within the blob */
+  /** @throws `store/not-found`; RangeError when the range does not lie within the blob */
   stream(digest: Digest, range?: ByteRange): Promise<Readable>;
-  /** The whole blob. @throws `store/missing`, `store/too-large` (default limit 256 MiB) */
+  /** The whole blob. @throws `store/not-found`, `store/too-large` (default limit 256 MiB) */
   bytes(digest: Digest, options?: { readonly maxBytes?: number }): Promise<Uint8Array<ArrayBuffer>>;
   /** True when it was there. */
   delete(digest: Digest): Promise<boolean>;

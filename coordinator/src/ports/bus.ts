@@ -1,3 +1,4 @@
+import type { ModelName, ModelVersion, TaskName } from "@tributary/core";
 import type { EventRecord } from "./records.ts";
 
 /** Topics and what they carry. Payloads are plain JSON data and are not changed after publishing. */
@@ -13,14 +14,14 @@ export interface BusTopics {
       };
   /** A release was committed: devices that subscribed to the model get the new version pushed. */
   readonly release: {
-    readonly model: string;
+    readonly model: ModelName;
     readonly channel: "stable";
-    readonly version: number;
+    readonly version: ModelVersion;
     readonly timestampVersion: number;
     readonly committedAt: number;
   };
   /** A task was added or its state changed: the round driver starts or stops. */
-  readonly task: { readonly task: string };
+  readonly task: { readonly task: TaskName };
   /** Counts of the gateway, at most a few a second. */
   readonly devices: { readonly connected: number; readonly training: number };
 }

@@ -1,4 +1,4 @@
-import type { DeviceId } from "@tributary/core";
+import type { DeviceId, ModelName, PopulationName, RoundId, TaskName } from "@tributary/core";
 import type { TaskState } from "@tributary/protocol";
 import type {
   DeviceRecord,
@@ -23,7 +23,7 @@ import type {
 export interface ModelRepository {
   /** @throws `store/conflict` when the name is taken. */
   insert(model: ModelRecord): Promise<void>;
-  get(name: string): Promise<ModelRecord | undefined>;
+  get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
 }
@@ -34,45 +34,45 @@ export interface VersionRepository {
    * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
    */
   insert(version: VersionRecord): Promise<void>;
-  get(model: string, version: number): Promise<VersionRecord | undefined>;
+  get(model: ModelName, version: number): Promise<VersionRecord | undefined>;
   /** Newest first. */
   list(
-    model: string,
+    model: ModelName,
     options?: { readonly limit?: number; readonly before?: number },
   ): Promise<VersionRecord[]>;
-  count(model: string): Promise<number>;
+  count(model: ModelName): Promise<number>;
 }
 
 export interface TaskRepository {
-  /** @throws `store/conflict` when the name is taken, `store/missing` when the model is not there. */
+  /** @throws `store/conflict` when the name is taken, `store/not-found` when the model is not there. */
   insert(task: TaskRecord): Promise<void>;
-  get(name: string): Promise<TaskRecord | undefined>;
+  get(name: TaskName): Promise<TaskRecord | undefined>;
   /** By creation, oldest first. */
   list(): Promise<TaskRecord[]>;
-  /** @throws `store/missing` */
-  setState(name: string, state: TaskState): Promise<void>;
+  /** @throws `store/not-found` */
+  setState(name: TaskName, state: TaskState): Promise<void>;
 }
 
 export interface RoundRepository {
   /** @throws `store/conflict` when the id, or the number within the task, is taken. */
   insert(round: RoundRecord): Promise<void>;
-  /** Replaces the row of the same id. @throws `store/missing`; `store/conflict` when the stored row has already ended. */
+  /** Replaces the row of the same id. @throws `store/not-found`; `store/conflict` when the stored row has already ended. */
   update(round: RoundRecord): Promise<void>;
-  get(id: string): Promise<RoundRecord | undefined>;
+  get(id: RoundId): Promise<RoundRecord | undefined>;
   /** Newest first; `before` is a round number (exclusive). */
   list(task: string, options?: { readonly limit?: number; readonly before?: number }): Promise<RoundRecord[]>;
   /** Rounds with `endedAt` null: at most one a task, more only after a crash. Oldest first. */
   open(): Promise<RoundRecord[]>;
   /** The highest round number of a task, 0 when there is none. Numbers continue from it. */
-  lastNumber(task: string): Promise<number>;
-  countCommitted(task: string): Promise<number>;
+  lastNumber(task: TaskName): Promise<number>;
+  countCommitted(task: TaskName): Promise<number>;
 }
 
 export interface JournalRepository {
   /** @throws `store/conflict` when a sequence number is taken. */
   append(entries: readonly JournalEntry[]): Promise<void>;
   /** By sequence. */
-  read(roundId: string): Promise<JournalEntry[]>;
+  read(roundId: RoundId): Promise<JournalEntry[]>;
   /** Forgets the journals of rounds that ended before the time. */
   prune(endedBefore: number): Promise<void>;
 }
@@ -98,13 +98,13 @@ export interface DeviceRepository {
   get(deviceId: DeviceId): Promise<DeviceRecord | undefined>;
   /** By id; `after` is exclusive. */
   list(options?: {
-    readonly population?: string;
+    readonly population?: PopulationName;
     readonly limit?: number;
     readonly after?: DeviceId;
   }): Promise<DeviceRecord[]>;
-  count(population?: string): Promise<number>;
+  count(population?: PopulationName): Promise<number>;
   seen(deviceId: DeviceId, at: number): Promise<void>;
-  /** @throws `store/missing` */
+  /** @throws `store/not-found` */
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
   /**
    * Counts a device against an enrolment token: `used` the first time, `already` when this device used it before,
@@ -119,14 +119,14 @@ export interface RefusalRepository {
   /** Newest first. */
   list(filter: {
     readonly deviceId?: DeviceId;
-    readonly roundId?: string;
+    readonly roundId?: RoundId;
     readonly limit?: number;
   }): Promise<RefusalRecord[]>;
   count(deviceId: DeviceId, since?: number): Promise<number>;
 }
 
 export interface OptimizerRepository {
-  get(task: string): Promise<OptimizerRecord | undefined>;
+  get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
 }
 

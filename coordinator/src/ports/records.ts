@@ -1,4 +1,12 @@
-import type { DeviceId, Digest } from "@tributary/core";
+import type {
+  DeviceId,
+  Digest,
+  ModelName,
+  ModelVersion,
+  PopulationName,
+  RoundId,
+  TaskName,
+} from "@tributary/core";
 import type { GraphPort, RoundView, TaskSpec, TaskState } from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
 
@@ -19,9 +27,9 @@ export interface BlobRef {
 
 /** A published model: what stays the same over its versions. Times are ms since the epoch. */
 export interface ModelRecord {
-  readonly name: string;
+  readonly name: ModelName;
   readonly channel: "stable";
-  readonly currentVersion: number;
+  readonly currentVersion: ModelVersion;
   readonly parameters: ParameterSchema;
   readonly parameterCount: number;
   readonly graph: BlobRef;
@@ -33,11 +41,11 @@ export interface ModelRecord {
 
 /** One version of a model and its lineage: the parent, and the round that made it (null: published). */
 export interface VersionRecord {
-  readonly model: string;
+  readonly model: ModelName;
   /** From 1; never used twice within a model. */
-  readonly version: number;
-  readonly parentVersion: number | null;
-  readonly roundId: string | null;
+  readonly version: ModelVersion;
+  readonly parentVersion: ModelVersion | null;
+  readonly roundId: RoundId | null;
   readonly createdAt: number;
   readonly graph: BlobRef;
   /** float32 safetensors. */
@@ -55,9 +63,9 @@ export interface VersionRecord {
 
 /** A federated task and the plan it was published as. */
 export interface TaskRecord {
-  readonly name: string;
-  readonly model: string;
-  readonly population: string;
+  readonly name: TaskName;
+  readonly model: ModelName;
+  readonly population: PopulationName;
   readonly state: TaskState;
   readonly spec: TaskSpec;
   /** The plan's number, its target path and its blob. */
@@ -65,14 +73,20 @@ export interface TaskRecord {
   readonly createdAt: number;
 }
 
-/** One round: everything its view shows, and the configuration its machine was started with (for replay). */
-export interface RoundRecord extends RoundView {
+/**
+ * One round: everything its view shows (`roundView` makes one), with times in ms since the epoch,
+ * and the configuration its machine was started with (for replay).
+ */
+export interface RoundRecord extends Readonly<Omit<RoundView, "startedAt" | "endedAt" | "deadlineAt">> {
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly deadlineAt: number | null;
   readonly config: JsonValue;
 }
 
 /** One control input of a round's machine, in the order it was stepped; never a vector or a secret. */
 export interface JournalEntry {
-  readonly roundId: string;
+  readonly roundId: RoundId;
   /** From 1, without gaps. */
   readonly sequence: number;
   readonly at: number;
@@ -111,7 +125,7 @@ export interface ReleaseChange {
 /** An enrolled device. */
 export interface DeviceRecord {
   readonly deviceId: DeviceId;
-  readonly population: string;
+  readonly population: PopulationName;
   /** Raw Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array<ArrayBuffer>;
   readonly state: "active" | "revoked";
@@ -137,7 +151,7 @@ export interface TokenUse {
 /** An update that did not count, and why; kept per device. */
 export interface RefusalRecord {
   readonly deviceId: DeviceId;
-  readonly roundId: string;
+  readonly roundId: RoundId;
   /** An error code of the catalogue, `update/not-finite`. */
   readonly code: string;
   readonly detail: JsonValue;
@@ -146,12 +160,12 @@ export interface RefusalRecord {
 
 /** The state of a task's server optimizer after `version`. */
 export interface OptimizerRecord {
-  readonly task: string;
-  readonly version: number;
+  readonly task: TaskName;
+  readonly version: ModelVersion;
   readonly state: Uint8Array<ArrayBuffer>;
 }
 
-/** An event to log: `type` is the SSE event name, `data` its JSON. */
+/** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
   readonly type: "round" | "task" | "version";
   readonly data: JsonValue;

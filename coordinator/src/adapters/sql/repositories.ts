@@ -1,0 +1,30 @@
+import type { MetadataRepositories } from "../../ports/metadata-store.ts";
+import { deviceRepository } from "./repositories/devices.ts";
+import { eventRepository } from "./repositories/events.ts";
+import { journalRepository } from "./repositories/journal.ts";
+import { modelRepository } from "./repositories/models.ts";
+import { optimizerRepository } from "./repositories/optimizers.ts";
+import { refusalRepository } from "./repositories/refusals.ts";
+import { releaseRepository } from "./repositories/releases.ts";
+import { roundRepository } from "./repositories/rounds.ts";
+import { settingsRepository } from "./repositories/settings.ts";
+import { taskRepository } from "./repositories/tasks.ts";
+import { versionRepository } from "./repositories/versions.ts";
+import type { Db } from "./rows.ts";
+
+/** All repositories over one database or one transaction. */
+export function repositories(db: Db): MetadataRepositories {
+  return {
+    models: modelRepository(db),
+    versions: versionRepository(db),
+    tasks: taskRepository(db),
+    rounds: roundRepository(db),
+    journal: journalRepository(db),
+    releases: releaseRepository(db),
+    devices: deviceRepository(db),
+    refusals: refusalRepository(db),
+    optimizers: optimizerRepository(db),
+    events: eventRepository(db),
+    settings: settingsRepository(db),
+  };
+}

@@ -1,0 +1,54 @@
+import type { Selectable } from "kysely";
+import type { ModelRepository } from "../../../ports/metadata-store.ts";
+import type { ModelRecord } from "../../../ports/records.ts";
+import { constrained } from "../constraint.ts";
+import { blobRef, type Db, fromJson } from "../rows.ts";
+import type { ModelsTable } from "../schema.ts";
+
+export function modelRepository(db: Db): ModelRepository {
+  return {
+    async insert(model) {
+      await constrained(`model "${model.name}"`, () =>
+        db
+          .insertInto("models")
+          .values({
+            name: model.name,
+            channel: model.channel,
+            currentVersion: model.currentVersion,
+            parameters: JSON.stringify(model.parameters),
+            parameterCount: model.parameterCount,
+            graphDigest: model.graph.digest,
+            graphSizeBytes: model.graph.sizeBytes,
+            input: JSON.stringify(model.input),
+            output: JSON.stringify(model.output),
+            labels: model.labels === null ? null : JSON.stringify(model.labels),
+            createdAt: model.createdAt,
+          })
+          .execute(),
+      );
+    },
+    async get(name) {
+      const row = await db.selectFrom("models").selectAll().where("name", "=", name).executeTakeFirst();
+      return row && toRecord(row);
+    },
+    async list() {
+      const rows = await db.selectFrom("models").selectAll().orderBy("name").execute();
+      return rows.map(toRecord);
+    },
+  };
+}
+
+function toRecord(row: Selectable<ModelsTable>): ModelRecord {
+  return {
+    name: row.name,
+    channel: row.channel,
+    currentVersion: row.currentVersion,
+    parameters: fromJson(row.parameters),
+    parameterCount: row.parameterCount,
+    graph: blobRef(row.graphDigest, row.graphSizeBytes),
+    input: fromJson(row.input),
+    output: fromJson(row.output),
+    labels: row.labels === null ? null : fromJson(row.labels),
+    createdAt: row.createdAt,
+  };
+}

@@ -1,0 +1,75 @@
+import { failure } from "@tributary/core";
+import type { Selectable } from "kysely";
+import type { RoundRepository } from "../../../ports/metadata-store.ts";
+import type { RoundRecord } from "../../../ports/records.ts";
+import { constrained, requireRow } from "../constraint.ts";
+import { type Db, fromJson, together } from "../rows.ts";
+import type { RoundsTable } from "../schema.ts";
+
+export function roundRepository(db: Db): RoundRepository {
+  return {
+    async insert(round) {
+      await constrained(`round "${round.id}" (number ${round.number} of "${round.task}")`, () =>
+        db.insertInto("rounds").values(toRow(round)).execute(),
+      );
+    },
+    async update(round) {
+      await together(db, async (tx) => {
+        const stored = await tx
+          .selectFrom("rounds")
+          .select("endedAt")
+          .where("id", "=", round.id)
+          .executeTakeFirst();
+        requireRow(`round "${round.id}"`, stored === undefined ? 0n : 1n);
+        if (stored !== undefined && stored.endedAt !== null)
+          throw failure("store/conflict", `store: round "${round.id}" has ended already`);
+        const { id, ...changes } = toRow(round);
+        await tx.updateTable("rounds").set(changes).where("id", "=", id).execute();
+      });
+    },
+    async get(id) {
+      const row = await db.selectFrom("rounds").selectAll().where("id", "=", id).executeTakeFirst();
+      return row && toRecord(row);
+    },
+    async list(task, { limit = 100, before } = {}) {
+      let query = db.selectFrom("rounds").selectAll().where("task", "=", task);
+      if (before !== undefined) query = query.where("number", "<", before);
+      const rows = await query.orderBy("number", "desc").limit(limit).execute();
+      return rows.map(toRecord);
+    },
+    async open() {
+      const rows = await db
+        .selectFrom("rounds")
+        .selectAll()
+        .where("endedAt", "is", null)
+        .orderBy("startedAt")
+        .execute();
+      return rows.map(toRecord);
+    },
+    async lastNumber(task) {
+      const row = await db
+        .selectFrom("rounds")
+        .select((eb) => eb.fn.max("number").as("number"))
+        .where("task", "=", task)
+        .executeTakeFirstOrThrow();
+      return row.number ?? 0;
+    },
+    async countCommitted(task) {
+      const row = await db
+        .selectFrom("rounds")
+        .select((eb) => eb.fn.countAll<number>().as("count"))
+        .where("task", "=", task)
+        .where("phase", "=", "committed")
+        .executeTakeFirstOrThrow();
+      return Number(row.count);
+    },
+  };
+}
+
+function toRow(round: RoundRecord): RoundsTable {
+  return { ...round, config: JSON.stringify(round.config) };
+}
+
+function toRecord(row: Selectable<RoundsTable>): RoundRecord {
+  return { ...row, config: fromJson(row.config) };
+}

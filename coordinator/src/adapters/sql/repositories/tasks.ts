@@ -1,0 +1,59 @@
+import type { Selectable } from "kysely";
+import type { TaskRepository } from "../../../ports/metadata-store.ts";
+import type { TaskRecord } from "../../../ports/records.ts";
+import { constrained, requireRow } from "../constraint.ts";
+import { blobRef, type Db, fromJson } from "../rows.ts";
+import type { TasksTable } from "../schema.ts";
+
+export function taskRepository(db: Db): TaskRepository {
+  return {
+    async insert(task) {
+      const { plan, spec, ...rest } = task;
+      await constrained(`task "${task.name}"`, () =>
+        db
+          .insertInto("tasks")
+          .values({
+            ...rest,
+            spec: JSON.stringify(spec),
+            planNumber: plan.number,
+            planTarget: plan.target,
+            planDigest: plan.digest,
+            planSizeBytes: plan.sizeBytes,
+          })
+          .execute(),
+      );
+    },
+    async get(name) {
+      const row = await db.selectFrom("tasks").selectAll().where("name", "=", name).executeTakeFirst();
+      return row && toRecord(row);
+    },
+    async list() {
+      const rows = await db.selectFrom("tasks").selectAll().orderBy("createdAt").orderBy("name").execute();
+      return rows.map(toRecord);
+    },
+    async setState(name, state) {
+      const { numUpdatedRows } = await db
+        .updateTable("tasks")
+        .set({ state })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`task "${name}"`, numUpdatedRows);
+    },
+  };
+}
+
+function toRecord(row: Selectable<TasksTable>): TaskRecord {
+  return {
+    name: row.name,
+    model: row.model,
+    population: row.population,
+    state: row.state,
+    spec: fromJson(row.spec),
+    plan: {
+      number: row.planNumber,
+      target: row.planTarget,
+      ...blobRef(row.planDigest, row.planSizeBytes),
+    },
+    createdAt: row.createdAt,
+  };
+}

@@ -1,0 +1,78 @@
+import { failure } from "@tributary/core";
+import type { Selectable } from "kysely";
+import type { VersionRepository } from "../../../ports/metadata-store.ts";
+import type { VersionRecord } from "../../../ports/records.ts";
+import { constrained } from "../constraint.ts";
+import { blobRef, type Db, together } from "../rows.ts";
+import type { VersionsTable } from "../schema.ts";
+
+export function versionRepository(db: Db): VersionRepository {
+  return {
+    async insert(version) {
+      const what = `version ${version.version} of "${version.model}"`;
+      await together(db, async (tx) => {
+        await constrained(what, () => tx.insertInto("versions").values(toRow(version)).execute());
+        const { numUpdatedRows } = await tx
+          .updateTable("models")
+          .set({ currentVersion: version.version })
+          .where("name", "=", version.model)
+          // The fence: a version grows out of the current one. A model's first one is current from its insertion.
+          .where("currentVersion", "=", version.parentVersion ?? version.version)
+          .where("currentVersion", "<=", version.version)
+          .executeTakeFirstOrThrow();
+        if (numUpdatedRows === 0n)
+          throw failure(
+            "store/conflict",
+            `store: ${what}: its parent ${version.parentVersion ?? "(none)"} is not the current version; another version was committed first`,
+          );
+      });
+    },
+    async get(model, version) {
+      const row = await db
+        .selectFrom("versions")
+        .selectAll()
+        .where("model", "=", model)
+        .where("version", "=", version)
+        .executeTakeFirst();
+      return row && toRecord(row);
+    },
+    async list(model, { limit = 100, before } = {}) {
+      let query = db.selectFrom("versions").selectAll().where("model", "=", model);
+      if (before !== undefined) query = query.where("version", "<", before);
+      const rows = await query.orderBy("version", "desc").limit(limit).execute();
+      return rows.map(toRecord);
+    },
+    async count(model) {
+      const row = await db
+        .selectFrom("versions")
+        .select((eb) => eb.fn.countAll<number>().as("count"))
+        .where("model", "=", model)
+        .executeTakeFirstOrThrow();
+      return Number(row.count);
+    },
+  };
+}
+
+function toRow(version: VersionRecord): VersionsTable {
+  const { graph, weights, int8, ...rest } = version;
+  return {
+    ...rest,
+    graphDigest: graph.digest,
+    graphSizeBytes: graph.sizeBytes,
+    weightsDigest: weights.digest,
+    weightsSizeBytes: weights.sizeBytes,
+    int8Digest: int8.digest,
+    int8SizeBytes: int8.sizeBytes,
+  };
+}
+
+function toRecord(row: Selectable<VersionsTable>): VersionRecord {
+  const { graphDigest, graphSizeBytes, weightsDigest, weightsSizeBytes, int8Digest, int8SizeBytes, ...rest } =
+    row;
+  return {
+    ...rest,
+    graph: blobRef(graphDigest, graphSizeBytes),
+    weights: blobRef(weightsDigest, weightsSizeBytes),
+    int8: blobRef(int8Digest, int8SizeBytes),
+  };
+}

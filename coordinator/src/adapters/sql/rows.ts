@@ -1,0 +1,27 @@
+import type { Digest } from "@tributary/core";
+import type { Kysely, Transaction } from "kysely";
+import type { BlobRef } from "../../ports/records.ts";
+import type { Database } from "./schema.ts";
+
+/** A database, or the transaction that is under way. */
+export type Db = Kysely<Database>;
+
+/** JSON that this adapter wrote itself. */
+export function fromJson<T>(text: string): T {
+  return JSON.parse(text) as T;
+}
+
+export function blobRef(digest: Digest, sizeBytes: number): BlobRef {
+  return { digest, sizeBytes };
+}
+
+/** A copy: drivers hand out views of larger buffers. */
+export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
+}
+
+/** Runs several statements as one: in the transaction under way, or in one of their own. */
+export function together<T>(db: Db, work: (tx: Db) => Promise<T>): Promise<T> {
+  if (db.isTransaction) return work(db);
+  return db.transaction().execute((tx: Transaction<Database>) => work(tx));
+}

@@ -1,0 +1,146 @@
+import type {
+  DeviceId,
+  Digest,
+  ModelName,
+  ModelVersion,
+  PopulationName,
+  RoundId,
+  TaskName,
+} from "@tributary/core";
+import type { TaskState } from "@tributary/protocol";
+import type { Generated } from "kysely";
+import type { DeviceRecord, EventRecord, RoundRecord, TufRole } from "../../ports/records.ts";
+
+/** JSON text; parsed by the repository that owns the column. */
+type JsonText = string;
+
+export interface ModelsTable {
+  name: ModelName;
+  channel: "stable";
+  currentVersion: ModelVersion;
+  parameters: JsonText;
+  parameterCount: number;
+  graphDigest: Digest;
+  graphSizeBytes: number;
+  input: JsonText;
+  output: JsonText;
+  labels: JsonText | null;
+  createdAt: number;
+}
+
+export interface VersionsTable {
+  model: ModelName;
+  version: ModelVersion;
+  parentVersion: ModelVersion | null;
+  roundId: RoundId | null;
+  createdAt: number;
+  graphDigest: Digest;
+  graphSizeBytes: number;
+  weightsDigest: Digest;
+  weightsSizeBytes: number;
+  int8Digest: Digest;
+  int8SizeBytes: number;
+  parameterCount: number;
+  loss: number | null;
+  accuracy: number | null;
+  cohort: number;
+  numExamples: number;
+}
+
+export interface TasksTable {
+  name: TaskName;
+  model: ModelName;
+  population: PopulationName;
+  state: TaskState;
+  spec: JsonText;
+  planNumber: number;
+  planTarget: string;
+  planDigest: Digest;
+  planSizeBytes: number;
+  createdAt: number;
+}
+
+/** A round's columns are the fields of its view, and its configuration. */
+export type RoundsTable = Omit<RoundRecord, "config"> & { config: JsonText };
+
+export interface RoundInputsTable {
+  roundId: RoundId;
+  sequence: number;
+  at: number;
+  input: JsonText;
+}
+
+export interface TufMetadataTable {
+  role: TufRole;
+  version: number;
+  bytes: Uint8Array;
+}
+
+export interface TargetsTable {
+  path: string;
+  digest: Digest;
+  sizeBytes: number;
+  custom: JsonText | null;
+}
+
+export interface DevicesTable {
+  deviceId: DeviceId;
+  population: PopulationName;
+  publicKey: Uint8Array;
+  state: DeviceRecord["state"];
+  enrolledAt: number;
+  certificateSerial: string;
+  certificateExpiresAt: number;
+  lastSeenAt: number | null;
+}
+
+export interface TokenUsesTable {
+  tokenId: string;
+  deviceId: DeviceId;
+  at: number;
+  expiresAt: number;
+}
+
+export interface RefusalsTable {
+  id: Generated<number>;
+  deviceId: DeviceId;
+  roundId: RoundId;
+  code: string;
+  detail: JsonText;
+  at: number;
+}
+
+export interface OptimizersTable {
+  task: TaskName;
+  version: ModelVersion;
+  state: Uint8Array;
+}
+
+export interface EventsTable {
+  id: Generated<number>;
+  type: EventRecord["type"];
+  data: JsonText;
+  at: number;
+}
+
+export interface SettingsTable {
+  key: string;
+  value: JsonText;
+}
+
+/** The tables as TypeScript sees them; in SQL the names are snake_case (CamelCasePlugin). */
+export interface Database {
+  models: ModelsTable;
+  versions: VersionsTable;
+  tasks: TasksTable;
+  rounds: RoundsTable;
+  roundInputs: RoundInputsTable;
+  tufMetadata: TufMetadataTable;
+  targets: TargetsTable;
+  devices: DevicesTable;
+  tokenUses: TokenUsesTable;
+  refusals: RefusalsTable;
+  optimizers: OptimizersTable;
+  events: EventsTable;
+  settings: SettingsTable;
+}
