@@ -566,6 +566,12 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The model has an input or output of an element type that is not supported.",
   },
+  "engine/realm-taken": {
+    status: 409,
+    retryable: false,
+    publicMessage: "This worker already runs an engine with other settings.",
+    advice: "Open one engine per worker and share it.",
+  },
   "engine/closed": { status: 410, retryable: false, publicMessage: "The engine or session was closed." },
 
   // runtime

@@ -72,7 +72,7 @@ export async function chooseEntry(
   const adapter = await probeAdapter();
   if (prefer === "webgpu" && adapter.kind === "none") {
     throw failure(
-      "engine/no-adapter",
+      "engine/unavailable",
       'engine: WebGPU was asked for and this browser offers no adapter; use prefer: "auto" to fall back to WASM',
     );
   }

@@ -1,0 +1,155 @@
+/** onnxruntime-web behind the Engine seam: WASM everywhere, WebGPU where there is an adapter. */
+import { failure, throwIfAborted } from "@tributary/core";
+import type { Engine, EngineName, Session } from "./engine.ts";
+import { createOrtSession, text } from "./ort-session.ts";
+import { chooseEntry, importEntry } from "./ort-web-entry.ts";
+import type { AdapterVerdict, OrtModule, OrtWebEntry } from "./ort-web-entry.ts";
+import { createRunQueue } from "./run-queue.ts";
+import type { RunQueue } from "./run-queue.ts";
+
+export type { AdapterVerdict, OrtWebEntry } from "./ort-web-entry.ts";
+
+export interface OrtWebOptions {
+  /**
+   * `auto`: WebGPU beside WASM where there is a hardware adapter; `wasm`: never asks for one; `webgpu`: insists.
+   * @defaultValue "auto"
+   */
+  readonly prefer?: "auto" | "wasm" | "webgpu";
+  /**
+   * WASM threads, 1 or more; more than 1 only counts in a cross-origin isolated realm. Frozen with the first session.
+   * Small models are slower with two.
+   * @defaultValue 1
+   */
+  readonly threads?: number;
+  /** Where the .wasm file lies, when not beside the bundle: a prefix URL, or the URL of each file. */
+  readonly wasmPaths?: string | { readonly wasm?: string; readonly mjs?: string };
+  /**
+   * Whether a software rasteriser (SwiftShader, llvmpipe) counts as an adapter for `auto`. It computes correctly, some
+   * hundred times slower than WASM.
+   * @defaultValue "skip"
+   */
+  readonly softwareAdapter?: "skip" | "use";
+}
+
+const DEFAULTS = { prefer: "auto", threads: 1, softwareAdapter: "skip" } as const;
+
+/** The engines of one realm (a worker, or Node): one bundle, one queue, one or two execution providers. */
+export interface OrtWeb {
+  readonly entry: OrtWebEntry;
+  readonly adapter: AdapterVerdict;
+  readonly wasm: Engine;
+  /** Absent without a usable adapter. */
+  readonly webgpu: Engine | undefined;
+  /** Closes both. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** onnxruntime-web's settings are global to a realm, so the first caller decides them. */
+let opened: { readonly entry: OrtWebEntry; readonly threads: number } | undefined;
+
+/**
+ * Loads the one bundle this realm needs and returns its engines.
+ *
+ * @throws TributaryError `engine/unavailable` (`prefer: "webgpu"` without one), `engine/realm-taken` when this realm
+ *   already runs with other settings.
+ */
+export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
+  const { prefer, threads, softwareAdapter, wasmPaths } = { ...DEFAULTS, ...options };
+  if (!Number.isSafeInteger(threads) || threads < 1 || threads > 64) {
+    throw new RangeError(`openOrtWeb: threads must be an integer in [1, 64], got ${threads}`);
+  }
+  const { entry, adapter } = await chooseEntry(prefer, softwareAdapter);
+  if (opened !== undefined && (opened.entry !== entry || opened.threads !== threads)) {
+    throw failure(
+      "engine/realm-taken",
+      `engine: this realm already runs onnxruntime-web/${opened.entry} with ${opened.threads} thread(s), asked for ` +
+        `/${entry} with ${threads}; open one engine per worker and share it`,
+    );
+  }
+  const ort = await importEntry(entry);
+  if (opened === undefined) {
+    opened = { entry, threads };
+    configure(ort, threads, wasmPaths);
+  }
+  const queue = createRunQueue();
+  const wasm = createEngine(ort, "ort-wasm", queue);
+  const webgpu = entry === "wasm" ? undefined : createEngine(ort, "ort-webgpu", queue);
+  return {
+    entry,
+    adapter,
+    wasm,
+    webgpu,
+    async close() {
+      await Promise.all([wasm.close(), webgpu?.close()]);
+    },
+  };
+}
+
+/**
+ * One engine: WebGPU for `prefer: "webgpu"`, and for `auto` with a hardware adapter; else WASM. Callers that want the
+ * check of both (they should) use {@link openOrtWeb} with `chooseEngine`.
+ */
+export async function createOrtWebEngine(options: OrtWebOptions = {}): Promise<Engine> {
+  const web = await openOrtWeb(options);
+  const engine = web.webgpu ?? web.wasm;
+  return { name: engine.name, load: (model, how) => engine.load(model, how), close: () => web.close() };
+}
+
+function configure(ort: OrtModule, threads: number, wasmPaths: OrtWebOptions["wasmPaths"]): void {
+  const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+  ort.env.wasm.numThreads = isolated ? threads : 1;
+  ort.env.logLevel = "error";
+  if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = wasmPaths;
+}
+
+function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine {
+  const sessions = new Set<Session>();
+  let closed: Promise<void> | undefined;
+  return {
+    name,
+    async load(model, { signal, optimization = "all" } = {}) {
+      throwIfAborted(signal);
+      if (closed !== undefined) throw failure("engine/closed", `${name}: load() after close()`);
+      // Creating a session folds constants and compiles, so it stands in the same line as the runs.
+      const inner = await queue.run(async () => {
+        try {
+          return await ort.InferenceSession.create(model, {
+            executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
+            graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
+            logSeverityLevel: 4, // errors come back as exceptions
+          });
+        } catch (cause) {
+          throw failure("engine/load-failed", `${name}: the model could not be loaded: ${text(cause)}`, {
+            cause,
+          });
+        }
+      });
+      let session: Session;
+      try {
+        session = createOrtSession({
+          engine: name,
+          session: inner,
+          Tensor: ort.Tensor,
+          queue,
+          onDisposed: () => sessions.delete(session),
+        });
+      } catch (error) {
+        await queue.run(() => inner.release());
+        throw error;
+      }
+      sessions.add(session);
+      if (signal?.aborted === true || closed !== undefined) {
+        await session[Symbol.asyncDispose]();
+        throwIfAborted(signal);
+        throw failure("engine/closed", `${name}: closed while a model was loading`);
+      }
+      return session;
+    },
+    close() {
+      closed ??= Promise.all([...sessions].map((session) => session[Symbol.asyncDispose]())).then(
+        () => undefined,
+      );
+      return closed;
+    },
+  };
+}
