@@ -1,4 +1,4 @@
-import type { DeviceId, ModelName, PopulationName, RoundId, TaskName } from "@tributary/core";
+import type { DeviceId, ModelName, ModelVersion, PopulationName, RoundId, TaskName } from "@tributary/core";
 import type { TaskState } from "@tributary/protocol";
 import type {
   DeviceRecord,
@@ -34,11 +34,11 @@ export interface VersionRepository {
    * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
    */
   insert(version: VersionRecord): Promise<void>;
-  get(model: ModelName, version: number): Promise<VersionRecord | undefined>;
+  get(model: ModelName, version: ModelVersion): Promise<VersionRecord | undefined>;
   /** Newest first. */
   list(
     model: ModelName,
-    options?: { readonly limit?: number; readonly before?: number },
+    options?: { readonly limit?: number; readonly before?: ModelVersion },
   ): Promise<VersionRecord[]>;
   count(model: ModelName): Promise<number>;
 }
@@ -60,7 +60,10 @@ export interface RoundRepository {
   update(round: RoundRecord): Promise<void>;
   get(id: RoundId): Promise<RoundRecord | undefined>;
   /** Newest first; `before` is a round number (exclusive). */
-  list(task: string, options?: { readonly limit?: number; readonly before?: number }): Promise<RoundRecord[]>;
+  list(
+    task: TaskName,
+    options?: { readonly limit?: number; readonly before?: number },
+  ): Promise<RoundRecord[]>;
   /** Rounds with `endedAt` null: at most one a task, more only after a crash. Oldest first. */
   open(): Promise<RoundRecord[]>;
   /** The highest round number of a task, 0 when there is none. Numbers continue from it. */

@@ -252,6 +252,11 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "A target does not match its signed length or hash.",
   },
+  "tuf/unsupported-version": {
+    status: 502,
+    retryable: false,
+    publicMessage: "Release metadata follows another major version of the specification.",
+  },
   "tuf/invalid-key": { status: 500, retryable: false, publicMessage: "A signing key is malformed." },
 
   // protocol
@@ -525,7 +530,25 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "Too many requests; wait a moment.",
   },
+  "http/unexpected-response": {
+    status: 502,
+    retryable: true,
+    publicMessage: "The answer is not one of the API.",
+    advice: "Check that the address is a coordinator's, and any proxy between.",
+  },
+  "http/bad-event": {
+    status: 502,
+    retryable: false,
+    publicMessage: "The event stream cannot be read.",
+    advice: "Update the client: the coordinator may be newer.",
+  },
   "http/unavailable": { status: 503, retryable: true, publicMessage: "The server cannot answer just now." },
+  "http/host-refused": {
+    status: 421,
+    retryable: false,
+    publicMessage: "This server does not answer for that host name.",
+    advice: "Add it with --allow-host.",
+  },
   "http/origin-refused": {
     status: 403,
     retryable: false,
@@ -630,6 +653,12 @@ export const ERROR_CATALOG = {
     publicMessage: "The stored object was changed by someone else.",
   },
   "store/too-large": { status: 413, retryable: false, publicMessage: "The object exceeds the size limit." },
+  "store/closed": { status: 503, retryable: true, publicMessage: "The storage was closed." },
+  "store/digest-mismatch": {
+    status: 422,
+    retryable: true,
+    publicMessage: "The bytes do not match their digest.",
+  },
   "store/newer-schema": {
     status: 500,
     retryable: false,
@@ -668,6 +697,12 @@ export const ERROR_CATALOG = {
     status: 500,
     retryable: false,
     publicMessage: "Another coordinator uses the data directory.",
+  },
+  "coordinator/data-dir-unusable": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The data directory cannot be used.",
+    advice: "Check --data-dir, its permissions and the free space.",
   },
   "coordinator/unknown-model": { status: 404, retryable: false, publicMessage: "There is no such model." },
   "coordinator/unknown-version": {

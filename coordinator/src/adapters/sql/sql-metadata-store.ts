@@ -1,0 +1,108 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { failure } from "@tributary/core";
+import { type Kysely, sql } from "kysely";
+import type { MetadataRepositories, MetadataStore } from "../../ports/metadata-store.ts";
+import type { EventRecord, VersionCommit } from "../../ports/records.ts";
+import { repositories } from "./repositories.ts";
+import type { Database } from "./schema.ts";
+import { openSqlite } from "./sqlite.ts";
+
+/**
+ * The metadata store on SQLite.
+ *
+ * @param options.path - a file, or `:memory:`
+ * @throws `store/unavailable`, `store/newer-schema`
+ */
+export async function openSqlMetadataStore(options: { readonly path: string }): Promise<MetadataStore> {
+  return new SqlMetadataStore(await openSqlite(options.path));
+}
+
+class SqlMetadataStore implements MetadataStore {
+  readonly #db: Kysely<Database>;
+  readonly #inTransaction = new AsyncLocalStorage<true>();
+  readonly #direct: MetadataRepositories;
+  #closing: Promise<void> | undefined;
+
+  constructor(db: Kysely<Database>) {
+    this.#db = db;
+    this.#direct = repositories(db);
+  }
+
+  get models() {
+    return this.#repositories().models;
+  }
+  get versions() {
+    return this.#repositories().versions;
+  }
+  get tasks() {
+    return this.#repositories().tasks;
+  }
+  get rounds() {
+    return this.#repositories().rounds;
+  }
+  get journal() {
+    return this.#repositories().journal;
+  }
+  get releases() {
+    return this.#repositories().releases;
+  }
+  get devices() {
+    return this.#repositories().devices;
+  }
+  get refusals() {
+    return this.#repositories().refusals;
+  }
+  get optimizers() {
+    return this.#repositories().optimizers;
+  }
+  get events() {
+    return this.#repositories().events;
+  }
+  get settings() {
+    return this.#repositories().settings;
+  }
+
+  async transaction<T>(work: (tx: MetadataRepositories) => Promise<T>): Promise<T> {
+    this.#repositories();
+    return this.#db
+      .transaction()
+      .execute((tx) => this.#inTransaction.run(true, () => work(repositories(tx))));
+  }
+
+  commitVersion(commit: VersionCommit, at: number): Promise<EventRecord[]> {
+    return this.transaction(async (tx) => {
+      if (commit.model !== undefined) await tx.models.insert(commit.model);
+      if (commit.round !== undefined) await tx.rounds.update(commit.round);
+      await tx.versions.insert(commit.version);
+      if (commit.optimizer !== undefined) await tx.optimizers.put(commit.optimizer);
+      if (commit.journal !== undefined) await tx.journal.append(commit.journal);
+      await tx.releases.apply(commit.release);
+      return tx.events.append(commit.events, at);
+    });
+  }
+
+  async checkpoint(): Promise<void> {
+    this.#repositories();
+    await sql`pragma wal_checkpoint(truncate)`.execute(this.#db);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Waits its turn behind the transactions under way; afterwards nothing new begins.
+    await sql`pragma wal_checkpoint(truncate)`.execute(this.#db);
+    await this.#db.destroy();
+  }
+
+  #repositories(): MetadataRepositories {
+    if (this.#inTransaction.getStore() === true)
+      throw new TypeError(
+        "store: inside a transaction use its own `tx`; the store itself would wait for it forever",
+      );
+    if (this.#closing !== undefined) throw failure("store/closed", "store: it was closed");
+    return this.#direct;
+  }
+}

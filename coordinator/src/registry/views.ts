@@ -1,0 +1,93 @@
+import type { ModelView, RoundView, TaskView, VersionView } from "@tributary/protocol";
+import type {
+  JsonValue,
+  ModelRecord,
+  NewEvent,
+  RoundRecord,
+  TaskRecord,
+  VersionRecord,
+} from "../ports/records.ts";
+
+/** RFC 3339 in UTC, of ms since the epoch. */
+export function timestamp(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+const optionalTimestamp = (ms: number | null) => (ms === null ? null : timestamp(ms));
+
+export function roundView(record: RoundRecord): RoundView {
+  const { config: _, startedAt, endedAt, deadlineAt, ...rest } = record;
+  return {
+    ...rest,
+    startedAt: timestamp(startedAt),
+    endedAt: optionalTimestamp(endedAt),
+    deadlineAt: optionalTimestamp(deadlineAt),
+  };
+}
+
+export function versionView(record: VersionRecord): VersionView {
+  return {
+    model: record.model,
+    version: record.version,
+    parentVersion: record.parentVersion,
+    roundId: record.roundId,
+    createdAt: timestamp(record.createdAt),
+    weightsDigest: record.weights.digest,
+    sizeBytes: record.weights.sizeBytes,
+    int8SizeBytes: record.int8.sizeBytes,
+    parameterCount: record.parameterCount,
+    loss: record.loss,
+    accuracy: record.accuracy,
+    cohort: record.cohort,
+    numExamples: record.numExamples,
+  };
+}
+
+export function modelView(record: ModelRecord, versions: number): ModelView {
+  return {
+    name: record.name,
+    currentVersion: record.currentVersion,
+    channel: record.channel,
+    parameterCount: record.parameterCount,
+    createdAt: timestamp(record.createdAt),
+    versions,
+    input: record.input,
+    output: record.output,
+  };
+}
+
+/** What a task's view shows beside its own row. */
+export interface TaskProgress {
+  readonly currentVersion: ModelRecord["currentVersion"];
+  /** The newest round, running or ended. */
+  readonly round: RoundRecord | null;
+  readonly roundsCommitted: number;
+}
+
+export function taskView(record: TaskRecord, progress: TaskProgress): TaskView {
+  return {
+    name: record.name,
+    model: record.model,
+    population: record.population,
+    state: record.state,
+    spec: record.spec,
+    currentVersion: progress.currentVersion,
+    round: progress.round === null ? null : roundView(progress.round),
+    roundsCommitted: progress.roundsCommitted,
+    createdAt: timestamp(record.createdAt),
+  };
+}
+
+// Views are JSON by their schemas; TypeScript does not see that of an interface.
+const json = (view: RoundView | TaskView | VersionView) => view as unknown as JsonValue;
+
+/** The logged events that carry these views. */
+export function roundEvent(record: RoundRecord): NewEvent {
+  return { type: "round", data: json(roundView(record)) };
+}
+export function versionEvent(record: VersionRecord): NewEvent {
+  return { type: "version", data: json(versionView(record)) };
+}
+export function taskEvent(record: TaskRecord, progress: TaskProgress): NewEvent {
+  return { type: "task", data: json(taskView(record, progress)) };
+}
