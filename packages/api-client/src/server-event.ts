@@ -1,0 +1,66 @@
+import { failure } from "@tributary/core";
+import type { StreamMessage } from "./event-stream-parser.ts";
+import type { DevicesView, RoundView, TaskView, VersionView } from "./views.ts";
+
+interface EventData {
+  readonly round: RoundView;
+  readonly task: TaskView;
+  readonly version: VersionView;
+  readonly devices: DevicesView;
+  /** Events were lost: what was read before must be read again. */
+  readonly reset: Readonly<Record<string, never>>;
+}
+
+export type ServerEventType = keyof EventData;
+
+/** One event of `GET /v1/events`. `id` resumes the stream after this event. */
+export type ServerEvent = {
+  readonly [Type in ServerEventType]: {
+    readonly type: Type;
+    readonly id: number;
+    readonly data: EventData[Type];
+  };
+}[ServerEventType];
+
+const TYPES: Readonly<Record<ServerEventType, true>> = {
+  round: true,
+  task: true,
+  version: true,
+  devices: true,
+  reset: true,
+};
+
+function isServerEventType(name: string): name is ServerEventType {
+  return Object.hasOwn(TYPES, name);
+}
+
+/**
+ * Reads one stream message as an event; `undefined` for an event name of a newer coordinator.
+ * @throws TributaryError `http/bad-event` when the data is no JSON object or the id is no whole number
+ */
+export function parseServerEvent(message: StreamMessage): ServerEvent | undefined {
+  if (!isServerEventType(message.event)) return undefined;
+  const id = Number(message.lastEventId);
+  if (message.lastEventId === "" || !Number.isSafeInteger(id) || id < 0) {
+    throw failure(
+      "http/bad-event",
+      `event stream: "${message.event}" has the id ${JSON.stringify(message.lastEventId)}, expected a whole number`,
+      { detail: { event: message.event, id: message.lastEventId } },
+    );
+  }
+  let data: unknown;
+  try {
+    data = JSON.parse(message.data);
+  } catch (cause) {
+    throw failure("http/bad-event", `event stream: "${message.event}" ${id} carries no JSON`, {
+      detail: { event: message.event, id: message.lastEventId },
+      cause,
+    });
+  }
+  if (typeof data !== "object" || data === null || Array.isArray(data)) {
+    throw failure("http/bad-event", `event stream: "${message.event}" ${id} carries no JSON object`, {
+      detail: { event: message.event, id: message.lastEventId },
+    });
+  }
+  return { type: message.event, id, data } as ServerEvent;
+}
