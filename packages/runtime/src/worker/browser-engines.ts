@@ -1,0 +1,133 @@
+/** A browser's engines: WASM, and WebGPU for the models whose results were checked and that it runs faster. */
+import { seededRandom } from "@tributary/core";
+import type { Clock } from "@tributary/core";
+import type { Engine } from "@tributary/engine";
+import { chooseEngine } from "@tributary/engine/check";
+import type { EngineChoice } from "@tributary/engine/check";
+import { openOrtWeb } from "@tributary/engine/ort-web";
+import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
+import type { EngineProvider, OpenInferenceRequest } from "../engine-provider.ts";
+import { createSessionCache } from "../session-cache.ts";
+import type { LoadedSession } from "../session-cache.ts";
+
+export interface BrowserEnginesOptions extends OrtWebOptions {
+  readonly clock: Pick<Clock, "monotonicMs">;
+}
+
+/** What is kept per model version. It holds as long as the browser offers the same adapter. */
+interface RememberedChoice extends EngineChoice {
+  readonly adapter: string;
+}
+
+/** Opens the engine with the first session, so that a page that never runs a model loads no WASM. */
+export function createBrowserEngines(options: BrowserEnginesOptions): EngineProvider {
+  const { clock, ...web } = options;
+  const cache = createSessionCache({ maxIdle: 1 });
+  let opening: Promise<OrtWeb> | undefined;
+  const open = (): Promise<OrtWeb> => {
+    opening ??= openOrtWeb(web).catch((error: unknown) => {
+      opening = undefined; // a lost connection while the WASM file was on its way
+      throw error;
+    });
+    return opening;
+  };
+
+  const loadChecked = async (request: OpenInferenceRequest): Promise<LoadedSession> => {
+    const engines = await open();
+    const model = await request.model();
+    const adapter = describeAdapter(engines.adapter);
+    if (engines.webgpu === undefined) {
+      return { session: await engines.wasm.load(model), note: adapterNote(engines.adapter) };
+    }
+    const remembered = asRemembered(request.remembered);
+    if (remembered !== undefined && remembered.adapter === adapter) {
+      const engine: Engine = remembered.engine === "ort-webgpu" ? engines.webgpu : engines.wasm;
+      try {
+        return { session: await engine.load(model), note: choiceNote(remembered) };
+      } catch {
+        // A driver may have changed without a sign of it: check anew.
+      }
+    }
+    const { choice, session } = await chooseEngine({
+      reference: engines.wasm,
+      candidate: engines.webgpu,
+      model,
+      feeds: request.sample(),
+      clock,
+    });
+    await request.remember?.({ ...choice, adapter } satisfies RememberedChoice);
+    return { session, note: choiceNote(choice) };
+  };
+
+  return {
+    openInference: (request) =>
+      cache.acquire(`inference:${request.key}`, () => loadChecked(request), request.signal),
+    openTraining: (request) =>
+      cache.acquire(
+        `training:${request.key}`,
+        async () => {
+          const engines = await open();
+          return { session: await engines.wasm.load(await request.model()) };
+        },
+        request.signal,
+      ),
+    async close() {
+      await cache.close();
+      await (await opening?.catch(() => undefined))?.close();
+    },
+  };
+}
+
+function describeAdapter(adapter: AdapterVerdict): string {
+  return "description" in adapter ? `${adapter.kind}: ${adapter.description}` : adapter.kind;
+}
+
+function adapterNote(adapter: AdapterVerdict): string {
+  switch (adapter.kind) {
+    case "none":
+      return "this browser offers no WebGPU adapter";
+    case "not-asked":
+      return "WebGPU was not asked for";
+    case "software":
+      return `the WebGPU adapter is software (${adapter.description}), which is slower than WASM`;
+    case "hardware":
+      return "WebGPU is available and was not asked for";
+    default: {
+      const never: never = adapter;
+      return never;
+    }
+  }
+}
+
+function choiceNote(choice: EngineChoice): string {
+  const { reason, relativeError, medianMs } = choice;
+  switch (reason) {
+    case "faster": {
+      const times = Object.entries(medianMs).map(([name, ms]) => `${name} ${ms.toFixed(2)} ms`);
+      return `measured: ${times.join(", ")}`;
+    }
+    case "only-engine":
+      return "the only engine here";
+    case "disagrees":
+      return `WebGPU computed something else than WASM (relative error ${relativeError?.toPrecision(2) ?? "unknown"})`;
+    case "failed":
+      return `WebGPU failed: ${choice.message ?? "unknown"}`;
+    default: {
+      const never: never = reason;
+      return never;
+    }
+  }
+}
+
+/** Stored values are not trusted to have our shape: an older version may have written them. */
+function asRemembered(value: unknown): RememberedChoice | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { engine, reason, adapter, medianMs } = value as Partial<RememberedChoice>;
+  const complete =
+    (engine === "ort-wasm" || engine === "ort-webgpu") &&
+    (reason === "faster" || reason === "disagrees" || reason === "failed") &&
+    typeof adapter === "string" &&
+    typeof medianMs === "object";
+  return complete ? (value as RememberedChoice) : undefined;
+}
+
