@@ -1,0 +1,51 @@
+export {
+  allocate,
+  elementBytes,
+  holds,
+  isDType,
+  viewOf,
+  type DataOf,
+  type DType,
+  type TensorData,
+} from "./dtype.ts";
+export {
+  checkSchema,
+  parameterCount,
+  parameterSet,
+  parameterSlot,
+  parameterView,
+  requireSameSchema,
+  sameSchema,
+  SCHEMA_LIMITS,
+  schemaDigest,
+  type ParameterSchema,
+  type ParameterSet,
+  type ParameterSpec,
+} from "./parameter-set.ts";
+export { dequantizePerChannel, quantizePerChannel, type QuantizedChannels } from "./quantize.ts";
+export { dequantizeParameters, QUANTIZATION_SCHEME, quantizeParameters } from "./quantized-parameters.ts";
+export {
+  parametersFromSafetensors,
+  parametersToSafetensors,
+  readSafetensors,
+  writeSafetensors,
+  type SafetensorsFile,
+} from "./safetensors.ts";
+export { SAFETENSORS_LIMITS } from "./safetensors-header.ts";
+export { elementCount, MAX_RANK, sameShape, tensor, withDType, type Tensor } from "./tensor.ts";
+export {
+  add,
+  addInto,
+  allFinite,
+  argMax,
+  axpyInto,
+  clipNormInto,
+  dot,
+  l2Norm,
+  maxAbs,
+  scale,
+  scaleInto,
+  squaredNorm,
+  subtract,
+  type Vector,
+} from "./vector-math.ts";
