@@ -84,6 +84,17 @@ export function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
+/**
+ * A copy of bytes[begin, end) with memory of its own, always a plain `Uint8Array`. Unlike `slice`, which Node's
+ * Buffer overrides with a view of shared memory.
+ */
+export function copyBytes(bytes: Uint8Array, begin = 0, end = bytes.length): Uint8Array<ArrayBuffer> {
+  const part = bytes.subarray(begin, end);
+  const copy = new Uint8Array(part.length);
+  copy.set(part);
+  return copy;
+}
+
 /** All parts in one new array. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0;

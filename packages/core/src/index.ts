@@ -3,6 +3,7 @@ import "./dispose.ts";
 export { abortable, delay, throwIfAborted, timeoutSignal, type TimeoutSignal } from "./abort.ts";
 export {
   concatBytes,
+  copyBytes,
   decodeBase64url,
   decodeHex,
   decodeUtf8,

@@ -1,4 +1,4 @@
-import { failure } from "@tributary/core";
+import { copyBytes, failure } from "@tributary/core";
 import { parameterSet, parameterSlot, type ParameterSchema, type ParameterSet } from "./parameter-set.ts";
 import { dequantizePerChannel, quantizePerChannel } from "./quantize.ts";
 import { requireEntry, requireNoneLeft, writeSafetensors } from "./safetensors.ts";
@@ -59,7 +59,7 @@ export function dequantizeParameters(schema: ParameterSchema, bytes: Uint8Array)
   const byName = new Map(header.entries.map((entry) => [entry.name, entry]));
   const set = parameterSet(schema);
   const floats = (begin: number, end: number): Float32Array<ArrayBuffer> =>
-    new Float32Array((bytes.slice(begin, end) as Uint8Array<ArrayBuffer>).buffer);
+    new Float32Array(copyBytes(bytes, begin, end).buffer);
   for (const { name, shape } of schema) {
     const { offset, length } = parameterSlot(schema, name);
     const target = set.values.subarray(offset, offset + length);
@@ -77,7 +77,7 @@ export function dequantizeParameters(schema: ParameterSchema, bytes: Uint8Array)
           { detail: { name } },
         );
       }
-      const values = new Int8Array((bytes.slice(entry.begin, entry.end) as Uint8Array<ArrayBuffer>).buffer);
+      const values = new Int8Array(copyBytes(bytes, entry.begin, entry.end).buffer);
       dequantizePerChannel({ values, scales }, shape, 0, target);
       byName.delete(scaleName(name));
     }

@@ -1,4 +1,4 @@
-import { encodeUtf8, failure } from "@tributary/core";
+import { copyBytes, encodeUtf8, failure } from "@tributary/core";
 import { elementBytes, viewOf, type DType, type TensorData } from "./dtype.ts";
 import { parameterSet, parameterSlot, type ParameterSchema, type ParameterSet } from "./parameter-set.ts";
 import {
@@ -29,7 +29,7 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
 }
 
 function copyOut(bytes: Uint8Array, entry: SafetensorsEntry): TensorData {
-  const copy = bytes.slice(entry.begin, entry.end);
+  const copy = copyBytes(bytes, entry.begin, entry.end);
   return viewOf(entry.dtype, copy.buffer, 0, copy.length / elementBytes(entry.dtype));
 }
 

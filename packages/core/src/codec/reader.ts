@@ -1,3 +1,4 @@
+import { copyBytes } from "../bytes.ts";
 import { failure, type TributaryError } from "../errors.ts";
 import type { ErrorCode } from "../error-catalog.ts";
 
@@ -72,7 +73,7 @@ export class ByteReader {
   /** A copy of the next bytes: what was decoded never shares memory with the input. */
   bytes(length: number): Uint8Array<ArrayBuffer> {
     const from = this.#take(length);
-    return this.#bytes.slice(from, from + length) as Uint8Array<ArrayBuffer>;
+    return copyBytes(this.#bytes, from, from + length);
   }
 
   #take(length: number): number {
