@@ -1,12 +1,7 @@
 import type { Env } from "@tributary/core";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
-import type {
-  Inference,
-  ModelState,
-  RuntimeEvent,
-  RuntimeStatus,
-} from "./runtime.ts";
+import type { Inference, ModelState, RuntimeEvent, RuntimeStatus } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { OpenSocket } from "./transport/socket.ts";
 
@@ -74,4 +69,3 @@ export interface ParticipateRequest {
   readonly task?: string;
   readonly when: "always" | "idle";
 }
-

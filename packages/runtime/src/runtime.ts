@@ -159,24 +159,90 @@ export interface Participation {
 export type ParticipationEvent =
   | { readonly type: "state"; readonly at: number; readonly state: ParticipationState }
   | { readonly type: "checked-in"; readonly at: number; readonly task: string; readonly examples: number }
-  | { readonly type: "offered"; readonly at: number; readonly task: string; readonly roundId: string; readonly round: number; readonly baseVersion: number }
-  | { readonly type: "progress"; readonly at: number; readonly roundId: string; readonly step: number; readonly steps: number; readonly loss: number }
-  | { readonly type: "trained"; readonly at: number; readonly roundId: string; readonly numExamples: number; readonly loss: number; readonly accuracy: number; readonly durationMs: number }
+  | {
+      readonly type: "offered";
+      readonly at: number;
+      readonly task: string;
+      readonly roundId: string;
+      readonly round: number;
+      readonly baseVersion: number;
+    }
+  | {
+      readonly type: "progress";
+      readonly at: number;
+      readonly roundId: string;
+      readonly step: number;
+      readonly steps: number;
+      readonly loss: number;
+    }
+  | {
+      readonly type: "trained";
+      readonly at: number;
+      readonly roundId: string;
+      readonly numExamples: number;
+      readonly loss: number;
+      readonly accuracy: number;
+      readonly durationMs: number;
+    }
   | { readonly type: "uploaded"; readonly at: number; readonly roundId: string; readonly sizeBytes: number }
-  | { readonly type: "outcome"; readonly at: number; readonly roundId: string; readonly result: string; readonly version?: number; readonly code?: string }
-  | { readonly type: "failed"; readonly at: number; readonly roundId?: string; readonly code: string; readonly message: string };
+  | {
+      readonly type: "outcome";
+      readonly at: number;
+      readonly roundId: string;
+      readonly result: string;
+      readonly version?: number;
+      readonly code?: string;
+    }
+  | {
+      readonly type: "failed";
+      readonly at: number;
+      readonly roundId?: string;
+      readonly code: string;
+      readonly message: string;
+    };
 
 export type ConnectionState = "connecting" | "connected" | "offline" | "closed";
 
 /** What happens in a runtime. `at` is milliseconds since the epoch. */
 export type RuntimeEvent =
-  | { readonly type: "connection"; readonly at: number; readonly state: ConnectionState; readonly retryInMs?: number; readonly code?: string }
-  | { readonly type: "enrolled"; readonly at: number; readonly deviceId: string; readonly expiresAtMs: number }
+  | {
+      readonly type: "connection";
+      readonly at: number;
+      readonly state: ConnectionState;
+      readonly retryInMs?: number;
+      readonly code?: string;
+    }
+  | {
+      readonly type: "enrolled";
+      readonly at: number;
+      readonly deviceId: string;
+      readonly expiresAtMs: number;
+    }
   | ({ readonly type: "progress"; readonly at: number } & DownloadProgress)
-  | { readonly type: "update-available"; readonly at: number; readonly model: string; readonly version: number; readonly previousVersion: number }
-  | { readonly type: "running"; readonly at: number; readonly model: string; readonly version: number; readonly previousVersion: number | null; readonly appliedAfterMs: number | null; readonly state: ModelState }
+  | {
+      readonly type: "update-available";
+      readonly at: number;
+      readonly model: string;
+      readonly version: number;
+      readonly previousVersion: number;
+    }
+  | {
+      readonly type: "running";
+      readonly at: number;
+      readonly model: string;
+      readonly version: number;
+      readonly previousVersion: number | null;
+      readonly appliedAfterMs: number | null;
+      readonly state: ModelState;
+    }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }
-  | { readonly type: "problem"; readonly at: number; readonly code: string; readonly message: string; readonly retryable: boolean };
+  | {
+      readonly type: "problem";
+      readonly at: number;
+      readonly code: string;
+      readonly message: string;
+      readonly retryable: boolean;
+    };
 
 export interface RuntimeStatus {
   /** Absent before the first enrolment. */

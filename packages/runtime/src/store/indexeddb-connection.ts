@@ -136,7 +136,9 @@ function storeError(name: string, error: unknown): unknown {
     return failure("store/quota-exceeded", `${where}; free some space on the device`, { cause: error });
   }
   if (error.name === "VersionError") {
-    return failure("store/newer-schema", `${where}; reload the page to get its newest version`, { cause: error });
+    return failure("store/newer-schema", `${where}; reload the page to get its newest version`, {
+      cause: error,
+    });
   }
   return failure("store/unavailable", where, { cause: error });
 }

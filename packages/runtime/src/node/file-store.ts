@@ -1,0 +1,138 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure, sha256 } from "@tributary/core";
+import type { DeviceStore, InstalledModel } from "../store/device-store.ts";
+import { makeDirectory, readFileIfAny, removeFile, writeFileAtomic } from "./atomic-file.ts";
+import { lockDataDir } from "./data-dir-lock.ts";
+import { createFileBlobs } from "./file-blobs.ts";
+import { createFileExamples } from "./file-examples.ts";
+import { createFileIdentity } from "./file-identity.ts";
+
+export interface FileStoreOptions {
+  /** Created where it is missing, readable by its owner only. One device each. */
+  readonly dataDir: string;
+}
+
+/**
+ * A device's state in a folder of files: `identity.json` (mode 0600), `metadata/`, `blobs/`, `models/`, `examples/`,
+ * `settings/`. Files are replaced, never changed in place, but for examples and downloads, which grow.
+ * @throws `runtime/locked` while another process or runtime uses the folder
+ */
+export async function openFileStore({ dataDir }: FileStoreOptions): Promise<DeviceStore> {
+  const folder = (name: string): string => join(dataDir, name);
+  await makeDirectory(dataDir);
+  for (const name of ["metadata", "blobs", "models", "examples", "settings"]) {
+    await makeDirectory(folder(name));
+  }
+  const lock = await lockDataDir(dataDir);
+  const underWay = new Set<Promise<unknown>>();
+  /** Every operation that `close` has to wait for. */
+  const tracked = <Arguments extends unknown[], Result>(
+    operation: (...args: Arguments) => Promise<Result>,
+  ) => {
+    return (...args: Arguments): Promise<Result> => {
+      const running = operation(...args);
+      const settled = running.catch(() => undefined);
+      underWay.add(settled);
+      void settled.then(() => underWay.delete(settled));
+      return running;
+    };
+  };
+  const metadataFile = (role: string): string => folder(join("metadata", `${role}.json`));
+  const modelFile = (model: string, channel: string): string =>
+    folder(join("models", `${model}@${fileName(channel)}.json`));
+  const settingFile = (key: string): string => folder(join("settings", `${fileName(key)}.json`));
+  let closed: Promise<void> | undefined;
+
+  return {
+    needsExtractableKeys: true,
+    identity: trackAll(createFileIdentity(folder("identity.json")), tracked),
+    metadata: {
+      read: (role) => readFileIfAny(metadataFile(role)),
+      write: tracked((role, bytes) => writeFileAtomic(metadataFile(role), bytes, { durable: false })),
+      delete: tracked((role) => removeFile(metadataFile(role))),
+    },
+    blobs: trackAll(createFileBlobs(folder("blobs")), tracked),
+    models: {
+      read: (model, channel) => readInstalled(modelFile(model, channel)),
+      write: tracked((installed) =>
+        writeFileAtomic(modelFile(installed.model, installed.channel), encodeInstalled(installed)),
+      ),
+      delete: tracked((model, channel) => removeFile(modelFile(model, channel))),
+      async list() {
+        const names = (await readdir(folder("models"))).filter((name) => /^[^.].*\.json$/.test(name));
+        const read = await Promise.all(names.map((name) => readInstalled(folder(join("models", name)))));
+        return read.filter((installed) => installed !== undefined);
+      },
+    },
+    examples: trackAll(createFileExamples(folder("examples")), tracked),
+    settings: {
+      async read(key) {
+        const bytes = await readFileIfAny(settingFile(key));
+        return bytes === undefined ? undefined : parse(bytes, settingFile(key));
+      },
+      write: tracked((key, value) =>
+        writeFileAtomic(settingFile(key), encodeUtf8(`${JSON.stringify(value)}\n`)),
+      ),
+      delete: tracked((key) => removeFile(settingFile(key))),
+    },
+    close() {
+      closed ??= (async () => {
+        while (underWay.size > 0) await Promise.all(underWay);
+        lock.release();
+      })();
+      return closed;
+    },
+  };
+}
+
+type Track = <Arguments extends unknown[], Result>(
+  operation: (...args: Arguments) => Promise<Result>,
+) => (...args: Arguments) => Promise<Result>;
+
+function trackAll<T extends object>(part: T, tracked: Track): T {
+  const entries = Object.entries(part) as [string, (...args: unknown[]) => Promise<unknown>][];
+  return Object.fromEntries(entries.map(([name, operation]) => [name, tracked(operation)])) as T;
+}
+
+/** Keys may hold any character; file names may not. */
+function fileName(key: string): string {
+  const encoded = encodeURIComponent(key).replaceAll("*", "%2A");
+  if (encoded.length > 200 || encoded.startsWith(".")) {
+    throw new RangeError(`store: ${JSON.stringify(key)} cannot be a key; use at most 128 plain characters`);
+  }
+  return encoded;
+}
+
+function encodeInstalled(installed: InstalledModel): Uint8Array {
+  const { manifest, ...rest } = installed;
+  return encodeUtf8(`${JSON.stringify({ ...rest, manifest: encodeBase64url(manifest) })}\n`);
+}
+
+async function readInstalled(path: string): Promise<InstalledModel | undefined> {
+  const bytes = await readFileIfAny(path);
+  if (bytes === undefined) return undefined;
+  const document = parse(bytes, path) as Omit<InstalledModel, "manifest"> & { manifest: string };
+  const installed = { ...document, manifest: decodeBase64url(document.manifest) };
+  if (sha256(installed.manifest) !== installed.manifestDigest) {
+    throw failure(
+      "store/corrupt",
+      `store: the manifest in ${path} does not match its digest; remove the file`,
+      {
+        detail: { path },
+      },
+    );
+  }
+  return installed;
+}
+
+function parse(bytes: Uint8Array, path: string): unknown {
+  try {
+    return JSON.parse(decodeUtf8(bytes));
+  } catch (cause) {
+    throw failure("store/corrupt", `store: ${path} is not JSON; remove the file`, {
+      detail: { path },
+      cause,
+    });
+  }
+}

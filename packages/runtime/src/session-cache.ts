@@ -1,0 +1,94 @@
+import { abortable } from "@tributary/core";
+import type { Session } from "@tributary/engine";
+import type { SessionLease } from "./engine-provider.ts";
+
+export interface SessionCacheOptions {
+  /** Sessions kept although nobody uses them. @defaultValue 4 */
+  readonly maxIdle?: number;
+}
+
+/** What a loader answers: the session, and why this engine where there is something to tell. */
+export interface LoadedSession {
+  readonly session: Session;
+  readonly note?: string;
+}
+
+/** Sessions by what they were built from, shared by all who ask for the same. */
+export interface SessionCache {
+  /** A use of the session of this key; `load` is called where there is none. */
+  acquire(key: string, load: () => Promise<LoadedSession>, signal?: AbortSignal): Promise<SessionLease>;
+  /** Sessions open, used or idle. */
+  readonly size: number;
+  /** Disposes all. Idempotent. */
+  close(): Promise<void>;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly loaded: Promise<LoadedSession>;
+  users: number;
+}
+
+const DEFAULTS = { maxIdle: 4 } as const satisfies SessionCacheOptions;
+
+/**
+ * Least recently used idle sessions are disposed first. A fleet in one thread runs one model: its devices share the
+ * session, and each swap disposes the old one when the last device has left it.
+ */
+export function createSessionCache(options: SessionCacheOptions = {}): SessionCache {
+  const { maxIdle = DEFAULTS.maxIdle } = options;
+  // A Map keeps insertion order; an entry that becomes idle is inserted anew, so the first idle one is the oldest.
+  const entries = new Map<string, Entry>();
+  let closed: Promise<void> | undefined;
+
+  const dispose = async (entry: Entry): Promise<void> => {
+    if (entries.get(entry.key) === entry) entries.delete(entry.key);
+    const loaded = await entry.loaded.catch(() => undefined);
+    await loaded?.session[Symbol.asyncDispose]();
+  };
+  const leave = async (entry: Entry): Promise<void> => {
+    entry.users -= 1;
+    if (entry.users > 0 || entries.get(entry.key) !== entry) return;
+    entries.delete(entry.key);
+    entries.set(entry.key, entry);
+    const idle = [...entries.values()].filter((each) => each.users === 0);
+    if (idle.length > maxIdle) await Promise.all(idle.slice(0, idle.length - maxIdle).map(dispose));
+  };
+
+  return {
+    async acquire(key, load, signal) {
+      let entry = entries.get(key);
+      if (entry === undefined) {
+        entry = { key, loaded: load(), users: 0 };
+        entries.set(key, entry);
+        const failed = entry;
+        entry.loaded.catch(() => {
+          if (entries.get(key) === failed) entries.delete(key);
+        });
+      }
+      const used = entry;
+      used.users += 1;
+      let loaded: LoadedSession;
+      try {
+        loaded = await abortable(used.loaded, signal);
+      } catch (error) {
+        await leave(used);
+        throw error;
+      }
+      let released: Promise<void> | undefined;
+      return {
+        session: loaded.session,
+        engine: loaded.session.engine,
+        ...(loaded.note === undefined ? {} : { note: loaded.note }),
+        release: () => (released ??= leave(used)),
+      };
+    },
+    get size() {
+      return entries.size;
+    },
+    close() {
+      closed ??= Promise.all([...entries.values()].map(dispose)).then(() => undefined);
+      return closed;
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import type { Digest, ModelName } from "@tributary/core";
+import {
+  MAX_EXAMPLES,
+  type DeviceStore,
+  type InstalledModel,
+  type MetadataRole,
+  type StoredExample,
+  type StoredIdentity,
+} from "./device-store.ts";
+
+/** A store that forgets: for tests, and for pages whose browser grants no storage. */
+export function createMemoryStore(): DeviceStore {
+  let identity: StoredIdentity | undefined;
+  const metadata = new Map<MetadataRole, Uint8Array>();
+  const blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
+  const partials = new Map<Digest, Uint8Array<ArrayBuffer>>();
+  const models = new Map<string, InstalledModel>();
+  const examples = new Map<ModelName, readonly StoredExample[]>();
+  const settings = new Map<string, unknown>();
+  return {
+    needsExtractableKeys: false,
+    identity: {
+      read: async () => identity,
+      write: async (value) => void (identity = value),
+      clear: async () => void (identity = undefined),
+    },
+    metadata: {
+      read: async (role) => metadata.get(role)?.slice(),
+      write: async (role, bytes) => void metadata.set(role, bytes.slice()),
+      delete: async (role) => void metadata.delete(role),
+    },
+    blobs: {
+      read: async (digest) => blobs.get(digest)?.slice(),
+      async write(digest, bytes) {
+        blobs.set(digest, bytes.slice());
+        partials.delete(digest);
+      },
+      delete: async (digest) => void blobs.delete(digest),
+      list: async () => [...blobs].map(([digest, bytes]) => ({ digest, sizeBytes: bytes.length })),
+      readPartial: async (digest) => partials.get(digest)?.slice(),
+      async appendPartial(digest, offset, chunk) {
+        const kept = offset === 0 ? new Uint8Array(0) : (partials.get(digest) ?? new Uint8Array(0));
+        if (kept.length !== offset) {
+          throw new RangeError(`appendPartial: ${kept.length} bytes are kept, got offset ${offset}`);
+        }
+        const joined = new Uint8Array(offset + chunk.length);
+        joined.set(kept);
+        joined.set(chunk, offset);
+        partials.set(digest, joined);
+      },
+      deletePartial: async (digest) => void partials.delete(digest),
+    },
+    models: {
+      read: async (model, channel) => models.get(`${model} ${channel}`),
+      write: async (installed) => void models.set(`${installed.model} ${installed.channel}`, installed),
+      delete: async (model, channel) => void models.delete(`${model} ${channel}`),
+      list: async () => [...models.values()],
+    },
+    examples: {
+      add: async (model, added) =>
+        void examples.set(model, [...(examples.get(model) ?? []), ...added].slice(-MAX_EXAMPLES)),
+      count: async (model) => examples.get(model)?.length ?? 0,
+      read: async (model) => examples.get(model) ?? [],
+      clear: async (model) => void examples.delete(model),
+    },
+    settings: {
+      read: async (key) => settings.get(key),
+      write: async (key, value) => void settings.set(key, structuredClone(value)),
+      delete: async (key) => void settings.delete(key),
+    },
+    close: async () => {},
+  };
+}

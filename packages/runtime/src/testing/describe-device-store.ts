@@ -1,0 +1,176 @@
+import { asDigest, asModelName, encodeUtf8, sha256, type Digest } from "@tributary/core";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { MAX_EXAMPLES, type DeviceStore, type StoredExample } from "../store/device-store.ts";
+
+export interface DescribeDeviceStoreOptions {
+  /** Opens the store of one device; called again after a `close` it finds what was written. */
+  open(): Promise<DeviceStore>;
+  /** Removes what the store kept. Called after every test, the store being closed. */
+  remove(): Promise<void>;
+  /** Whether a store opened again finds what was written. @defaultValue true */
+  readonly persistent?: boolean;
+}
+
+const digits = asModelName("digits");
+const other = asModelName("other");
+
+/** The conformance suite of `DeviceStore`: every adapter runs it. */
+export function describeDeviceStore(name: string, options: DescribeDeviceStoreOptions): void {
+  describe(`device store ${name}`, () => {
+    let store: DeviceStore;
+    beforeEach(async () => {
+      store = await options.open();
+    });
+    afterEach(async () => {
+      await store.close();
+      await options.remove();
+    });
+    const reopen = async (): Promise<void> => {
+      if (options.persistent === false) return;
+      await store.close();
+      store = await options.open();
+    };
+
+    test("identity: keys and certificate come back, the private key signs and cannot be exported", async () => {
+      expect(await store.identity.read()).toBeUndefined();
+      const keys = (await crypto.subtle.generateKey("Ed25519", store.needsExtractableKeys, [
+        "sign",
+        "verify",
+      ])) as CryptoKeyPair;
+      await store.identity.write({ keys });
+      await store.identity.write({ keys, certificate: Uint8Array.of(1, 2, 3) });
+      await reopen();
+      const read = await store.identity.read();
+      expect(read?.certificate).toEqual(Uint8Array.of(1, 2, 3));
+      const message = encodeUtf8("hello");
+      const signature = await crypto.subtle.sign("Ed25519", read!.keys.privateKey, message);
+      expect(await crypto.subtle.verify("Ed25519", keys.publicKey, signature, message)).toBe(true);
+      if (options.persistent !== false) expect(read!.keys.privateKey.extractable).toBe(false);
+      await store.identity.clear();
+      expect(await store.identity.read()).toBeUndefined();
+    });
+
+    test("metadata: one document a role, replaced and deleted", async () => {
+      await store.metadata.write("root", encodeUtf8("one"));
+      await store.metadata.write("root", encodeUtf8("two"));
+      await store.metadata.write("timestamp", encodeUtf8("three"));
+      await reopen();
+      expect(await store.metadata.read("root")).toEqual(encodeUtf8("two"));
+      await store.metadata.delete("timestamp");
+      expect(await store.metadata.read("timestamp")).toBeUndefined();
+      expect(await store.metadata.read("snapshot")).toBeUndefined();
+    });
+
+    test("blobs: written, listed, read after a restart, deleted", async () => {
+      const [digest, bytes] = blob(1, 100_000);
+      await store.blobs.write(digest, bytes);
+      await reopen();
+      expect(await store.blobs.read(digest)).toEqual(bytes);
+      expect(await store.blobs.list()).toEqual([{ digest, sizeBytes: bytes.length }]);
+      await store.blobs.delete(digest);
+      await store.blobs.delete(digest);
+      expect(await store.blobs.read(digest)).toBeUndefined();
+      expect(await store.blobs.list()).toEqual([]);
+    });
+
+    test("partial downloads: appended in order, kept over a restart, dropped by the whole blob", async () => {
+      const [digest, bytes] = blob(2, 5000);
+      await store.blobs.appendPartial(digest, 0, bytes.subarray(0, 1000));
+      await store.blobs.appendPartial(digest, 1000, bytes.subarray(1000, 1500));
+      await expect(store.blobs.appendPartial(digest, 1000, bytes)).rejects.toThrow(RangeError);
+      await reopen();
+      expect(await store.blobs.readPartial(digest)).toEqual(bytes.slice(0, 1500));
+      expect(await store.blobs.read(digest)).toBeUndefined();
+      await store.blobs.appendPartial(digest, 0, bytes.subarray(0, 10));
+      expect(await store.blobs.readPartial(digest)).toEqual(bytes.slice(0, 10));
+      await store.blobs.write(digest, bytes);
+      expect(await store.blobs.readPartial(digest)).toBeUndefined();
+      await store.blobs.appendPartial(digest, 0, bytes.subarray(0, 10));
+      await store.blobs.deletePartial(digest);
+      expect(await store.blobs.readPartial(digest)).toBeUndefined();
+    });
+
+    test("installed models: by model and channel", async () => {
+      const manifest = encodeUtf8("{}");
+      const installed = {
+        model: digits,
+        channel: "stable",
+        version: 3,
+        manifest,
+        manifestDigest: sha256(manifest),
+        installedAtMs: 1_700_000_000_000,
+      };
+      await store.models.write({ ...installed, version: 2 });
+      await store.models.write(installed);
+      await reopen();
+      expect(await store.models.read(digits, "stable")).toEqual(installed);
+      expect(await store.models.read(digits, "beta")).toBeUndefined();
+      expect(await store.models.list()).toEqual([installed]);
+      await store.models.delete(digits, "stable");
+      expect(await store.models.list()).toEqual([]);
+    });
+
+    test("examples: floats and bytes in order, per model, cleared", async () => {
+      const first: StoredExample = { features: Float32Array.of(0, 0.5, -1.25), label: 7 };
+      const second: StoredExample = { features: Uint8Array.of(0, 128, 255), label: 0 };
+      await store.examples.add(digits, [first]);
+      await store.examples.add(digits, [second]);
+      await store.examples.add(other, [second]);
+      await reopen();
+      expect(await store.examples.count(digits)).toBe(2);
+      expect((await store.examples.read(digits)).map(plain)).toEqual([first, second].map(plain));
+      await store.examples.clear(digits);
+      expect(await store.examples.count(digits)).toBe(0);
+      expect(await store.examples.read(digits)).toEqual([]);
+      expect(await store.examples.count(other)).toBe(1);
+    });
+
+    test("examples: the oldest are dropped beyond the limit", async () => {
+      const batch = (label: number, count: number): StoredExample[] =>
+        Array.from({ length: count }, () => ({ features: Uint8Array.of(1), label }));
+      await store.examples.add(digits, batch(1, 4000));
+      await store.examples.add(digits, batch(2, MAX_EXAMPLES));
+      await reopen();
+      expect(await store.examples.count(digits)).toBe(MAX_EXAMPLES);
+      expect((await store.examples.read(digits)).every(({ label }) => label === 2)).toBe(true);
+    });
+
+    test("examples: concurrent adds all count", async () => {
+      await Promise.all(
+        Array.from({ length: 20 }, (_, label) =>
+          store.examples.add(digits, [{ features: Uint8Array.of(label), label }]),
+        ),
+      );
+      const labels = (await store.examples.read(digits)).map(({ label }) => label);
+      expect(labels.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    });
+
+    test("settings: JSON values by key", async () => {
+      await store.settings.write("engine/digits/3", { engine: "ort-wasm", medianMs: 1.5 });
+      await store.settings.write("a.b c:ä", [1, null]);
+      await reopen();
+      expect(await store.settings.read("engine/digits/3")).toEqual({ engine: "ort-wasm", medianMs: 1.5 });
+      expect(await store.settings.read("a.b c:ä")).toEqual([1, null]);
+      await store.settings.delete("a.b c:ä");
+      expect(await store.settings.read("a.b c:ä")).toBeUndefined();
+    });
+
+    test("closes twice", async () => {
+      await store.close();
+      await store.close();
+    });
+  });
+}
+
+function blob(seed: number, length: number): [Digest, Uint8Array<ArrayBuffer>] {
+  const bytes = Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 7) & 255);
+  return [asDigest(sha256(bytes)), bytes];
+}
+
+function plain(example: StoredExample): unknown {
+  return {
+    kind: example.features instanceof Uint8Array ? "bytes" : "floats",
+    values: [...example.features],
+    label: example.label,
+  };
+}

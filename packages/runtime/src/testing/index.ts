@@ -1,0 +1,1 @@
+export { describeDeviceStore, type DescribeDeviceStoreOptions } from "./describe-device-store.ts";

@@ -1,0 +1,60 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { asModelName } from "@tributary/core";
+import { describeDeviceStore } from "@tributary/runtime/testing";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { LOCK_FILE } from "../../src/node/data-dir-lock.ts";
+import { openFileStore } from "../../src/node/file-store.ts";
+
+let dataDir: string;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "tributary-store-"));
+});
+afterEach(() => rm(dataDir, { recursive: true, force: true }));
+
+describeDeviceStore("files", {
+  open: () => openFileStore({ dataDir: join(dataDir, "device") }),
+  remove: () => rm(join(dataDir, "device"), { recursive: true, force: true }),
+});
+
+test("the identity file is readable by its owner only", async () => {
+  const store = await openFileStore({ dataDir });
+  const keys = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
+  await store.identity.write({ keys });
+  expect((await stat(join(dataDir, "identity.json"))).mode & 0o777).toBe(0o600);
+  await store.close();
+});
+
+test("a folder belongs to one runtime; a lock of a dead process is taken over", async () => {
+  const store = await openFileStore({ dataDir });
+  await expect(openFileStore({ dataDir })).rejects.toMatchObject({ code: "runtime/locked" });
+  await store.close();
+  await writeFile(join(dataDir, LOCK_FILE), JSON.stringify({ pid: 2 ** 22 + 1, thread: 0 }));
+  const again = await openFileStore({ dataDir });
+  await again.close();
+  expect(await readdir(dataDir)).not.toContain(LOCK_FILE);
+});
+
+test("examples: a record torn by a crash is dropped and what follows is kept", async () => {
+  const digits = asModelName("digits");
+  const file = join(dataDir, "examples", "digits.examples");
+  const store = await openFileStore({ dataDir });
+  await store.examples.add(digits, [
+    { features: Uint8Array.of(1, 2), label: 1 },
+    { features: Uint8Array.of(3, 4), label: 2 },
+  ]);
+  await store.close();
+  await writeFile(file, (await readFile(file)).subarray(0, -1));
+  const again = await openFileStore({ dataDir });
+  await again.examples.add(digits, [{ features: Float32Array.of(5), label: 3 }]);
+  expect((await again.examples.read(digits)).map(({ label }) => label)).toEqual([1, 3]);
+  await again.close();
+});
+
+test("a damaged identity file is a coded error, not a new identity", async () => {
+  const store = await openFileStore({ dataDir });
+  await writeFile(join(dataDir, "identity.json"), "{");
+  await expect(store.identity.read()).rejects.toMatchObject({ code: "store/corrupt" });
+  await store.close();
+});
