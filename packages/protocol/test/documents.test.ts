@@ -1,0 +1,159 @@
+import { encodeUtf8, TributaryError } from "@tributary/core";
+import { describe, expect, test } from "vitest";
+import {
+  LIMITS,
+  parseModelManifest,
+  parsePlan,
+  parseTaskSpec,
+  type ModelManifest,
+  type Plan,
+} from "../src/index.ts";
+
+const parameters = [{ name: "fc1.weight", shape: [10, 784] }];
+const features = { name: "image", dtype: "float32", shape: [10, 1, 28, 28] } as const;
+const labels = { name: "label", dtype: "int32", shape: [10] } as const;
+const sampleWeights = { name: "weight", dtype: "float32", shape: [10] } as const;
+
+const manifest = {
+  formatVersion: 1,
+  model: "digits",
+  channel: "stable",
+  version: 3,
+  parentVersion: 2,
+  graph: { target: "models/digits/graphs/0123456789abcdef.onnx" },
+  weights: {
+    float32: { target: "models/digits/versions/3/weights.safetensors" },
+    int8: { target: "models/digits/versions/3/weights.int8.safetensors" },
+  },
+  parameters,
+  input: { name: "image", dtype: "float32", shape: [-1, 1, 28, 28] },
+  output: { name: "logits", dtype: "float32", shape: [-1, 10] },
+  createdAt: "2026-01-01T00:00:00.000Z",
+};
+
+const plan = {
+  formatVersion: 1,
+  task: "digits",
+  model: "digits",
+  population: "default",
+  training: {
+    target: "plans/digits/1/train.onnx",
+    spec: {
+      kind: "train",
+      batchSize: 10,
+      features,
+      labels,
+      sampleWeights,
+      learningRate: { name: "lr", dtype: "float32", shape: [] },
+      parameters: [{ ...parameters[0], input: "fc1.weight", output: "fc1.weight.next" }],
+      lossSum: "lossSum",
+      correct: "correct",
+    },
+  },
+  evaluation: {
+    target: "plans/digits/1/evaluate.onnx",
+    spec: {
+      kind: "evaluate",
+      batchSize: 10,
+      features,
+      labels,
+      sampleWeights,
+      parameters: [{ ...parameters[0], input: "fc1.weight" }],
+      lossSum: "lossSum",
+      correct: "correct",
+    },
+  },
+  parameters,
+  local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 600 },
+  maxUpdateNorm: 100,
+};
+
+const json = (value: unknown) => encodeUtf8(JSON.stringify(value));
+
+describe("manifest and plan", () => {
+  test("come back typed", () => {
+    expect(parseModelManifest(json(manifest)) satisfies ModelManifest).toEqual(manifest);
+    expect(parsePlan(json(plan)) satisfies Plan).toEqual(plan);
+  });
+
+  test("may carry what a newer writer added", () => {
+    expect(parseModelManifest(json({ ...manifest, notes: "x" })).version).toBe(3);
+  });
+
+  test.each([
+    [{ ...manifest, version: 0 }, "/version"],
+    [{ ...manifest, formatVersion: 2 }, "/formatVersion"],
+    [{ ...manifest, graph: { target: "../../etc/passwd" } }, "/graph/target"],
+    [{ ...manifest, input: { ...manifest.input, dtype: "float8" } }, "/input/dtype"],
+    [{ ...manifest, parameters: [{ name: "w", shape: [-1] }] }, "/parameters/0/shape/0"],
+    [{ ...manifest, parameters: [] }, "/parameters"],
+  ])("with a fault name its path (%#)", (document, path) => {
+    expect(faultOf(() => parseModelManifest(json(document)))).toBe(path);
+  });
+
+  test("that are no JSON, or too large, are refused", () => {
+    expect(faultOf(() => parsePlan(encodeUtf8("{")))).toBe("");
+    expect(faultOf(() => parsePlan(Uint8Array.of(0xff)))).toBe("");
+    const large = new Uint8Array(LIMITS.maxManifestBytes + 1).fill(0x20);
+    expect(faultOf(() => parseModelManifest(large))).toBe("");
+  });
+});
+
+describe("task", () => {
+  test("gets its defaults", () => {
+    expect(parseTaskSpec({ name: "digits", model: "digits" })).toEqual({
+      name: "digits",
+      model: "digits",
+      population: "default",
+      rounds: null,
+      local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 600 },
+      cohort: {
+        goalCount: 10,
+        minimumCount: 2,
+        overSelection: 1.3,
+        trainDeadlineMs: 60_000,
+        reportDeadlineMs: 20_000,
+      },
+      pauseBetweenRoundsMs: 0,
+      evaluation: { dataset: null, batchSize: 200 },
+      maxUpdateNorm: 100,
+    });
+  });
+
+  test("keeps what it says, and leaves the given value alone", () => {
+    const given = { name: "t", model: "m", cohort: { goalCount: 4 } };
+    expect(parseTaskSpec(json(given)).cohort.goalCount).toBe(4);
+    expect(parseTaskSpec(given).cohort.minimumCount).toBe(2);
+    expect(given).toEqual({ name: "t", model: "m", cohort: { goalCount: 4 } });
+  });
+
+  test.each([
+    [{ model: "m" }, "/"],
+    [{ name: "T", model: "m" }, "/name"],
+    [{ name: "t", model: "m", local: { epoch: 3 } }, "/local"],
+    [{ name: "t", model: "m", local: { learningRate: "0.1" } }, "/local/learningRate"],
+    [{ name: "t", model: "m", rounds: 0 }, "/rounds"],
+    [{ name: "t", model: "m", evaluation: { dataset: "abc" } }, "/evaluation/dataset"],
+    [{ name: "t", model: "m", cohort: { goalCount: 2, minimumCount: 3 } }, "/cohort/minimumCount"],
+    [null, "/"],
+    [[], "/"],
+  ])("with a fault names its path (%#)", (document, path) => {
+    expect(faultOf(() => parseTaskSpec(document))).toBe(path);
+  });
+
+  test("a misspelt property is named", () => {
+    expect(() => parseTaskSpec({ name: "t", model: "m", local: { epoch: 3 } })).toThrow(/epoch/);
+  });
+});
+
+function faultOf(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    if (TributaryError.is(error) && error.code === "protocol/invalid-document") {
+      return error.detail["path"] ?? "";
+    }
+    throw error;
+  }
+  return "no error";
+}
