@@ -1,0 +1,294 @@
+import { failure, TributaryError, type Clock } from "@tributary/core";
+import { resolveLimits, type TufLimits } from "./limits.ts";
+import type { MetaFile, RoleKeys, RootMetadata, TargetFile, TufRole } from "./metadata.ts";
+import { TrustedSet } from "./trusted-set.ts";
+import { createVerifier, type SignatureVerifier, type VerifierOptions } from "./verify-key.ts";
+
+/** Where verified metadata is kept, verbatim, one file a role. Each call has to be atomic. */
+export interface TufStore {
+  read(role: TufRole): Promise<Uint8Array | undefined>;
+  write(role: TufRole, bytes: Uint8Array): Promise<void>;
+  delete(role: TufRole): Promise<void>;
+}
+
+/** Where metadata comes from. */
+export interface TufFetcher {
+  /**
+   * The file ("3.root.json", "timestamp.json"), or undefined where there is none. Stops reading beyond `maxBytes`
+   * with `tuf/too-large`.
+   */
+  metadata(
+    fileName: string,
+    options: { readonly maxBytes: number; readonly signal?: AbortSignal },
+  ): Promise<Uint8Array | undefined>;
+}
+
+export interface TufClientOptions extends VerifierOptions {
+  /** Root metadata that the embedding app ships (spec 5.2). */
+  readonly trustedRoot: Uint8Array;
+  /** One store belongs to one repository. Two clients on one store need a lock around `refresh`. */
+  readonly store: TufStore;
+  readonly fetcher: TufFetcher;
+  readonly clock: Pick<Clock, "now">;
+  /** @defaultValue DEFAULT_TUF_LIMITS */
+  readonly limits?: Partial<TufLimits>;
+}
+
+/** A client of one TUF repository (spec 1.0.34, section 5). Delegated roles are never followed. */
+export interface TufClient {
+  /**
+   * Brings the metadata up to date. What `target` answers changes only when all steps have passed. Calls queue up.
+   *
+   * @throws TributaryError with a `tuf/` code and the step of the spec in `detail.step`; whatever the fetcher or the store throws.
+   */
+  refresh(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /**
+   * Reads what the last refresh left in the store, for starting offline. Signatures, hashes and versions are checked,
+   * expiry is not: good for running what is installed, not for installing.
+   *
+   * @returns false where there is no complete set.
+   */
+  load(): Promise<boolean>;
+  target(path: string): TargetFile | undefined;
+  targets(): ReadonlyMap<string, TargetFile>;
+  /** 0 before the first refresh or load. */
+  readonly timestampVersion: number;
+  /** 0 before the first refresh or load. */
+  readonly rootVersion: number;
+}
+
+export function createTufClient(options: TufClientOptions): TufClient {
+  const limits = resolveLimits(options.limits);
+  let verifier: Promise<SignatureVerifier> | undefined;
+  let queue: Promise<unknown> = Promise.resolve();
+  let current: TrustedSet | undefined;
+
+  const inTurn = <T>(run: (update: Update) => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    const turn = queue.then(async () => {
+      signal?.throwIfAborted();
+      const verify = await (verifier ??= createVerifier(options));
+      // 5.1: the time of the whole update is fixed here.
+      return run(new Update(options, limits, verify, options.clock.now(), signal));
+    });
+    queue = turn.catch(() => undefined);
+    return turn;
+  };
+
+  return {
+    refresh: ({ signal } = {}) =>
+      inTurn(async (update) => {
+        current = await update.refresh();
+      }, signal),
+    load: () =>
+      inTurn(async (update) => {
+        const set = await update.load();
+        if (set === undefined) return false;
+        current = set;
+        return true;
+      }),
+    target: (path) => current?.targets?.targets.get(path),
+    targets: () => current?.targets?.targets ?? new Map<string, TargetFile>(),
+    get timestampVersion() {
+      return current?.timestamp?.version ?? 0;
+    },
+    get rootVersion() {
+      return current?.root.version ?? 0;
+    },
+  };
+}
+
+/** One pass through section 5. */
+class Update {
+  readonly #options: TufClientOptions;
+  readonly #limits: TufLimits;
+  readonly #verify: SignatureVerifier;
+  readonly #nowMs: number;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(
+    options: TufClientOptions,
+    limits: TufLimits,
+    verify: SignatureVerifier,
+    nowMs: number,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#options = options;
+    this.#limits = limits;
+    this.#verify = verify;
+    this.#nowMs = nowMs;
+    this.#signal = signal;
+  }
+
+  async refresh(): Promise<TrustedSet> {
+    const { set, atLeast } = await this.#trustedRoot();
+    await this.#updateRoot(set, atLeast);
+    await this.#updateTimestamp(set);
+    await this.#updateSnapshot(set);
+    await this.#updateTargets(set);
+    return set;
+  }
+
+  async load(): Promise<TrustedSet | undefined> {
+    const { set } = await this.#trustedRoot();
+    const { store } = this.#options;
+    const timestamp = await store.read("timestamp");
+    const snapshot = await store.read("snapshot");
+    const targets = await store.read("targets");
+    if (timestamp === undefined || snapshot === undefined || targets === undefined) return undefined;
+    const complete = await usable(async () => {
+      await set.restoreTimestamp(timestamp);
+      await set.restoreSnapshot(snapshot);
+      await set.restoreTargets(targets, { allowExpired: true });
+    });
+    return complete ? set : undefined;
+  }
+
+  /**
+   * 5.2: the stored root where it continues the pinned one, else the pinned one.
+   *
+   * A stored root of a higher version that the pinned root's keys did not sign may have come by several rotations. It cannot be told
+   * from another repository's, so the chain is walked again from the pinned root, and has to get as far as before.
+   */
+  async #trustedRoot(): Promise<{ set: TrustedSet; atLeast: number }> {
+    const pinned = await this.#openRoot(this.#options.trustedRoot);
+    const storedBytes = await this.#options.store.read("root");
+    if (storedBytes === undefined) return { set: pinned, atLeast: 0 };
+    let stored: TrustedSet;
+    try {
+      stored = await this.#openRoot(storedBytes);
+    } catch (error) {
+      if (!isTufError(error)) throw error;
+      return { set: pinned, atLeast: 0 }; // damaged: the chain is fetched again
+    }
+    if (stored.root.version <= pinned.root.version) return { set: pinned, atLeast: 0 };
+    if (await pinned.vouchesForRoot(storedBytes)) return { set: stored, atLeast: 0 };
+    return { set: pinned, atLeast: stored.root.version };
+  }
+
+  async #openRoot(bytes: Uint8Array): Promise<TrustedSet> {
+    return TrustedSet.create(bytes, { nowMs: this.#nowMs, verify: this.#verify });
+  }
+
+  /** 5.3 */
+  async #updateRoot(set: TrustedSet, atLeast: number): Promise<void> {
+    const { store } = this.#options;
+    for (let count = 0; count < this.#limits.maxRootRotations; count++) {
+      const before = set.root;
+      // 5.3.3: version N+1, up to W bytes.
+      const bytes = await this.#fetch(`${before.version + 1}.root.json`, this.#limits.maxRootBytes);
+      if (bytes === undefined) break;
+      if ((await set.updateRoot(bytes)) === "unchanged") break; // 5.3.4 to 5.3.7
+      if (set.root.version >= atLeast) await store.write("root", bytes); // 5.3.8
+      // 5.3.11: recovery from a fast-forward attack. Done per step, so that a key that leaves and returns counts, and before
+      // 5.3.10, so that an expired root does not leave it undone.
+      if (keysRevoked(before, set.root, "timestamp") || keysRevoked(before, set.root, "snapshot")) {
+        await store.delete("timestamp");
+        await store.delete("snapshot");
+      }
+    }
+    if (set.root.version < atLeast) {
+      throw failure(
+        "tuf/root-not-trusted",
+        `tuf: root: version ${atLeast} is stored, but the pinned root leads only to version ${set.root.version}; if the coordinator was set up anew, use another store`,
+        { detail: { role: "root", step: "5.3.5", stored: atLeast, reached: set.root.version } },
+      );
+    }
+    set.finishRoot(); // 5.3.10
+  }
+
+  /** 5.4 */
+  async #updateTimestamp(set: TrustedSet): Promise<void> {
+    const stored = await this.#options.store.read("timestamp");
+    // A stored file that today's root no longer vouches for is no baseline.
+    if (stored !== undefined) await usable(() => set.restoreTimestamp(stored));
+    const bytes = await this.#require("timestamp.json", this.#limits.maxTimestampBytes, "5.4.1"); // 5.4.1
+    const outcome = await set.updateTimestamp(bytes); // 5.4.2 to 5.4.4
+    if (outcome === "accepted") await this.#options.store.write("timestamp", bytes); // 5.4.5
+  }
+
+  /** 5.5 */
+  async #updateSnapshot(set: TrustedSet): Promise<void> {
+    const stored = await this.#options.store.read("snapshot");
+    if (stored !== undefined) await usable(() => set.restoreSnapshot(stored));
+    if (set.snapshotIsCurrent()) return;
+    const listed = set.requireTimestamp().snapshot;
+    const bytes = await this.#fetchListed(set, "snapshot", listed, this.#limits.maxSnapshotBytes); // 5.5.1
+    await set.updateSnapshot(bytes); // 5.5.2 to 5.5.6
+    await this.#options.store.write("snapshot", bytes); // 5.5.7
+  }
+
+  /** 5.6.1 to 5.6.6; 5.6.7, the search through delegations, has nothing to search. */
+  async #updateTargets(set: TrustedSet): Promise<void> {
+    const stored = await this.#options.store.read("targets");
+    if (stored !== undefined && (await usable(() => set.restoreTargets(stored)))) return;
+    const bytes = await this.#fetchListed(set, "targets", set.listedTargets(), this.#limits.maxTargetsBytes); // 5.6.1
+    await set.updateTargets(bytes); // 5.6.2 to 5.6.5
+    await this.#options.store.write("targets", bytes); // 5.6.6
+  }
+
+  /** Spec 6.2: with consistent snapshots (5.3.12) the file name carries the version. */
+  async #fetchListed(
+    set: TrustedSet,
+    role: "snapshot" | "targets",
+    listed: MetaFile,
+    limit: number,
+  ): Promise<Uint8Array> {
+    const step = role === "snapshot" ? "5.5.1" : "5.6.1";
+    if (listed.length !== undefined && listed.length > limit) throw tooLarge(role, step, limit);
+    const fileName = set.root.consistentSnapshot ? `${listed.version}.${role}.json` : `${role}.json`;
+    return this.#require(fileName, listed.length ?? limit, step);
+  }
+
+  async #require(fileName: string, maxBytes: number, step: string): Promise<Uint8Array> {
+    const bytes = await this.#fetch(fileName, maxBytes);
+    if (bytes !== undefined) return bytes;
+    throw failure(
+      "tuf/missing-metadata",
+      `tuf: ${fileName}: the repository does not have it (spec ${step})`,
+      {
+        detail: { fileName, step },
+      },
+    );
+  }
+
+  async #fetch(fileName: string, maxBytes: number): Promise<Uint8Array | undefined> {
+    const signal = this.#signal;
+    signal?.throwIfAborted();
+    const bytes = await this.#options.fetcher.metadata(fileName, {
+      maxBytes,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    signal?.throwIfAborted();
+    if (bytes !== undefined && bytes.length > maxBytes) throw tooLarge(fileName, "download", maxBytes);
+    return bytes;
+  }
+}
+
+/** Runs a check of stored metadata: false where the file is not good any more. Other errors pass. */
+async function usable(check: () => Promise<void>): Promise<boolean> {
+  try {
+    await check();
+    return true;
+  } catch (error) {
+    if (isTufError(error)) return false;
+    throw error;
+  }
+}
+
+function isTufError(error: unknown): boolean {
+  return TributaryError.is(error) && error.code.startsWith("tuf/");
+}
+
+/** Whether a key that could sign for the role no longer can. */
+function keysRevoked(before: RootMetadata, after: RootMetadata, role: TufRole): boolean {
+  const publicKeys = (root: RootMetadata, { keyIds }: RoleKeys): Set<string> =>
+    new Set(keyIds.flatMap((keyId) => root.keys.get(keyId)?.public.trim() ?? []));
+  const remaining = publicKeys(after, after.roles[role]);
+  return [...publicKeys(before, before.roles[role])].some((key) => !remaining.has(key));
+}
+
+function tooLarge(file: string, step: string, maxBytes: number): Error {
+  return failure("tuf/too-large", `tuf: ${file}: expected at most ${maxBytes} bytes (spec ${step})`, {
+    detail: { file, step, maxBytes },
+  });
+}

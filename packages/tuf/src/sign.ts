@@ -1,0 +1,211 @@
+import { encodeHex, failure, sha256 } from "@tributary/core";
+import { canonicalJson } from "./canonical-json.ts";
+import { setOwn, type JsonObject, type JsonValue } from "./json.ts";
+import { keyIdOf, keyJson, type TufSigner } from "./keys.ts";
+import { SPEC_VERSION, TUF_ROLES, type RootMetadata, type TargetFile, type TufRole } from "./metadata.ts";
+import { formatExpires, parseMetadata } from "./parse-metadata.ts";
+import { createVerifier } from "./verify-key.ts";
+import { requireThreshold } from "./verify-signatures.ts";
+
+/** The keys of one role and how many of them have to sign. */
+export interface RoleKeySet {
+  /** Ed25519 public keys, 32 bytes each. */
+  readonly publicKeys: readonly Uint8Array[];
+  /** @defaultValue 1 */
+  readonly threshold?: number;
+}
+
+export interface SignRootOptions {
+  readonly version: number;
+  /** Milliseconds since the epoch; parts of a second are dropped. */
+  readonly expiresMs: number;
+  readonly keysByRole: Readonly<Record<TufRole, RoleKeySet>>;
+  /** Thresholds of the new root keys and, for a rotation, of the old ones. */
+  readonly signers: readonly TufSigner[];
+  /** The file of version N-1. Required from version 2 on: the result is checked against it, as a client will. */
+  readonly previous?: Uint8Array;
+}
+
+/**
+ * Signs root metadata with consistent snapshots. What comes out passes a client's steps 5.3.4 and 5.3.5, else it throws.
+ *
+ * @throws TributaryError `tuf/threshold-not-met` or `tuf/wrong-version`.
+ */
+export async function signRoot(options: SignRootOptions): Promise<Uint8Array<ArrayBuffer>> {
+  const keys: Record<string, JsonValue> = {};
+  const roles: Record<string, JsonValue> = {};
+  for (const role of TUF_ROLES) {
+    const { publicKeys, threshold = 1 } = options.keysByRole[role];
+    const keyIds = publicKeys.map((publicKey) => keyIdOf(publicKey));
+    if (threshold < 1 || new Set(keyIds).size < threshold) {
+      throw new RangeError(
+        `signRoot: ${role}: threshold ${threshold} needs as many different keys, got ${new Set(keyIds).size}`,
+      );
+    }
+    for (const publicKey of publicKeys) keys[keyIdOf(publicKey)] = keyJson(publicKey);
+    roles[role] = { keyids: [...new Set(keyIds)], threshold };
+  }
+  const bytes = await signFile("root", options, { consistent_snapshot: true, keys, roles }, options.signers);
+  await checkRoot(bytes, options);
+  return bytes;
+}
+
+async function checkRoot(bytes: Uint8Array, { version, previous }: SignRootOptions): Promise<void> {
+  const verify = await createVerifier();
+  const file = parseMetadata("root", bytes);
+  await requireThreshold(file.signed, "root", file, verify, "5.3.4");
+  if (version === 1 && previous === undefined) return;
+  if (previous === undefined) throw new TypeError("signRoot: previous is needed from version 2 on");
+  const old: RootMetadata = parseMetadata("root", previous).signed;
+  if (version !== old.version + 1) {
+    throw failure(
+      "tuf/wrong-version",
+      `tuf: root: after version ${old.version} comes ${old.version + 1}, got ${version}`,
+    );
+  }
+  await requireThreshold(old, "root", file, verify, "5.3.4");
+}
+
+/** Version numbers of the three files of a release. */
+export interface ReleaseVersions {
+  readonly timestamp: number;
+  readonly snapshot: number;
+  readonly targets: number;
+}
+
+export interface SignedRelease {
+  readonly timestamp: Uint8Array<ArrayBuffer>;
+  readonly snapshot: Uint8Array<ArrayBuffer>;
+  readonly targets: Uint8Array<ArrayBuffer>;
+  readonly versions: ReleaseVersions;
+}
+
+type OnlineRole = "timestamp" | "snapshot" | "targets";
+
+export interface SignReleaseOptions {
+  /** Versions of the last release; absent for the first. */
+  readonly previous?: ReleaseVersions;
+  readonly targets: Iterable<TargetFile>;
+  /** Milliseconds since the epoch, by role. */
+  readonly expiresMs: Readonly<Record<OnlineRole, number>>;
+  readonly signers: Readonly<Record<OnlineRole, readonly TufSigner[]>>;
+}
+
+/** Signs targets, snapshot and timestamp of a release, each version one above the last. */
+export async function signRelease(options: SignReleaseOptions): Promise<SignedRelease> {
+  const { previous, expiresMs, signers } = options;
+  const version = (previous?.targets ?? 0) + 1;
+  const targets = await signTargets({
+    version,
+    expiresMs: expiresMs.targets,
+    targets: options.targets,
+    signers: signers.targets,
+  });
+  const rest = await signSnapshotAndTimestamp({
+    ...(previous === undefined ? {} : { previous }),
+    targets: { version, bytes: targets },
+    expiresMs,
+    signers,
+  });
+  return {
+    ...rest,
+    targets,
+    versions: { targets: version, ...rest.versions },
+  };
+}
+
+export interface SignSnapshotAndTimestampOptions {
+  readonly previous?: Pick<ReleaseVersions, "snapshot" | "timestamp">;
+  /** The targets file that the snapshot lists. */
+  readonly targets: { readonly version: number; readonly bytes: Uint8Array };
+  readonly expiresMs: Readonly<Record<"snapshot" | "timestamp", number>>;
+  readonly signers: Readonly<Record<"snapshot" | "timestamp", readonly TufSigner[]>>;
+}
+
+/** Signs a snapshot of an existing targets file and a timestamp: a renewal before the snapshot expires. */
+export async function signSnapshotAndTimestamp(options: SignSnapshotAndTimestampOptions): Promise<{
+  snapshot: Uint8Array<ArrayBuffer>;
+  timestamp: Uint8Array<ArrayBuffer>;
+  versions: { snapshot: number; timestamp: number };
+}> {
+  const { previous, targets, expiresMs, signers } = options;
+  const versions = { snapshot: (previous?.snapshot ?? 0) + 1, timestamp: (previous?.timestamp ?? 0) + 1 };
+  const snapshot = await signFile(
+    "snapshot",
+    { version: versions.snapshot, expiresMs: expiresMs.snapshot },
+    { meta: { "targets.json": metaJson(targets.version, targets.bytes) } },
+    signers.snapshot,
+  );
+  const timestamp = await signTimestamp({
+    version: versions.timestamp,
+    expiresMs: expiresMs.timestamp,
+    snapshot: { version: versions.snapshot, bytes: snapshot },
+    signers: signers.timestamp,
+  });
+  return { snapshot, timestamp, versions };
+}
+
+/** Signs a timestamp of an existing snapshot: a renewal before the timestamp expires. */
+export function signTimestamp(options: {
+  readonly version: number;
+  readonly expiresMs: number;
+  readonly snapshot: { readonly version: number; readonly bytes: Uint8Array };
+  readonly signers: readonly TufSigner[];
+}): Promise<Uint8Array<ArrayBuffer>> {
+  const { version, bytes } = options.snapshot;
+  return signFile(
+    "timestamp",
+    options,
+    { meta: { "snapshot.json": metaJson(version, bytes) } },
+    options.signers,
+  );
+}
+
+/** Signs a targets file. */
+export function signTargets(options: {
+  readonly version: number;
+  readonly expiresMs: number;
+  readonly targets: Iterable<TargetFile>;
+  readonly signers: readonly TufSigner[];
+}): Promise<Uint8Array<ArrayBuffer>> {
+  const targets: Record<string, JsonValue> = {};
+  for (const { path, length, sha256: digest, custom } of options.targets) {
+    if (Object.hasOwn(targets, path)) throw new RangeError(`signTargets: ${path} is listed twice`);
+    setOwn<JsonValue>(targets, path, {
+      length,
+      hashes: { sha256: digest },
+      ...(custom === undefined ? {} : { custom }),
+    });
+  }
+  return signFile("targets", options, { targets }, options.signers);
+}
+
+function metaJson(version: number, bytes: Uint8Array): JsonObject {
+  return { version, length: bytes.length, hashes: { sha256: sha256(bytes) } };
+}
+
+async function signFile(
+  role: TufRole,
+  { version, expiresMs }: { readonly version: number; readonly expiresMs: number },
+  fields: JsonObject,
+  signers: readonly TufSigner[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (!Number.isSafeInteger(version) || version < 1) {
+    throw new RangeError(`tuf: ${role}: version must be a positive integer, got ${version}`);
+  }
+  if (signers.length === 0) throw new RangeError(`tuf: ${role}: at least one signer is needed`);
+  const signed: JsonObject = {
+    _type: role,
+    spec_version: SPEC_VERSION,
+    version,
+    expires: formatExpires(expiresMs),
+    ...fields,
+  };
+  const message = canonicalJson(signed);
+  const signatures: JsonValue[] = [];
+  for (const signer of signers) {
+    signatures.push({ keyid: signer.keyId, sig: encodeHex(await signer.sign(message)) });
+  }
+  // Canonical form leaves control characters bare, which JSON forbids; the file itself is ordinary JSON.
+  return new TextEncoder().encode(JSON.stringify({ signatures, signed }));
+}
