@@ -115,7 +115,7 @@ async function measure(
   }
   const medians: Partial<Record<EngineName, number>> = {};
   for (const [name, list] of times) {
-    medians[name] = list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]!;
+    medians[name] = [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)]!;
   }
   return medians;
 }

@@ -42,13 +42,15 @@ export interface Device {
   openModel(request: OpenModelRequest, options?: CallOptions): Promise<ModelState>;
   /** Lets one opening go. The last one releases the session. */
   closeModel(model: string): Promise<void>;
-  run(model: string, feeds: Readonly<Record<string, Tensor>>, options?: CallOptions): Promise<Inference>;
+  run(model: string, feeds: Readonly<Record<string, Tensor>>, options?: RunCallOptions): Promise<Inference>;
   /** Looks for a new release now. */
   refresh(model: string, options?: CallOptions): Promise<ModelState>;
   /** Swaps in the newest verified version. */
   applyUpdate(model: string): Promise<ModelState>;
   addExamples(model: string, examples: readonly StoredExample[]): Promise<void>;
   countExamples(model: string): Promise<number>;
+  /** All examples kept for a model, oldest first: for a page that shows the user what it keeps. */
+  listExamples(model: string): Promise<readonly StoredExample[]>;
   clearExamples(model: string): Promise<void>;
   participate(request: ParticipateRequest): Promise<void>;
   /** With "idle": whether the device may train now. */
@@ -62,6 +64,11 @@ export interface Device {
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+}
+
+export interface RunCallOptions extends CallOptions {
+  /** Across a worker boundary, hand the feeds' memory over instead of copying it. @defaultValue false */
+  readonly transfer?: boolean;
 }
 
 export interface ParticipateRequest {

@@ -20,3 +20,4 @@ export type {
   RuntimeStatus,
   Trust,
 } from "./runtime.ts";
+export type { StoredExample } from "./store/device-store.ts";

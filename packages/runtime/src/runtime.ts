@@ -2,6 +2,7 @@ import type { EngineName } from "@tributary/engine";
 import type { GraphPort } from "@tributary/protocol";
 import type { Tensor } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
+import type { StoredExample } from "./store/device-store.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -127,6 +128,8 @@ export interface ExampleCollection {
   /** Adds many at once: flat features of all, one label each. */
   addAll(examples: readonly LabelledExample[]): Promise<void>;
   count(): Promise<number>;
+  /** All that are kept, oldest first: features flat (bytes are value / 255) and label. */
+  list(): Promise<readonly StoredExample[]>;
   clear(): Promise<void>;
 }
 

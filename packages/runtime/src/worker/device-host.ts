@@ -1,0 +1,88 @@
+/** The worker's side of the boundary: a device behind methods of plain data. */
+import { failure } from "@tributary/core";
+import { transfer } from "comlink";
+import type { Device, DeviceConfig } from "../device.ts";
+import type { Inference } from "../runtime.ts";
+
+/** The methods of a device that a page may call; the last argument, its options, is made here. */
+export type DeviceMethod = Exclude<keyof Device, "subscribe" | "close">;
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly config: DeviceConfig;
+  /** Name of the IndexedDB database. */
+  readonly database: string;
+  /** The worker holds this Web Lock while it lives: whoever gets it knows that the worker is gone. */
+  readonly lifeLock: string;
+  /** Elects the one tab that trains. */
+  readonly trainingLock: string;
+  readonly engine: {
+    readonly prefer?: "auto" | "wasm" | "webgpu";
+    readonly threads?: number;
+    readonly wasmPaths?: string | { readonly wasm?: string; readonly mjs?: string };
+    readonly softwareAdapter?: "skip" | "use";
+  };
+  readonly logToConsole: boolean;
+}
+
+/** Exposed by Comlink. An abort crosses as the id of its call. */
+export interface DeviceHost {
+  /** Called once, first. Events are posted to the port. */
+  start(start: WorkerStart, events: MessagePort, token: () => Promise<string>): Promise<void>;
+  invoke(callId: number, method: DeviceMethod, args: readonly unknown[]): Promise<unknown>;
+  /** Aborts a call; nothing happens when it has ended. */
+  cancel(callId: number): void;
+  /** Closes the device and lets go of everything; the worker can be terminated then. */
+  close(): Promise<void>;
+}
+
+export type OpenDevice = (start: WorkerStart, token: () => Promise<string>) => Promise<Device>;
+
+export function createDeviceHost(open: OpenDevice): DeviceHost {
+  const calls = new Map<number, AbortController>();
+  let device: Device | undefined;
+  let unsubscribe: (() => void) | undefined;
+  let closing: Promise<void> | undefined;
+
+  return {
+    async start(start, events, token) {
+      if (device !== undefined) throw failure("core/internal", "worker: started twice");
+      device = await open(start, token);
+      unsubscribe = device.subscribe((event) => events.postMessage(event));
+    },
+    async invoke(callId, method, args) {
+      if (device === undefined || closing !== undefined) {
+        throw failure("runtime/closed", `runtime: ${method} ${device === undefined ? "before start" : "after close"}`);
+      }
+      const controller = new AbortController();
+      calls.set(callId, controller);
+      try {
+        const call = device[method] as (...all: unknown[]) => Promise<unknown>;
+        const result = await call.call(device, ...args, { signal: controller.signal });
+        return method === "run" ? transferInference(result as Inference) : result;
+      } finally {
+        calls.delete(callId);
+      }
+    },
+    cancel(callId) {
+      calls.get(callId)?.abort(new DOMException("The call was aborted.", "AbortError"));
+    },
+    close() {
+      closing ??= (async () => {
+        for (const controller of calls.values()) {
+          controller.abort(failure("runtime/closed", "runtime: closed while a call was under way"));
+        }
+        await device?.close();
+        unsubscribe?.();
+      })();
+      return closing;
+    },
+  };
+}
+
+/** Hands the outputs' memory over instead of copying it; they own it. */
+function transferInference(inference: Inference): Inference {
+  const buffers = new Set<ArrayBufferLike>([inference.probabilities.buffer]);
+  for (const { data } of Object.values(inference.outputs)) buffers.add(data.buffer);
+  return transfer(inference, [...buffers] as ArrayBuffer[]);
+}
