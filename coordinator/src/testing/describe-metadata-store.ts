@@ -1,0 +1,286 @@
+import { asModelName, asModelVersion, asRoundId, asTaskName } from "@tributary/core";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import { codeOf } from "./code-of.ts";
+import { describeStoredRelease } from "./describe-stored-release.ts";
+import {
+  exampleDevice,
+  exampleModel,
+  exampleRelease,
+  exampleRound,
+  exampleTask,
+  exampleVersion,
+} from "./records.ts";
+
+/** One store under test. */
+export interface MetadataStoreFixture {
+  readonly store: MetadataStore;
+  /** Opens the same data again, after the first one was closed. Absent: the data ends with the store. */
+  readonly reopen?: () => Promise<MetadataStore>;
+  readonly dispose?: () => Promise<void>;
+}
+
+/** Opens a new, empty store. */
+export type OpenMetadataStore = () => Promise<MetadataStoreFixture>;
+
+const DIGITS = asModelName("digits");
+const TASK = asTaskName("digits-task");
+
+/** The conformance suite of `MetadataStore`: every adapter's tests call it. */
+export function describeMetadataStore(name: string, open: OpenMetadataStore): void {
+  describe(`MetadataStore: ${name}`, () => {
+    let fixture: MetadataStoreFixture;
+    let store: MetadataStore;
+    beforeEach(async () => {
+      fixture = await open();
+      store = fixture.store;
+    });
+    afterEach(async () => {
+      await store.close();
+      await fixture.dispose?.();
+    });
+
+    async function publish(): Promise<void> {
+      await store.models.insert(exampleModel());
+      await store.versions.insert(exampleVersion(1));
+    }
+
+    test("models read back as they were inserted; a name is taken once", async () => {
+      await store.models.insert(exampleModel());
+      await store.models.insert(exampleModel({ name: asModelName("cats"), labels: null }));
+      expect(await store.models.get(DIGITS)).toEqual(exampleModel());
+      expect((await store.models.list()).map((model) => model.name)).toEqual(["cats", "digits"]);
+      expect(await store.models.get(asModelName("none"))).toBeUndefined();
+      expect(await codeOf(store.models.insert(exampleModel()))).toBe("store/conflict");
+    });
+
+    test("a version becomes current, and its number is never used twice", async () => {
+      await publish();
+      await store.versions.insert(exampleVersion(2));
+      expect(await store.versions.get(DIGITS, asModelVersion(2))).toEqual(exampleVersion(2));
+      expect((await store.models.get(DIGITS))?.currentVersion).toBe(2);
+      expect(await codeOf(store.versions.insert(exampleVersion(2)))).toBe("store/conflict");
+      expect((await store.versions.list(DIGITS)).map((row) => row.version)).toEqual([2, 1]);
+      expect((await store.versions.list(DIGITS, { limit: 1 })).map((row) => row.version)).toEqual([2]);
+      const older = await store.versions.list(DIGITS, { before: asModelVersion(2) });
+      expect(older.map((row) => row.version)).toEqual([1]);
+      expect(await store.versions.count(DIGITS)).toBe(2);
+    });
+
+    test("a version whose parent is not current is refused, and leaves nothing", async () => {
+      await publish();
+      await store.versions.insert(exampleVersion(2));
+      const late = exampleVersion(3, { parentVersion: asModelVersion(1) });
+      expect(await codeOf(store.versions.insert(late))).toBe("store/conflict");
+      expect(await store.versions.count(DIGITS)).toBe(2);
+      expect((await store.models.get(DIGITS))?.currentVersion).toBe(2);
+    });
+
+    test("a version of a model that is not there is refused", async () => {
+      expect(await codeOf(store.versions.insert(exampleVersion(1)))).toBe("store/not-found");
+    });
+
+    test("tasks keep their spec and change state", async () => {
+      expect(await codeOf(store.tasks.insert(exampleTask()))).toBe("store/not-found");
+      await publish();
+      await store.tasks.insert(exampleTask());
+      expect(await store.tasks.get(TASK)).toEqual(exampleTask());
+      expect(await codeOf(store.tasks.insert(exampleTask()))).toBe("store/conflict");
+      await store.tasks.setState(TASK, "paused");
+      expect((await store.tasks.list()).map((task) => task.state)).toEqual(["paused"]);
+      expect(await codeOf(store.tasks.setState(asTaskName("none"), "paused"))).toBe("store/not-found");
+    });
+
+    describe("rounds", () => {
+      beforeEach(async () => {
+        await publish();
+        await store.tasks.insert(exampleTask());
+      });
+
+      test("a round is updated while it is open, and not afterwards", async () => {
+        await store.rounds.insert(exampleRound(1));
+        const later = exampleRound(1, { phase: "reporting", ready: 3, cohort: 3, trainLoss: 0.25 });
+        await store.rounds.update(later);
+        expect(await store.rounds.get(later.id)).toEqual(later);
+        expect((await store.rounds.open()).map((round) => round.number)).toEqual([1]);
+        const ended = { ...later, phase: "abandoned" as const, endedAt: 1_790_000_070_000 };
+        await store.rounds.update(ended);
+        expect(await store.rounds.open()).toEqual([]);
+        expect(await codeOf(store.rounds.update(later))).toBe("store/conflict");
+        expect(await codeOf(store.rounds.update(exampleRound(9)))).toBe("store/not-found");
+      });
+
+      test("ids and numbers are taken once; lists run from the newest", async () => {
+        expect(await store.rounds.lastNumber(TASK)).toBe(0);
+        for (const number of [1, 2, 3]) await store.rounds.insert(exampleRound(number));
+        expect(await codeOf(store.rounds.insert(exampleRound(3)))).toBe("store/conflict");
+        const again = exampleRound(3, { id: asRoundId("another-id") });
+        expect(await codeOf(store.rounds.insert(again))).toBe("store/conflict");
+        expect(await store.rounds.lastNumber(TASK)).toBe(3);
+        const page = await store.rounds.list(TASK, { limit: 2 });
+        expect(page.map((round) => round.number)).toEqual([3, 2]);
+        const next = await store.rounds.list(TASK, { limit: 2, before: 2 });
+        expect(next.map((round) => round.number)).toEqual([1]);
+        expect(await store.rounds.countCommitted(TASK)).toBe(0);
+      });
+
+      test("the journal keeps its order and refuses a sequence number twice", async () => {
+        await store.rounds.insert(exampleRound(1, { endedAt: 5_000 }));
+        const roundId = exampleRound(1).id;
+        const entry = (sequence: number) => ({ roundId, sequence, at: sequence, input: { type: "tick" } });
+        await store.journal.append([entry(1), entry(2)]);
+        await store.journal.append([]);
+        await store.journal.append([entry(3)]);
+        expect(await store.journal.read(roundId)).toEqual([entry(1), entry(2), entry(3)]);
+        expect(await codeOf(store.journal.append([entry(4), entry(3)]))).toBe("store/conflict");
+        expect(await store.journal.read(roundId)).toHaveLength(3);
+        await store.journal.prune(5_000);
+        expect(await store.journal.read(roundId)).toHaveLength(3);
+        await store.journal.prune(5_001);
+        expect(await store.journal.read(roundId)).toEqual([]);
+      });
+
+      test("an optimizer state is replaced", async () => {
+        const version = asModelVersion(1);
+        await store.optimizers.put({ task: TASK, version, state: new Uint8Array([1]) });
+        const newer = { task: TASK, version: asModelVersion(2), state: new Uint8Array([2, 3]) };
+        await store.optimizers.put(newer);
+        expect(await store.optimizers.get(TASK)).toEqual(newer);
+        expect(await store.optimizers.get(asTaskName("none"))).toBeUndefined();
+      });
+    });
+
+    test("devices enrol, renew, are seen, counted and revoked", async () => {
+      for (const index of [3, 1, 2]) await store.devices.enrol(exampleDevice(index));
+      const { deviceId } = exampleDevice(1);
+      await store.devices.enrol(exampleDevice(1, { certificateSerial: "renewed", enrolledAt: 9 }));
+      await store.devices.seen(deviceId, 77);
+      await store.devices.setState(deviceId, "revoked");
+      expect(await store.devices.get(deviceId)).toEqual(
+        exampleDevice(1, { certificateSerial: "renewed", lastSeenAt: 77, state: "revoked" }),
+      );
+      expect(await store.devices.count()).toBe(3);
+      const after = await store.devices.list({ after: deviceId, limit: 1 });
+      expect(after.map((device) => device.deviceId)).toEqual([exampleDevice(2).deviceId]);
+      expect(await codeOf(store.devices.setState(exampleDevice(9).deviceId, "active"))).toBe(
+        "store/not-found",
+      );
+    });
+
+    test("a token counts each device once, up to its uses, also when asked at the same time", async () => {
+      const use = (index: number) =>
+        store.devices.useToken({
+          tokenId: "t",
+          deviceId: exampleDevice(index).deviceId,
+          at: 1,
+          expiresAt: 100,
+          maxUses: 2,
+        });
+      expect(await use(1)).toBe("used");
+      expect(await use(1)).toBe("already");
+      const both = await Promise.all([use(2), use(3)]);
+      expect(both.toSorted()).toEqual(["exhausted", "used"]);
+      await store.devices.forgetTokens(101);
+      expect(await use(3)).toBe("used");
+    });
+
+    test("refusals are kept per device and round", async () => {
+      const { deviceId } = exampleDevice(1);
+      const roundId = exampleRound(1).id;
+      const refusal = { deviceId, roundId, code: "update/not-finite", detail: { index: 3 }, at: 10 };
+      await store.refusals.add(refusal);
+      await store.refusals.add({ ...refusal, at: 20 });
+      expect((await store.refusals.list({ deviceId })).map((row) => row.at)).toEqual([20, 10]);
+      expect(await store.refusals.list({ roundId, limit: 1 })).toEqual([{ ...refusal, at: 20 }]);
+      expect(await store.refusals.count(deviceId)).toBe(2);
+      expect(await store.refusals.count(deviceId, 11)).toBe(1);
+    });
+
+    test("event ids grow, also after pruning", async () => {
+      expect(await store.events.bounds()).toEqual({ oldest: 0, newest: 0 });
+      const event = (number: number) => ({ type: "round" as const, data: { number } });
+      const logged = await store.events.append([event(1), event(2), event(3)], 5);
+      const ids = logged.map((row) => row.id);
+      expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+      expect(await store.events.after(ids[0]!, 10)).toEqual(logged.slice(1));
+      expect(await store.events.after(0, 1)).toEqual(logged.slice(0, 1));
+      await store.events.prune(0);
+      expect(await store.events.bounds()).toEqual({ oldest: ids[2], newest: ids[2] });
+      const [next] = await store.events.append([event(4)], 6);
+      expect(next!.id).toBeGreaterThan(ids[2]!);
+    });
+
+    test("settings are replaced", async () => {
+      await store.settings.set("name", "first");
+      await store.settings.set("name", { given: "second" });
+      expect(await store.settings.get("name")).toEqual({ given: "second" });
+      expect(await store.settings.get("none")).toBeUndefined();
+    });
+
+    describe("transactions", () => {
+      test("one that throws stores nothing", async () => {
+        const fault = new Error("half way");
+        const failing = store.transaction(async (tx) => {
+          await tx.models.insert(exampleModel());
+          await tx.events.append([{ type: "version", data: {} }], 1);
+          throw fault;
+        });
+        await expect(failing).rejects.toBe(fault);
+        expect(await store.models.list()).toEqual([]);
+        expect(await store.events.after(0, 10)).toEqual([]);
+      });
+
+      test("one sees its own writes, others see them afterwards", async () => {
+        const inside = store.transaction(async (tx) => {
+          await tx.settings.set("a", 1);
+          await tx.settings.set("a", 2);
+          return tx.settings.get("a");
+        });
+        const outside = store.settings.get("a");
+        expect(await inside).toBe(2);
+        expect([undefined, 2]).toContain(await outside);
+        expect(await store.settings.get("a")).toBe(2);
+      });
+
+      test("concurrent ones do not mix", async () => {
+        await store.settings.set("n", 0);
+        const increments = Array.from({ length: 10 }, () =>
+          store.transaction(async (tx) => {
+            const n = (await tx.settings.get("n")) as number;
+            await tx.settings.set("n", n + 1);
+          }),
+        );
+        await Promise.all(increments);
+        expect(await store.settings.get("n")).toBe(10);
+      });
+
+      test("using the store itself inside one is an error, not a deadlock", async () => {
+        const nested = store.transaction(() => store.models.list());
+        await expect(nested).rejects.toBeInstanceOf(TypeError);
+        expect(await store.models.list()).toEqual([]);
+      });
+    });
+
+    describeStoredRelease(() => store);
+
+    test("closing twice is fine; later calls are refused", async () => {
+      await store.close();
+      await store.close();
+      expect(await codeOf((async () => store.models.list())())).toBe("store/closed");
+    });
+
+    test("data outlives the store", async ({ skip }) => {
+      if (fixture.reopen === undefined) return skip("this store's data ends with it");
+      await publish();
+      await store.releases.apply(exampleRelease(1));
+      const [logged] = await store.events.append([{ type: "version", data: { n: 1 } }], 1);
+      await store.checkpoint();
+      await store.close();
+      store = await fixture.reopen();
+      expect(await store.models.get(DIGITS)).toEqual(exampleModel());
+      expect(await store.versions.get(DIGITS, asModelVersion(1))).toEqual(exampleVersion(1));
+      expect((await store.releases.latest("timestamp"))?.version).toBe(1);
+      expect(await store.events.after(0, 10)).toEqual([logged]);
+    });
+  });
+}

@@ -1,0 +1,17 @@
+export { codeOf } from "./code-of.ts";
+export { describeBlobStore, type BlobStoreFixture } from "./describe-blob-store.ts";
+export { describeBus } from "./describe-bus.ts";
+export {
+  describeMetadataStore,
+  type MetadataStoreFixture,
+  type OpenMetadataStore,
+} from "./describe-metadata-store.ts";
+export {
+  exampleBlob,
+  exampleDevice,
+  exampleModel,
+  exampleRelease,
+  exampleRound,
+  exampleTask,
+  exampleVersion,
+} from "./records.ts";

@@ -1,0 +1,150 @@
+import {
+  asDeviceId,
+  asModelName,
+  asModelVersion,
+  asPopulationName,
+  asRoundId,
+  asTaskName,
+  sha256,
+} from "@tributary/core";
+import { parseTaskSpec } from "@tributary/protocol";
+import type {
+  BlobRef,
+  DeviceRecord,
+  ModelRecord,
+  ReleaseChange,
+  RoundRecord,
+  TaskRecord,
+  TufRole,
+  VersionRecord,
+} from "../ports/records.ts";
+
+// Records as the coordinator would store them, for suites and tests; override what a test is about.
+
+const text = new TextEncoder();
+
+export function exampleBlob(content: string): BlobRef {
+  const bytes = text.encode(content);
+  return { digest: sha256(bytes), sizeBytes: bytes.length };
+}
+
+export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
+  return {
+    name: asModelName("digits"),
+    channel: "stable",
+    currentVersion: asModelVersion(1),
+    parameters: [
+      { name: "dense.weight", shape: [10, 784] },
+      { name: "dense.bias", shape: [10] },
+    ],
+    parameterCount: 7850,
+    graph: exampleBlob("graph"),
+    input: { name: "image", dtype: "float32", shape: [-1, 1, 28, 28] },
+    output: { name: "logits", dtype: "float32", shape: [-1, 10] },
+    labels: ["0", "1"],
+    createdAt: 1_790_000_000_000,
+    ...changes,
+  };
+}
+
+/** Version `number` of the example model, grown out of the one before it. */
+export function exampleVersion(number: number, changes: Partial<VersionRecord> = {}): VersionRecord {
+  return {
+    model: asModelName("digits"),
+    version: asModelVersion(number),
+    parentVersion: number === 1 ? null : asModelVersion(number - 1),
+    roundId: null,
+    createdAt: 1_790_000_000_000 + number,
+    graph: exampleBlob("graph"),
+    weights: exampleBlob(`weights ${number}`),
+    int8: exampleBlob(`int8 ${number}`),
+    parameterCount: 7850,
+    loss: number === 1 ? null : 0.5 / number,
+    accuracy: number === 1 ? null : 0.9,
+    cohort: 0,
+    numExamples: 0,
+    ...changes,
+  };
+}
+
+export function exampleTask(changes: Partial<TaskRecord> = {}): TaskRecord {
+  return {
+    name: asTaskName("digits-task"),
+    model: asModelName("digits"),
+    population: asPopulationName("default"),
+    state: "running",
+    spec: parseTaskSpec({ name: "digits-task", model: "digits" }),
+    plan: { number: 1, target: "plans/digits-task/1.json", ...exampleBlob("plan") },
+    createdAt: 1_790_000_000_000,
+    ...changes,
+  };
+}
+
+/** An open round `number` of the example task. */
+export function exampleRound(number: number, changes: Partial<RoundRecord> = {}): RoundRecord {
+  return {
+    id: asRoundId(`digits-task-${number}`),
+    task: asTaskName("digits-task"),
+    model: asModelName("digits"),
+    number,
+    phase: "training",
+    baseVersion: asModelVersion(1),
+    version: null,
+    startedAt: 1_790_000_000_000 + number,
+    endedAt: null,
+    deadlineAt: 1_790_000_060_000,
+    offered: 4,
+    ready: 0,
+    cohort: 0,
+    reported: 0,
+    dropouts: 0,
+    refused: 0,
+    numExamples: 0,
+    trainLoss: null,
+    trainAccuracy: null,
+    loss: null,
+    accuracy: null,
+    bytesUp: 0,
+    bytesDown: 0,
+    seconds: null,
+    reason: null,
+    config: { goalCount: 3 },
+    ...changes,
+  };
+}
+
+export function exampleDevice(index: number, changes: Partial<DeviceRecord> = {}): DeviceRecord {
+  return {
+    deviceId: asDeviceId(index.toString(16).padStart(32, "0")),
+    population: asPopulationName("default"),
+    publicKey: new Uint8Array(32).fill(index),
+    state: "active",
+    enrolledAt: 1_790_000_000_000,
+    certificateSerial: `serial-${index}`,
+    certificateExpiresAt: 1_800_000_000_000,
+    lastSeenAt: null,
+    ...changes,
+  };
+}
+
+/** A release of the given number; its metadata are bytes that nobody verifies. */
+export function exampleRelease(number: number, changes: Partial<ReleaseChange> = {}): ReleaseChange {
+  const metadata = (role: TufRole) => ({
+    role,
+    version: number,
+    bytes: text.encode(`${role} ${number}`),
+  });
+  return {
+    expectedTimestampVersion: number === 1 ? null : number - 1,
+    metadata: [metadata("targets"), metadata("snapshot"), metadata("timestamp")],
+    put: [
+      {
+        path: `models/digits/versions/${number}/weights.safetensors`,
+        ...exampleBlob(`weights ${number}`),
+        custom: { version: number },
+      },
+    ],
+    remove: [],
+    ...changes,
+  };
+}

@@ -1,0 +1,41 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const SOURCES = join(import.meta.dirname, "../../src/adapters");
+const TESTS = import.meta.dirname;
+
+/** Each port, by what its adapters' opening functions return, and its suite. */
+const PORTS = [
+  { returns: /\)\s*:\s*(?:Promise<)?MetadataStore\b/, suite: "describeMetadataStore" },
+  { returns: /\)\s*:\s*(?:Promise<)?BlobStore\b/, suite: "describeBlobStore" },
+  { returns: /\)\s*:\s*(?:Promise<)?Bus\b/, suite: "describeBus" },
+];
+
+/** Exported functions that open an adapter, with the suite it has to pass. */
+const adapters = globSync("**/*.ts", { cwd: SOURCES }).flatMap((file) => {
+  const text = readFileSync(join(SOURCES, file), "utf8");
+  return [...text.matchAll(/^export (?:async )?function (\w+)([^{]*\{)/gm)].flatMap((match) => {
+    const signature = text.slice(match.index, text.indexOf("\n}", match.index));
+    const head = signature.slice(0, signature.search(/\{\s*\n/) + 1);
+    return PORTS.filter(({ returns }) => returns.test(head)).map(({ suite }) => ({
+      name: match[1]!,
+      suite,
+    }));
+  });
+});
+
+const tests = globSync("*.test.ts", { cwd: TESTS }).map((file) => readFileSync(join(TESTS, file), "utf8"));
+
+test("the adapters are found", () => {
+  expect(adapters.map((adapter) => adapter.suite).toSorted()).toEqual([
+    "describeBlobStore",
+    "describeBus",
+    "describeMetadataStore",
+  ]);
+});
+
+test.each(adapters)("$name runs $suite", ({ name, suite }) => {
+  const ran = tests.some((text) => text.includes(`${suite}(`) && text.includes(`${name}(`));
+  expect(ran).toBe(true);
+});
