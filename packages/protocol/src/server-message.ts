@@ -82,7 +82,7 @@ export interface RequestReport {
   roundId: RoundId;
   /** Absolute, on the server's clock. */
   deadlineMs: number;
-  /** Path of the PUT, on the coordinator's origin. */
+  /** Path of the PUT on the coordinator's origin, the update's digest included. */
   uploadPath: string;
 }
 

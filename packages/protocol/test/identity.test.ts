@@ -12,7 +12,7 @@ import {
 
 interface Party {
   publicKey: Uint8Array;
-  sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array>;
+  readonly sign: (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
 }
 
 async function party(): Promise<Party> {

@@ -71,7 +71,7 @@ const messages: readonly Omit<Vector, "frame">[] = [
       type: "request-report",
       roundId,
       deadlineMs: 1_767_225_680_000,
-      uploadPath: `/v1/rounds/${roundId}/updates/`,
+      uploadPath: `/v1/rounds/${roundId}/updates/${digest("cc")}`,
     },
   },
   {
