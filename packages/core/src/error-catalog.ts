@@ -491,6 +491,11 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The update's number of examples is not allowed.",
   },
+  "update/invalid-metrics": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The update's metrics are not in the task's form.",
+  },
   "update/already-reported": {
     status: 409,
     retryable: false,

@@ -6,7 +6,7 @@ export interface OptionalCodec<T> extends Codec<T | undefined> {
   readonly optional: true;
 }
 
-// oxlint-disable-next-line no-explicit-any -- a codec is invariant: only `any` stands for "some codec"
+// oxlint-disable-next-line typescript/no-explicit-any -- a codec is invariant: only `any` stands for "some codec"
 type AnyCodec = Codec<any>;
 type Fields = Readonly<Record<string, AnyCodec>>;
 type OptionalKeys<F extends Fields> = {

@@ -1,0 +1,50 @@
+import {
+  add,
+  parameterSet,
+  requireSameSchema,
+  scale,
+  type ParameterSchema,
+  type ParameterSet,
+} from "@tributary/tensor";
+
+/**
+ * Turns the mean update of a round into the step the server takes. A pure pair, as in Reddi et al. 2021
+ * (https://arxiv.org/abs/2003.00295): state goes in and comes out, so that it can be stored with the version and replayed.
+ */
+export interface ServerOptimizer<S> {
+  /** State before the first round. */
+  init(parameters: ParameterSet): S;
+  /** `mean` is a weighted mean of updates (trained minus base weights); `step` is added to the base weights. */
+  update(mean: ParameterSet, state: S): { step: ParameterSet; state: S };
+}
+
+/** Plain SGD keeps no state. */
+export type ServerSgdState = Readonly<Record<never, never>>;
+
+const DEFAULTS = Object.freeze({ learningRate: 1 });
+
+/**
+ * step = learningRate * mean; with 1 this is FedAvg.
+ * @param options.learningRate above 0, default 1
+ */
+export function serverSgd(options: { learningRate?: number } = {}): ServerOptimizer<ServerSgdState> {
+  const { learningRate = DEFAULTS.learningRate } = options;
+  if (!(learningRate > 0 && learningRate < Infinity)) {
+    throw new RangeError(`serverSgd: learningRate must be a number above 0, got ${learningRate}`);
+  }
+  return {
+    init: () => ({}),
+    update: (mean, state) => ({ step: parameterSet(mean.schema, scale(mean.values, learningRate)), state }),
+  };
+}
+
+/** A float64 mean as a parameter set, rounded once to float32. */
+export function meanUpdate(schema: ParameterSchema, mean: Float64Array): ParameterSet {
+  return parameterSet(schema, Float32Array.from(mean));
+}
+
+/** The weights of the next version: float32(base + step). The same bits on every machine. */
+export function applyStep(base: ParameterSet, step: ParameterSet): ParameterSet {
+  requireSameSchema(base.schema, step.schema);
+  return parameterSet(base.schema, add(base.values, step.values));
+}

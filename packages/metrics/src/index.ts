@@ -1,0 +1,20 @@
+export { binCount, binOf, linearBins, logBins, type Bins } from "./bins.ts";
+export { createHistogram, LATENCY_BINS, observe, quantile, total, type Histogram } from "./histogram.ts";
+export {
+  addMetrics,
+  checkMetrics,
+  count,
+  counter,
+  createMetrics,
+  histogram,
+  metricSchema,
+  readMetrics,
+  record,
+  type CounterSpec,
+  type HistogramSpec,
+  type MetricReading,
+  type MetricSchema,
+  type MetricSpec,
+  type MetricVector,
+} from "./schema.ts";
+export { summarizeTraining, trainingMetrics, type TrainingSummary } from "./training-metrics.ts";
