@@ -1,5 +1,4 @@
 /** A browser's engines: WASM, and WebGPU for the models whose results were checked and that it runs faster. */
-import { seededRandom } from "@tributary/core";
 import type { Clock } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
 import { chooseEngine } from "@tributary/engine/check";

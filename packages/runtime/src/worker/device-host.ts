@@ -3,6 +3,8 @@ import { failure } from "@tributary/core";
 import { transfer } from "comlink";
 import type { Device, DeviceConfig } from "../device.ts";
 import type { Inference } from "../runtime.ts";
+import { settle, unsettle } from "./error-transfer.ts";
+import type { Settled } from "./error-transfer.ts";
 
 /** The methods of a device that a page may call; the last argument, its options, is made here. */
 export type DeviceMethod = Exclude<keyof Device, "subscribe" | "close">;
@@ -25,11 +27,14 @@ export interface WorkerStart {
   readonly logToConsole: boolean;
 }
 
-/** Exposed by Comlink. An abort crosses as the id of its call. */
+/** Asks the page for an enrolment token. */
+export type AskToken = () => Promise<Settled<string>>;
+
+/** Exposed by Comlink. An abort crosses as the id of its call, an error as a result. */
 export interface DeviceHost {
   /** Called once, first. Events are posted to the port. */
-  start(start: WorkerStart, events: MessagePort, token: () => Promise<string>): Promise<void>;
-  invoke(callId: number, method: DeviceMethod, args: readonly unknown[]): Promise<unknown>;
+  start(start: WorkerStart, events: MessagePort, token: AskToken): Promise<Settled<void>>;
+  invoke(callId: number, method: DeviceMethod, args: readonly unknown[]): Promise<Settled<unknown>>;
   /** Aborts a call; nothing happens when it has ended. */
   cancel(callId: number): void;
   /** Closes the device and lets go of everything; the worker can be terminated then. */
@@ -45,24 +50,25 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
   let closing: Promise<void> | undefined;
 
   return {
-    async start(start, events, token) {
-      if (device !== undefined) throw failure("core/internal", "worker: started twice");
-      device = await open(start, token);
-      unsubscribe = device.subscribe((event) => events.postMessage(event));
-    },
+    start: (start, events, token) =>
+      settle(async () => {
+        if (device !== undefined) throw failure("core/internal", "worker: started twice");
+        device = await open(start, async () => unsettle(await token()));
+        unsubscribe = device.subscribe((event) => events.postMessage(event));
+      }),
     async invoke(callId, method, args) {
-      if (device === undefined || closing !== undefined) {
-        throw failure("runtime/closed", `runtime: ${method} ${device === undefined ? "before start" : "after close"}`);
-      }
       const controller = new AbortController();
       calls.set(callId, controller);
-      try {
+      const result = await settle(() => {
+        if (device === undefined || closing !== undefined) {
+          const when = device === undefined ? "before start" : "after close";
+          throw failure("runtime/closed", `runtime: ${method} ${when}`);
+        }
         const call = device[method] as (...all: unknown[]) => Promise<unknown>;
-        const result = await call.call(device, ...args, { signal: controller.signal });
-        return method === "run" ? transferInference(result as Inference) : result;
-      } finally {
-        calls.delete(callId);
-      }
+        return call.call(device, ...args, { signal: controller.signal });
+      });
+      calls.delete(callId);
+      return method === "run" && result.ok ? transfer(result, memoryOf(result.value as Inference)) : result;
     },
     cancel(callId) {
       calls.get(callId)?.abort(new DOMException("The call was aborted.", "AbortError"));
@@ -80,9 +86,9 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
   };
 }
 
-/** Hands the outputs' memory over instead of copying it; they own it. */
-function transferInference(inference: Inference): Inference {
+/** The outputs own their memory, so it is handed over instead of copied. */
+function memoryOf(inference: Inference): ArrayBuffer[] {
   const buffers = new Set<ArrayBufferLike>([inference.probabilities.buffer]);
   for (const { data } of Object.values(inference.outputs)) buffers.add(data.buffer);
-  return transfer(inference, [...buffers] as ArrayBuffer[]);
+  return [...buffers] as ArrayBuffer[];
 }

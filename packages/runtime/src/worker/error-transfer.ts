@@ -1,8 +1,9 @@
-/** Errors across a worker boundary: Comlink alone keeps name and message and drops our code and detail. */
+/**
+ * Errors across a worker boundary. Comlink keeps name and message and drops our code and detail, so they cross as
+ * results: replacing its global "throw" handler would change what an app that uses Comlink itself gets.
+ */
 import { TributaryError, failure } from "@tributary/core";
 import type { ErrorCode, ErrorDetail } from "@tributary/core";
-import { transferHandlers } from "comlink";
-import type { TransferHandler } from "comlink";
 
 /** An error as plain data. Both sides are ours, so unlike on the wire the full message and the stack come along. */
 export type PlainError =
@@ -55,14 +56,22 @@ function withStack(error: Error, stack: string | undefined): Error {
   return error;
 }
 
-/** Replaces Comlink's handler of thrown values; both sides of a boundary call it. Idempotent. */
-export function installErrorTransfer(): void {
-  const stock = transferHandlers.get("throw")!;
-  transferHandlers.set("throw", {
-    canHandle: (value: unknown): value is { value: unknown } => stock.canHandle(value),
-    serialize: ({ value }) => [toPlainError(value), []],
-    deserialize(plain): never {
-      throw fromPlainError(plain);
-    },
-  } satisfies TransferHandler<{ value: unknown }, PlainError>);
+/** How a call ended, as plain data. */
+export type Settled<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: PlainError };
+
+/** Runs `work` and never rejects. */
+export async function settle<T>(work: () => Promise<T> | T): Promise<Settled<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (error) {
+    return { ok: false, error: toPlainError(error) };
+  }
+}
+
+/** The value, or the error thrown on the other side. */
+export function unsettle<T>(settled: Settled<T>): T {
+  if (settled.ok) return settled.value;
+  throw fromPlainError(settled.error);
 }

@@ -6,7 +6,8 @@ import type { Remote } from "comlink";
 import type { CallOptions, Device, OpenModelRequest, ParticipateRequest } from "../device.ts";
 import type { RuntimeEvent } from "../runtime.ts";
 import type { DeviceHost, DeviceMethod, WorkerStart } from "./device-host.ts";
-import { installErrorTransfer } from "./error-transfer.ts";
+import { settle, unsettle } from "./error-transfer.ts";
+import type { Settled } from "./error-transfer.ts";
 
 export interface RemoteDeviceOptions {
   /** Starts the worker's script. Called again after a worker was lost. */
@@ -37,7 +38,6 @@ interface Life {
  */
 export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   const { spawn, start, token, locks, clock, log } = options;
-  installErrorTransfer();
   const listeners = new Set<(event: RuntimeEvent) => void>();
   const openings: OpenModelRequest[] = [];
   const restarts: number[] = [];
@@ -82,7 +82,8 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     });
     channel.port1.start();
     ended.signal.addEventListener("abort", () => channel.port1.close());
-    const started = host.start(start, transfer(channel.port2, [channel.port2]), proxy(token));
+    const askToken = proxy(() => settle(token));
+    const started: Promise<Settled<void>> = host.start(start, transfer(channel.port2, [channel.port2]), askToken);
     const begun: Life = { worker, host, ended, ready: abortable(restore(started), ended.signal) };
     let alive = false;
     worker.addEventListener("error", (event) => {
@@ -93,14 +94,17 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       else lose(begun, failure("runtime/worker-lost", `runtime: the worker did not start: ${where}`));
     });
 
-    async function restore(starting: Promise<void>): Promise<void> {
-      await starting;
+    async function restore(starting: Promise<Settled<void>>): Promise<void> {
+      unsettle(await starting);
       alive = true;
       watch(begun);
       // Only a second life has something to restore; the first calls come after `ready`.
-      for (const request of [...openings]) await host.invoke(0, "openModel", [request]);
-      if (idle !== undefined) await host.invoke(0, "setIdle", [idle]);
-      if (participation !== undefined) await host.invoke(0, "participate", [participation]);
+      const reopened = openings.slice();
+      for (const request of reopened) await host.invoke(0, "openModel", [request]).then(unsettle);
+      if (idle !== undefined) await host.invoke(0, "setIdle", [idle]).then(unsettle);
+      if (participation !== undefined) {
+        await host.invoke(0, "participate", [participation]).then(unsettle);
+      }
     }
     return begun;
   };
@@ -140,8 +144,8 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     const onAbort = (): void => void host.cancel(id);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      const answer = host.invoke(id, method, transfer([...args], [...buffers]));
-      return (await abortable(abortable(answer, ended.signal), signal)) as T;
+      const answer: Promise<Settled<unknown>> = host.invoke(id, method, transfer([...args], [...buffers]));
+      return unsettle(await abortable(abortable(answer, ended.signal), signal)) as T;
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
@@ -199,6 +203,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
 
 /** Settles every call that waits for it, then lets go of proxy and worker, in this order. */
 function end(life: Life, reason: Error): void {
+  if (life.ended.signal.aborted) return;
   life.ready.catch(() => undefined);
   life.ended.abort(reason);
   life.host[releaseProxy]();

@@ -1,0 +1,6 @@
+import { createOrtWebEngine } from "../src/ort-web.ts";
+import { describeEngine } from "../src/testing/index.ts";
+
+describeEngine("onnxruntime-web WASM, in the browser", {
+  open: () => createOrtWebEngine({ prefer: "wasm" }),
+});
