@@ -16,10 +16,20 @@ export interface InstalledModel {
   readonly model: ModelName;
   readonly channel: string;
   readonly version: number;
-  /** The manifest as signed for, and its digest. The graph and weights it names are in the blob cache. */
+  /** The manifest as signed for, and its digest. */
   readonly manifest: Uint8Array;
   readonly manifestDigest: Digest;
+  /** The targets it names and that are needed to run it; they are in the blob cache. */
+  readonly files: readonly InstalledFile[];
   readonly installedAtMs: number;
+}
+
+/** One file of an installed model. */
+export interface InstalledFile {
+  /** Target path, as in the signed metadata. */
+  readonly target: string;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
 }
 
 /** One labelled example. It never leaves the device. */

@@ -98,6 +98,7 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
         version: 3,
         manifest,
         manifestDigest: sha256(manifest),
+        files: [{ target: "models/digits/graph.onnx", digest: sha256(manifest), sizeBytes: 2 }],
         installedAtMs: 1_700_000_000_000,
       };
       await store.models.write({ ...installed, version: 2 });

@@ -1,0 +1,127 @@
+import { decodeBase64url, encodeBase64url, failure, type DeviceId, type Env } from "@tributary/core";
+import { deviceIdOf, enrolmentMessage, readCertificate } from "@tributary/protocol";
+import type { IdentityStore, StoredIdentity } from "./store/device-store.ts";
+import type { HttpTransport } from "./transport/http.ts";
+
+export interface IdentityOptions {
+  readonly store: IdentityStore;
+  readonly extractableKeys: boolean;
+  readonly http: Pick<HttpTransport, "enrol">;
+  readonly population: string;
+  readonly token: () => Promise<string>;
+  readonly env: Env;
+  readonly onEnrolled?: (deviceId: DeviceId, expiresAtMs: number) => void;
+}
+
+/** Who this device is: one Ed25519 key for its life, and the certificate it is given for it from time to time. */
+export interface Identity {
+  /** The device's name, once it has keys. */
+  readonly deviceId: DeviceId | undefined;
+  /** Reads what is stored, without network. */
+  load(): Promise<void>;
+  /** A certificate that is valid for a while; enrols or renews where there is none. */
+  certificate(signal?: AbortSignal): Promise<Uint8Array>;
+  sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+  /** The coordinator did not accept the certificate: the next use asks for a new one. */
+  discardCertificate(): Promise<void>;
+}
+
+/** Renewed this part of its life before it ends, or an hour, whichever is less. */
+const RENEWAL_SHARE = 0.1;
+const MAX_RENEWAL_MARGIN_MS = 3_600_000;
+
+export function createIdentity(options: IdentityOptions): Identity {
+  const { store, http, population, env } = options;
+  let known: StoredIdentity | undefined;
+  let deviceId: DeviceId | undefined;
+  let loading: Promise<void> | undefined;
+  let enrolling: Promise<Uint8Array> | undefined;
+
+  const load = (): Promise<void> => {
+    loading ??= (async () => {
+      known = await store.read();
+      if (known === undefined) {
+        const keys = (await crypto.subtle.generateKey("Ed25519", options.extractableKeys, [
+          "sign",
+          "verify",
+        ])) as CryptoKeyPair;
+        known = { keys };
+        await store.write(known);
+      }
+      deviceId = await deviceIdOf(await rawPublicKey(known.keys));
+    })().catch((error: unknown) => {
+      loading = undefined;
+      throw error;
+    });
+    return loading;
+  };
+
+  const sign = async (message: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> => {
+    await load();
+    return new Uint8Array(await crypto.subtle.sign("Ed25519", known!.keys.privateKey, message));
+  };
+
+  const enrol = async (signal: AbortSignal | undefined): Promise<Uint8Array> => {
+    const { keys } = known!;
+    const token = (await options.token()).trim();
+    signal?.throwIfAborted();
+    const answer = await http.enrol(
+      population,
+      {
+        token,
+        publicKey: encodeBase64url(await rawPublicKey(keys)),
+        proof: encodeBase64url(await sign(enrolmentMessage(token))),
+      },
+      signal,
+    );
+    const certificate = decodeBase64url(answer.certificate);
+    const fields = readCertificate(certificate);
+    if (fields.deviceId !== deviceId || fields.population !== population) {
+      throw failure(
+        "identity/enrolment-failed",
+        `identity: the certificate is for device ${fields.deviceId} of ${fields.population}, expected ${deviceId} of ${population}`,
+      );
+    }
+    known = { keys, certificate };
+    await store.write(known);
+    options.onEnrolled?.(fields.deviceId, fields.notAfterMs);
+    return certificate;
+  };
+
+  return {
+    get deviceId() {
+      return deviceId;
+    },
+    load,
+    async certificate(signal) {
+      await load();
+      const stored = known!.certificate;
+      if (stored !== undefined && isFresh(stored, population, env.clock.now())) return stored;
+      enrolling ??= enrol(signal).finally(() => {
+        enrolling = undefined;
+      });
+      return await enrolling;
+    },
+    sign,
+    async discardCertificate() {
+      await load();
+      if (known!.certificate === undefined) return;
+      known = { keys: known!.keys };
+      await store.write(known);
+    },
+  };
+}
+
+function isFresh(certificate: Uint8Array, population: string, nowMs: number): boolean {
+  try {
+    const { notBeforeMs, notAfterMs, population: issuedFor } = readCertificate(certificate);
+    const marginMs = Math.min((notAfterMs - notBeforeMs) * RENEWAL_SHARE, MAX_RENEWAL_MARGIN_MS);
+    return issuedFor === population && nowMs < notAfterMs - marginMs;
+  } catch {
+    return false;
+  }
+}
+
+async function rawPublicKey(keys: CryptoKeyPair): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.exportKey("raw", keys.publicKey));
+}

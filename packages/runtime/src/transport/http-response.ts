@@ -1,0 +1,101 @@
+import {
+  concatBytes,
+  decodeUtf8,
+  failure,
+  TributaryError,
+  type Clock,
+  type WireError,
+} from "@tributary/core";
+
+const MAX_ERROR_BODY_BYTES = 64 * 1024;
+
+/** Reads a body of at most `maxBytes`. What is longer is `tooLarge`, and the connection is let go. */
+export async function readBody(
+  response: Response,
+  maxBytes: number,
+  onBytes?: (count: number) => void,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of chunksOf(response)) {
+    total += chunk.length;
+    onBytes?.(chunk.length);
+    if (total > maxBytes) {
+      throw failure(
+        "transport/too-large",
+        `http: ${response.url}: the answer has more than ${maxBytes} bytes`,
+        { detail: { maxBytes } },
+      );
+    }
+    chunks.push(chunk);
+  }
+  return concatBytes(...chunks);
+}
+
+/** The chunks of a body. Leaving the loop cancels the transfer; a lost connection is retryable. */
+export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  let ended = false;
+  try {
+    for (;;) {
+      let read: ReadableStreamReadResult<Uint8Array>;
+      try {
+        read = await reader.read();
+      } catch (cause) {
+        ended = true;
+        throw failure("transport/closed", `http: ${response.url}: the connection broke off`, { cause });
+      }
+      if (read.done) {
+        ended = true;
+        return;
+      }
+      yield read.value;
+    }
+  } finally {
+    if (!ended) await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** An answer outside 2xx as a coded error: the server's own where it sent one. */
+export async function errorOf(response: Response, clock: Clock): Promise<TributaryError> {
+  const retryAfter = parseRetryAfter(response.headers.get("retry-after"), clock);
+  const detail = {
+    status: response.status,
+    ...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }),
+  };
+  const wire = await readWireError(response);
+  if (wire !== undefined) {
+    const sent = TributaryError.fromWire(wire);
+    return failure(sent.code, sent.message, { detail: { ...sent.detail, ...detail } });
+  }
+  const { status } = response;
+  const code =
+    status === 429
+      ? "http/too-many-requests"
+      : status === 404
+        ? "http/not-found"
+        : status === 408 || status === 425 || status >= 500
+          ? "http/unavailable"
+          : "http/bad-request";
+  return failure(code, `http: ${response.url} answered ${status}`, { detail });
+}
+
+async function readWireError(response: Response): Promise<WireError | undefined> {
+  try {
+    const body = JSON.parse(decodeUtf8(await readBody(response, MAX_ERROR_BODY_BYTES))) as {
+      readonly error?: Partial<WireError>;
+    } | null;
+    return typeof body?.error?.code === "string" ? (body.error as WireError) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Seconds or an HTTP date, as milliseconds from now. */
+export function parseRetryAfter(value: string | null, clock: Clock): number | undefined {
+  if (value === null) return undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - clock.now());
+}

@@ -1,0 +1,134 @@
+import { concatBytes, failure, sha256, type Digest, type Env } from "@tributary/core";
+import type { BlobCache } from "../store/device-store.ts";
+import type { HttpTransport } from "../transport/http.ts";
+import { withRetries } from "../transport/retry.ts";
+
+export interface FetchBlobRequest {
+  readonly digest: Digest;
+  /** As signed for. */
+  readonly sizeBytes: number;
+  /** Keep it in the cache. Without it only an unfinished download is kept. @defaultValue true */
+  readonly keep?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes there so far, of `sizeBytes`. */
+  readonly onProgress?: ((receivedBytes: number) => void) | undefined;
+}
+
+/** Verified bytes by digest, from the cache or the network. */
+export interface BlobFetcher {
+  fetch(request: FetchBlobRequest): Promise<Uint8Array<ArrayBuffer>>;
+  /** Verified bytes of the cache, without network. A damaged copy is removed and counts as missing. */
+  cached(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Removes what is not among these. */
+  prune(keep: ReadonlySet<Digest>): Promise<void>;
+}
+
+export interface BlobFetcherOptions {
+  readonly cache: BlobCache;
+  readonly http: Pick<HttpTransport, "blob">;
+  readonly env: Env;
+}
+
+/** Received bytes are kept for a resume in pieces of this size; a smaller blob is simply asked for again. */
+const KEEP_EVERY_BYTES = 1024 * 1024;
+/** Interruptions survived by one call; each goes on where the last ended. */
+const ATTEMPTS = 6;
+
+export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): BlobFetcher {
+  const underWay = new Map<Digest, Promise<Uint8Array<ArrayBuffer>>>();
+
+  const cached = async (digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    const bytes = await cache.read(digest);
+    if (bytes === undefined || sha256(bytes) === digest) return bytes;
+    env.log.warn("a cached blob is damaged; it is fetched again", { digest });
+    await cache.delete(digest);
+    return undefined;
+  };
+
+  const download = async (request: FetchBlobRequest): Promise<Uint8Array<ArrayBuffer>> => {
+    const { digest, sizeBytes, signal, onProgress } = request;
+    let received = (await cache.readPartial(digest)) ?? new Uint8Array(0);
+    if (received.length > sizeBytes) received = new Uint8Array(0);
+    let keptBytes = received.length;
+    let pending: Uint8Array[] = [];
+    let length = received.length;
+    const join = (): void => {
+      received = concatBytes(received, ...pending);
+      pending = [];
+    };
+    const keepForResume = async (): Promise<void> => {
+      join();
+      if (received.length - keptBytes < KEEP_EVERY_BYTES) return;
+      await cache.appendPartial(digest, keptBytes, received.subarray(keptBytes));
+      keptBytes = received.length;
+    };
+    await withRetries({ env, signal, attempts: ATTEMPTS }, async () => {
+      if (length === sizeBytes) return;
+      try {
+        for await (const { offset, bytes } of http.blob({ digest, sizeBytes, offset: length, signal })) {
+          if (offset === 0 && length > 0) {
+            // The server sent the whole blob although a range was asked for.
+            received = new Uint8Array(0);
+            pending = [];
+            length = keptBytes = 0;
+          }
+          pending.push(bytes);
+          length += bytes.length;
+          onProgress?.(length);
+          if (length - keptBytes >= KEEP_EVERY_BYTES && length < sizeBytes) await keepForResume();
+        }
+      } catch (error) {
+        await keepForResume();
+        throw error;
+      }
+    });
+    join();
+    const digestGot = sha256(received);
+    if (digestGot !== digest) {
+      await cache.deletePartial(digest);
+      throw failure(
+        "transport/digest-mismatch",
+        `blob ${digest}: the ${length} bytes received hash to ${digestGot}`,
+        {
+          detail: { digest },
+        },
+      );
+    }
+    if (request.keep ?? true) await cache.write(digest, received);
+    else if (keptBytes > 0) await cache.deletePartial(digest);
+    return received;
+  };
+
+  return {
+    async fetch(request) {
+      const { digest, sizeBytes, onProgress } = request;
+      const known = await cached(digest);
+      if (known !== undefined) {
+        onProgress?.(known.length);
+        return known;
+      }
+      request.signal?.throwIfAborted();
+      // One download a digest; who joins it shares its fate, and tries by itself where the first was aborted.
+      const joined = underWay.get(digest);
+      if (joined !== undefined) {
+        const bytes = await joined.catch(() => undefined);
+        if (bytes !== undefined) {
+          onProgress?.(sizeBytes);
+          return bytes;
+        }
+        request.signal?.throwIfAborted();
+      }
+      const own = download(request).finally(() => {
+        if (underWay.get(digest) === own) underWay.delete(digest);
+      });
+      underWay.set(digest, own);
+      return await own;
+    },
+    cached,
+    async prune(keep) {
+      for (const { digest } of await cache.list()) {
+        if (!keep.has(digest)) await cache.delete(digest);
+      }
+    },
+  };
+}

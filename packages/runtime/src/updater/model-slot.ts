@@ -1,0 +1,290 @@
+import {
+  asModelName,
+  failure,
+  seededRandom,
+  sha256,
+  toFailure,
+  TributaryError,
+  type Env,
+  type ModelName,
+} from "@tributary/core";
+import type { Feeds } from "@tributary/engine";
+import { bindWeights } from "@tributary/onnx/bind";
+import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
+import { dequantizeParameters } from "@tributary/tensor";
+import type { EngineProvider, SessionLease } from "../engine-provider.ts";
+import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
+import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
+import type { BlobFetcher } from "./blob-fetcher.ts";
+import { infer, sampleFeeds } from "./inference.ts";
+import type { ModelRelease, Releases } from "./releases.ts";
+
+export interface ModelSlotOptions {
+  readonly model: string;
+  readonly channel: string;
+  readonly releases: Releases;
+  readonly blobs: BlobFetcher;
+  readonly engines: EngineProvider;
+  readonly store: Pick<DeviceStore, "models" | "settings">;
+  readonly env: Env;
+  readonly onProgress: (progress: DownloadProgress) => void;
+  /** After a swap. */
+  readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
+  /** A newer version was verified and downloaded, and waits to be applied. */
+  readonly onAvailable: (version: number, previousVersion: number) => void;
+}
+
+/** A model that is open on this device: one version runs, the next is prepared beside it and swapped in. */
+export interface ModelSlot {
+  readonly name: ModelName;
+  readonly channel: string;
+  /** Whether new versions are swapped in by themselves. */
+  update: "auto" | "manual";
+  readonly state: ModelState;
+  readonly installed: InstalledModel;
+  /** Starts the version installed earlier; false where there is none, or it is damaged. */
+  startInstalled(signal?: AbortSignal): Promise<boolean>;
+  /** Follows the verified metadata to its newest version. Calls run one after the other. */
+  follow(signal?: AbortSignal): Promise<void>;
+  /** Swaps in the version that waits. */
+  apply(): Promise<ModelState>;
+  run(feeds: Feeds, signal?: AbortSignal): Promise<Inference>;
+  /** Idempotent. Runs under way complete. */
+  close(): Promise<void>;
+}
+
+interface Running {
+  readonly lease: SessionLease;
+  readonly manifest: ModelManifest;
+  readonly installed: InstalledModel;
+}
+
+export function createModelSlot(options: ModelSlotOptions): ModelSlot {
+  const { channel, releases, blobs, engines, store, env } = options;
+  const name = asModelName(options.model);
+  let running: Running | undefined;
+  let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+  let closed = false;
+
+  /** Installing and swapping never overlap. */
+  const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
+    const result = turn.then(task);
+    turn = result.catch(() => undefined);
+    return result;
+  };
+
+  const current = (): Running => {
+    if (closed || running === undefined) {
+      throw failure("runtime/closed", `model ${name}: it is not open`);
+    }
+    return running;
+  };
+
+  const stateOf = ({ lease, manifest }: Running): ModelState => ({
+    model: name,
+    channel,
+    version: manifest.version,
+    engine: lease.engine,
+    ...(lease.note === undefined ? {} : { note: lease.note }),
+    input: manifest.input,
+    output: manifest.output,
+    ...(manifest.labels === undefined ? {} : { labels: manifest.labels }),
+    ...(waiting === undefined ? {} : { available: waiting.release.manifest.version }),
+  });
+
+  /** The two files a version needs, into the cache. */
+  const download = async (
+    manifest: ModelManifest,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly InstalledFile[]> => {
+    const targets = [manifest.graph.target, manifest.weights.int8.target].map((path) =>
+      releases.target(path),
+    );
+    const totalBytes = targets.reduce((sum, { length }) => sum + length, 0);
+    const received = targets.map(() => 0);
+    await Promise.all(
+      targets.map(({ path }, i) =>
+        releases.fetchTarget(path, {
+          signal,
+          onProgress(bytes) {
+            received[i] = bytes;
+            const receivedBytes = received.reduce((sum, each) => sum + each, 0);
+            options.onProgress({ model: name, version: manifest.version, receivedBytes, totalBytes });
+          },
+        }),
+      ),
+    );
+    return targets.map(({ path, sha256: digest, length }) => ({ target: path, digest, sizeBytes: length }));
+  };
+
+  const open = async (
+    manifest: ModelManifest,
+    files: readonly InstalledFile[],
+    signal: AbortSignal | undefined,
+  ): Promise<SessionLease> => {
+    const [graphFile, weightsFile] = files;
+    if (graphFile === undefined || weightsFile === undefined) {
+      throw failure("store/corrupt", `model ${name}: version ${manifest.version} lists no files`);
+    }
+    const key = `${graphFile.digest}+${weightsFile.digest}`;
+    const setting = `engine/${key}`;
+    return await engines.openInference({
+      key,
+      model: async () => {
+        const [graph, weights] = await Promise.all([
+          blobs.cached(graphFile.digest),
+          blobs.cached(weightsFile.digest),
+        ]);
+        if (graph === undefined || weights === undefined) {
+          throw failure("runtime/offline", `model ${name}: files of version ${manifest.version} are missing`);
+        }
+        return bindWeights(graph, dequantizeParameters(manifest.parameters, weights));
+      },
+      sample: () => {
+        const random = seededRandom(key);
+        return sampleFeeds(manifest.input, () => random.next());
+      },
+      remembered: await store.settings.read(setting).catch(() => undefined),
+      remember: (choice) => store.settings.write(setting, choice),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  };
+
+  const swap = async (next: Running): Promise<void> => {
+    if (closed) {
+      await next.lease.release();
+      throw failure(
+        "runtime/closed",
+        `model ${name}: closed while version ${next.manifest.version} was loading`,
+      );
+    }
+    const previous = running;
+    running = next;
+    if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
+      waiting = undefined;
+    options.onRunning(stateOf(next), previous?.manifest.version ?? null);
+    // Requests that were accepted by the old session finish on it.
+    await previous?.lease.release();
+  };
+
+  const install = async (
+    release: ModelRelease,
+    files: readonly InstalledFile[],
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const { manifest, manifestBytes, manifestDigest } = release;
+    const lease = await open(manifest, files, signal);
+    const installed: InstalledModel = {
+      model: name,
+      channel,
+      version: manifest.version,
+      manifest: manifestBytes,
+      manifestDigest,
+      files,
+      installedAtMs: env.clock.now(),
+    };
+    try {
+      await store.models.write(installed);
+    } catch (error) {
+      // A full disk does not keep the new version from running, only from being there at the next start.
+      env.log.warn("an installed version could not be recorded", { model: name, error: toFailure(error) });
+    }
+    await swap({ lease, manifest, installed });
+  };
+
+  return {
+    name,
+    channel,
+    update: "auto",
+    get state() {
+      return stateOf(current());
+    },
+    get installed() {
+      return current().installed;
+    },
+    startInstalled: (signal) =>
+      inTurn(async () => {
+        if (running !== undefined) return true;
+        try {
+          const installed = await store.models.read(name, channel);
+          if (installed === undefined) return false;
+          if (sha256(installed.manifest) !== installed.manifestDigest) {
+            throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
+          }
+          const manifest = parseModelManifest(installed.manifest);
+          await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
+          return true;
+        } catch (error) {
+          signal?.throwIfAborted();
+          if (closed) throw error;
+          env.log.warn("the installed version cannot be started; it is fetched again", {
+            model: name,
+            error: toFailure(error),
+          });
+          await store.models.delete(name, channel);
+          return false;
+        }
+      }),
+    follow(signal) {
+      const { update } = this;
+      return inTurn(async () => {
+        const release = await releases.model(name, channel, signal);
+        if (release === undefined) {
+          if (running !== undefined) return;
+          throw failure(
+            "runtime/unknown-model",
+            `model ${name}: the release has no channel "${channel}" of it`,
+            {
+              detail: { model: name, channel },
+            },
+          );
+        }
+        if (release.manifestDigest === running?.installed.manifestDigest) return;
+        if (release.manifestDigest === waiting?.release.manifestDigest) return;
+        const files = await download(release.manifest, signal);
+        if (running === undefined || update === "auto") {
+          await install(release, files, signal);
+          return;
+        }
+        waiting = { release, files };
+        options.onAvailable(release.manifest.version, running.manifest.version);
+      });
+    },
+    apply: () =>
+      inTurn(async () => {
+        if (waiting !== undefined) await install(waiting.release, waiting.files, undefined);
+        return stateOf(current());
+      }),
+    async run(feeds, signal) {
+      const { lease, manifest } = current();
+      return await infer({
+        session: lease.session,
+        version: manifest.version,
+        output: manifest.output,
+        feeds,
+        monotonicMs: () => env.clock.monotonicMs(),
+        signal,
+      });
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      await inTurn(async () => {
+        await running?.lease.release();
+        running = undefined;
+      });
+    },
+  };
+}
+
+/** Whether an error means that there was no network, rather than that something was wrong. */
+export function isOffline(error: unknown): boolean {
+  return (
+    TributaryError.is(error) &&
+    (error.code === "transport/connect-failed" ||
+      error.code === "transport/closed" ||
+      error.code === "http/unavailable" ||
+      error.code === "core/timeout")
+  );
+}

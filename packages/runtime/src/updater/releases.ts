@@ -1,0 +1,158 @@
+import { failure, sha256, type Digest, type Env } from "@tributary/core";
+import { parseModelManifest, parsePlan, type ModelManifest, type Plan } from "@tributary/protocol";
+import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
+import type { MetadataStore } from "../store/device-store.ts";
+import type { HttpTransport } from "../transport/http.ts";
+import type { BlobFetcher } from "./blob-fetcher.ts";
+
+export interface ReleasesOptions {
+  /** The pinned TUF root, or where to get the first one with trust "first-use". */
+  readonly trustedRoot: () => Promise<Uint8Array>;
+  readonly store: MetadataStore;
+  readonly http: Pick<HttpTransport, "metadata">;
+  readonly blobs: BlobFetcher;
+  readonly env: Env;
+}
+
+export interface FetchTargetOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly keep?: boolean;
+  readonly onProgress?: (receivedBytes: number) => void;
+}
+
+/** What a channel points to, as verified. */
+export interface ModelRelease {
+  readonly manifest: ModelManifest;
+  readonly manifestBytes: Uint8Array;
+  readonly manifestDigest: Digest;
+}
+
+/** A verified plan and the digest it was signed for with. */
+export interface VerifiedPlan {
+  readonly plan: Plan;
+  readonly target: TargetFile;
+}
+
+/** Everything that was released, as far as verified metadata says so. Nothing else is run, nor trained. */
+export interface Releases {
+  /** Reads what was verified before, without network. False where there is nothing. */
+  load(): Promise<boolean>;
+  /** Brings the metadata up to date. Calls at the same time share one refresh. */
+  refresh(signal?: AbortSignal): Promise<void>;
+  /** Refreshes unless the metadata is at least this new. */
+  atLeast(timestampVersion: number, signal?: AbortSignal): Promise<void>;
+  /** @throws `tuf/target-missing` */
+  target(path: string): TargetFile;
+  fetchTarget(path: string, options?: FetchTargetOptions): Promise<Uint8Array<ArrayBuffer>>;
+  /** The release of a channel; `undefined` where the metadata knows no such model. */
+  model(model: string, channel: string, signal?: AbortSignal): Promise<ModelRelease | undefined>;
+  plan(path: string, signal?: AbortSignal): Promise<VerifiedPlan>;
+  /** Paths of the newest plan of each task. */
+  newestPlans(): readonly { readonly task: string; readonly path: string }[];
+}
+
+const PLAN_PATH = /^plans\/([a-z0-9-]+)\/(\d+)\.json$/;
+
+export function createReleases(options: ReleasesOptions): Releases {
+  const { store, http, blobs, env } = options;
+  let opened: Promise<TufClient> | undefined;
+  let client: TufClient | undefined;
+  let refreshing: Promise<void> | undefined;
+
+  const open = (): Promise<TufClient> => {
+    opened ??= (async () => {
+      client = createTufClient({
+        trustedRoot: await options.trustedRoot(),
+        store,
+        fetcher: { metadata: (fileName, request) => http.metadata(fileName, request) },
+        clock: env.clock,
+      });
+      return client;
+    })().catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+
+  const refresh = async (signal?: AbortSignal): Promise<void> => {
+    const tuf = await open();
+    await tuf.refresh(signal === undefined ? {} : { signal });
+  };
+
+  const target = (path: string): TargetFile => {
+    const file = client?.target(path);
+    if (file !== undefined) return file;
+    throw failure("tuf/target-missing", `release: the verified metadata names no target "${path}"`, {
+      detail: { path },
+    });
+  };
+
+  const fetchTarget: Releases["fetchTarget"] = (path, { signal, keep, onProgress } = {}) => {
+    const file = target(path);
+    return blobs.fetch({
+      digest: file.sha256,
+      sizeBytes: file.length,
+      signal,
+      onProgress,
+      ...(keep === undefined ? {} : { keep }),
+    });
+  };
+
+  return {
+    async load() {
+      return await (await open()).load();
+    },
+    refresh(signal) {
+      if (signal !== undefined) return refresh(signal);
+      refreshing ??= refresh().finally(() => {
+        refreshing = undefined;
+      });
+      return refreshing;
+    },
+    async atLeast(timestampVersion, signal) {
+      const tuf = await open();
+      if (tuf.timestampVersion >= timestampVersion) return;
+      await refresh(signal);
+      if (tuf.timestampVersion < timestampVersion) {
+        throw failure(
+          "tuf/rollback",
+          `release: metadata ${timestampVersion} was announced, the repository serves ${tuf.timestampVersion}`,
+          { detail: { announced: timestampVersion, served: tuf.timestampVersion } },
+        );
+      }
+    },
+    target,
+    fetchTarget,
+    async model(model, channel, signal) {
+      const path = `models/${model}/${channel}.json`;
+      await open();
+      if (client?.target(path) === undefined) return undefined;
+      const bytes = await fetchTarget(path, { signal, keep: false });
+      const manifest = parseModelManifest(bytes);
+      if (manifest.model !== model || manifest.channel !== channel) {
+        throw failure(
+          "runtime/incompatible-release",
+          `release: ${path} is the manifest of ${manifest.model}, channel ${manifest.channel}`,
+        );
+      }
+      return { manifest, manifestBytes: bytes, manifestDigest: sha256(bytes) };
+    },
+    async plan(path, signal) {
+      await open();
+      const file = target(path);
+      return { plan: parsePlan(await fetchTarget(path, { signal })), target: file };
+    },
+    newestPlans() {
+      const newest = new Map<string, { path: string; number: number }>();
+      for (const path of client?.targets().keys() ?? []) {
+        const match = PLAN_PATH.exec(path);
+        if (match === null) continue;
+        const [, task = "", digits] = match;
+        const number = Number(digits);
+        if (number > (newest.get(task)?.number ?? -1)) newest.set(task, { path, number });
+      }
+      return [...newest].map(([task, { path }]) => ({ task, path }));
+    },
+  };
+}
