@@ -1,3 +1,4 @@
+export { TributaryError, type WireError } from "@tributary/core";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export { createApiClient, type ApiClient, type ApiClientOptions, type CallOptions } from "./client.ts";
 export {

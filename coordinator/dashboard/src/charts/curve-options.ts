@@ -1,0 +1,93 @@
+import type uPlot from "uplot";
+import type { ChartColors } from "./chart-colors.ts";
+
+interface CurveSettings {
+  readonly width: number;
+  readonly height: number;
+  readonly colors: ChartColors;
+  readonly format: (value: number | null | undefined) => string;
+  readonly range: (low: number, high: number) => [number, number];
+  /** Index of the round under the pointer, or null. */
+  readonly onPoint: (index: number | null) => void;
+}
+
+/** Both charts of a page move their pointers together. */
+const SYNC_KEY = "rounds";
+
+/** uPlot's settings for a chart over rounds. */
+export function curveOptions(settings: CurveSettings): uPlot.Options {
+  const { colors, format } = settings;
+  const axis = {
+    stroke: colors.text,
+    font: colors.font,
+    grid: { stroke: colors.grid, width: 1 },
+    ticks: { show: false },
+  } satisfies Partial<uPlot.Axis>;
+  return {
+    width: settings.width,
+    height: settings.height,
+    padding: [10, 8, 0, 0],
+    legend: { show: false },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false },
+      points: { size: 9, width: 2, stroke: () => colors.surface },
+      sync: { key: SYNC_KEY },
+    },
+    scales: {
+      x: { time: false, range: roundRange },
+      y: { range: (_plot, low, high) => settings.range(low ?? 0, high ?? 0) },
+    },
+    axes: [
+      {
+        ...axis,
+        grid: { show: false },
+        incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000],
+        space: 44,
+        size: 30,
+        values: (_plot, splits) => splits.map((round) => (Number.isInteger(round) ? String(round) : "")),
+      },
+      {
+        ...axis,
+        space: 34,
+        size: 58,
+        values: (_plot, splits) => splits.map((value) => shortest(value, format)),
+      },
+    ],
+    series: [
+      {},
+      {
+        label: "held-out",
+        stroke: colors.heldOut,
+        fill: colors.heldOutFill,
+        width: 2,
+        points: { size: 5, fill: colors.heldOut, show: fewPoints },
+      },
+      {
+        label: "training",
+        stroke: colors.training,
+        width: 1.5,
+        dash: [5, 4],
+        points: { show: false },
+      },
+    ],
+    hooks: {
+      setCursor: [(plot) => settings.onPoint(plot.cursor.idx ?? null)],
+    },
+  };
+}
+
+/** At least ten rounds wide, so that the first points do not fill the whole width. */
+function roundRange(_plot: uPlot, low: number | null, high: number | null): [number, number] {
+  const from = low ?? 1;
+  return [from, Math.max(high ?? 1, from + 9)];
+}
+
+function fewPoints(_plot: uPlot, _series: number, from: number, to: number): boolean {
+  return to - from < 40;
+}
+
+/** An axis label without the zeros a figure in a table keeps. */
+function shortest(value: number, format: (value: number) => string): string {
+  return format(value).replace(/\.(\d*?)0+(?=%|$)/, (_all, kept: string) => (kept === "" ? "" : `.${kept}`));
+}

@@ -1,0 +1,112 @@
+import {
+  type ApiClient,
+  type ModelView,
+  type RoundView,
+  type ServerEvent,
+  type StatusView,
+  type TaskView,
+  type VersionView,
+} from "@tributary/api-client";
+import { QueryClient, queryOptions } from "@tanstack/react-query";
+import {
+  applyToModels,
+  applyToRounds,
+  applyToStatus,
+  applyToTasks,
+  applyToVersions,
+} from "../live/apply-event.ts";
+import { type EventLog, readWithEvents } from "../live/event-log.ts";
+
+/** Rounds read of a task, newest first. */
+export const ROUNDS_SHOWN = 500;
+
+/** What the page reads; events keep it fresh, so nothing is ever read twice without a reason. */
+export interface Queries {
+  status(): ReturnType<typeof queryOptions<StatusView, Error>>;
+  tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
+  models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
+  rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
+  versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
+}
+
+export function createQueries(api: ApiClient, log: EventLog): Queries {
+  return {
+    status: () =>
+      queryOptions<StatusView>({
+        queryKey: ["status"],
+        queryFn: ({ signal }) => readWithEvents(log, () => api.status({ signal }), applyToStatus),
+      }),
+    tasks: () =>
+      queryOptions<readonly TaskView[]>({
+        queryKey: ["tasks"],
+        queryFn: ({ signal }) => readWithEvents(log, () => api.tasks({ signal }), applyToTasks),
+      }),
+    models: () =>
+      queryOptions<readonly ModelView[]>({
+        queryKey: ["models"],
+        queryFn: ({ signal }) => readWithEvents(log, () => api.models({ signal }), applyToModels),
+      }),
+    rounds: (task) =>
+      queryOptions<readonly RoundView[]>({
+        queryKey: ["rounds", task],
+        queryFn: ({ signal }) =>
+          readWithEvents(
+            log,
+            () => api.rounds(task, { limit: ROUNDS_SHOWN, signal }),
+            (rounds, event) => applyToRounds(task, rounds, event),
+          ),
+      }),
+    versions: (model) =>
+      queryOptions<readonly VersionView[]>({
+        queryKey: ["versions", model],
+        queryFn: ({ signal }) =>
+          readWithEvents(
+            log,
+            () => api.versions(model, { signal }),
+            (versions, event) => applyToVersions(model, versions, event),
+          ),
+      }),
+  };
+}
+
+/** Brings everything that was read up to date with one event. */
+export function applyEvent(client: QueryClient, event: ServerEvent): void {
+  update<StatusView>(client, ["status"], (status) => applyToStatus(status, event));
+  update<readonly TaskView[]>(client, ["tasks"], (tasks) => applyToTasks(tasks, event));
+  update<readonly ModelView[]>(client, ["models"], (models) => applyToModels(models, event));
+  if (event.type === "round") {
+    const { task } = event.data;
+    update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
+  }
+  if (event.type === "version") {
+    const { model } = event.data;
+    update<readonly VersionView[]>(client, ["versions", model], (list) =>
+      applyToVersions(model, list, event),
+    );
+    // A model this page has not heard of.
+    const models = client.getQueryData<readonly ModelView[]>(["models"]);
+    if (models?.every(({ name }) => name !== model) === true) {
+      void client.invalidateQueries({ queryKey: ["models"] });
+    }
+  }
+}
+
+function update<Data>(client: QueryClient, queryKey: readonly string[], change: (data: Data) => Data): void {
+  client.setQueryData<Data>(queryKey, (data) => (data === undefined ? undefined : change(data)));
+}
+
+/** No polling and no reading again by itself: the event stream says when something changed. */
+export function createQueryClient(): QueryClient {
+  return new QueryClient({
+    defaultOptions: {
+      queries: {
+        staleTime: Infinity,
+        gcTime: Infinity,
+        refetchOnWindowFocus: false,
+        refetchOnReconnect: false,
+        networkMode: "always",
+        retry: 2,
+      },
+    },
+  });
+}

@@ -1,0 +1,86 @@
+import type {
+  ModelView,
+  RoundView,
+  ServerEvent,
+  StatusView,
+  TaskView,
+  VersionView,
+} from "@tributary/api-client";
+
+// What an event does to the lists that were read before. Pure and idempotent: an event that the list already holds
+// changes nothing, so a list read while events arrive ends up right.
+
+/** The newest state of a task, and of the round it is in. */
+export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): readonly TaskView[] {
+  switch (event.type) {
+    case "task":
+      return upsert(tasks, event.data, (task) => task.name);
+    case "round": {
+      const round = event.data;
+      return tasks.map((task) => {
+        if (task.name !== round.task || (task.round !== null && task.round.number > round.number))
+          return task;
+        return { ...task, round };
+      });
+    }
+    case "version": {
+      const { model, version } = event.data;
+      return tasks.map((task) =>
+        task.model === model && task.currentVersion < version ? { ...task, currentVersion: version } : task,
+      );
+    }
+    case "devices":
+    case "reset":
+      return tasks;
+  }
+}
+
+/** Rounds of one task, newest first. */
+export function applyToRounds(
+  task: string,
+  rounds: readonly RoundView[],
+  event: ServerEvent,
+): readonly RoundView[] {
+  if (event.type !== "round" || event.data.task !== task) return rounds;
+  return descending(
+    upsert(rounds, event.data, (round) => round.id),
+    (round) => round.number,
+  );
+}
+
+/** Versions of one model, newest first. */
+export function applyToVersions(
+  model: string,
+  versions: readonly VersionView[],
+  event: ServerEvent,
+): readonly VersionView[] {
+  if (event.type !== "version" || event.data.model !== model) return versions;
+  return descending(
+    upsert(versions, event.data, (version) => version.version),
+    (version) => version.version,
+  );
+}
+
+export function applyToModels(models: readonly ModelView[], event: ServerEvent): readonly ModelView[] {
+  if (event.type !== "version") return models;
+  const { model, version } = event.data;
+  return models.map((item) =>
+    item.name === model && item.currentVersion < version
+      ? { ...item, currentVersion: version, versions: item.versions + 1 }
+      : item,
+  );
+}
+
+export function applyToStatus(status: StatusView, event: ServerEvent): StatusView {
+  return event.type === "devices" ? { ...status, devices: event.data } : status;
+}
+
+function upsert<Item, Key>(items: readonly Item[], item: Item, keyOf: (item: Item) => Key): readonly Item[] {
+  const key = keyOf(item);
+  const at = items.findIndex((other) => keyOf(other) === key);
+  return at === -1 ? [...items, item] : items.with(at, item);
+}
+
+function descending<Item>(items: readonly Item[], numberOf: (item: Item) => number): readonly Item[] {
+  return items.toSorted((a, b) => numberOf(b) - numberOf(a));
+}

@@ -1,0 +1,33 @@
+import { createApiClient } from "@tributary/api-client";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import "uplot/dist/uPlot.min.css";
+import "./styles/tokens.css";
+import "./styles/base.css";
+import "./styles/shell.css";
+import "./styles/round.css";
+import "./styles/curves.css";
+import "./styles/tables.css";
+import { createQueries, createQueryClient } from "./data/queries.ts";
+import { DashboardContext } from "./data/dashboard-context.ts";
+import { createEventLog } from "./live/event-log.ts";
+import { startLiveUpdates } from "./live/live-updates.ts";
+import { App } from "./view/app.tsx";
+
+const baseUrl = new URL("/", location.href).href;
+const log = createEventLog();
+const client = createQueryClient();
+const queries = createQueries(createApiClient({ baseUrl }), log);
+// Before anything is read: events that come while a list is on its way are applied to it.
+const live = startLiveUpdates(baseUrl, client, log);
+
+createRoot(document.querySelector("#root")!).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <DashboardContext value={{ queries, live }}>
+        <App />
+      </DashboardContext>
+    </QueryClientProvider>
+  </StrictMode>,
+);

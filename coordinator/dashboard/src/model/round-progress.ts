@@ -1,0 +1,88 @@
+import type { RoundView } from "@tributary/api-client";
+
+export type StepStatus = "done" | "current" | "upcoming" | "failed";
+
+export interface PhaseStep {
+  readonly phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+  readonly label: string;
+  readonly status: StepStatus;
+}
+
+const STEPS = [
+  ["selecting", "Selecting"],
+  ["training", "Training"],
+  ["reporting", "Reporting"],
+  ["aggregating", "Aggregating"],
+  ["committed", "Committed"],
+] as const;
+
+/** The phases of a round in their order, and how far it is. */
+export function phaseSteps(round: RoundView): readonly PhaseStep[] {
+  if (round.phase === "abandoned") {
+    const reached = round.cohort > 0 ? 2 : 1;
+    return STEPS.map(([phase, label], i) => {
+      if (i < reached) return { phase, label, status: "done" };
+      if (i === STEPS.length - 1) return { phase: "abandoned", label: "Abandoned", status: "failed" };
+      return { phase, label, status: i === reached ? "failed" : "upcoming" };
+    });
+  }
+  const at = STEPS.findIndex(([phase]) => phase === round.phase);
+  return STEPS.map(([phase, label], i) => ({
+    phase,
+    label,
+    status: i < at || round.phase === "committed" ? "done" : i === at ? "current" : "upcoming",
+  }));
+}
+
+export function isRunning(round: RoundView): boolean {
+  return round.phase !== "committed" && round.phase !== "abandoned";
+}
+
+export type ParticipantState = "reported" | "ready" | "waiting" | "training" | "dropout" | "refused";
+
+export interface ParticipantGroup {
+  readonly state: ParticipantState;
+  readonly count: number;
+}
+
+/** Devices of a round by what they are at; the counts of sums, never of one device. Empty groups are left out. */
+export function participantGroups(round: RoundView): readonly ParticipantGroup[] {
+  const { offered, ready, cohort, reported, dropouts, refused } = round;
+  const groups: ParticipantGroup[] =
+    cohort > 0 || round.phase === "committed"
+      ? [
+          { state: "reported", count: reported },
+          {
+            state: "waiting",
+            count: isRunning(round) ? Math.max(0, cohort - reported - refused - dropouts) : 0,
+          },
+        ]
+      : [
+          { state: "ready", count: ready },
+          {
+            state: "training",
+            count: isRunning(round) ? Math.max(0, offered - ready - dropouts - refused) : 0,
+          },
+        ];
+  groups.push({ state: "refused", count: refused }, { state: "dropout", count: dropouts });
+  return groups.filter(({ count }) => count > 0);
+}
+
+/** What a screen reader says of a round: changes with the phase, not with every count. */
+export function roundSentence(round: RoundView): string {
+  const name = `Round ${round.number}`;
+  switch (round.phase) {
+    case "selecting":
+      return `${name} is selecting devices.`;
+    case "training":
+      return `${name}: devices train from version ${round.baseVersion}.`;
+    case "reporting":
+      return `${name}: a cohort of ${round.cohort} devices reports.`;
+    case "aggregating":
+      return `${name}: the reports are averaged.`;
+    case "committed":
+      return `${name} is committed${round.version === null ? "" : ` as version ${round.version}`}.`;
+    case "abandoned":
+      return `${name} was abandoned.`;
+  }
+}

@@ -1,0 +1,105 @@
+import type { RoundView, TaskView } from "@tributary/api-client";
+import type { ReactNode } from "react";
+import { formatBytes, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
+import { formatSeconds } from "../format/time.ts";
+import { isRunning, roundSentence } from "../model/round-progress.ts";
+import { Countdown } from "./countdown.tsx";
+import { Participants } from "./participants.tsx";
+import { PhaseTimeline } from "./phase-timeline.tsx";
+
+/** The round under way, or the last one until the next begins. */
+export function RoundPanel({ task }: { readonly task: TaskView }): ReactNode {
+  const { round } = task;
+  return (
+    <section className="card round" aria-labelledby="round-title" data-testid="round-panel">
+      {round === null ? (
+        <>
+          <h2 id="round-title">No round yet</h2>
+          <p className="quiet">
+            {task.state === "running"
+              ? "The first round begins as soon as devices check in."
+              : `The task is ${task.state}.`}
+          </p>
+        </>
+      ) : (
+        <Round round={round} task={task} />
+      )}
+      <p className="visually-hidden" aria-live="polite" data-testid="round-sentence">
+        {round === null ? "" : roundSentence(round)}
+      </p>
+    </section>
+  );
+}
+
+function Round({ round, task }: { readonly round: RoundView; readonly task: TaskView }): ReactNode {
+  return (
+    <>
+      <div className="round-head">
+        <div>
+          <h2 id="round-title">
+            Round <span data-testid="round-number">{round.number}</span>
+          </h2>
+          <p className="quiet">{subtitle(round, task)}</p>
+        </div>
+        {isRunning(round) ? <Countdown round={round} spec={task.spec} /> : <Outcome round={round} />}
+      </div>
+      <PhaseTimeline round={round} />
+      <Participants round={round} goalCount={task.spec.cohort.goalCount} />
+      <dl className="counts">
+        <Count name="Offered" value={round.offered} id="offered" />
+        <Count name="Ready" value={round.ready} id="ready" />
+        <Count name="Cohort" value={round.cohort} id="cohort" />
+        <Count name="Reported" value={round.reported} id="reported" />
+        <Count name="Dropouts" value={round.dropouts} id="dropouts" tone="warn" />
+        <Count name="Refused" value={round.refused} id="refused" tone="bad" />
+      </dl>
+    </>
+  );
+}
+
+function subtitle(round: RoundView, task: TaskView): string {
+  if (round.phase === "committed") {
+    const examples = round.numExamples > 0 ? `, from ${formatCount(round.numExamples)} examples` : "";
+    return `became version ${round.version ?? "–"}${examples}`;
+  }
+  if (round.phase === "abandoned")
+    return `version ${round.baseVersion} stays; ${round.reason ?? "no reason given"}`;
+  const traffic =
+    round.bytesDown > 0 ? `, ${formatBytes(round.bytesDown)} down, ${formatBytes(round.bytesUp)} up` : "";
+  return `${task.state === "paused" ? "task paused; " : ""}from version ${round.baseVersion}${traffic}`;
+}
+
+function Outcome({ round }: { readonly round: RoundView }): ReactNode {
+  return (
+    <dl className="outcome">
+      <div>
+        <dt>Accuracy</dt>
+        <dd>{formatShare(round.accuracy)}</dd>
+      </div>
+      <div>
+        <dt>Loss</dt>
+        <dd>{formatLoss(round.loss)}</dd>
+      </div>
+      <div>
+        <dt>Took</dt>
+        <dd>{formatSeconds(round.seconds)}</dd>
+      </div>
+    </dl>
+  );
+}
+
+interface CountProps {
+  readonly name: string;
+  readonly value: number;
+  readonly id: string;
+  readonly tone?: "warn" | "bad";
+}
+
+function Count({ name, value, id, tone }: CountProps): ReactNode {
+  return (
+    <div className="count" data-tone={value > 0 ? tone : undefined}>
+      <dt>{name}</dt>
+      <dd data-testid={`count-${id}`}>{formatCount(value)}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,31 @@
+import type { TaskView } from "@tributary/api-client";
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { useDashboard } from "../data/dashboard-context.ts";
+import { CurvesSection } from "./curves-section.tsx";
+import { LoadError } from "./load-error.tsx";
+import { RoundPanel } from "./round-panel.tsx";
+import { RoundsCard } from "./rounds-card.tsx";
+import { TaskSummary } from "./task-summary.tsx";
+import { VersionsCard } from "./versions-card.tsx";
+
+/** Everything about one task. */
+export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
+  const { queries } = useDashboard();
+  const rounds = useQuery(queries.rounds(task.name));
+  return (
+    <div className="page" data-testid="task" data-task={task.name}>
+      <TaskSummary task={task} rounds={rounds.data} />
+      <RoundPanel task={task} />
+      {rounds.isError ? (
+        <LoadError error={rounds.error} retry={() => void rounds.refetch()} />
+      ) : (
+        <CurvesSection rounds={rounds.data} />
+      )}
+      <div className="columns columns-wide-first">
+        <RoundsCard rounds={rounds.data} />
+        <VersionsCard model={task.model} current={task.currentVersion} rounds={rounds.data ?? []} />
+      </div>
+    </div>
+  );
+}

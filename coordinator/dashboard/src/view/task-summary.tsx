@@ -1,0 +1,71 @@
+import type { RoundView, TaskView } from "@tributary/api-client";
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { useDashboard } from "../data/dashboard-context.ts";
+import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
+import { Change } from "./change.tsx";
+
+interface Props {
+  readonly task: TaskView;
+  readonly rounds: readonly RoundView[] | undefined;
+}
+
+/** What is learned, how far it is, and how good the current version is. */
+export function TaskSummary({ task, rounds }: Props): ReactNode {
+  const { queries } = useDashboard();
+  const { data: versions } = useQuery(queries.versions(task.model));
+  const current = versions?.find(({ version }) => version === task.currentVersion);
+  const parent = versions?.find(({ version }) => version === current?.parentVersion);
+  const dropouts = rounds?.reduce((sum, round) => sum + round.dropouts, 0);
+  const reports = rounds?.reduce((sum, round) => sum + round.reported, 0);
+  return (
+    <section className="summary" aria-labelledby="task-title">
+      <div className="summary-title">
+        <h1 id="task-title">{task.name}</h1>
+        <span className="pill" data-state={task.state} data-testid="task-state">
+          {task.state}
+        </span>
+        <p className="summary-note">
+          model <strong>{task.model}</strong>, population <strong>{task.population}</strong>, a cohort of{" "}
+          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(task.spec.cohort.minimumCount)})
+        </p>
+      </div>
+      <dl className="figures">
+        <div className="figure">
+          <dt>Version</dt>
+          <dd data-testid="current-version">{task.currentVersion}</dd>
+          <dd className="figure-note">
+            {current === undefined ? "" : `${formatCompact(current.parameterCount)} parameters`}
+          </dd>
+        </div>
+        <div className="figure">
+          <dt>Accuracy, held-out</dt>
+          <dd data-testid="accuracy">{formatShare(current?.accuracy)}</dd>
+          <dd className="figure-note">
+            <Change kind="accuracy" from={parent?.accuracy} to={current?.accuracy} />
+          </dd>
+        </div>
+        <div className="figure">
+          <dt>Loss, held-out</dt>
+          <dd data-testid="loss">{formatLoss(current?.loss)}</dd>
+          <dd className="figure-note">
+            <Change kind="loss" from={parent?.loss} to={current?.loss} />
+          </dd>
+        </div>
+        <div className="figure">
+          <dt>Rounds committed</dt>
+          <dd data-testid="rounds-committed">
+            {formatCount(task.roundsCommitted)}
+            {task.spec.rounds !== null && <small> of {formatCount(task.spec.rounds)}</small>}
+          </dd>
+          <dd className="figure-note">{task.spec.rounds === null ? "no end set" : ""}</dd>
+        </div>
+        <div className="figure">
+          <dt>Reports averaged</dt>
+          <dd data-testid="reports">{reports === undefined ? "–" : formatCount(reports)}</dd>
+          <dd className="figure-note">{dropouts === undefined ? "" : `${formatCount(dropouts)} dropouts`}</dd>
+        </div>
+      </dl>
+    </section>
+  );
+}

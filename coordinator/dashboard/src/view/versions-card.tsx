@@ -1,0 +1,117 @@
+import type { RoundView } from "@tributary/api-client";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useMemo, useState } from "react";
+import { useDashboard } from "../data/dashboard-context.ts";
+import { useNow } from "../data/use-now.ts";
+import { formatBytes, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
+import { formatAgo, formatFull } from "../format/time.ts";
+import { lineage, type LineageRow } from "../model/lineage.ts";
+import { Change } from "./change.tsx";
+import { LineageRail } from "./lineage-rail.tsx";
+import { LoadError } from "./load-error.tsx";
+import { CardSkeleton } from "./page-skeleton.tsx";
+
+const FIRST_ROWS = 8;
+
+interface Props {
+  readonly model: string;
+  readonly current: number;
+  /** To name the round a version came from. */
+  readonly rounds: readonly RoundView[];
+}
+
+/** The versions of a model and where each came from. */
+export function VersionsCard({ model, current, rounds }: Props): ReactNode {
+  const { queries } = useDashboard();
+  const versions = useQuery(queries.versions(model));
+  const [shown, setShown] = useState(FIRST_ROWS);
+  const now = useNow(5_000);
+  const rows = useMemo(() => lineage(versions.data ?? []), [versions.data]);
+  const lanes = rows.slice(0, shown).reduce((most, row) => Math.max(most, row.lane, ...row.passing), 0) + 1;
+  return (
+    <section className="card" aria-labelledby="versions-title" data-testid="versions">
+      <h2 id="versions-title">Versions</h2>
+      {versions.data === undefined &&
+        (versions.isError ? (
+          <LoadError error={versions.error} retry={() => void versions.refetch()} />
+        ) : (
+          <CardSkeleton />
+        ))}
+      {versions.data !== undefined && rows.length === 0 && <p className="quiet">None published yet.</p>}
+      <ol className="versions">
+        {rows.slice(0, shown).map((row, i) => (
+          <li
+            key={row.version.version}
+            className="version"
+            data-testid="version-row"
+            data-version={row.version.version}
+            data-current={row.version.version === current || undefined}
+          >
+            <LineageRail
+              row={row}
+              lanes={lanes}
+              last={i === rows.length - 1}
+              current={row.version.version === current}
+            />
+            <VersionText row={row} current={current} origin={origin(row, rounds)} now={now} />
+          </li>
+        ))}
+      </ol>
+      {rows.length > shown && (
+        <button type="button" className="more" onClick={() => setShown(shown + 50)}>
+          Show {Math.min(50, rows.length - shown)} more of {formatCount(rows.length)}
+        </button>
+      )}
+    </section>
+  );
+}
+
+function origin(row: LineageRow, rounds: readonly RoundView[]): string {
+  const { roundId, parentVersion } = row.version;
+  const round = rounds.find(({ id }) => id === roundId);
+  const from = parentVersion === null ? "published" : `from version ${parentVersion}`;
+  if (round !== undefined) return `${from}, round ${round.number}`;
+  return roundId === null ? from : `${from}, round ${roundId}`;
+}
+
+interface TextProps {
+  readonly row: LineageRow;
+  readonly current: number;
+  readonly origin: string;
+  readonly now: number;
+}
+
+function VersionText({ row, current, origin: from, now }: TextProps): ReactNode {
+  const { version, parent } = row;
+  return (
+    <div className="version-text">
+      <p className="version-head">
+        <strong>Version {version.version}</strong>
+        {version.version === current && <span className="pill pill-small">current</span>}
+        <time dateTime={version.createdAt} title={formatFull(version.createdAt)}>
+          {formatAgo(Date.parse(version.createdAt), now)}
+        </time>
+      </p>
+      <p className="version-scores">
+        <span>
+          {formatShare(version.accuracy)}{" "}
+          <Change kind="accuracy" from={parent?.accuracy} to={version.accuracy} />
+        </span>
+        <span>
+          loss {formatLoss(version.loss)} <Change kind="loss" from={parent?.loss} to={version.loss} />
+        </span>
+      </p>
+      <p className="version-more">
+        {from}
+        {version.cohort > 0 && `, ${formatCount(version.cohort)} reports`}
+        {version.numExamples > 0 && ` on ${formatCount(version.numExamples)} examples`}
+      </p>
+      <p className="version-more">
+        {formatBytes(version.sizeBytes)} float32, {formatBytes(version.int8SizeBytes)} int8{" "}
+        <code title={`SHA-256 of the float32 weights: ${version.weightsDigest}`}>
+          {version.weightsDigest.slice(0, 10)}
+        </code>
+      </p>
+    </div>
+  );
+}
