@@ -175,7 +175,7 @@ class Update {
     for (let count = 0; count < this.#limits.maxRootRotations; count++) {
       const before = set.root;
       // 5.3.3: version N+1, up to W bytes.
-      const bytes = await this.#fetch(`${before.version + 1}.root.json`, this.#limits.maxRootBytes);
+      const bytes = await this.#fetch(`${before.version + 1}.root.json`, this.#limits.maxRootBytes, "5.3.3");
       if (bytes === undefined) break;
       if ((await set.updateRoot(bytes)) === "unchanged") break; // 5.3.4 to 5.3.7
       if (set.root.version >= atLeast) await store.write("root", bytes); // 5.3.8
@@ -240,7 +240,7 @@ class Update {
   }
 
   async #require(fileName: string, maxBytes: number, step: string): Promise<Uint8Array> {
-    const bytes = await this.#fetch(fileName, maxBytes);
+    const bytes = await this.#fetch(fileName, maxBytes, step);
     if (bytes !== undefined) return bytes;
     throw failure(
       "tuf/missing-metadata",
@@ -251,7 +251,7 @@ class Update {
     );
   }
 
-  async #fetch(fileName: string, maxBytes: number): Promise<Uint8Array | undefined> {
+  async #fetch(fileName: string, maxBytes: number, step: string): Promise<Uint8Array | undefined> {
     const signal = this.#signal;
     signal?.throwIfAborted();
     const bytes = await this.#options.fetcher.metadata(fileName, {
@@ -259,7 +259,7 @@ class Update {
       ...(signal === undefined ? {} : { signal }),
     });
     signal?.throwIfAborted();
-    if (bytes !== undefined && bytes.length > maxBytes) throw tooLarge(fileName, "download", maxBytes);
+    if (bytes !== undefined && bytes.length > maxBytes) throw tooLarge(fileName, step, maxBytes);
     return bytes;
   }
 }

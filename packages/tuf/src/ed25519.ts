@@ -85,16 +85,19 @@ export async function nobleEd25519(): Promise<Ed25519> {
 /**
  * WebCrypto where it really verifies Ed25519, noble elsewhere.
  *
- * @param subtle - absent in pages that are no secure context.
+ * @param subtle - null to do without. Pages that are no secure context have none.
  */
-export async function detectEd25519(
-  subtle: SubtleCrypto | undefined = globalThis.crypto?.subtle,
-): Promise<Ed25519> {
-  if (subtle !== undefined) {
+export async function detectEd25519(subtle = platformSubtle()): Promise<Ed25519> {
+  if (subtle !== null) {
     const candidate = webCryptoEd25519(subtle);
     if (await passesKnownAnswer(candidate)) return candidate;
   }
   return nobleEd25519();
+}
+
+/** The platform's WebCrypto, or null. */
+export function platformSubtle(): SubtleCrypto | null {
+  return globalThis.crypto?.subtle ?? null;
 }
 
 /** RFC 8032 §7.1, test 2: signs, verifies, and refuses the signature of another message. */

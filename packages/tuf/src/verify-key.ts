@@ -1,5 +1,5 @@
 import { decodeHex } from "@tributary/core";
-import { detectEd25519, type Ed25519 } from "./ed25519.ts";
+import { detectEd25519, platformSubtle, type Ed25519 } from "./ed25519.ts";
 import type { TufKey } from "./metadata.ts";
 
 /** Decides one signature of one key. False for key types it does not know and for bad bytes; never throws. */
@@ -8,8 +8,8 @@ export type SignatureVerifier = (key: TufKey, signature: Uint8Array, message: Ui
 export interface VerifierOptions {
   /** Defaults to the platform's, or noble's where that has none. */
   readonly ed25519?: Ed25519;
-  /** Used for ECDSA and RSA keys, which count for nothing without it. */
-  readonly subtle?: SubtleCrypto | undefined;
+  /** Defaults to the platform's; null to do without: ECDSA and RSA keys then count for nothing. */
+  readonly subtle?: SubtleCrypto | null;
 }
 
 /** Scheme names of the spec, and the key types under which tools list them. */
@@ -24,7 +24,7 @@ const P256_BYTES = 32;
 
 /** The spec's three schemes (4.2): Ed25519, ECDSA P-256 and RSA-PSS with SHA-256. */
 export async function createVerifier(options: VerifierOptions = {}): Promise<SignatureVerifier> {
-  const subtle = "subtle" in options ? options.subtle : globalThis.crypto?.subtle;
+  const { subtle = platformSubtle() } = options;
   const ed25519 = options.ed25519 ?? (await detectEd25519(subtle));
   return async (key, signature, message) => {
     if (!KEY_TYPES[key.scheme]?.includes(key.keyType)) return false;
@@ -32,7 +32,7 @@ export async function createVerifier(options: VerifierOptions = {}): Promise<Sig
       if (key.scheme === "ed25519") {
         return await ed25519.verify(decodeHex(key.public), signature, message);
       }
-      if (subtle === undefined) return false;
+      if (subtle === null) return false;
       return key.scheme === "rsassa-pss-sha256"
         ? await verifyRsaPss(subtle, key.public, signature, message)
         : await verifyP256(subtle, key.public, signature, message);

@@ -1,10 +1,13 @@
-import { asDigest, sha256 } from "@tributary/core";
+import { asDigest, encodeHex, sha256 } from "@tributary/core";
 import { createVirtualClock } from "@tributary/core/testing";
 import {
+  canonicalJson,
   createTufClient,
   generateTufKey,
   signRelease,
   signRoot,
+  type JsonObject,
+  type JsonValue,
   type ReleaseVersions,
   type TargetFile,
   type TufClient,
@@ -157,10 +160,37 @@ export function storedVersion(store: MemoryStore, role: TufRole): number | undef
   return bytes === undefined ? undefined : readJson(bytes).signed.version;
 }
 
-export function readJson(bytes: Uint8Array): any {
-  return JSON.parse(new TextDecoder().decode(bytes));
+/** A metadata file as loose JSON, to be tampered with. */
+export interface FileJson {
+  signatures: { keyid: string; sig: string }[];
+  signed: Record<string, JsonValue> & { version: number };
 }
 
-export function writeJson(value: unknown): Uint8Array {
+export function readJson(bytes: Uint8Array): FileJson {
+  return JSON.parse(new TextDecoder().decode(bytes)) as FileJson;
+}
+
+export function writeJson(value: unknown): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(JSON.stringify(value));
+}
+
+/** Signs any signed part: what an attacker with these keys can do. */
+export async function seal(
+  signed: JsonObject,
+  signers: readonly TufSigner[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  const signatures = [];
+  for (const signer of signers) {
+    signatures.push({ keyid: signer.keyId, sig: encodeHex(await signer.sign(canonicalJson(signed))) });
+  }
+  return writeJson({ signatures, signed });
+}
+
+/** Changes fields of a file's signed part and signs it again. */
+export function reseal(
+  bytes: Uint8Array,
+  changes: JsonObject,
+  signers: readonly TufSigner[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  return seal({ ...readJson(bytes).signed, ...changes }, signers);
 }
