@@ -196,6 +196,11 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The ONNX model has no trainable parameters.",
   },
+  "onnx/unsupported-graph": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The ONNX model's inputs or outputs are not of a form that can be trained.",
+  },
   "onnx/external-data": {
     status: 415,
     retryable: false,

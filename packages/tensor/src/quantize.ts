@@ -50,11 +50,7 @@ export function quantizePerChannel(
     }
     scales[channel] = max;
   });
-  for (let channel = 0; channel < channels; channel++) {
-    const scale = Math.fround(scales[channel]! / 127);
-    // An all-zero (or vanishing) channel: any scale stands for zeros.
-    scales[channel] = scale === 0 ? 1 : scale;
-  }
+  for (let channel = 0; channel < channels; channel++) scales[channel] = scaleFor(scales[channel]!);
   const quantized = new Int8Array(values.length);
   eachRun(outer, channels, inner, (channel, from, to) => {
     const scale = scales[channel]!;
@@ -62,6 +58,17 @@ export function quantizePerChannel(
       quantized[i] = Math.max(-127, Math.min(127, roundHalfToEven(values[i]! / scale)));
   });
   return { values: quantized, scales };
+}
+
+/** The smallest normal float32. Engines may flush anything below to zero. */
+const MIN_NORMAL = 2 ** -126;
+
+function scaleFor(max: number): number {
+  const scale = Math.fround(max / 127);
+  // An all-zero (or vanishing) channel: any scale stands for zeros.
+  if (scale < MIN_NORMAL) return 1;
+  // Rounding up may carry 127 * scale past the largest float32.
+  return Math.fround(127 * scale) === Infinity ? Math.fround(scale * (1 - 2 ** -23)) : scale;
 }
 
 /** Back to float32: exactly float32(quantized * scale). */
