@@ -13,6 +13,8 @@ export interface PadOptions {
   readonly onChange: (strokes: readonly Stroke[]) => void;
   /** Called when a stroke has ended. */
   readonly onStroke?: () => void;
+  /** Called when a digit key is pressed while the pad has the focus. */
+  readonly onDigit?: (digit: number) => void;
 }
 
 /** Pen width on screen, of the pad's side; the model's image has its own. */
@@ -21,7 +23,7 @@ const PEN = 0.062;
 /** Points closer than this (of the pad's side) are dropped: they add cost and no shape. */
 const SMALLEST_STEP = 0.004;
 
-export function createPad({ canvas, onChange, onStroke }: PadOptions): Pad {
+export function createPad({ canvas, onChange, onStroke, onDigit }: PadOptions): Pad {
   const context = canvas.getContext("2d")!;
   let strokes: StrokePoint[][] = [];
   let pointer: number | undefined;
@@ -88,6 +90,7 @@ export function createPad({ canvas, onChange, onStroke }: PadOptions): Pad {
   canvas.addEventListener("keydown", (event) => {
     if (event.key === "Escape" || event.key === "Delete") clear();
     else if (event.key === "Backspace" || (event.key === "z" && (event.ctrlKey || event.metaKey))) undo();
+    else if (/^[0-9]$/.test(event.key)) onDigit?.(Number(event.key));
     else return;
     event.preventDefault();
   });

@@ -61,8 +61,7 @@ export function checkFeeds(
 
 function fits(expected: readonly (number | null)[], got: readonly number[]): boolean {
   return (
-    expected.length === got.length &&
-    expected.every((size, axis) => size === null || size === got[axis])
+    expected.length === got.length && expected.every((size, axis) => size === null || size === got[axis])
   );
 }
 

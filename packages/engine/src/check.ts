@@ -2,7 +2,7 @@
  * A WebGPU result is trusted after it was checked: onnxruntime's WebGPU provider silently miscomputes some shapes.
  * One batch runs on both engines; among those that agree the faster one is chosen by measurement.
  */
-import type { Clock, SeededRandom } from "@tributary/core";
+import type { Clock } from "@tributary/core";
 import type { Tensor } from "@tributary/tensor";
 import type { Engine, EngineName, Session } from "./engine.ts";
 
@@ -145,19 +145,4 @@ export function relativeError(
     worst = Math.max(worst, difference / magnitude);
   }
   return worst;
-}
-
-/** A batch of uniform values in [0, 1) (dynamic dimensions, 0 or less, become 1), to compare engines with. */
-export function probeFeeds(
-  inputs: readonly { readonly name: string; readonly shape: readonly number[] }[],
-  random: SeededRandom,
-): Record<string, Tensor> {
-  const feeds: Record<string, Tensor> = {};
-  for (const { name, shape } of inputs) {
-    const dims = shape.map((dim) => (dim > 0 ? dim : 1));
-    const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1));
-    for (let index = 0; index < data.length; index++) data[index] = random.next();
-    feeds[name] = { dtype: "float32", shape: dims, data };
-  }
-  return feeds;
 }

@@ -1,0 +1,84 @@
+/** The examples kept on this device: shown, counted, erased. */
+import type { ExampleCollection } from "@tributary/runtime";
+import { byId, paintDigit, setText } from "./elements.ts";
+
+export interface ExamplesPanel {
+  readonly count: number;
+  /** Reads them again. */
+  refresh(): Promise<void>;
+}
+
+export interface ExamplesPanelOptions {
+  readonly examples: ExampleCollection;
+  readonly onChange: (count: number) => void;
+}
+
+/** The newest are shown; more would only cost memory. */
+const SHOWN = 48;
+
+/** How long "Really erase?" waits for the second press. */
+const ARMED_MS = 4000;
+
+export function createExamplesPanel({ examples, onChange }: ExamplesPanelOptions): ExamplesPanel {
+  const number = byId("example-count");
+  const empty = byId("examples-empty");
+  const list = byId("examples");
+  const tools = byId("examples-tools");
+  const erase = byId<HTMLButtonElement>("erase");
+  let count = 0;
+  let disarm: ReturnType<typeof setTimeout> | undefined;
+
+  const refresh = async (): Promise<void> => {
+    const all = await examples.list();
+    count = all.length;
+    setText(number, String(count));
+    empty.hidden = count > 0;
+    list.hidden = count === 0;
+    tools.hidden = count === 0;
+    list.replaceChildren(
+      ...all
+        .slice(-SHOWN)
+        .reverse()
+        .map(({ features, label }) => thumbnail(features, label)),
+    );
+    onChange(count);
+  };
+
+  const calm = (): void => {
+    clearTimeout(disarm);
+    disarm = undefined;
+    setText(erase, "Erase all");
+  };
+  erase.addEventListener("click", () => {
+    if (disarm === undefined) {
+      setText(erase, "Really erase all?");
+      disarm = setTimeout(calm, ARMED_MS);
+      return;
+    }
+    calm();
+    void examples.clear().then(refresh);
+  });
+
+  return {
+    get count() {
+      return count;
+    },
+    refresh,
+  };
+}
+
+function thumbnail(features: Float32Array | Uint8Array, label: number): HTMLLIElement {
+  const item = document.createElement("li");
+  item.dataset["testid"] = "example";
+  const canvas = document.createElement("canvas");
+  canvas.width = 28;
+  canvas.height = 28;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `Your drawing of a ${label}`);
+  paintDigit(canvas, features instanceof Uint8Array ? Array.from(features, (byte) => byte / 255) : features);
+  const name = document.createElement("span");
+  name.className = "label";
+  name.textContent = String(label);
+  item.append(canvas, name);
+  return item;
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "vitest";
+import { chooseEngine, relativeError } from "../src/check.ts";
+import type { Engine, EngineName, Feeds, Outputs, Session } from "../src/engine.ts";
+
+/** An engine that answers `values` and takes `runMs` of the shared clock a run; counts its open sessions. */
+function scripted(name: EngineName, time: { now: number }, runMs: number, answer: () => number[]) {
+  const open = new Set<Session>();
+  const engine: Engine = {
+    name,
+    async load() {
+      const session = {
+        engine: name,
+        inputs: ["x"],
+        outputs: ["y"],
+        inputPorts: [],
+        outputPorts: [],
+        async run(): Promise<Outputs> {
+          time.now += runMs;
+          const data = Float32Array.from(answer());
+          return { y: { dtype: "float32", shape: [data.length], data } };
+        },
+        async [Symbol.asyncDispose]() {
+          open.delete(session);
+        },
+      } satisfies Session;
+      open.add(session);
+      return session;
+    },
+    close: async () => {},
+  };
+  return { engine, open };
+}
+
+const feeds: Feeds = {};
+const model = new Uint8Array(0);
+
+function choose(wasmMs: number, webgpuMs: number, webgpuAnswer: () => number[]) {
+  const time = { now: 0 };
+  const wasm = scripted("ort-wasm", time, wasmMs, () => [1, -2, 0]);
+  const webgpu = scripted("ort-webgpu", time, webgpuMs, webgpuAnswer);
+  const clock = { monotonicMs: () => time.now };
+  const chosen = chooseEngine({ reference: wasm.engine, candidate: webgpu.engine, model, feeds, clock });
+  return { chosen, wasm, webgpu };
+}
+
+describe("the check of a second engine", () => {
+  test("the faster of two that agree is chosen by measurement, the other session is released", async () => {
+    const { chosen, wasm, webgpu } = choose(4, 1, () => [1.0000001, -2, 0]);
+    const { choice, session } = await chosen;
+    expect(choice).toMatchObject({
+      engine: "ort-webgpu",
+      reason: "faster",
+      medianMs: { "ort-wasm": 4, "ort-webgpu": 1 },
+    });
+    expect(choice.relativeError).toBeLessThan(1e-6);
+    expect(session.engine).toBe("ort-webgpu");
+    expect([wasm.open.size, webgpu.open.size]).toEqual([0, 1]);
+  });
+
+  test("an engine that agrees and is slower is not used", async () => {
+    const { choice } = await choose(1, 4, () => [1, -2, 0]).chosen;
+    expect(choice).toMatchObject({ engine: "ort-wasm", reason: "faster" });
+  });
+
+  test("an engine that computes something else is not used, however fast, and the error is told", async () => {
+    const { chosen, webgpu } = choose(4, 1, () => [1, -1, 0]);
+    const { choice, session } = await chosen;
+    expect(choice).toMatchObject({ engine: "ort-wasm", reason: "disagrees", relativeError: 0.5 });
+    expect(session.engine).toBe("ort-wasm");
+    expect(webgpu.open.size).toBe(0);
+  });
+
+  test.each([[[Number.NaN, -2, 0]], [[1, -2]], [[Infinity, -2, 0]]])("%j never agrees", async (values) => {
+    const { choice } = await choose(4, 1, () => values).chosen;
+    expect(choice).toMatchObject({ engine: "ort-wasm", reason: "disagrees", relativeError: Infinity });
+  });
+
+  test("an engine that fails is not used, and what it said is kept", async () => {
+    const { chosen, webgpu } = choose(4, 1, () => {
+      throw new Error("device lost");
+    });
+    const { choice } = await chosen;
+    expect(choice).toMatchObject({ engine: "ort-wasm", reason: "failed", message: "device lost" });
+    expect(webgpu.open.size).toBe(0);
+  });
+
+  test("without a second engine nothing is compared", async () => {
+    const time = { now: 0 };
+    const { engine } = scripted("ort-wasm", time, 1, () => [1]);
+    const clock = { monotonicMs: () => time.now };
+    const { choice } = await chooseEngine({ reference: engine, candidate: undefined, model, feeds, clock });
+    expect(choice).toEqual({ engine: "ort-wasm", reason: "only-engine", relativeError: null, medianMs: {} });
+  });
+});
+
+test("relative error is largest difference over largest magnitude, per output", () => {
+  const of = (...data: number[]) => ({
+    y: { dtype: "float32", shape: [data.length], data: Float32Array.from(data) } as const,
+  });
+  expect(relativeError(of(0, 0), of(0, 0))).toBe(0);
+  expect(relativeError(of(4, 0), of(4, 1))).toBe(0.25);
+  expect(relativeError(of(Number.NaN), of(Number.NaN))).toBe(Infinity);
+  expect(relativeError(of(1), {})).toBe(Infinity);
+});
