@@ -1,5 +1,13 @@
-import type { DeviceId, ModelName, ModelVersion, PopulationName, RoundId, TaskName } from "@tributary/core";
-import type { TaskState } from "@tributary/protocol";
+import type {
+  DeviceId,
+  Digest,
+  ModelName,
+  ModelVersion,
+  PopulationName,
+  RoundId,
+  TaskName,
+} from "@tributary/core";
+import type { TaskSpec, TaskState } from "@tributary/protocol";
 import type {
   DeviceRecord,
   EventRecord,
@@ -51,6 +59,8 @@ export interface TaskRepository {
   list(): Promise<TaskRecord[]>;
   /** @throws `store/not-found` */
   setState(name: TaskName, state: TaskState): Promise<void>;
+  /** Replaces the spec, for what may change in a task's life (how many rounds). @throws `store/not-found` */
+  setSpec(name: TaskName, spec: TaskSpec): Promise<void>;
 }
 
 export interface RoundRepository {
@@ -91,6 +101,11 @@ export interface ReleaseRepository {
   metadata(role: TufRole, version: number): Promise<SignedMetadata | undefined>;
   latest(role: TufRole): Promise<SignedMetadata | undefined>;
   target(path: string): Promise<TargetRecord | undefined>;
+  /**
+   * Whether a blob is, or was, a target: what may be served to everyone. Earlier ones stay, for devices that still
+   * read an earlier release.
+   */
+  isReleased(digest: Digest): Promise<boolean>;
   /** All current targets, by path. */
   targets(): Promise<TargetRecord[]>;
 }

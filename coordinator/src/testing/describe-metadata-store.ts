@@ -88,6 +88,9 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       expect(await codeOf(store.tasks.insert(exampleTask()))).toBe("store/conflict");
       await store.tasks.setState(TASK, "paused");
       expect((await store.tasks.list()).map((task) => task.state)).toEqual(["paused"]);
+      const spec = { ...exampleTask().spec, rounds: 12 };
+      await store.tasks.setSpec(TASK, spec);
+      expect((await store.tasks.get(TASK))?.spec).toEqual(spec);
       expect(await codeOf(store.tasks.setState(asTaskName("none"), "paused"))).toBe("store/not-found");
     });
 

@@ -3,7 +3,14 @@ import { describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { VersionCommit } from "../ports/records.ts";
 import { codeOf } from "./code-of.ts";
-import { exampleModel, exampleRelease, exampleRound, exampleTask, exampleVersion } from "./records.ts";
+import {
+  exampleBlob,
+  exampleModel,
+  exampleRelease,
+  exampleRound,
+  exampleTask,
+  exampleVersion,
+} from "./records.ts";
 
 const DIGITS = asModelName("digits");
 
@@ -24,6 +31,8 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       expect(await store.releases.metadata("snapshot", 3)).toBeUndefined();
       expect(await store.releases.targets()).toEqual(exampleRelease(2).put);
       expect(await store.releases.target(first.path)).toBeUndefined();
+      expect(await store.releases.isReleased(first.digest)).toBe(true);
+      expect(await store.releases.isReleased(exampleBlob("a data set").digest)).toBe(false);
       const same = { ...exampleRelease(2).put[0]!, custom: null };
       await store.releases.apply(exampleRelease(3, { put: [same] }));
       expect(await store.releases.target(same.path)).toEqual(same);

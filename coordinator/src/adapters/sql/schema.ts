@@ -83,6 +83,12 @@ export interface TargetsTable {
   custom: JsonText | null;
 }
 
+/** Every blob that a release ever listed. */
+export interface ReleasedBlobsTable {
+  digest: Digest;
+  sizeBytes: number;
+}
+
 export interface DevicesTable {
   deviceId: DeviceId;
   population: PopulationName;
@@ -137,6 +143,7 @@ export interface Database {
   roundInputs: RoundInputsTable;
   tufMetadata: TufMetadataTable;
   targets: TargetsTable;
+  releasedBlobs: ReleasedBlobsTable;
   devices: DevicesTable;
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;

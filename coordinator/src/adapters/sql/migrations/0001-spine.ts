@@ -121,6 +121,12 @@ export const spine: Migration = {
       .execute();
 
     await db.schema
+      .createTable("releasedBlobs")
+      .addColumn("digest", "text", (c) => c.primaryKey())
+      .addColumn("sizeBytes", "bigint", (c) => c.notNull())
+      .execute();
+
+    await db.schema
       .createTable("devices")
       .addColumn("deviceId", "text", (c) => c.primaryKey())
       .addColumn("population", "text", (c) => c.notNull())

@@ -36,6 +36,14 @@ export function releaseRepository(db: Db): ReleaseRepository {
       const row = await db.selectFrom("targets").selectAll().where("path", "=", path).executeTakeFirst();
       return row && toTarget(row);
     },
+    async isReleased(digest) {
+      const row = await db
+        .selectFrom("releasedBlobs")
+        .select("digest")
+        .where("digest", "=", digest)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
     async targets() {
       const rows = await db.selectFrom("targets").selectAll().orderBy("path").execute();
       return rows.map(toTarget);
@@ -75,6 +83,11 @@ async function putTarget(db: Db, target: TargetRecord): Promise<void> {
     .insertInto("targets")
     .values(row)
     .onConflict((oc) => oc.column("path").doUpdateSet(changes))
+    .execute();
+  await db
+    .insertInto("releasedBlobs")
+    .values({ digest: target.digest, sizeBytes: target.sizeBytes })
+    .onConflict((oc) => oc.column("digest").doNothing())
     .execute();
 }
 

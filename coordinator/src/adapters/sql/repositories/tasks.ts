@@ -39,6 +39,14 @@ export function taskRepository(db: Db): TaskRepository {
         .executeTakeFirstOrThrow();
       requireRow(`task "${name}"`, numUpdatedRows);
     },
+    async setSpec(name, spec) {
+      const { numUpdatedRows } = await db
+        .updateTable("tasks")
+        .set({ spec: JSON.stringify(spec) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`task "${name}"`, numUpdatedRows);
+    },
   };
 }
 

@@ -1,0 +1,147 @@
+import { resolve } from "node:path";
+import { failure, isPopulationName, type Clock, type Logger, type SecureRandom } from "@tributary/core";
+
+/** What a coordinator is started with. Everything but `dataDir` has a default. */
+export interface CoordinatorConfig {
+  /** The folder of the database, blobs, keys and the operator token; made when it is not there. */
+  readonly dataDir: string;
+  /** The address to listen on. @defaultValue "127.0.0.1" */
+  readonly host?: string;
+  /** 0 takes any free port. @defaultValue 7700 */
+  readonly port?: number;
+  /** Shown in the dashboard. @defaultValue "tributary" */
+  readonly name?: string;
+  /** Web origins whose pages may be devices, by population: `{ default: ["https://app.example"] }`. */
+  readonly allowOrigins?: Readonly<Record<string, readonly string[]>>;
+  /** Host names to answer for, beside loopback and `host`; with or without a port. */
+  readonly allowHosts?: readonly string[];
+  /** Where the built dashboard lies; a function is asked at each request, `undefined` means "not built yet". */
+  readonly dashboardDir?: string | (() => string | undefined);
+  /** Where `/demo/` leads. */
+  readonly demoUrl?: string;
+  /** The URL devices and the operator reach it by, when it is not the address it listens on. */
+  readonly publicUrl?: string;
+  /** @defaultValue "warn" */
+  readonly logLevel?: LogLevel;
+  readonly limits?: Partial<CoordinatorLimits>;
+  /** Seams, for tests. */
+  readonly env?: { readonly clock?: Clock; readonly random?: SecureRandom; readonly log?: Logger };
+}
+
+export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Bounds of the HTTP side; those of the protocol are its own `LIMITS`. */
+export interface CoordinatorLimits {
+  /** JSON bodies. */
+  readonly maxJsonBytes: number;
+  /** A published ONNX file: it is held in memory while its graphs are built. */
+  readonly maxModelBytes: number;
+  /** A blob that an operator uploads (a data set). */
+  readonly maxBlobBytes: number;
+  /** Clients of the event stream at once. */
+  readonly maxEventStreams: number;
+  /** What may wait to be sent to one event stream before it is cut (it resumes). */
+  readonly maxEventBufferBytes: number;
+  readonly eventHeartbeatMs: number;
+  /** Events kept for streams that resume. */
+  readonly keptEvents: number;
+  /** How long a request's headers may take. */
+  readonly headersTimeoutMs: number;
+  /** How long a whole request may take, an upload included. */
+  readonly requestTimeoutMs: number;
+}
+
+export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
+  maxJsonBytes: 64 * 1024,
+  maxModelBytes: 256 * 1024 * 1024,
+  maxBlobBytes: 1024 * 1024 * 1024,
+  maxEventStreams: 512,
+  maxEventBufferBytes: 1024 * 1024,
+  eventHeartbeatMs: 15_000,
+  keptEvents: 10_000,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 300_000,
+});
+
+/** A checked configuration, defaults filled in. */
+export interface ResolvedConfig {
+  readonly dataDir: string;
+  readonly host: string;
+  readonly port: number;
+  readonly name: string;
+  readonly allowOrigins: ReadonlyMap<string, readonly string[]>;
+  readonly allowHosts: readonly string[];
+  readonly dashboardDir: () => string | undefined;
+  readonly demoUrl: string | undefined;
+  readonly publicUrl: string | undefined;
+  readonly logLevel: LogLevel;
+  readonly limits: CoordinatorLimits;
+}
+
+/** @throws `coordinator/invalid-config`, naming the field */
+export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
+  const { host = "127.0.0.1", port = 7700, name = "tributary", logLevel = "warn" } = config;
+  if (config.dataDir === "") throw invalid("dataDir", "a folder", config.dataDir);
+  if (host === "") throw invalid("host", "an address", host);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw invalid("port", "an integer of 0 to 65535", port);
+  if (!LOG_LEVELS.includes(logLevel)) throw invalid("logLevel", LOG_LEVELS.join(", "), logLevel);
+  const { dashboardDir, demoUrl, publicUrl } = config;
+  if (demoUrl !== undefined) parseHttpUrl("demoUrl", demoUrl);
+  return {
+    dataDir: resolve(config.dataDir),
+    host,
+    port,
+    name,
+    allowOrigins: new Map(
+      Object.entries(config.allowOrigins ?? {}).map(([population, origins]) => {
+        if (!isPopulationName(population)) throw invalid("allowOrigins", "names of populations", population);
+        return [population, origins.map(checkOrigin)] as const;
+      }),
+    ),
+    allowHosts: (config.allowHosts ?? []).map(checkHost),
+    dashboardDir: typeof dashboardDir === "function" ? dashboardDir : () => dashboardDir,
+    demoUrl,
+    publicUrl: publicUrl === undefined ? undefined : parseHttpUrl("publicUrl", publicUrl).origin,
+    logLevel,
+    limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
+  };
+}
+
+function invalid(field: string, expected: string, got: unknown): Error {
+  return failure(
+    "coordinator/invalid-config",
+    `coordinator: ${field}: expected ${expected}, got ${JSON.stringify(got)}`,
+    { detail: { field } },
+  );
+}
+
+function parseHttpUrl(field: string, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== "http:" && url?.protocol !== "https:") throw invalid(field, "an http(s) URL", text);
+  return url;
+}
+
+/** An origin as browsers send it; `*` is every origin. */
+function checkOrigin(text: string): string {
+  if (text === "*") return text;
+  const { origin, href } = parseHttpUrl("allowOrigins", text);
+  if (href !== `${origin}/`)
+    throw invalid("allowOrigins", "origins without a path (https://app.example)", text);
+  return origin;
+}
+
+function checkHost(text: string): string {
+  const host = text.toLowerCase();
+  if (!URL.canParse(`http://${host}`) || /[/@?#\s]/.test(host))
+    throw invalid("allowHosts", "host names (fl.example, fl.example:8443)", text);
+  return host;
+}
+
+function checkLimits(limits: CoordinatorLimits): CoordinatorLimits {
+  for (const [name, value] of Object.entries(limits))
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw invalid(`limits.${name}`, "an integer of at least 1", value);
+  return Object.freeze(limits);
+}

@@ -1,0 +1,133 @@
+import fastifyCors from "@fastify/cors";
+import fastifySwagger from "@fastify/swagger";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import { failure } from "@tributary/core";
+import { PROOF_HEADER } from "@tributary/protocol";
+import { fastify } from "fastify";
+import type { ResolvedConfig } from "../config.ts";
+import type { AccessPolicy } from "./access-policy.ts";
+import { sendError } from "./errors.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /**
+     * Who calls a route that changes something. Devices identify themselves in the request; everyone else needs
+     * the operator's token. @defaultValue "operator"
+     */
+    audience?: "device" | "operator";
+  }
+}
+
+/** Browsers keep a preflight's answer this long (Chromium caps it at two hours). */
+const PREFLIGHT_MAX_AGE_SECONDS = 7200;
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Paths that pages of other origins may use; everything else is for programs and the dashboard. */
+const DEVICE_PATHS = /^\/v1\/(?:populations\/([a-z0-9-]+)\/|tuf\/|blobs\/|rounds\/[^/]+\/updates\/)/;
+
+export type App = ReturnType<typeof createApp>;
+
+export interface AppOptions {
+  readonly config: ResolvedConfig;
+  readonly access: AccessPolicy;
+  readonly isOperator: (authorization: string | undefined) => boolean;
+  readonly version: string;
+  /** Log lines; the default is standard error. */
+  readonly logStream?: { write(line: string): void };
+}
+
+/** The HTTP server with everything that holds for all routes: hosts, origins, the operator's token, errors, the API document. */
+export function createApp({ config, access, isOperator, version, logStream }: AppOptions) {
+  const app = fastify({
+    logger: {
+      level: config.logLevel === "silent" ? "silent" : config.logLevel,
+      stream: logStream ?? process.stderr,
+      redact: ["req.headers.authorization", `req.headers["${PROOF_HEADER}"]`, "token", "authorization"],
+    },
+    bodyLimit: config.limits.maxJsonBytes,
+    requestTimeout: config.limits.requestTimeoutMs,
+    http: {
+      headersTimeout: config.limits.headersTimeoutMs,
+      requestTimeout: config.limits.requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(5_000, config.limits.headersTimeoutMs),
+    },
+    routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
+    forceCloseConnections: true,
+    // Proxies are told by publicUrl and allowHosts; no header of a client is believed about who it is.
+    trustProxy: false,
+    frameworkErrors: (error, request, reply) => void sendError(error, request as never, reply as never),
+    clientErrorHandler(error, socket) {
+      // No request could be read; what can be said is said, and the connection ends.
+      if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
+      const { status, publicMessage, code } = failure("http/bad-request", "http: not a request");
+      const body = JSON.stringify({ error: { code, message: publicMessage, detail: {}, retryable: false } });
+      socket.end(
+        `HTTP/1.1 ${status} Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+      );
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  // Bulk bodies reach their handler as a stream: it knows the limit and where the bytes go.
+  app.addContentTypeParser("application/octet-stream", (_request, payload, done) => done(null, payload));
+
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
+
+  app.addHook("onRequest", async (request, reply) => {
+    reply.headers({
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "no-referrer",
+      "cross-origin-resource-policy": DEVICE_PATHS.test(request.url) ? "cross-origin" : "same-origin",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    });
+    if (!access.hostAllowed(request.headers.host))
+      throw failure("http/host-refused", `http: no answer for host ${String(request.headers.host)}`);
+  });
+
+  void app.register(fastifyCors, {
+    delegator(request, callback) {
+      const match = DEVICE_PATHS.exec(request.url ?? "");
+      const { origin } = request.headers;
+      const allowed = match !== null && origin !== undefined && access.originAllowed(origin, match[1]);
+      callback(null, {
+        origin: allowed,
+        credentials: false,
+        methods: ["GET", "HEAD", "POST", "PUT"],
+        allowedHeaders: ["authorization", "content-type", "if-none-match", "if-range", "range", PROOF_HEADER],
+        exposedHeaders: ["accept-ranges", "content-length", "content-range", "etag", "retry-after"],
+        maxAge: PREFLIGHT_MAX_AGE_SECONDS,
+        strictPreflight: true,
+      });
+    },
+  });
+
+  app.addHook("onRequest", async (request) => {
+    if (SAFE_METHODS.has(request.method) || request.is404) return;
+    const { audience = "operator" } = request.routeOptions.config;
+    if (audience === "device") {
+      const { population } = (request.params ?? {}) as { population?: string };
+      if (!access.deviceAllowed(request.headers, population)) throw originRefused(request.headers.origin);
+      return;
+    }
+    if (!access.operatorAllowed(request.headers)) throw originRefused(request.headers.origin);
+    if (!isOperator(request.headers.authorization))
+      throw failure(
+        "identity/not-authorized",
+        `http: ${request.method} ${request.url}: no valid operator token`,
+      );
+  });
+
+  void app.register(fastifySwagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Tributary coordinator", version, description: "Registry, rounds and releases." },
+      components: { securitySchemes: { operator: { type: "http", scheme: "bearer" } } },
+    },
+  });
+  return app;
+}
+
+function originRefused(origin: string | undefined): Error {
+  return failure("http/origin-refused", `http: origin ${origin ?? "(another site)"} is not allowed`, {
+    detail: { origin: (origin ?? "").slice(0, 200) },
+  });
+}

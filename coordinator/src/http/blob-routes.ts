@@ -1,0 +1,91 @@
+import { failure } from "@tributary/core";
+import { BlobCreated, DigestSchema } from "@tributary/protocol";
+import type { Readable } from "node:stream";
+import Type from "typebox";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { App } from "./app.ts";
+import { noneMatchNames, parseRange } from "./ranges.ts";
+
+export interface BlobRoutesOptions {
+  readonly blobs: BlobStore;
+  readonly store: MetadataStore;
+  readonly maxBlobBytes: number;
+  readonly isOperator: (authorization: string | undefined) => boolean;
+}
+
+/**
+ * `GET /v1/blobs/:digest`: bulk by digest, resumable and cacheable for ever. Only what was released is served to
+ * everyone; the rest (data sets for evaluation) only to the operator.
+ */
+export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
+  const { blobs, store, maxBlobBytes, isOperator } = options;
+
+  app.get(
+    "/v1/blobs/:digest",
+    {
+      schema: {
+        summary: "Bytes by their SHA-256",
+        tags: ["bulk"],
+        params: Type.Object({ digest: DigestSchema }),
+        produces: ["application/octet-stream"],
+      },
+    },
+    async (request, reply) => {
+      const { digest } = request.params;
+      const { authorization, range, "if-range": ifRange, "if-none-match": ifNoneMatch } = request.headers;
+      const visible = (await store.releases.isReleased(digest)) || isOperator(authorization);
+      const blob = visible ? await blobs.stat(digest) : undefined;
+      if (blob === undefined) throw failure("coordinator/unknown-blob", `http: no released blob ${digest}`);
+
+      const etag = `"${digest}"`;
+      reply.headers({
+        etag,
+        "accept-ranges": "bytes",
+        "cache-control": "public, max-age=31536000, immutable",
+        "content-type": "application/octet-stream",
+        "content-security-policy": "sandbox; default-src 'none'",
+      });
+      if (noneMatchNames(ifNoneMatch, etag)) return reply.status(304).send();
+
+      // If-Range compares strongly; a date or another tag means: the whole, please.
+      const wanted =
+        ifRange === undefined || ifRange === etag ? parseRange(range, blob.sizeBytes) : undefined;
+      if (wanted === "unsatisfiable") {
+        reply.header("content-range", `bytes */${blob.sizeBytes}`);
+        throw failure("http/range-not-satisfiable", `http: ${range} of ${blob.sizeBytes} bytes`);
+      }
+      if (wanted !== undefined) {
+        reply.status(206);
+        reply.header("content-range", `bytes ${wanted.start}-${wanted.end}/${blob.sizeBytes}`);
+      }
+      reply.header("content-length", wanted === undefined ? blob.sizeBytes : wanted.end - wanted.start + 1);
+      if (request.method === "HEAD") return reply.send();
+      return reply.send(await blobs.stream(digest, wanted));
+    },
+  );
+
+  app.post(
+    "/v1/blobs",
+    {
+      schema: {
+        summary: "Store bytes, for example a data set for evaluation",
+        tags: ["bulk"],
+        consumes: ["application/octet-stream"],
+        security: [{ operator: [] }],
+        response: { 201: BlobCreated },
+      },
+    },
+    async (request, reply) => {
+      const stored = await blobs.put(octetStream(request.body), { maxBytes: maxBlobBytes });
+      return reply.status(201).send(stored);
+    },
+  );
+}
+
+/** The body of a route that takes `application/octet-stream`. */
+export function octetStream(body: unknown): Readable {
+  if (body === undefined || body === null || typeof (body as Readable).pipe !== "function")
+    throw failure("http/unsupported-media-type", "http: a body of application/octet-stream is expected");
+  return body as Readable;
+}

@@ -1,0 +1,165 @@
+import type { ServerResponse } from "node:http";
+import { type Clock, failure, type Timer } from "@tributary/core";
+import type { DevicesView } from "@tributary/protocol";
+import type { CoordinatorLimits } from "../config.ts";
+import type { Bus, BusTopics, Subscription } from "../ports/bus.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { EventRecord } from "../ports/records.ts";
+
+const REPLAY_PAGE = 500;
+/** What a browser waits before it connects again. */
+const RETRY_MS = 1_000;
+
+export interface EventStreamsOptions {
+  readonly store: MetadataStore;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly limits: CoordinatorLimits;
+  readonly devices: () => DevicesView;
+}
+
+/** Open streams of server-sent events, fed from the bus and, when they resume, from the event log. */
+export interface EventStreams {
+  readonly count: number;
+  /** Serves one stream until either side ends it. @throws `http/too-many-requests` */
+  open(raw: ServerResponse, headers: Record<string, string>, lastEventId: string | undefined): void;
+  close(): void;
+}
+
+export function createEventStreams(options: EventStreamsOptions): EventStreams {
+  const { store, bus, clock, limits } = options;
+  const streams = new Set<EventStream>();
+  let closed = false;
+  let heartbeat: Timer | undefined;
+
+  const subscriptions: Subscription[] = [
+    bus.subscribe("event", (event) => {
+      for (const stream of streams) stream.deliver(event);
+      if (event.id !== null && event.id % 1000 === 0)
+        void store.events.prune(limits.keptEvents).catch(() => {});
+    }),
+    bus.subscribe("devices", (devices) => {
+      for (const stream of streams) stream.write(frame("devices", devices));
+    }),
+  ];
+
+  function beat(): void {
+    for (const stream of streams) stream.write(":\n\n");
+    heartbeat = clock.schedule(limits.eventHeartbeatMs, beat);
+  }
+  heartbeat = clock.schedule(limits.eventHeartbeatMs, beat);
+
+  return {
+    get count() {
+      return streams.size;
+    },
+    open(raw, headers, lastEventId) {
+      if (closed || streams.size >= limits.maxEventStreams)
+        throw failure("http/too-many-requests", `http: ${streams.size} event streams are open already`, {
+          detail: { retryAfterMs: 5_000 },
+        });
+      raw.writeHead(200, {
+        ...headers,
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-store, no-transform",
+        // Proxies that buffer answers would hold the events back.
+        "x-accel-buffering": "no",
+      });
+      const stream = new EventStream(raw, limits.maxEventBufferBytes);
+      streams.add(stream);
+      raw.on("close", () => streams.delete(stream));
+      raw.on("error", () => raw.destroy());
+      stream.write(`retry: ${RETRY_MS}\n\n`);
+      stream.begin(store, lastEventId, options.devices()).catch(() => raw.destroy());
+    },
+    close() {
+      closed = true;
+      heartbeat?.cancel();
+      for (const subscription of subscriptions) subscription.close();
+      for (const stream of streams) stream.end();
+      streams.clear();
+    },
+  };
+}
+
+/** One client. While it reads the log, live events wait; afterwards they follow without a gap and without a repeat. */
+class EventStream {
+  readonly #raw: ServerResponse;
+  readonly #maxBufferBytes: number;
+  #waiting: BusTopics["event"][] | undefined = [];
+  #lastId = 0;
+
+  constructor(raw: ServerResponse, maxBufferBytes: number) {
+    this.#raw = raw;
+    this.#maxBufferBytes = maxBufferBytes;
+  }
+
+  async begin(store: MetadataStore, lastEventId: string | undefined, devices: DevicesView): Promise<void> {
+    const { oldest, newest } = await store.events.bounds();
+    const asked = lastEventId === undefined || lastEventId === "" ? undefined : parseEventId(lastEventId);
+    // An id that was never given out, or whose successors are forgotten: the client has to read everything again.
+    const resumable = asked !== undefined && asked <= newest && asked >= oldest - 1;
+    this.#lastId = resumable ? asked : newest;
+    if (lastEventId !== undefined && lastEventId !== "" && !resumable)
+      this.write(frame("reset", {}, this.#lastId));
+    this.write(frame("devices", devices, this.#lastId));
+    for (;;) {
+      const page = await store.events.after(this.#lastId, REPLAY_PAGE);
+      if (page.length === 0) break;
+      for (const event of page) this.#send(event);
+      await this.#drained();
+      if (this.#raw.destroyed) return;
+    }
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const event of waiting) this.#send(event);
+  }
+
+  deliver(event: BusTopics["event"]): void {
+    if (this.#waiting === undefined) this.#send(event);
+    else if (this.#waiting.length < 10_000) this.#waiting.push(event);
+    else this.#raw.destroy();
+  }
+
+  write(text: string): void {
+    if (this.#raw.destroyed || this.#raw.writableEnded) return;
+    this.#raw.write(text);
+    // A reader this far behind gets nothing live any more; it comes back with the last id it saw.
+    if (this.#waiting === undefined && this.#raw.writableLength > this.#maxBufferBytes) this.#raw.destroy();
+  }
+
+  end(): void {
+    this.#raw.end();
+    // The client need not agree: the server is going away.
+    this.#raw.socket?.destroySoon();
+  }
+
+  #send(event: EventRecord | BusTopics["event"]): void {
+    if (event.id === null) return this.write(frame(event.type, event.data));
+    if (event.id <= this.#lastId) return;
+    this.#lastId = event.id;
+    this.write(frame(event.type, event.data, event.id));
+  }
+
+  #drained(): Promise<void> {
+    const raw = this.#raw;
+    if (!raw.writableNeedDrain || raw.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        raw.off("drain", done);
+        raw.off("close", done);
+        resolve();
+      };
+      raw.on("drain", done);
+      raw.on("close", done);
+    });
+  }
+}
+
+function parseEventId(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function frame(type: string, data: unknown, id?: number): string {
+  return `${id === undefined ? "" : `id: ${id}\n`}event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+}

@@ -1,0 +1,41 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { open, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { encodeBase64Url, failure, type SecureRandom } from "@tributary/core";
+
+const TOKEN_BYTES = 32;
+
+/** Reads the operator's token from `<dataDir>/operator-token`, or makes one that only the file's owner can read. */
+export async function operatorTokenOf(dataDir: string, random: SecureRandom): Promise<string> {
+  const path = join(dataDir, "operator-token");
+  try {
+    const token = (await readFile(path, "utf8")).trim();
+    if (token.length >= 16) return token;
+    throw failure(
+      "coordinator/data-dir-unusable",
+      `coordinator: ${path} holds no token (at least 16 characters); remove it to get a new one`,
+    );
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const token = encodeBase64Url(random.bytes(TOKEN_BYTES));
+  const file = await open(path, "wx", 0o600);
+  try {
+    await file.writeFile(`${token}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return token;
+}
+
+/** Checks `Authorization: Bearer …` in constant time. */
+export function createOperatorCheck(token: string): (authorization: string | undefined) => boolean {
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  const expected = digest(token);
+  return (authorization) => {
+    const given = /^Bearer +([^\s]+)$/i.exec(authorization ?? "")?.[1];
+    // Compared also when nothing was given, so that both answers take as long.
+    return timingSafeEqual(digest(given ?? ""), expected) && given !== undefined;
+  };
+}

@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import fastifyStatic from "@fastify/static";
+import { failure } from "@tributary/core";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { ResolvedConfig } from "../config.ts";
+import type { App } from "./app.ts";
+
+const STYLE = `body{font:1.125rem/1.6 system-ui,sans-serif;display:grid;place-content:center;min-height:100vh;margin:0;padding:1rem;box-sizing:border-box;color:#1b2733;background:#f6f8fa}
+@media (prefers-color-scheme:dark){body{color:#dfe7ee;background:#10161c}}`;
+
+const STYLE_HASH = createHash("sha256").update(STYLE).digest("base64");
+
+/** Nothing from elsewhere, nothing inline. */
+const DASHBOARD_CSP = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "worker-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const PLAIN_PAGE_CSP = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+
+function plainPage(title: string, text: string, refreshSeconds?: number): string {
+  const refresh =
+    refreshSeconds === undefined ? "" : `<meta http-equiv="refresh" content="${refreshSeconds}">`;
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">${refresh}<title>${title}</title><style>${STYLE}</style></head>
+<body><main><h1>${title}</h1><p>${text}</p></main></body></html>
+`;
+}
+
+/**
+ * The dashboard at `/`, as soon as it is built; until then a page that says so and loads itself again.
+ * `/demo/` leads to the demo, which has an origin of its own.
+ */
+export function registerPages(app: App, config: ResolvedConfig): void {
+  // Answers are sent by hand below: the folder may not exist yet.
+  void app.register(fastifyStatic, { root: config.dataDir, serve: false, logLevel: "silent" });
+
+  const demo = (_request: FastifyRequest, reply: FastifyReply) => {
+    if (config.demoUrl !== undefined) return reply.redirect(config.demoUrl, 302);
+    return page(reply, 404, plainPage("No demo here", "This coordinator was started without the demo."));
+  };
+  app.get("/demo", { schema: { hide: true } }, demo);
+  app.get("/demo/", { schema: { hide: true } }, demo);
+
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0]!;
+    const reading = request.method === "GET" || request.method === "HEAD";
+    if (!reading || path === "/v1" || path.startsWith("/v1/"))
+      throw failure("http/not-found", `http: ${request.method} ${path}: no such route`);
+    return sendSite(config.dashboardDir(), path, request, reply);
+  });
+}
+
+function sendSite(
+  folder: string | undefined,
+  path: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const wantsPage = (request.headers.accept ?? "").includes("text/html") || path === "/";
+  if (folder === undefined || !existsSync(join(folder, "index.html"))) {
+    if (!wantsPage) throw failure("http/not-found", `http: ${path}: the dashboard is not built yet`);
+    return page(
+      reply,
+      200,
+      plainPage(
+        "Building the dashboard",
+        "It takes some seconds on first use. This page loads itself again.",
+        1,
+      ),
+    );
+  }
+  const name = decodedName(path);
+  const isFile = name !== "" && name !== "index.html" && existsSync(join(folder, name));
+  if (!isFile && !wantsPage) throw failure("http/not-found", `http: ${path}: no such file`);
+  reply.headers({
+    "content-security-policy": DASHBOARD_CSP,
+    "cross-origin-opener-policy": "same-origin",
+    // Vite names what it puts into assets/ by content.
+    "cache-control":
+      isFile && name.startsWith("assets/") ? "public, max-age=31536000, immutable" : "no-cache",
+  });
+  // The client's own routes are paths without a file: they get the page. Nothing outside the folder is sent.
+  return reply.status(200).sendFile(isFile ? name : "index.html", folder, { cacheControl: false });
+}
+
+/** The file a path names within the site; empty when it names none that could be one. */
+function decodedName(path: string): string {
+  try {
+    const name = decodeURIComponent(path.slice(1));
+    return name.split(/[/\\]/).some((part) => part === "" || part.startsWith(".") || part.includes("\0"))
+      ? ""
+      : name;
+  } catch {
+    return "";
+  }
+}
+
+function page(reply: FastifyReply, status: number, html: string): FastifyReply {
+  return reply
+    .status(status)
+    .headers({ "content-security-policy": PLAIN_PAGE_CSP, "cache-control": "no-store" })
+    .type("text/html; charset=utf-8")
+    .send(html);
+}

@@ -1,0 +1,70 @@
+import type { Server } from "node:http";
+import type { DeviceId, Env, PopulationName } from "@tributary/core";
+import type { DevicesView } from "@tributary/protocol";
+import type { ResolvedConfig } from "./config.ts";
+import type { AccessPolicy } from "./http/access-policy.ts";
+import type { App } from "./http/app.ts";
+import type { BlobStore } from "./ports/blob-store.ts";
+import type { Bus } from "./ports/bus.ts";
+import type { MetadataStore } from "./ports/metadata-store.ts";
+import type { ReleaseChange, TargetRecord } from "./ports/records.ts";
+
+// The seams between the coordinator's rooms. The composition root (coordinator.ts) is the only place that knows them all.
+
+/** What every room is made of. */
+export interface RoomContext {
+  readonly config: ResolvedConfig;
+  readonly env: Env;
+  readonly store: MetadataStore;
+  readonly blobs: BlobStore;
+  readonly bus: Bus;
+  readonly access: AccessPolicy;
+}
+
+/** Targets that enter or leave the release. */
+export interface TargetChanges {
+  readonly put: readonly TargetRecord[];
+  readonly remove?: readonly string[];
+}
+
+/** Signs releases, one at a time. */
+export interface Releases {
+  /** The first root metadata: what apps pin. */
+  readonly root: Uint8Array<ArrayBuffer>;
+  /**
+   * Allocates the next numbers, signs in memory and hands the result to `commit`, which stores it (and all that belongs to it)
+   * in one transaction. The next release begins when `commit` has settled; when it throws, nothing has happened.
+   */
+  release<T>(changes: TargetChanges, commit: (change: ReleaseChange) => Promise<T>): Promise<T>;
+  /** Signs what is about to expire, from time to time. */
+  close(): Promise<void>;
+}
+
+/** Issues device certificates against tokens. */
+export interface Enrolment {
+  /** Adds `POST /v1/populations/:population/enrolments`. */
+  register(app: App): void;
+  mintToken(population: PopulationName): Promise<string>;
+  /** Raw Ed25519 public key (32 bytes) that certificates are verified with. */
+  readonly issuerPublicKey: Uint8Array<ArrayBuffer>;
+}
+
+/** Devices over WebSocket, `GET /v1/connect`. */
+export interface Gateway {
+  /** Takes over the server's upgrade requests. */
+  attach(server: Server): void;
+  counts(): DevicesView;
+  isConnected(device: DeviceId): boolean;
+  /** Refuses new connections, says goodbye and closes all within a second. */
+  close(): Promise<void>;
+}
+
+/** Drives the rounds of running tasks. */
+export interface Rounds {
+  /** Adds `PUT /v1/rounds/:roundId/updates/:digest`. */
+  register(app: App): void;
+  /** Abandons what a crash interrupted and starts the rounds of running tasks. */
+  start(): Promise<void>;
+  /** Stops all rounds; the one under way is abandoned unless it is committing. */
+  close(): Promise<void>;
+}
