@@ -410,6 +410,11 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "The device is busy with another round.",
   },
+  "federation/update-lost": {
+    status: 410,
+    retryable: false,
+    publicMessage: "The device no longer holds the update it announced.",
+  },
   "federation/plan-refused": {
     status: 422,
     retryable: false,

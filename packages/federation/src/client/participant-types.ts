@@ -1,0 +1,123 @@
+import type { Digest, ModelVersion, RoundId, TaskName } from "@tributary/core";
+import type { DeviceMessage, Offer, OutcomeResult, ServerMessage } from "@tributary/protocol";
+
+/** One device's part in one task. Times are milliseconds on the coordinator's clock (see `challenge.serverTimeMs`). */
+export interface ParticipantConfig {
+  readonly task: TaskName;
+  /** First delay before a failed upload is tried again; it doubles, up to `maxRetryDelayMs`. */
+  readonly retryDelayMs: number;
+  readonly maxRetryDelayMs: number;
+  /** How long after the training deadline an update waits to be asked for before it is discarded. */
+  readonly keepReadyMs: number;
+}
+
+export const PARTICIPANT_DEFAULTS = Object.freeze({
+  retryDelayMs: 500,
+  maxRetryDelayMs: 8_000,
+  keepReadyMs: 60_000,
+}) satisfies Omit<ParticipantConfig, "task">;
+
+/** A finished update, kept by the driver under its round until `discard-update`. */
+export interface LocalUpdate {
+  readonly numExamples: number;
+  /** SHA-256 of the upload body. */
+  readonly updateDigest: Digest;
+  readonly sizeBytes: number;
+  /** Coordinates of `trainingMetrics`; they travel in the body. */
+  readonly metrics: readonly number[];
+}
+
+/** What the device is doing for the task. */
+export type Activity =
+  | { readonly type: "idle" }
+  | { readonly type: "training"; readonly offer: Offer }
+  /** Trained; waiting to be asked. */
+  | { readonly type: "ready"; readonly offer: Offer; readonly update: LocalUpdate }
+  | {
+      readonly type: "uploading";
+      readonly offer: Offer;
+      readonly update: LocalUpdate;
+      readonly path: string;
+      readonly deadlineMs: number;
+      /** Failures so far. */
+      readonly failures: number;
+      /** When to try again; null: an upload is under way. */
+      readonly retryAt: number | null;
+    }
+  /** The coordinator has the update; waiting for the outcome. */
+  | { readonly type: "reported"; readonly offer: Offer; readonly update: LocalUpdate };
+
+export interface ParticipantState {
+  readonly connected: boolean;
+  readonly consent: { readonly granted: boolean; readonly examples: number };
+  /** Examples of the check-in that stands on this connection; null: none does. */
+  readonly checkedIn: number | null;
+  /** When to ask again after a `wait`. */
+  readonly checkInAt: number | null;
+  readonly activity: Activity;
+}
+
+export type ParticipantInput = { readonly now: number } & (
+  | { readonly type: "connected" }
+  | { readonly type: "disconnected" }
+  | { readonly type: "message"; readonly message: ServerMessage }
+  | ({ readonly type: "trained"; readonly roundId: RoundId } & LocalUpdate)
+  | { readonly type: "train-failed"; readonly roundId: RoundId; readonly code: string }
+  | { readonly type: "uploaded"; readonly roundId: RoundId }
+  | {
+      readonly type: "upload-failed";
+      readonly roundId: RoundId;
+      readonly code: string;
+      readonly retryable: boolean;
+    }
+  /** Consent given or withdrawn, or the number of examples changed. */
+  | { readonly type: "consent"; readonly granted: boolean; readonly examples: number }
+  | { readonly type: "tick" }
+);
+
+/** What the app hears. */
+export type ParticipantEvent =
+  | { readonly type: "checked-in"; readonly examples: number }
+  | {
+      readonly type: "offered";
+      readonly roundId: RoundId;
+      readonly round: number;
+      readonly baseVersion: ModelVersion;
+    }
+  | { readonly type: "trained"; readonly roundId: RoundId; readonly update: LocalUpdate }
+  | { readonly type: "reporting"; readonly roundId: RoundId }
+  | { readonly type: "uploaded"; readonly roundId: RoundId; readonly sizeBytes: number }
+  | {
+      readonly type: "outcome";
+      readonly roundId: RoundId;
+      readonly result: OutcomeResult;
+      readonly version?: ModelVersion;
+      readonly code?: string;
+    }
+  | { readonly type: "failed"; readonly roundId: RoundId; readonly code: string };
+
+/** What the driver has to do after a step, in this order. */
+export type ParticipantEffect =
+  | { readonly type: "send"; readonly message: DeviceMessage }
+  /** Download, check and train; answer `trained` or `train-failed`. */
+  | { readonly type: "train"; readonly offer: Offer }
+  | { readonly type: "cancel-training"; readonly roundId: RoundId }
+  /** PUT the kept update; answer `uploaded` or `upload-failed`. */
+  | {
+      readonly type: "upload";
+      readonly roundId: RoundId;
+      readonly path: string;
+      readonly digest: Digest;
+      readonly deadlineMs: number;
+    }
+  | { readonly type: "cancel-upload"; readonly roundId: RoundId }
+  /** The kept update is not needed any more. */
+  | { readonly type: "discard-update"; readonly roundId: RoundId }
+  /** Give a `tick` at this time. The newest replaces the ones before. */
+  | { readonly type: "wake-at"; readonly at: number }
+  | { readonly type: "notify"; readonly event: ParticipantEvent };
+
+export interface ParticipantStep {
+  readonly state: ParticipantState;
+  readonly effects: readonly ParticipantEffect[];
+}

@@ -1,0 +1,35 @@
+export { DeviceTable } from "./device-table.ts";
+export { initialParticipant, stepParticipant } from "./client/participant.ts";
+export {
+  PARTICIPANT_DEFAULTS,
+  type Activity,
+  type LocalUpdate,
+  type ParticipantConfig,
+  type ParticipantEffect,
+  type ParticipantEvent,
+  type ParticipantInput,
+  type ParticipantState,
+  type ParticipantStep,
+} from "./client/participant-types.ts";
+export {
+  initialRound,
+  invitationOf,
+  roundCounts,
+  roundDeadline,
+  roundEnded,
+  stepRound,
+  type Invitation,
+} from "./server/round.ts";
+export type {
+  Participant,
+  ParticipantStage,
+  RoundConfig,
+  RoundCounts,
+  RoundEffect,
+  RoundInput,
+  RoundState,
+  RoundStep,
+  TargetReference,
+  UpdateClaim,
+} from "./server/round-types.ts";
+export { createCheckInQueue, type CheckIn, type CheckInQueue } from "./server/selection.ts";
