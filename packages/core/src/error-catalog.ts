@@ -719,6 +719,30 @@ export const ERROR_CATALOG = {
     publicMessage: "The data directory cannot be used.",
     advice: "Check --data-dir, its permissions and the free space.",
   },
+  "coordinator/key-missing": {
+    status: 500,
+    retryable: false,
+    publicMessage: "A key of the coordinator is missing.",
+    advice: "Put the key file back from its backup; a new one would not be in the signed root.",
+  },
+  "coordinator/key-insecure": {
+    status: 500,
+    retryable: false,
+    publicMessage: "A key file of the coordinator can be read by others.",
+    advice: "Run chmod 600 on the file and chmod 700 on its folder; if others had access, rotate the key.",
+  },
+  "coordinator/key-corrupt": {
+    status: 500,
+    retryable: false,
+    publicMessage: "A key file of the coordinator is damaged.",
+    advice: "Put the key file back from its backup.",
+  },
+  "coordinator/key-mismatch": {
+    status: 500,
+    retryable: false,
+    publicMessage: "A key of the coordinator is not the one its signed root names.",
+    advice: "The database and the keys folder belong together; restore both from the same backup.",
+  },
   "coordinator/unknown-model": { status: 404, retryable: false, publicMessage: "There is no such model." },
   "coordinator/unknown-version": {
     status: 404,

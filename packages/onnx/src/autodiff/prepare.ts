@@ -1,0 +1,174 @@
+import { failure } from "@tributary/core";
+import { decodeModel } from "../ir/decode.ts";
+import type { ShapeTable } from "../ir/fact.ts";
+import { shapeText, staticShape } from "../ir/fact.ts";
+import { constantsToInitializers, foldShapeValues } from "../ir/fold-constants.ts";
+import { RESERVED_PREFIX } from "../ir/graph-builder.ts";
+import { eliminateDeadCode, sortNodes } from "../ir/graph-order.ts";
+import type { Graph, Model, Node, ValueInfo } from "../ir/model.ts";
+import type { Trainable } from "../ir/parameters.ts";
+import { trainableInitializers } from "../ir/parameters.ts";
+import { inferShapes } from "../ir/shapes.ts";
+import { int64Tensor, integerValues } from "../ir/tensor-value.ts";
+import { opsetOf, upgradeModel } from "../ir/upgrade.ts";
+
+/** A classifier brought into the one form that training and evaluation graphs are built from. */
+export interface PreparedModel {
+  readonly opset: number;
+  readonly irVersion: number;
+  /** Sorted, static, without what only made the softmax head. Parameters are still initializers. */
+  readonly graph: Graph;
+  readonly facts: ShapeTable;
+  readonly features: { readonly name: string; readonly shape: readonly number[] };
+  /** The value before the softmax, [batchSize, classes]. */
+  readonly logits: string;
+  readonly classes: number;
+  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}
+
+const NEWEST_IR = 10;
+
+/** Largest batch a graph is built for. */
+export const MAX_BATCH_SIZE = 65_536;
+
+/** Reads a model and fixes its batch size. Errors: any `onnx/*`. */
+export function prepareModel(
+  bytes: Uint8Array,
+  options: { readonly batchSize: number; readonly trainable?: Trainable | undefined },
+): PreparedModel {
+  const { batchSize, trainable = "all" } = options;
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
+    throw new RangeError(`batchSize must be an integer from 1 to ${MAX_BATCH_SIZE}, got ${batchSize}`);
+  }
+  const decoded = decodeModel(bytes);
+  checkNames(decoded.graph);
+  const sorted = withGraph(decoded, { ...decoded.graph, nodes: sortNodes(decoded.graph) });
+  const parameters = trainableInitializers(sorted, trainable);
+  if (parameters.length === 0) {
+    throw failure("onnx/nothing-trainable", "onnx: no float32 parameters; are the weights in the file?");
+  }
+  const input = onlyInput(sorted.graph);
+  const upgraded = upgradeModel(sorted);
+  const constant = withGraph(upgraded, constantsToInitializers(upgraded.graph));
+  const shape = batchedShape(input, batchSize);
+  const rebatched = withGraph(constant, rebatch(constant, input, batchSize));
+  const inputs = { [input.name]: shape };
+  const folded = withGraph(rebatched, foldShapeValues(rebatched.graph, inferShapes(rebatched, inputs)));
+  const facts = inferShapes(folded, inputs);
+  const { logits, classes } = findLogits(folded.graph, facts, batchSize);
+  const graph = eliminateDeadCode({
+    ...folded.graph,
+    outputs: [{ name: logits, elementType: "float32", shape: [batchSize, classes] }],
+  });
+  return {
+    opset: opsetOf(folded),
+    irVersion: Math.min(Math.max(decoded.irVersion, 8), NEWEST_IR),
+    graph,
+    facts,
+    features: { name: input.name, shape },
+    logits,
+    classes,
+    parameters: parameters.map(({ name, dims }) => ({ name, shape: dims })),
+  };
+}
+
+function withGraph(model: Model, graph: Graph): Model {
+  return { ...model, graph };
+}
+
+function checkNames(graph: Graph): void {
+  const seen = new Set<string>();
+  for (const { name } of graph.initializers) {
+    if (seen.has(name)) throw failure("onnx/invalid-model", `onnx: two initializers are called "${name}"`);
+    seen.add(name);
+  }
+  const names = [
+    ...graph.inputs.map(({ name }) => name),
+    ...seen,
+    ...graph.nodes.flatMap(({ outputs, name }) => [...outputs, name]),
+  ];
+  const reserved = names.find((name) => name.startsWith(RESERVED_PREFIX));
+  if (reserved !== undefined) {
+    throw failure(
+      "onnx/invalid-model",
+      `onnx: "${reserved}" begins with ${RESERVED_PREFIX}, which is kept for what is added; is this a training graph already?`,
+    );
+  }
+}
+
+/** Files of IR version 3 list initializers among the inputs; what remains must be one float tensor. */
+function onlyInput(graph: Graph): ValueInfo {
+  const constants = new Set(graph.initializers.map(({ name }) => name));
+  const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
+  const [input] = inputs;
+  if (input === undefined || inputs.length > 1 || input.elementType !== "float32") {
+    const listed = inputs.map(({ name, elementType }) => `"${name}" (${elementType})`).join(", ");
+    throw failure(
+      "onnx/unsupported-graph",
+      `onnx: one float32 input expected, got ${inputs.length === 0 ? "none" : listed}`,
+    );
+  }
+  return input;
+}
+
+function batchedShape(input: ValueInfo, batchSize: number): readonly number[] {
+  const [, ...rest] = input.shape ?? [];
+  if (
+    input.shape === undefined ||
+    input.shape.length === 0 ||
+    !rest.every((dim) => typeof dim === "number")
+  ) {
+    throw failure(
+      "onnx/unknown-shape",
+      `onnx: input "${input.name}" has the shape ${shapeText(input.shape)}; only the first axis, the batch, may be dynamic`,
+    );
+  }
+  return [batchSize, ...(rest as number[])];
+}
+
+/**
+ * Models exported with a fixed batch carry it in the targets of their Reshapes. Where the declared
+ * shapes agree with that, the entry becomes -1.
+ */
+function rebatch(model: Model, input: ValueInfo, batchSize: number): Graph {
+  const { graph } = model;
+  const before = input.shape?.[0];
+  if (typeof before !== "number" || before === batchSize) return graph;
+  const facts = inferShapes(model);
+  const constants = new Map(graph.initializers.map((tensor) => [tensor.name, tensor]));
+  const added: Graph["initializers"][number][] = [];
+  const nodes = graph.nodes.map((node): Node => {
+    const target = node.opType === "Reshape" ? constants.get(node.inputs[1] ?? "") : undefined;
+    const values = target && integerValues(target);
+    const from = facts.get(node.inputs[0] ?? "")?.shape?.[0];
+    if (values?.[0] !== before || from !== before || values.includes(-1)) return node;
+    // A constant that is reshaped (a weight) has no batch.
+    if (constants.has(node.inputs[0] ?? "")) return node;
+    const name = `${RESERVED_PREFIX}rebatch.${added.length}`;
+    added.push(int64Tensor(name, [values.length], [-1, ...values.slice(1)]));
+    return { ...node, inputs: [node.inputs[0]!, name] };
+  });
+  return { ...graph, nodes, initializers: [...graph.initializers, ...added] };
+}
+
+/** From the first output of shape [batch, classes] back through the softmax, whose loss is fused. */
+function findLogits(graph: Graph, facts: ShapeTable, batchSize: number): { logits: string; classes: number } {
+  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  for (const output of graph.outputs) {
+    const shape = staticShape(facts.get(output.name));
+    if (shape?.length !== 2 || shape[0] !== batchSize) continue;
+    let logits = output.name;
+    for (;;) {
+      const maker = makers.get(logits);
+      const head = ["Softmax", "LogSoftmax", "Identity"];
+      if (maker === undefined || maker.domain !== "" || !head.includes(maker.opType)) break;
+      logits = maker.inputs[0]!;
+    }
+    return { logits, classes: shape[1]! };
+  }
+  const outputs = graph.outputs.map(({ name }) => `"${name}" ${shapeText(facts.get(name)?.shape)}`);
+  throw failure(
+    "onnx/unsupported-graph",
+    `onnx: no output of shape [${batchSize},classes] to put a loss on, there is ${outputs.join(", ")}`,
+  );
+}

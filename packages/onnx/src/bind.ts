@@ -1,0 +1,90 @@
+import { concatBytes, failure } from "@tributary/core";
+import type { ParameterSet } from "@tributary/tensor";
+import { parameterView } from "@tributary/tensor";
+import { PARAMETERS_KEY, readParameterList } from "./parameter-list.ts";
+import { readMessage, writeMessage } from "./proto/message.ts";
+import { EntrySpec, TensorSpec } from "./proto/onnx-messages.ts";
+import { WIRE, WireReader } from "./proto/wire-reader.ts";
+import { WireWriter } from "./proto/wire-writer.ts";
+
+// Field numbers of ModelProto and GraphProto.
+const MODEL_GRAPH = 7;
+const MODEL_METADATA = 14;
+const GRAPH_INITIALIZER = 5;
+
+/**
+ * Puts parameters back into a graph made by splitWeights: a complete ONNX file. Works on the bytes, so
+ * that pages need no model decoder. Errors: `tensor/schema-mismatch` where the parameters are not the
+ * graph's, `onnx/invalid-model`, `onnx/truncated`.
+ */
+export function bindWeights(graph: Uint8Array, parameters: ParameterSet): Uint8Array<ArrayBuffer> {
+  const { fieldStart, body, metadata } = scanModel(graph);
+  checkSchema(metadata, parameters);
+  const added = new WireWriter(parameters.values.byteLength + 1024);
+  for (const { name, shape } of parameters.schema) {
+    const values = parameterView(parameters, name);
+    const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const tensor = writeMessage(TensorSpec, { dims: [...shape], dataType: 1, name, rawData });
+    added.bytesField(GRAPH_INITIALIZER, tensor);
+  }
+  const initializers = added.view();
+  const head = new WireWriter(16);
+  head.tag(MODEL_GRAPH, WIRE.bytes);
+  head.varint(body.length + initializers.length);
+  const end = body.byteOffset - graph.byteOffset + body.length;
+  return concatBytes(graph.subarray(0, fieldStart), head.view(), body, initializers, graph.subarray(end));
+}
+
+interface ModelScan {
+  /** Where the graph field's tag begins. */
+  readonly fieldStart: number;
+  readonly body: Uint8Array;
+  /** Value of the parameter list, if there is one. */
+  readonly metadata: string | undefined;
+}
+
+function scanModel(bytes: Uint8Array): ModelScan {
+  const reader = new WireReader(bytes);
+  let fieldStart = -1;
+  let body: Uint8Array | undefined;
+  let metadata: string | undefined;
+  while (!reader.done) {
+    const start = reader.position;
+    const { number, wireType } = reader.tag();
+    if (number === MODEL_GRAPH && wireType === WIRE.bytes) {
+      if (body !== undefined) throw failure("onnx/invalid-model", "onnx: two graphs in one file");
+      fieldStart = start;
+      body = reader.payload();
+    } else if (number === MODEL_METADATA && wireType === WIRE.bytes) {
+      const { key, value } = readMessage(EntrySpec, reader.payload());
+      if (key === PARAMETERS_KEY) metadata = value;
+    } else {
+      reader.skip(wireType);
+    }
+  }
+  if (body === undefined) throw failure("onnx/invalid-model", "onnx: no graph in the file");
+  return { fieldStart, body, metadata };
+}
+
+function checkSchema(metadata: string | undefined, { schema }: ParameterSet): void {
+  if (metadata === undefined) {
+    throw failure(
+      "onnx/invalid-model",
+      `onnx: no ${PARAMETERS_KEY} in the metadata; only graphs made by splitWeights take parameters`,
+    );
+  }
+  const expected = readParameterList(metadata);
+  const text = (name: string, shape: readonly number[]): string => `${name} [${shape.join(",")}]`;
+  const count = Math.max(expected.length, schema.length);
+  for (let i = 0; i < count; i += 1) {
+    const [want, got] = [expected[i], schema[i]];
+    const wantText = want === undefined ? "none" : text(want.name, want.shape);
+    const gotText = got === undefined ? "none" : text(got.name, got.shape);
+    if (wantText !== gotText) {
+      throw failure(
+        "tensor/schema-mismatch",
+        `onnx: parameter ${i} of the graph is ${wantText}, got ${gotText}`,
+      );
+    }
+  }
+}

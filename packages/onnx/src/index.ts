@@ -1,0 +1,37 @@
+export { buildEvaluationGraph, buildTrainingGraph } from "./autodiff/training-graph.ts";
+export type {
+  EvaluationGraph,
+  EvaluationGraphOptions,
+  EvaluationGraphSpec,
+  GraphPort,
+  TrainedParameter,
+  TrainingGraph,
+  TrainingGraphOptions,
+  TrainingGraphSpec,
+} from "./autodiff/training-graph.ts";
+export type { GraphTarget } from "./autodiff/rule.ts";
+export type { LossName } from "./autodiff/loss.ts";
+export type { OptimizerName } from "./autodiff/optimizer.ts";
+export type { DifferentiableOp } from "./autodiff/rules/index.ts";
+export { bindWeights } from "./bind.ts";
+export { decodeModel } from "./ir/decode.ts";
+export { encodeModel } from "./ir/encode.ts";
+export type { ElementType } from "./ir/element-type.ts";
+export type { Fact, ShapeTable } from "./ir/fact.ts";
+export type {
+  Attribute,
+  Dim,
+  Graph,
+  MetadataEntry,
+  Model,
+  Node,
+  OpsetImport,
+  TensorValue,
+  ValueInfo,
+} from "./ir/model.ts";
+export type { Trainable } from "./ir/parameters.ts";
+export { inferShapes } from "./ir/shapes.ts";
+export { build2nn, buildDigitsCnn, buildFedAvgCnn, buildLinear } from "./models/digit-models.ts";
+export type { ModelOptions } from "./models/pytorch-layers.ts";
+export { PROTO_LIMITS, type ProtoLimits } from "./proto/message.ts";
+export { splitWeights, type SplitModel } from "./split-weights.ts";

@@ -1,0 +1,137 @@
+import { failure } from "@tributary/core";
+import type { ProtoLimits } from "../proto/message.ts";
+import { readMessage } from "../proto/message.ts";
+import type { AttributeProto, GraphProto, NodeProto, ValueInfoProto } from "../proto/onnx-messages.ts";
+import { ModelSpec } from "../proto/onnx-messages.ts";
+import { elementTypeOf } from "./element-type.ts";
+import type { Attribute, Graph, Model, Node, ValueInfo } from "./model.ts";
+import { kept, tensorFromProto } from "./tensor-value.ts";
+
+/**
+ * Reads an ONNX file. Constants are views on `bytes`; nothing of them is copied.
+ * Errors: `onnx/truncated`, `onnx/invalid-model`, `onnx/too-large`, `onnx/external-data`.
+ */
+export function decodeModel(bytes: Uint8Array, limits?: ProtoLimits): Model {
+  const proto = readMessage(ModelSpec, bytes, limits);
+  if (proto.graph === undefined) {
+    throw failure("onnx/invalid-model", "onnx: no graph in the file; is this an ONNX model?");
+  }
+  return {
+    irVersion: proto.irVersion ?? 0,
+    producerName: proto.producerName ?? "",
+    producerVersion: proto.producerVersion ?? "",
+    domain: proto.domain ?? "",
+    modelVersion: proto.modelVersion ?? 0,
+    opsetImports: (proto.opsetImports ?? []).map(({ domain, version }) => ({
+      domain: defaultDomain(domain),
+      version: version ?? 0,
+    })),
+    metadata: (proto.metadata ?? []).map(({ key, value }) => ({
+      key: key ?? "",
+      value: value ?? "",
+    })),
+    graph: graphFromProto(proto.graph),
+    ...kept(proto),
+  };
+}
+
+function graphFromProto(proto: GraphProto): Graph {
+  return {
+    name: proto.name ?? "",
+    nodes: (proto.nodes ?? []).map(nodeFromProto),
+    initializers: (proto.initializers ?? []).map(tensorFromProto),
+    inputs: (proto.inputs ?? []).map(valueInfoFromProto),
+    outputs: (proto.outputs ?? []).map(valueInfoFromProto),
+    valueInfo: (proto.valueInfo ?? []).map(valueInfoFromProto),
+    ...kept(proto),
+  };
+}
+
+function nodeFromProto(proto: NodeProto): Node {
+  const opType = proto.opType ?? "";
+  const attributes = new Map<string, Attribute>();
+  for (const attribute of proto.attributes ?? []) {
+    const name = attribute.name ?? "";
+    if (name === "" || attributes.has(name)) {
+      throw failure(
+        "onnx/invalid-model",
+        `onnx: ${opType} "${proto.name ?? ""}" has a nameless or repeated attribute "${name}"`,
+      );
+    }
+    attributes.set(name, attributeFromProto(attribute));
+  }
+  return {
+    name: proto.name ?? "",
+    opType,
+    domain: defaultDomain(proto.domain),
+    inputs: proto.inputs ?? [],
+    outputs: proto.outputs ?? [],
+    attributes,
+    ...kept(proto),
+  };
+}
+
+function attributeFromProto(proto: AttributeProto): Attribute {
+  const rest = kept(proto);
+  const type = proto.type ?? impliedType(proto);
+  switch (type) {
+    case 1:
+      return { type: "float", value: proto.f ?? 0, ...rest };
+    case 2:
+      return { type: "int", value: proto.i ?? 0n, ...rest };
+    case 3:
+      return { type: "string", value: proto.s ?? new Uint8Array(0), ...rest };
+    case 4:
+      if (proto.t !== undefined) return { type: "tensor", value: tensorFromProto(proto.t), ...rest };
+      break;
+    case 5:
+      if (proto.g !== undefined) return { type: "graph", value: graphFromProto(proto.g), ...rest };
+      break;
+    case 6:
+      return { type: "floats", value: proto.floats ?? [], ...rest };
+    case 7:
+      return { type: "ints", value: proto.ints ?? [], ...rest };
+    case 8:
+      return { type: "strings", value: proto.strings ?? [], ...rest };
+    case 9:
+      return { type: "tensors", value: (proto.tensors ?? []).map(tensorFromProto), ...rest };
+    case 10:
+      return { type: "graphs", value: (proto.graphs ?? []).map(graphFromProto), ...rest };
+    default:
+      break;
+  }
+  return { type: "other", value: type, ...rest };
+}
+
+/** Files of IR version 1 carry no attribute type: the field that is there tells it. */
+function impliedType(proto: AttributeProto): number {
+  if (proto.f !== undefined) return 1;
+  if (proto.i !== undefined) return 2;
+  if (proto.s !== undefined) return 3;
+  if (proto.t !== undefined) return 4;
+  if (proto.g !== undefined) return 5;
+  if (proto.floats !== undefined) return 6;
+  if (proto.ints !== undefined) return 7;
+  if (proto.strings !== undefined) return 8;
+  if (proto.tensors !== undefined) return 9;
+  return proto.graphs === undefined ? 0 : 10;
+}
+
+function valueInfoFromProto(proto: ValueInfoProto): ValueInfo {
+  const name = proto.name ?? "";
+  const tensor = proto.type?.tensorType;
+  if (tensor === undefined) {
+    const other = proto.type === undefined ? {} : { otherType: proto.type };
+    return { name, elementType: "undefined", shape: undefined, ...other, ...kept(proto) };
+  }
+  return {
+    name,
+    elementType: elementTypeOf(tensor.elementType ?? 0, `value "${name}"`),
+    shape: tensor.shape && (tensor.shape.dims ?? []).map(({ value, param }) => value ?? param ?? ""),
+    ...kept(proto),
+  };
+}
+
+function defaultDomain(domain: string | undefined): string {
+  return domain === undefined || domain === "ai.onnx" ? "" : domain;
+}

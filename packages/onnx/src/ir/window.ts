@@ -1,0 +1,78 @@
+import { failure } from "@tributary/core";
+import { intAttribute, intsAttribute, nodeLabel, textAttribute } from "./attributes.ts";
+import type { Dim, Node } from "./model.ts";
+
+/** The sliding window of a convolution or pooling, everything per spatial axis. */
+export interface Window {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly padsBegin: readonly number[];
+  readonly padsEnd: readonly number[];
+  readonly ceilMode: boolean;
+}
+
+/** Reads kernel_shape, strides, dilations, pads or auto_pad; `spatial` is needed for SAME_*. */
+export function windowOf(node: Node, kernel: readonly number[], spatial: readonly Dim[]): Window {
+  const rank = kernel.length;
+  const list = (name: string, fallback: number): number[] => {
+    const values = intsAttribute(node, name) ?? Array.from({ length: rank }, () => fallback);
+    if (values.length !== rank || values.some((value) => value < fallback)) {
+      throw failure(
+        "onnx/shape-mismatch",
+        `onnx: ${nodeLabel(node)}: ${name} [${values.join(",")}] does not fit ${rank} spatial axes`,
+      );
+    }
+    return values;
+  };
+  const strides = list("strides", 1);
+  const dilations = list("dilations", 1);
+  const pads = intsAttribute(node, "pads") ?? Array.from({ length: 2 * rank }, () => 0);
+  if (pads.length !== 2 * rank) {
+    throw failure(
+      "onnx/shape-mismatch",
+      `onnx: ${nodeLabel(node)}: pads has ${pads.length} entries, expected ${2 * rank}`,
+    );
+  }
+  let padsBegin = pads.slice(0, rank);
+  let padsEnd = pads.slice(rank);
+  const autoPad = textAttribute(node, "auto_pad", "NOTSET");
+  if (autoPad === "SAME_UPPER" || autoPad === "SAME_LOWER") {
+    const totals = spatial.map((size, i) => {
+      if (typeof size !== "number") {
+        throw failure("onnx/unknown-shape", `onnx: ${nodeLabel(node)}: ${autoPad} of an unknown size`);
+      }
+      const out = Math.ceil(size / strides[i]!);
+      return Math.max(0, (out - 1) * strides[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - size);
+    });
+    const less = totals.map((total) => Math.floor(total / 2));
+    const more = totals.map((total) => Math.ceil(total / 2));
+    [padsBegin, padsEnd] = autoPad === "SAME_UPPER" ? [less, more] : [more, less];
+  } else if (autoPad === "VALID") {
+    padsBegin = padsBegin.map(() => 0);
+    padsEnd = padsEnd.map(() => 0);
+  }
+  const ceilMode = intAttribute(node, "ceil_mode", 0) !== 0;
+  return { kernel, strides, dilations, padsBegin, padsEnd, ceilMode };
+}
+
+/** Output sizes of a sliding window. */
+export function windowOutput(node: Node, window: Window, spatial: readonly Dim[]): Dim[] {
+  return spatial.map((size, i) => {
+    if (typeof size !== "number") return "";
+    const begin = window.padsBegin[i]!;
+    const stride = window.strides[i]!;
+    const span = (window.kernel[i]! - 1) * window.dilations[i]! + 1;
+    const room = size + begin + window.padsEnd[i]! - span;
+    let out = (window.ceilMode ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1;
+    // A window that would start in the padding behind the data is dropped.
+    if (window.ceilMode && (out - 1) * stride >= size + begin) out -= 1;
+    if (room < 0) {
+      throw failure(
+        "onnx/shape-mismatch",
+        `onnx: ${nodeLabel(node)}: a window of ${span} does not fit ${size} with its pads`,
+      );
+    }
+    return out;
+  });
+}

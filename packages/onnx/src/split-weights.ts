@@ -1,0 +1,45 @@
+import type { ParameterSet } from "@tributary/tensor";
+import { parameterSet } from "@tributary/tensor";
+import { decodeModel } from "./ir/decode.ts";
+import { encodeModel } from "./ir/encode.ts";
+import type { Trainable } from "./ir/parameters.ts";
+import { trainableInitializers } from "./ir/parameters.ts";
+import { floatValues } from "./ir/tensor-value.ts";
+import { PARAMETERS_KEY, writeParameterList } from "./parameter-list.ts";
+
+export interface SplitModel {
+  /** The model without its parameters; not a complete ONNX file until they are bound again. */
+  readonly graph: Uint8Array<ArrayBuffer>;
+  /** In canonical (file) order. */
+  readonly parameters: ParameterSet;
+}
+
+/**
+ * Takes the trainable parameters out of a model, so that a new version only brings new weights.
+ * {@link bindWeights} is the inverse. Errors: `onnx/nothing-trainable` and those of decodeModel.
+ */
+export function splitWeights(model: Uint8Array, trainable?: Trainable): SplitModel {
+  const decoded = decodeModel(model);
+  const tensors = trainableInitializers(decoded, trainable);
+  const schema = tensors.map(({ name, dims }) => ({ name, shape: [...dims] }));
+  const parameters = parameterSet(schema);
+  let offset = 0;
+  for (const tensor of tensors) {
+    const values = floatValues(tensor);
+    parameters.values.set(values, offset);
+    offset += values.length;
+  }
+  const taken = new Set(tensors.map(({ name }) => name));
+  const graph = encodeModel({
+    ...decoded,
+    metadata: [
+      ...decoded.metadata.filter(({ key }) => key !== PARAMETERS_KEY),
+      { key: PARAMETERS_KEY, value: writeParameterList(schema) },
+    ],
+    graph: {
+      ...decoded.graph,
+      initializers: decoded.graph.initializers.filter(({ name }) => !taken.has(name)),
+    },
+  });
+  return { graph, parameters };
+}

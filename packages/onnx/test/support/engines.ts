@@ -1,0 +1,48 @@
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type * as OrtCommon from "onnxruntime-node";
+
+type Ort = typeof OrtCommon;
+export type OrtTensor = OrtCommon.Tensor;
+export type Feeds = Record<string, OrtTensor>;
+
+/** An onnxruntime under test; one thread, so that figures and bits do not depend on the machine. */
+export interface TestEngine {
+  readonly name: "ort-node" | "ort-wasm";
+  readonly Tensor: Ort["Tensor"];
+  load(model: Uint8Array): Promise<OrtCommon.InferenceSession>;
+}
+
+const SESSION_OPTIONS = { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 } as const;
+
+export async function ortNode(): Promise<TestEngine> {
+  const ort = await import("onnxruntime-node");
+  return {
+    name: "ort-node",
+    Tensor: ort.Tensor,
+    load: (model) => ort.InferenceSession.create(model, SESSION_OPTIONS),
+  };
+}
+
+export async function ortWasm(): Promise<TestEngine> {
+  const ort = (await import("onnxruntime-web/wasm")) as unknown as Ort;
+  const main = createRequire(import.meta.url).resolve("onnxruntime-web/wasm");
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = pathToFileURL(join(dirname(main), "/")).href;
+  return {
+    name: "ort-wasm",
+    Tensor: ort.Tensor,
+    load: (model) => ort.InferenceSession.create(model, SESSION_OPTIONS),
+  };
+}
+
+export const ENGINES = [
+  ["ort-node", ortNode],
+  ["ort-wasm", ortWasm],
+] as const;
+
+export function floatsOf(tensor: OrtTensor | undefined): Float32Array {
+  if (!(tensor?.data instanceof Float32Array)) throw new Error(`float32 expected, got ${tensor?.type}`);
+  return tensor.data;
+}
