@@ -415,6 +415,7 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The device no longer holds the update it announced.",
   },
+  "federation/cancelled": { status: 409, retryable: false, publicMessage: "The work is not needed any more." },
   "federation/plan-refused": {
     status: 422,
     retryable: false,
