@@ -22,8 +22,8 @@ export interface DevicePorts {
   readonly engines: EngineProvider;
   readonly openSocket: OpenSocket;
   readonly fetch: typeof fetch;
-  /** Asks the app for an enrolment token. */
-  readonly token: () => Promise<string>;
+  /** Asks the app for an enrolment token. Without it: inference only, new versions are looked for by polling. */
+  readonly token?: (() => Promise<string>) | undefined;
 }
 
 /** A model that is being opened or is open, by name and channel. */

@@ -44,7 +44,7 @@ export function createFileIdentity(path: string): IdentityStore {
 }
 
 async function importIdentity(document: IdentityDocument): Promise<StoredIdentity> {
-  if (document.formatVersion !== 1) throw new RangeError(`formatVersion ${document.formatVersion}`);
+  if (document.formatVersion !== 1) throw new RangeError(`formatVersion ${String(document.formatVersion)}`);
   const [privateKey, publicKey] = await Promise.all([
     crypto.subtle.importKey("pkcs8", decodeBase64url(document.privateKey), "Ed25519", false, ["sign"]),
     crypto.subtle.importKey("raw", decodeBase64url(document.publicKey), "Ed25519", true, ["verify"]),

@@ -40,7 +40,7 @@ export interface UploadRequest {
   readonly certificate: string;
   /** base64url */
   readonly proof: string;
-  /** On the device's clock: no try begins after it. */
+  /** On the device's clock: broken off then. */
   readonly untilMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,6 +55,7 @@ export interface HttpTransport {
   /** One try at the rest of a blob, by range where something is there already. */
   blob(request: BlobRequest): AsyncGenerator<BlobChunk>;
   enrol(population: string, request: EnrolmentRequest, signal?: AbortSignal): Promise<EnrolmentResponse>;
+  /** One try; when to try again is the participant's decision. */
   upload(request: UploadRequest): Promise<void>;
   readonly bytesUp: number;
   readonly bytesDown: number;
@@ -162,25 +163,23 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
       ),
 
     upload: ({ path, body, certificate, proof, untilMs, signal }) =>
-      withRetries({ env, signal, untilMs, attempts: 8 }, () =>
-        limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
-          const response = await request(path, {
-            method: "PUT",
-            headers: {
-              "Content-Type": "application/octet-stream",
-              Authorization: `${CERTIFICATE_SCHEME} ${certificate}`,
-              [PROOF_HEADER]: proof,
-            },
-            // A redirect must not carry the proof elsewhere.
-            redirect: "error",
-            body,
-            signal: limit,
-          });
-          bytesUp += body.length;
-          if (!response.ok) throw await errorOf(response, env.clock);
-          await response.body?.cancel();
-        }),
-      ),
+      limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
+        const response = await request(path, {
+          method: "PUT",
+          headers: {
+            "Content-Type": "application/octet-stream",
+            Authorization: `${CERTIFICATE_SCHEME} ${certificate}`,
+            [PROOF_HEADER]: proof,
+          },
+          // A redirect must not carry the proof elsewhere.
+          redirect: "error",
+          body,
+          signal: limit,
+        });
+        bytesUp += body.length;
+        if (!response.ok) throw await errorOf(response, env.clock);
+        await response.body?.cancel();
+      }),
 
     get bytesUp() {
       return bytesUp;

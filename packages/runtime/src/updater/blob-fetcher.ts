@@ -20,7 +20,7 @@ export interface BlobFetcher {
   /** Verified bytes of the cache, without network. A damaged copy is removed and counts as missing. */
   cached(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Removes what is not among these. */
-  prune(keep: ReadonlySet<Digest>): Promise<void>;
+  prune(keep: ReadonlySet<string>): Promise<void>;
 }
 
 export interface BlobFetcherOptions {

@@ -129,4 +129,3 @@ function asRemembered(value: unknown): RememberedChoice | undefined {
     typeof medianMs === "object";
   return complete ? (value as RememberedChoice) : undefined;
 }
-

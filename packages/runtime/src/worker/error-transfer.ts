@@ -15,7 +15,12 @@ export type PlainError =
       readonly stack: string | undefined;
     }
   | { readonly kind: "dom"; readonly name: string; readonly message: string }
-  | { readonly kind: "error"; readonly name: string; readonly message: string; readonly stack: string | undefined }
+  | {
+      readonly kind: "error";
+      readonly name: string;
+      readonly message: string;
+      readonly stack: string | undefined;
+    }
   | { readonly kind: "value"; readonly value: unknown };
 
 const BUILT_IN = { RangeError, TypeError, SyntaxError, Error } as const;

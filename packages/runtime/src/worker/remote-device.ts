@@ -83,7 +83,11 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     channel.port1.start();
     ended.signal.addEventListener("abort", () => channel.port1.close());
     const askToken = proxy(() => settle(token));
-    const started: Promise<Settled<void>> = host.start(start, transfer(channel.port2, [channel.port2]), askToken);
+    const started: Promise<Settled<void>> = host.start(
+      start,
+      transfer(channel.port2, [channel.port2]),
+      askToken,
+    );
     const begun: Life = { worker, host, ended, ready: abortable(restore(started), ended.signal) };
     let alive = false;
     worker.addEventListener("error", (event) => {
@@ -113,7 +117,10 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   const watch = (watched: Life): void => {
     locks
       .request(start.lifeLock, { signal: watched.ended.signal }, async () => {
-        lose(watched, failure("runtime/worker-lost", "runtime: the worker ended unexpectedly; it is started again"));
+        lose(
+          watched,
+          failure("runtime/worker-lost", "runtime: the worker ended unexpectedly; it is started again"),
+        );
       })
       .catch(() => undefined); // ended by ourselves
   };

@@ -22,7 +22,8 @@ export function electTrainer(device: Device, options: ElectionOptions): Device {
 
   const report = (error: unknown): void => {
     const { code, message, retryable } = toFailure(error);
-    for (const listener of listeners) listener({ type: "problem", at: clock.now(), code, message, retryable });
+    for (const listener of listeners)
+      listener({ type: "problem", at: clock.now(), code, message, retryable });
   };
 
   /** Holds the lock from its turn until withdrawn. `settled`: takes part, or waits in line, or failed. */
@@ -53,7 +54,12 @@ export function electTrainer(device: Device, options: ElectionOptions): Device {
       });
       if (served) return;
       settle();
-      report(failure("runtime/locked", "runtime: another tab of this site takes part; this one waits for its turn"));
+      report(
+        failure(
+          "runtime/locked",
+          "runtime: another tab of this site takes part; this one waits for its turn",
+        ),
+      );
       try {
         await locks.request(name, { signal: waiting.signal }, serve);
       } catch (error) {

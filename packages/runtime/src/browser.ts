@@ -1,0 +1,113 @@
+/** The device runtime in a browser: a thin page, everything heavy in one worker. */
+import { failure, silentLogger, systemClock } from "@tributary/core";
+import { createRuntimeOf } from "./runtime-of.ts";
+import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { withIdleness } from "./worker/idleness.ts";
+import { createRemoteDevice } from "./worker/remote-device.ts";
+
+export type {
+  ModelHandle,
+  ModelOptions,
+  ParticipateOptions,
+  Participation,
+  Runtime,
+  RuntimeOptions,
+  Trust,
+} from "./runtime.ts";
+
+export interface BrowserRuntimeOptions extends RuntimeOptions {
+  readonly engine?: {
+    /**
+     * `auto`: WebGPU where there is a hardware adapter, its results agree with WASM's and it is faster; else WASM.
+     * @defaultValue "auto"
+     */
+    readonly prefer?: "auto" | "wasm" | "webgpu";
+    /** WASM threads; more than 1 needs a cross-origin isolated page, and pays for larger models. @defaultValue 1 */
+    readonly threads?: number;
+    /** Where the .wasm files lie, when not beside the bundle. */
+    readonly wasmPaths?: string | { readonly wasm?: string; readonly mjs?: string };
+    /** Whether a software rasteriser counts as a WebGPU adapter. @defaultValue "skip" */
+    readonly softwareAdapter?: "skip" | "use";
+  };
+}
+
+/**
+ * Starts the runtime. The page keeps a thin proxy; models, storage, training and the connection live in a dedicated
+ * worker, which is started again when the browser ends it.
+ *
+ * @throws TributaryError `runtime/insecure-context` on a page that is not https or localhost.
+ */
+export async function createRuntime(options: BrowserRuntimeOptions): Promise<Runtime> {
+  requireSecureContext();
+  const { log = silentLogger, population = "default", software = "tributary-runtime", engine = {} } = options;
+  const coordinator = originOf(options.coordinator);
+  const trustedRoot = await loadRoot(options.trust);
+  const { token } = options;
+  const scope = `${coordinator} ${population}`;
+  const device = createRemoteDevice({
+    spawn: () => new Worker(new URL("./worker/device-worker.ts", import.meta.url), { type: "module" }),
+    start: {
+      config: {
+        coordinator,
+        population,
+        software,
+        ...(trustedRoot === undefined ? {} : { trustedRoot }),
+      },
+      database: `tributary ${scope}`,
+      lifeLock: `tributary-life ${crypto.randomUUID()}`,
+      trainingLock: `tributary-train ${scope}`,
+      engine,
+      logToConsole: log !== silentLogger,
+    },
+    token: async () => (typeof token === "function" ? token() : requireToken(token)),
+    locks: navigator.locks,
+    clock: systemClock,
+    log,
+  });
+  return createRuntimeOf(withIdleness(device, systemClock));
+}
+
+function requireSecureContext(): void {
+  if (globalThis.isSecureContext && globalThis.crypto?.subtle !== undefined && navigator.locks !== undefined)
+    return;
+  throw failure(
+    "runtime/insecure-context",
+    `runtime: ${globalThis.location?.origin ?? "this page"} is not a secure context, so the browser offers no keys, ` +
+      "storage locks or WebGPU; serve the page over https, or open it as http://localhost or http://127.0.0.1",
+  );
+}
+
+function originOf(coordinator: string | URL): string {
+  let url: URL;
+  try {
+    url = new URL(coordinator, globalThis.location?.href);
+  } catch {
+    throw new TypeError(
+      `createRuntime: coordinator must be a URL, got ${JSON.stringify(String(coordinator))}`,
+    );
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new TypeError(`createRuntime: coordinator must be an http or https URL, got ${url.protocol}`);
+  }
+  return url.origin;
+}
+
+/** The pinned root's bytes, fetched where the app ships it as a file. */
+async function loadRoot(trust: Trust): Promise<Uint8Array | undefined> {
+  if (trust === "first-use") return undefined;
+  if (trust.root instanceof Uint8Array) return trust.root;
+  const url = new URL(trust.root, globalThis.location?.href);
+  const response = await fetch(url);
+  if (!response.ok) {
+    throw failure("runtime/no-trust", `runtime: the trust root ${url.href} answered ${response.status}`);
+  }
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function requireToken(token: string | undefined): string {
+  if (token !== undefined) return token;
+  throw failure(
+    "identity/enrolment-failed",
+    "runtime: no enrolment token was given; pass createRuntime a token",
+  );
+}

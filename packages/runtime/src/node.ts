@@ -1,0 +1,102 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { asPopulationName, failure, silentLogger, systemEnv, toFailure } from "@tributary/core";
+import type { Engine } from "@tributary/engine";
+import { LIMITS } from "@tributary/protocol";
+import { createDevice } from "./create-device.ts";
+import { openFileStore } from "./node/file-store.ts";
+import { createNodeEngines } from "./node/node-engines.ts";
+import { openWsSocket } from "./node/ws-socket.ts";
+import { createRuntimeOf } from "./runtime-of.ts";
+import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+
+export interface NodeRuntimeOptions extends RuntimeOptions {
+  /** Folder of this device's keys, models and examples. Created where it is missing; one device each. */
+  readonly dataDir: string;
+  /**
+   * Engine to run on. Runtimes with the same engine share the sessions of equal models; whoever made the engine
+   * closes it. @defaultValue onnxruntime-node with one thread, owned by the runtime
+   */
+  readonly engine?: Engine;
+}
+
+const DEFAULTS = { population: "default", software: "tributary-runtime" } as const;
+
+/**
+ * A device in this Node process.
+ * @throws `runtime/locked` while another process uses the folder, `store/*`, `runtime/no-trust`, or RangeError for a bad option
+ */
+export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtime> {
+  const { dataDir, token, log = silentLogger, software = DEFAULTS.software } = options;
+  const population = asPopulationName(options.population ?? DEFAULTS.population);
+  const coordinator = originOf(options.coordinator);
+  if (new TextEncoder().encode(software).length > LIMITS.maxSoftwareBytes) {
+    throw new RangeError(
+      `createRuntime: software has at most ${LIMITS.maxSoftwareBytes} bytes, got "${software}"`,
+    );
+  }
+  const trustedRoot = await readRoot(options.trust);
+  const store = await openFileStore({ dataDir });
+  try {
+    const engine = options.engine ?? (await ownEngine());
+    const device = createDevice(
+      { coordinator, population, software, ...(trustedRoot === undefined ? {} : { trustedRoot }) },
+      {
+        env: systemEnv({ log }),
+        store,
+        engines: createNodeEngines(engine, options.engine === undefined),
+        openSocket: openWsSocket,
+        fetch: globalThis.fetch,
+        ...(token === undefined ? {} : { token: async () => (typeof token === "string" ? token : token()) }),
+      },
+    );
+    return createRuntimeOf(device);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function ownEngine(): Promise<Engine> {
+  try {
+    const { createOrtNodeEngine } = await import("@tributary/engine/ort-node");
+    return await createOrtNodeEngine();
+  } catch (cause) {
+    throw failure(
+      "engine/unavailable",
+      "runtime: onnxruntime-node cannot be loaded; add it to the dependencies",
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function originOf(coordinator: string | URL): string {
+  const url = new URL(coordinator);
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new RangeError(`createRuntime: coordinator must be an http or https URL, got ${url.href}`);
+  }
+  return url.origin;
+}
+
+async function readRoot(trust: Trust): Promise<Uint8Array | undefined> {
+  if (trust === "first-use") return undefined;
+  const { root } = trust;
+  if (root instanceof Uint8Array) return root;
+  try {
+    const url = root instanceof URL ? root : undefined;
+    if (url !== undefined && url.protocol !== "file:") {
+      throw new RangeError(`only file: URLs are read here, got ${url.href}`);
+    }
+    return new Uint8Array(await readFile(url === undefined ? (root as string) : fileURLToPath(url)));
+  } catch (cause) {
+    throw failure(
+      "runtime/no-trust",
+      `runtime: the trust root ${String(root)} cannot be read: ${toFailure(cause).message}`,
+      {
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,204 @@
+import { abortable, failure, throwIfAborted, type Env } from "@tributary/core";
+import type { CallOptions, OpenModelRequest } from "./device.ts";
+import type { DeviceEvents } from "./device-events.ts";
+import type { EngineProvider } from "./engine-provider.ts";
+import type { ModelState } from "./runtime.ts";
+import type { DeviceStore } from "./store/device-store.ts";
+import { withRetries } from "./transport/retry.ts";
+import type { BlobFetcher } from "./updater/blob-fetcher.ts";
+import { createModelSlot, isOffline, type ModelSlot } from "./updater/model-slot.ts";
+import type { Releases } from "./updater/releases.ts";
+
+export interface OpenModelsOptions {
+  readonly releases: Releases;
+  readonly blobs: BlobFetcher;
+  readonly engines: EngineProvider;
+  readonly store: DeviceStore;
+  readonly events: DeviceEvents;
+  readonly env: Env;
+  /** Aborts when the device closes. */
+  readonly closing: AbortSignal;
+  /** Blobs that something else still needs. */
+  readonly pinned: () => Iterable<string>;
+  /** A model was opened, or its version changed. */
+  readonly onRunning: (state: ModelState, appliedAfterMs: number | null) => void;
+}
+
+/** The models that are open on a device, each once however many handles there are. */
+export interface OpenModels {
+  open(request: OpenModelRequest, options: CallOptions): Promise<ModelState>;
+  close(model: string): Promise<void>;
+  /** @throws `runtime/unknown-model` */
+  slot(model: string): ModelSlot;
+  readonly slots: readonly ModelSlot[];
+  /** Looks for new versions of all, in the background; keeps trying while the network is bad. */
+  followAll(): void;
+  /** A release was pushed. */
+  released(model: string, channel: string, timestampVersion: number): void;
+  /** Settles when nothing is under way. */
+  settled(): Promise<void>;
+  closeAll(): Promise<void>;
+}
+
+interface OpenModel {
+  readonly slot: ModelSlot;
+  readonly opened: Promise<void>;
+  handles: number;
+  /** When the release that is being followed was pushed. */
+  pushedAtMs: number | undefined;
+}
+
+export function createOpenModels(options: OpenModelsOptions): OpenModels {
+  const { releases, events, env, closing } = options;
+  const models = new Map<string, OpenModel>();
+  const underWay = new Set<Promise<unknown>>();
+
+  /** Work that nobody waits for, but `closeAll` does. */
+  const background = (work: () => Promise<void>): void => {
+    const running = work().catch((error: unknown) => {
+      if (!closing.aborted) events.problem(error);
+    });
+    underWay.add(running);
+    void running.then(() => underWay.delete(running));
+  };
+
+  const prune = async (): Promise<void> => {
+    const installed = await options.store.models.list();
+    const keep = new Set<string>(options.pinned());
+    for (const { files } of installed) for (const { digest } of files) keep.add(digest);
+    await options.blobs.prune(keep);
+  };
+
+  const follow = (open: OpenModel, timestampVersion: number | undefined): void =>
+    background(() =>
+      withRetries({ env, signal: closing, attempts: 20 }, async () => {
+        if (timestampVersion === undefined) await releases.refresh();
+        else await releases.atLeast(timestampVersion);
+        throwIfAborted(closing);
+        await open.slot.follow(closing);
+      }),
+    );
+
+  const create = ({ model, channel }: OpenModelRequest): ModelSlot =>
+    createModelSlot({
+      model,
+      channel,
+      releases,
+      blobs: options.blobs,
+      engines: options.engines,
+      store: options.store,
+      env,
+      onProgress: (progress) => events.emit({ type: "progress", ...progress }),
+      onAvailable: (version, previousVersion) =>
+        events.emit({ type: "update-available", model, version, previousVersion }),
+      onRunning(state, previousVersion) {
+        const pushedAtMs = models.get(model)?.pushedAtMs;
+        const appliedAfterMs =
+          pushedAtMs === undefined ? null : Math.round(env.clock.monotonicMs() - pushedAtMs);
+        const { version } = state;
+        events.emit({ type: "running", model, version, previousVersion, appliedAfterMs, state });
+        options.onRunning(state, appliedAfterMs);
+        background(prune);
+      },
+    });
+
+  const start = async (slot: ModelSlot): Promise<boolean> => {
+    await releases.load().catch(() => false);
+    if (await slot.startInstalled(closing)) return true;
+    try {
+      await releases.refresh();
+      await slot.follow(closing);
+      return false;
+    } catch (error) {
+      if (!isOffline(error)) throw error;
+      throw failure(
+        "runtime/offline",
+        `model ${slot.name}: the coordinator cannot be reached and no version is installed here`,
+        { cause: error },
+      );
+    }
+  };
+
+  return {
+    async open(request, { signal } = {}) {
+      let open = models.get(request.model);
+      if (open !== undefined && open.slot.channel !== request.channel) {
+        throw failure(
+          "runtime/unknown-model",
+          `model ${request.model}: channel "${open.slot.channel}" is open; close it before opening "${request.channel}"`,
+        );
+      }
+      if (open === undefined) {
+        const slot = create(request);
+        const created: OpenModel = {
+          slot,
+          handles: 0,
+          pushedAtMs: undefined,
+          opened: start(slot).then(
+            (fromStore) => {
+              // What ran last time answers at once; whether there is something newer shows in a moment.
+              if (fromStore) follow(created, undefined);
+            },
+            async (error: unknown) => {
+              models.delete(request.model);
+              await slot.close();
+              throw error;
+            },
+          ),
+        };
+        created.opened.catch(() => undefined);
+        models.set(request.model, created);
+        open = created;
+      }
+      open.slot.update = request.update;
+      open.handles += 1;
+      try {
+        await abortable(open.opened, signal);
+      } catch (error) {
+        open.handles -= 1;
+        throw error;
+      }
+      return open.slot.state;
+    },
+    async close(model) {
+      const open = models.get(model);
+      if (open === undefined) return;
+      open.handles -= 1;
+      if (open.handles > 0) return;
+      models.delete(model);
+      await open.slot.close();
+    },
+    slot(model) {
+      const open = models.get(model);
+      if (open !== undefined) return open.slot;
+      throw failure(
+        "runtime/unknown-model",
+        `model ${model}: it is not open; call runtime.model("${model}") first`,
+        {
+          detail: { model },
+        },
+      );
+    },
+    get slots() {
+      return [...models.values()].map(({ slot }) => slot);
+    },
+    followAll() {
+      for (const open of models.values()) follow(open, undefined);
+    },
+    released(model, channel, timestampVersion) {
+      const open = models.get(model);
+      if (open === undefined || open.slot.channel !== channel) return;
+      open.pushedAtMs = env.clock.monotonicMs();
+      follow(open, timestampVersion);
+    },
+    async settled() {
+      while (underWay.size > 0) await Promise.all(underWay);
+    },
+    async closeAll() {
+      const open = [...models.values()];
+      models.clear();
+      await Promise.all(open.map(({ slot }) => slot.close()));
+      while (underWay.size > 0) await Promise.all(underWay);
+    },
+  };
+}

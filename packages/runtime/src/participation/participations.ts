@@ -1,0 +1,207 @@
+import { asTaskName, failure, type Env, type ModelName, type TaskName } from "@tributary/core";
+import type { DeviceMessage, ServerMessage } from "@tributary/protocol";
+import type { DeviceConfig, ParticipateRequest } from "../device.ts";
+import type { DeviceEvents } from "../device-events.ts";
+import type { Identity } from "../identity.ts";
+import type { ParticipationEvent, ParticipationState } from "../runtime.ts";
+import type { DeviceStore } from "../store/device-store.ts";
+import type { HttpTransport } from "../transport/http.ts";
+import { isOffline } from "../updater/model-slot.ts";
+import type { Releases } from "../updater/releases.ts";
+import type { LocalTrainer } from "./local-trainer.ts";
+import { createTaskParticipation, type TaskParticipation } from "./task-participation.ts";
+
+type WithoutTime<T> = T extends unknown ? Omit<T, "at"> : never;
+export type ParticipationEventBody = WithoutTime<ParticipationEvent>;
+
+export interface ParticipationsOptions {
+  readonly config: DeviceConfig;
+  readonly env: Env;
+  readonly events: DeviceEvents;
+  readonly releases: Releases;
+  readonly store: DeviceStore;
+  readonly identity: Identity;
+  readonly http: HttpTransport;
+  readonly trainer: LocalTrainer;
+  readonly openModels: () => readonly ModelName[];
+  readonly send: (message: DeviceMessage) => void;
+  readonly serverOffsetMs: () => number;
+}
+
+/**
+ * Taking part in the rounds of some tasks, by one consent. Which tasks: the one that was named, or those whose plan,
+ * as verified, is for a model that is open here.
+ */
+export interface Participations {
+  readonly state: ParticipationState;
+  readonly roundsCommitted: number;
+  start(request: ParticipateRequest): Promise<void>;
+  stop(): Promise<void>;
+  setIdle(idle: boolean): void;
+  connected(): void;
+  disconnected(): void;
+  receive(message: ServerMessage): void;
+  /** Examples were added or cleared. */
+  examplesChanged(): void;
+  /** A model was opened, or a new version runs: there may be a new plan. */
+  modelsChanged(): void;
+  /** Digests of blobs that the next round needs again. */
+  pinned(): Iterable<string>;
+}
+
+interface Task {
+  readonly participation: TaskParticipation;
+  /** Whose examples it learns from; unknown until its plan was seen. */
+  model: ModelName | undefined;
+}
+
+export function createParticipations(options: ParticipationsOptions): Participations {
+  const { config, env, events, releases, store } = options;
+  const tasks = new Map<TaskName, Task>();
+  const pinned = new Map<TaskName, readonly string[]>();
+  let request: ParticipateRequest | undefined;
+  let isConnected = false;
+  let idle = true;
+  let roundsCommitted = 0;
+  let told: ParticipationState = "stopped";
+  /** Looking for tasks and counting examples are one thing at a time, and again when asked meanwhile. */
+  let updating: Promise<void> | undefined;
+  let again = false;
+
+  const emit = (event: ParticipationEventBody): void => {
+    const stamped = { ...event, at: env.clock.now() } as ParticipationEvent;
+    events.emit({ type: "participation", event: stamped });
+  };
+
+  const stateNow = (): ParticipationState => {
+    if (request === undefined) return "stopped";
+    const states = [...tasks.values()].map(({ participation }) => participation.state);
+    return (["training", "reporting", "ready"] as const).find((each) => states.includes(each)) ?? "waiting";
+  };
+
+  const tellState = (): void => {
+    const state = stateNow();
+    if (state === told) return;
+    told = state;
+    emit({ type: "state", state });
+  };
+
+  const join = (name: TaskName): Task => {
+    const known = tasks.get(name);
+    if (known !== undefined) return known;
+    const participation = createTaskParticipation({
+      task: name,
+      env,
+      identity: options.identity,
+      http: options.http,
+      trainer: options.trainer,
+      send: options.send,
+      serverOffsetMs: options.serverOffsetMs,
+      notify(event) {
+        if (event.type === "state") return tellState();
+        if (event.type === "outcome" && event.result === "committed") roundsCommitted += 1;
+        emit(event);
+      },
+    });
+    const task: Task = { participation, model: undefined };
+    tasks.set(name, task);
+    if (isConnected) participation.connected();
+    return task;
+  };
+
+  /** The tasks to take part in, from verified plans. */
+  const discover = async (wanted: ParticipateRequest): Promise<void> => {
+    const open = new Set<string>(options.openModels());
+    for (const { task, path } of releases.newestPlans()) {
+      if (wanted.task !== undefined && task !== wanted.task) continue;
+      const { plan, target } = await releases.plan(path);
+      if (plan.population !== config.population) continue;
+      if (wanted.task === undefined && !open.has(plan.model)) continue;
+      if (request !== wanted) return;
+      const name = asTaskName(task);
+      join(name).model = plan.model as ModelName;
+      pinned.set(name, [target.sha256, releases.target(plan.training.target).sha256]);
+    }
+  };
+
+  const countExamples = async (wanted: ParticipateRequest): Promise<void> => {
+    const granted = wanted.consent && (wanted.when === "always" || idle);
+    for (const { participation, model } of tasks.values()) {
+      const models = model === undefined ? options.openModels() : [model];
+      const counts = await Promise.all(models.map((each) => store.examples.count(each)));
+      if (request !== wanted) return;
+      participation.consent(
+        granted,
+        counts.reduce((sum, each) => sum + each, 0),
+      );
+    }
+  };
+
+  const update = (): Promise<void> => {
+    again = true;
+    updating ??= (async () => {
+      while (again && request !== undefined) {
+        again = false;
+        try {
+          await discover(request);
+        } catch (error) {
+          if (!isOffline(error)) events.problem(error);
+        }
+        if (request !== undefined) await countExamples(request);
+        tellState();
+      }
+    })()
+      .catch((error: unknown) => events.problem(error))
+      .finally(() => {
+        updating = undefined;
+      });
+    return updating;
+  };
+
+  return {
+    get state() {
+      return stateNow();
+    },
+    get roundsCommitted() {
+      return roundsCommitted;
+    },
+    async start(wanted) {
+      if (request !== undefined) {
+        throw failure("federation/busy", "participate: this device takes part already; stop that first");
+      }
+      request = wanted;
+      // Named tasks are joined before their plan is known, so that a device may wait for one to begin.
+      if (wanted.task !== undefined) join(asTaskName(wanted.task));
+      tellState();
+      await update();
+    },
+    async stop() {
+      request = undefined;
+      const leaving = [...tasks.values()].map(({ participation }) => participation.stop());
+      tasks.clear();
+      pinned.clear();
+      await Promise.all([...leaving, updating]);
+      tellState();
+    },
+    setIdle(next) {
+      if (idle === next) return;
+      idle = next;
+      void update();
+    },
+    connected() {
+      isConnected = true;
+      for (const { participation } of tasks.values()) participation.connected();
+      void update();
+    },
+    disconnected() {
+      isConnected = false;
+      for (const { participation } of tasks.values()) participation.disconnected();
+    },
+    receive(message) {
+      for (const { participation } of tasks.values()) participation.receive(message);
+    },
+    examplesChanged: () => void update(),
+    modelsChanged: () => void update(),
+    pinned: () => [...pinned.values()].flat(),
+  };
+}

@@ -1,0 +1,247 @@
+import {
+  encodeBase64url,
+  failure,
+  toFailure,
+  type RoundId,
+  type TaskName,
+  type Timer,
+} from "@tributary/core";
+import {
+  initialParticipant,
+  PARTICIPANT_DEFAULTS,
+  stepParticipant,
+  type ParticipantConfig,
+  type ParticipantEffect,
+  type ParticipantEvent,
+  type ParticipantInput,
+} from "@tributary/federation";
+import { uploadMessage, type DeviceMessage, type Offer, type ServerMessage } from "@tributary/protocol";
+import type { Env } from "@tributary/core";
+import type { Identity } from "../identity.ts";
+import type { ParticipationState } from "../runtime.ts";
+import type { HttpTransport } from "../transport/http.ts";
+import type { LocalTrainer, LocalUpdate } from "./local-trainer.ts";
+import type { ParticipationEventBody } from "./participations.ts";
+
+export interface TaskParticipationOptions {
+  readonly task: TaskName;
+  readonly env: Env;
+  readonly identity: Pick<Identity, "certificate" | "sign">;
+  readonly http: Pick<HttpTransport, "upload">;
+  readonly trainer: LocalTrainer;
+  readonly send: (message: DeviceMessage) => void;
+  /** What to add to the device's clock to get the coordinator's. */
+  readonly serverOffsetMs: () => number;
+  readonly notify: (event: ParticipationEventBody) => void;
+}
+
+/** The driver of one task's participant: its effects are carried out here, their results fed back. */
+export interface TaskParticipation {
+  readonly task: TaskName;
+  readonly state: ParticipationState;
+  connected(): void;
+  disconnected(): void;
+  receive(message: ServerMessage): void;
+  consent(granted: boolean, examples: number): void;
+  /** Withdraws consent and settles when nothing is under way. */
+  stop(): Promise<void>;
+}
+
+type WithoutNow<T> = T extends unknown ? Omit<T, "now"> : never;
+
+/** Progress is told at most this often. */
+const PROGRESS_EVERY_MS = 250;
+
+export function createTaskParticipation(options: TaskParticipationOptions): TaskParticipation {
+  const { task, env, http, identity, trainer, notify } = options;
+  const config: ParticipantConfig = { ...PARTICIPANT_DEFAULTS, task };
+  let state = initialParticipant();
+  let told: ParticipationState = "waiting";
+  let timer: Timer | undefined;
+  let stopped = false;
+  const updates = new Map<RoundId, LocalUpdate>();
+  const working = new Map<string, AbortController>();
+  const underWay = new Set<Promise<void>>();
+
+  const now = (): number => env.clock.now() + options.serverOffsetMs();
+
+  const input = (event: WithoutNow<ParticipantInput>): void => {
+    const step = stepParticipant(config, state, { ...event, now: now() } as ParticipantInput);
+    state = step.state;
+    for (const effect of step.effects) perform(effect);
+    tellState();
+  };
+
+  const tellState = (): void => {
+    const next = stateOf();
+    if (next === told) return;
+    told = next;
+    notify({ type: "state", state: next });
+  };
+
+  const stateOf = (): ParticipationState => {
+    if (stopped) return "stopped";
+    switch (state.activity.type) {
+      case "idle":
+        return "waiting";
+      case "uploading":
+      case "reported":
+        return "reporting";
+      case "training":
+      case "ready":
+        return state.activity.type;
+    }
+  };
+
+  const perform = (effect: ParticipantEffect): void => {
+    switch (effect.type) {
+      case "send":
+        return options.send(effect.message);
+      case "train":
+        return work(`train ${effect.offer.roundId}`, (signal) => trainOffer(effect.offer, signal));
+      case "cancel-training":
+        return cancel(`train ${effect.roundId}`);
+      case "upload":
+        return work(`upload ${effect.roundId}`, (signal) => upload(effect, signal));
+      case "cancel-upload":
+        return cancel(`upload ${effect.roundId}`);
+      case "discard-update":
+        updates.delete(effect.roundId);
+        return;
+      case "wake-at":
+        timer?.cancel();
+        timer = env.clock.schedule(Math.max(0, effect.at - now()), () => input({ type: "tick" }));
+        return;
+      case "notify":
+        return tell(effect.event);
+      default: {
+        const never: never = effect;
+        throw new TypeError(`participation: no such effect ${String(never)}`);
+      }
+    }
+  };
+
+  /** Runs in the background; the machine hears how it ended. */
+  const work = (name: string, run: (signal: AbortSignal) => Promise<void>): void => {
+    cancel(name);
+    const controller = new AbortController();
+    working.set(name, controller);
+    const running = run(controller.signal).finally(() => {
+      if (working.get(name) === controller) working.delete(name);
+    });
+    underWay.add(running);
+    void running.finally(() => underWay.delete(running));
+  };
+
+  const cancel = (name: string): void => {
+    working
+      .get(name)
+      ?.abort(failure("federation/cancelled", `participation: ${name} is not needed any more`));
+    working.delete(name);
+  };
+
+  const trainOffer = async (offer: Offer, signal: AbortSignal): Promise<void> => {
+    const { roundId } = offer;
+    let toldAtMs = -Infinity;
+    try {
+      const update = await trainer.train(offer, {
+        signal,
+        onProgress({ step, steps, loss }) {
+          const atMs = env.clock.monotonicMs();
+          if (step < steps && atMs - toldAtMs < PROGRESS_EVERY_MS) return;
+          toldAtMs = atMs;
+          notify({ type: "progress", roundId, step, steps, loss });
+        },
+      });
+      if (signal.aborted) return;
+      updates.set(roundId, update);
+      const { numExamples, digest, metrics } = update;
+      input({
+        type: "trained",
+        roundId,
+        numExamples,
+        updateDigest: digest,
+        sizeBytes: update.body.length,
+        metrics,
+      });
+    } catch (cause) {
+      if (signal.aborted) return;
+      const error = toFailure(cause, "federation/training-failed");
+      env.log.warn("training failed", { task, roundId, error });
+      input({ type: "train-failed", roundId, code: error.code });
+    }
+  };
+
+  const upload = async (
+    { roundId, path, deadlineMs }: Extract<ParticipantEffect, { type: "upload" }>,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    try {
+      const update = updates.get(roundId);
+      if (update === undefined)
+        throw failure("federation/update-lost", `participation: the update of ${roundId} is gone`);
+      const certificate = await identity.certificate(signal);
+      const proof = await identity.sign(uploadMessage(roundId, update.digest, update.body.length));
+      await http.upload({
+        path,
+        body: update.body,
+        certificate: encodeBase64url(certificate),
+        proof: encodeBase64url(proof),
+        untilMs: deadlineMs - options.serverOffsetMs(),
+        signal,
+      });
+      if (!signal.aborted) input({ type: "uploaded", roundId });
+    } catch (cause) {
+      if (signal.aborted) return;
+      const error = toFailure(cause, "transport/upload-failed");
+      env.log.warn("upload failed", { task, roundId, error });
+      input({ type: "upload-failed", roundId, code: error.code, retryable: error.retryable });
+    }
+  };
+
+  const tell = (event: ParticipantEvent): void => {
+    switch (event.type) {
+      case "checked-in":
+        return notify({ type: "checked-in", task, examples: event.examples });
+      case "offered":
+        return notify({ ...event, task });
+      case "trained": {
+        const update = updates.get(event.roundId);
+        if (update === undefined) return;
+        const { numExamples, loss, accuracy, durationMs } = update;
+        return notify({ type: "trained", roundId: event.roundId, numExamples, loss, accuracy, durationMs });
+      }
+      case "reporting":
+        return;
+      case "uploaded":
+      case "outcome":
+        return notify(event);
+      case "failed":
+        return notify({ ...event, message: `round ${event.roundId} ended here: ${event.code}` });
+      default: {
+        const never: never = event;
+        throw new TypeError(`participation: no such event ${String(never)}`);
+      }
+    }
+  };
+
+  return {
+    task,
+    get state() {
+      return stateOf();
+    },
+    connected: () => input({ type: "connected" }),
+    disconnected: () => input({ type: "disconnected" }),
+    receive: (message) => input({ type: "message", message }),
+    consent: (granted, examples) => input({ type: "consent", granted, examples }),
+    async stop() {
+      if (!stopped) {
+        input({ type: "consent", granted: false, examples: 0 });
+        stopped = true;
+        timer?.cancel();
+        for (const name of working.keys()) cancel(name);
+      }
+      await Promise.all(underWay);
+    },
+  };
+}

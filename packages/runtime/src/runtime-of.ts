@@ -1,0 +1,219 @@
+import { failure } from "@tributary/core";
+import type { Tensor } from "@tributary/tensor";
+import type { Device } from "./device.ts";
+import { eventStream } from "./event-stream.ts";
+import { toExample } from "./learner/example.ts";
+import type {
+  ModelHandle,
+  ModelState,
+  ModelUpdate,
+  Participation,
+  ParticipationEvent,
+  ParticipationState,
+  Runtime,
+  RuntimeEvent,
+} from "./runtime.ts";
+import { toFeed } from "./updater/inference.ts";
+
+/** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
+export function createRuntimeOf(device: Device): Runtime {
+  const ended = new AbortController();
+  let closing: Promise<void> | undefined;
+  let participating = false;
+
+  const requireOpen = (): void => {
+    if (closing !== undefined) throw failure("runtime/closed", "runtime: it was closed");
+  };
+
+  const openHandle = (first: ModelState): ModelHandle => {
+    const name = first.model;
+    let state = first;
+    let handleClosed: Promise<void> | undefined;
+    const listening = device.subscribe((event) => {
+      if (event.type === "running" && event.model === name) state = event.state;
+      else if (event.type === "update-available" && event.model === name) {
+        state = { ...state, available: event.version };
+      }
+    });
+    const requireHandle = (): void => {
+      requireOpen();
+      if (handleClosed !== undefined) throw failure("runtime/closed", `model ${name}: it was closed`);
+    };
+    return {
+      name,
+      get state() {
+        return state;
+      },
+      get version() {
+        return state.version;
+      },
+      async run(feeds, { signal, transfer = false } = {}) {
+        requireHandle();
+        const tensors: Record<string, Tensor> = {};
+        for (const [input, value] of Object.entries(feeds)) {
+          tensors[input] = input === state.input.name ? toFeed(state.input, value) : (value as Tensor);
+        }
+        return await device.run(name, tensors, { transfer, ...(signal === undefined ? {} : { signal }) });
+      },
+      examples: {
+        async add(example) {
+          requireHandle();
+          await device.addExamples(name, [toExample(state.input, example)]);
+        },
+        async addAll(examples) {
+          requireHandle();
+          await device.addExamples(
+            name,
+            examples.map((example) => toExample(state.input, example)),
+          );
+        },
+        async count() {
+          requireHandle();
+          return await device.countExamples(name);
+        },
+        async list() {
+          requireHandle();
+          return await device.listExamples(name);
+        },
+        async clear() {
+          requireHandle();
+          await device.clearExamples(name);
+        },
+      },
+      updates({ signal } = {}) {
+        return eventStream<ModelUpdate>({
+          ended: ended.signal,
+          signal,
+          subscribe: (listener) =>
+            device.subscribe((event) => {
+              const update = updateOf(device, name, event);
+              if (update !== undefined) listener(update);
+            }),
+        });
+      },
+      async refresh({ signal } = {}) {
+        requireHandle();
+        state = await device.refresh(name, signal === undefined ? {} : { signal });
+        return state;
+      },
+      close() {
+        handleClosed ??= (async () => {
+          listening();
+          if (closing === undefined) await device.closeModel(name);
+        })();
+        return handleClosed;
+      },
+    };
+  };
+
+  const openParticipation = (): Participation => {
+    let state: ParticipationState = "waiting";
+    let stopped: Promise<void> | undefined;
+    const over = new AbortController();
+    const unsubscribe = device.subscribe((event) => {
+      if (event.type === "participation" && event.event.type === "state") state = event.event.state;
+    });
+    const end = (): void => {
+      unsubscribe();
+      state = "stopped";
+      participating = false;
+      over.abort();
+    };
+    ended.signal.addEventListener("abort", end, { once: true });
+    return {
+      get state() {
+        return state;
+      },
+      events({ signal } = {}) {
+        return eventStream<ParticipationEvent>({
+          ended: over.signal,
+          signal,
+          subscribe: (listener) =>
+            device.subscribe((event) => {
+              if (event.type === "participation") listener(event.event);
+            }),
+        });
+      },
+      stop() {
+        stopped ??= (async () => {
+          if (over.signal.aborted) return;
+          try {
+            await device.stopParticipating();
+          } finally {
+            ended.signal.removeEventListener("abort", end);
+            end();
+          }
+        })();
+        return stopped;
+      },
+    };
+  };
+
+  return {
+    async model(name, options = {}) {
+      requireOpen();
+      const { channel = "stable", update = "auto", onProgress, signal } = options;
+      signal?.throwIfAborted();
+      const stopProgress =
+        onProgress === undefined
+          ? undefined
+          : device.subscribe((event) => {
+              if (event.type !== "progress" || event.model !== name) return;
+              const { model, version, receivedBytes, totalBytes } = event;
+              onProgress({ model, version, receivedBytes, totalBytes });
+            });
+      try {
+        const state = await device.openModel(
+          { model: name, channel, update },
+          signal === undefined ? {} : { signal },
+        );
+        return openHandle(state);
+      } finally {
+        stopProgress?.();
+      }
+    },
+    participate({ consent, task, when = "always" }) {
+      requireOpen();
+      if (consent !== true) {
+        throw failure("federation/no-consent", "participate: consent must be true; ask the person first");
+      }
+      if (participating) {
+        throw failure("federation/busy", "participate: this runtime takes part already; stop that first");
+      }
+      participating = true;
+      const participation = openParticipation();
+      device.participate({ consent, when, ...(task === undefined ? {} : { task }) }).catch(() => {
+        // The device says why in a "problem" event.
+        void participation.stop();
+      });
+      return participation;
+    },
+    status: () => device.status(),
+    events({ signal } = {}) {
+      return eventStream<RuntimeEvent>({
+        ended: ended.signal,
+        signal,
+        subscribe: (listener) => device.subscribe(listener),
+      });
+    },
+    close() {
+      closing ??= device.close().finally(() => ended.abort());
+      return closing;
+    },
+    [Symbol.asyncDispose]() {
+      return this.close();
+    },
+  };
+}
+
+function updateOf(device: Device, name: string, event: RuntimeEvent): ModelUpdate | undefined {
+  if (event.type === "update-available" && event.model === name) {
+    const { model, version, previousVersion } = event;
+    return { model, version, previousVersion, applied: false, apply: () => device.applyUpdate(name) };
+  }
+  if (event.type === "running" && event.model === name && event.previousVersion !== null) {
+    const { model, version, previousVersion, state } = event;
+    return { model, version, previousVersion, applied: true, apply: async () => state };
+  }
+  return undefined;
+}

@@ -1,0 +1,38 @@
+/** The dedicated worker of a page: engine, store, updater, learner and control socket live here. */
+import { consoleLogger, silentLogger, systemEnv } from "@tributary/core";
+import { expose } from "comlink";
+import { createDevice } from "../create-device.ts";
+import { createIndexedDbStore } from "../store/indexeddb-store.ts";
+import { webSocketTransport } from "../transport/web-socket.ts";
+import { createBrowserEngines } from "./browser-engines.ts";
+import { createDeviceHost } from "./device-host.ts";
+import type { OpenDevice } from "./device-host.ts";
+import { electTrainer } from "./training-election.ts";
+
+const open: OpenDevice = async (start, token) => {
+  await holdForLife(start.lifeLock);
+  const env = { ...systemEnv(), log: start.logToConsole ? consoleLogger : silentLogger };
+  const device = createDevice(start.config, {
+    env,
+    store: createIndexedDbStore({ name: start.database, clock: env.clock }),
+    engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+    openSocket: webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol)),
+    fetch: (input, init) => fetch(input, init),
+    token,
+  });
+  return electTrainer(device, { locks: navigator.locks, name: start.trainingLock, clock: env.clock });
+};
+
+/** Taken now and never given back: the page waits for it, and gets it when this worker is gone. */
+function holdForLife(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    navigator.locks
+      .request(name, () => {
+        resolve();
+        return new Promise(() => {});
+      })
+      .catch(reject);
+  });
+}
+
+expose(createDeviceHost(open));
