@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { encodeBase64Url, failure, type SecureRandom } from "@tributary/core";
+import { encodeBase64url, failure, type SecureRandom } from "@tributary/core";
 
 const TOKEN_BYTES = 32;
 
@@ -18,7 +18,7 @@ export async function operatorTokenOf(dataDir: string, random: SecureRandom): Pr
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
-  const token = encodeBase64Url(random.bytes(TOKEN_BYTES));
+  const token = encodeBase64url(random.bytes(TOKEN_BYTES));
   const file = await open(path, "wx", 0o600);
   try {
     await file.writeFile(`${token}\n`);

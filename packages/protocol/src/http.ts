@@ -150,7 +150,11 @@ export type TaskView = Static<typeof TaskView>;
 
 /** `POST /v1/tasks/:task/state` */
 export const TaskStateChange = Type.Object(
-  { state: textEnum(["running", "paused"]) },
+  {
+    state: textEnum(["running", "paused"]),
+    /** Rounds to run beyond those already committed; the task's `rounds` becomes the sum. */
+    moreRounds: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })),
+  },
   { additionalProperties: false },
 );
 export type TaskStateChange = Static<typeof TaskStateChange>;

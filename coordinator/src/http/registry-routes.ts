@@ -1,0 +1,242 @@
+import { failure, type Clock } from "@tributary/core";
+import {
+  ModelList,
+  ModelNameSchema,
+  ModelView,
+  RoundIdSchema,
+  RoundList,
+  RoundListQuery,
+  RoundView,
+  StatusView,
+  TaskList,
+  TaskNameSchema,
+  TaskSpec,
+  TaskStateChange,
+  TaskView,
+  VersionList,
+  VersionView,
+  type DevicesView,
+} from "@tributary/protocol";
+import type { Readable } from "node:stream";
+import Type from "typebox";
+import type { ResolvedConfig } from "../config.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { Registry } from "../registry/registry.ts";
+import { modelView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
+import type { App } from "./app.ts";
+import { octetStream } from "./blob-routes.ts";
+
+export interface RegistryRoutesOptions {
+  readonly config: ResolvedConfig;
+  readonly store: MetadataStore;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly devices: () => DevicesView;
+}
+
+const tags = ["operator"];
+const modelParams = Type.Object({ model: ModelNameSchema });
+const taskParams = Type.Object({ task: TaskNameSchema });
+const operator = [{ operator: [] }];
+
+/** What operators read and write: models, versions, tasks, rounds, status. */
+export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions): void {
+  const { config, store, registry, clock } = options;
+  const startedAt = clock.now();
+  const startedMonotonicMs = clock.monotonicMs();
+
+  app.get(
+    "/v1/status",
+    {
+      schema: { summary: "Who this is, and how many devices are here", tags, response: { 200: StatusView } },
+    },
+    async () => ({
+      name: config.name,
+      version: options.version,
+      startedAt: timestamp(startedAt),
+      uptimeSeconds: (clock.monotonicMs() - startedMonotonicMs) / 1000,
+      devices: options.devices(),
+      models: (await store.models.list()).length,
+      tasks: (await store.tasks.list()).length,
+    }),
+  );
+
+  app.get(
+    "/v1/models",
+    { schema: { summary: "All models", tags, response: { 200: ModelList } } },
+    async () => {
+      const models: ModelView[] = [];
+      for (const model of await store.models.list())
+        models.push(modelView(model, await store.versions.count(model.name)));
+      return { models };
+    },
+  );
+
+  app.get(
+    "/v1/models/:model",
+    { schema: { summary: "One model", tags, params: modelParams, response: { 200: ModelView } } },
+    async ({ params }) => {
+      const model = await registry.model(params.model);
+      return modelView(model, await store.versions.count(model.name));
+    },
+  );
+
+  app.get(
+    "/v1/models/:model/versions",
+    {
+      schema: {
+        summary: "The versions of a model with their lineage, newest first",
+        tags,
+        params: modelParams,
+        response: { 200: VersionList },
+      },
+    },
+    async ({ params }) => {
+      const model = await registry.model(params.model);
+      const versions = await store.versions.list(model.name, { limit: 500 });
+      return { versions: versions.map(versionView) };
+    },
+  );
+
+  app.post(
+    "/v1/models/:model/versions",
+    {
+      schema: {
+        summary: "Publish an ONNX file",
+        tags,
+        consumes: ["application/octet-stream"],
+        security: operator,
+        params: modelParams,
+        response: { 201: VersionView },
+      },
+    },
+    async (request, reply) => {
+      const onnx = await collect(octetStream(request.body), config.limits.maxModelBytes);
+      const version = await registry.publish(request.params.model, onnx);
+      return reply.status(201).send(versionView(version));
+    },
+  );
+
+  app.get("/v1/tasks", { schema: { summary: "All tasks", tags, response: { 200: TaskList } } }, async () => {
+    const tasks: TaskView[] = [];
+    for (const task of await store.tasks.list()) tasks.push(taskView(task, await registry.progress(task)));
+    return { tasks };
+  });
+
+  app.get(
+    "/v1/tasks/:task",
+    { schema: { summary: "One task", tags, params: taskParams, response: { 200: TaskView } } },
+    async ({ params }) => {
+      const task = await registry.task(params.task);
+      return taskView(task, await registry.progress(task));
+    },
+  );
+
+  app.post(
+    "/v1/tasks",
+    {
+      // Checked by parseTaskSpec, which fills in the defaults and names the field that is wrong.
+      schema: {
+        summary: "Create a task and start it",
+        tags,
+        security: operator,
+        body: TaskSpec,
+        response: { 201: TaskView },
+      },
+      validatorCompiler: () => () => true,
+    },
+    async (request, reply) => {
+      const task = await registry.createTask(request.body);
+      return reply.status(201).send(taskView(task, await registry.progress(task)));
+    },
+  );
+
+  app.post(
+    "/v1/tasks/:task/state",
+    {
+      schema: {
+        summary: "Pause a task, or let it go on",
+        tags,
+        security: operator,
+        params: taskParams,
+        body: TaskStateChange,
+        response: { 200: TaskView },
+      },
+    },
+    async ({ params, body }) => {
+      const task = await registry.changeTask(params.task, body);
+      return taskView(task, await registry.progress(task));
+    },
+  );
+
+  app.get(
+    "/v1/tasks/:task/rounds",
+    {
+      schema: {
+        summary: "Rounds of a task, newest first",
+        tags,
+        params: taskParams,
+        querystring: RoundListQuery,
+        response: { 200: RoundList },
+      },
+    },
+    async ({ params, query }) => {
+      const task = await registry.task(params.task);
+      const rounds = await store.rounds.list(task.name, query);
+      return { rounds: rounds.map(roundView) };
+    },
+  );
+
+  app.get(
+    "/v1/rounds/:roundId",
+    {
+      schema: {
+        summary: "One round",
+        tags,
+        params: Type.Object({ roundId: RoundIdSchema }),
+        response: { 200: RoundView },
+      },
+    },
+    async ({ params }) => {
+      const round = await store.rounds.get(params.roundId);
+      if (round === undefined)
+        throw failure("http/not-found", `http: no round "${params.roundId}"`, {
+          detail: { round: params.roundId },
+        });
+      return roundView(round);
+    },
+  );
+
+  app.get(
+    "/healthz",
+    { schema: { summary: "Whether the coordinator and its database answer", tags: ["health"] } },
+    async (_, reply) => {
+      await store.settings.get("health");
+      return reply.header("cache-control", "no-store").send({ status: "ok" });
+    },
+  );
+
+  app.get("/openapi.json", { schema: { hide: true } }, async (_, reply) => reply.send(app.swagger()));
+}
+
+/** A body as bytes. @throws `http/payload-too-large` */
+async function collect(body: Readable, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    length += chunk.byteLength;
+    if (length > maxBytes)
+      throw failure("http/payload-too-large", `http: a model of at most ${maxBytes} bytes is accepted`, {
+        detail: { maxBytes },
+      });
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}

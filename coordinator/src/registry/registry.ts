@@ -1,0 +1,217 @@
+import {
+  asModelVersion,
+  type Env,
+  failure,
+  type ModelName,
+  type ModelVersion,
+  type TaskName,
+} from "@tributary/core";
+import { splitWeights } from "@tributary/onnx";
+import { parseTaskSpec, type TaskStateChange } from "@tributary/protocol";
+import { parameterCount, sameSchema } from "@tributary/tensor";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { Bus } from "../ports/bus.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { Releases } from "../rooms.ts";
+import { modelPorts } from "./model-ports.ts";
+import { requireDataset, storePlan } from "./plan.ts";
+import { storeVersionArtifacts } from "./version-artifacts.ts";
+import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
+
+export interface RegistryOptions {
+  readonly store: MetadataStore;
+  readonly blobs: BlobStore;
+  readonly bus: Bus;
+  readonly env: Env;
+  readonly releases: Releases;
+}
+
+/** Models, their versions, and the tasks that improve them. */
+export interface Registry {
+  /**
+   * Publishes an ONNX file: as version 1, or as the next version of a model with the same graph.
+   *
+   * @throws `onnx/*`; `coordinator/model-exists` when the name belongs to another graph
+   */
+  publish(model: ModelName, onnx: Uint8Array): Promise<VersionRecord>;
+  /** @throws `protocol/invalid-document`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `onnx/*` */
+  createTask(spec: unknown): Promise<TaskRecord>;
+  /** @throws `coordinator/unknown-task` */
+  changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
+  progress(task: TaskRecord): Promise<TaskProgress>;
+  /** @throws `coordinator/unknown-model` */
+  model(name: ModelName): Promise<ModelRecord>;
+  /** @throws `coordinator/unknown-task` */
+  task(name: TaskName): Promise<TaskRecord>;
+}
+
+export function createRegistry({ store, blobs, bus, env, releases }: RegistryOptions): Registry {
+  const announce = async (events: readonly EventRecord[]) => {
+    for (const event of events) await bus.publish("event", event);
+  };
+
+  const registry: Registry = {
+    async publish(name, onnx) {
+      const { graph, parameters } = splitWeights(onnx);
+      const graphBlob = await blobs.put(graph);
+      const createdAt = env.clock.now();
+      const known = await store.models.get(name);
+      if (known !== undefined)
+        if (known.graph.digest !== graphBlob.digest || !sameSchema(known.parameters, parameters.schema))
+          throw failure(
+            "coordinator/model-exists",
+            `registry: "${name}" exists with another graph; publish this one under another name`,
+            { detail: { model: name } },
+          );
+      const model: ModelRecord = known ?? {
+        name,
+        channel: "stable",
+        currentVersion: asModelVersion(1),
+        parameters: parameters.schema,
+        parameterCount: parameterCount(parameters.schema),
+        graph: graphBlob,
+        ...modelPorts(onnx),
+        labels: null,
+        createdAt,
+      };
+      const parentVersion = known === undefined ? null : known.currentVersion;
+      const version: ModelVersion = asModelVersion((parentVersion ?? 0) + 1);
+      const artifacts = await storeVersionArtifacts({
+        blobs,
+        model,
+        version,
+        parentVersion,
+        parameters,
+        createdAt,
+      });
+      const record: VersionRecord = {
+        model: name,
+        version,
+        parentVersion,
+        roundId: null,
+        createdAt,
+        graph: graphBlob,
+        weights: artifacts.weights,
+        int8: artifacts.int8,
+        parameterCount: model.parameterCount,
+        loss: null,
+        accuracy: null,
+        cohort: 0,
+        numExamples: 0,
+      };
+      const { events, timestampVersion } = await releases.release(artifacts.targets, async (release) => ({
+        events: await store.commitVersion(
+          {
+            ...(known === undefined ? { model } : {}),
+            version: record,
+            release,
+            events: [versionEvent(record)],
+          },
+          createdAt,
+        ),
+        timestampVersion: release.metadata.find(({ role }) => role === "timestamp")?.version ?? 0,
+      }));
+      env.log.info("registry: version published", { model: name, version });
+      await announce(events);
+      await bus.publish("release", {
+        model: name,
+        channel: model.channel,
+        version,
+        timestampVersion,
+        committedAt: env.clock.now(),
+      });
+      return record;
+    },
+
+    async createTask(document) {
+      const spec = parseTaskSpec(document);
+      if ((await store.tasks.get(spec.name)) !== undefined)
+        throw failure("coordinator/task-exists", `registry: task "${spec.name}" exists already`, {
+          detail: { task: spec.name },
+        });
+      const model = await registry.model(spec.model);
+      await requireDataset(blobs, spec);
+      const version = await store.versions.get(model.name, model.currentVersion);
+      if (version === undefined)
+        throw failure(
+          "coordinator/unknown-version",
+          `registry: version ${model.currentVersion} of "${model.name}"`,
+        );
+      const { plan, targets } = await storePlan(blobs, { spec, number: 1, model, version });
+      const createdAt = env.clock.now();
+      const task: TaskRecord = {
+        name: spec.name,
+        model: spec.model,
+        population: spec.population,
+        state: "running",
+        spec,
+        plan,
+        createdAt,
+      };
+      const progress = { currentVersion: model.currentVersion, round: null, roundsCommitted: 0 };
+      const events = await releases.release({ put: targets }, (release) =>
+        store.transaction(async (tx) => {
+          await tx.tasks.insert(task);
+          await tx.releases.apply(release);
+          return tx.events.append([taskEvent(task, progress)], createdAt);
+        }),
+      );
+      env.log.info("registry: task created", { task: task.name, model: task.model });
+      await announce(events);
+      await bus.publish("task", { task: task.name });
+      return task;
+    },
+
+    async changeTask(name, { state, moreRounds }) {
+      const events = await store.transaction(async (tx) => {
+        const task = await tx.tasks.get(name);
+        if (task === undefined) throw unknownTask(name);
+        const committed = await tx.rounds.countCommitted(name);
+        const spec = moreRounds === undefined ? task.spec : { ...task.spec, rounds: committed + moreRounds };
+        if (moreRounds !== undefined) await tx.tasks.setSpec(name, spec);
+        await tx.tasks.setState(name, state);
+        const model = await tx.models.get(task.model);
+        const [round = null] = await tx.rounds.list(name, { limit: 1 });
+        const changed = { ...task, spec, state };
+        const progress = {
+          currentVersion: model?.currentVersion ?? asModelVersion(1),
+          round,
+          roundsCommitted: committed,
+        };
+        return tx.events.append([taskEvent(changed, progress)], env.clock.now());
+      });
+      env.log.info("registry: task changed", { task: name, state });
+      await announce(events);
+      await bus.publish("task", { task: name });
+      return registry.task(name);
+    },
+
+    async progress(task) {
+      const model = await registry.model(task.model);
+      const [round = null] = await store.rounds.list(task.name, { limit: 1 });
+      const roundsCommitted = await store.rounds.countCommitted(task.name);
+      return { currentVersion: model.currentVersion, round, roundsCommitted };
+    },
+
+    async model(name) {
+      const model = await store.models.get(name);
+      if (model === undefined)
+        throw failure("coordinator/unknown-model", `registry: no model "${name}"`, {
+          detail: { model: name },
+        });
+      return model;
+    },
+
+    async task(name) {
+      const task = await store.tasks.get(name);
+      if (task === undefined) throw unknownTask(name);
+      return task;
+    },
+  };
+  return registry;
+}
+
+function unknownTask(name: TaskName): Error {
+  return failure("coordinator/unknown-task", `registry: no task "${name}"`, { detail: { task: name } });
+}
