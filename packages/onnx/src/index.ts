@@ -14,6 +14,7 @@ export type { LossName } from "./autodiff/loss.ts";
 export type { OptimizerName } from "./autodiff/optimizer.ts";
 export type { DifferentiableOp } from "./autodiff/rules/index.ts";
 export { bindWeights } from "./bind.ts";
+export { describeModel, type ModelDescription, type ValueDescription } from "./describe-model.ts";
 export { decodeModel } from "./ir/decode.ts";
 export { encodeModel } from "./ir/encode.ts";
 export type { ElementType } from "./ir/element-type.ts";

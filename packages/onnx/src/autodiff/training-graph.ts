@@ -101,11 +101,12 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
   const learningRate: GraphPort = { name: LEARNING_RATE, dtype: "float32", shape: [] };
   builder.declare(LEARNING_RATE, { elementType: "float32", shape: [] });
   const wanted = new Set(prepared.parameters.map(({ name }) => name));
-  const seed = { value: prepared.logits, gradient: common.loss.gradient() };
-  const gradients = appendGradients(builder, forward, seed, wanted, options.target);
+  const gradient = builder.op("Mul", [common.loss.gradient(), LEARNING_RATE]);
+  const seed = { value: prepared.logits, gradient };
+  const steps = appendGradients(builder, forward, seed, wanted, options.target);
   const parameters = prepared.parameters.map(({ name, shape }): TrainedParameter => {
     const output = `${RESERVED_PREFIX}updated.${name}`;
-    appendSgd(builder, name, gradients.get(name), LEARNING_RATE, output);
+    appendSgd(builder, name, steps.get(name), output);
     return { name, shape, input: name, output };
   });
   const spec: TrainingGraphSpec = { kind: "train", ...common.spec, learningRate, parameters };

@@ -20,6 +20,7 @@ export class GraphBuilder {
   readonly initializers: TensorValue[] = [];
   readonly #facts: Map<string, Fact>;
   readonly #constants = new Map<string, string>();
+  readonly #makers = new Map<string, Node>();
   #count = 0;
 
   constructor(facts: ShapeTable = new Map()) {
@@ -52,6 +53,7 @@ export class GraphBuilder {
     this.nodes.push(node);
     const results = inferNode(node, this.#facts);
     for (const [i, output] of node.outputs.entries()) {
+      this.#makers.set(output, node);
       const fact = results[i];
       if (output !== "" && fact !== undefined) this.#facts.set(output, fact);
     }
@@ -60,6 +62,11 @@ export class GraphBuilder {
   /** Makes a value known that no node of ours makes. */
   declare(name: string, fact: Fact): void {
     this.#facts.set(name, fact);
+  }
+
+  /** The node that makes a value; undefined for inputs and constants. */
+  maker(name: string): Node | undefined {
+    return this.#makers.get(name);
   }
 
   fact(name: string): Fact | undefined {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { build2nn, buildDigitsCnn, buildLinear, buildTrainingGraph, splitWeights } from "../src/index.ts";
-import { ENGINES, floatsOf } from "./support/engines.ts";
-import { feedsOf, randomBatch } from "./support/training.ts";
+import { build2nn, buildDigitsCnn, buildLinear, buildTrainingGraph, splitWeights } from "../../src/index.ts";
+import { ENGINES, floatsOf } from "../support/engines.ts";
+import { feedsOf, randomBatch } from "../support/training.ts";
 
 const MODELS = { linear: buildLinear, "2nn": build2nn, "digits-cnn": buildDigitsCnn };
 

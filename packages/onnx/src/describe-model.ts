@@ -1,0 +1,110 @@
+import { TributaryError } from "@tributary/core";
+import { dependents } from "./autodiff/gradient-graph.ts";
+import { FLAT_OPS, isDifferentiable } from "./autodiff/rules/index.ts";
+import { buildTrainingGraph } from "./autodiff/training-graph.ts";
+import { decodeModel } from "./ir/decode.ts";
+import type { ElementType } from "./ir/element-type.ts";
+import type { Dim, Graph, Model, ValueInfo } from "./ir/model.ts";
+import { trainableInitializers } from "./ir/parameters.ts";
+import { opsetOf } from "./ir/upgrade.ts";
+
+export interface ValueDescription {
+  readonly name: string;
+  readonly elementType: ElementType;
+  /** Sizes and names of sizes, "" where unknown; undefined without even a rank. */
+  readonly shape: readonly Dim[] | undefined;
+}
+
+/** What one wants to know of a model before publishing it. */
+export interface ModelDescription {
+  readonly producer: string;
+  readonly irVersion: number;
+  readonly opset: number;
+  /** Operator sets besides the default one. */
+  readonly otherDomains: Readonly<Record<string, number>>;
+  /** Without those that are only defaults of initializers. */
+  readonly inputs: readonly ValueDescription[];
+  readonly outputs: readonly ValueDescription[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly count: number;
+  }[];
+  readonly parameterCount: number;
+  /** Nodes by operator, most frequent first. */
+  readonly ops: Readonly<Record<string, number>>;
+  readonly trainable: boolean;
+  /** Why not, one sentence each. */
+  readonly reasons: readonly string[];
+}
+
+/** Describes a model file. Errors: those of decodeModel; anything else becomes a reason. */
+export function describeModel(bytes: Uint8Array): ModelDescription {
+  const model = decodeModel(bytes);
+  const { graph } = model;
+  const constants = new Set(graph.initializers.map(({ name }) => name));
+  const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
+  const parameters = trainableInitializers(model).map(({ name, dims }) => ({
+    name,
+    shape: dims,
+    count: dims.reduce((product, dim) => product * dim, 1),
+  }));
+  const reasons = reasonsAgainst(bytes, model, inputs);
+  return {
+    producer: [model.producerName, model.producerVersion].filter((text) => text !== "").join(" "),
+    irVersion: model.irVersion,
+    opset: opsetOf(model),
+    otherDomains: Object.fromEntries(
+      model.opsetImports
+        .filter(({ domain }) => domain !== "")
+        .map(({ domain, version }) => [domain, version]),
+    ),
+    inputs: inputs.map(valueDescription),
+    outputs: graph.outputs.map(valueDescription),
+    parameters,
+    parameterCount: parameters.reduce((sum, { count }) => sum + count, 0),
+    ops: histogram(graph),
+    trainable: reasons.length === 0,
+    reasons,
+  };
+}
+
+function valueDescription({ name, elementType, shape }: ValueInfo): ValueDescription {
+  return { name, elementType, shape };
+}
+
+function histogram({ nodes }: Graph): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const { opType, domain } of nodes) {
+    const key = domain === "" ? opType : `${domain}.${opType}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return Object.fromEntries([...counts].toSorted(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)));
+}
+
+/** All operators in the way at once; else the first complaint of actually building a training graph. */
+function reasonsAgainst(bytes: Uint8Array, model: Model, inputs: readonly ValueInfo[]): string[] {
+  const { graph } = model;
+  const wanted = new Set(trainableInitializers(model).map(({ name }) => name));
+  const reached = dependents(graph.nodes, wanted);
+  const obstacles = new Set<string>();
+  for (const { opType, domain, inputs: read } of graph.nodes) {
+    if (!read.some((name) => reached.has(name))) continue;
+    const known = domain === "" && (isDifferentiable(opType) || FLAT_OPS.has(opType));
+    if (!known) obstacles.add(domain === "" ? opType : `${domain}.${opType}`);
+  }
+  const declared = inputs[0]?.shape?.[0];
+  try {
+    buildTrainingGraph(bytes, {
+      batchSize: typeof declared === "number" && declared >= 1 ? declared : 2,
+      loss: "softmax-cross-entropy",
+      optimizer: "sgd",
+      target: "cpu",
+    });
+    return [];
+  } catch (error) {
+    if (!TributaryError.is(error) && !(error instanceof RangeError)) throw error;
+    const rules = [...obstacles].map((op) => `${op} has no gradient rule`);
+    return rules.length > 0 ? rules : [(error as Error).message];
+  }
+}
