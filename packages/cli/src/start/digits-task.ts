@@ -5,13 +5,13 @@ export const MODEL = "digits";
 export const TASK = "digits";
 
 /** The built-in task: what `tributary start` teaches its fleet. */
-export function digitsTask(options: { readonly devices: number; readonly heldOut: string }): TaskSpec {
+export function digitsTask(options: { readonly devices: number; readonly heldOut: string; readonly rounds: number }): TaskSpec {
   const goalCount = Math.max(1, Math.min(options.devices, Math.round(options.devices * 0.66)));
   return {
     name: TASK,
     model: MODEL,
     population: POPULATION,
-    rounds: 0,
+    rounds: options.rounds,
     local: { epochs: 2, batchSize: 16, learningRate: 0.1, maxExamples: 2_000 },
     cohort: {
       goalCount,

@@ -1,0 +1,26 @@
+import { describeModel } from "@tributary/onnx";
+import { Command } from "commander";
+import { readModelFile } from "./publish.ts";
+
+/** `tributary describe model.onnx`: what is in it, and whether it can be trained. */
+export function describeCommand(): Command {
+  return new Command("describe")
+    .description("Tell what an ONNX file holds and whether its graph can be trained on devices.")
+    .argument("<file>", "the ONNX file")
+    .option("--json", "print one JSON object")
+    .action(async (file: string, options: { readonly json?: boolean }) => {
+      const description = describeModel(await readModelFile(file));
+      if (options.json === true) return console.log(JSON.stringify(description));
+      const { inputs, outputs, parameters } = description;
+      const port = (p: { name: string; dtype: string; shape: readonly unknown[] }): string =>
+        `${p.name}: ${p.dtype} [${p.shape.join(", ")}]`;
+      const total = parameters.reduce((sum, parameter) => sum + parameter.count, 0);
+      console.log(`opset       ${description.opset}`);
+      for (const input of inputs) console.log(`input       ${port(input)}`);
+      for (const output of outputs) console.log(`output      ${port(output)}`);
+      console.log(`operators   ${Object.entries(description.ops).map(([op, n]) => `${op} x${n}`).join(", ")}`);
+      console.log(`parameters  ${total.toLocaleString("en")} in ${parameters.length} tensors`);
+      for (const parameter of parameters) console.log(`            ${parameter.name} [${parameter.shape.join(", ")}]`);
+      console.log(`trainable   ${description.trainable ? "yes" : `no: ${description.reasons.join("; ")}`}`);
+    });
+}

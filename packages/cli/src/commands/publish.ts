@@ -1,0 +1,38 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { createApiClient } from "@tributary/api-client";
+import { asModelName, failure } from "@tributary/core";
+import { Command } from "commander";
+import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { formatBytes } from "../start/format.ts";
+
+/** `tributary publish model.onnx`: an ONNX file becomes version 1 of a model. */
+export function publishCommand(): Command {
+  return new Command("publish")
+    .description("Publish an ONNX model: its graph, its float32 and int8 weights, and a signed release.")
+    .argument("<file>", "the ONNX file")
+    .option("--name <name>", "the model's name (default: the file's)")
+    .addOption(urlOption())
+    .addOption(dataDirOption())
+    .option("--json", "print one JSON object")
+    .action(async (file: string, options: OperatorOptions & { readonly name?: string; readonly json?: boolean }) => {
+      const name = asModelName(options.name ?? basename(file).replace(/\.onnx$/i, "").toLowerCase());
+      const bytes = await readModelFile(file);
+      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+      const version = await api.publishModel(name, bytes);
+      if (options.json === true) return console.log(JSON.stringify(version));
+      console.log(
+        `published ${name} version ${version.version}: ${version.parameterCount} parameters, ` +
+          `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8`,
+      );
+    });
+}
+
+/** @throws cli/file naming the path and the reason. */
+export async function readModelFile(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, { cause, detail: { file } });
+  }
+}

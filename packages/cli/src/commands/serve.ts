@@ -1,0 +1,44 @@
+import { resolve } from "node:path";
+import { createCoordinator } from "@tributary/coordinator";
+import { asPopulationName } from "@tributary/core";
+import { Command, Option } from "commander";
+import { integerBetween, list } from "../arguments.ts";
+import { createSiteBuilder } from "../sites/site-builder.ts";
+import { siteCache, SITES } from "../sites/sites.ts";
+import { createShutdown } from "../start/shutdown.ts";
+
+interface ServeOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly dataDir: string;
+  readonly allowOrigin: readonly string[];
+  readonly allowHost: readonly string[];
+  readonly population: string;
+}
+
+/** `tributary serve`: the coordinator with its dashboard, for real devices. */
+export function serveCommand(): Command {
+  return new Command("serve")
+    .description("Run the coordinator and its dashboard, without a fleet or a demo.")
+    .addOption(new Option("--port <n>", "port").default(7700).argParser(integerBetween(0, 65_535)))
+    .option("--host <address>", "address to listen on", "127.0.0.1")
+    .option("--data-dir <dir>", "SQLite file, blobs and keys", ".tributary")
+    .option("--allow-origin <origin>", "a web origin whose pages may be devices; may be repeated", list, [])
+    .option("--allow-host <name>", "a host name to answer for, beside loopback; may be repeated", list, [])
+    .option("--population <name>", "population the origins belong to", "default")
+    .action(async (options: ServeOptions) => {
+      const shutdown = createShutdown(() => console.log("stopping"));
+      const dashboard = createSiteBuilder(SITES.dashboard, siteCache());
+      shutdown.onClose(() => dashboard.close());
+      const coordinator = await createCoordinator({
+        host: options.host,
+        port: options.port,
+        dataDir: resolve(options.dataDir),
+        allowOrigins: { [asPopulationName(options.population)]: options.allowOrigin },
+        allowHosts: options.allowHost,
+        dashboardDir: () => dashboard.request(),
+      });
+      shutdown.onClose(() => coordinator.close());
+      console.log(`coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`);
+    });
+}

@@ -1,0 +1,79 @@
+import { readFile } from "node:fs/promises";
+import { createApiClient, type TaskView } from "@tributary/api-client";
+import { failure } from "@tributary/core";
+import { parseTaskSpec } from "@tributary/protocol";
+import { Command, Option } from "commander";
+import { integerBetween } from "../arguments.ts";
+import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { formatNumber, formatPercent } from "../start/format.ts";
+
+interface CreateOptions extends OperatorOptions {
+  readonly heldOut?: string;
+  readonly json?: boolean;
+}
+
+/** `tributary task create|list|pause|resume`. */
+export function taskCommand(): Command {
+  const command = new Command("task").description("Create federated tasks, list them, pause and resume them.");
+  const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
+
+  withOperator(command.command("create"))
+    .description("Create a task from its JSON document and start its rounds.")
+    .argument("<file>", "the task document (JSON)")
+    .option("--held-out <file>", "safetensors file with `images` and `labels`, to measure each version on")
+    .option("--json", "print one JSON object")
+    .action(async (file: string, options: CreateOptions) => {
+      const api = client(options);
+      const document = JSON.parse(new TextDecoder().decode(await read(file))) as { evaluation?: object };
+      if (options.heldOut !== undefined) {
+        const { digest } = await api.uploadBlob(await read(options.heldOut));
+        document.evaluation = { ...document.evaluation, dataset: digest };
+      }
+      print(await api.createTask(parseTaskSpec(document)), options.json);
+    });
+
+  withOperator(command.command("list"))
+    .description("List tasks with their state.")
+    .option("--json", "print one JSON object")
+    .action(async (options: OperatorOptions & { readonly json?: boolean }) => {
+      const tasks = await createApiClient({ baseUrl: options.url }).tasks();
+      if (options.json === true) return console.log(JSON.stringify({ tasks }));
+      for (const task of tasks) print(task, false);
+      if (tasks.length === 0) console.log("no tasks");
+    });
+
+  withOperator(command.command("pause"))
+    .description("Finish no further round of a task; the running one is abandoned.")
+    .argument("<name>", "the task")
+    .action(async (name: string, options: OperatorOptions) => print(await client(options).setTaskState(name, { state: "paused" }), false));
+
+  withOperator(command.command("resume"))
+    .description("Go on with a paused or finished task.")
+    .argument("<name>", "the task")
+    .addOption(new Option("--rounds <n>", "this many more rounds").argParser(integerBetween(1, 1_000_000)))
+    .action(async (name: string, options: OperatorOptions & { readonly rounds?: number }) => {
+      const change = { state: "running" as const, ...(options.rounds === undefined ? {} : { moreRounds: options.rounds }) };
+      print(await client(options).setTaskState(name, change), false);
+    });
+
+  return command;
+}
+
+function client(options: OperatorOptions): ReturnType<typeof createApiClient> {
+  return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+}
+
+async function read(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, { cause, detail: { file } });
+  }
+}
+
+function print(task: TaskView, json: boolean | undefined): void {
+  if (json === true) return console.log(JSON.stringify(task));
+  const last = task.round;
+  const measured = last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
+  console.log(`${task.name}  ${task.state}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`);
+}

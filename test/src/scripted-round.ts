@@ -1,0 +1,116 @@
+import { createApiClient, type ApiClient, type RoundView } from "@tributary/api-client";
+import { sha256, type RoundId, type TaskName } from "@tributary/core";
+import { splitWeights } from "@tributary/onnx";
+import { encodeUpdate, parseTaskSpec } from "@tributary/protocol";
+import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
+import { mintToken } from "./enrolment-token.ts";
+import { enrol, ScriptedDevice } from "./scripted-device.ts";
+
+/** What a coordinator that a test talks to has to offer. */
+export interface Target {
+  readonly url: string;
+  readonly dataDir: string;
+  readonly operatorToken: string;
+}
+
+export interface ScriptedRoundOptions {
+  /** ONNX bytes. */
+  readonly model: Uint8Array;
+  readonly devices: number;
+  readonly cohort?: Partial<{ goalCount: number; minimumCount: number; trainDeadlineMs: number; reportDeadlineMs: number }>;
+  readonly maxUpdateNorm?: number;
+}
+
+/** An update as a test describes it: every value is `fill`, unless `values` gives them. */
+export interface ScriptedUpdate {
+  readonly numExamples: number;
+  readonly fill?: number;
+  readonly values?: Float32Array;
+  readonly metrics?: readonly number[];
+}
+
+/** A model and a task on a real coordinator, and devices whose training is whatever the test says. */
+export interface ScriptedRound {
+  readonly api: ApiClient;
+  readonly devices: readonly ScriptedDevice[];
+  readonly base: ParameterSet;
+  readonly roundId: RoundId;
+  /** The body a well-behaved device would upload. */
+  body(update: ScriptedUpdate): Uint8Array<ArrayBuffer>;
+  /** Says ready with this body and waits to be asked for it. */
+  ready(device: ScriptedDevice, body: Uint8Array, numExamples: number): Promise<void>;
+  uploadAll(update: (index: number) => ScriptedUpdate): Promise<void>;
+  /** Waits for the round's end by its event-sourced view. */
+  ended(): Promise<RoundView>;
+  committed(): Promise<RoundView>;
+  /** Exact float32 weights of a version, as devices download them. */
+  weights(version: number): Promise<ParameterSet>;
+  close(): void;
+}
+
+const NAME = "scripted" as TaskName;
+
+export async function createScriptedRound(target: Target, options: ScriptedRoundOptions): Promise<ScriptedRound> {
+  const api = createApiClient({ baseUrl: target.url, token: target.operatorToken });
+  const { parameters } = splitWeights(options.model);
+  await api.publishModel(NAME, options.model);
+  const devices: ScriptedDevice[] = [];
+  for (let index = 0; index < options.devices; index++) {
+    devices.push(await ScriptedDevice.connect(target.url, await enrol(target.url, await mintToken(target.dataDir))));
+  }
+  await api.createTask(
+    parseTaskSpec({
+      name: NAME,
+      model: NAME,
+      rounds: 1,
+      cohort: { goalCount: options.devices, minimumCount: options.devices, overSelection: 1, ...options.cohort },
+      ...(options.maxUpdateNorm === undefined ? {} : { maxUpdateNorm: options.maxUpdateNorm }),
+    }),
+  );
+  for (const device of devices) device.send({ type: "check-in", task: NAME, examples: 10_000 });
+  const offers = await Promise.all(devices.map((device) => device.next("offer")));
+  const roundId = offers[0]!.roundId;
+
+  const round: ScriptedRound = {
+    api,
+    devices,
+    base: parameters,
+    roundId,
+    body({ numExamples, fill = 0, values, metrics = [] }) {
+      const numbers = values ?? new Float32Array(parameters.values.length).fill(fill);
+      return encodeUpdate({ roundId, task: NAME, schemaDigest: schemaDigest(parameters.schema), numExamples, metrics }, numbers);
+    },
+    async ready(device, body, numExamples) {
+      device.send({ type: "ready", roundId, numExamples, updateDigest: sha256(body), sizeBytes: body.length });
+    },
+    async uploadAll(update) {
+      // Bodies are made twice rather than kept: a hundred large ones would fill this process's memory.
+      for (const [index, device] of devices.entries()) {
+        const described = update(index);
+        await round.ready(device, round.body(described), described.numExamples);
+      }
+      for (const [index, device] of devices.entries()) {
+        await device.next("request-report");
+        const answer = await device.upload(roundId, round.body(update(index)));
+        if (answer.status !== 202) throw new Error(`upload ${index} was refused: ${answer.status} ${answer.code}`);
+      }
+    },
+    async ended() {
+      await Promise.race(devices.filter((device) => device.closed === undefined).map((device) => device.next("outcome", 60_000)));
+      const rounds = await api.rounds(NAME);
+      return rounds.find(({ id }) => id === roundId)!;
+    },
+    async committed() {
+      const view = await round.ended();
+      if (view.phase !== "committed") throw new Error(`the round was ${view.phase}: ${view.reason}`);
+      return view;
+    },
+    async weights(version) {
+      const view = (await api.versions(NAME)).find((each) => each.version === version);
+      const response = await fetch(`${target.url}/v1/blobs/${view!.weightsDigest}`);
+      return parametersFromSafetensors(parameters.schema, new Uint8Array(await response.arrayBuffer()));
+    },
+    close: () => devices.forEach((device) => device.close()),
+  };
+  return round;
+}
