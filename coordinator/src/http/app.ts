@@ -3,7 +3,8 @@ import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { failure } from "@tributary/core";
 import { PROOF_HEADER } from "@tributary/protocol";
-import { fastify } from "fastify";
+import { fastify, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ResolvedConfig } from "../config.ts";
 import type { AccessPolicy } from "./access-policy.ts";
 import { sendError } from "./errors.ts";
@@ -25,7 +26,14 @@ const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 /** Paths that pages of other origins may use; everything else is for programs and the dashboard. */
 const DEVICE_PATHS = /^\/v1\/(?:populations\/([a-z0-9-]+)\/|tuf\/|blobs\/|rounds\/[^/]+\/updates\/)/;
 
-export type App = ReturnType<typeof createApp>;
+/** The HTTP server; its routes are typed by their TypeBox schemas. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
 
 export interface AppOptions {
   readonly config: ResolvedConfig;
@@ -36,9 +44,13 @@ export interface AppOptions {
   readonly logStream?: { write(line: string): void };
 }
 
-/** The HTTP server with everything that holds for all routes: hosts, origins, the operator's token, errors, the API document. */
-export function createApp({ config, access, isOperator, version, logStream }: AppOptions) {
-  const app = fastify({
+/**
+ * The HTTP server with everything that holds for all routes: hosts, origins, the operator's token, errors, the API
+ * document. In an object of its own, because a Fastify instance is a promise of its start to `await`.
+ */
+export async function createApp(options: AppOptions): Promise<{ readonly app: App }> {
+  const { config, access, isOperator, version, logStream } = options;
+  const app: App = fastify({
     logger: {
       level: config.logLevel === "silent" ? "silent" : config.logLevel,
       stream: logStream ?? process.stderr,
@@ -83,7 +95,7 @@ export function createApp({ config, access, isOperator, version, logStream }: Ap
       throw failure("http/host-refused", `http: no answer for host ${String(request.headers.host)}`);
   });
 
-  void app.register(fastifyCors, {
+  await app.register(fastifyCors, {
     delegator(request, callback) {
       const match = DEVICE_PATHS.exec(request.url ?? "");
       const { origin } = request.headers;
@@ -116,14 +128,14 @@ export function createApp({ config, access, isOperator, version, logStream }: Ap
       );
   });
 
-  void app.register(fastifySwagger, {
+  await app.register(fastifySwagger, {
     openapi: {
       openapi: "3.1.0",
       info: { title: "Tributary coordinator", version, description: "Registry, rounds and releases." },
       components: { securitySchemes: { operator: { type: "http", scheme: "bearer" } } },
     },
   });
-  return app;
+  return { app };
 }
 
 function originRefused(origin: string | undefined): Error {

@@ -759,6 +759,12 @@ export const ERROR_CATALOG = {
   },
   "coordinator/invalid-task": { status: 400, retryable: false, publicMessage: "The task is not valid." },
   "coordinator/unknown-blob": { status: 404, retryable: false, publicMessage: "There is no such blob." },
+  "coordinator/cannot-listen": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The address cannot be listened on.",
+    advice: "Check --host and --port.",
+  },
   "coordinator/port-in-use": {
     status: 500,
     retryable: false,

@@ -1,0 +1,150 @@
+import { join } from "node:path";
+import {
+  createLogger,
+  type Env,
+  failure,
+  type PopulationName,
+  systemClock,
+  systemRandom,
+} from "@tributary/core";
+import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
+import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
+import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
+import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
+import { createAccessPolicy } from "./http/access-policy.ts";
+import { type App, createApp } from "./http/app.ts";
+import { registerBlobRoutes } from "./http/blob-routes.ts";
+import { registerEventRoutes } from "./http/event-routes.ts";
+import { createEventStreams } from "./http/event-streams.ts";
+import { createOperatorCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { registerPages } from "./http/pages.ts";
+import { registerRegistryRoutes } from "./http/registry-routes.ts";
+import { registerTufRoutes } from "./http/tuf-routes.ts";
+import { lockDataDir } from "./instance-lock.ts";
+import { createRegistry } from "./registry/registry.ts";
+import { createReleases } from "./releases/releases.ts";
+import type { RoomContext } from "./rooms.ts";
+import { VERSION } from "./version.ts";
+
+/** A running coordinator. */
+export interface Coordinator {
+  /** Where it is reached, without a trailing slash: `http://127.0.0.1:7700`. */
+  readonly url: string;
+  readonly port: number;
+  /** Bearer token for what operators write. */
+  readonly operatorToken: string;
+  /** The TUF root that apps pin. */
+  readonly tufRoot: Uint8Array<ArrayBuffer>;
+  /** A token with which one device enrols. */
+  mintEnrolmentToken(population: PopulationName): Promise<string>;
+  /** Ends everything within two seconds: no round goes on, no connection stays, the database is checkpointed. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the data directory, starts to listen and lets running tasks go on: the composition root.
+ *
+ * @throws `coordinator/invalid-config`, `coordinator/data-dir-unusable`, `coordinator/data-dir-in-use`,
+ *   `coordinator/port-in-use`, `coordinator/cannot-listen`, `store/*`
+ */
+export async function createCoordinator(options: CoordinatorConfig): Promise<Coordinator> {
+  const config = resolveConfig(options);
+  // What was opened is closed in reverse, also when the start fails half way.
+  const opened = new AsyncDisposableStack();
+  try {
+    return await start(config, options.env ?? {}, opened);
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
+
+async function start(
+  config: ResolvedConfig,
+  seams: NonNullable<CoordinatorConfig["env"]>,
+  opened: AsyncDisposableStack,
+): Promise<Coordinator> {
+  const { clock = systemClock, random = systemRandom } = seams;
+  const { limits } = config;
+
+  const lock = await lockDataDir(config.dataDir);
+  opened.defer(() => lock.release());
+
+  const operatorToken = await operatorTokenOf(config.dataDir, random);
+  const isOperator = createOperatorCheck(operatorToken);
+  const access = createAccessPolicy(config);
+  const { app } = await createApp({ config, access, isOperator, version: VERSION });
+  const log =
+    seams.log ??
+    createLogger({
+      level: "debug",
+      clock,
+      write: ({ level, message, fields }) => app.log[level](fields, message),
+    });
+  const env: Env = { clock, random, log };
+
+  const store = await openSqlMetadataStore({ path: join(config.dataDir, "tributary.db") });
+  opened.defer(() => store.close());
+  const blobs = await openFolderBlobStore({ folder: join(config.dataDir, "blobs") });
+  opened.defer(() => blobs.close());
+  const bus = createInProcessBus(log);
+  opened.defer(() => bus.close());
+  await store.events.prune(limits.keptEvents);
+
+  const context: RoomContext = { config, env, store, blobs, bus, access };
+  const releases = await createReleases(context);
+  opened.defer(() => releases.close());
+  const registry = createRegistry({ store, blobs, bus, env, releases });
+  const devices = () => ({ connected: 0, training: 0 });
+  const streams = createEventStreams({ store, bus, clock, limits, devices });
+
+  registerPages(app, config);
+  registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator });
+  registerTufRoutes(app, store);
+  registerEventRoutes(app, streams);
+  registerRegistryRoutes(app, { config, store, registry, clock, version: VERSION, devices });
+
+  opened.defer(() => app.close());
+  const port = await listen(app, config);
+
+  const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;
+  let closing: Promise<void> | undefined;
+  return {
+    url,
+    port,
+    operatorToken,
+    tufRoot: releases.root,
+    mintEnrolmentToken: () => Promise.reject(new Error("not wired")),
+    close: () => (closing ??= opened.disposeAsync()),
+  };
+}
+
+async function listen(app: App, { host, port }: ResolvedConfig): Promise<number> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE")
+      throw failure(
+        "coordinator/port-in-use",
+        `coordinator: port ${port} on ${host} is in use; stop what uses it, or choose another with --port`,
+        { detail: { host, port }, cause },
+      );
+    if (code === undefined || !["EACCES", "EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"].includes(code))
+      throw cause;
+    throw failure("coordinator/cannot-listen", `coordinator: cannot listen on ${host}:${port}: ${message}`, {
+      detail: { host, port },
+      cause,
+    });
+  }
+  const address = app.server.address();
+  if (address === null || typeof address === "string") throw new TypeError("coordinator: no TCP address");
+  return address.port;
+}
+
+/** A name for the address in URLs; "all interfaces" is none, loopback is one of them. */
+function reachableHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
+}

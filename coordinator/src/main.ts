@@ -1,0 +1,94 @@
+#!/usr/bin/env node
+import { TributaryError } from "@tributary/core";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { LOG_LEVELS, type LogLevel } from "./config.ts";
+import { createCoordinator } from "./coordinator.ts";
+import { VERSION } from "./version.ts";
+
+// The coordinator as a process of its own. Prints one JSON line when it listens; its log goes to standard error.
+
+interface Arguments {
+  readonly port: number;
+  readonly host: string;
+  readonly dataDir: string;
+  readonly name?: string;
+  readonly allowOrigin: Readonly<Record<string, string[]>>;
+  readonly allowHost: readonly string[];
+  readonly dashboardDir?: string;
+  readonly demoUrl?: string;
+  readonly publicUrl?: string;
+  readonly logLevel: LogLevel;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new InvalidArgumentError("expected 0 to 65535");
+  return value;
+}
+
+/** `https://app.example` for the population "default", or `population=https://app.example`. */
+function origin(text: string, before: Record<string, string[]>): Record<string, string[]> {
+  const [, population = "default", value = text] = /^([a-z0-9][a-z0-9-]{0,62})=(.*)$/.exec(text) ?? [];
+  return { ...before, [population]: [...(before[population] ?? []), value] };
+}
+
+const command = new Command("tributary-coordinator")
+  .description("Run a coordinator: registry, rounds, releases and the gateway for devices.")
+  .version(VERSION)
+  .addOption(new Option("--port <port>", "port to listen on; 0 takes any").argParser(port).default(7700))
+  .option("--host <address>", "address to listen on", "127.0.0.1")
+  .option("--data-dir <folder>", "database, blobs, keys and operator token", ".tributary")
+  .option("--name <name>", "shown in the dashboard")
+  .addOption(
+    new Option("--allow-origin <[population=]origin>", "web origin whose pages may be devices; repeatable")
+      .argParser(origin)
+      .default({}, "none"),
+  )
+  .addOption(
+    new Option("--allow-host <name>", "host name to answer for, beside loopback; repeatable")
+      .argParser((text: string, before: readonly string[]) => [...before, text])
+      .default([], "none"),
+  )
+  .option("--dashboard-dir <folder>", "the built dashboard")
+  .option("--demo-url <url>", "where /demo/ leads")
+  .option("--public-url <url>", "the URL it is reached by, behind a proxy")
+  .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
+  .allowExcessArguments(false)
+  .action(async ({ allowOrigin, allowHost, ...rest }: Arguments) => {
+    const coordinator = await createCoordinator({
+      ...rest,
+      allowOrigins: allowOrigin,
+      allowHosts: allowHost,
+    });
+    stopOnSignal(() => coordinator.close());
+    const { url, port: listening } = coordinator;
+    console.log(JSON.stringify({ event: "listening", url, port: listening, pid: process.pid }));
+  });
+
+/** The first signal closes, the second one ends at once. */
+function stopOnSignal(close: () => Promise<void>): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(signal === "SIGINT" ? 130 : 143);
+    stopping = true;
+    close().then(
+      () => process.exit(0),
+      (error: unknown) => fail(error),
+    );
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+}
+
+function fail(error: unknown): never {
+  // What an operator can mend is one line; anything else is a fault of ours and shows where it was.
+  if (TributaryError.is(error)) console.error(`${error.message} [${error.code}]`);
+  else console.error(error);
+  process.exit(1);
+}
+
+try {
+  await command.parseAsync();
+} catch (error) {
+  fail(error);
+}
