@@ -1,0 +1,107 @@
+import { encodeUtf8, sha256 } from "@tributary/core";
+import { parseModelManifest, parsePlan, type ModelManifest, type Plan } from "@tributary/protocol";
+import type { BlobRef, ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
+import { timestamp } from "../registry/views.ts";
+import type { TargetChanges } from "../rooms.ts";
+import {
+  graphPath,
+  int8WeightsPath,
+  manifestPath,
+  planPaths,
+  retiredPaths,
+  weightsPath,
+} from "./target-paths.ts";
+
+/** A JSON document that becomes a target: store the bytes as a blob before the release is committed. */
+export interface TargetDocument {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly changes: TargetChanges;
+}
+
+/**
+ * The targets of a new version: its manifest on the model's channel, graph, float32 and int8 weights.
+ * Versions beyond the newest 20 leave.
+ *
+ * @param current - the targets of the present release
+ */
+export function versionTargets(
+  model: Pick<ModelRecord, "channel" | "parameters" | "input" | "output" | "labels">,
+  version: VersionRecord,
+  current: Iterable<Pick<TargetRecord, "path">>,
+): TargetDocument {
+  const { model: name } = version;
+  const graph = graphPath(name, version.graph.digest);
+  const weights = weightsPath(name, version.version);
+  const int8 = int8WeightsPath(name, version.version);
+  const manifest: ModelManifest = {
+    formatVersion: 1,
+    model: name,
+    channel: model.channel,
+    version: version.version,
+    parentVersion: version.parentVersion,
+    graph: { target: graph },
+    weights: { float32: { target: weights }, int8: { target: int8 } },
+    parameters: model.parameters,
+    input: model.input,
+    output: model.output,
+    ...(model.labels === null ? {} : { labels: model.labels }),
+    createdAt: timestamp(version.createdAt),
+  };
+  const bytes = encodeUtf8(JSON.stringify(manifest));
+  parseModelManifest(bytes); // devices will: what they would refuse must not be signed
+  const paths = Array.from(current, ({ path }) => path);
+  return {
+    bytes,
+    changes: {
+      put: [
+        documentTarget(manifestPath(name, model.channel), bytes),
+        blobTarget(graph, version.graph),
+        blobTarget(weights, version.weights),
+        blobTarget(int8, version.int8),
+      ],
+      remove: retiredPaths(paths, name, version.version),
+    },
+  };
+}
+
+/** A plan as it is written, without its paths: they follow from task and number. */
+export type PlanContent = Omit<Plan, "formatVersion" | "training" | "evaluation"> & {
+  readonly training: Pick<Plan["training"], "spec">;
+  readonly evaluation: Pick<Plan["evaluation"], "spec">;
+};
+
+/** The targets of a task's plan: the document and its two graphs. */
+export function planTargets(
+  number: number,
+  content: PlanContent,
+  graphs: { readonly train: BlobRef; readonly evaluate: BlobRef },
+): TargetDocument & { readonly path: string } {
+  const paths = planPaths(content.task, number);
+  const plan: Plan = {
+    ...content,
+    formatVersion: 1,
+    training: { target: paths.train, spec: content.training.spec },
+    evaluation: { target: paths.evaluate, spec: content.evaluation.spec },
+  };
+  const bytes = encodeUtf8(JSON.stringify(plan));
+  parsePlan(bytes);
+  return {
+    path: paths.plan,
+    bytes,
+    changes: {
+      put: [
+        documentTarget(paths.plan, bytes),
+        blobTarget(paths.train, graphs.train),
+        blobTarget(paths.evaluate, graphs.evaluate),
+      ],
+    },
+  };
+}
+
+function documentTarget(path: string, bytes: Uint8Array): TargetRecord {
+  return { path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null };
+}
+
+function blobTarget(path: string, { digest, sizeBytes }: BlobRef): TargetRecord {
+  return { path, digest, sizeBytes, custom: null };
+}

@@ -1,0 +1,187 @@
+import type { Clock } from "@tributary/core";
+import {
+  parseMetadata,
+  signRoot,
+  signSnapshotAndTimestamp,
+  signTargets,
+  signTimestamp,
+  TUF_ROLES,
+  type TargetFile,
+  type TufRole,
+} from "@tributary/tuf";
+import type { ReleaseChange, SignedMetadata, TargetRecord } from "../ports/records.ts";
+import type { TargetChanges } from "../rooms.ts";
+import type { ReleaseKeys } from "./release-keys.ts";
+
+const DAY_MS = 86_400_000;
+
+/** How long signed metadata lives. It is signed again when half of that is over. */
+export const LIFETIME_MS: Readonly<Record<TufRole, number>> = Object.freeze({
+  root: 365 * DAY_MS,
+  targets: 90 * DAY_MS,
+  snapshot: 30 * DAY_MS,
+  timestamp: 7 * DAY_MS,
+});
+
+/** The newest metadata of each role, as stored. */
+export type CurrentRelease = Readonly<Partial<Record<TufRole, SignedMetadata>>>;
+
+/**
+ * Signs releases in memory: numbers are allocated and bytes made, nothing is stored.
+ * The caller stores the change in one transaction, with everything that belongs to it, and only then serves it.
+ */
+export interface ReleaseSigner {
+  /** Root version 1. @throws TypeError without the root key */
+  firstRoot(): Promise<SignedMetadata>;
+  /** The next release: what is current, with targets put and removed. */
+  prepare(
+    current: CurrentRelease,
+    targets: readonly TargetRecord[],
+    changes: TargetChanges,
+  ): Promise<ReleaseChange>;
+  /** The roles whose metadata has to be signed again: half of its lifetime is over. */
+  refreshNeeded(current: CurrentRelease): readonly TufRole[];
+  /**
+   * Signs those roles, and the ones above that list them, again. The root is left out where its key is not here.
+   * `undefined` where nothing is due.
+   */
+  prepareRefresh(
+    current: CurrentRelease,
+    targets: readonly TargetRecord[],
+  ): Promise<{ readonly root: SignedMetadata | undefined; readonly change: ReleaseChange | undefined }>;
+}
+
+export function createReleaseSigner(options: {
+  readonly keys: ReleaseKeys;
+  readonly clock: Pick<Clock, "now">;
+}): ReleaseSigner {
+  const { keys, clock } = options;
+  const expiresMs = (role: TufRole): number => clock.now() + LIFETIME_MS[role];
+
+  const rootOf = async (version: number, previous: Uint8Array | undefined): Promise<SignedMetadata> => {
+    if (keys.root === undefined) throw new TypeError("releases: the root key is not here");
+    const only = (signer: { readonly publicKey: Uint8Array }) => ({ publicKeys: [signer.publicKey] });
+    const bytes = await signRoot({
+      version,
+      expiresMs: expiresMs("root"),
+      keysByRole: {
+        root: only(keys.root),
+        targets: only(keys.targets),
+        snapshot: only(keys.snapshot),
+        timestamp: only(keys.timestamp),
+      },
+      signers: [keys.root],
+      ...(previous === undefined ? {} : { previous }),
+    });
+    return { role: "root", version, bytes };
+  };
+
+  const targetsFile = async (
+    current: CurrentRelease,
+    targets: Iterable<TargetRecord>,
+  ): Promise<SignedMetadata> => {
+    const version = (current.targets?.version ?? 0) + 1;
+    const bytes = await signTargets({
+      version,
+      expiresMs: expiresMs("targets"),
+      targets: Array.from(targets, targetFile),
+      signers: [keys.targets],
+    });
+    return { role: "targets", version, bytes };
+  };
+
+  const upperFiles = async (current: CurrentRelease, targets: SignedMetadata): Promise<SignedMetadata[]> => {
+    const { snapshot, timestamp, versions } = await signSnapshotAndTimestamp({
+      previous: { snapshot: current.snapshot?.version ?? 0, timestamp: current.timestamp?.version ?? 0 },
+      targets,
+      expiresMs: { snapshot: expiresMs("snapshot"), timestamp: expiresMs("timestamp") },
+      signers: { snapshot: [keys.snapshot], timestamp: [keys.timestamp] },
+    });
+    return [
+      { role: "snapshot", version: versions.snapshot, bytes: snapshot },
+      { role: "timestamp", version: versions.timestamp, bytes: timestamp },
+    ];
+  };
+
+  const timestampFile = async (
+    current: CurrentRelease,
+    snapshot: SignedMetadata,
+  ): Promise<SignedMetadata> => {
+    const version = (current.timestamp?.version ?? 0) + 1;
+    const bytes = await signTimestamp({
+      version,
+      expiresMs: expiresMs("timestamp"),
+      snapshot,
+      signers: [keys.timestamp],
+    });
+    return { role: "timestamp", version, bytes };
+  };
+
+  const changeOf = (
+    current: CurrentRelease,
+    metadata: readonly SignedMetadata[],
+    { put, remove = [] }: TargetChanges,
+  ): ReleaseChange => ({
+    expectedTimestampVersion: current.timestamp?.version ?? null,
+    metadata,
+    put,
+    remove,
+  });
+
+  const refreshNeeded = (current: CurrentRelease): readonly TufRole[] =>
+    TUF_ROLES.filter((role) => {
+      const metadata = current[role];
+      if (metadata === undefined) return role !== "root";
+      const { expiresMs: expires } = parseMetadata(role, metadata.bytes).signed;
+      return expires - clock.now() <= LIFETIME_MS[role] / 2;
+    });
+
+  return {
+    firstRoot: () => rootOf(1, undefined),
+    async prepare(current, targets, changes) {
+      const next = applyChanges(targets, changes);
+      const file = await targetsFile(current, next.values());
+      return changeOf(current, [file, ...(await upperFiles(current, file))], changes);
+    },
+    refreshNeeded,
+    async prepareRefresh(current, targets) {
+      const due = new Set(refreshNeeded(current));
+      const root =
+        due.has("root") && keys.root !== undefined && current.root !== undefined
+          ? await rootOf(current.root.version + 1, current.root.bytes)
+          : undefined;
+      const nothing: TargetChanges = { put: [] };
+      const metadata: SignedMetadata[] = [];
+      if (due.has("targets") || current.targets === undefined) {
+        const file = await targetsFile(current, targets);
+        metadata.push(file, ...(await upperFiles(current, file)));
+      } else if (due.has("snapshot") || current.snapshot === undefined) {
+        metadata.push(...(await upperFiles(current, current.targets)));
+      } else if (due.has("timestamp")) {
+        metadata.push(await timestampFile(current, current.snapshot));
+      }
+      return { root, change: metadata.length === 0 ? undefined : changeOf(current, metadata, nothing) };
+    },
+  };
+}
+
+function applyChanges(
+  targets: readonly TargetRecord[],
+  { put, remove = [] }: TargetChanges,
+): Map<string, TargetRecord> {
+  const next = new Map(targets.map((target) => [target.path, target]));
+  for (const path of remove) next.delete(path);
+  const seen = new Set(remove);
+  for (const target of put) {
+    if (seen.has(target.path))
+      throw new TypeError(`releases: ${target.path} is put twice, or put and removed`);
+    seen.add(target.path);
+    next.set(target.path, target);
+  }
+  // In the order of paths, so that the same targets are the same bytes.
+  return new Map([...next].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function targetFile({ path, digest, sizeBytes, custom }: TargetRecord): TargetFile {
+  return { path, length: sizeBytes, sha256: digest, custom: custom ?? undefined };
+}

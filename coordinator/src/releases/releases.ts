@@ -1,0 +1,106 @@
+import { join } from "node:path";
+import { failure, type Timer } from "@tributary/core";
+import type { ReleaseChange, SignedMetadata } from "../ports/records.ts";
+import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
+import { createReleaseKeys, openReleaseKeys } from "./release-keys.ts";
+import { createReleaseSigner, type CurrentRelease } from "./release-signer.ts";
+
+/** How often the age of the signed metadata is looked at. */
+export const REFRESH_CHECK_MS = 3_600_000;
+
+export type ReleasesContext = Pick<RoomContext, "env" | "store"> & {
+  readonly config: Pick<RoomContext["config"], "dataDir">;
+};
+
+/**
+ * Opens the signing of releases: keys lie in `<dataDir>/keys`, signed metadata in the store. The first start makes both, with an
+ * empty release, so that there is always something verified to read.
+ *
+ * @throws TributaryError `coordinator/key-…` where keys are missing, readable by others, damaged, or not those of the stored root.
+ */
+export async function createReleases({ config, env, store }: ReleasesContext): Promise<Releases> {
+  const folder = join(config.dataDir, "keys");
+  const { clock, log } = env;
+  const latestRoot = await store.releases.latest("root");
+  const keys =
+    latestRoot === undefined
+      ? await createReleaseKeys(folder, env.random)
+      : await openReleaseKeys(folder, latestRoot.bytes);
+  const signer = createReleaseSigner({ keys, clock });
+  // Stored before anything is signed with the keys: a crash in between starts again with the same key files.
+  if (latestRoot === undefined) await store.releases.insert(await signer.firstRoot());
+  const first = await store.releases.metadata("root", 1);
+  if (first === undefined) throw failure("store/corrupt", "releases: root version 1 is not stored");
+
+  let queue: Promise<unknown> = Promise.resolve();
+  let timer: Timer | undefined;
+  let closed = false;
+
+  /** One release at a time: the next begins with the numbers the last one stored. */
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const turn = queue.then(() => {
+      if (closed) throw failure("core/closed", "releases: closed");
+      return run();
+    });
+    queue = turn.catch(() => undefined);
+    return turn;
+  };
+
+  const current = async (): Promise<CurrentRelease> => {
+    const found: Partial<Record<keyof CurrentRelease, SignedMetadata>> = {};
+    for (const role of ["root", "timestamp", "snapshot", "targets"] as const) {
+      const metadata = await store.releases.latest(role);
+      if (metadata !== undefined) found[role] = metadata;
+    }
+    return found;
+  };
+
+  const refresh = async (): Promise<void> => {
+    const now = await current();
+    const due = signer.refreshNeeded(now);
+    if (due.length === 0) return;
+    if (due.includes("root") && keys.root === undefined) {
+      log.warn(
+        "root metadata is about to expire and its key is not here: put root.key.json back to renew it",
+        {
+          folder,
+        },
+      );
+    }
+    const { root, change } = await signer.prepareRefresh(now, await store.releases.targets());
+    if (root !== undefined) await store.releases.insert(root);
+    if (change !== undefined) await store.releases.apply(change);
+    log.debug("metadata signed again", { roles: due.join(" ") });
+  };
+
+  const watch = (): void => {
+    timer = clock.schedule(REFRESH_CHECK_MS, () => {
+      inTurn(refresh)
+        .catch((error: unknown) => {
+          if (!closed) log.error("metadata could not be signed again", { error });
+        })
+        .finally(() => {
+          if (!closed) watch();
+        });
+    });
+  };
+
+  await inTurn(refresh);
+  watch();
+
+  return {
+    root: first.bytes,
+    release: <T>(changes: TargetChanges, commit: (change: ReleaseChange) => Promise<T>) =>
+      inTurn(async () =>
+        commit(await signer.prepare(await current(), await store.releases.targets(), changes)),
+      ),
+    async close() {
+      timer?.cancel();
+      if (!closed) {
+        // What was begun ends; what waits is refused.
+        closed = true;
+      }
+      await queue;
+    },
+  };
+}

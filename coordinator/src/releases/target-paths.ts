@@ -1,0 +1,46 @@
+import type { Digest, ModelName, ModelVersion, TaskName } from "@tributary/core";
+
+// Where everything that a release consists of has its place. Paths name; bytes are served by digest.
+
+/** Versions of a model whose weights stay in the release; what is older can no longer be downloaded. */
+export const KEPT_VERSIONS = 20;
+
+export function manifestPath(model: ModelName, channel = "stable"): string {
+  return `models/${model}/${channel}.json`;
+}
+
+/** Named by its content: versions with the same graph share one target. */
+export function graphPath(model: ModelName, digest: Digest): string {
+  return `models/${model}/graphs/${digest.slice(0, 16)}.onnx`;
+}
+
+export function weightsPath(model: ModelName, version: ModelVersion): string {
+  return `${versionFolder(model, version)}/weights.safetensors`;
+}
+
+export function int8WeightsPath(model: ModelName, version: ModelVersion): string {
+  return `${versionFolder(model, version)}/weights.int8.safetensors`;
+}
+
+function versionFolder(model: ModelName, version: ModelVersion): string {
+  return `models/${model}/versions/${version}`;
+}
+
+/** A task's plan number `number` (from 1) and its graphs. */
+export function planPaths(
+  task: TaskName,
+  number: number,
+): { readonly plan: string; readonly train: string; readonly evaluate: string } {
+  const folder = `plans/${task}/${number}`;
+  return { plan: `${folder}.json`, train: `${folder}/train.onnx`, evaluate: `${folder}/evaluate.onnx` };
+}
+
+/** The targets of a model's versions that leave when `newest` comes: all but the newest {@linkcode KEPT_VERSIONS}. */
+export function retiredPaths(paths: Iterable<string>, model: ModelName, newest: ModelVersion): string[] {
+  const prefix = `models/${model}/versions/`;
+  return Array.from(paths).filter((path) => {
+    if (!path.startsWith(prefix)) return false;
+    const version = Number(/^(\d+)\//.exec(path.slice(prefix.length))?.[1]);
+    return version <= newest - KEPT_VERSIONS;
+  });
+}
