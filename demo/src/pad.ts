@@ -17,8 +17,8 @@ export interface PadOptions {
   readonly onDigit?: (digit: number) => void;
 }
 
-/** Pen width on screen, of the pad's side; the model's image has its own. */
-const PEN = 0.062;
+/** Pen width on screen, of the pad's width; the model's image has its own. */
+const PEN = 0.055;
 
 /** Points closer than this (of the pad's side) are dropped: they add cost and no shape. */
 const SMALLEST_STEP = 0.004;
@@ -29,12 +29,11 @@ export function createPad({ canvas, onChange, onStroke, onDigit }: PadOptions): 
   let pointer: number | undefined;
 
   const draw = (): void => {
-    const side = canvas.width;
-    context.clearRect(0, 0, side, side);
+    context.clearRect(0, 0, canvas.width, canvas.height);
     context.lineCap = "round";
     context.lineJoin = "round";
     context.strokeStyle = getComputedStyle(canvas).color;
-    for (const stroke of strokes) drawStroke(context, stroke, side);
+    for (const stroke of strokes) drawStroke(context, stroke, canvas.width);
   };
   const changed = (): void => {
     draw();
@@ -54,7 +53,7 @@ export function createPad({ canvas, onChange, onStroke, onDigit }: PadOptions): 
     const stroke = strokes.at(-1)!;
     const point = {
       x: Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)),
-      y: Math.min(1, Math.max(0, (event.clientY - box.top) / box.height)),
+      y: Math.min(box.height / box.width, Math.max(0, (event.clientY - box.top) / box.width)),
       // A mouse reports 0.5, a finger 0 or 1 on some screens; only a pen's pressure means something.
       width: event.pointerType === "pen" ? 0.7 + 0.6 * event.pressure : 1,
     };
@@ -96,10 +95,12 @@ export function createPad({ canvas, onChange, onStroke, onDigit }: PadOptions): 
   });
 
   const fit = (): void => {
-    const side = Math.round(canvas.clientWidth * Math.min(3, globalThis.devicePixelRatio || 1));
-    if (side === 0 || side === canvas.width) return;
-    canvas.width = side;
-    canvas.height = side;
+    const density = Math.min(3, globalThis.devicePixelRatio || 1);
+    const width = Math.round(canvas.clientWidth * density);
+    const height = Math.round(canvas.clientHeight * density);
+    if (width === 0 || (width === canvas.width && height === canvas.height)) return;
+    canvas.width = width;
+    canvas.height = height;
     draw();
   };
   new ResizeObserver(fit).observe(canvas);

@@ -1,6 +1,6 @@
 /** What was drawn, as lines: independent of the size and pixel density of the screen. */
 
-/** A point of a stroke. x and y in [0, 1] of the pad's side; width is the pen's, relative, about 1. */
+/** A point of a stroke. x and y in units of the pad's width; width is the pen's, relative, about 1. */
 export interface StrokePoint {
   readonly x: number;
   readonly y: number;
@@ -18,7 +18,7 @@ const BOX_SIDE = 20;
 /** Half the pen's width in image pixels, about that of MNIST's digits. */
 const PEN_RADIUS = 1.15;
 
-/** A dot is not blown up to fill the box: the smallest extent, of the pad's side, that is scaled to it. */
+/** A dot is not blown up to fill the box: the smallest extent, of the pad's width, that is scaled to it. */
 const SMALLEST_EXTENT = 0.18;
 
 /**

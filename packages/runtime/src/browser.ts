@@ -53,13 +53,14 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
         software,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
+      enrols: token !== undefined,
       database: `tributary ${scope}`,
       lifeLock: `tributary-life ${crypto.randomUUID()}`,
       trainingLock: `tributary-train ${scope}`,
       engine,
       logToConsole: log !== silentLogger,
     },
-    token: async () => (typeof token === "function" ? token() : requireToken(token)),
+    token: async () => (typeof token === "function" ? token() : (token ?? "")),
     locks: navigator.locks,
     clock: systemClock,
     log,
@@ -102,12 +103,4 @@ async function loadRoot(trust: Trust): Promise<Uint8Array | undefined> {
     throw failure("runtime/no-trust", `runtime: the trust root ${url.href} answered ${response.status}`);
   }
   return new Uint8Array(await response.arrayBuffer());
-}
-
-function requireToken(token: string | undefined): string {
-  if (token !== undefined) return token;
-  throw failure(
-    "identity/enrolment-failed",
-    "runtime: no enrolment token was given; pass createRuntime a token",
-  );
 }

@@ -12,6 +12,8 @@ export type DeviceMethod = Exclude<keyof Device, "subscribe" | "close">;
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly config: DeviceConfig;
+  /** Whether the page has enrolment tokens; without them the device only polls for releases. */
+  readonly enrols: boolean;
   /** Name of the IndexedDB database. */
   readonly database: string;
   /** The worker holds this Web Lock while it lives: whoever gets it knows that the worker is gone. */

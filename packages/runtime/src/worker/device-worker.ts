@@ -18,7 +18,7 @@ const open: OpenDevice = async (start, token) => {
     engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
     openSocket: webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol)),
     fetch: (input, init) => fetch(input, init),
-    token,
+    ...(start.enrols ? { token } : {}),
   });
   return electTrainer(device, { locks: navigator.locks, name: start.trainingLock, clock: env.clock });
 };

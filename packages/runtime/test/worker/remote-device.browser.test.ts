@@ -22,6 +22,7 @@ function open(script = new URL("./fixture-worker.ts", import.meta.url)): Device 
     },
     start: {
       config: { coordinator: "http://127.0.0.1:1", population: "default", software: "test" },
+      enrols: true,
       database: "none",
       lifeLock: `life-${crypto.randomUUID()}`,
       trainingLock: "train",
