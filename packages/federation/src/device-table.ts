@@ -1,9 +1,9 @@
 import type { DeviceId } from "@tributary/core";
 
-const SHARDS = 256;
+const SHARDS = 64;
 
 /**
- * An immutable map by device id: `set` copies one shard of 256, so a step over ten thousand devices stays
+ * An immutable map by device id: `set` copies one shard of 64, so a step over ten thousand devices stays
  * cheap while every earlier state remains what it was.
  */
 export class DeviceTable<Entry> {
@@ -16,7 +16,10 @@ export class DeviceTable<Entry> {
   }
 
   static empty<Entry>(): DeviceTable<Entry> {
-    return new DeviceTable<Entry>(new Array<undefined>(SHARDS).fill(undefined), 0);
+    return new DeviceTable<Entry>(
+      Array.from({ length: SHARDS }, () => undefined),
+      0,
+    );
   }
 
   get(device: DeviceId): Entry | undefined {

@@ -50,8 +50,8 @@ export type Activity =
 export interface ParticipantState {
   readonly connected: boolean;
   readonly consent: { readonly granted: boolean; readonly examples: number };
-  /** Examples of the check-in that stands on this connection; null: none does. */
-  readonly checkedIn: number | null;
+  /** A check-in stands on this connection. */
+  readonly checkedIn: boolean;
   /** When to ask again after a `wait`. */
   readonly checkInAt: number | null;
   readonly activity: Activity;

@@ -16,7 +16,7 @@ export function initialParticipant(): ParticipantState {
   return {
     connected: false,
     consent: { granted: false, examples: 0 },
-    checkedIn: null,
+    checkedIn: false,
     checkInAt: null,
     activity: { type: "idle" },
   };
@@ -36,19 +36,19 @@ export function stepParticipant(
   expire(draft);
   apply(draft, input);
   checkIn(draft);
-  return draft.finish();
+  return draft.finish(input.type === "tick");
 }
 
 function apply(draft: Draft, input: ParticipantInput): void {
   switch (input.type) {
     case "connected":
-      draft.set({ connected: true, checkedIn: null, checkInAt: null });
+      draft.set({ connected: true, checkedIn: false, checkInAt: null });
       checkIn(draft);
       // A `ready` may have been lost with the old connection; the coordinator counts it once.
       if (draft.activity.type === "ready") sendReady(draft, draft.activity.offer, draft.activity.update);
       return;
     case "disconnected":
-      return draft.set({ connected: false, checkedIn: null, checkInAt: null });
+      return draft.set({ connected: false, checkedIn: false, checkInAt: null });
     case "message":
       return receive(draft, input.message);
     case "trained": {
@@ -81,10 +81,10 @@ function apply(draft: Draft, input: ParticipantInput): void {
       return uploadFailed(draft, input);
     case "consent":
       draft.set({ consent: { granted: input.granted, examples: input.examples } });
-      if (input.granted) return;
+      if (isWilling(draft.state)) return;
       draft.drop();
-      if (draft.state.checkedIn !== null) draft.send({ type: "leave", task: draft.config.task });
-      return draft.set({ checkedIn: null, checkInAt: null });
+      if (draft.state.checkedIn) draft.send({ type: "leave", task: draft.config.task });
+      return draft.set({ checkedIn: false, checkInAt: null });
     case "tick":
       return;
     default: {
@@ -257,13 +257,17 @@ function sendReady(draft: Draft, offer: Offer, update: LocalUpdate): void {
 
 /** Makes sure that a check-in stands while there is consent, a connection and something to learn from. */
 function checkIn(draft: Draft): void {
-  const { connected, consent, checkedIn, checkInAt } = draft.state;
-  if (!connected || !consent.granted || consent.examples === 0) return;
+  const { connected, checkedIn, checkInAt, consent } = draft.state;
+  if (!connected || !isWilling(draft.state)) return;
   const asked = checkInAt !== null && draft.now >= checkInAt && draft.activity.type === "idle";
-  if (checkedIn === consent.examples && !asked) return;
-  draft.set({ checkedIn: consent.examples, checkInAt: null });
+  if (checkedIn && !asked) return;
+  draft.set({ checkedIn: true, checkInAt: null });
   draft.send({ type: "check-in", task: draft.config.task, examples: consent.examples });
-  if (checkedIn !== consent.examples) draft.notify({ type: "checked-in", examples: consent.examples });
+  if (!checkedIn) draft.notify({ type: "checked-in", examples: consent.examples });
+}
+
+function isWilling({ consent }: ParticipantState): boolean {
+  return consent.granted && consent.examples > 0;
 }
 
 /** A step under way: the next state and its effects, gathered. */
@@ -320,10 +324,10 @@ class Draft {
     this.go({ type: "idle" });
   }
 
-  finish(): ParticipantStep {
+  /** @param wakeAgain the driver's timer is spent: ask for it again, should it have fired early. */
+  finish(wakeAgain: boolean): ParticipantStep {
     const at = nextWake(this.config, this.state);
-    // Asked for again when the time has come without anything to do, so that a timer that fired early is no loss.
-    if (at !== null && (at !== this.#before || this.now >= at)) this.effect({ type: "wake-at", at });
+    if (at !== null && (wakeAgain || at !== this.#before)) this.effect({ type: "wake-at", at });
     return { state: this.state, effects: this.#effects };
   }
 }
@@ -333,7 +337,7 @@ function nextWake(config: ParticipantConfig, state: ParticipantState): number | 
   const { activity, checkInAt, connected } = state;
   switch (activity.type) {
     case "idle":
-      return connected ? checkInAt : null;
+      return connected && isWilling(state) ? checkInAt : null;
     case "training":
       return activity.offer.trainDeadlineMs;
     case "ready":
