@@ -166,7 +166,7 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
     onRuntimeEvent(event) {
       if (current === undefined) return;
       if (event.type === "connection" && event.state === "offline") {
-        const retry = event.retryInMs === undefined ? "" : ` Trying again in ${Math.ceil(event.retryInMs / 1000)} s.`;
+        const retry = event.retryInMs === undefined ? "" : ` Trying again in about ${Math.ceil(event.retryInMs / 1000)} s.`;
         show("offline", `No connection to the coordinator.${retry}`);
       }
       if (event.type === "connection" && event.state === "connected") {
