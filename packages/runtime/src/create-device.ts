@@ -103,11 +103,13 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
 
   function subscribe(slot: { name: string; channel: string; state: ModelState }): void {
     const version = versionOf(slot);
+    // A model that is still being opened subscribes when it is: the answer depends on what runs.
+    if (version === undefined) return;
     channel.send({
       type: "subscribe",
       model: asModelName(slot.name),
       channel: slot.channel,
-      ...(version === undefined ? {} : { runningVersion: asModelVersion(version) }),
+      runningVersion: asModelVersion(version),
     });
   }
 

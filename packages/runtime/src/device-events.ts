@@ -18,7 +18,7 @@ export function createDeviceEvents(clock: Clock, log: Logger): DeviceEvents {
   const listeners = new Set<(event: RuntimeEvent) => void>();
   const emit = (body: EventBody): void => {
     const event = { ...body, at: clock.now() } as RuntimeEvent;
-    for (const listener of [...listeners]) {
+    for (const listener of listeners) {
       try {
         listener(event);
       } catch (error) {
