@@ -1,0 +1,133 @@
+import { asModelName, asModelVersion, asPopulationName, asTaskName, sha256 } from "@tributary/core";
+import { parseModelManifest, parsePlan } from "@tributary/protocol";
+import { describe, expect, test } from "vitest";
+import { planTargets, versionTargets, type PlanContent } from "../../src/releases/model-targets.ts";
+import { KEPT_VERSIONS, retiredPaths } from "../../src/releases/target-paths.ts";
+import { exampleBlob, exampleModel, exampleVersion } from "../../src/testing/index.ts";
+
+const DIGITS = asModelName("digits");
+
+describe("a version's targets", () => {
+  test("are the manifest, the graph and both weights, and name each other", () => {
+    const version = exampleVersion(3);
+    const { bytes, changes } = versionTargets(exampleModel(), version, []);
+    const manifest = parseModelManifest(bytes);
+    expect(manifest).toEqual({
+      formatVersion: 1,
+      model: "digits",
+      channel: "stable",
+      version: 3,
+      parentVersion: 2,
+      graph: { target: `models/digits/graphs/${version.graph.digest.slice(0, 16)}.onnx` },
+      weights: {
+        float32: { target: "models/digits/versions/3/weights.safetensors" },
+        int8: { target: "models/digits/versions/3/weights.int8.safetensors" },
+      },
+      parameters: exampleModel().parameters,
+      input: exampleModel().input,
+      output: exampleModel().output,
+      labels: ["0", "1"],
+      createdAt: new Date(version.createdAt).toISOString(),
+    });
+    expect(changes.put.map(({ path, digest, sizeBytes }) => [path, digest, sizeBytes])).toEqual([
+      ["models/digits/stable.json", sha256(bytes), bytes.length],
+      [manifest.graph.target, version.graph.digest, version.graph.sizeBytes],
+      [manifest.weights.float32.target, version.weights.digest, version.weights.sizeBytes],
+      [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],
+    ]);
+    expect(changes.remove).toEqual([]);
+  });
+
+  test("labels are left out where a model has none", () => {
+    const { bytes } = versionTargets(exampleModel({ labels: null }), exampleVersion(1), []);
+    expect(parseModelManifest(bytes)).not.toHaveProperty("labels");
+  });
+
+  test("a document that devices would refuse is not made", () => {
+    const model = exampleModel({ parameters: [] });
+    expect(() => versionTargets(model, exampleVersion(1), [])).toThrow(
+      expect.objectContaining({ code: "protocol/invalid-document" }),
+    );
+  });
+
+  test("the newest 20 versions stay; older ones leave, those of other models do not", () => {
+    const paths = (model: string) =>
+      Array.from({ length: 25 }, (_, index) => ({
+        path: `models/${model}/versions/${index + 1}/weights.safetensors`,
+      }));
+    const current = [
+      ...paths("digits"),
+      ...paths("digits-2"),
+      { path: "models/digits/stable.json" },
+      { path: "models/digits/versions/not-a-number/x" },
+    ];
+    const { changes } = versionTargets(exampleModel(), exampleVersion(26), current);
+    expect(changes.remove).toEqual(
+      [1, 2, 3, 4, 5, 6].map((version) => `models/digits/versions/${version}/weights.safetensors`),
+    );
+    expect(26 - changes.remove!.length).toBe(KEPT_VERSIONS);
+    expect(
+      retiredPaths(
+        current.map(({ path }) => path),
+        DIGITS,
+        asModelVersion(20),
+      ),
+    ).toEqual([]);
+  });
+});
+
+describe("a plan's targets", () => {
+  const port = (name: string, dtype: "float32" | "int32", shape: number[]) => ({ name, dtype, shape });
+  const parameters = exampleModel().parameters;
+  const common = {
+    batchSize: 10,
+    features: port("image", "float32", [10, 1, 28, 28]),
+    labels: port("labels", "int32", [10]),
+    sampleWeights: port("weights", "float32", [10]),
+    lossSum: "loss",
+    correct: "correct",
+  };
+  const content: PlanContent = {
+    task: asTaskName("digits-task"),
+    model: DIGITS,
+    population: asPopulationName("default"),
+    training: {
+      spec: {
+        ...common,
+        kind: "train",
+        learningRate: port("rate", "float32", []),
+        parameters: parameters.map(({ name, shape }) => ({
+          name,
+          shape,
+          input: name,
+          output: `${name}.new`,
+        })),
+      },
+    },
+    evaluation: {
+      spec: {
+        ...common,
+        kind: "evaluate",
+        parameters: parameters.map(({ name, shape }) => ({ name, shape, input: name })),
+      },
+    },
+    parameters,
+    local: { epochs: 1, batchSize: 10, learningRate: 0.1, maxExamples: 600 },
+    maxUpdateNorm: 100,
+  };
+
+  test("are the document and its two graphs, and name each other", () => {
+    const graphs = { train: exampleBlob("train"), evaluate: exampleBlob("evaluate") };
+    const { path, bytes, changes } = planTargets(2, content, graphs);
+    const plan = parsePlan(bytes);
+    expect(path).toBe("plans/digits-task/2.json");
+    expect(plan.training.target).toBe("plans/digits-task/2/train.onnx");
+    expect(plan.evaluation.target).toBe("plans/digits-task/2/evaluate.onnx");
+    expect(plan.training.spec).toEqual(content.training.spec);
+    expect(changes.put).toEqual([
+      { path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null },
+      { path: plan.training.target, ...graphs.train, custom: null },
+      { path: plan.evaluation.target, ...graphs.evaluate, custom: null },
+    ]);
+  });
+});
