@@ -128,17 +128,17 @@ export function int32Tensor(name: string, dims: readonly number[], values: reado
   return { name, elementType: "int32", dims, data: bytesOf(Int32Array.from(values)) };
 }
 
-/** Elements of a float32 constant, copied (raw data is rarely aligned). */
+/** Elements of a float32 constant, copied (raw data is rarely aligned, and a Buffer's slice would not copy). */
 export function floatValues(value: TensorValue): Float32Array<ArrayBuffer> {
   if (value.elementType !== "float32") {
     throw new TypeError(`floatValues: "${value.name}" is ${value.elementType}`);
   }
-  return new Float32Array(value.data.slice().buffer);
+  return new Float32Array(new Uint8Array(value.data).buffer);
 }
 
 /** Elements of an int32 or int64 constant as numbers; undefined for any other type. */
 export function integerValues(value: TensorValue): number[] | undefined {
-  const buffer = value.data.slice().buffer;
+  const { buffer } = new Uint8Array(value.data);
   if (value.elementType === "int64") return Array.from(new BigInt64Array(buffer), Number);
   if (value.elementType === "int32") return Array.from(new Int32Array(buffer));
   return undefined;

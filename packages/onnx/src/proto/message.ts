@@ -74,7 +74,8 @@ export function readMessage<T extends Preserved>(
     throw failure("onnx/too-large", `onnx: ${bytes.length} bytes, at most ${limits.maxBytes} are read`);
   }
   const budget = { items: limits.maxItems };
-  const reader = new WireReader(bytes);
+  // Views of a Node Buffer would be Buffers, whose slice does not copy.
+  const reader = new WireReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   return readInto(spec, reader, limits.maxDepth, budget) as T;
 }
 

@@ -197,23 +197,28 @@ function conv(node: Node, [x, w, b]: readonly Array64[]): Array64 {
   const window = windowOf(node, [kh, kw], [height, width]);
   const [oh, ow] = windowOutput(node, window, [height, width]) as [number, number];
   const group = c / perGroup;
+  const [strideY, strideX] = window.strides as [number, number];
+  const [stepY, stepX] = window.dilations as [number, number];
+  const [top, left] = window.padsBegin as [number, number];
   const result = array64([n, m, oh, ow]);
   for (const [image, out, row, column] of coordinates([n, m, oh, ow]) as Iterable<
     [number, number, number, number]
   >) {
     let sum = b?.data[out] ?? 0;
     const firstChannel = Math.floor(out / (m / group)) * perGroup;
-    for (let ch = 0; ch < perGroup; ch += 1)
-      for (let i = 0; i < kh; i += 1) {
-        const y = row * window.strides[0]! - window.padsBegin[0]! + i * window.dilations[0]!;
-        if (y < 0 || y >= height) continue;
-        for (let j = 0; j < kw; j += 1) {
-          const z = column * window.strides[1]! - window.padsBegin[1]! + j * window.dilations[1]!;
-          if (z < 0 || z >= width) continue;
-          const pixel = x!.data[((image * c + firstChannel + ch) * height + y) * width + z]!;
-          sum += pixel * w!.data[((out * perGroup + ch) * kh + i) * kw + j]!;
+    for (let i = 0; i < kh; i += 1) {
+      const y = row * strideY - top + i * stepY;
+      if (y < 0 || y >= height) continue;
+      for (let j = 0; j < kw; j += 1) {
+        const z = column * strideX - left + j * stepX;
+        if (z < 0 || z >= width) continue;
+        let from = ((image * c + firstChannel) * height + y) * width + z;
+        let tap = (out * perGroup * kh + i) * kw + j;
+        for (let ch = 0; ch < perGroup; ch += 1, from += height * width, tap += kh * kw) {
+          sum += x!.data[from]! * w!.data[tap]!;
         }
       }
+    }
     result.data[((image * m + out) * oh + row) * ow + column] = sum;
   }
   return result;
