@@ -66,7 +66,8 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, bars: ReturnType<
       confirm.disabled = false;
       bars.show(probabilities);
       const median = predictor.medianMs;
-      if (median !== undefined) setText(latency, `${median < 10 ? median.toFixed(1) : Math.round(median)} ms`);
+      if (median !== undefined)
+        setText(latency, `${median < 10 ? median.toFixed(1) : Math.round(median)} ms`);
     },
     onError: (error) => showBanner(`The model could not answer: ${plain(error)}`),
   });
@@ -135,7 +136,10 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, bars: ReturnType<
     onChange: (count) => participation.setExamples(count),
   });
   void examples.refresh();
-  setText(byId("source"), `The model and its new versions come from ${site.coordinator}, signed, and are checked here.`);
+  setText(
+    byId("source"),
+    `The model and its new versions come from ${site.coordinator}, signed, and are checked here.`,
+  );
 
   showState(model.state);
   const follow = async (): Promise<void> => {

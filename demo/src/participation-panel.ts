@@ -112,7 +112,10 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
       case "committed": {
         const version = event.version === undefined ? "A new version" : `Version ${event.version}`;
         show("committed", `${which} is done. ${version} has learned from you too.`);
-        note(event.at, `${which} committed${event.version === undefined ? "" : ` as version ${event.version}`}.`);
+        note(
+          event.at,
+          `${which} committed${event.version === undefined ? "" : ` as version ${event.version}`}.`,
+        );
         return;
       }
       case "not-needed":
@@ -146,7 +149,10 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
     }
     if (!consent) show("off", "Off. Nothing is sent.");
     else if (examples === 0) {
-      show("needs-examples", "You have no examples yet. Draw a digit and say what it is; then training can begin.");
+      show(
+        "needs-examples",
+        "You have no examples yet. Draw a digit and say what it is; then training can begin.",
+      );
     }
   };
 
@@ -166,7 +172,10 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
     onRuntimeEvent(event) {
       if (current === undefined) return;
       if (event.type === "connection" && event.state === "offline") {
-        const retry = event.retryInMs === undefined ? "" : ` Trying again in about ${Math.ceil(event.retryInMs / 1000)} s.`;
+        const retry =
+          event.retryInMs === undefined
+            ? ""
+            : ` Trying again in about ${Math.ceil(event.retryInMs / 1000)} s.`;
         show("offline", `No connection to the coordinator.${retry}`);
       }
       if (event.type === "connection" && event.state === "connected") {

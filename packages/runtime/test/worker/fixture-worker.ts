@@ -40,7 +40,13 @@ const open: OpenDevice = async (start, token) => {
         await new Promise((_resolve, reject) => {
           signal!.addEventListener("abort", () => {
             for (const listener of listeners) {
-              listener({ type: "problem", at: 0, code: "core/timeout", message: "aborted inside", retryable: false });
+              listener({
+                type: "problem",
+                at: 0,
+                code: "core/timeout",
+                message: "aborted inside",
+                retryable: false,
+              });
             }
             reject(signal!.reason as Error);
           });

@@ -5,7 +5,9 @@ import type { RuntimeEvent } from "../../src/runtime.ts";
 import { electTrainer } from "../../src/worker/training-election.ts";
 
 /** Two tabs of one device, and what their devices were told. */
-function tabs(name: string): { device: Device; calls: string[]; events: RuntimeEvent[]; told(call: string): Promise<void> }[] {
+function tabs(
+  name: string,
+): { device: Device; calls: string[]; events: RuntimeEvent[]; told(call: string): Promise<void> }[] {
   return [0, 1].map(() => {
     const calls: string[] = [];
     const events: RuntimeEvent[] = [];

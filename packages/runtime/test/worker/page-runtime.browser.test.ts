@@ -1,0 +1,119 @@
+import { silentLogger, systemClock } from "@tributary/core";
+import { deleteDB } from "idb";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createRuntimeOf } from "../../src/runtime-of.ts";
+import type { Runtime } from "../../src/runtime.ts";
+import type { WorkerStart } from "../../src/worker/device-host.ts";
+import { createRemoteDevice } from "../../src/worker/remote-device.ts";
+
+let database: string;
+let lifeLock: string;
+let runtimes: Runtime[] = [];
+
+beforeEach(() => {
+  database = `page-${crypto.randomUUID()}`;
+  runtimes = [];
+});
+afterEach(async () => {
+  await Promise.all(runtimes.map((runtime) => runtime.close()));
+  await deleteDB(database);
+});
+
+function start(engine: WorkerStart["engine"] = {}): Runtime {
+  lifeLock = `life-${crypto.randomUUID()}`;
+  const runtime = createRuntimeOf(
+    createRemoteDevice({
+      spawn: () => new Worker(new URL("./release-worker.ts", import.meta.url), { type: "module" }),
+      start: {
+        config: { coordinator: "https://fl.example.org", population: "default", software: "test" },
+        enrols: false,
+        database,
+        lifeLock,
+        trainingLock: `train-${database}`,
+        engine,
+        logToConsole: false,
+      },
+      token: async () => "none",
+      locks: navigator.locks,
+      clock: systemClock,
+      log: silentLogger,
+    }),
+  );
+  runtimes.push(runtime);
+  return runtime;
+}
+
+/** Signs and releases a version in the worker of the runtime started last. */
+function release(version: number): Promise<void> {
+  const channel = new BroadcastChannel(lifeLock);
+  return new Promise((resolve) => {
+    channel.addEventListener("message", () => {
+      channel.close();
+      resolve();
+    });
+    channel.postMessage(version);
+  });
+}
+
+const image = Float32Array.from({ length: 784 }, (_, at) => (at % 7) / 7);
+
+describe("a page's runtime", () => {
+  test("opens a verified model in the worker, runs it on WASM, and says why not on the software GPU", async () => {
+    const runtime = start();
+    const progress: number[] = [];
+    const digits = await runtime.model("digits", { onProgress: (each) => progress.push(each.receivedBytes) });
+    expect(digits.state).toMatchObject({ version: 1, engine: "ort-wasm" });
+    expect(digits.state.note).toContain("software");
+    expect(progress.length).toBeGreaterThan(0);
+    const { probabilities, classes, outputs } = await digits.run({ image });
+    expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
+    expect(probabilities[classes[0]!]).toBe(Math.max(...probabilities));
+    expect(outputs["logits"]!.shape).toEqual([1, 10]);
+  });
+
+  test("a new version is swapped in while runs are under way", async () => {
+    const runtime = start();
+    const digits = await runtime.model("digits");
+    const before = await digits.run({ image });
+    await release(2);
+    const under = Array.from({ length: 20 }, () => digits.run({ image }));
+    expect((await digits.refresh()).version).toBe(2);
+    expect((await Promise.all(under)).every(({ version }) => version === 1 || version === 2)).toBe(true);
+    const after = await digits.run({ image });
+    expect(after.version).toBe(2);
+    expect(after.probabilities).not.toEqual(before.probabilities);
+    expect(digits.version).toBe(2);
+  });
+
+  test("examples stay in IndexedDB over a restart, are listed, and erased", async () => {
+    const first = start();
+    const digits = await first.model("digits");
+    await digits.examples.add({ image: Uint8Array.from(image, (ink) => Math.round(255 * ink)), label: 7 });
+    await digits.examples.add({ image, label: 3 });
+    await first.close();
+    const again = await start().model("digits");
+    expect(await again.examples.count()).toBe(2);
+    const [seven, three] = await again.examples.list();
+    expect([seven!.label, three!.label]).toEqual([7, 3]);
+    expect(seven!.features).toBeInstanceOf(Uint8Array);
+    expect([...(three!.features as Float32Array)]).toEqual([...image]);
+    await again.examples.clear();
+    expect(await again.examples.count()).toBe(0);
+  });
+
+  test("with WebGPU the engines are compared and measured once per version, and the choice is remembered", async () => {
+    const webgpu = { softwareAdapter: "use" } as const;
+    const first = start(webgpu);
+    const { state } = await first.model("digits");
+    // SwiftShader computes what WASM does, a hundred times slower.
+    expect(state.engine).toBe("ort-wasm");
+    expect(state.note).toMatch(/^measured: ort-wasm .* ms, ort-webgpu .* ms$/);
+    await first.close();
+    const second = await start(webgpu).model("digits");
+    expect(second.state.note).toBe(state.note); // the same figures: nothing was measured again
+  });
+
+  test("a model that is not released is a coded error", async () => {
+    await expect(start().model("letters")).rejects.toMatchObject({ code: "runtime/unknown-model" });
+  });
+});

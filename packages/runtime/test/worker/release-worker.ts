@@ -1,0 +1,51 @@
+/**
+ * The real device of a page (IndexedDB, onnxruntime-web, verified releases) in a worker, with a release repository in
+ * memory instead of a network. The page says what to release over a BroadcastChannel.
+ */
+import { silentLogger, systemEnv } from "@tributary/core";
+import { expose } from "comlink";
+import { createDevice } from "../../src/create-device.ts";
+import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
+import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
+import { createDeviceHost } from "../../src/worker/device-host.ts";
+import type { OpenDevice } from "../../src/worker/device-host.ts";
+import { createReleaseRepository } from "../fixtures/release-repository.ts";
+
+const open: OpenDevice = async (start) => {
+  const repository = await createReleaseRepository();
+  await repository.release(1);
+  const channel = new BroadcastChannel(start.lifeLock);
+  channel.addEventListener("message", ({ data }) => {
+    void repository.release(data as number).then(() => channel.postMessage("released"));
+  });
+  const answer = async (input: string | URL | Request): Promise<Response> => {
+    const path = new URL(input instanceof Request ? input.url : input).pathname;
+    const name = path.split("/").at(-1)!;
+    const bytes = path.startsWith("/v1/tuf/") ? repository.metadata.get(name) : repository.blobs.get(name);
+    return bytes === undefined
+      ? new Response(null, { status: 404 })
+      : new Response(bytes as Uint8Array<ArrayBuffer>);
+  };
+  await new Promise<void>((held) => {
+    void navigator.locks.request(start.lifeLock, () => {
+      held();
+      return new Promise(() => {});
+    });
+  });
+  const env = systemEnv({ log: silentLogger });
+  return createDevice(
+    { ...start.config, trustedRoot: repository.root },
+    {
+      env,
+      store: createIndexedDbStore({ name: start.database, clock: env.clock }),
+      engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+      openSocket: (_options, handlers) => {
+        queueMicrotask(() => handlers.closed({ code: 1006, reason: "no network here" }));
+        return { bufferedBytes: 0, send() {}, close() {} };
+      },
+      fetch: answer as typeof fetch,
+    },
+  );
+};
+
+expose(createDeviceHost(open));
