@@ -6,8 +6,10 @@ import { runFedAvg } from "../src/fedavg-run.ts";
 /** FedAvg as in McMahan et al. 2017, section 3, on any folder of IDX files. */
 const fedavg: Benchmark = {
   name: "fedavg",
-  summary: "FedAvg's 2NN on a folder of IDX files: 100 devices, a tenth a round, one local epoch, batches of 10.",
-  usage: "--dataset DIR [--devices 100] [--fraction 0.1] [--epochs 1] [--batch 10] [--lr 0.1] [--rounds 40] [--target 0.95] [--partition iid|shards]",
+  summary:
+    "FedAvg's 2NN on a folder of IDX files: 100 devices, a tenth a round, one local epoch, batches of 10.",
+  usage:
+    "--dataset DIR [--devices 100] [--fraction 0.1] [--epochs 1] [--batch 10] [--lr 0.1] [--rounds 40] [--target 0.95] [--partition iid|shards]",
   async run({ args, log }) {
     const { values } = parseArgs({
       args: [...args],
@@ -23,7 +25,8 @@ const fedavg: Benchmark = {
         partition: { type: "string", default: "iid" },
       },
     });
-    if (values.dataset === undefined) throw new Error("--dataset DIR is needed: a folder of IDX files (the MNIST format, plain or .gz)");
+    if (values.dataset === undefined)
+      throw new Error("--dataset DIR is needed: a folder of IDX files (the MNIST format, plain or .gz)");
     const run = await runFedAvg({
       dataset: resolve(values.dataset),
       devices: Number(values.devices),
@@ -38,7 +41,11 @@ const fedavg: Benchmark = {
     });
     return {
       results: { curve: run.curve },
-      figures: { roundsToTarget: run.roundsToTarget ?? Number.NaN, finalAccuracy: run.curve.at(-1)?.accuracy ?? Number.NaN, seconds: run.seconds },
+      figures: {
+        roundsToTarget: run.roundsToTarget ?? Number.NaN,
+        finalAccuracy: run.curve.at(-1)?.accuracy ?? Number.NaN,
+        seconds: run.seconds,
+      },
     };
   },
 };

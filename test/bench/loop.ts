@@ -9,14 +9,18 @@ import { peakMemoryOfRound } from "../src/bench/round-memory.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 import { freePort } from "../src/free-port.ts";
 
-const CLI = join(dirname(createRequire(import.meta.url).resolve("@tributary/cli/package.json")), "bin/tributary.mjs");
+const CLI = join(
+  dirname(createRequire(import.meta.url).resolve("@tributary/cli/package.json")),
+  "bin/tributary.mjs",
+);
 const ROUNDS = 60;
 const WATCHERS = 8;
 
 /** The loop as a newcomer starts it: `tributary start`, to 95 % on held-out digits. */
 const loop: Benchmark = {
   name: "loop",
-  summary: "The whole loop: `tributary start` with 24 devices, to 95 % accuracy; push latency; memory of a round.",
+  summary:
+    "The whole loop: `tributary start` with 24 devices, to 95 % accuracy; push latency; memory of a round.",
   async run(context) {
     const run = await measureStart(context);
     const few = await peakMemoryOfRound(10, context);
@@ -40,7 +44,18 @@ async function measureStart(context: BenchmarkContext) {
   const folder = temporaryFolder();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const args = [CLI, "start", "--port", String(port), "--demo-port", "0", "--data-dir", folder.path, "--rounds", String(ROUNDS)];
+  const args = [
+    CLI,
+    "start",
+    "--port",
+    String(port),
+    "--demo-port",
+    "0",
+    "--data-dir",
+    folder.path,
+    "--rounds",
+    String(ROUNDS),
+  ];
   const started = Date.now();
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
   let demo: string | undefined;
@@ -64,7 +79,9 @@ async function measureStart(context: BenchmarkContext) {
         }
         if (event.type !== "round" || event.data.phase !== "committed") return;
         curve.push(event.data);
-        context.log(`round ${event.data.number}: accuracy ${event.data.accuracy?.toFixed(4)}, ${event.data.seconds?.toFixed(1)} s`);
+        context.log(
+          `round ${event.data.number}: accuracy ${event.data.accuracy?.toFixed(4)}, ${event.data.seconds?.toFixed(1)} s`,
+        );
         if ((event.data.accuracy ?? 0) >= 0.95 || event.data.number >= ROUNDS) reached.resolve();
       },
     });
@@ -83,12 +100,19 @@ async function measureStart(context: BenchmarkContext) {
   }
 }
 
-function summarize(curve: readonly RoundView[], delays: readonly number[], started: number, parameterCount: number) {
-  const endOf = (round: RoundView | undefined): number => (round === undefined ? Number.NaN : (Date.parse(round.endedAt!) - started) / 1000);
+function summarize(
+  curve: readonly RoundView[],
+  delays: readonly number[],
+  started: number,
+  parameterCount: number,
+) {
+  const endOf = (round: RoundView | undefined): number =>
+    round === undefined ? Number.NaN : (Date.parse(round.endedAt!) - started) / 1000;
   const first = endOf(curve[0]);
   const last = endOf(curve.at(-1));
   const reports = curve.reduce((sum, round) => sum + round.reported, 0);
-  const sum = (pick: (round: RoundView) => number): number => curve.reduce((total, round) => total + pick(round), 0);
+  const sum = (pick: (round: RoundView) => number): number =>
+    curve.reduce((total, round) => total + pick(round), 0);
   return {
     secondsToFirstCommit: first,
     secondsTo95: endOf(curve.find((round) => (round.accuracy ?? 0) >= 0.95)),
@@ -101,7 +125,12 @@ function summarize(curve: readonly RoundView[], delays: readonly number[], start
 }
 
 /** Real devices of this process that only run the model: when do they run what was just committed? */
-async function watch(url: string, demo: string, folder: string, onRunning: (version: number, at: number) => void) {
+async function watch(
+  url: string,
+  demo: string,
+  folder: string,
+  onRunning: (version: number, at: number) => void,
+) {
   const runtimes = [];
   for (let index = 0; index < WATCHERS; index++) {
     const runtime = await createRuntime({
@@ -112,7 +141,8 @@ async function watch(url: string, demo: string, folder: string, onRunning: (vers
     });
     await runtime.model("digits");
     void (async () => {
-      for await (const event of runtime.events()) if (event.type === "running") onRunning(event.version, event.at);
+      for await (const event of runtime.events())
+        if (event.type === "running") onRunning(event.version, event.at);
     })();
     runtimes.push(runtime);
   }

@@ -5,7 +5,7 @@ import { startCoordinator, temporaryFolder, type CoordinatorProcess } from "../s
 import { createScriptedRound, type ScriptedRound } from "../src/scripted-round.ts";
 
 /** Three members; one of them misbehaves; the other two are enough. */
-describe.sequential("hostile updates against a real coordinator process", () => {
+describe("hostile updates against a real coordinator process", () => {
   let folder: ReturnType<typeof temporaryFolder>;
   let coordinator: CoordinatorProcess;
   let round: ScriptedRound;
@@ -28,7 +28,8 @@ describe.sequential("hostile updates against a real coordinator process", () => 
 
   test("what is wrong is refused with its code, and only the sender is concerned", async () => {
     const [hostile, first, second] = round.devices;
-    const good = (index: number): Uint8Array<ArrayBuffer> => round.body({ numExamples: 10, fill: 0.001 * index });
+    const good = (index: number): Uint8Array<ArrayBuffer> =>
+      round.body({ numExamples: 10, fill: 0.001 * index });
     const count = round.base.values.length;
 
     // B and C: one attempt after the other by the same member, each with an honest `ready` for what it sends.
@@ -46,7 +47,10 @@ describe.sequential("hostile updates against a real coordinator process", () => 
     const wrongDigest = await hostile!.upload(round.roundId, bad, { digest: sha256(good(1)) });
     expect(wrongDigest.code).toMatch(/^update\//);
 
-    const truncated = await hostile!.upload(round.roundId, bad.slice(0, bad.length - 5), { digest: sha256(bad), sizeBytes: bad.length });
+    const truncated = await hostile!.upload(round.roundId, bad.slice(0, bad.length - 5), {
+      digest: sha256(bad),
+      sizeBytes: bad.length,
+    });
     expect(truncated.code).toMatch(/^update\//);
 
     const notFinite = await hostile!.upload(round.roundId, bad);
@@ -63,7 +67,11 @@ describe.sequential("hostile updates against a real coordinator process", () => 
 });
 
 describe.each([
-  ["Infinity", "update/not-finite", (count: number) => new Float32Array(count).fill(0.01).with(0, Number.POSITIVE_INFINITY)],
+  [
+    "Infinity",
+    "update/not-finite",
+    (count: number) => new Float32Array(count).fill(0.01).with(0, Number.POSITIVE_INFINITY),
+  ],
   ["an absurd norm", "update/norm-too-large", (count: number) => new Float32Array(count).fill(1e6)],
   ["one value too few", "update/wrong-shape", (count: number) => new Float32Array(count - 1).fill(0.01)],
   ["one value too many", "update/wrong-shape", (count: number) => new Float32Array(count + 1).fill(0.01)],
@@ -79,7 +87,9 @@ describe.each([
         maxUpdateNorm: 50,
       });
       const bodies = round.devices.map((_, index) =>
-        index === 0 ? round.body({ numExamples: 10, values: make(round.base.values.length) }) : round.body({ numExamples: 10, fill: 0.01 }),
+        index === 0
+          ? round.body({ numExamples: 10, values: make(round.base.values.length) })
+          : round.body({ numExamples: 10, fill: 0.01 }),
       );
       for (const [index, device] of round.devices.entries()) await round.ready(device, bodies[index]!, 10);
       const answers = [];

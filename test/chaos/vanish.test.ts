@@ -18,7 +18,8 @@ test("A: one of three cohort members vanishes after it was selected; the round e
     await Promise.all(round.devices.map((device) => device.next("request-report")));
     const selectedAt = performance.now();
     round.devices[0]!.vanish();
-    for (const index of [1, 2]) expect((await round.devices[index]!.upload(round.roundId, bodies[index]!)).status).toBe(202);
+    for (const index of [1, 2])
+      expect((await round.devices[index]!.upload(round.roundId, bodies[index]!)).status).toBe(202);
     const view = await round.committed();
     expect(performance.now() - selectedAt).toBeLessThan(reportDeadlineMs + 2_000);
     expect(view).toMatchObject({ cohort: 3, reported: 2, dropouts: 1, version: 2 });

@@ -8,7 +8,10 @@ test("E: devices with 10 and 1,000 examples are weighted exactly", async () => {
   const folder = temporaryFolder();
   const coordinator = await startCoordinator({ dataDir: folder.path });
   try {
-    const round = await createScriptedRound(coordinator, { model: buildLinear({ seed: "weights" }), devices: 2 });
+    const round = await createScriptedRound(coordinator, {
+      model: buildLinear({ seed: "weights" }),
+      devices: 2,
+    });
     const random = seededRandom("weighting");
     const updates = [10, 1_000].map((numExamples) => ({
       numExamples,
@@ -19,7 +22,10 @@ test("E: devices with 10 and 1,000 examples are weighted exactly", async () => {
     expect(view.numExamples).toBe(1_010);
     const { values } = await round.weights(2);
     const [small, large] = updates;
-    const expected = Float32Array.from(round.base.values, (base, i) => base + (small!.values[i]! * 10 + large!.values[i]! * 1_000) / 1_010);
+    const expected = Float32Array.from(
+      round.base.values,
+      (base, i) => base + (small!.values[i]! * 10 + large!.values[i]! * 1_000) / 1_010,
+    );
     expect(values).toEqual(expected);
     round.close();
   } finally {

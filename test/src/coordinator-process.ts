@@ -5,7 +5,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
-const MAIN = join(dirname(createRequire(import.meta.url).resolve("@tributary/coordinator/package.json")), "src/main.ts");
+const MAIN = join(
+  dirname(createRequire(import.meta.url).resolve("@tributary/coordinator/package.json")),
+  "src/main.ts",
+);
 
 /** A folder that goes away with the test. */
 export function temporaryFolder(): { readonly path: string; remove(): void } {
@@ -42,7 +45,9 @@ export async function startCoordinator(options: {
       if (!line.includes('"listening"')) return;
       resolve(JSON.parse(line) as { url: string });
     });
-    child.once("exit", (code) => reject(new Error(`the coordinator ended with ${code}:\n${lines.join("\n")}`)));
+    child.once("exit", (code) =>
+      reject(new Error(`the coordinator ended with ${code}:\n${lines.join("\n")}`)),
+    );
   });
   const { url } = await listening;
   return {

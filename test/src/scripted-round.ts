@@ -17,7 +17,12 @@ export interface ScriptedRoundOptions {
   /** ONNX bytes. */
   readonly model: Uint8Array;
   readonly devices: number;
-  readonly cohort?: Partial<{ goalCount: number; minimumCount: number; trainDeadlineMs: number; reportDeadlineMs: number }>;
+  readonly cohort?: Partial<{
+    goalCount: number;
+    minimumCount: number;
+    trainDeadlineMs: number;
+    reportDeadlineMs: number;
+  }>;
   readonly maxUpdateNorm?: number;
 }
 
@@ -50,20 +55,30 @@ export interface ScriptedRound {
 
 const NAME = "scripted" as TaskName;
 
-export async function createScriptedRound(target: Target, options: ScriptedRoundOptions): Promise<ScriptedRound> {
+export async function createScriptedRound(
+  target: Target,
+  options: ScriptedRoundOptions,
+): Promise<ScriptedRound> {
   const api = createApiClient({ baseUrl: target.url, token: target.operatorToken });
   const { parameters } = splitWeights(options.model);
   await api.publishModel(NAME, options.model);
   const devices: ScriptedDevice[] = [];
   for (let index = 0; index < options.devices; index++) {
-    devices.push(await ScriptedDevice.connect(target.url, await enrol(target.url, await mintToken(target.dataDir))));
+    devices.push(
+      await ScriptedDevice.connect(target.url, await enrol(target.url, await mintToken(target.dataDir))),
+    );
   }
   await api.createTask(
     parseTaskSpec({
       name: NAME,
       model: NAME,
       rounds: 1,
-      cohort: { goalCount: options.devices, minimumCount: options.devices, overSelection: 1, ...options.cohort },
+      cohort: {
+        goalCount: options.devices,
+        minimumCount: options.devices,
+        overSelection: 1,
+        ...options.cohort,
+      },
       ...(options.maxUpdateNorm === undefined ? {} : { maxUpdateNorm: options.maxUpdateNorm }),
     }),
   );
@@ -78,10 +93,19 @@ export async function createScriptedRound(target: Target, options: ScriptedRound
     roundId,
     body({ numExamples, fill = 0, values, metrics = [] }) {
       const numbers = values ?? new Float32Array(parameters.values.length).fill(fill);
-      return encodeUpdate({ roundId, task: NAME, schemaDigest: schemaDigest(parameters.schema), numExamples, metrics }, numbers);
+      return encodeUpdate(
+        { roundId, task: NAME, schemaDigest: schemaDigest(parameters.schema), numExamples, metrics },
+        numbers,
+      );
     },
     async ready(device, body, numExamples) {
-      device.send({ type: "ready", roundId, numExamples, updateDigest: sha256(body), sizeBytes: body.length });
+      device.send({
+        type: "ready",
+        roundId,
+        numExamples,
+        updateDigest: sha256(body),
+        sizeBytes: body.length,
+      });
     },
     async uploadAll(update) {
       // Bodies are made twice rather than kept: a hundred large ones would fill this process's memory.
@@ -92,11 +116,16 @@ export async function createScriptedRound(target: Target, options: ScriptedRound
       for (const [index, device] of devices.entries()) {
         await device.next("request-report");
         const answer = await device.upload(roundId, round.body(update(index)));
-        if (answer.status !== 202) throw new Error(`upload ${index} was refused: ${answer.status} ${answer.code}`);
+        if (answer.status !== 202)
+          throw new Error(`upload ${index} was refused: ${answer.status} ${answer.code}`);
       }
     },
     async ended() {
-      await Promise.race(devices.filter((device) => device.closed === undefined).map((device) => device.next("outcome", 60_000)));
+      await Promise.race(
+        devices
+          .filter((device) => device.closed === undefined)
+          .map((device) => device.next("outcome", 60_000)),
+      );
       const rounds = await api.rounds(NAME);
       return rounds.find(({ id }) => id === roundId)!;
     },

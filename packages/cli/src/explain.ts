@@ -1,9 +1,9 @@
-import { ERROR_CATALOG, TributaryError } from "@tributary/core";
+import { ERROR_CATALOG, TributaryError, type ErrorSpec } from "@tributary/core";
 
 /** One line for a person: what went wrong and, where the catalogue knows, what to do. */
 export function explain(error: unknown): string {
   if (TributaryError.is(error)) {
-    const spec: { readonly advice?: string } = ERROR_CATALOG[error.code];
+    const spec: ErrorSpec = ERROR_CATALOG[error.code];
     const advice = spec.advice === undefined ? "" : ` ${spec.advice}`;
     return `${error.message} (${error.code})${advice}`;
   }

@@ -26,7 +26,7 @@ export function operatorToken(options: OperatorOptions): string {
     return readFileSync(file, "utf8").trim();
   } catch (cause) {
     throw failure(
-      "cli/no-operator-token",
+      "cli/not-logged-in",
       `no operator token: TRIBUTARY_TOKEN is not set and ${file} cannot be read; set the variable, or name the coordinator's folder with --data-dir`,
       { cause, detail: { file } },
     );

@@ -12,7 +12,10 @@ export async function peakMemoryOfRound(updates: number, context: BenchmarkConte
   const folder = temporaryFolder();
   const coordinator = await startCoordinator({ dataDir: folder.path });
   try {
-    const round = await createScriptedRound(coordinator, { model: buildFedAvgCnn({ seed: "memory" }), devices: updates });
+    const round = await createScriptedRound(coordinator, {
+      model: buildFedAvgCnn({ seed: "memory" }),
+      devices: updates,
+    });
     await round.uploadAll((device) => ({ numExamples: 10 + device, fill: 1e-4 * (device + 1) }));
     await round.committed();
     const peak = peakRssBytes(coordinator.pid);

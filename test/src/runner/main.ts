@@ -51,7 +51,10 @@ export async function main(args: readonly string[]): Promise<number> {
   );
   const patterns = parsed.positionals.filter((word) => !(PROJECTS as readonly string[]).includes(word));
   const projects = wanted.length > 0 ? wanted : [...PROJECTS];
-  const environment = { ...process.env, ...(parsed.values.full ? { TRIBUTARY_TEST_FULL: "1" } : {}) };
+  const environment: NodeJS.ProcessEnv = {
+    ...process.env,
+    ...(parsed.values.full ? { TRIBUTARY_TEST_FULL: "1" } : {}),
+  };
 
   const outcomes: Outcome[] = [];
   if (wanted.length === 0 && patterns.length === 0) outcomes.push(await check());

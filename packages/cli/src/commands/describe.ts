@@ -1,4 +1,4 @@
-import { describeModel } from "@tributary/onnx";
+import { describeModel, type ValueDescription } from "@tributary/onnx";
 import { Command } from "commander";
 import { readModelFile } from "./publish.ts";
 
@@ -12,15 +12,20 @@ export function describeCommand(): Command {
       const description = describeModel(await readModelFile(file));
       if (options.json === true) return console.log(JSON.stringify(description));
       const { inputs, outputs, parameters } = description;
-      const port = (p: { name: string; dtype: string; shape: readonly unknown[] }): string =>
-        `${p.name}: ${p.dtype} [${p.shape.join(", ")}]`;
+      const port = (value: ValueDescription): string =>
+        `${value.name}: ${value.elementType} [${value.shape?.join(", ") ?? "unknown shape"}]`;
       const total = parameters.reduce((sum, parameter) => sum + parameter.count, 0);
       console.log(`opset       ${description.opset}`);
       for (const input of inputs) console.log(`input       ${port(input)}`);
       for (const output of outputs) console.log(`output      ${port(output)}`);
-      console.log(`operators   ${Object.entries(description.ops).map(([op, n]) => `${op} x${n}`).join(", ")}`);
+      console.log(
+        `operators   ${Object.entries(description.ops)
+          .map(([op, n]) => `${op} x${n}`)
+          .join(", ")}`,
+      );
       console.log(`parameters  ${total.toLocaleString("en")} in ${parameters.length} tensors`);
-      for (const parameter of parameters) console.log(`            ${parameter.name} [${parameter.shape.join(", ")}]`);
+      for (const parameter of parameters)
+        console.log(`            ${parameter.name} [${parameter.shape.join(", ")}]`);
       console.log(`trainable   ${description.trainable ? "yes" : `no: ${description.reasons.join("; ")}`}`);
     });
 }

@@ -15,17 +15,27 @@ export function publishCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .action(async (file: string, options: OperatorOptions & { readonly name?: string; readonly json?: boolean }) => {
-      const name = asModelName(options.name ?? basename(file).replace(/\.onnx$/i, "").toLowerCase());
-      const bytes = await readModelFile(file);
-      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
-      const version = await api.publishModel(name, bytes);
-      if (options.json === true) return console.log(JSON.stringify(version));
-      console.log(
-        `published ${name} version ${version.version}: ${version.parameterCount} parameters, ` +
-          `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8`,
-      );
-    });
+    .action(
+      async (
+        file: string,
+        options: OperatorOptions & { readonly name?: string; readonly json?: boolean },
+      ) => {
+        const name = asModelName(
+          options.name ??
+            basename(file)
+              .replace(/\.onnx$/i, "")
+              .toLowerCase(),
+        );
+        const bytes = await readModelFile(file);
+        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        const version = await api.publishModel(name, bytes);
+        if (options.json === true) return console.log(JSON.stringify(version));
+        console.log(
+          `published ${name} version ${version.version}: ${version.parameterCount} parameters, ` +
+            `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8`,
+        );
+      },
+    );
 }
 
 /** @throws cli/file naming the path and the reason. */
@@ -33,6 +43,9 @@ export async function readModelFile(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (cause) {
-    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, { cause, detail: { file } });
+    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      detail: { file },
+    });
   }
 }

@@ -39,6 +39,8 @@ export function serveCommand(): Command {
         dashboardDir: () => dashboard.request(),
       });
       shutdown.onClose(() => coordinator.close());
-      console.log(`coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`);
+      console.log(
+        `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
+      );
     });
 }

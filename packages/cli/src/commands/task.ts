@@ -14,7 +14,9 @@ interface CreateOptions extends OperatorOptions {
 
 /** `tributary task create|list|pause|resume`. */
 export function taskCommand(): Command {
-  const command = new Command("task").description("Create federated tasks, list them, pause and resume them.");
+  const command = new Command("task").description(
+    "Create federated tasks, list them, pause and resume them.",
+  );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
   withOperator(command.command("create"))
@@ -45,14 +47,19 @@ export function taskCommand(): Command {
   withOperator(command.command("pause"))
     .description("Finish no further round of a task; the running one is abandoned.")
     .argument("<name>", "the task")
-    .action(async (name: string, options: OperatorOptions) => print(await client(options).setTaskState(name, { state: "paused" }), false));
+    .action(async (name: string, options: OperatorOptions) =>
+      print(await client(options).setTaskState(name, { state: "paused" }), false),
+    );
 
   withOperator(command.command("resume"))
     .description("Go on with a paused or finished task.")
     .argument("<name>", "the task")
     .addOption(new Option("--rounds <n>", "this many more rounds").argParser(integerBetween(1, 1_000_000)))
     .action(async (name: string, options: OperatorOptions & { readonly rounds?: number }) => {
-      const change = { state: "running" as const, ...(options.rounds === undefined ? {} : { moreRounds: options.rounds }) };
+      const change = {
+        state: "running" as const,
+        ...(options.rounds === undefined ? {} : { moreRounds: options.rounds }),
+      };
       print(await client(options).setTaskState(name, change), false);
     });
 
@@ -67,13 +74,19 @@ async function read(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (cause) {
-    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, { cause, detail: { file } });
+    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      detail: { file },
+    });
   }
 }
 
 function print(task: TaskView, json: boolean | undefined): void {
   if (json === true) return console.log(JSON.stringify(task));
   const last = task.round;
-  const measured = last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
-  console.log(`${task.name}  ${task.state}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`);
+  const measured =
+    last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
+  console.log(
+    `${task.name}  ${task.state}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+  );
 }

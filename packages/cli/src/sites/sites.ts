@@ -7,7 +7,8 @@ function workspaceRoot(): string {
   let folder = import.meta.dirname;
   while (!existsSync(join(folder, "pnpm-workspace.yaml"))) {
     const parent = dirname(folder);
-    if (parent === folder) throw new Error("the sites are built from the repository's sources, and this is no clone of it");
+    if (parent === folder)
+      throw new Error("the sites are built from the repository's sources, and this is no clone of it");
     folder = parent;
   }
   return folder;
@@ -25,7 +26,17 @@ export const SITES: { readonly dashboard: Site; readonly demo: Site } = {
   demo: {
     name: "demo",
     root: join(ROOT, "demo"),
-    sources: packages("core", "tensor", "onnx", "metrics", "tuf", "protocol", "federation", "engine", "runtime"),
+    sources: packages(
+      "core",
+      "tensor",
+      "onnx",
+      "metrics",
+      "tuf",
+      "protocol",
+      "federation",
+      "engine",
+      "runtime",
+    ),
   },
 };
 

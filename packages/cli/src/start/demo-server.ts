@@ -1,3 +1,4 @@
+import type { AddressInfo } from "node:net";
 import fastifyStatic from "@fastify/static";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { SiteBuilder } from "../sites/site-builder.ts";
@@ -75,8 +76,7 @@ export async function createDemoServer(options: DemoServerOptions): Promise<Demo
   await serveSite(app, options.site);
 
   await app.listen({ host: options.host, port: options.port });
-  const address = app.addresses()[0];
-  const port = address?.port ?? options.port;
+  const { port } = app.server.address() as AddressInfo;
   return { url: `http://${options.host}:${port}`, close: () => app.close() };
 }
 

@@ -1,11 +1,16 @@
+import { asDigest, asModelName, asPopulationName, asTaskName } from "@tributary/core";
 import type { TaskSpec } from "@tributary/protocol";
 
-export const POPULATION = "default";
-export const MODEL = "digits";
-export const TASK = "digits";
+export const POPULATION = asPopulationName("default");
+export const MODEL = asModelName("digits");
+export const TASK = asTaskName("digits");
 
 /** The built-in task: what `tributary start` teaches its fleet. */
-export function digitsTask(options: { readonly devices: number; readonly heldOut: string; readonly rounds: number }): TaskSpec {
+export function digitsTask(options: {
+  readonly devices: number;
+  readonly heldOut: string;
+  readonly rounds: number;
+}): TaskSpec {
   const goalCount = Math.max(1, Math.min(options.devices, Math.round(options.devices * 0.66)));
   return {
     name: TASK,
@@ -21,7 +26,7 @@ export function digitsTask(options: { readonly devices: number; readonly heldOut
       reportDeadlineMs: 15_000,
     },
     pauseBetweenRoundsMs: 0,
-    evaluation: { dataset: options.heldOut, batchSize: 100 },
+    evaluation: { dataset: asDigest(options.heldOut), batchSize: 100 },
     maxUpdateNorm: 100,
   };
 }

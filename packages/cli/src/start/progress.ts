@@ -1,4 +1,4 @@
-import type { RoundView } from "@tributary/protocol";
+import type { RoundView } from "@tributary/api-client";
 import ora, { type Ora } from "ora";
 import { phaseLine, roundTableHeader, roundTableRow } from "./round-table.ts";
 

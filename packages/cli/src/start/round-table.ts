@@ -1,4 +1,4 @@
-import type { RoundView } from "@tributary/protocol";
+import type { RoundView } from "@tributary/api-client";
 import { formatBytes, formatNumber, formatPercent } from "./format.ts";
 
 interface Column {

@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { createApiClient, subscribeEvents, type RoundView } from "@tributary/api-client";
+import { createApiClient, subscribeEvents } from "@tributary/api-client";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
 import { createFleet } from "@tributary/simulator";
 import { createSiteBuilder, type SiteBuilder } from "../sites/site-builder.ts";
@@ -100,13 +100,19 @@ async function compose(
 }
 
 /** Shows rounds until the task has committed `until` of them, or the start was interrupted. */
-async function watchRounds(url: string, until: number, progress: Progress, signal: AbortSignal): Promise<void> {
+async function watchRounds(
+  url: string,
+  until: number,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   await new Promise<void>((resolveWatch) => {
     const subscription = subscribeEvents(url, {
       signal,
       onEvent: (event) => {
-        if (event.type === "round" && event.data.task === TASK) progress.round(event.data as RoundView);
-        const finished = event.type === "task" && event.data.name === TASK && event.data.roundsCommitted >= until;
+        if (event.type === "round" && event.data.task === TASK) progress.round(event.data);
+        const finished =
+          event.type === "task" && event.data.name === TASK && event.data.roundsCommitted >= until;
         if (finished && event.data.state === "finished") end();
       },
       onState: () => {},
@@ -124,4 +130,3 @@ function createSite(name: "dashboard" | "demo", progress: Progress): SiteBuilder
     if (state.phase === "failed") progress.line(`the ${name} could not be built: ${state.reason}`);
   });
 }
-
