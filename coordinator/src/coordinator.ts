@@ -11,6 +11,7 @@ import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
+import { createEnrolment } from "./enrolment/enrolment.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
@@ -94,6 +95,7 @@ async function start(
   const context: RoomContext = { config, env, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
+  const enrolment = await createEnrolment(context);
   const registry = createRegistry({ store, blobs, bus, env, releases });
   const devices = () => ({ connected: 0, training: 0 });
   const streams = createEventStreams({ store, bus, clock, limits, devices });
@@ -102,6 +104,7 @@ async function start(
   registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator });
   registerTufRoutes(app, store);
   registerEventRoutes(app, streams);
+  enrolment.register(app);
   registerRegistryRoutes(app, { config, store, registry, clock, version: VERSION, devices });
 
   opened.defer(() => app.close());
@@ -114,7 +117,7 @@ async function start(
     port,
     operatorToken,
     tufRoot: releases.root,
-    mintEnrolmentToken: () => Promise.reject(new Error("not wired")),
+    mintEnrolmentToken: (population) => enrolment.mintToken(population),
     close: () => (closing ??= opened.disposeAsync()),
   };
 }

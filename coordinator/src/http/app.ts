@@ -79,6 +79,7 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  app.removeContentTypeParser("text/plain");
   // Bulk bodies reach their handler as a stream: it knows the limit and where the bytes go.
   app.addContentTypeParser("application/octet-stream", (_request, payload, done) => done(null, payload));
 

@@ -21,17 +21,16 @@ export interface BlobRoutesOptions {
 export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
   const { blobs, store, maxBlobBytes, isOperator } = options;
 
-  app.get(
-    "/v1/blobs/:digest",
-    {
-      schema: {
-        summary: "Bytes by their SHA-256",
-        tags: ["bulk"],
-        params: Type.Object({ digest: DigestSchema }),
-        produces: ["application/octet-stream"],
-      },
+  app.route({
+    method: ["GET", "HEAD"],
+    url: "/v1/blobs/:digest",
+    schema: {
+      summary: "Bytes by their SHA-256",
+      tags: ["bulk"],
+      params: Type.Object({ digest: DigestSchema }),
+      produces: ["application/octet-stream"],
     },
-    async (request, reply) => {
+    async handler(request, reply) {
       const { digest } = request.params;
       const { authorization, range, "if-range": ifRange, "if-none-match": ifNoneMatch } = request.headers;
       const visible = (await store.releases.isReleased(digest)) || isOperator(authorization);
@@ -63,7 +62,7 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
       if (request.method === "HEAD") return reply.send();
       return reply.send(await blobs.stream(digest, wanted));
     },
-  );
+  });
 
   app.post(
     "/v1/blobs",

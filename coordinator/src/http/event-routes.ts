@@ -7,6 +7,7 @@ export function registerEventRoutes(app: App, streams: EventStreams): void {
   app.get(
     "/v1/events",
     {
+      exposeHeadRoute: false,
       schema: {
         summary: "Server-sent events: round, task, version, devices, reset; resumed by Last-Event-ID",
         tags: ["operator"],

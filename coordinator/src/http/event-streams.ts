@@ -123,9 +123,9 @@ class EventStream {
 
   write(text: string): void {
     if (this.#raw.destroyed || this.#raw.writableEnded) return;
-    this.#raw.write(text);
     // A reader this far behind gets nothing live any more; it comes back with the last id it saw.
     if (this.#waiting === undefined && this.#raw.writableLength > this.#maxBufferBytes) this.#raw.destroy();
+    else this.#raw.write(text);
   }
 
   end(): void {

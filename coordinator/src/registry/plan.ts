@@ -1,21 +1,15 @@
 import { failure, TributaryError } from "@tributary/core";
 import { bindWeights, buildEvaluationGraph, buildTrainingGraph } from "@tributary/onnx";
-import type { Plan, TaskSpec } from "@tributary/protocol";
+import type { TaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { BlobRef, ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
-import { target } from "./version-artifacts.ts";
-
-/** Paths of a plan's targets. */
-const planTargets = {
-  plan: (task: string, number: number) => `plans/${task}/${number}.json`,
-  training: (task: string, number: number) => `plans/${task}/${number}/train.onnx`,
-  evaluation: (task: string, number: number) => `plans/${task}/${number}/evaluate.onnx`,
-};
+import type { BlobRef, ModelRecord, VersionRecord } from "../ports/records.ts";
+import { planTargets } from "../releases/model-targets.ts";
+import type { TargetChanges } from "../rooms.ts";
 
 export interface StoredPlan {
   readonly plan: BlobRef & { readonly number: number; readonly target: string };
-  readonly targets: readonly TargetRecord[];
+  readonly targets: TargetChanges;
 }
 
 /**
@@ -40,33 +34,22 @@ export async function storePlan(
     batchSize: spec.evaluation.batchSize,
     loss: "softmax-cross-entropy",
   });
-  const paths = {
-    plan: planTargets.plan(spec.name, number),
-    training: planTargets.training(spec.name, number),
-    evaluation: planTargets.evaluation(spec.name, number),
-  };
-  const trainingBlob = await blobs.put(training.model);
-  const evaluationBlob = await blobs.put(evaluation.model);
-  const document: Plan = {
-    formatVersion: 1,
-    task: spec.name,
-    model: model.name,
-    population: spec.population,
-    training: { target: paths.training, spec: training.spec },
-    evaluation: { target: paths.evaluation, spec: evaluation.spec },
-    parameters: model.parameters,
-    local: spec.local,
-    maxUpdateNorm: spec.maxUpdateNorm,
-  };
-  const plan = await blobs.put(new TextEncoder().encode(JSON.stringify(document)));
-  return {
-    plan: { ...plan, number, target: paths.plan },
-    targets: [
-      target(paths.training, trainingBlob, null),
-      target(paths.evaluation, evaluationBlob, null),
-      target(paths.plan, plan, { task: spec.name, number }),
-    ],
-  };
+  const document = planTargets(
+    number,
+    {
+      task: spec.name,
+      model: model.name,
+      population: spec.population,
+      training: { spec: training.spec },
+      evaluation: { spec: evaluation.spec },
+      parameters: model.parameters,
+      local: spec.local,
+      maxUpdateNorm: spec.maxUpdateNorm,
+    },
+    { train: await blobs.put(training.model), evaluate: await blobs.put(evaluation.model) },
+  );
+  const plan = await blobs.put(document.bytes);
+  return { plan: { ...plan, number, target: document.path }, targets: document.changes };
 }
 
 /**

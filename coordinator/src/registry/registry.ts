@@ -16,7 +16,7 @@ import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../por
 import type { Releases } from "../rooms.ts";
 import { modelPorts } from "./model-ports.ts";
 import { requireDataset, storePlan } from "./plan.ts";
-import { storeVersionArtifacts } from "./version-artifacts.ts";
+import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
 export interface RegistryOptions {
@@ -76,37 +76,26 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
-      const version: ModelVersion = asModelVersion((parentVersion ?? 0) + 1);
-      const artifacts = await storeVersionArtifacts({
-        blobs,
-        model,
-        version,
-        parentVersion,
-        parameters,
-        createdAt,
-      });
-      const record: VersionRecord = {
-        model: name,
+      const [newest] = await store.versions.list(name, { limit: 1 });
+      const version: ModelVersion = asModelVersion((newest?.version ?? 0) + 1);
+      const published = {
         version,
         parentVersion,
         roundId: null,
         createdAt,
-        graph: graphBlob,
-        weights: artifacts.weights,
-        int8: artifacts.int8,
-        parameterCount: model.parameterCount,
         loss: null,
         accuracy: null,
         cohort: 0,
         numExamples: 0,
       };
-      const { events, timestampVersion } = await releases.release(artifacts.targets, async (release) => ({
+      const stored = await storeVersion({ blobs, store }, model, published, parameters);
+      const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
           {
             ...(known === undefined ? { model } : {}),
-            version: record,
+            version: stored.version,
             release,
-            events: [versionEvent(record)],
+            events: [versionEvent(stored.version)],
           },
           createdAt,
         ),
@@ -121,7 +110,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
         timestampVersion,
         committedAt: env.clock.now(),
       });
-      return record;
+      return stored.version;
     },
 
     async createTask(document) {
@@ -150,7 +139,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
         createdAt,
       };
       const progress = { currentVersion: model.currentVersion, round: null, roundsCommitted: 0 };
-      const events = await releases.release({ put: targets }, (release) =>
+      const events = await releases.release(targets, (release) =>
         store.transaction(async (tx) => {
           await tx.tasks.insert(task);
           await tx.releases.apply(release);

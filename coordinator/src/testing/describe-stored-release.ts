@@ -45,7 +45,8 @@ export function describeStoredRelease(current: () => MetadataStore): void {
         codeOf(store.releases.apply(exampleRelease(2))),
         codeOf(store.releases.apply(exampleRelease(2))),
       ]);
-      expect(results.toSorted()).toEqual(["store/conflict", undefined]);
+      expect(results).toHaveLength(2);
+      expect(new Set(results)).toEqual(new Set(["store/conflict", undefined]));
       const behind = exampleRelease(4, { expectedTimestampVersion: 1 });
       expect(await codeOf(store.releases.apply(behind))).toBe("store/conflict");
       expect((await store.releases.latest("targets"))?.version).toBe(2);

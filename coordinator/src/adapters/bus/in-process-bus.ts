@@ -11,7 +11,8 @@ export function createInProcessBus(log: Logger): Bus {
 
   function deliver<T extends BusTopic>(topic: T, payload: BusTopics[T]): void {
     // A copy: a listener may subscribe or leave while it is called.
-    for (const entry of [...(listeners.get(topic) ?? [])]) {
+    const present = Array.from(listeners.get(topic) ?? []);
+    for (const entry of present) {
       if (!listeners.get(topic)?.has(entry)) continue;
       try {
         entry.listener(payload as never);

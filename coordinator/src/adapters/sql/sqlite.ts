@@ -60,7 +60,7 @@ async function migrate(db: Kysely<Database>, path: string): Promise<void> {
   }
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : "unknown";
     throw failure("store/unavailable", `store: ${path}: its tables cannot be brought up to date: ${reason}`, {
       cause: error,
     });

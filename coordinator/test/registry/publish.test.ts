@@ -1,0 +1,333 @@
+import { sha256, systemClock } from "@tributary/core";
+import { bindWeights, buildDigitsCnn, buildLinear, splitWeights } from "@tributary/onnx";
+import { parseModelManifest, parsePlan, type TaskView, type VersionView } from "@tributary/protocol";
+import { dequantizeParameters, parametersFromSafetensors, writeSafetensors, tensor } from "@tributary/tensor";
+import { createTufClient, verifyTarget, type TufClient, type TufRole } from "@tributary/tuf";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
+
+const OCTETS = { "content-type": "application/octet-stream" };
+
+let coordinator: RunningCoordinator;
+let client: TufClient;
+const onnx = buildDigitsCnn({ seed: "publish" });
+
+beforeAll(async () => {
+  coordinator = await runningCoordinator();
+  client = tufClient(coordinator);
+});
+afterAll(() => coordinator.end());
+
+/** A TUF client that reads what the coordinator serves, as devices do. */
+function tufClient(served: RunningCoordinator): TufClient {
+  const stored = new Map<TufRole, Uint8Array>();
+  return createTufClient({
+    trustedRoot: served.tufRoot,
+    clock: systemClock,
+    store: {
+      read: async (role) => stored.get(role),
+      write: async (role, bytes) => void stored.set(role, bytes),
+      delete: async (role) => void stored.delete(role),
+    },
+    fetcher: {
+      async metadata(file) {
+        const response = await served.request(`/v1/tuf/${file}`);
+        if (response.status === 404) return undefined;
+        return response.bytes();
+      },
+    },
+  });
+}
+
+/** Downloads a target by its digest and holds it to the signed metadata. */
+async function download(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = client.target(path);
+  if (file === undefined) throw new Error(`no target ${path}`);
+  const response = await coordinator.request(`/v1/blobs/${file.sha256}`);
+  expect(response.status).toBe(200);
+  const bytes = await response.bytes();
+  verifyTarget(file, bytes);
+  return bytes;
+}
+
+const publish = (model: string, body: Uint8Array<ArrayBuffer>) =>
+  coordinator.request(`/v1/models/${model}/versions`, {
+    method: "POST",
+    operator: true,
+    headers: OCTETS,
+    body,
+  });
+
+const createTask = (spec: object) =>
+  coordinator.request("/v1/tasks", {
+    method: "POST",
+    operator: true,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(spec),
+  });
+
+test("before anything is published there is a verified, empty release", async () => {
+  await client.refresh();
+  expect(client.targets().size).toBe(0);
+  expect(await (await coordinator.request("/v1/models")).json()).toEqual({ models: [] });
+});
+
+describe("a published model", () => {
+  let version: VersionView;
+  beforeAll(async () => {
+    const response = await publish("digits", onnx);
+    expect(response.status).toBe(201);
+    version = (await response.json()) as VersionView;
+    await client.refresh();
+  });
+
+  test("is version 1", () => {
+    expect(version).toMatchObject({ model: "digits", version: 1, parentVersion: null, roundId: null });
+    expect(version.parameterCount).toBe(splitWeights(onnx).parameters.values.length);
+    expect(version.int8SizeBytes).toBeLessThan(version.sizeBytes / 2);
+  });
+
+  test("puts together from signed targets, byte for byte", async () => {
+    const manifest = parseModelManifest(await download("models/digits/stable.json"));
+    expect(manifest).toMatchObject({ model: "digits", version: 1, parentVersion: null });
+    expect(manifest.input).toMatchObject({ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] });
+    const split = splitWeights(onnx);
+    const graph = await download(manifest.graph.target);
+    expect(graph).toEqual(split.graph);
+    const weights = await download(manifest.weights.float32.target);
+    expect(sha256(weights)).toBe(version.weightsDigest);
+    const parameters = parametersFromSafetensors(manifest.parameters, weights);
+    expect(parameters.values).toEqual(split.parameters.values);
+    expect(bindWeights(graph, parameters).length).toBeGreaterThan(weights.length);
+    const int8 = dequantizeParameters(manifest.parameters, await download(manifest.weights.int8.target));
+    const worst = int8.values.reduce(
+      (most, value, index) => Math.max(most, Math.abs(value - split.parameters.values[index]!)),
+      0,
+    );
+    expect(worst).toBeGreaterThan(0);
+    expect(worst).toBeLessThan(0.01);
+  });
+
+  test("is listed", async () => {
+    const { models } = (await (await coordinator.request("/v1/models")).json()) as { models: unknown[] };
+    expect(models).toEqual([
+      expect.objectContaining({ name: "digits", currentVersion: 1, versions: 1, channel: "stable" }),
+    ]);
+    const one = await coordinator.request("/v1/models/digits");
+    expect(await one.json()).toEqual(models[0]);
+    const versions = await (await coordinator.request("/v1/models/digits/versions")).json();
+    expect(versions).toEqual({ versions: [version] });
+    expect(await errorCode(await coordinator.request("/v1/models/none"))).toBe("coordinator/unknown-model");
+  });
+
+  test("another graph under its name is refused, the release stays", async () => {
+    const before = client.timestampVersion;
+    const response = await publish("digits", buildLinear({ seed: "other" }));
+    expect(response.status).toBe(409);
+    expect(await errorCode(response)).toBe("coordinator/model-exists");
+    await client.refresh();
+    expect(client.timestampVersion).toBe(before);
+  });
+
+  test("new weights for its graph become the next version", async () => {
+    const response = await publish("digits", buildDigitsCnn({ seed: "again" }));
+    expect(await response.json()).toMatchObject({ version: 2, parentVersion: 1 });
+    const { timestampVersion } = client;
+    await client.refresh();
+    expect(client.timestampVersion).toBe(timestampVersion + 1);
+    const manifest = parseModelManifest(await download("models/digits/stable.json"));
+    expect(manifest).toMatchObject({ version: 2, parentVersion: 1 });
+    // Version 1 can still be downloaded, by devices in the middle of something.
+    await download("models/digits/versions/1/weights.safetensors");
+  });
+});
+
+test.each<[string, Uint8Array<ArrayBuffer>]>([
+  ["garbage", new TextEncoder().encode("this is no model")],
+  ["nothing", new Uint8Array(0)],
+  ["a truncated model", onnx.slice(0, onnx.length - 7)],
+])("%s is refused with a coded error", async (_, body) => {
+  const response = await publish("broken", body);
+  expect(response.status).toBeGreaterThanOrEqual(400);
+  expect(response.status).toBeLessThan(500);
+  expect(await errorCode(response)).toMatch(/^(onnx|http)\//);
+  expect((await coordinator.request("/v1/models/broken")).status).toBe(404);
+});
+
+test("a model larger than the limit is refused while it arrives", async () => {
+  const small = await runningCoordinator({ limits: { maxModelBytes: 1000 } });
+  const response = await small.request("/v1/models/digits/versions", {
+    method: "POST",
+    operator: true,
+    headers: OCTETS,
+    body: onnx,
+  });
+  expect(await errorCode(response)).toBe("http/payload-too-large");
+  await small.end();
+});
+
+describe("a task", () => {
+  let dataset: string;
+  beforeAll(async () => {
+    const file = writeSafetensors([
+      ["images", tensor("uint8", [4, 1, 28, 28], new Uint8Array(4 * 784))],
+      ["labels", tensor("int32", [4], new Int32Array([0, 1, 2, 3]))],
+    ]);
+    const response = await coordinator.request("/v1/blobs", {
+      method: "POST",
+      operator: true,
+      headers: OCTETS,
+      body: file,
+    });
+    expect(response.status).toBe(201);
+    const stored = (await response.json()) as { digest: string; sizeBytes: number };
+    expect(stored).toEqual({ digest: sha256(file), sizeBytes: file.length });
+    dataset = stored.digest;
+  });
+
+  test("is published as a signed plan with its graphs", async () => {
+    const spec = {
+      name: "learn-digits",
+      model: "digits",
+      rounds: 5,
+      local: { batchSize: 8 },
+      evaluation: { dataset, batchSize: 50 },
+    };
+    const response = await createTask(spec);
+    expect(response.status).toBe(201);
+    const view = (await response.json()) as TaskView;
+    expect(view).toMatchObject({ name: "learn-digits", state: "running", roundsCommitted: 0 });
+    expect(view.spec).toMatchObject({ rounds: 5, local: { batchSize: 8, epochs: 1 } });
+
+    await client.refresh();
+    const plan = parsePlan(await download("plans/learn-digits/1.json"));
+    expect(plan).toMatchObject({ task: "learn-digits", model: "digits", population: "default" });
+    expect(plan.training.spec).toMatchObject({ kind: "train", batchSize: 8 });
+    expect(plan.evaluation.spec).toMatchObject({ kind: "evaluate", batchSize: 50 });
+    expect(plan.training.spec.parameters.map(({ name }) => name)).toEqual(
+      plan.parameters.map(({ name }) => name),
+    );
+    expect((await download(plan.training.target)).length).toBeGreaterThan(1000);
+    expect((await download(plan.evaluation.target)).length).toBeGreaterThan(100);
+  });
+
+  test("is listed, paused and let go on", async () => {
+    const { tasks } = (await (await coordinator.request("/v1/tasks")).json()) as { tasks: TaskView[] };
+    expect(tasks.map((task) => task.name)).toEqual(["learn-digits"]);
+    const change = (state: object) =>
+      coordinator.request("/v1/tasks/learn-digits/state", {
+        method: "POST",
+        operator: true,
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(state),
+      });
+    expect(await (await change({ state: "paused" })).json()).toMatchObject({ state: "paused" });
+    const more = (await (await change({ state: "running", moreRounds: 7 })).json()) as TaskView;
+    expect(more.state).toBe("running");
+    expect(more.spec.rounds).toBe(more.roundsCommitted + 7);
+    expect(await errorCode(await change({ state: "finished" }))).toBe("http/bad-request");
+    const rounds = await coordinator.request("/v1/tasks/learn-digits/rounds?limit=5");
+    expect(rounds.status).toBe(200);
+    expect(await errorCode(await coordinator.request("/v1/tasks/none"))).toBe("coordinator/unknown-task");
+    expect(await errorCode(await coordinator.request("/v1/rounds/none"))).toBe("http/not-found");
+  });
+
+  test.each<[string, object, string]>([
+    ["a name that is taken", { name: "learn-digits", model: "digits" }, "coordinator/task-exists"],
+    ["a model that is not there", { name: "t", model: "none" }, "coordinator/unknown-model"],
+    ["an unknown field", { name: "t", model: "digits", rouns: 3 }, "protocol/invalid-document"],
+    [
+      "a data set that is not there",
+      { name: "t", model: "digits", evaluation: { dataset: "0".repeat(64) } },
+      "coordinator/invalid-task",
+    ],
+    [
+      "a minimum above the goal",
+      { name: "t", model: "digits", cohort: { goalCount: 2, minimumCount: 3 } },
+      "protocol/invalid-document",
+    ],
+  ])("with %s is refused", async (_, spec, code) => {
+    const response = await createTask(spec);
+    expect(response.status).toBeLessThan(500);
+    expect(await errorCode(response)).toBe(code);
+  });
+
+  test("its data set is served to the operator alone", async () => {
+    expect(await errorCode(await coordinator.request(`/v1/blobs/${dataset}`))).toBe(
+      "coordinator/unknown-blob",
+    );
+    expect((await coordinator.request(`/v1/blobs/${dataset}`, { operator: true })).status).toBe(200);
+  });
+});
+
+describe("bulk", () => {
+  let path: string;
+  let whole: Uint8Array;
+  beforeAll(async () => {
+    await client.refresh();
+    const file = client.target("models/digits/versions/1/weights.safetensors")!;
+    path = `/v1/blobs/${file.sha256}`;
+    whole = await (await coordinator.request(path)).bytes();
+  });
+
+  test("is named by a strong tag and cacheable for ever", async () => {
+    const response = await coordinator.request(path);
+    expect(response.headers.get("etag")).toBe(`"${sha256(whole)}"`);
+    expect(response.headers.get("cache-control")).toContain("immutable");
+    expect(response.headers.get("accept-ranges")).toBe("bytes");
+    expect(response.headers.get("cross-origin-resource-policy")).toBe("cross-origin");
+    expect(response.headers.get("content-length")).toBe(String(whole.length));
+    const again = await coordinator.request(path, { headers: { "if-none-match": `"${sha256(whole)}"` } });
+    expect(again.status).toBe(304);
+    expect(await again.text()).toBe("");
+  });
+
+  test("HEAD says the length and sends nothing", async () => {
+    const response = await coordinator.request(path, { method: "HEAD" });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-length")).toBe(String(whole.length));
+    expect(await response.text()).toBe("");
+  });
+
+  test("a download that broke off is resumed", async () => {
+    const range = await coordinator.request(path, {
+      headers: { range: "bytes=100-", "if-range": `"${sha256(whole)}"` },
+    });
+    expect(range.status).toBe(206);
+    expect(range.headers.get("content-range")).toBe(`bytes 100-${whole.length - 1}/${whole.length}`);
+    expect(range.headers.get("content-length")).toBe(String(whole.length - 100));
+    expect(await range.bytes()).toEqual(whole.slice(100));
+    const middle = await coordinator.request(path, { headers: { range: "bytes=3-5" } });
+    expect(await middle.bytes()).toEqual(whole.slice(3, 6));
+  });
+
+  test("another version of the bytes is sent whole", async () => {
+    for (const ifRange of ['"other"', "Wed, 21 Oct 2015 07:28:00 GMT", `W/"${sha256(whole)}"`]) {
+      const response = await coordinator.request(path, {
+        headers: { range: "bytes=100-", "if-range": ifRange },
+      });
+      expect(response.status).toBe(200);
+      expect((await response.bytes()).length).toBe(whole.length);
+    }
+  });
+
+  test("a range behind the end says how long the blob is", async () => {
+    const response = await coordinator.request(path, { headers: { range: `bytes=${whole.length}-` } });
+    expect(response.status).toBe(416);
+    expect(response.headers.get("content-range")).toBe(`bytes */${whole.length}`);
+    expect(await errorCode(response)).toBe("http/range-not-satisfiable");
+  });
+});
+
+test("signed metadata is cached by what it is", async () => {
+  const timestamp = await coordinator.request("/v1/tuf/timestamp.json");
+  expect(timestamp.headers.get("cache-control")).toBe("no-cache");
+  const etag = timestamp.headers.get("etag") ?? "";
+  const same = await coordinator.request("/v1/tuf/timestamp.json", { headers: { "if-none-match": etag } });
+  expect(same.status).toBe(304);
+  const root = await coordinator.request("/v1/tuf/1.root.json");
+  expect(await root.bytes()).toEqual(coordinator.tufRoot);
+  expect(root.headers.get("cache-control")).toContain("immutable");
+  for (const file of ["2.root.json", "0.root.json", "snapshot.json", "1.mirrors.json", "1.timestamp.json"])
+    expect([file, (await coordinator.request(`/v1/tuf/${file}`)).status]).toEqual([file, 404]);
+});

@@ -1,0 +1,44 @@
+import { silentLogger } from "@tributary/core";
+import type { CoordinatorConfig } from "../src/config.ts";
+import { type Coordinator, createCoordinator } from "../src/coordinator.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+/** A real coordinator on a free port with a folder of its own, and what ends both. */
+export interface RunningCoordinator extends Coordinator {
+  readonly dataDir: string;
+  /** `fetch` on a path of it; the operator's token where `operator` is set. */
+  request(path: string, init?: RequestInit & { readonly operator?: boolean }): Promise<Response>;
+  end(): Promise<void>;
+}
+
+export async function runningCoordinator(
+  options: Partial<CoordinatorConfig> = {},
+): Promise<RunningCoordinator> {
+  const folder = await temporaryFolder();
+  const coordinator = await createCoordinator({
+    dataDir: folder.path,
+    port: 0,
+    logLevel: "silent",
+    env: { log: silentLogger },
+    ...options,
+  });
+  return {
+    ...coordinator,
+    dataDir: folder.path,
+    request(path, { operator = false, ...init } = {}) {
+      const headers = new Headers(init.headers);
+      if (operator) headers.set("authorization", `Bearer ${coordinator.operatorToken}`);
+      return fetch(new URL(path, coordinator.url), { redirect: "manual", ...init, headers });
+    },
+    async end() {
+      await coordinator.close();
+      await folder.remove();
+    },
+  };
+}
+
+/** The code of an error answer. */
+export async function errorCode(response: Response): Promise<string> {
+  const { error } = (await response.json()) as { error: { code: string } };
+  return error.code;
+}
