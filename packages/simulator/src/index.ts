@@ -12,3 +12,11 @@ export {
 export { IMAGE_PIXELS, IMAGE_SIDE } from "./digits/pen.ts";
 export { parseIdx, type IdxArray } from "./idx/parse-idx.ts";
 export { readIdxFolder, type IdxDataset, type IdxSplit } from "./idx/read-idx-folder.ts";
+export {
+  createFleet,
+  type Fleet,
+  type FleetEvent,
+  type FleetOptions,
+  type FleetStatus,
+} from "./fleet/fleet.ts";
+export { shardOf, type FleetDataset, type LabelledImages, type ShardOptions } from "./fleet/shards.ts";

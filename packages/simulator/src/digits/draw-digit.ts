@@ -6,12 +6,12 @@ import type { Writer } from "./writer.ts";
 
 /** How far one writer's digits of one kind lie apart. */
 const WITHIN = Object.freeze({
-  slant: 0.07,
-  turn: 0.04,
+  slant: 0.1,
+  turn: 0.06,
   height: 0.055,
   stretch: 0.08,
   penRadius: 0.09,
-  offset: 0.8,
+  offset: 1.1,
   bow: 0.05,
   noise: 0.07,
 });

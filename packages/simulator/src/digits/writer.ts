@@ -28,13 +28,13 @@ const clamp = (value: number, low: number, high: number): number => Math.min(hig
 
 /** How far writers lie apart. */
 const BETWEEN = Object.freeze({
-  bend: 0.045,
-  slant: 0.2,
-  turn: 0.09,
+  bend: 0.038,
+  slant: 0.17,
+  turn: 0.07,
   height: 1.6,
   stretch: 0.16,
   penRadius: 0.34,
-  offset: 0.95,
+  offset: 0.5,
 });
 
 export function createWriter(random: SeededRandom): Writer {
@@ -47,7 +47,7 @@ export function createWriter(random: SeededRandom): Writer {
     const weights = skeletons.map(({ weight }) => weight);
     const usual = pickWeighted(random, weights);
     const other = pickWeighted(random, weights);
-    return { usual, other, otherShare: 0.25 * random.next() };
+    return { usual, other, otherShare: 0.5 * random.next() };
   });
   return {
     forms,
@@ -58,7 +58,7 @@ export function createWriter(random: SeededRandom): Writer {
     stretch: clamp(1 + BETWEEN.stretch * random.normal(), 0.65, 1.4),
     penRadius: clamp(1.05 + BETWEEN.penRadius * random.normal(), 0.5, 2),
     softness: 0.55 + 0.35 * random.next(),
-    unsteadiness: 0.014 + 0.022 * random.next(),
+    unsteadiness: 0.016 + 0.022 * random.next(),
     darkness: 0.86 + 0.14 * random.next(),
     offsetX: BETWEEN.offset * random.normal(),
     offsetY: BETWEEN.offset * random.normal(),

@@ -1,0 +1,88 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createSha256, delay, systemClock, TributaryError } from "@tributary/core";
+import type { Engine } from "@tributary/engine";
+import type { ModelHandle, Runtime, RuntimeEvent } from "@tributary/runtime";
+import { createRuntime } from "@tributary/runtime/node";
+import type { FleetDevice, FleetWorkerData } from "./fleet-messages.ts";
+import type { LabelledImages } from "./shards.ts";
+
+export interface RunFleetDeviceOptions {
+  readonly device: FleetDevice;
+  readonly config: FleetWorkerData;
+  readonly shard: () => LabelledImages;
+  readonly engine: Engine;
+  readonly token: () => Promise<string>;
+  readonly onEvent: (event: RuntimeEvent) => void;
+  /** The device has its model and takes part. */
+  readonly onStarted: (examples: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** How long a device waits before it tries again to get its first model. */
+const RETRY_MS = 1000;
+
+/** A real device, as `@tributary/agent` runs one, on examples of the fleet. Answers when it takes part. */
+export async function startFleetDevice(options: RunFleetDeviceOptions): Promise<Runtime> {
+  const { device, config, signal } = options;
+  const runtime = await createRuntime({
+    coordinator: config.coordinator,
+    trust: { root: config.trustedRoot },
+    population: config.population,
+    token: options.token,
+    dataDir: device.dataDir,
+    engine: options.engine,
+    software: "tributary-simulator",
+  });
+  signal.addEventListener("abort", () => void runtime.close(), { once: true });
+  void forward(runtime, options.onEvent);
+  const model = await openModel(runtime, config.model, signal);
+  const examples = await giveExamples(model, device.dataDir, options.shard);
+  runtime.participate({ consent: true, task: config.task });
+  options.onStarted(examples);
+  return runtime;
+}
+
+async function forward(runtime: Runtime, onEvent: (event: RuntimeEvent) => void): Promise<void> {
+  for await (const event of runtime.events()) onEvent(event);
+}
+
+/** The coordinator may come up after its fleet. */
+async function openModel(runtime: Runtime, name: string, signal: AbortSignal): Promise<ModelHandle> {
+  for (;;) {
+    try {
+      return await runtime.model(name, { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      const wait = TributaryError.is(error) && (error.retryable || error.code === "runtime/unknown-model");
+      if (!wait) throw error;
+      await delay(systemClock, RETRY_MS, signal);
+    }
+  }
+}
+
+/** Puts the shard on the device, once: a restart finds it there, another data set replaces it. */
+async function giveExamples(
+  model: ModelHandle,
+  dataDir: string,
+  makeShard: () => LabelledImages,
+): Promise<number> {
+  const { images, labels } = makeShard();
+  const hash = createSha256();
+  hash.update(images);
+  hash.update(labels);
+  const fingerprint = hash.digest();
+  const marker = join(dataDir, "shard.sha256");
+  const given = await readFile(marker, "utf8").catch(() => "");
+  if (given === fingerprint && (await model.examples.count()) === labels.length) return labels.length;
+  await model.examples.clear();
+  const pixels = images.length / labels.length;
+  await model.examples.addAll(
+    Array.from(labels, (label, i) => ({
+      [model.state.input.name]: images.subarray(i * pixels, (i + 1) * pixels),
+      label,
+    })),
+  );
+  await writeFile(marker, fingerprint);
+  return labels.length;
+}

@@ -1,0 +1,48 @@
+import type { Engine } from "@tributary/engine";
+import { createOrtNodeEngine } from "@tributary/engine/ort-node";
+import { buildDigitsCnn, buildLinear } from "@tributary/onnx";
+import { digitsOfManyWriters, heldOutDigits } from "@tributary/simulator";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { trainCentrally } from "./train-centrally.ts";
+
+// A data set on which a linear model does as well as a small network would show nothing about learning.
+describe("the digits are as hard as handwriting", () => {
+  const train = digitsOfManyWriters({ seed: "difficulty", count: 12_000 });
+  const held = heldOutDigits({ seed: "difficulty", count: 3000 });
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await createOrtNodeEngine();
+  });
+  afterAll(() => engine.close());
+
+  test("a linear model stays below 92 % on writers it has not seen", async () => {
+    const runs: number[] = [];
+    for (const learningRate of [0.1, 0.5]) {
+      runs.push(
+        ...(await trainCentrally({
+          engine,
+          model: buildLinear({ seed: 1 }),
+          train,
+          test: held,
+          epochs: 4,
+          learningRate,
+        })),
+      );
+    }
+    expect(Math.max(...runs)).toBeLessThan(0.92);
+    // and is no noise either
+    expect(Math.max(...runs)).toBeGreaterThan(0.75);
+  }, 60_000);
+
+  test("the small CNN passes 97 %", async () => {
+    const accuracies = await trainCentrally({
+      engine,
+      model: buildDigitsCnn({ seed: 1 }),
+      train,
+      test: held,
+      epochs: 4,
+      learningRate: 0.15,
+    });
+    expect(accuracies.at(-1)).toBeGreaterThan(0.97);
+  }, 60_000);
+});
