@@ -4,6 +4,7 @@ import { publishCommand } from "./commands/publish.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { startCommand } from "./commands/start.ts";
 import { taskCommand } from "./commands/task.ts";
+import { tokenCommand } from "./commands/token.ts";
 import { explain } from "./explain.ts";
 
 /** Runs the command line: `tributary <command>`. A failure is one clear line on stderr and exit code 1; misuse is 2. */
@@ -19,6 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     publishCommand(),
     taskCommand(),
     describeCommand(),
+    tokenCommand(),
   ]) {
     program.addCommand(command.exitOverride().showHelpAfterError("(--help lists the options)"));
   }
