@@ -1,0 +1,4 @@
+// For sibling packages only; not covered by semantic versioning.
+export { removeOwnLock } from "./node/data-dir-lock.ts";
+export { openFileStore, type FileStoreOptions } from "./node/file-store.ts";
+export { openWsSocket } from "./node/ws-socket.ts";
