@@ -43,15 +43,15 @@ export interface TufClient {
    */
   refresh(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /**
-   * Reads what the last refresh left in the store, for starting offline. Signatures, hashes and versions are checked,
+   * Reads the targets that the last refresh left in the store, for starting offline. The signatures are checked against the trusted root,
    * expiry is not: good for running what is installed, not for installing.
    *
-   * @returns false where there is no complete set.
+   * @returns false where there is nothing, or nothing that the trusted root's keys signed.
    */
   load(): Promise<boolean>;
   target(path: string): TargetFile | undefined;
   targets(): ReadonlyMap<string, TargetFile>;
-  /** 0 before the first refresh or load. */
+  /** Of the release that `target` answers from; 0 where there is none, or where `load` found that an update was cut off. */
   readonly timestampVersion: number;
   /** 0 before the first refresh or load. */
   readonly rootVersion: number;
@@ -61,7 +61,7 @@ export function createTufClient(options: TufClientOptions): TufClient {
   const limits = resolveLimits(options.limits);
   let verifier: Promise<SignatureVerifier> | undefined;
   let queue: Promise<unknown> = Promise.resolve();
-  let current: TrustedSet | undefined;
+  let current: Verified | undefined;
 
   const inTurn = <T>(run: (update: Update) => Promise<T>, signal?: AbortSignal): Promise<T> => {
     const turn = queue.then(async () => {
@@ -81,20 +81,24 @@ export function createTufClient(options: TufClientOptions): TufClient {
       }, signal),
     load: () =>
       inTurn(async (update) => {
-        const set = await update.load();
-        if (set === undefined) return false;
-        current = set;
-        return true;
+        const installed = await update.load();
+        current = installed ?? current;
+        return installed !== undefined;
       }),
-    target: (path) => current?.targets?.targets.get(path),
-    targets: () => current?.targets?.targets ?? new Map<string, TargetFile>(),
+    target: (path) => current?.set.targets?.targets.get(path),
+    targets: () => current?.set.targets?.targets ?? new Map<string, TargetFile>(),
     get timestampVersion() {
-      return current?.timestamp?.version ?? 0;
+      return current?.timestampVersion ?? 0;
     },
     get rootVersion() {
-      return current?.root.version ?? 0;
+      return current?.set.root.version ?? 0;
     },
   };
+}
+
+interface Verified {
+  readonly set: TrustedSet;
+  readonly timestampVersion: number;
 }
 
 /** One pass through section 5. */
@@ -119,28 +123,35 @@ class Update {
     this.#signal = signal;
   }
 
-  async refresh(): Promise<TrustedSet> {
+  async refresh(): Promise<Verified> {
     const { set, atLeast } = await this.#trustedRoot();
     await this.#updateRoot(set, atLeast);
     await this.#updateTimestamp(set);
     await this.#updateSnapshot(set);
     await this.#updateTargets(set);
-    return set;
+    return { set, timestampVersion: set.requireTimestamp().version };
   }
 
-  async load(): Promise<TrustedSet | undefined> {
-    const { set } = await this.#trustedRoot();
+  /**
+   * What is installed needs targets that the trusted root's keys signed, no more: timestamp and snapshot may be gone (5.3.11) or newer
+   * (an update that was cut off). Only with all three matching is it known to be the release of that timestamp.
+   */
+  async load(): Promise<Verified | undefined> {
     const { store } = this.#options;
+    const targets = await store.read("targets");
+    if (targets === undefined) return undefined;
+    const { set } = await this.#trustedRoot();
+    if (!(await usable(() => set.restoreInstalledTargets(targets)))) return undefined;
     const timestamp = await store.read("timestamp");
     const snapshot = await store.read("snapshot");
-    const targets = await store.read("targets");
-    if (timestamp === undefined || snapshot === undefined || targets === undefined) return undefined;
-    const complete = await usable(async () => {
+    if (timestamp === undefined || snapshot === undefined) return { set, timestampVersion: 0 };
+    const matching = await usable(async () => {
       await set.restoreTimestamp(timestamp);
       await set.restoreSnapshot(snapshot);
-      await set.restoreTargets(targets, { allowExpired: true });
+      set.requireListedTargets(targets);
     });
-    return complete ? set : undefined;
+    const complete = matching && set.snapshot?.version === set.timestamp?.snapshot.version;
+    return { set, timestampVersion: complete ? (set.timestamp?.version ?? 0) : 0 };
   }
 
   /**
@@ -220,7 +231,7 @@ class Update {
   /** 5.6.1 to 5.6.6; 5.6.7, the search through delegations, has nothing to search. */
   async #updateTargets(set: TrustedSet): Promise<void> {
     const stored = await this.#options.store.read("targets");
-    if (stored !== undefined && (await usable(() => set.restoreTargets(stored)))) return;
+    if (stored !== undefined && (await usable(() => set.updateTargets(stored)))) return;
     const bytes = await this.#fetchListed(set, "targets", set.listedTargets(), this.#limits.maxTargetsBytes); // 5.6.1
     await set.updateTargets(bytes); // 5.6.2 to 5.6.5
     await this.#options.store.write("targets", bytes); // 5.6.6

@@ -165,21 +165,23 @@ export class TrustedSet {
     this.#snapshot = file.signed;
   }
 
-  /**
-   * Targets from local storage, used only where they are exactly what the snapshot lists.
-   *
-   * @param options.allowExpired - for running what is installed while offline.
-   */
-  restoreTargets(bytes: Uint8Array, options: { readonly allowExpired?: boolean } = {}): Promise<void> {
-    return this.#acceptTargets(bytes, options.allowExpired ?? false);
+  /** Targets in local storage as what is installed: signed by the targets keys, of any version and age. */
+  async restoreInstalledTargets(bytes: Uint8Array): Promise<void> {
+    const file = parseMetadata("targets", bytes);
+    await requireThreshold(this.#root, "targets", file, this.#verify, "5.6.3");
+    this.#targets = file.signed;
   }
 
-  /** Spec 5.6.2 to 5.6.5: fetched targets. */
-  updateTargets(bytes: Uint8Array): Promise<void> {
-    return this.#acceptTargets(bytes, false);
+  /** Spec 5.6.2: the bytes are those that the snapshot lists. */
+  requireListedTargets(bytes: Uint8Array): void {
+    const listed = this.listedTargets();
+    requireListedBytes("targets", "5.6.2", bytes, listed);
+    if (this.#targets?.version === listed.version) return;
+    throw wrongVersion("targets", "5.6.4", listed.version, this.#targets?.version ?? 0);
   }
 
-  async #acceptTargets(bytes: Uint8Array, allowExpired: boolean): Promise<void> {
+  /** Spec 5.6.2 to 5.6.5: fetched targets; stored ones pass too where they still are the listed file, and fresh. */
+  async updateTargets(bytes: Uint8Array): Promise<void> {
     const listed = this.listedTargets();
     requireListedBytes("targets", "5.6.2", bytes, listed); // 5.6.2: mix-and-match
     const file = parseMetadata("targets", bytes);
@@ -188,7 +190,7 @@ export class TrustedSet {
     if (file.signed.version !== listed.version) {
       throw wrongVersion("targets", "5.6.4", listed.version, file.signed.version);
     }
-    if (!allowExpired) this.#requireFresh("targets", file.signed.expiresMs, "5.6.5"); // 5.6.5: freeze
+    this.#requireFresh("targets", file.signed.expiresMs, "5.6.5"); // 5.6.5: freeze
     this.#targets = file.signed;
   }
 

@@ -1,6 +1,12 @@
-import { TributaryError, type ErrorCode } from "@tributary/core";
+import { sha256, TributaryError, type ErrorCode } from "@tributary/core";
 import { describe, expect, test } from "vitest";
-import { signTargets, signTimestamp, signSnapshotAndTimestamp } from "../src/index.ts";
+import {
+  canonicalJson,
+  signSnapshotAndTimestamp,
+  signTargets,
+  signTimestamp,
+  type JsonObject,
+} from "../src/index.ts";
 import {
   DAY_MS,
   deviceOf,
@@ -271,6 +277,25 @@ describe("5.4 timestamp", () => {
     await device.client.refresh();
   });
 
+  test("5.4.2 threshold 2: one key that the root lists under two keyids has one vote", async () => {
+    const repository = await Repository.create();
+    const [signer] = repository.keys.timestamp;
+    const { keys, roles } = readJson(repository.root).signed as unknown as {
+      keys: Record<string, JsonObject>;
+      roles: Record<string, JsonObject>;
+    };
+    const key = { ...keys[signer!.keyId]!, "x-label": "the same again" };
+    const alias = { ...signer!, keyId: sha256(canonicalJson(key)) };
+    const changes = {
+      keys: { ...keys, [alias.keyId]: key },
+      roles: { ...roles, timestamp: { keyids: [signer!.keyId, alias.keyId], threshold: 2 } },
+    };
+    const trustedRoot = await reseal(repository.root, changes, repository.keys.root);
+    const { signed } = readJson(repository.files.get("timestamp.json")!);
+    repository.files.set("timestamp.json", await seal(signed, [signer!, alias]));
+    await expectRefusal(deviceOf(repository, { trustedRoot }), "tuf/threshold-not-met", "5.4.2");
+  });
+
   test("5.4.3.1 rollback: an older timestamp is refused", async () => {
     const { repository, device } = await refreshed();
     const old = repository.files.get("timestamp.json")!;
@@ -397,6 +422,17 @@ describe("5.5 snapshot", () => {
     const meta = { "targets.json": { version: 1 } };
     await publishSnapshot(repository, { version: 3, meta }, repository.keys.snapshot, nowMs);
     await expectRefusal(device, "tuf/rollback", "5.5.5");
+  });
+
+  test("5.5.6 freeze: a stored snapshot that expired is not kept on by fresh timestamps", async () => {
+    const { repository, device } = await refreshed();
+    const nowMs = START_MS + 30 * DAY_MS;
+    device.clock.setNow(nowMs);
+    const snapshot = { version: 1, bytes: repository.files.get("1.snapshot.json")! };
+    const { timestamp: signers } = repository.keys;
+    const fresh = { version: 2, expiresMs: nowMs + DAY_MS, snapshot, signers };
+    repository.files.set("timestamp.json", await signTimestamp(fresh));
+    await expectRefusal(device, "tuf/expired", "5.5.6");
   });
 
   test("5.5.6 freeze: an expired snapshot is refused", async () => {

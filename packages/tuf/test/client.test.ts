@@ -199,23 +199,78 @@ describe("the store", () => {
     expect(again.target("models/digits/stable.json")).toBeDefined();
   });
 
-  test.each(["timestamp", "snapshot", "targets"] as const)(
-    "a damaged or forged %s file is not loaded, and a refresh replaces it",
+  test("damaged or forged targets are not loaded, and a refresh replaces them", async () => {
+    const repository = await Repository.create();
+    const device = deviceOf(repository);
+    await device.client.refresh();
+    const forged = await reseal(device.store.files.get("targets")!, { "x-extra": 1 }, [await newSigner()]);
+    for (const bytes of [new Uint8Array(3), forged]) {
+      device.store.files.set("targets", bytes);
+      const again = restarted(repository, device);
+      expect(await again.load()).toBe(false);
+      await again.refresh();
+      expect(await again.load()).toBe(true);
+      expect(again.timestampVersion).toBe(1);
+    }
+  });
+
+  test.each(["timestamp", "snapshot"] as const)(
+    "without a good %s file the installed targets are loaded, as of no known release",
     async (role) => {
       const repository = await Repository.create();
       const device = deviceOf(repository);
       await device.client.refresh();
       const forged = await reseal(device.store.files.get(role)!, { "x-extra": 1 }, [await newSigner()]);
-      for (const bytes of [new Uint8Array(3), forged]) {
-        device.store.files.set(role, bytes);
+      for (const bytes of [undefined, new Uint8Array(3), forged]) {
+        if (bytes === undefined) device.store.files.delete(role);
+        else device.store.files.set(role, bytes);
         const again = restarted(repository, device);
-        expect(await again.load()).toBe(false);
-        await again.refresh();
         expect(await again.load()).toBe(true);
+        expect(again.timestampVersion).toBe(0);
+        expect(again.target("models/digits/stable.json")).toBeDefined();
+        await again.refresh();
         expect(storedVersion(device.store, role)).toBe(1);
+        expect(again.timestampVersion).toBe(1);
       }
     },
   );
+
+  test("an update that is cut off after any write leaves the installed targets loadable and the next refresh complete", async () => {
+    for (const last of ["root", "timestamp", "snapshot", "targets"] as const) {
+      const repository = await Repository.create();
+      const device = deviceOf(repository);
+      await device.client.refresh();
+      await repository.publishRoot();
+      await repository.publish([targetOf("next")]);
+      const write = device.store.write.bind(device.store);
+      device.store.write = async (role, bytes) => {
+        await write(role, bytes);
+        if (role === last) throw new Error("killed");
+      };
+      await expect(device.client.refresh()).rejects.toThrow("killed");
+      device.store.write = write;
+      const again = restarted(repository, device);
+      expect(await again.load()).toBe(true);
+      const [path, version] =
+        last === "targets" ? ["next", 2] : ["models/digits/stable.json", last === "root" ? 1 : 0];
+      expect([...again.targets().keys()]).toEqual([path]);
+      expect(again.timestampVersion).toBe(version);
+      await again.refresh();
+      expect(again.target("next")).toBeDefined();
+      expect(again.timestampVersion).toBe(2);
+    }
+  });
+
+  test("what a revoked targets key signed is not loaded", async () => {
+    const repository = await Repository.create();
+    const device = deviceOf(repository);
+    await device.client.refresh();
+    repository.keys.targets = [await newSigner()];
+    await repository.publishRoot();
+    repository.files.delete("timestamp.json");
+    await expect(device.client.refresh()).rejects.toMatchObject({ code: "tuf/missing-metadata" });
+    expect(await restarted(repository, device, offline).load()).toBe(false);
+  });
 
   test("a store that fails makes the refresh fail with its own error", async () => {
     const repository = await Repository.create();
