@@ -4,8 +4,8 @@ import { byId, paintDigit, setText } from "./elements.ts";
 
 export interface ExamplesPanel {
   readonly count: number;
-  /** Reads them again. */
-  refresh(): Promise<void>;
+  /** Shows them as they are now, here and in other tabs. */
+  changed(): Promise<void>;
 }
 
 export interface ExamplesPanelOptions {
@@ -15,6 +15,9 @@ export interface ExamplesPanelOptions {
 
 /** The newest are shown; more would only cost memory. */
 const SHOWN = 48;
+
+/** Changes whenever the examples do: tells the other tabs of this page. */
+const CHANGED_KEY = "tributary-examples-changed";
 
 /** How long "Really erase?" waits for the second press. */
 const ARMED_MS = 4000;
@@ -44,6 +47,14 @@ export function createExamplesPanel({ examples, onChange }: ExamplesPanelOptions
     onChange(count);
   };
 
+  const changed = (): Promise<void> => {
+    localStorage.setItem(CHANGED_KEY, String(Date.now()));
+    return refresh();
+  };
+  addEventListener("storage", ({ key }) => {
+    if (key === CHANGED_KEY) void refresh();
+  });
+
   const calm = (): void => {
     clearTimeout(disarm);
     disarm = undefined;
@@ -56,14 +67,16 @@ export function createExamplesPanel({ examples, onChange }: ExamplesPanelOptions
       return;
     }
     calm();
-    void examples.clear().then(refresh);
+    void examples.clear().then(changed);
   });
+
+  void refresh();
 
   return {
     get count() {
       return count;
     },
-    refresh,
+    changed,
   };
 }
 

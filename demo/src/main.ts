@@ -110,7 +110,7 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, bars: ReturnType<
     try {
       await model.examples.add({ [model.state.input.name]: bytes, label });
       kept(agreed ? `Kept on this device: a ${label}.` : `Kept on this device as a ${label}. Thank you.`);
-      await examples.refresh();
+      await examples.changed();
     } catch (error) {
       kept(`It could not be kept: ${plain(error)}`, "error");
     }
@@ -135,7 +135,6 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, bars: ReturnType<
     examples: model.examples,
     onChange: (count) => participation.setExamples(count),
   });
-  void examples.refresh();
   setText(
     byId("source"),
     `The model and its new versions come from ${site.coordinator}, signed, and are checked here.`,

@@ -162,6 +162,12 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
     localStorage.setItem(CONSENT_KEY, consent ? "yes" : "no");
     apply();
   });
+  // Consent is one for all tabs of the page.
+  addEventListener("storage", (event) => {
+    if (event.key !== CONSENT_KEY) return;
+    consent = event.newValue === "yes";
+    apply();
+  });
   apply();
 
   return {
@@ -171,7 +177,8 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
     },
     onRuntimeEvent(event) {
       if (current === undefined) return;
-      if (event.type === "connection" && event.state === "offline") {
+      const otherTab = status.dataset["state"] === "other-tab";
+      if (event.type === "connection" && event.state === "offline" && !otherTab) {
         const retry =
           event.retryInMs === undefined
             ? ""

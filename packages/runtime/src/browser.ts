@@ -56,7 +56,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
       enrols: token !== undefined,
       database: `tributary ${scope}`,
       lifeLock: `tributary-life ${crypto.randomUUID()}`,
-      trainingLock: `tributary-train ${scope}`,
+      leaderLock: `tributary-train ${scope}`,
       engine,
       logToConsole: log !== silentLogger,
     },

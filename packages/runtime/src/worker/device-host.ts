@@ -18,8 +18,8 @@ export interface WorkerStart {
   readonly database: string;
   /** The worker holds this Web Lock while it lives: whoever gets it knows that the worker is gone. */
   readonly lifeLock: string;
-  /** Elects the one tab that trains. */
-  readonly trainingLock: string;
+  /** Elects the one tab that connects and trains. */
+  readonly leaderLock: string;
   readonly engine: {
     readonly prefer?: "auto" | "wasm" | "webgpu";
     readonly threads?: number;

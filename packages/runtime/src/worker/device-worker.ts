@@ -7,20 +7,23 @@ import { webSocketTransport } from "../transport/web-socket.ts";
 import { createBrowserEngines } from "./browser-engines.ts";
 import { createDeviceHost } from "./device-host.ts";
 import type { OpenDevice } from "./device-host.ts";
-import { electTrainer } from "./training-election.ts";
+import { connectAsLeader, electLeader, shareReleases, trainAsLeader } from "./tab-leader.ts";
+
+const openWebSocket = webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol));
 
 const open: OpenDevice = async (start, token) => {
   await holdForLife(start.lifeLock);
   const env = { ...systemEnv(), log: start.logToConsole ? consoleLogger : silentLogger };
+  const leader = electLeader(navigator.locks, start.leaderLock);
   const device = createDevice(start.config, {
     env,
     store: createIndexedDbStore({ name: start.database, clock: env.clock }),
     engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
-    openSocket: webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol)),
+    openSocket: connectAsLeader(openWebSocket, leader),
     fetch: (input, init) => fetch(input, init),
     ...(start.enrols ? { token } : {}),
   });
-  return electTrainer(device, { locks: navigator.locks, name: start.trainingLock, clock: env.clock });
+  return trainAsLeader(shareReleases(device, start.database), leader, env.clock);
 };
 
 /** Taken now and never given back: the page waits for it, and gets it when this worker is gone. */

@@ -29,7 +29,7 @@ function start(engine: WorkerStart["engine"] = {}): Runtime {
         enrols: false,
         database,
         lifeLock,
-        trainingLock: `train-${database}`,
+        leaderLock: `train-${database}`,
         engine,
         logToConsole: false,
       },

@@ -25,7 +25,7 @@ function open(script = new URL("./fixture-worker.ts", import.meta.url)): Device 
       enrols: true,
       database: "none",
       lifeLock: `life-${crypto.randomUUID()}`,
-      trainingLock: "train",
+      leaderLock: "train",
       engine: {},
       logToConsole: false,
     },

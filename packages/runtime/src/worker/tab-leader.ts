@@ -1,0 +1,148 @@
+/**
+ * Several tabs of one site are one device: same key, same examples. A Web Lock elects the tab that holds the control
+ * connection and trains, for as long as it lives; the browser also keeps a tab that holds one from being frozen.
+ */
+import { abortable, failure, toFailure } from "@tributary/core";
+import type { Clock } from "@tributary/core";
+import type { Device, ParticipateRequest } from "../device.ts";
+import type { RuntimeEvent } from "../runtime.ts";
+import type { OpenSocket, Socket } from "../transport/socket.ts";
+
+export interface TabLeader {
+  readonly leading: boolean;
+  /** Resolves when it is this tab's turn; never rejects. */
+  readonly turn: Promise<void>;
+}
+
+/** Stands for election at once; the tabs lead in the order of their opening. */
+export function electLeader(locks: Pick<LockManager, "request">, name: string): TabLeader {
+  let leading = false;
+  const turn = new Promise<void>((resolve) => {
+    locks
+      .request(name, () => {
+        leading = true;
+        resolve();
+        return new Promise(() => {});
+      })
+      .catch(() => undefined); // only when this worker ends
+  });
+  return {
+    get leading() {
+      return leading;
+    },
+    turn,
+  };
+}
+
+/** Not sent by any server: another tab holds the connection. */
+const OTHER_TAB = 4001;
+
+/** Opens sockets from this tab's turn on. Before it an opening waits, and ends like any other when it is given up. */
+export function connectAsLeader(openSocket: OpenSocket, leader: TabLeader): OpenSocket {
+  return (options, handlers) => {
+    if (leader.leading) return openSocket(options, handlers);
+    let socket: Socket | undefined;
+    let givenUp = false;
+    void leader.turn.then(() => {
+      if (!givenUp) socket = openSocket(options, handlers);
+    });
+    return {
+      get bufferedBytes() {
+        return socket?.bufferedBytes ?? 0;
+      },
+      send: (frame) => socket?.send(frame),
+      close(code, reason) {
+        if (socket !== undefined) return socket.close(code, reason);
+        if (givenUp) return;
+        givenUp = true;
+        handlers.closed({ code: OTHER_TAB, reason: "another tab holds the connection" });
+      },
+    };
+  };
+}
+
+/**
+ * The same device, but it takes part only in its turn. While another tab leads, a problem event `runtime/locked` says
+ * so, and this one takes over when that tab is gone.
+ */
+export function trainAsLeader(device: Device, leader: TabLeader, clock: Pick<Clock, "now">): Device {
+  const listeners = new Set<(event: RuntimeEvent) => void>();
+  let waiting: AbortController | undefined;
+
+  const report = (error: unknown): void => {
+    const { code, message, retryable } = toFailure(error);
+    for (const listener of listeners)
+      listener({ type: "problem", at: clock.now(), code, message, retryable });
+  };
+  const participateInTurn = async (request: ParticipateRequest, signal: AbortSignal): Promise<void> => {
+    report(
+      failure("runtime/locked", "runtime: another tab of this site takes part; this one waits for its turn"),
+    );
+    await abortable(leader.turn, signal);
+    await device.participate(request);
+  };
+  const withdraw = (): void => {
+    waiting?.abort(new DOMException("The participation was stopped.", "AbortError"));
+    waiting = undefined;
+  };
+
+  return {
+    ...device,
+    async participate(request) {
+      withdraw();
+      if (leader.leading || !request.consent) return device.participate(request);
+      const controller = new AbortController();
+      waiting = controller;
+      participateInTurn(request, controller.signal).catch((error: unknown) => {
+        if (!controller.signal.aborted) report(error);
+      });
+    },
+    async stopParticipating() {
+      withdraw();
+      await device.stopParticipating();
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      const unsubscribe = device.subscribe(listener);
+      return () => {
+        listeners.delete(listener);
+        unsubscribe();
+      };
+    },
+    async close() {
+      withdraw();
+      await device.close();
+    },
+  };
+}
+
+/** What tabs tell each other: this version of this model was verified and runs in one of them. */
+interface Released {
+  readonly model: string;
+  readonly version: number;
+}
+
+/** The same device; a version that begins to run in one tab is looked for at once in the others. */
+export function shareReleases(device: Device, channelName: string): Device {
+  const channel = new BroadcastChannel(channelName);
+  const running = new Map<string, number>();
+  const unsubscribe = device.subscribe((event) => {
+    if (event.type !== "running") return;
+    running.set(event.model, event.version);
+    channel.postMessage({ model: event.model, version: event.version } satisfies Released);
+  });
+  channel.addEventListener("message", ({ data }) => {
+    const { model, version } = data as Released;
+    const here = running.get(model);
+    // A model that is not open here is none of our business; problems show as events.
+    if (here !== undefined && here < version) device.refresh(model).catch(() => undefined);
+  });
+  return {
+    ...device,
+    async close() {
+      unsubscribe();
+      channel.close();
+      await device.close();
+    },
+  };
+}
