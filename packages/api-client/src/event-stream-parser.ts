@@ -4,8 +4,8 @@ export interface StreamMessage {
   readonly event: string;
   /** The data lines, joined by newlines. */
   readonly data: string;
-  /** The last event id seen so far, this message's included; empty when none was given. */
-  readonly lastEventId: string;
+  /** The message's own id; undefined when it has none, and so does not move the place to resume from. */
+  readonly id: string | undefined;
 }
 
 export interface EventStreamParser {
@@ -18,15 +18,17 @@ export interface EventStreamParser {
 }
 
 /**
- * Parses `text/event-stream` as the HTML standard says (§9.2.6), without any IO.
+ * Parses `text/event-stream` as the HTML standard says (§9.2.6), without any IO. Unlike there an id belongs to its own
+ * message only: the caller keeps the last one, and can tell a message that cannot be resumed from.
  * Lines end in LF, CR or CRLF; a CR at the end of one piece of text may belong to an LF of the next.
  */
-export function createEventStreamParser(lastEventId = ""): EventStreamParser {
+export function createEventStreamParser(): EventStreamParser {
   let buffer = "";
   let atStart = true;
   let skipLineFeed = false;
   let eventName = "";
   let data: string | undefined;
+  let id: string | undefined;
   let retryMs: number | undefined;
 
   function field(line: string): void {
@@ -37,14 +39,15 @@ export function createEventStreamParser(lastEventId = ""): EventStreamParser {
     const value = raw.startsWith(" ") ? raw.slice(1) : raw;
     if (name === "event") eventName = value;
     else if (name === "data") data = data === undefined ? value : `${data}\n${value}`;
-    else if (name === "id" && !value.includes("\0")) lastEventId = value;
+    else if (name === "id" && !value.includes("\0")) id = value;
     else if (name === "retry" && /^\d+$/.test(value)) retryMs = Number(value);
   }
 
   function dispatch(out: StreamMessage[]): void {
-    if (data !== undefined) out.push({ event: eventName === "" ? "message" : eventName, data, lastEventId });
+    if (data !== undefined) out.push({ event: eventName === "" ? "message" : eventName, data, id });
     eventName = "";
     data = undefined;
+    id = undefined;
   }
 
   return {

@@ -13,11 +13,14 @@ interface EventData {
 
 export type ServerEventType = keyof EventData;
 
-/** One event of `GET /v1/events`. `id` resumes the stream after this event. */
+/**
+ * One event of `GET /v1/events`. `id` resumes the stream after this event; it is null for an event that only tells
+ * how things stand just now (counts of a round, devices) and is not sent again.
+ */
 export type ServerEvent = {
   readonly [Type in ServerEventType]: {
     readonly type: Type;
-    readonly id: number;
+    readonly id: number | null;
     readonly data: EventData[Type];
   };
 }[ServerEventType];
@@ -40,12 +43,13 @@ function isServerEventType(name: string): name is ServerEventType {
  */
 export function parseServerEvent(message: StreamMessage): ServerEvent | undefined {
   if (!isServerEventType(message.event)) return undefined;
-  const id = Number(message.lastEventId);
-  if (message.lastEventId === "" || !Number.isSafeInteger(id) || id < 0) {
+  const id = message.id === undefined ? null : Number(message.id);
+  const detail = { event: message.event, id: message.id ?? null };
+  if (id !== null && (message.id === "" || !Number.isSafeInteger(id) || id < 0)) {
     throw failure(
       "http/bad-event",
-      `event stream: "${message.event}" has the id ${JSON.stringify(message.lastEventId)}, expected a whole number`,
-      { detail: { event: message.event, id: message.lastEventId } },
+      `event stream: "${message.event}" has the id ${JSON.stringify(message.id)}, expected a whole number`,
+      { detail },
     );
   }
   let data: unknown;
@@ -53,13 +57,13 @@ export function parseServerEvent(message: StreamMessage): ServerEvent | undefine
     data = JSON.parse(message.data);
   } catch (cause) {
     throw failure("http/bad-event", `event stream: "${message.event}" ${id} carries no JSON`, {
-      detail: { event: message.event, id: message.lastEventId },
+      detail,
       cause,
     });
   }
   if (typeof data !== "object" || data === null || Array.isArray(data)) {
     throw failure("http/bad-event", `event stream: "${message.event}" ${id} carries no JSON object`, {
-      detail: { event: message.event, id: message.lastEventId },
+      detail,
     });
   }
   return { type: message.event, id, data } as ServerEvent;

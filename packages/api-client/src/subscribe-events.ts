@@ -73,7 +73,7 @@ export function subscribeEvents(baseUrl: string | URL, options: SubscribeOptions
   let wake: (() => void) | undefined;
 
   function hand(event: ServerEvent): void {
-    lastEventId = event.id;
+    if (event.id !== null) lastEventId = event.id;
     try {
       options.onEvent(event);
     } catch (error) {
@@ -103,7 +103,7 @@ export function subscribeEvents(baseUrl: string | URL, options: SubscribeOptions
         throw errorFromBody(request, response, body);
       }
       options.onState?.({ status: "open" });
-      const parser = createEventStreamParser(lastEventId === undefined ? "" : String(lastEventId));
+      const parser = createEventStreamParser();
       const decoder = new TextDecoder();
       for await (const bytes of chunksOf(response.body)) {
         attempt = 0;

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import uPlot from "uplot";
 import { chartColors, useColorScheme } from "./chart-colors.ts";
 import { curveOptions } from "./curve-options.ts";
@@ -15,13 +15,12 @@ interface Props {
 
 const HEIGHT = 230;
 
-/** Two curves over the rounds, drawn by uPlot; the legend shows the round under the pointer, else the last one. */
+/** Two curves over the rounds, drawn by uPlot; the legend shows the last round, a tooltip the one under the pointer. */
 export function CurveChart({ name, x, heldOut, training, format, range }: Props): ReactNode {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const latest = useRef<uPlot.AlignedData>([[], [], []]);
   const scheme = useColorScheme();
-  const [pointed, setPointed] = useState<number | null>(null);
 
   useEffect(() => {
     const element = host.current;
@@ -32,7 +31,6 @@ export function CurveChart({ name, x, heldOut, training, format, range }: Props)
       colors: chartColors(),
       format,
       range,
-      onPoint: setPointed,
     });
     const chart = new uPlot(options, latest.current, element);
     plot.current = chart;
@@ -52,18 +50,18 @@ export function CurveChart({ name, x, heldOut, training, format, range }: Props)
     plot.current?.setData(latest.current);
   }, [x, heldOut, training, scheme]);
 
-  const at = pointed !== null && pointed < x.length ? pointed : x.length - 1;
+  const last = x.length - 1;
   const hasTraining = training.some((value) => value !== null);
   return (
     <figure className="curve" aria-label={summary(name, x, heldOut, format)}>
       <figcaption className="curve-legend">
-        <span className="curve-at">{x.length === 0 ? "" : `round ${x[at]}`}</span>
+        <span className="curve-at">{x.length === 0 ? "" : `round ${x[last]}`}</span>
         <span className="curve-key" data-series="held-out">
-          held-out <b>{format(heldOut[at])}</b>
+          held-out <b>{format(heldOut[last])}</b>
         </span>
         {hasTraining && (
           <span className="curve-key" data-series="training">
-            training <b>{format(training[at])}</b>
+            training <b>{format(training[last])}</b>
           </span>
         )}
       </figcaption>

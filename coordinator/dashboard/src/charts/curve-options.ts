@@ -1,5 +1,6 @@
 import type uPlot from "uplot";
 import type { ChartColors } from "./chart-colors.ts";
+import { type TooltipLine, tooltipPlugin } from "./tooltip.ts";
 
 interface CurveSettings {
   readonly width: number;
@@ -7,8 +8,6 @@ interface CurveSettings {
   readonly colors: ChartColors;
   readonly format: (value: number | null | undefined) => string;
   readonly range: (low: number, high: number) => [number, number];
-  /** Index of the round under the pointer, or null. */
-  readonly onPoint: (index: number | null) => void;
 }
 
 /** Both charts of a page move their pointers together. */
@@ -71,10 +70,23 @@ export function curveOptions(settings: CurveSettings): uPlot.Options {
         points: { show: false },
       },
     ],
-    hooks: {
-      setCursor: [(plot) => settings.onPoint(plot.cursor.idx ?? null)],
-    },
+    plugins: [tooltipPlugin({ lines: (plot, index) => tooltipLines(plot, index, format) })],
   };
+}
+
+function tooltipLines(
+  plot: uPlot,
+  index: number,
+  format: (value: number | null | undefined) => string,
+): readonly TooltipLine[] {
+  const [rounds, heldOut, training] = plot.data;
+  const lines: TooltipLine[] = [{ text: `Round ${rounds[index]}` }];
+  const add = (series: "held-out" | "training", value: number | null | undefined): void => {
+    if (typeof value === "number") lines.push({ text: series, value: format(value), series });
+  };
+  add("held-out", heldOut?.[index]);
+  add("training", training?.[index]);
+  return lines;
 }
 
 /** At least ten rounds wide, so that the first points do not fill the whole width. */

@@ -110,7 +110,7 @@ export function stepShare(state: ShareState, input: ShareInput): ShareStep {
         effects: [{ type: "request-lock" }, post(join(state))],
       };
     case "lock-granted":
-      return become(state, "leader", input.now, { type: "open-stream", lastEventId: state.lastEventId });
+      return lead(state, input.now);
     case "lock-lost":
       return follow(state, input.now);
     case "tick":
@@ -139,10 +139,17 @@ export function stepShare(state: ShareState, input: ShareInput): ShareStep {
   }
 }
 
-function become(state: ShareState, role: "leader", now: number, first: ShareEffect): ShareStep {
+function lead(state: ShareState, now: number): ShareStep {
   const stream: StreamStatus = { status: "connecting" };
-  const next: ShareState = { ...state, role, stream, heardAt: now, askedAt: null };
-  return { state: next, effects: [first, post(say(next)), { type: "status", stream }] };
+  const next: ShareState = { ...state, role: "leader", stream, heardAt: now, askedAt: null };
+  return {
+    state: next,
+    effects: [
+      post(say(next)),
+      { type: "status", stream },
+      { type: "open-stream", lastEventId: state.lastEventId },
+    ],
+  };
 }
 
 function follow(state: ShareState, now: number): ShareStep {
@@ -180,6 +187,7 @@ function streamEvent(state: ShareState, event: ServerEvent): ShareStep {
       effects: [{ type: "refetch" }, post({ type: "resync", from: state.tab, lastEventId: event.id })],
     };
   }
+  if (event.type === "devices" || event.id === null) return passingEvent(state, event);
   if (last !== null && event.id <= last) return { state, effects: [] };
   const chained: ChainedEvent = { after: last, event };
   return {
@@ -189,6 +197,19 @@ function streamEvent(state: ShareState, event: ServerEvent): ShareStep {
       { type: "deliver", events: [event] },
     ],
   };
+}
+
+/** An event that only says how things stand now: nobody waits for it, and the newest one counts. */
+function passingEvent(state: ShareState, event: ServerEvent): ShareStep {
+  const passing: ServerEvent = { ...event, id: null };
+  const effects: ShareEffect[] = [
+    post({ type: "events", from: state.tab, events: [{ after: state.lastEventId, event: passing }] }),
+    { type: "deliver", events: [passing] },
+  ];
+  // A stream begins with the device counts, under the id from which the stream goes on.
+  if (state.lastEventId !== null || event.id === null) return { state, effects };
+  const next = { ...state, lastEventId: event.id };
+  return { state: next, effects: [...effects, post(say(next))] };
 }
 
 function heard(state: ShareState, message: TabMessage, now: number): ShareStep {
@@ -220,7 +241,7 @@ function answer(state: ShareState, asked: TabMessage & { type: "join" }): ShareE
   const effects: ShareEffect[] = [];
   const { lastEventId: theirs, from: to } = asked;
   if (theirs !== null && state.lastEventId !== null && theirs < state.lastEventId) {
-    const missing = state.recent.filter(({ event }) => event.id > theirs);
+    const missing = state.recent.filter(({ event }) => event.id !== null && event.id > theirs);
     const first = missing[0];
     const covered = first !== undefined && first.after !== null && first.after <= theirs;
     effects.push(
@@ -250,6 +271,10 @@ function heardEvents(state: ShareState, chained: readonly ChainedEvent[]): Share
   const fresh: ChainedEvent[] = [];
   let gap = false;
   for (const item of chained) {
+    if (item.event.id === null) {
+      fresh.push(item);
+      continue;
+    }
     if (last !== null && item.event.id <= last) continue;
     if (last !== null && item.after !== null && item.after > last) {
       gap = true; // the leader fills it: what follows comes again with its answer
@@ -266,7 +291,8 @@ function heardEvents(state: ShareState, chained: readonly ChainedEvent[]): Share
 }
 
 function keep(recent: readonly ChainedEvent[], more: readonly ChainedEvent[]): readonly ChainedEvent[] {
-  return more.length === 0 ? recent : [...recent, ...more].slice(-RECENT_EVENTS);
+  const lasting = more.filter(({ event }) => event.id !== null);
+  return lasting.length === 0 ? recent : [...recent, ...lasting].slice(-RECENT_EVENTS);
 }
 
 function say(state: ShareState): TabMessage & { type: "state" } {

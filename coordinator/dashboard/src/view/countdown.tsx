@@ -1,7 +1,7 @@
 import type { RoundView, TaskView } from "@tributary/api-client";
 import type { ReactNode } from "react";
 import { useNow } from "../data/use-now.ts";
-import { formatCountdown, formatSeconds } from "../format/time.ts";
+import { formatCountdown } from "../format/time.ts";
 
 interface Props {
   readonly round: RoundView;
@@ -14,9 +14,7 @@ export function Countdown({ round, spec }: Props): ReactNode {
   if (round.deadlineAt === null) {
     return (
       <div className="countdown" data-testid="countdown">
-        <span className="countdown-value">
-          {formatSeconds(Math.max(0, Math.floor((now - Date.parse(round.startedAt)) / 1000)))}
-        </span>
+        <span className="countdown-value">{formatCountdown(now - Date.parse(round.startedAt))}</span>
         <span className="countdown-label">since the start</span>
       </div>
     );

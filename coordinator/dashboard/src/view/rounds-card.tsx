@@ -5,7 +5,7 @@ import { formatClock, formatFull, formatSeconds } from "../format/time.ts";
 import { isRunning } from "../model/round-progress.ts";
 import { CardSkeleton } from "./page-skeleton.tsx";
 
-const FIRST_ROWS = 12;
+const FIRST_ROWS = 14;
 
 /** All rounds of the task, newest first. */
 export function RoundsCard({ rounds }: { readonly rounds: readonly RoundView[] | undefined }): ReactNode {

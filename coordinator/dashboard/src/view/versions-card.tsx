@@ -11,7 +11,7 @@ import { LineageRail } from "./lineage-rail.tsx";
 import { LoadError } from "./load-error.tsx";
 import { CardSkeleton } from "./page-skeleton.tsx";
 
-const FIRST_ROWS = 8;
+const FIRST_ROWS = 6;
 
 interface Props {
   readonly model: string;
@@ -104,7 +104,6 @@ function VersionText({ row, current, origin: from, now }: TextProps): ReactNode 
       <p className="version-more">
         {from}
         {version.cohort > 0 && `, ${formatCount(version.cohort)} reports`}
-        {version.numExamples > 0 && ` on ${formatCount(version.numExamples)} examples`}
       </p>
       <p className="version-more">
         {formatBytes(version.sizeBytes)} float32, {formatBytes(version.int8SizeBytes)} int8{" "}

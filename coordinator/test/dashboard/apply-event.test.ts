@@ -1,0 +1,103 @@
+import type { ServerEvent, StatusView } from "@tributary/api-client";
+import { describe, expect, test } from "vitest";
+import {
+  applyToModels,
+  applyToRounds,
+  applyToStatus,
+  applyToTasks,
+  applyToVersions,
+} from "../../dashboard/src/live/apply-event.ts";
+import { createEventLog, readWithEvents } from "../../dashboard/src/live/event-log.ts";
+import { aRound, aTask, aVersion } from "./views.ts";
+
+const roundEvent = (more: Parameters<typeof aRound>[0], id = 1): ServerEvent => ({
+  type: "round",
+  id,
+  data: aRound(more),
+});
+
+describe("what an event changes", () => {
+  test("a round goes into its task and its list, newest first; other tasks keep theirs", () => {
+    const event = roundEvent({ number: 8, id: "digits-8" });
+    const other = aTask({ name: "words", round: aRound({ task: "words" }) });
+    const tasks = applyToTasks([aTask({ round: aRound() }), other], event);
+    expect(tasks[0]?.round?.number).toBe(8);
+    expect(tasks[1]).toBe(other);
+    expect(applyToRounds("digits", [aRound()], event).map(({ number }) => number)).toEqual([8, 7]);
+    expect(applyToRounds("words", [], event)).toEqual([]);
+  });
+
+  test("the same round again replaces its row", () => {
+    const rounds = applyToRounds("digits", [aRound()], roundEvent({ ready: 3 }));
+    expect(rounds).toEqual([aRound({ ready: 3 })]);
+  });
+
+  test("a late word on an old round does not replace the round under way", () => {
+    const tasks = applyToTasks([aTask({ round: aRound({ number: 9 }) })], roundEvent({ number: 8 }));
+    expect(tasks[0]?.round?.number).toBe(9);
+  });
+
+  test("a version moves the model and its tasks on, once", () => {
+    const event: ServerEvent = { type: "version", id: 1, data: aVersion(7, 6) };
+    expect(applyToTasks([aTask()], event)[0]?.currentVersion).toBe(7);
+    const model = {
+      name: "digits",
+      currentVersion: 6,
+      channel: "stable",
+      parameterCount: 1,
+      createdAt: "",
+      versions: 6,
+      input: { name: "image", dtype: "float32", shape: [] },
+      output: { name: "logits", dtype: "float32", shape: [] },
+    } as const;
+    const once = applyToModels([model], event);
+    expect(once[0]).toMatchObject({ currentVersion: 7, versions: 7 });
+    expect(applyToModels(once, event)).toEqual(once);
+    expect(applyToVersions("digits", [aVersion(6, 5)], event).map(({ version }) => version)).toEqual([7, 6]);
+  });
+
+  test("a task that was not known is added; device counts go into the status", () => {
+    expect(applyToTasks([], { type: "task", id: 1, data: aTask() })).toEqual([aTask()]);
+    const status: StatusView = {
+      name: "tributary",
+      version: "0.1.0",
+      startedAt: "",
+      uptimeSeconds: 1,
+      devices: { connected: 0, training: 0 },
+      models: 0,
+      tasks: 0,
+    };
+    const event: ServerEvent = { type: "devices", id: null, data: { connected: 24, training: 3 } };
+    expect(applyToStatus(status, event).devices).toEqual({ connected: 24, training: 3 });
+  });
+});
+
+describe("a list that is read while events arrive", () => {
+  test("holds what came meanwhile, whichever of the two was newer", async () => {
+    const log = createEventLog();
+    log.append([roundEvent({ ready: 1 })]); // before: the answer holds it
+    const read = async () => {
+      const answer = [aRound({ ready: 2 })];
+      log.append([roundEvent({ ready: 3 }, 3), roundEvent({ number: 8, id: "digits-8" }, 4)]);
+      return answer;
+    };
+    const rounds = await readWithEvents(log, read, (list, event) => [
+      ...applyToRounds("digits", list, event),
+    ]);
+    expect(rounds.map(({ number, ready }) => [number, ready])).toEqual([
+      [8, 0],
+      [7, 3],
+    ]);
+  });
+
+  test("is read again when more came than is remembered", async () => {
+    const log = createEventLog(4);
+    let reads = 0;
+    const read = async () => {
+      reads += 1;
+      if (reads === 1) log.append(Array.from({ length: 5 }, () => roundEvent({})));
+      return reads;
+    };
+    expect(await readWithEvents(log, read, (data) => data)).toBe(2);
+  });
+});

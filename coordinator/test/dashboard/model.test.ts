@@ -1,0 +1,167 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  formatBytes,
+  formatLoss,
+  formatLossChange,
+  formatPoints,
+  formatShare,
+} from "../../dashboard/src/format/numbers.ts";
+import { formatAgo, formatCountdown, formatSeconds } from "../../dashboard/src/format/time.ts";
+import { learningCurves } from "../../dashboard/src/model/curves.ts";
+import { lineage } from "../../dashboard/src/model/lineage.ts";
+import { participantGroups, phaseSteps } from "../../dashboard/src/model/round-progress.ts";
+import { aRound, aVersion } from "./views.ts";
+
+describe("phases of a round", () => {
+  const statuses = (more: Parameters<typeof aRound>[0]) =>
+    phaseSteps(aRound(more)).map(({ phase, status }) => `${phase} ${status}`);
+
+  test("under way, committed, abandoned while training and while reporting", () => {
+    expect(statuses({ phase: "reporting" })).toEqual([
+      "selecting done",
+      "training done",
+      "reporting current",
+      "aggregating upcoming",
+      "committed upcoming",
+    ]);
+    expect(statuses({ phase: "committed" }).every((step) => step.endsWith(" done"))).toBe(true);
+    expect(statuses({ phase: "abandoned" })).toEqual([
+      "selecting done",
+      "training failed",
+      "reporting upcoming",
+      "aggregating upcoming",
+      "abandoned failed",
+    ]);
+    expect(statuses({ phase: "abandoned", cohort: 8 })[2]).toBe("reporting failed");
+  });
+
+  test("devices by what they are at", () => {
+    const training = aRound({ phase: "training", offered: 13, ready: 4, dropouts: 1 });
+    expect(participantGroups(training)).toEqual([
+      { state: "ready", count: 4 },
+      { state: "training", count: 8 },
+      { state: "dropout", count: 1 },
+    ]);
+    const reporting = aRound({
+      phase: "reporting",
+      offered: 13,
+      ready: 10,
+      cohort: 10,
+      reported: 6,
+      refused: 1,
+    });
+    expect(participantGroups(reporting)).toEqual([
+      { state: "reported", count: 6 },
+      { state: "waiting", count: 3 },
+      { state: "refused", count: 1 },
+    ]);
+    expect(participantGroups(aRound({ phase: "selecting" }))).toEqual([]);
+  });
+});
+
+describe("learning curves", () => {
+  test("committed rounds in order of their number, gaps as null", () => {
+    const curves = learningCurves([
+      aRound({ number: 3, phase: "training" }),
+      aRound({ number: 2, phase: "committed", loss: 0.5, accuracy: 0.9, trainLoss: 0.6 }),
+      aRound({ number: 1, phase: "committed", loss: 1 }),
+    ]);
+    expect(curves).toEqual({
+      x: [1, 2],
+      accuracy: [null, 0.9],
+      trainAccuracy: [null, null],
+      loss: [1, 0.5],
+      trainLoss: [null, 0.6],
+    });
+  });
+});
+
+describe("lineage", () => {
+  const lanes = (rows: ReturnType<typeof lineage>) =>
+    rows.map(({ version, lane, passing, children }) => [version.version, lane, passing, children]);
+
+  test("a chain stands in one lane", () => {
+    const rows = lineage([aVersion(1, null), aVersion(2, 1), aVersion(3, 2)]);
+    expect(lanes(rows)).toEqual([
+      [3, 0, [], []],
+      [2, 0, [], [0]],
+      [1, 0, [], [0]],
+    ]);
+    expect(rows.map(({ continues }) => continues)).toEqual([true, true, false]);
+    expect(rows[0]?.parent?.version).toBe(2);
+  });
+
+  test("after a roll-back the abandoned branch has a lane of its own, down to the common parent", () => {
+    expect(
+      lanes(lineage([aVersion(1, null), aVersion(2, 1), aVersion(3, 2), aVersion(4, 2), aVersion(5, 4)])),
+    ).toEqual([
+      [5, 0, [], []],
+      [4, 0, [], [0]],
+      [3, 1, [0], []],
+      [2, 0, [], [0, 1]],
+      [1, 0, [], [0]],
+    ]);
+  });
+
+  test("property: whatever the tree, no two versions or lines meet in a lane", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(), { minLength: 1, maxLength: 40 }), (picks) => {
+        const versions = picks.map((pick, i) => aVersion(i + 1, i === 0 ? null : (pick % i) + 1));
+        for (const row of lineage(versions)) {
+          expect(row.passing).not.toContain(row.lane);
+          expect(new Set([...row.passing, ...row.children]).size).toBe(
+            row.passing.length + row.children.length,
+          );
+        }
+        const parents = lineage(versions).filter(({ children }) => children.length > 0);
+        const children = parents.reduce((sum, row) => sum + row.children.length, 0);
+        expect(children).toBe(versions.length - 1);
+      }),
+      { seed: 20261101 },
+    );
+  });
+});
+
+describe("figures in words", () => {
+  test("bytes, shares, losses and their changes", () => {
+    expect([0, 999, 1000, 35_712, 136_744, 999_600, 2_460_000].map(formatBytes)).toEqual([
+      "0 B",
+      "999 B",
+      "1.00 kB",
+      "35.7 kB",
+      "137 kB",
+      "1.00 MB",
+      "2.46 MB",
+    ]);
+    expect([0.9723, 1, null].map(formatShare)).toEqual(["97.2%", "100.0%", "–"]);
+    expect([0.0712, 0.00123, 0, null].map(formatLoss)).toEqual(["0.071", "0.0012", "0.000", "–"]);
+    expect([0.004, -0.004, 0.0001].map(formatPoints)).toEqual(["+0.4", "−0.4", "±0.0"]);
+    expect([0.021, -0.021, -0.0001].map(formatLossChange)).toEqual(["+0.021", "−0.021", "±0.000"]);
+  });
+
+  test("durations", () => {
+    expect([8.43, 59.97, 125, 11_520, 180_000, null].map(formatSeconds)).toEqual([
+      "8.4 s",
+      "1 min 0 s",
+      "2 min 5 s",
+      "3 h 12 min",
+      "2 d 2 h",
+      "–",
+    ]);
+    expect([-5, 0, 6_100, 760_000, 3_723_000].map(formatCountdown)).toEqual([
+      "0:00",
+      "0:00",
+      "0:07",
+      "12:40",
+      "1:02:03",
+    ]);
+    expect([1, 43, 720, 10_800, 172_800].map((s) => formatAgo(0, s * 1000))).toEqual([
+      "just now",
+      "40 s ago",
+      "12 min ago",
+      "3 h ago",
+      "2 d ago",
+    ]);
+  });
+});
