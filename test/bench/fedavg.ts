@@ -9,7 +9,7 @@ const fedavg: Benchmark = {
   summary:
     "FedAvg's 2NN on a folder of IDX files: 100 devices, a tenth a round, one local epoch, batches of 10.",
   usage:
-    "--dataset DIR [--devices 100] [--fraction 0.1] [--epochs 1] [--batch 10] [--lr 0.1] [--rounds 40] [--target 0.95] [--partition iid|shards]",
+    "--dataset DIR [--devices 100] [--fraction 0.1] [--epochs 1] [--batch 10] [--lr 0.1] [--rounds 40] [--target 0.95] [--partition iid|skewed]",
   async run({ args, log }) {
     const { values } = parseArgs({
       args: [...args],
@@ -36,7 +36,7 @@ const fedavg: Benchmark = {
       learningRate: Number(values.lr),
       rounds: Number(values.rounds),
       target: Number(values.target),
-      partition: values.partition === "shards" ? "shards" : "iid",
+      partition: values.partition === "skewed" ? "skewed" : "iid",
       log,
     });
     return {

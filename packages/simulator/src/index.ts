@@ -15,3 +15,4 @@ export { readIdxFolder, type IdxDataset, type IdxSplit } from "./idx/read-idx-fo
 export { createFleet, type Fleet, type FleetEvent, type FleetOptions } from "./fleet/fleet.ts";
 export type { FleetStatus } from "./fleet/fleet-status.ts";
 export { shardOf, type FleetDataset, type LabelledImages, type ShardOptions } from "./fleet/shards.ts";
+export { labelledImagesFile } from "./labelled-images-file.ts";

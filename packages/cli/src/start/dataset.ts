@@ -1,17 +1,16 @@
 import { failure } from "@tributary/core";
-import { heldOutDigits, IMAGE_SIDE, readIdxFolder } from "@tributary/simulator";
-import { tensor, writeSafetensors } from "@tributary/tensor";
-
-/** Images as bytes, 28x28 each, and their labels. */
-export interface LabelledImages {
-  readonly images: Uint8Array;
-  readonly labels: Uint8Array;
-}
+import {
+  heldOutDigits,
+  IMAGE_SIDE,
+  readIdxFolder,
+  type FleetDataset,
+  type LabelledImages,
+} from "@tributary/simulator";
 
 /** What the fleet trains on, and what versions are measured on. */
 export interface Dataset {
   /** "digits": every device draws its own; else these examples are dealt out. */
-  readonly training: "digits" | LabelledImages;
+  readonly training: FleetDataset;
   readonly heldOut: LabelledImages;
 }
 
@@ -35,13 +34,4 @@ export async function loadDataset(folder: string | undefined): Promise<Dataset> 
     );
   }
   return { training: train, heldOut: test };
-}
-
-/** The held-out examples as a task names them: safetensors with `images` (uint8) and `labels` (int32). */
-export function heldOutFile({ heldOut }: Dataset): Uint8Array<ArrayBuffer> {
-  const count = heldOut.labels.length;
-  return writeSafetensors([
-    ["images", tensor("uint8", [count, 1, IMAGE_SIDE, IMAGE_SIDE], heldOut.images)],
-    ["labels", tensor("int32", [count], Int32Array.from(heldOut.labels))],
-  ]);
 }

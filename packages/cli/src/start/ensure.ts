@@ -1,7 +1,8 @@
 import type { ApiClient, TaskView } from "@tributary/api-client";
 import { buildDigitsCnn } from "@tributary/onnx";
 import { digitsTask, MODEL, TASK } from "./digits-task.ts";
-import { heldOutFile, type Dataset } from "./dataset.ts";
+import { labelledImagesFile } from "@tributary/simulator";
+import type { Dataset } from "./dataset.ts";
 import type { Progress } from "./progress.ts";
 
 /** Publishes the digits model if the registry is empty. */
@@ -20,7 +21,7 @@ export async function ensureTask(
   const existing = (await api.tasks()).find((task: TaskView) => task.name === TASK);
   if (existing === undefined) {
     if (options.rounds === 0) return { until: 0 };
-    const { digest } = await api.uploadBlob(heldOutFile(options.dataset));
+    const { digest } = await api.uploadBlob(labelledImagesFile(options.dataset.heldOut));
     await api.createTask(digitsTask({ devices: options.devices, heldOut: digest, rounds: options.rounds }));
     return { until: options.rounds };
   }

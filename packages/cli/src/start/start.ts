@@ -1,15 +1,12 @@
 import { join, resolve } from "node:path";
 import { createApiClient, subscribeEvents } from "@tributary/api-client";
-import { createCoordinator, type Coordinator } from "@tributary/coordinator";
 import { createFleet } from "@tributary/simulator";
-import { createSiteBuilder, type SiteBuilder } from "../sites/site-builder.ts";
-import { siteCache, SITES } from "../sites/sites.ts";
 import { loadDataset } from "./dataset.ts";
-import { createDemoServer } from "./demo-server.ts";
 import { MODEL, POPULATION, TASK } from "./digits-task.ts";
 import { ensureModel, ensureTask } from "./ensure.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { createShutdown } from "./shutdown.ts";
+import { createShutdown, type Shutdown } from "./shutdown.ts";
+import { createStack } from "./stack.ts";
 
 /** What `tributary start` was asked for. */
 export interface StartOptions {
@@ -31,7 +28,7 @@ export async function start(options: StartOptions): Promise<void> {
     progress.line("stopping");
   });
   try {
-    await compose(options, progress, shutdown);
+    await run(options, progress, shutdown);
   } catch (error) {
     progress.stop();
     await shutdown.close();
@@ -39,94 +36,59 @@ export async function start(options: StartOptions): Promise<void> {
   }
 }
 
-async function compose(
-  options: StartOptions,
-  progress: Progress,
-  shutdown: ReturnType<typeof createShutdown>,
-): Promise<void> {
+async function run(options: StartOptions, progress: Progress, shutdown: Shutdown): Promise<void> {
   const dataDir = resolve(options.dataDir);
   const dataset = await loadDataset(options.dataset);
-  const dashboard = createSite("dashboard", progress);
-  const demo = createSite("demo", progress);
-  shutdown.onClose(() => Promise.all([dashboard.close(), demo.close()]));
-
-  const demoPort = options.demoPort ?? (options.port === 0 ? 0 : options.port + 1);
-  let coordinator: Coordinator | undefined;
-  const demoServer = await createDemoServer({
-    host: options.host,
-    port: demoPort,
-    site: demo,
-    config: () => ({ coordinator: coordinator!.url, population: POPULATION, model: MODEL, task: TASK }),
-    trustedRoot: () => coordinator!.tufRoot,
-    mintToken: () => coordinator!.mintEnrolmentToken(POPULATION),
-  });
-  shutdown.onClose(() => demoServer.close());
-
-  coordinator = await createCoordinator({
+  const stack = await createStack({
     host: options.host,
     port: options.port,
+    demoPort: options.demoPort ?? (options.port === 0 ? 0 : options.port + 1),
     dataDir,
-    allowOrigins: { [POPULATION]: [demoServer.url, demoServer.url.replace("127.0.0.1", "localhost")] },
-    dashboardDir: () => dashboard.request(),
-    demoUrl: demoServer.url,
+    onNotice: (text) => progress.line(text),
   });
-  const running = coordinator;
-  shutdown.onClose(() => running.close());
+  shutdown.onClose(() => stack.close());
+  const { coordinator, demoUrl } = stack;
+  progress.line(`dashboard  ${coordinator.url}/`);
+  progress.line(`demo       ${demoUrl}/`);
 
-  const api = createApiClient({ baseUrl: running.url, token: running.operatorToken });
-  progress.line(`dashboard  ${running.url}/`);
-  progress.line(`demo       ${demoServer.url}/`);
+  const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
   await ensureModel(api, progress);
-  const task = await ensureTask(api, { devices: options.devices, rounds: options.rounds, dataset });
-
+  const { until } = await ensureTask(api, { devices: options.devices, rounds: options.rounds, dataset });
   if (options.fleet) {
     progress.step(`starting ${options.devices} devices`);
     const fleet = await createFleet({
-      coordinator: running.url,
-      trustedRoot: running.tufRoot,
-      mintToken: () => running.mintEnrolmentToken(POPULATION),
+      coordinator: coordinator.url,
+      trustedRoot: coordinator.tufRoot,
+      mintToken: () => coordinator.mintEnrolmentToken(POPULATION),
       devices: options.devices,
       dataDir: join(dataDir, "fleet"),
       dataset: dataset.training,
+      population: POPULATION,
       model: MODEL,
       task: TASK,
     });
     shutdown.onClose(() => fleet.close());
+    fleet.started.catch((error: unknown) =>
+      progress.line(`a device could not start: ${(error as Error).message}`),
+    );
   }
-  if (options.rounds > 0) await watchRounds(running.url, task.until, progress, shutdown.signal);
+  if (options.rounds > 0) await watchRounds(coordinator.url, until, progress, shutdown.signal);
   if (shutdown.signal.aborted) return;
   progress.stop();
-  progress.line(`\nserving; dashboard ${running.url}/, demo ${demoServer.url}/; Ctrl-C stops`);
+  progress.line(`\nserving: dashboard ${coordinator.url}/, demo ${demoUrl}/; Ctrl-C stops`);
 }
 
 /** Shows rounds until the task has committed `until` of them, or the start was interrupted. */
-async function watchRounds(
-  url: string,
-  until: number,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  await new Promise<void>((resolveWatch) => {
+function watchRounds(url: string, until: number, progress: Progress, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
     const subscription = subscribeEvents(url, {
       signal,
       onEvent: (event) => {
         if (event.type === "round" && event.data.task === TASK) progress.round(event.data);
-        const finished =
-          event.type === "task" && event.data.name === TASK && event.data.roundsCommitted >= until;
-        if (finished && event.data.state === "finished") end();
+        if (event.type !== "task" || event.data.name !== TASK) return;
+        if (event.data.state === "finished" && event.data.roundsCommitted >= until) subscription.close();
       },
-      onState: () => {},
     });
-    const end = (): void => {
-      subscription.close();
-      resolveWatch();
-    };
-    signal.addEventListener("abort", end, { once: true });
-  });
-}
-
-function createSite(name: "dashboard" | "demo", progress: Progress): SiteBuilder {
-  return createSiteBuilder(SITES[name], siteCache(), (state) => {
-    if (state.phase === "failed") progress.line(`the ${name} could not be built: ${state.reason}`);
+    void subscription.ended.then(() => done());
   });
 }

@@ -1,0 +1,77 @@
+import { createCoordinator, type Coordinator } from "@tributary/coordinator";
+import { createSiteBuilder, type SiteBuilder } from "../sites/site-builder.ts";
+import { siteCache, SITES } from "../sites/sites.ts";
+import { createDemoServer } from "./demo-server.ts";
+import { MODEL, POPULATION, TASK } from "./digits-task.ts";
+
+export interface StackOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly demoPort: number;
+  readonly dataDir: string;
+  /** A line for the person who watches. */
+  readonly onNotice?: (text: string) => void;
+}
+
+/** Coordinator with its dashboard, and the demo on an origin of its own that the coordinator allows. */
+export interface Stack {
+  readonly coordinator: Coordinator;
+  readonly demoUrl: string;
+  /** Builds both sites now instead of on first use; resolves when both are ready. */
+  buildSites(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @throws coordinator/*, or cli/build-failed from `buildSites` */
+export async function createStack(options: StackOptions): Promise<Stack> {
+  const { host, port, demoPort, dataDir, onNotice = () => {} } = options;
+  const opened = new AsyncDisposableStack();
+  try {
+    const cache = siteCache();
+    const site = (name: "dashboard" | "demo"): SiteBuilder => {
+      const builder = createSiteBuilder(SITES[name], cache, (state) => {
+        if (state.phase === "failed") onNotice(`the ${name} could not be built: ${state.reason}`);
+      });
+      opened.defer(() => builder.close());
+      return builder;
+    };
+    const dashboard = site("dashboard");
+    const demo = site("demo");
+    let coordinator: Coordinator | undefined;
+    const started = (): Coordinator => coordinator!;
+    const server = await createDemoServer({
+      host,
+      port: demoPort,
+      site: demo,
+      config: () => ({ coordinator: started().url, population: POPULATION, model: MODEL, task: TASK }),
+      trustedRoot: () => started().tufRoot,
+      mintToken: () => started().mintEnrolmentToken(POPULATION),
+    });
+    opened.defer(() => server.close());
+    coordinator = await createCoordinator({
+      host,
+      port,
+      dataDir,
+      allowOrigins: { [POPULATION]: [server.url, server.url.replace("//127.0.0.1:", "//localhost:")] },
+      dashboardDir: () => dashboard.request(),
+      demoUrl: server.url,
+    });
+    opened.defer(() => started().close());
+    return {
+      coordinator,
+      demoUrl: server.url,
+      async buildSites() {
+        for (const builder of [dashboard, demo]) {
+          builder.request();
+          const state = await builder.settled();
+          if (state.phase === "failed") throw new Error(state.reason);
+        }
+      },
+      close: () => opened.disposeAsync(),
+    };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw error;
+  }
+}
