@@ -1,0 +1,89 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import type { DeviceId, Env, PopulationName } from "@tributary/core";
+import { LIMITS, type DeviceMessage, type ServerMessage } from "@tributary/protocol";
+import type { AccessPolicy } from "../http/access-policy.ts";
+import type { Bus } from "../ports/bus.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { Gateway } from "../rooms.ts";
+
+/** What devices say about tasks and rounds; the gateway answers everything else itself. */
+export type RoundMessage = Extract<DeviceMessage, { type: "check-in" | "leave" | "ready" | "decline" }>;
+export type RunningMessage = Extract<DeviceMessage, { type: "running" }>;
+
+/** Who is at the other end of a session. */
+export interface ConnectedDevice {
+  readonly device: DeviceId;
+  readonly population: PopulationName;
+}
+
+/** Told in order: connected, any messages, disconnected. A device is connected at most once at a time. */
+export interface GatewayHandler {
+  message(from: ConnectedDevice, message: RoundMessage): void;
+  disconnected(from: ConnectedDevice): void;
+  connected?(from: ConnectedDevice): void;
+  running?(from: ConnectedDevice, message: RunningMessage): void;
+}
+
+/** Bounds of one gateway; the defaults are the protocol's. */
+export interface GatewayLimits {
+  readonly helloTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly idleTimeoutMs: number;
+  readonly maxConnections: number;
+  /** Connections that have not said a valid hello; one more pushes out the oldest. */
+  readonly maxUngreeted: number;
+  /** Does not hold for loopback: a proxy, or a fleet on this machine, comes from one address. */
+  readonly maxConnectionsPerAddress: number;
+  readonly messageBurst: number;
+  readonly messagesPerSecond: number;
+  readonly maxBufferedBytes: number;
+}
+
+const {
+  helloTimeoutMs,
+  heartbeatIntervalMs,
+  idleTimeoutMs,
+  maxConnections,
+  maxUngreeted,
+  maxConnectionsPerAddress,
+  messageBurst,
+  messagesPerSecond,
+  maxBufferedBytes,
+} = LIMITS;
+
+export const DEFAULT_GATEWAY_LIMITS: GatewayLimits = Object.freeze({
+  helloTimeoutMs,
+  heartbeatIntervalMs,
+  idleTimeoutMs,
+  maxConnections,
+  maxUngreeted,
+  maxConnectionsPerAddress,
+  messageBurst,
+  messagesPerSecond,
+  maxBufferedBytes,
+});
+
+export interface GatewayOptions {
+  readonly env: Env;
+  readonly access: Pick<AccessPolicy, "hostAllowed" | "deviceAllowed">;
+  /** Raw Ed25519 public key (32 bytes) of the issuer of device certificates. */
+  readonly issuerPublicKey: Uint8Array;
+  readonly store: Pick<MetadataStore, "devices" | "models" | "releases">;
+  readonly bus: Pick<Bus, "publish" | "subscribe">;
+  readonly handler: GatewayHandler;
+  /** Devices with an open offer, for the counts; see `countsChanged`. @defaultValue 0 */
+  readonly training?: () => number;
+  readonly limits?: Partial<GatewayLimits>;
+}
+
+/** The gateway, with what the rounds use of it. */
+export interface DeviceGateway extends Gateway {
+  /** Takes over one upgrade request; whatever is wrong with it is answered here. */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void;
+  attach(server: Server): void;
+  /** False when the device is not connected, or its connection was given up because it does not read. */
+  send(device: DeviceId, message: ServerMessage): boolean;
+  /** The number of devices in training changed; published with the others, a few times a second at most. */
+  countsChanged(): void;
+}
