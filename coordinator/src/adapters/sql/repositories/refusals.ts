@@ -10,11 +10,11 @@ export function refusalRepository(db: Db): RefusalRepository {
         .execute();
     },
     async list({ deviceId, roundId, limit = 100 }) {
-      let query = db.selectFrom("refusals").selectAll();
+      let query = db.selectFrom("refusals").select(["deviceId", "roundId", "code", "detail", "at"]);
       if (deviceId !== undefined) query = query.where("deviceId", "=", deviceId);
       if (roundId !== undefined) query = query.where("roundId", "=", roundId);
       const rows = await query.orderBy("id", "desc").limit(limit).execute();
-      return rows.map(({ id: _, ...row }) => ({
+      return rows.map((row) => ({
         ...row,
         detail: fromJson(row.detail),
       }));
