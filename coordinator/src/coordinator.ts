@@ -27,6 +27,9 @@ import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { VERSION } from "./version.ts";
 
+/** Rooms close one after the other: together they stay below the two seconds that closing may take. */
+const CLOSE_TIMEOUT_MS = 600;
+
 /** A running coordinator. */
 export interface Coordinator {
   /** Where it is reached, without a trailing slash: `http://127.0.0.1:7700`. */
@@ -107,7 +110,7 @@ async function start(
   enrolment.register(app);
   registerRegistryRoutes(app, { config, store, registry, clock, version: VERSION, devices });
 
-  opened.defer(() => app.close());
+  opened.defer(() => closeInTime(env, "http", () => app.close()));
   const port = await listen(app, config);
 
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;
@@ -143,6 +146,20 @@ async function listen(app: App, { host, port }: ResolvedConfig): Promise<number>
   const address = app.server.address();
   if (address === null || typeof address === "string") throw new TypeError("coordinator: no TCP address");
   return address.port;
+}
+
+/** Waits for a room to close, but not longer than a process may take to end. */
+async function closeInTime({ clock, log }: Env, room: string, close: () => Promise<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = clock.schedule(CLOSE_TIMEOUT_MS, () => {
+    log.warn("coordinator: a room did not close in time", { room });
+    resolve();
+  });
+  try {
+    await Promise.race([close(), late]);
+  } finally {
+    timer.cancel();
+  }
 }
 
 /** A name for the address in URLs; "all interfaces" is none, loopback is one of them. */

@@ -1,4 +1,4 @@
-import { failure, TributaryError } from "@tributary/core";
+import { TributaryError } from "@tributary/core";
 import { bindWeights, buildEvaluationGraph, buildTrainingGraph } from "@tributary/onnx";
 import type { TaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors } from "@tributary/tensor";
@@ -64,17 +64,4 @@ function trainingGraph(model: Uint8Array, batchSize: number) {
     if (!TributaryError.is(error) || !error.code.startsWith("onnx/")) throw error;
     return buildTrainingGraph(model, { ...options, target: "cpu" });
   }
-}
-
-/** @throws `coordinator/invalid-task` when the data set of a task's evaluation is not there */
-export async function requireDataset(blobs: BlobStore, spec: TaskSpec): Promise<void> {
-  const { dataset } = spec.evaluation;
-  if (dataset !== null && (await blobs.stat(dataset)) === undefined)
-    throw failure(
-      "coordinator/invalid-task",
-      `registry: task "${spec.name}": no blob ${dataset}; POST it to /v1/blobs first`,
-      {
-        detail: { path: "/evaluation/dataset", problem: "there is no such blob" },
-      },
-    );
 }

@@ -15,7 +15,8 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { modelPorts } from "./model-ports.ts";
-import { requireDataset, storePlan } from "./plan.ts";
+import { requireDataset } from "./evaluation-dataset.ts";
+import { storePlan } from "./plan.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
@@ -120,7 +121,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
           detail: { task: spec.name },
         });
       const model = await registry.model(spec.model);
-      await requireDataset(blobs, spec);
+      await requireDataset(blobs, spec, model);
       const version = await store.versions.get(model.name, model.currentVersion);
       if (version === undefined)
         throw failure(

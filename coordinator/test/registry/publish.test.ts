@@ -252,6 +252,57 @@ describe("a task", () => {
     expect(await errorCode(response)).toBe(code);
   });
 
+  const uint8 = (shape: number[]) => tensor("uint8", shape, new Uint8Array(shape.reduce((a, b) => a * b, 1)));
+  const int32 = (...values: number[]) => tensor("int32", [values.length], new Int32Array(values));
+  test.each<[string, Uint8Array<ArrayBuffer>, string]>([
+    ["no safetensors", new Uint8Array(100), "no safetensors"],
+    ["no labels", writeSafetensors([["images", uint8([1, 784])]]), "labels"],
+    [
+      "too few labels",
+      writeSafetensors([
+        ["images", uint8([2, 784])],
+        ["labels", int32(1)],
+      ]),
+      "2 images and 1",
+    ],
+    [
+      "another size",
+      writeSafetensors([
+        ["images", uint8([1, 100])],
+        ["labels", int32(1)],
+      ]),
+      "takes 784",
+    ],
+    [
+      "a class too many",
+      writeSafetensors([
+        ["images", uint8([1, 784])],
+        ["labels", int32(10)],
+      ]),
+      "label 10",
+    ],
+    [
+      "another type",
+      writeSafetensors([
+        ["images", int32(1)],
+        ["labels", int32(1)],
+      ]),
+      "images are int32",
+    ],
+  ])("with a data set of %s is refused", async (_, file, problem) => {
+    const stored = await coordinator.request("/v1/blobs", {
+      method: "POST",
+      operator: true,
+      headers: OCTETS,
+      body: file,
+    });
+    const { digest } = (await stored.json()) as { digest: string };
+    const response = await createTask({ name: "t", model: "digits", evaluation: { dataset: digest } });
+    const { error } = (await response.json()) as { error: { code: string; detail: { problem: string } } };
+    expect(error.code).toBe("coordinator/invalid-task");
+    expect(error.detail.problem).toContain(problem);
+  });
+
   test("its data set is served to the operator alone", async () => {
     expect(await errorCode(await coordinator.request(`/v1/blobs/${dataset}`))).toBe(
       "coordinator/unknown-blob",
