@@ -1,8 +1,7 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { createSha256, delay, systemClock, TributaryError } from "@tributary/core";
+import { delay, systemClock, TributaryError } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
 import type { ModelHandle, Runtime, RuntimeEvent } from "@tributary/runtime";
+import { giveExamples } from "@tributary/runtime/internal-node";
 import { createRuntime } from "@tributary/runtime/node";
 import type { FleetDevice, FleetWorkerData } from "./fleet-messages.ts";
 import type { LabelledImages } from "./shards.ts";
@@ -37,7 +36,7 @@ export async function startFleetDevice(options: RunFleetDeviceOptions): Promise<
   signal.addEventListener("abort", () => void runtime.close(), { once: true });
   void forward(runtime, options.onEvent);
   const model = await openModel(runtime, config.model, signal);
-  const examples = await giveExamples(model, device.dataDir, options.shard);
+  const examples = await giveExamples(model, device.dataDir, options.shard());
   runtime.participate({ consent: true, task: config.task });
   options.onStarted(examples);
   return runtime;
@@ -59,30 +58,4 @@ async function openModel(runtime: Runtime, name: string, signal: AbortSignal): P
       await delay(systemClock, RETRY_MS, signal);
     }
   }
-}
-
-/** Puts the shard on the device, once: a restart finds it there, another data set replaces it. */
-async function giveExamples(
-  model: ModelHandle,
-  dataDir: string,
-  makeShard: () => LabelledImages,
-): Promise<number> {
-  const { images, labels } = makeShard();
-  const hash = createSha256();
-  hash.update(images);
-  hash.update(labels);
-  const fingerprint = hash.digest();
-  const marker = join(dataDir, "shard.sha256");
-  const given = await readFile(marker, "utf8").catch(() => "");
-  if (given === fingerprint && (await model.examples.count()) === labels.length) return labels.length;
-  await model.examples.clear();
-  const pixels = images.length / labels.length;
-  await model.examples.addAll(
-    Array.from(labels, (label, i) => ({
-      [model.state.input.name]: images.subarray(i * pixels, (i + 1) * pixels),
-      label,
-    })),
-  );
-  await writeFile(marker, fingerprint);
-  return labels.length;
 }

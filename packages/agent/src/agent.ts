@@ -1,0 +1,105 @@
+import { delay, failure, systemClock, TributaryError, type Logger } from "@tributary/core";
+import type { ModelHandle, Participation, Runtime, RuntimeEvent, Trust } from "@tributary/runtime";
+import { giveExamples, type ExampleSet } from "@tributary/runtime/internal-node";
+import { createRuntime } from "@tributary/runtime/node";
+
+export interface AgentOptions {
+  readonly coordinator: string;
+  readonly trust: Trust;
+  /** Enrolment token, or where to ask for one. */
+  readonly token: string | (() => Promise<string> | string);
+  readonly dataDir: string;
+  /** @defaultValue "default" */
+  readonly population?: string;
+  readonly model: string;
+  /** @defaultValue every task of the model */
+  readonly task?: string;
+  /** Replaces what the device has, where it differs. @defaultValue what the device has */
+  readonly examples?: () => Promise<ExampleSet>;
+  /** False: only run the model and follow its releases. @defaultValue true */
+  readonly participate?: boolean;
+  readonly onEvent?: (event: RuntimeEvent) => void;
+  readonly log?: Logger;
+}
+
+/** One device as a service. */
+export interface Agent extends AsyncDisposable {
+  readonly runtime: Runtime;
+  /** Resolves when the model runs and, with `participate`, the device takes part. */
+  readonly ready: Promise<{ readonly model: ModelHandle; readonly examples: number }>;
+  /** Leaves its rounds and lets go of everything. Idempotent. */
+  close(): Promise<void>;
+}
+
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 30_000;
+
+/**
+ * Starts a device: model, examples, rounds. The coordinator may be away at first; the agent keeps trying.
+ * @throws `runtime/locked`, `runtime/no-trust`, `store/*`
+ */
+export async function createAgent(options: AgentOptions): Promise<Agent> {
+  const { coordinator, trust, token, dataDir, population, onEvent, log } = options;
+  const runtime = await createRuntime({
+    coordinator,
+    trust,
+    token,
+    dataDir,
+    software: "tributary-agent",
+    ...(population === undefined ? {} : { population }),
+    ...(log === undefined ? {} : { log }),
+  });
+  const closing = new AbortController();
+  if (onEvent !== undefined) void forward(runtime, onEvent);
+  let participation: Participation | undefined;
+
+  const start = async (): Promise<{ model: ModelHandle; examples: number }> => {
+    const model = await openModel(runtime, options.model, closing.signal);
+    const given = await options.examples?.();
+    closing.signal.throwIfAborted();
+    const examples =
+      given === undefined ? await model.examples.count() : await giveExamples(model, dataDir, given);
+    if (options.participate ?? true) {
+      participation = runtime.participate({
+        consent: true,
+        ...(options.task === undefined ? {} : { task: options.task }),
+      });
+    }
+    return { model, examples };
+  };
+  const ready = start();
+  ready.catch(() => undefined);
+
+  let closed: Promise<void> | undefined;
+  const agent: Agent = {
+    runtime,
+    ready,
+    close() {
+      closed ??= (async () => {
+        closing.abort(failure("runtime/closed", "agent: it was closed"));
+        await participation?.stop();
+        await runtime.close();
+      })();
+      return closed;
+    },
+    [Symbol.asyncDispose]: () => agent.close(),
+  };
+  return agent;
+}
+
+async function openModel(runtime: Runtime, name: string, signal: AbortSignal): Promise<ModelHandle> {
+  for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
+    try {
+      return await runtime.model(name, { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      const later = TributaryError.is(error) && (error.retryable || error.code === "runtime/unknown-model");
+      if (!later) throw error;
+      await delay(systemClock, retryMs, signal);
+    }
+  }
+}
+
+async function forward(runtime: Runtime, onEvent: (event: RuntimeEvent) => void): Promise<void> {
+  for await (const event of runtime.events()) onEvent(event);
+}

@@ -1,0 +1,112 @@
+#!/usr/bin/env node
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { toFailure, TributaryError } from "@tributary/core";
+import type { RuntimeEvent } from "@tributary/runtime";
+import { Command, CommanderError, Option } from "commander";
+import { createAgent } from "./agent.ts";
+import { humanLine, jsonLine } from "./event-lines.ts";
+import { readExamples } from "./read-examples.ts";
+
+interface RunOptions {
+  readonly coordinator: string;
+  readonly root?: string;
+  readonly trustOnFirstUse?: boolean;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly dataDir: string;
+  readonly population: string;
+  readonly model: string;
+  readonly task?: string;
+  readonly examples?: string;
+  readonly participate: boolean;
+  readonly log: "human" | "json";
+}
+
+/** Exit codes: 0 stopped as asked, 1 failed, 2 the command line is wrong. */
+async function run(options: RunOptions): Promise<void> {
+  const { root, token, tokenFile, examples, task } = options;
+  if (root === undefined && options.trustOnFirstUse !== true) {
+    throw usage("--root FILE is needed: the trust root of the coordinator (or say --trust-on-first-use)");
+  }
+  if (token === undefined && tokenFile === undefined) {
+    throw usage("--token TOKEN or --token-file FILE is needed, or TRIBUTARY_TOKEN in the environment");
+  }
+  const print = (event: RuntimeEvent): void => {
+    const line = options.log === "json" ? jsonLine(event) : humanLine(event);
+    if (line !== undefined) process.stdout.write(`${line}\n`);
+  };
+  const stopped = stopSignal();
+  const agent = await createAgent({
+    coordinator: options.coordinator,
+    trust: root === undefined ? "first-use" : { root: resolve(root) },
+    // A file is read again for each enrolment, so that a new token can be put there.
+    token: tokenFile === undefined ? token! : async () => (await readFile(tokenFile, "utf8")).trim(),
+    dataDir: resolve(options.dataDir),
+    population: options.population,
+    model: options.model,
+    participate: options.participate,
+    onEvent: print,
+    ...(task === undefined ? {} : { task }),
+    ...(examples === undefined ? {} : { examples: () => readExamples(examples) }),
+  });
+  try {
+    const failed = agent.ready.then(() => new Promise<never>(() => {}));
+    await Promise.race([stopped, failed]);
+  } finally {
+    await agent.close();
+  }
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolveStop) => {
+    let asked = false;
+    const onSignal = (): void => {
+      if (asked) process.exit(130);
+      asked = true;
+      resolveStop();
+    };
+    process.on("SIGINT", onSignal);
+    process.on("SIGTERM", onSignal);
+  });
+}
+
+function usage(message: string): TributaryError {
+  return new TributaryError("cli/usage", message);
+}
+
+const program = new Command("tributary-agent")
+  .description("One device: runs a model, keeps it up to date, and takes part in federated rounds.")
+  .version("0.1.0")
+  .showHelpAfterError("(--help lists the options)")
+  .exitOverride();
+program
+  .command("run")
+  .description("run until told to stop (SIGINT or SIGTERM)")
+  .requiredOption("--coordinator <url>", "origin of the coordinator")
+  .option("--root <file>", "trust root to pin (TUF root.json)")
+  .option("--trust-on-first-use", "believe the root that the coordinator shows first; not for production")
+  .addOption(new Option("--token <token>", "enrolment token").env("TRIBUTARY_TOKEN"))
+  .option("--token-file <file>", "file with the enrolment token, read again when the certificate expires")
+  .option("--data-dir <folder>", "keys, models and examples of this device", ".tributary-agent")
+  .option("--population <name>", "population to enrol in", "default")
+  .option("--model <name>", "model to run", "digits")
+  .option("--task <name>", "task to take part in (default: every task of the model)")
+  .option("--examples <path>", "labelled examples: a safetensors file, or a folder of IDX files")
+  .option("--no-participate", "run the model only")
+  .addOption(new Option("--log <format>", "what is printed").choices(["human", "json"]).default("human"))
+  .exitOverride()
+  .action(run);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    const { code, message } = toFailure(error);
+    process.stderr.write(`tributary-agent: ${message} [${code}]\n`);
+    process.exitCode = code === "cli/usage" ? 2 : 1;
+  }
+}

@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import { createSha256, decodeUtf8, encodeUtf8 } from "@tributary/core";
+import type { ModelHandle } from "../runtime.ts";
+import { readFileIfAny, writeFileAtomic } from "./atomic-file.ts";
+
+/** Labelled inputs of one shape, flat: bytes are read as value / 255. */
+export interface ExampleSet {
+  readonly images: Uint8Array | Float32Array;
+  /** Class indices; `images.length / labels.length` values each. */
+  readonly labels: ArrayLike<number>;
+}
+
+const MARKER = "examples.sha256";
+
+/**
+ * Puts a set of examples on a device, once: a restart finds it there, another set replaces it.
+ * @returns how many examples the device has now
+ */
+export async function giveExamples(model: ModelHandle, dataDir: string, set: ExampleSet): Promise<number> {
+  const { images, labels } = set;
+  const width = labels.length === 0 ? 0 : images.length / labels.length;
+  if (!Number.isInteger(width)) {
+    throw new RangeError(`examples: ${images.length} values do not divide by ${labels.length} labels`);
+  }
+  const fingerprint = fingerprintOf(set);
+  const marker = join(dataDir, MARKER);
+  const given = await readFileIfAny(marker);
+  if (
+    given !== undefined &&
+    decodeUtf8(given) === fingerprint &&
+    (await model.examples.count()) === labels.length
+  ) {
+    return labels.length;
+  }
+  await model.examples.clear();
+  await model.examples.addAll(
+    Array.from(labels, (label, i) => ({
+      [model.state.input.name]: images.subarray(i * width, (i + 1) * width),
+      label,
+    })),
+  );
+  await writeFileAtomic(marker, encodeUtf8(fingerprint));
+  return await model.examples.count();
+}
+
+function fingerprintOf({ images, labels }: ExampleSet): string {
+  const hash = createSha256();
+  hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
+  const numbers = Int32Array.from(labels);
+  hash.update(new Uint8Array(numbers.buffer));
+  return hash.digest();
+}
