@@ -28,11 +28,7 @@ const adapters = globSync("**/*.ts", { cwd: SOURCES }).flatMap((file) => {
 const tests = globSync("*.test.ts", { cwd: TESTS }).map((file) => readFileSync(join(TESTS, file), "utf8"));
 
 test("the adapters are found", () => {
-  expect(adapters.map((adapter) => adapter.suite).toSorted()).toEqual([
-    "describeBlobStore",
-    "describeBus",
-    "describeMetadataStore",
-  ]);
+  expect(new Set(adapters.map((adapter) => adapter.suite))).toEqual(new Set(PORTS.map((port) => port.suite)));
 });
 
 test.each(adapters)("$name runs $suite", ({ name, suite }) => {
