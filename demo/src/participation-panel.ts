@@ -147,7 +147,7 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
       current = undefined;
       void stopped.stop();
     }
-    if (!consent) show("off", "Off. Nothing is sent.");
+    if (!consent) show("off", "Off. Nothing about your examples is sent.");
     else if (examples === 0) {
       show(
         "needs-examples",

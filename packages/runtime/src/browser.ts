@@ -1,5 +1,6 @@
 /** The device runtime in a browser: a thin page, everything heavy in one worker. */
-import { failure, silentLogger, systemClock } from "@tributary/core";
+import { asPopulationName, failure, silentLogger, systemClock } from "@tributary/core";
+import { LIMITS } from "@tributary/protocol";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
 import { withIdleness } from "./worker/idleness.ts";
@@ -39,7 +40,13 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
  */
 export async function createRuntime(options: BrowserRuntimeOptions): Promise<Runtime> {
   requireSecureContext();
-  const { log = silentLogger, population = "default", software = "tributary-runtime", engine = {} } = options;
+  const { log = silentLogger, software = "tributary-runtime", engine = {} } = options;
+  const population = asPopulationName(options.population ?? "default");
+  if (new TextEncoder().encode(software).length > LIMITS.maxSoftwareBytes) {
+    throw new RangeError(
+      `createRuntime: software has at most ${LIMITS.maxSoftwareBytes} bytes, got "${software}"`,
+    );
+  }
   const coordinator = originOf(options.coordinator);
   const trustedRoot = await loadRoot(options.trust);
   const { token } = options;
