@@ -156,7 +156,7 @@ function findLogits(graph: Graph, facts: ShapeTable, batchSize: number): { logit
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   for (const output of graph.outputs) {
     const shape = staticShape(facts.get(output.name));
-    if (shape?.length !== 2 || shape[0] !== batchSize) continue;
+    if (shape?.length !== 2 || shape[0] !== batchSize || shape[1]! < 2) continue;
     let logits = output.name;
     for (;;) {
       const maker = makers.get(logits);
@@ -169,6 +169,6 @@ function findLogits(graph: Graph, facts: ShapeTable, batchSize: number): { logit
   const outputs = graph.outputs.map(({ name }) => `"${name}" ${shapeText(facts.get(name)?.shape)}`);
   throw failure(
     "onnx/unsupported-graph",
-    `onnx: no output of shape [${batchSize},classes] to put a loss on, there is ${outputs.join(", ")}`,
+    `onnx: no output of shape [${batchSize},classes], two classes at least, to put a softmax loss on; there is ${outputs.join(", ")}`,
   );
 }

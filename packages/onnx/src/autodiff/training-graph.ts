@@ -2,9 +2,10 @@ import type { DType } from "@tributary/tensor";
 import { encodeModel } from "../ir/encode.ts";
 import { GraphBuilder, RESERVED_PREFIX } from "../ir/graph-builder.ts";
 import { eliminateDeadCode } from "../ir/graph-order.ts";
-import type { Node, ValueInfo } from "../ir/model.ts";
+import type { ValueInfo } from "../ir/model.ts";
 import type { Trainable } from "../ir/parameters.ts";
 import { appendGradients } from "./gradient-graph.ts";
+import { appendLowered } from "./lower.ts";
 import type { LossName } from "./loss.ts";
 import { appendSoftmaxCrossEntropy } from "./loss.ts";
 import type { OptimizerName } from "./optimizer.ts";
@@ -12,7 +13,6 @@ import { appendSgd } from "./optimizer.ts";
 import type { PreparedModel } from "./prepare.ts";
 import { prepareModel } from "./prepare.ts";
 import type { GraphTarget } from "./rule.ts";
-import { lowerConv } from "./rules/conv.ts";
 
 /** An input of a graph as a feed must have it. */
 export interface GraphPort {
@@ -126,9 +126,7 @@ export function buildEvaluationGraph(model: Uint8Array, options: EvaluationGraph
 /** The model's own nodes, lowered for the target, and the loss on its logits. */
 function appendForward(prepared: PreparedModel, batchSize: number, target: GraphTarget) {
   const builder = new GraphBuilder(prepared.facts);
-  for (const node of prepared.graph.nodes) {
-    builder.append(isConv(node) ? lowerConv({ builder, node, target }) : node);
-  }
+  for (const node of prepared.graph.nodes) appendLowered(builder, node, target);
   const labels: GraphPort = { name: LABELS, dtype: "int32", shape: [batchSize] };
   const sampleWeights: GraphPort = { name: SAMPLE_WEIGHTS, dtype: "float32", shape: [batchSize] };
   for (const { name, dtype, shape } of [labels, sampleWeights]) {
@@ -142,10 +140,6 @@ function appendForward(prepared: PreparedModel, batchSize: number, target: Graph
   const features: GraphPort = { ...prepared.features, dtype: "float32" };
   const spec = { batchSize, features, labels, sampleWeights, lossSum: LOSS_SUM, correct: CORRECT };
   return { builder, forward: prepared.graph.nodes, common: { spec, loss } };
-}
-
-function isConv(node: Node): boolean {
-  return node.opType === "Conv" && node.domain === "";
 }
 
 function port({ name, dtype, shape }: GraphPort): ValueInfo {

@@ -26,7 +26,7 @@ export function randomBatch(
 }
 
 export function feedsOf(
-  engine: TestEngine,
+  engine: Pick<TestEngine, "Tensor">,
   spec: TrainingGraphSpec | EvaluationGraphSpec,
   batch: Batch,
   parameters: ParameterSet,

@@ -1,10 +1,9 @@
 import { failure } from "@tributary/core";
 import { intAttribute, nodeLabel } from "../../ir/attributes.ts";
 import type { GraphBuilder } from "../../ir/graph-builder.ts";
-import type { Node } from "../../ir/model.ts";
 import type { Window } from "../../ir/window.ts";
 import { windowOf } from "../../ir/window.ts";
-import type { GradContext, GradRule } from "../rule.ts";
+import type { GradRule } from "../rule.ts";
 
 /** Everything the formulations below share about one convolution. */
 interface ConvGeometry {
@@ -166,23 +165,4 @@ export function tapSlices(
     }
   }
   return taps;
-}
-
-/**
- * The forward convolution in a form the target computes correctly. WebGPU miscomputes input channel
- * counts that are multiples of 3 but not of 4 (onnxruntime issue 29651): pad them with zeros.
- */
-export function lowerConv(context: Pick<GradContext, "builder" | "node" | "target">): Node {
-  const { builder, node, target } = context;
-  const [x, w] = node.inputs as [string, string];
-  const channels = builder.shape(x)[1]!;
-  const affected = channels % 3 === 0 && channels % 4 !== 0 && channels > 3;
-  if (target !== "webgpu" || !affected || intAttribute(node, "group", 1) !== 1) return node;
-  const extra = 4 - (channels % 4);
-  const pad = (value: string): string => {
-    const rank = builder.shape(value).length;
-    const pads = Array.from({ length: 2 * rank }, (_, i) => (i === rank + 1 ? extra : 0));
-    return builder.op("Pad", [value, builder.int64s(pads), builder.float(0)]);
-  };
-  return { ...node, inputs: [pad(x), pad(w), ...node.inputs.slice(2)] };
 }

@@ -1,0 +1,83 @@
+import { failure } from "@tributary/core";
+import { intAttribute, nodeLabel } from "../ir/attributes.ts";
+import { normalAxis } from "../ir/fact.ts";
+import type { GraphBuilder } from "../ir/graph-builder.ts";
+import type { Node } from "../ir/model.ts";
+import type { GraphTarget } from "./rule.ts";
+
+/**
+ * Appends a forward node in a form the target runs and computes correctly. Its outputs keep their names, so
+ * that gradient rules need not know.
+ */
+export function appendLowered(builder: GraphBuilder, node: Node, target: GraphTarget): void {
+  const lowering = node.domain === "" ? LOWERINGS.get(node.opType) : undefined;
+  if (lowering === undefined || (lowering.target !== undefined && lowering.target !== target)) {
+    builder.append(node);
+  } else {
+    lowering.append(builder, node);
+  }
+}
+
+interface Lowering {
+  /** Only for this target; for all where left out. */
+  readonly target?: GraphTarget;
+  append(builder: GraphBuilder, node: Node): void;
+}
+
+/** onnxruntime's WebGPU engine has no Sum and no LogSoftmax kernel. */
+const LOWERINGS: ReadonlyMap<string, Lowering> = new Map<string, Lowering>([
+  ["Conv", { target: "webgpu", append: convOfWholeVectors }],
+  ["Dropout", { append: dropoutAtInference }],
+  ["LogSoftmax", { target: "webgpu", append: logSoftmaxInParts }],
+  ["Sum", { target: "webgpu", append: sumInPairs }],
+]);
+
+/**
+ * WebGPU miscomputes input channel counts that are multiples of 3 but not of 4 (onnxruntime issue 29651):
+ * pad them with zeros.
+ */
+function convOfWholeVectors(builder: GraphBuilder, node: Node): void {
+  const [x, w] = node.inputs as [string, string];
+  const channels = builder.shape(x)[1]!;
+  const affected = channels % 3 === 0 && channels % 4 !== 0 && channels > 3;
+  if (!affected || intAttribute(node, "group", 1) !== 1) {
+    builder.append(node);
+    return;
+  }
+  const extra = 4 - (channels % 4);
+  const pad = (value: string): string => {
+    const rank = builder.shape(value).length;
+    const pads = Array.from({ length: 2 * rank }, (_, i) => (i === rank + 1 ? extra : 0));
+    return builder.op("Pad", [value, builder.int64s(pads), builder.float(0)]);
+  };
+  builder.append({ ...node, inputs: [pad(x), pad(w), ...node.inputs.slice(2)] });
+}
+
+/** Local training runs without dropout: what the exporter wrote for inference is the identity. */
+function dropoutAtInference(builder: GraphBuilder, node: Node): void {
+  const [x, , trainingMode] = node.inputs;
+  if ((trainingMode ?? "") !== "" || (node.outputs[1] ?? "") !== "") {
+    throw failure(
+      "onnx/unsupported-attribute",
+      `onnx: ${nodeLabel(node)} is in training mode or gives its mask; export the model in evaluation mode`,
+    );
+  }
+  builder.op("Identity", [x!], {}, node.outputs[0]!);
+}
+
+function logSoftmaxInParts(builder: GraphBuilder, node: Node): void {
+  const x = node.inputs[0]!;
+  const axis = normalAxis(nodeLabel(node), intAttribute(node, "axis", -1), builder.shape(x).length);
+  const maximum = builder.op("ReduceMax", [x, builder.int64s([axis])], { keepdims: 1 });
+  const shifted = builder.op("Sub", [x, maximum]);
+  const total = builder.reduceSum(builder.op("Exp", [shifted]), [axis], true);
+  builder.op("Sub", [shifted, builder.op("Log", [total])], {}, node.outputs[0]!);
+}
+
+function sumInPairs(builder: GraphBuilder, node: Node): void {
+  const [first, ...rest] = node.inputs as [string, ...string[]];
+  const last = rest.pop();
+  const partial = rest.reduce((sum, value) => builder.op("Add", [sum, value]), first);
+  if (last === undefined) builder.op("Identity", [partial], {}, node.outputs[0]!);
+  else builder.op("Add", [partial, last], {}, node.outputs[0]!);
+}

@@ -1,0 +1,113 @@
+import { seededRandom } from "@tributary/core";
+import * as ort from "onnxruntime-web/webgpu";
+import { beforeAll, describe, expect, test } from "vitest";
+import { buildDigitsCnn, buildTrainingGraph, splitWeights } from "../../src/index.ts";
+import { sequentialModel } from "../../src/models/pytorch-layers.ts";
+import { array64 } from "../support/reference.ts";
+import { buildCase, differences, relativeError, RUNS } from "../support/rule-cases.ts";
+import { feedsOf, randomBatch } from "../support/training.ts";
+
+// The WebGPU engine of onnxruntime returns wrong numbers for some shapes without an error, so every
+// formulation of the "webgpu" target is run on it. SwiftShader will do: the faults are in the shaders.
+const adapter = await navigator.gpu?.requestAdapter();
+if (!adapter) console.warn("skipped: no WebGPU adapter; start Chromium with --enable-unsafe-webgpu");
+
+type Provider = "webgpu" | "wasm";
+
+function load(model: Uint8Array, provider: Provider): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(model, {
+    executionProviders: [provider],
+    logSeverityLevel: 3,
+    // A node that fell back to the CPU would be right and prove nothing.
+    ...(provider === "webgpu" ? { extra: { session: { disable_cpu_ep_fallback: "1" } } } : {}),
+  });
+}
+
+function floatsOf(tensor: ort.Tensor | undefined): Float32Array {
+  if (!(tensor?.data instanceof Float32Array)) throw new Error(`float32 expected, got ${tensor?.type}`);
+  return tensor.data;
+}
+
+/** LeNet's 6 and 16 channels: 6 is a count that WebGPU's Conv miscomputes unless it is padded. */
+function buildLeNet(): Uint8Array {
+  return sequentialModel(
+    "lenet",
+    [
+      { type: "conv", name: "conv1", inputs: 1, outputs: 6, kernel: 5, padding: 2 },
+      { type: "relu", name: "relu1" },
+      { type: "max-pool", name: "pool1", kernel: 2 },
+      { type: "conv", name: "conv2", inputs: 6, outputs: 16, kernel: 5, padding: 0 },
+      { type: "relu", name: "relu2" },
+      { type: "max-pool", name: "pool2", kernel: 2 },
+      { type: "flatten", name: "flatten" },
+      { type: "linear", name: "fc1", inputs: 400, outputs: 10 },
+    ],
+    { seed: "lenet" },
+  );
+}
+
+// Each shape compiles its shaders anew, which is slow without a GPU: few models, each with its trap. With a
+// batch of 6, a convolution for the kernel's gradient would go wrong.
+const MODELS: [string, Uint8Array, number][] = [
+  ["lenet", buildLeNet(), 6],
+  ["digits-cnn", buildDigitsCnn({ seed: 1 }), 8],
+];
+const CONVOLUTIONS = ["pads", "stride 3 and 2 with pads", "stride and dilation"];
+const RULES = RUNS.filter(({ target, op, label }) => {
+  return target === "webgpu" && (op !== "Conv" || CONVOLUTIONS.includes(label));
+});
+
+describe.skipIf(!adapter)("the webgpu target in a browser", () => {
+  beforeAll(() => {
+    ort.env.wasm.numThreads = 1;
+  });
+
+  test.each(MODELS)("%s: three steps agree with WASM", async (_, bytes, batchSize) => {
+    const { parameters } = splitWeights(bytes);
+    const { model, spec } = buildTrainingGraph(bytes, {
+      batchSize,
+      loss: "softmax-cross-entropy",
+      optimizer: "sgd",
+      target: "webgpu",
+    });
+    const batch = randomBatch(spec, "browser");
+    const steps = async (provider: Provider): Promise<Float32Array[]> => {
+      const session = await load(model, provider);
+      const feeds = feedsOf(ort, spec, batch, parameters, 0.05);
+      let outputs: ort.InferenceSession.ReturnType = {};
+      for (let step = 0; step < 3; step += 1) {
+        outputs = await session.run(feeds);
+        for (const { input, output } of spec.parameters) feeds[input] = outputs[output]!;
+      }
+      await session.release();
+      const names = [spec.lossSum, spec.correct, ...spec.parameters.map(({ output }) => output)];
+      return names.map((name) => floatsOf(outputs[name]));
+    };
+    const [wasm, webgpu] = [await steps("wasm"), await steps("webgpu")];
+    for (const [i, values] of wasm.entries()) {
+      expect(relativeError(webgpu[i]!, Float64Array.from(values)), `output ${i}`).toBeLessThan(1e-5);
+    }
+  });
+
+  test.each(RULES)("$title", async (rule) => {
+    const { model, node, values, constants, shape } = buildCase(rule, "webgpu");
+    const random = seededRandom("dy");
+    const count = shape.reduce((product, dim) => product * dim, 1);
+    const dy = Float32Array.from({ length: count }, () => random.normal());
+    const session = await load(model, "webgpu");
+    const feeds = Object.fromEntries(
+      [...values, ["dy", array64(shape, dy)] as const].map(([name, { shape: dims, data }]) => [
+        name,
+        new ort.Tensor("float32", Float32Array.from(data), dims),
+      ]),
+    );
+    const outputs = await session.run(feeds);
+    await session.release();
+    for (const name of values.keys()) {
+      const expected = differences(node, values, constants, name, Float64Array.from(dy));
+      expect(relativeError(floatsOf(outputs[`d${name}`]), expected), `gradient of ${name}`).toBeLessThan(
+        1e-5,
+      );
+    }
+  });
+});

@@ -1,0 +1,355 @@
+import { seededRandom } from "@tributary/core";
+import { appendGradients } from "../../src/autodiff/gradient-graph.ts";
+import { appendLowered } from "../../src/autodiff/lower.ts";
+import type { GraphTarget } from "../../src/autodiff/rule.ts";
+import type { GRAD_RULES } from "../../src/autodiff/rules/index.ts";
+import type { AttributeLiteral } from "../../src/ir/attributes.ts";
+import { attributesOf } from "../../src/ir/attributes.ts";
+import { encodeModel } from "../../src/ir/encode.ts";
+import { GraphBuilder } from "../../src/ir/graph-builder.ts";
+import type { Node, ValueInfo } from "../../src/ir/model.ts";
+import { array64, interpret, type Array64 } from "./reference.ts";
+
+export interface RuleCase {
+  readonly op: keyof typeof GRAD_RULES;
+  readonly label: string;
+  /** Shapes of the inputs that get random values and a gradient. */
+  readonly inputs: readonly (readonly number[])[];
+  /** An int64 input after those. */
+  readonly integers?: readonly number[];
+  readonly attributes?: Readonly<Record<string, AttributeLiteral>>;
+  /** Values that suit the operator's domain. @defaultValue normal */
+  readonly positive?: boolean;
+  readonly targets?: readonly GraphTarget[];
+}
+
+const image = [2, 3, 7, 6];
+export const CASES: readonly RuleCase[] = [
+  {
+    op: "Add",
+    label: "same shape",
+    inputs: [
+      [2, 3],
+      [2, 3],
+    ],
+  },
+  { op: "Add", label: "bias over rows", inputs: [[4, 3], [3]] },
+  {
+    op: "Add",
+    label: "both broadcast",
+    inputs: [
+      [2, 1, 3],
+      [4, 1],
+    ],
+  },
+  { op: "Add", label: "channel bias", inputs: [image, [3, 1, 1]] },
+  {
+    op: "Sub",
+    label: "row minus column",
+    inputs: [
+      [4, 1],
+      [1, 3],
+    ],
+  },
+  { op: "Mul", label: "scalar", inputs: [[4, 3], []] },
+  {
+    op: "Mul",
+    label: "same shape",
+    inputs: [
+      [4, 3],
+      [4, 3],
+    ],
+  },
+  { op: "Div", label: "broadcast", inputs: [[4, 3], [3]], positive: true },
+  { op: "Sum", label: "three", inputs: [[4, 3], [3], [4, 1]] },
+  { op: "Neg", label: "", inputs: [[5]] },
+  { op: "Relu", label: "", inputs: [[5, 4]] },
+  { op: "LeakyRelu", label: "alpha 0.2", inputs: [[5, 4]], attributes: { alpha: { float: 0.2 } } },
+  { op: "Sigmoid", label: "", inputs: [[5, 4]] },
+  { op: "Tanh", label: "", inputs: [[5, 4]] },
+  { op: "Exp", label: "", inputs: [[5, 4]] },
+  { op: "Log", label: "", inputs: [[5, 4]], positive: true },
+  { op: "Sqrt", label: "", inputs: [[5, 4]], positive: true },
+  { op: "Identity", label: "", inputs: [[5, 4]] },
+  { op: "Dropout", label: "at inference", inputs: [[5, 4]] },
+  {
+    op: "Gemm",
+    label: "plain, no C",
+    inputs: [
+      [4, 3],
+      [3, 5],
+    ],
+  },
+  { op: "Gemm", label: "PyTorch linear", inputs: [[4, 3], [5, 3], [5]], attributes: { transB: 1 } },
+  {
+    op: "Gemm",
+    label: "transA",
+    inputs: [
+      [3, 4],
+      [3, 5],
+      [4, 1],
+    ],
+    attributes: { transA: 1 },
+  },
+  {
+    op: "Gemm",
+    label: "both transposed, alpha and beta",
+    inputs: [
+      [3, 4],
+      [5, 3],
+      [1, 5],
+    ],
+    attributes: { transA: 1, transB: 1, alpha: { float: 0.5 }, beta: { float: -2 } },
+  },
+  {
+    op: "MatMul",
+    label: "matrices",
+    inputs: [
+      [4, 3],
+      [3, 5],
+    ],
+  },
+  {
+    op: "MatMul",
+    label: "stack times matrix",
+    inputs: [
+      [2, 4, 3],
+      [3, 5],
+    ],
+  },
+  {
+    op: "MatMul",
+    label: "stacks",
+    inputs: [
+      [2, 4, 3],
+      [2, 3, 5],
+    ],
+  },
+  {
+    op: "MatMul",
+    label: "stacks that broadcast",
+    inputs: [
+      [2, 1, 4, 3],
+      [3, 3, 5],
+    ],
+  },
+  { op: "Conv", label: "3x3", inputs: [image, [4, 3, 3, 3], [4]] },
+  { op: "Conv", label: "1x1, no bias", inputs: [image, [4, 3, 1, 1]] },
+  { op: "Conv", label: "pads", inputs: [image, [4, 3, 3, 3], [4]], attributes: { pads: [1, 1, 1, 1] } },
+  {
+    op: "Conv",
+    label: "uneven kernel and pads",
+    inputs: [image, [4, 3, 3, 2], [4]],
+    attributes: { pads: [2, 0, 1, 1] },
+  },
+  { op: "Conv", label: "stride 2", inputs: [image, [4, 3, 3, 3]], attributes: { strides: [2, 2] } },
+  {
+    op: "Conv",
+    label: "stride 3 and 2 with pads",
+    inputs: [image, [4, 3, 2, 3]],
+    attributes: { strides: [3, 2], pads: [1, 0, 0, 1] },
+  },
+  { op: "Conv", label: "dilation", inputs: [image, [4, 3, 2, 3]], attributes: { dilations: [3, 2] } },
+  {
+    op: "Conv",
+    label: "stride and dilation",
+    inputs: [
+      [1, 2, 9, 9],
+      [3, 2, 3, 3],
+    ],
+    attributes: { strides: [2, 2], dilations: [2, 2], pads: [1, 1, 1, 1] },
+  },
+  { op: "Conv", label: "auto_pad", inputs: [image, [4, 3, 3, 2]], attributes: { auto_pad: "SAME_UPPER" } },
+  {
+    op: "Conv",
+    label: "groups",
+    inputs: [[2, 4, 5, 5], [6, 2, 3, 3], [6]],
+    attributes: { group: 2, strides: [2, 2] },
+    targets: ["cpu"],
+  },
+  {
+    op: "Conv",
+    label: "depthwise",
+    inputs: [
+      [2, 4, 5, 5],
+      [4, 1, 3, 3],
+    ],
+    attributes: { group: 4, pads: [1, 1, 1, 1] },
+    targets: ["cpu"],
+  },
+  {
+    op: "MaxPool",
+    label: "2x2",
+    inputs: [[2, 3, 6, 4]],
+    attributes: { kernel_shape: [2, 2], strides: [2, 2] },
+  },
+  {
+    op: "MaxPool",
+    label: "with a rest",
+    inputs: [image],
+    attributes: { kernel_shape: [3, 3], strides: [3, 3] },
+  },
+  {
+    op: "MaxPool",
+    label: "ceil_mode",
+    inputs: [image],
+    attributes: { kernel_shape: [3, 3], strides: [3, 3], ceil_mode: 1 },
+  },
+  {
+    op: "MaxPool",
+    label: "wide windows",
+    inputs: [image],
+    attributes: { kernel_shape: [1, 2], strides: [1, 2] },
+  },
+  {
+    op: "MaxPool",
+    label: "overlapping with pads",
+    inputs: [image],
+    attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] },
+  },
+  { op: "MaxPool", label: "stride 1", inputs: [image], attributes: { kernel_shape: [2, 2] } },
+  {
+    op: "AveragePool",
+    label: "2x2",
+    inputs: [[2, 3, 6, 4]],
+    attributes: { kernel_shape: [2, 2], strides: [2, 2] },
+  },
+  {
+    op: "AveragePool",
+    label: "pads not counted",
+    inputs: [image],
+    attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] },
+  },
+  {
+    op: "AveragePool",
+    label: "pads counted",
+    inputs: [image],
+    attributes: { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1], count_include_pad: 1 },
+  },
+  { op: "GlobalAveragePool", label: "", inputs: [image] },
+  { op: "ReduceSum", label: "one axis", inputs: [[2, 3, 4]], integers: [1] },
+  { op: "ReduceSum", label: "all", inputs: [[2, 3, 4]] },
+  {
+    op: "ReduceMean",
+    label: "dropped axes",
+    inputs: [[2, 3, 4]],
+    integers: [-1, 0],
+    attributes: { keepdims: 0 },
+  },
+  { op: "Flatten", label: "", inputs: [[2, 3, 4]] },
+  { op: "Reshape", label: "", inputs: [[2, 3, 4]], integers: [0, -1] },
+  { op: "Squeeze", label: "", inputs: [[2, 1, 4]], integers: [1] },
+  { op: "Unsqueeze", label: "", inputs: [[2, 4]], integers: [0, 2] },
+  { op: "Transpose", label: "three axes", inputs: [[2, 3, 4]], attributes: { perm: [2, 0, 1] } },
+  { op: "Transpose", label: "reversed", inputs: [[2, 3]] },
+  {
+    op: "Concat",
+    label: "",
+    inputs: [
+      [2, 3],
+      [2, 2],
+      [2, 1],
+    ],
+    attributes: { axis: -1 },
+  },
+  { op: "Expand", label: "", inputs: [[3, 1]], integers: [2, 3, 4] },
+  { op: "Softmax", label: "last axis", inputs: [[2, 3, 4]] },
+  { op: "Softmax", label: "first axis", inputs: [[3, 4]], attributes: { axis: 0 } },
+  { op: "LogSoftmax", label: "", inputs: [[3, 4]] },
+];
+
+function valuesOf(rule: RuleCase): Map<string, Array64> {
+  const random = seededRandom(`${rule.op} ${rule.label}`);
+  const draw = (): number => (rule.positive === true ? 0.5 + random.next() : random.normal());
+  return new Map(
+    rule.inputs.map((shape, i) => {
+      const count = shape.reduce((product, dim) => product * dim, 1);
+      // float32 values, so that both sides start from the same numbers
+      return [`x${i}`, array64(shape, Float32Array.from({ length: count }, draw))];
+    }),
+  );
+}
+
+/** One node, and the gradients of all its float inputs for a given output gradient "dy". */
+export function buildCase(rule: RuleCase, target: GraphTarget) {
+  const values = valuesOf(rule);
+  const builder = new GraphBuilder();
+  for (const [name, { shape }] of values) builder.declare(name, { elementType: "float32", shape });
+  const extra = rule.integers === undefined ? [] : [builder.int64s(rule.integers)];
+  const node: Node = {
+    name: "",
+    domain: "",
+    opType: rule.op,
+    inputs: [...values.keys(), ...extra],
+    outputs: ["y"],
+    attributes: attributesOf(rule.attributes ?? {}),
+  };
+  appendLowered(builder, node, target);
+  const shape = builder.shape("y");
+  builder.declare("dy", { elementType: "float32", shape });
+  const seed = { value: "y", gradient: "dy" };
+  const gradients = appendGradients(builder, [node], seed, new Set(values.keys()), target);
+  const info = (name: string): ValueInfo => ({ name, elementType: "float32", shape: builder.shape(name) });
+  // An output needs a name of its own, and a gradient may be "dy" itself.
+  const outputs = [...values.keys()].map((name) =>
+    builder.op("Identity", [gradients.get(name)!], {}, `d${name}`),
+  );
+  const model = encodeModel({
+    irVersion: 8,
+    producerName: "",
+    producerVersion: "",
+    domain: "",
+    modelVersion: 0,
+    opsetImports: [{ domain: "", version: 18 }],
+    metadata: [],
+    graph: {
+      name: "case",
+      nodes: builder.nodes,
+      initializers: builder.initializers,
+      inputs: [...values.keys(), "dy"].map(info),
+      outputs: ["y", ...outputs].map(info),
+      valueInfo: [],
+    },
+  });
+  const constants = new Map(extra.map((name) => [name, array64([rule.integers!.length], rule.integers!)]));
+  return { model, node, values, constants, shape };
+}
+
+/** Gradient of <dy, op(x)> by central differences in float64. */
+export function differences(
+  node: Node,
+  values: ReadonlyMap<string, Array64>,
+  constants: ReadonlyMap<string, Array64>,
+  name: string,
+  dy: Float64Array,
+): Float64Array {
+  const h = 1e-5;
+  const x = values.get(name)!;
+  const inner = (data: Float64Array): number => {
+    const all = new Map([...values, ...constants, [name, { shape: x.shape, data }]]);
+    const y = interpret([node], all).get("y")!;
+    return y.data.reduce((sum, value, i) => sum + value * dy[i]!, 0);
+  };
+  return x.data.map((value, i) => {
+    const at = (moved: number): number => inner(x.data.with(i, moved));
+    return (at(value + h) - at(value - h)) / (2 * h);
+  });
+}
+
+export function relativeError(got: ArrayLike<number>, expected: Float64Array): number {
+  let [error, size] = [0, 0];
+  for (const [i, value] of expected.entries()) {
+    error += (got[i]! - value) ** 2;
+    size += value ** 2;
+  }
+  return Math.sqrt(error / Math.max(size, 1e-12));
+}
+
+/** Every case, built for each target it is for. */
+export const RUNS = CASES.flatMap((rule) =>
+  (rule.targets ?? (["cpu", "webgpu"] as const)).map((target) => ({
+    ...rule,
+    target,
+    title: `${rule.op} ${rule.label} (${target})`,
+  })),
+);
