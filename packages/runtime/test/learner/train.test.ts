@@ -1,0 +1,173 @@
+import { seededRandom } from "@tributary/core";
+import type { Engine, Session } from "@tributary/engine";
+import { createOrtNodeEngine } from "@tributary/engine/ort-node";
+import { buildLinear, buildTrainingGraph, splitWeights, type TrainingGraphSpec } from "@tributary/onnx";
+import type { TrainingGraphDocument } from "@tributary/protocol";
+import { parameterView, type ParameterSet } from "@tributary/tensor";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { batchesOf, shuffledOrder } from "../../src/learner/batches.ts";
+import { train, type TrainRequest } from "../../src/learner/train.ts";
+import type { StoredExample } from "../../src/store/device-store.ts";
+
+const model = buildLinear({ seed: 3 });
+const { parameters } = splitWeights(model);
+let engine: Engine;
+let session: Session;
+let spec: TrainingGraphDocument;
+
+beforeAll(async () => {
+  engine = await createOrtNodeEngine();
+  const graph = buildTrainingGraph(model, {
+    batchSize: 8,
+    loss: "softmax-cross-entropy",
+    optimizer: "sgd",
+    target: "cpu",
+  });
+  session = await engine.load(graph.model);
+  spec = graph.spec satisfies TrainingGraphSpec as TrainingGraphDocument;
+});
+afterAll(() => engine.close());
+
+const random = seededRandom("examples");
+const examples: StoredExample[] = Array.from({ length: 21 }, (_, i) => ({
+  features: Float32Array.from({ length: 784 }, () => random.next()),
+  label: i % 10,
+}));
+
+function request(changes: Partial<TrainRequest> = {}): TrainRequest {
+  return {
+    session,
+    spec,
+    base: parameters,
+    examples,
+    epochs: 2,
+    learningRate: 0.05,
+    maxExamples: 1000,
+    random: seededRandom("order"),
+    ...changes,
+  };
+}
+
+/** Softmax regression by hand in float64, in the same order of examples. */
+function reference(base: ParameterSet, epochs: number, rate: number) {
+  const [weightName, biasName] = base.schema.map(({ name }) => name) as [string, string];
+  const w = Float64Array.from(parameterView(base, weightName));
+  const b = Float64Array.from(parameterView(base, biasName));
+  const order = seededRandom("order");
+  const indices = shuffledOrder(examples.length, order);
+  let lossSum = 0;
+  let correct = 0;
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    lossSum = correct = 0;
+    order.shuffle(indices);
+    for (let start = 0; start < indices.length; start += 8) {
+      const batch = indices.slice(start, start + 8);
+      const dw = new Float64Array(w.length);
+      const db = new Float64Array(10);
+      for (const index of batch) {
+        const { features, label } = examples[index]!;
+        const logits = Array.from({ length: 10 }, (_, k) => {
+          let sum = b[k]!;
+          for (let j = 0; j < 784; j++) sum += w[k * 784 + j]! * features[j]!;
+          return sum;
+        });
+        const max = Math.max(...logits);
+        const exps = logits.map((z) => Math.exp(z - max));
+        const total = exps.reduce((sum, e) => sum + e, 0);
+        lossSum += Math.log(total) + max - logits[label]!;
+        if (logits.indexOf(max) === label) correct += 1;
+        for (let k = 0; k < 10; k++) {
+          const d = (exps[k]! / total - (k === label ? 1 : 0)) / batch.length;
+          db[k]! += d;
+          for (let j = 0; j < 784; j++) dw[k * 784 + j]! += d * features[j]!;
+        }
+      }
+      dw.forEach((d, i) => (w[i]! -= rate * d));
+      db.forEach((d, i) => (b[i]! -= rate * d));
+    }
+  }
+  const update = [
+    ...w.map((v, i) => v - base.values[i]!),
+    ...b.map((v, i) => v - base.values[w.length + i]!),
+  ];
+  return { update, lossSum, correct };
+}
+
+test("an update is what softmax regression by hand gives, padded batches included", async () => {
+  const result = await train(request());
+  const expected = reference(parameters, 2, 0.05);
+  expect(result).toMatchObject({ numExamples: 21, steps: 6, correct: expected.correct });
+  expect(result.lossSum).toBeCloseTo(expected.lossSum, 3);
+  const largest = Math.max(...expected.update.map(Math.abs));
+  const worst = Math.max(...expected.update.map((value, i) => Math.abs(value - result.update[i]!)));
+  expect(worst / largest).toBeLessThan(1e-4);
+});
+
+test("the base weights stay as they are, and the same order gives the same bits", async () => {
+  const before = parameters.values.slice();
+  const [a, b] = await Promise.all([train(request()), train(request())]);
+  expect(parameters.values).toEqual(before);
+  expect(a.update).toEqual(b.update);
+});
+
+test("more examples than allowed: a random part of them is used", async () => {
+  const result = await train(request({ maxExamples: 10, epochs: 1 }));
+  expect(result).toMatchObject({ numExamples: 10, steps: 2 });
+});
+
+test("bytes are learned from as value / 255", async () => {
+  const bytes = examples.map(({ label }, i) => ({ features: new Uint8Array(784).fill(i * 12), label }));
+  const floats = bytes.map(({ features, label }) => ({
+    features: Float32Array.from(features, (v) => v / 255),
+    label,
+  }));
+  const [a, b] = await Promise.all([
+    train(request({ examples: bytes })),
+    train(request({ examples: floats })),
+  ]);
+  expect(a.update).toEqual(b.update);
+});
+
+test("progress counts every step of every epoch", async () => {
+  const steps: string[] = [];
+  await train(request({ onProgress: ({ step, steps: all }) => steps.push(`${step}/${all}`) }));
+  expect(steps).toEqual(["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]);
+});
+
+test("an abort ends it between two steps", async () => {
+  const controller = new AbortController();
+  const reason = new Error("not needed");
+  let steps = 0;
+  const training = train(
+    request({
+      signal: controller.signal,
+      onProgress() {
+        steps += 1;
+        if (steps === 2) controller.abort(reason);
+      },
+    }),
+  );
+  await expect(training).rejects.toBe(reason);
+  expect(steps).toBe(2);
+});
+
+test("coded errors: nothing to learn from, a wrong example, weights that are not finite", async () => {
+  await expect(train(request({ examples: [] }))).rejects.toMatchObject({ code: "federation/no-examples" });
+  const short = [{ features: new Uint8Array(3), label: 0 }];
+  await expect(train(request({ examples: short }))).rejects.toMatchObject({
+    code: "runtime/invalid-example",
+  });
+  await expect(train(request({ learningRate: 1e38 }))).rejects.toMatchObject({
+    code: "federation/training-diverged",
+  });
+});
+
+test("batches: every example once an epoch, padding with weight 0", () => {
+  const tiny = Array.from({ length: 7 }, (_, label) => ({ features: Float32Array.of(label), label }));
+  const order = shuffledOrder(7, seededRandom(1));
+  const batches = [...batchesOf({ examples: tiny, batchSize: 3, featureLength: 1 }, order)];
+  expect(batches.map(({ count }) => count)).toEqual([3, 3, 1]);
+  expect([...batches[2]!.weights]).toEqual([1, 0, 0]);
+  const seen = batches.flatMap(({ labels, weights }) => [...labels].filter((_, i) => weights[i] === 1));
+  expect(seen.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
