@@ -1,105 +1,157 @@
-import { errorFromBody, errorFromThrown } from "./http-error.ts";
-import type { ModelView, RoundView, StatusView, TaskSpec, TaskView, VersionView } from "./views.ts";
+import createFetchClient, { type Client } from "openapi-fetch";
+import type { paths } from "./generated/api.ts";
+import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
+import type {
+  BlobCreated,
+  ModelView,
+  RoundView,
+  StatusView,
+  TaskSpec,
+  TaskSpecInput,
+  TaskStateChange,
+  TaskView,
+  VersionView,
+} from "./views.ts";
 
 export interface ApiClientOptions {
   /** Where the coordinator is, e.g. `http://127.0.0.1:7700`. */
   readonly baseUrl: string | URL;
-  /** Operator token; only writes need one. */
+  /** Operator token; only what changes something needs one. */
   readonly token?: string | undefined;
   readonly fetch?: typeof globalThis.fetch;
-}
-
-interface Content {
-  readonly type: string;
-  readonly body: string | Uint8Array<ArrayBuffer>;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The HTTP API, one method a route. Every method rejects with a `TributaryError`, or with the signal's reason. */
-export interface ApiClient {
-  status(options?: CallOptions): Promise<StatusView>;
-  tasks(options?: CallOptions): Promise<readonly TaskView[]>;
-  models(options?: CallOptions): Promise<readonly ModelView[]>;
-  versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
-  rounds(
-    task: string,
-    options?: CallOptions & { readonly limit?: number; readonly before?: number },
-  ): Promise<readonly RoundView[]>;
-  /** Publishes an ONNX file: version 1 of a new model. Needs the operator token, as all that follow do. */
-  publishModel(model: string, onnx: Uint8Array, options?: CallOptions): Promise<VersionView>;
-  /** Stores bytes under their SHA-256, such as a held-out data set. */
-  uploadBlob(
-    bytes: Uint8Array,
-    options?: CallOptions,
-  ): Promise<{ readonly digest: string; readonly sizeBytes: number }>;
-  createTask(spec: TaskSpec, options?: CallOptions): Promise<TaskView>;
-  /** Pauses a task or lets it go on; `moreRounds` sets its end that many committed rounds from now. */
-  setTaskState(
-    task: string,
-    change: { readonly state: "running" | "paused"; readonly moreRounds?: number },
-    options?: CallOptions,
-  ): Promise<TaskView>;
+export interface RoundsOptions extends CallOptions {
+  /** At most this many, 1 to 500. @defaultValue 100 */
+  readonly limit?: number | undefined;
+  /** Only rounds with a lower number: the next page begins at the last number of this one. */
+  readonly before?: number | undefined;
 }
 
+/**
+ * The operators' side of the HTTP API, one method a route. Every method rejects with a `TributaryError`: the
+ * coordinator's own, `transport/connect-failed` when nobody answers, `http/unexpected-response` when something else
+ * does; or with the signal's reason.
+ */
+export interface ApiClient {
+  status(options?: CallOptions): Promise<StatusView>;
+  models(options?: CallOptions): Promise<readonly ModelView[]>;
+  model(name: string, options?: CallOptions): Promise<ModelView>;
+  /** Newest first. */
+  versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  tasks(options?: CallOptions): Promise<readonly TaskView[]>;
+  task(name: string, options?: CallOptions): Promise<TaskView>;
+  /** Newest first. */
+  rounds(task: string, options?: RoundsOptions): Promise<readonly RoundView[]>;
+  round(id: string, options?: CallOptions): Promise<RoundView>;
+  /** Publishes an ONNX file as a new model. */
+  publishModel(name: string, onnx: Uint8Array, options?: CallOptions): Promise<VersionView>;
+  /** Uploads bytes, such as a held-out data set; they are named by their digest from then on. */
+  uploadBlob(bytes: Uint8Array, options?: CallOptions): Promise<BlobCreated>;
+  /** Creates a task and starts it. */
+  createTask(spec: TaskSpecInput, options?: CallOptions): Promise<TaskView>;
+  setTaskState(task: string, change: TaskStateChange, options?: CallOptions): Promise<TaskView>;
+}
+
+/** What openapi-fetch gives for any route. */
+interface Result<Data> {
+  readonly data?: Data;
+  readonly error?: unknown;
+  readonly response: Response;
+}
+
+/** The typed client of a coordinator, for browsers and Node. */
 export function createApiClient(options: ApiClientOptions): ApiClient {
-  const send = options.fetch ?? globalThis.fetch;
-  async function exchange<T>(
-    method: string,
-    path: string,
-    call?: CallOptions,
-    content?: Content,
-  ): Promise<T> {
-    const request = `${method} /${path}`;
-    const headers: Record<string, string> = content === undefined ? {} : { "content-type": content.type };
-    if (method !== "GET" && options.token !== undefined) headers.authorization = `Bearer ${options.token}`;
-    let response: Response;
-    let body: unknown;
-    try {
-      response = await send(new URL(path, options.baseUrl), {
-        method,
-        headers,
-        body: content?.body ?? null,
-        signal: call?.signal ?? null,
-      });
-      body = await response.json().catch(() => undefined);
-    } catch (thrown) {
-      throw errorFromThrown(request, thrown, call?.signal);
-    }
-    if (!response.ok || body === undefined) throw errorFromBody(request, response, body);
-    return body as T;
-  }
-  const get = <T>(path: string, call?: CallOptions): Promise<T> => exchange("GET", path, call);
-  const json = (value: unknown): Content => ({ type: "application/json", body: JSON.stringify(value) });
-  const octets = (bytes: Uint8Array): Content => ({
-    type: "application/octet-stream",
-    body: Uint8Array.from(bytes),
-  });
+  const http = httpClient(options);
   return {
-    status: (call) => get("v1/status", call),
-    tasks: async (call) => (await get<{ tasks: TaskView[] }>("v1/tasks", call)).tasks,
-    models: async (call) => (await get<{ models: ModelView[] }>("v1/models", call)).models,
+    status: (call) => answered("GET /v1/status", call, () => http.GET("/v1/status", { ...json(call) })),
+    models: async (call) =>
+      (await answered("GET /v1/models", call, () => http.GET("/v1/models", { ...json(call) }))).models,
+    model: (model, call) =>
+      answered(`GET /v1/models/${model}`, call, () =>
+        http.GET("/v1/models/{model}", { params: { path: { model } }, ...json(call) }),
+      ),
     versions: async (model, call) =>
-      (await get<{ versions: VersionView[] }>(`v1/models/${encodeURIComponent(model)}/versions`, call))
-        .versions,
-    rounds: async (task, call) => {
-      const query = new URLSearchParams();
-      if (call?.limit !== undefined) query.set("limit", String(call.limit));
-      if (call?.before !== undefined) query.set("before", String(call.before));
-      return (
-        await get<{ rounds: RoundView[] }>(
-          `v1/tasks/${encodeURIComponent(task)}/rounds?${query.toString()}`,
-          call,
+      (
+        await answered(`GET /v1/models/${model}/versions`, call, () =>
+          http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
         )
-      ).rounds;
+      ).versions,
+    tasks: async (call) =>
+      (await answered("GET /v1/tasks", call, () => http.GET("/v1/tasks", { ...json(call) }))).tasks,
+    task: (task, call) =>
+      answered(`GET /v1/tasks/${task}`, call, () =>
+        http.GET("/v1/tasks/{task}", { params: { path: { task } }, ...json(call) }),
+      ),
+    rounds: async (task, { limit = 100, before, ...call } = {}) => {
+      const query = { limit, ...(before === undefined ? {} : { before }) };
+      const list = await answered(`GET /v1/tasks/${task}/rounds`, call, () =>
+        http.GET("/v1/tasks/{task}/rounds", { params: { path: { task }, query }, ...json(call) }),
+      );
+      return list.rounds;
     },
+    round: (roundId, call) =>
+      answered(`GET /v1/rounds/${roundId}`, call, () =>
+        http.GET("/v1/rounds/{roundId}", { params: { path: { roundId } }, ...json(call) }),
+      ),
     publishModel: (model, onnx, call) =>
-      exchange("POST", `v1/models/${encodeURIComponent(model)}/versions`, call, octets(onnx)),
-    uploadBlob: (bytes, call) => exchange("POST", "v1/blobs", call, octets(bytes)),
-    createTask: (spec, call) => exchange("POST", "v1/tasks", call, json(spec)),
+      answered(`POST /v1/models/${model}/versions`, call, () =>
+        http.POST("/v1/models/{model}/versions", { params: { path: { model } }, ...octets(onnx, call) }),
+      ),
+    uploadBlob: (bytes, call) =>
+      answered("POST /v1/blobs", call, () => http.POST("/v1/blobs", { ...octets(bytes, call) })),
+    createTask: (spec, call) =>
+      answered("POST /v1/tasks", call, () =>
+        // The document describes the filled-in task; the coordinator fills in what is left out.
+        http.POST("/v1/tasks", { body: spec as TaskSpec, ...json(call) }),
+      ),
     setTaskState: (task, change, call) =>
-      exchange("POST", `v1/tasks/${encodeURIComponent(task)}/state`, call, json(change)),
+      answered(`POST /v1/tasks/${task}/state`, call, () =>
+        http.POST("/v1/tasks/{task}/state", { params: { path: { task } }, body: change, ...json(call) }),
+      ),
   };
+}
+
+function httpClient({ baseUrl, token, fetch }: ApiClientOptions): Client<paths> {
+  return createFetchClient<paths>({
+    baseUrl: new URL(baseUrl).href,
+    ...(fetch === undefined ? {} : { fetch }),
+    ...(token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } }),
+  });
+}
+
+function json(call: CallOptions | undefined) {
+  return { headers: { Accept: "application/json" }, signal: call?.signal ?? null };
+}
+
+/** A body of bytes, which the document cannot describe. */
+function octets(bytes: Uint8Array, call: CallOptions | undefined): object {
+  return {
+    body: bytes,
+    bodySerializer: (body: Uint8Array<ArrayBuffer>): BodyInit => body,
+    headers: { "Content-Type": "application/octet-stream", Accept: "application/json" },
+    signal: call?.signal ?? null,
+  };
+}
+
+async function answered<Data>(
+  request: string,
+  call: CallOptions | undefined,
+  send: () => Promise<Result<Data>>,
+): Promise<Data> {
+  let result: Result<Data>;
+  try {
+    result = await send();
+  } catch (thrown) {
+    // An answer that is no JSON, where JSON was promised, is a SyntaxError of the parser.
+    if (thrown instanceof SyntaxError) throw notJson(request, thrown);
+    throw errorFromThrown(request, thrown, call?.signal);
+  }
+  const { data, error, response } = result;
+  if (response.ok && typeof data === "object" && data !== null) return data;
+  throw errorFromBody(request, response, error);
 }

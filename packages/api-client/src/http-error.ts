@@ -28,6 +28,18 @@ export function errorFromBody(request: string, response: Response, body: unknown
   );
 }
 
+/** An answer that should be JSON and is not: a page of a proxy, or of something else at that address. */
+export function notJson(request: string, cause: unknown): TributaryError {
+  return failure(
+    "http/unexpected-response",
+    `${request}: the answer is no JSON; check that the address is a coordinator's`,
+    {
+      detail: { request },
+      cause,
+    },
+  );
+}
+
 /** A request that got no answer at all. An abort by the caller keeps its own reason. */
 export function errorFromThrown(request: string, thrown: unknown, signal?: AbortSignal | null): unknown {
   if (signal?.aborted === true) return signal.reason;

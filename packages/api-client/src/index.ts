@@ -1,6 +1,12 @@
 export { TributaryError, type WireError } from "@tributary/core";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
-export { createApiClient, type ApiClient, type ApiClientOptions, type CallOptions } from "./client.ts";
+export {
+  createApiClient,
+  type ApiClient,
+  type ApiClientOptions,
+  type CallOptions,
+  type RoundsOptions,
+} from "./client.ts";
 export {
   createEventStreamParser,
   type EventStreamParser,
@@ -14,6 +20,7 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  BlobCreated,
   DevicesView,
   GraphPort,
   ModelView,
@@ -21,6 +28,8 @@ export type {
   RoundView,
   StatusView,
   TaskSpec,
+  TaskSpecInput,
+  TaskStateChange,
   TaskView,
   VersionView,
 } from "./views.ts";

@@ -1,114 +1,48 @@
-/** The JSON shapes of the HTTP API, as the coordinator's OpenAPI document states them. Times are RFC 3339. */
+import type { paths } from "./generated/api.ts";
 
-export interface GraphPort {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
-}
+// The JSON shapes of the HTTP API, taken from its OpenAPI document. Times are RFC 3339 in UTC, newest come first.
 
-export type RoundPhase = "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+/** What is read is shared, and nobody changes it. */
+type Frozen<Json> = Json extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : Json extends object
+    ? { readonly [Field in keyof Json]: Frozen<Json[Field]> }
+    : Json;
 
-export interface RoundView {
-  readonly id: string;
-  readonly task: string;
-  readonly model: string;
-  readonly number: number;
-  readonly phase: RoundPhase;
-  readonly baseVersion: number;
-  readonly version: number | null;
-  readonly startedAt: string;
-  readonly endedAt: string | null;
-  readonly deadlineAt: string | null;
-  readonly offered: number;
-  readonly ready: number;
-  readonly cohort: number;
-  readonly reported: number;
-  readonly dropouts: number;
-  readonly refused: number;
-  readonly numExamples: number;
-  readonly trainLoss: number | null;
-  readonly trainAccuracy: number | null;
-  readonly loss: number | null;
-  readonly accuracy: number | null;
-  readonly bytesUp: number;
-  readonly bytesDown: number;
-  readonly seconds: number | null;
-  readonly reason: string | null;
-}
-
-export interface VersionView {
-  readonly model: string;
-  readonly version: number;
-  readonly parentVersion: number | null;
-  readonly roundId: string | null;
-  readonly createdAt: string;
-  readonly weightsDigest: string;
-  readonly sizeBytes: number;
-  readonly int8SizeBytes: number;
-  readonly parameterCount: number;
-  readonly loss: number | null;
-  readonly accuracy: number | null;
-  readonly cohort: number;
-  readonly numExamples: number;
-}
-
-export interface ModelView {
-  readonly name: string;
-  readonly currentVersion: number;
-  readonly channel: string;
-  readonly parameterCount: number;
-  readonly createdAt: string;
-  readonly versions: number;
-  readonly input: GraphPort;
-  readonly output: GraphPort;
-}
-
-export interface TaskSpec {
-  readonly name: string;
-  readonly model: string;
-  readonly population: string;
-  readonly rounds: number | null;
-  readonly local: {
-    readonly epochs: number;
-    readonly batchSize: number;
-    readonly learningRate: number;
-    readonly maxExamples: number;
+/** The JSON of an answer to `GET Path`. */
+type Answer<Path extends keyof paths> = paths[Path] extends {
+  get: {
+    responses: { 200: { content: { "application/json": infer Body } } };
   };
-  readonly cohort: {
-    readonly goalCount: number;
-    readonly minimumCount: number;
-    readonly overSelection: number;
-    readonly trainDeadlineMs: number;
-    readonly reportDeadlineMs: number;
-  };
-  readonly pauseBetweenRoundsMs: number;
-  readonly evaluation: { readonly dataset: string | null; readonly batchSize: number };
-  readonly maxUpdateNorm: number;
 }
+  ? Frozen<Body>
+  : never;
 
-export interface TaskView {
-  readonly name: string;
-  readonly model: string;
-  readonly population: string;
-  readonly state: "running" | "paused" | "finished";
-  readonly spec: TaskSpec;
-  readonly currentVersion: number;
-  readonly round: RoundView | null;
-  readonly roundsCommitted: number;
-  readonly createdAt: string;
+/** The JSON a `POST Path` takes. */
+type Body<Path extends keyof paths> = paths[Path] extends {
+  post: { requestBody?: { content: { "application/json": infer Json } } };
 }
+  ? Frozen<Json>
+  : never;
 
-export interface DevicesView {
-  readonly connected: number;
-  readonly training: number;
-}
+export type StatusView = Answer<"/v1/status">;
+/** Connected devices, and those with an open offer. */
+export type DevicesView = StatusView["devices"];
+export type ModelView = Answer<"/v1/models/{model}">;
+export type GraphPort = ModelView["input"];
+export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
+export type TaskView = Answer<"/v1/tasks/{task}">;
+export type RoundView = Answer<"/v1/rounds/{roundId}">;
+export type RoundPhase = RoundView["phase"];
 
-export interface StatusView {
-  readonly name: string;
-  readonly version: string;
-  readonly devices: DevicesView;
-  readonly startedAt: string;
-  readonly uptimeSeconds: number;
-  readonly models: number;
-  readonly tasks: number;
-}
+/** What a task learns and how, every field filled in. */
+export type TaskSpec = Body<"/v1/tasks">;
+export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
+
+type Group = "local" | "cohort" | "evaluation";
+
+/** A task as an operator writes it: what is left out gets the coordinator's default. */
+export type TaskSpecInput = Pick<TaskSpec, "name" | "model"> &
+  Partial<Omit<TaskSpec, "name" | "model" | Group>> & { readonly [Name in Group]?: Partial<TaskSpec[Name]> };
+
+export type BlobCreated = Frozen<paths["/v1/blobs"]["post"]["responses"][201]["content"]["application/json"]>;

@@ -1,0 +1,102 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildLinear } from "@tributary/onnx";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  type ApiClient,
+  createApiClient,
+  type ServerEvent,
+  subscribeEvents,
+} from "../../packages/api-client/src/index.ts";
+import { type Coordinator, createCoordinator } from "../src/index.ts";
+
+// Every method of the client and the stream of events, against a real coordinator.
+
+let dataDir: string;
+let coordinator: Coordinator;
+let api: ApiClient;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "tributary-client-"));
+  coordinator = await createCoordinator({ dataDir, port: 0, logLevel: "silent", name: "test" });
+  api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
+});
+
+afterAll(async () => {
+  await coordinator?.close();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+test("an operator's whole way: publish, upload, create, pause, read back, hear of all of it", async () => {
+  const heard: ServerEvent[] = [];
+  const live = Promise.withResolvers<void>();
+  const paused = Promise.withResolvers<void>();
+  const subscription = subscribeEvents(coordinator.url, {
+    onEvent(event) {
+      heard.push(event);
+      if (event.type === "task" && event.data.state === "paused") paused.resolve();
+    },
+    onState: (state) => (state.status === "open" ? live.resolve() : undefined),
+  });
+  await live.promise;
+
+  expect(await api.status()).toMatchObject({ name: "test", models: 0, tasks: 0, devices: { connected: 0 } });
+  expect(await api.models()).toEqual([]);
+  const version = await api.publishModel("digits", buildLinear({ seed: 1 }));
+  expect(version).toMatchObject({ model: "digits", version: 1, parentVersion: null, parameterCount: 7850 });
+  const { digest, sizeBytes } = await api.uploadBlob(Uint8Array.of(1, 2, 3));
+  expect(digest).toBe("039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81");
+  expect(sizeBytes).toBe(3);
+
+  const task = await api.createTask({ name: "learn", model: "digits", cohort: { goalCount: 3 } });
+  expect(task.spec.cohort).toMatchObject({ goalCount: 3, overSelection: 1.3 });
+  await api.setTaskState("learn", { state: "paused" });
+  expect(await api.task("learn")).toMatchObject({ state: "paused", currentVersion: 1, roundsCommitted: 0 });
+  expect((await api.tasks()).map(({ name }) => name)).toEqual(["learn"]);
+  expect(await api.model("digits")).toMatchObject({ currentVersion: 1, versions: 1 });
+  expect(await api.versions("digits")).toEqual([version]);
+  expect(Array.isArray(await api.rounds("learn", { limit: 1 }))).toBe(true);
+
+  await paused.promise;
+  subscription.close();
+  expect((await subscription.ended).status).toBe("closed");
+  expect(heard.find(({ type }) => type === "version")?.data).toEqual(version);
+  expect(heard.map(({ type }) => type)).toContain("devices");
+});
+
+test("a stream that begins after an event gets what came since, in order, once", async () => {
+  const read = (lastEventId: number, until: number): Promise<(number | null)[]> => {
+    const ids: (number | null)[] = [];
+    const subscription = subscribeEvents(coordinator.url, {
+      lastEventId,
+      onEvent(event) {
+        if (event.type === "devices") return;
+        ids.push(event.id);
+        if (event.id !== null && event.id >= until) subscription.close();
+      },
+    });
+    return subscription.ended.then(() => ids);
+  };
+  const all = await read(0, 2);
+  expect(all.slice(0, 2)).toEqual([1, 2]);
+  expect(await read(1, 2)).toEqual(all.slice(1));
+  // An id that was never given out: everything has to be read again.
+  const first = Promise.withResolvers<ServerEvent>();
+  const subscription = subscribeEvents(coordinator.url, { lastEventId: 1e9, onEvent: first.resolve });
+  expect((await first.promise).type).toBe("reset");
+  subscription.close();
+  await subscription.ended;
+});
+
+test("refusals are coded", async () => {
+  const stranger = createApiClient({ baseUrl: coordinator.url });
+  await expect(stranger.publishModel("x", Uint8Array.of(1))).rejects.toMatchObject({
+    code: "identity/not-authorized",
+  });
+  await expect(api.task("nothing")).rejects.toMatchObject({ status: 404 });
+  await expect(api.round("nothing")).rejects.toMatchObject({ code: "http/not-found" });
+  await expect(api.publishModel("broken", Uint8Array.of(1, 2, 3))).rejects.toMatchObject({
+    retryable: false,
+  });
+});
