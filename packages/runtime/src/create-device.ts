@@ -29,6 +29,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     http,
     blobs,
     env,
+    closing: closing.signal,
   });
   const identity = createIdentity({
     store: store.identity,

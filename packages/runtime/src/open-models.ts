@@ -1,4 +1,4 @@
-import { abortable, failure, throwIfAborted, type Env } from "@tributary/core";
+import { abortable, failure, type Env } from "@tributary/core";
 import type { CallOptions, OpenModelRequest } from "./device.ts";
 import type { DeviceEvents } from "./device-events.ts";
 import type { EngineProvider } from "./engine-provider.ts";
@@ -40,8 +40,13 @@ export interface OpenModels {
   closeAll(): Promise<void>;
 }
 
+/** Whatever is newest, where no timestamp version was announced. */
+const ANY = 0;
+
 interface OpenModel {
   readonly slot: ModelSlot;
+  /** Timestamp version that is being followed. */
+  wanted: number | undefined;
   readonly opened: Promise<void>;
   handles: number;
   /** When the release that is being followed was pushed. */
@@ -64,20 +69,35 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
 
   const prune = async (): Promise<void> => {
     const installed = await options.store.models.list();
-    const keep = new Set<string>(options.pinned());
-    for (const { files } of installed) for (const { digest } of files) keep.add(digest);
-    await options.blobs.prune(keep);
+    const recorded = new Set<string>(installed.flatMap(({ files }) => files.map(({ digest }) => digest)));
+    await options.blobs.prune((digest) => {
+      if (recorded.has(digest)) return true;
+      for (const pinned of options.pinned()) if (pinned === digest) return true;
+      return [...models.values()].some(({ slot }) => slot.needs(digest));
+    });
   };
 
-  const follow = (open: OpenModel, timestampVersion: number | undefined): void =>
-    background(() =>
-      withRetries({ env, signal: closing, attempts: 20 }, async () => {
-        if (timestampVersion === undefined) await releases.refresh();
-        else await releases.atLeast(timestampVersion);
-        throwIfAborted(closing);
-        await open.slot.follow(closing);
-      }),
-    );
+  /** Goes after the newest release until it runs; what is asked meanwhile is part of the same pursuit. */
+  const follow = (open: OpenModel, timestampVersion: number): void => {
+    const busy = open.wanted !== undefined;
+    open.wanted = Math.max(open.wanted ?? 0, timestampVersion);
+    if (busy) return;
+    background(async () => {
+      try {
+        for (let reached = -1; open.wanted !== undefined && reached < open.wanted;) {
+          const { wanted } = open;
+          await withRetries({ env, signal: closing, attempts: 20 }, async () => {
+            if (wanted === ANY) await releases.refresh(closing);
+            else await releases.atLeast(wanted, closing);
+            await open.slot.follow(closing);
+          });
+          reached = wanted;
+        }
+      } finally {
+        open.wanted = undefined;
+      }
+    });
+  };
 
   const create = ({ model, channel }: OpenModelRequest): ModelSlot =>
     createModelSlot({
@@ -92,7 +112,9 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       onAvailable: (version, previousVersion) =>
         events.emit({ type: "update-available", model, version, previousVersion }),
       onRunning(state, previousVersion) {
-        const pushedAtMs = models.get(model)?.pushedAtMs;
+        const open = models.get(model);
+        const pushedAtMs = open?.pushedAtMs;
+        if (open !== undefined) open.pushedAtMs = undefined;
         const appliedAfterMs =
           pushedAtMs === undefined ? null : Math.round(env.clock.monotonicMs() - pushedAtMs);
         const { version } = state;
@@ -133,11 +155,12 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         const created: OpenModel = {
           slot,
           handles: 0,
+          wanted: undefined,
           pushedAtMs: undefined,
           opened: start(slot).then(
             (fromStore) => {
               // What ran last time answers at once; whether there is something newer shows in a moment.
-              if (fromStore) follow(created, undefined);
+              if (fromStore) follow(created, ANY);
             },
             async (error: unknown) => {
               models.delete(request.model);
@@ -156,6 +179,10 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         await abortable(open.opened, signal);
       } catch (error) {
         open.handles -= 1;
+        if (open.handles === 0 && models.get(request.model) === open) {
+          models.delete(request.model);
+          background(() => open.slot.close());
+        }
         throw error;
       }
       return open.slot.state;
@@ -183,7 +210,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       return [...models.values()].map(({ slot }) => slot);
     },
     followAll() {
-      for (const open of models.values()) follow(open, undefined);
+      for (const open of models.values()) follow(open, ANY);
     },
     released(model, channel, timestampVersion) {
       const open = models.get(model);

@@ -19,8 +19,8 @@ export interface BlobFetcher {
   fetch(request: FetchBlobRequest): Promise<Uint8Array<ArrayBuffer>>;
   /** Verified bytes of the cache, without network. A damaged copy is removed and counts as missing. */
   cached(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>;
-  /** Removes what is not among these. */
-  prune(keep: ReadonlySet<string>): Promise<void>;
+  /** Removes what is not needed; asked for each blob at the moment before its removal. */
+  prune(isNeeded: (digest: Digest) => boolean): Promise<void>;
 }
 
 export interface BlobFetcherOptions {
@@ -125,9 +125,9 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
       return await own;
     },
     cached,
-    async prune(keep) {
+    async prune(isNeeded) {
       for (const { digest } of await cache.list()) {
-        if (!keep.has(digest)) await cache.delete(digest);
+        if (!isNeeded(digest)) await cache.delete(digest);
       }
     },
   };

@@ -5,6 +5,7 @@ import {
   sha256,
   toFailure,
   TributaryError,
+  type Digest,
   type Env,
   type ModelName,
 } from "@tributary/core";
@@ -49,6 +50,8 @@ export interface ModelSlot {
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
   run(feeds: Feeds, signal?: AbortSignal): Promise<Inference>;
+  /** Whether a blob belongs to what runs, waits or is being prepared. */
+  needs(digest: Digest): boolean;
   /** Idempotent. Runs under way complete. */
   close(): Promise<void>;
 }
@@ -64,6 +67,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const name = asModelName(options.model);
   let running: Running | undefined;
   let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
+  let preparing: readonly Digest[] = [];
   let turn: Promise<unknown> = Promise.resolve();
   let closed = false;
 
@@ -101,6 +105,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const targets = [manifest.graph.target, manifest.weights.int8.target].map((path) =>
       releases.target(path),
     );
+    // From here on, so that no clean-up takes them away between download and installation.
+    preparing = targets.map(({ sha256: digest }) => digest);
     const totalBytes = targets.reduce((sum, { length }) => sum + length, 0);
     const received = targets.map(() => 0);
     await Promise.all(
@@ -267,6 +273,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         signal,
       });
     },
+    needs: (digest) =>
+      preparing.includes(digest) ||
+      [running?.installed.files, waiting?.files].some((files) =>
+        files?.some((file) => file.digest === digest),
+      ),
     async close() {
       if (closed) return;
       closed = true;

@@ -1,4 +1,4 @@
-import { failure, sha256, type Digest, type Env } from "@tributary/core";
+import { abortable, failure, sha256, type Digest, type Env } from "@tributary/core";
 import { parseModelManifest, parsePlan, type ModelManifest, type Plan } from "@tributary/protocol";
 import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
 import type { MetadataStore } from "../store/device-store.ts";
@@ -12,6 +12,8 @@ export interface ReleasesOptions {
   readonly http: Pick<HttpTransport, "metadata">;
   readonly blobs: BlobFetcher;
   readonly env: Env;
+  /** Aborts when the device closes. */
+  readonly closing: AbortSignal;
 }
 
 export interface FetchTargetOptions {
@@ -75,9 +77,15 @@ export function createReleases(options: ReleasesOptions): Releases {
     return opened;
   };
 
-  const refresh = async (signal?: AbortSignal): Promise<void> => {
-    const tuf = await open();
-    await tuf.refresh(signal === undefined ? {} : { signal });
+  /** One refresh at a time, whoever asks; it ends with the device, not with who asked first. */
+  const refresh = (): Promise<void> => {
+    refreshing ??= (async () => {
+      const tuf = await open();
+      await tuf.refresh({ signal: options.closing });
+    })().finally(() => {
+      refreshing = undefined;
+    });
+    return refreshing;
   };
 
   const target = (path: string): TargetFile => {
@@ -103,24 +111,20 @@ export function createReleases(options: ReleasesOptions): Releases {
     async load() {
       return await (await open()).load();
     },
-    refresh(signal) {
-      if (signal !== undefined) return refresh(signal);
-      refreshing ??= refresh().finally(() => {
-        refreshing = undefined;
-      });
-      return refreshing;
-    },
+    refresh: (signal) => abortable(refresh(), signal),
     async atLeast(timestampVersion, signal) {
       const tuf = await open();
-      if (tuf.timestampVersion >= timestampVersion) return;
-      await refresh(signal);
-      if (tuf.timestampVersion < timestampVersion) {
-        throw failure(
-          "tuf/rollback",
-          `release: metadata ${timestampVersion} was announced, the repository serves ${tuf.timestampVersion}`,
-          { detail: { announced: timestampVersion, served: tuf.timestampVersion } },
-        );
+      // A refresh that was under way may have begun before the release: only one of our own says the last word.
+      for (let own = refreshing === undefined; tuf.timestampVersion < timestampVersion; own = true) {
+        await abortable(refresh(), signal);
+        if (own) break;
       }
+      if (tuf.timestampVersion >= timestampVersion) return;
+      throw failure(
+        "tuf/rollback",
+        `release: metadata ${timestampVersion} was announced, the repository serves ${tuf.timestampVersion}`,
+        { detail: { announced: timestampVersion, served: tuf.timestampVersion } },
+      );
     },
     target,
     fetchTarget,
