@@ -4,7 +4,7 @@ import type { ShapeTable } from "../ir/fact.ts";
 import { shapeText, staticShape } from "../ir/fact.ts";
 import { constantsToInitializers, foldShapeValues } from "../ir/fold-constants.ts";
 import { RESERVED_PREFIX } from "../ir/graph-builder.ts";
-import { eliminateDeadCode, sortNodes } from "../ir/graph-order.ts";
+import { eliminateDeadCode, readsOf, sortNodes } from "../ir/graph-order.ts";
 import type { Graph, Model, Node, ValueInfo } from "../ir/model.ts";
 import type { Trainable } from "../ir/parameters.ts";
 import { trainableInitializers } from "../ir/parameters.ts";
@@ -28,6 +28,9 @@ export interface PreparedModel {
 
 const NEWEST_IR = 10;
 
+/** Most classes that a loss is built for. */
+const MAX_CLASSES = 2 ** 18;
+
 /** Largest batch a graph is built for. */
 export const MAX_BATCH_SIZE = 65_536;
 
@@ -48,7 +51,7 @@ export function prepareModel(
     throw failure("onnx/nothing-trainable", "onnx: no float32 parameters; are the weights in the file?");
   }
   const input = onlyInput(sorted.graph);
-  const upgraded = upgradeModel(sorted);
+  const upgraded = upgradeModel(withGraph(sorted, withoutUnreadMasks(sorted.graph)));
   const constant = withGraph(upgraded, constantsToInitializers(upgraded.graph));
   const shape = batchedShape(input, batchSize);
   const rebatched = withGraph(constant, rebatch(constant, input, batchSize));
@@ -94,6 +97,16 @@ function checkNames(graph: Graph): void {
       `onnx: "${reserved}" begins with ${RESERVED_PREFIX}, which is kept for what is added; is this a training graph already?`,
     );
   }
+}
+
+/** Old exporters name the mask of every Dropout, though nothing reads it. */
+function withoutUnreadMasks(graph: Graph): Graph {
+  const read = new Set([...graph.nodes.flatMap(readsOf), ...graph.outputs.map(({ name }) => name)]);
+  const nodes = graph.nodes.map((node): Node => {
+    const mask = node.opType === "Dropout" ? node.outputs[1] : undefined;
+    return mask === undefined || read.has(mask) ? node : { ...node, outputs: node.outputs.slice(0, 1) };
+  });
+  return { ...graph, nodes };
 }
 
 /** Files of IR version 3 list initializers among the inputs; what remains must be one float tensor. */
@@ -156,7 +169,7 @@ function findLogits(graph: Graph, facts: ShapeTable, batchSize: number): { logit
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   for (const output of graph.outputs) {
     const shape = staticShape(facts.get(output.name));
-    if (shape?.length !== 2 || shape[0] !== batchSize || shape[1]! < 2) continue;
+    if (shape?.length !== 2 || shape[0] !== batchSize || shape[1]! < 2 || shape[1]! > MAX_CLASSES) continue;
     let logits = output.name;
     for (;;) {
       const maker = makers.get(logits);

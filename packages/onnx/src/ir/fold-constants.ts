@@ -16,9 +16,8 @@ export function constantsToInitializers(graph: Graph): Graph {
 
 function constantOf(node: Node): TensorValue | undefined {
   const name = node.outputs[0];
-  const [[key, attribute]] = [...node.attributes] as [[string, unknown]];
-  const value = node.attributes.get(key);
-  if (name === undefined || attribute === undefined || value === undefined) return undefined;
+  const [value] = node.attributes.values();
+  if (name === undefined || value === undefined) return undefined;
   switch (value.type) {
     case "tensor":
       return { ...value.value, name };

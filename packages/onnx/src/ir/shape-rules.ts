@@ -205,9 +205,8 @@ const reshape: ShapeRule = (context) => {
   const target = inputs[1]?.values;
   if (target === undefined) {
     const rank = inputs[1]?.shape?.[0];
-    return [
-      { elementType, shape: typeof rank === "number" ? Array.from({ length: rank }, () => "") : undefined },
-    ];
+    const known = typeof rank === "number" && rank <= MAX_VALUES;
+    return [{ elementType, shape: known ? Array.from({ length: rank }, (): Dim => "") : undefined }];
   }
   const zeroIsZero = intAttribute(node, "allowzero", 0) !== 0;
   const wanted = target.map((dim, i) => (dim === 0 && !zeroIsZero ? (shape?.[i] ?? "") : dim));

@@ -17,7 +17,7 @@ export function tensorFromProto(proto: TensorProto): TensorValue {
   if (proto.dataLocation === EXTERNAL || (proto.externalData?.length ?? 0) > 0) {
     throw failure(
       "onnx/external-data",
-      `onnx: ${where} keeps its data in another file; export the model as a single file`,
+      `onnx: ${where} keeps its data in another file; export a single file (torch.onnx.export: external_data=False)`,
     );
   }
   const rest = proto.unknown === undefined ? {} : { unknown: proto.unknown };

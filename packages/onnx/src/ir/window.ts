@@ -12,12 +12,26 @@ export interface Window {
   readonly ceilMode: boolean;
 }
 
+/** Largest size along an axis that is taken on. */
+const MAX_SIZE = 65_536;
+
+function checkSizes(node: Node, kernel: readonly number[], spatial: readonly Dim[]): void {
+  const fits = (size: Dim): boolean => typeof size === "string" || (size >= 1 && size <= MAX_SIZE);
+  if (![...kernel, ...spatial].every(fits) || kernel.length !== spatial.length) {
+    throw failure(
+      "onnx/shape-mismatch",
+      `onnx: ${nodeLabel(node)}: a window [${kernel.join(",")}] over [${spatial.join(",")}]; sizes go from 1 to ${MAX_SIZE}`,
+    );
+  }
+}
+
 /** Reads kernel_shape, strides, dilations, pads or auto_pad; `spatial` is needed for SAME_*. */
 export function windowOf(node: Node, kernel: readonly number[], spatial: readonly Dim[]): Window {
+  checkSizes(node, kernel, spatial);
   const rank = kernel.length;
   const list = (name: string, fallback: number): number[] => {
     const values = intsAttribute(node, name) ?? Array.from({ length: rank }, () => fallback);
-    if (values.length !== rank || values.some((value) => value < fallback)) {
+    if (values.length !== rank || values.some((value) => value < fallback || value > MAX_SIZE)) {
       throw failure(
         "onnx/shape-mismatch",
         `onnx: ${nodeLabel(node)}: ${name} [${values.join(",")}] does not fit ${rank} spatial axes`,
@@ -28,10 +42,10 @@ export function windowOf(node: Node, kernel: readonly number[], spatial: readonl
   const strides = list("strides", 1);
   const dilations = list("dilations", 1);
   const pads = intsAttribute(node, "pads") ?? Array.from({ length: 2 * rank }, () => 0);
-  if (pads.length !== 2 * rank) {
+  if (pads.length !== 2 * rank || pads.some((pad) => pad < 0 || pad > MAX_SIZE)) {
     throw failure(
       "onnx/shape-mismatch",
-      `onnx: ${nodeLabel(node)}: pads has ${pads.length} entries, expected ${2 * rank}`,
+      `onnx: ${nodeLabel(node)}: pads [${pads.join(",")}], expected ${2 * rank} of 0 to ${MAX_SIZE}`,
     );
   }
   let padsBegin = pads.slice(0, rank);

@@ -146,6 +146,9 @@ export function padSpatial(
   return builder.op("Pad", [value, pads, builder.float(fill)]);
 }
 
+/** Each tap costs nodes, so windows end somewhere. */
+const MAX_TAPS = 1024;
+
 /** For each tap of a 2-D window, row by row, the elements of an already padded value that it meets. */
 export function tapSlices(
   builder: GraphBuilder,
@@ -154,6 +157,12 @@ export function tapSlices(
   outer: readonly number[],
 ): string[] {
   const [kh, kw] = window.kernel as [number, number];
+  if (kh * kw > MAX_TAPS) {
+    throw failure(
+      "onnx/no-gradient",
+      `onnx: a window of ${kh}x${kw}; at most ${MAX_TAPS} taps are differentiated`,
+    );
+  }
   const axes = builder.int64s([2, 3]);
   const steps = builder.int64s(window.strides);
   const taps: string[] = [];
