@@ -78,6 +78,7 @@ const open: OpenDevice = async (start, token) => {
     },
     setIdle: async () => {},
     stopParticipating: async () => {},
+    reconnect: async () => {},
     async status() {
       return {
         deviceId: await token(),
