@@ -456,6 +456,11 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "The coordinator restarted during the round.",
   },
+  "round/base-replaced": {
+    status: 409,
+    retryable: true,
+    publicMessage: "Another version was published during the round.",
+  },
   "round/task-paused": { status: 409, retryable: true, publicMessage: "The task was paused." },
   "round/aggregation-failed": {
     status: 500,
@@ -781,6 +786,11 @@ export const ERROR_CATALOG = {
     advice: "Is it running? Check --coordinator.",
   },
   "cli/file": { status: 400, retryable: false, publicMessage: "A file cannot be read or written." },
+  "cli/build-failed": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The dashboard or the demo could not be built.",
+  },
   "cli/not-logged-in": { status: 401, retryable: false, publicMessage: "No operator token was found." },
 
   // dataset

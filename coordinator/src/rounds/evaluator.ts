@@ -1,0 +1,135 @@
+import { Worker } from "node:worker_threads";
+import { failure, isErrorCode, type Clock, type Digest } from "@tributary/core";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { EvaluationAnswer, EvaluationJob, EvaluationResult, Evaluator } from "./evaluation.ts";
+
+/** An evaluation that takes longer is given up, and its thread with it. */
+const TIMEOUT_MS = 300_000;
+const CLOSE_GRACE_MS = 1_000;
+
+/**
+ * Evaluation by onnxruntime-node in a worker thread, so that the coordinator answers while it runs. The thread is started
+ * with the first job and keeps graphs and data sets; one that dies fails its jobs and is started again by the next.
+ */
+export function createEvaluator(options: {
+  readonly blobs: Pick<BlobStore, "bytes">;
+  readonly clock: Clock;
+}): Evaluator {
+  const { blobs, clock } = options;
+  let thread: EvaluationThread | undefined;
+  let closed = false;
+
+  return {
+    async evaluate(request) {
+      if (closed) throw failure("core/closed", "evaluator: closed");
+      if (thread?.dead !== false) thread = new EvaluationThread(clock);
+      const current = thread;
+      for (const type of ["graph", "dataset"] as const) {
+        const digest = request[type];
+        if (current.has(digest)) continue;
+        const bytes = await blobs.bytes(digest, { maxBytes: 1024 * 1024 * 1024 });
+        current.load(type, digest, bytes);
+      }
+      return current.evaluate(request);
+    },
+    async close() {
+      closed = true;
+      await thread?.close();
+    },
+  };
+}
+
+interface Pending {
+  resolve(result: EvaluationResult): void;
+  reject(error: Error): void;
+}
+
+class EvaluationThread {
+  dead = false;
+  readonly #worker: Worker;
+  readonly #clock: Clock;
+  readonly #loaded = new Set<Digest>();
+  readonly #pending = new Map<number, Pending>();
+  readonly #exited: Promise<void>;
+  #nextId = 1;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    const source = import.meta.url.endsWith(".ts");
+    this.#worker = new Worker(
+      new URL(source ? "./evaluation-worker.ts" : "./evaluation-worker.js", import.meta.url),
+      {
+        name: "evaluation",
+        ...(source ? { execArgv: ["--conditions=@tributary/source"] } : {}),
+      },
+    );
+    this.#worker.unref();
+    this.#worker.on("message", (message: EvaluationAnswer) => this.#answered(message));
+    this.#worker.on("error", (cause) => this.#fail(cause));
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once("exit", () => {
+        this.#fail(undefined);
+        resolve();
+      });
+    });
+  }
+
+  has(digest: Digest): boolean {
+    return this.#loaded.has(digest);
+  }
+
+  load(type: "graph" | "dataset", digest: Digest, bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#loaded.has(digest)) return;
+    this.#loaded.add(digest);
+    this.#post({ type, digest, bytes }, [bytes.buffer]);
+  }
+
+  evaluate(request: Parameters<Evaluator["evaluate"]>[0]): Promise<EvaluationResult> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      const timer = this.#clock.schedule(TIMEOUT_MS, () => {
+        this.#fail(new Error(`no answer within ${TIMEOUT_MS} ms`));
+        void this.#worker.terminate();
+      });
+      const settle = (run: () => void) => {
+        timer.cancel();
+        this.#pending.delete(id);
+        run();
+      };
+      this.#pending.set(id, {
+        resolve: (result) => settle(() => resolve(result)),
+        reject: (error) => settle(() => reject(error)),
+      });
+      this.#post({ type: "evaluate", id, ...request });
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.dead) return this.#exited;
+    this.#post({ type: "close" });
+    // A run of the engine cannot be interrupted; a thread that is busy is cut off.
+    const timer = this.#clock.schedule(CLOSE_GRACE_MS, () => void this.#worker.terminate());
+    await this.#exited;
+    timer.cancel();
+  }
+
+  #post(job: EvaluationJob, transfer: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(job, transfer);
+  }
+
+  #answered(message: EvaluationAnswer): void {
+    const pending = this.#pending.get(message.id);
+    if ("result" in message) return pending?.resolve(message.result);
+    const { code, message: text, detail } = message.error;
+    // Everything is sent again with the next job, should a load have failed.
+    this.#loaded.clear();
+    pending?.reject(failure(isErrorCode(code) ? code : "round/evaluation-failed", text, { detail }));
+  }
+
+  #fail(cause: unknown): void {
+    this.dead = true;
+    for (const pending of this.#pending.values()) {
+      pending.reject(failure("round/evaluation-failed", "evaluation: the thread ended", { cause }));
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import type { ModelName } from "@tributary/core";
+import { roundCounts, roundDeadline, type RoundConfig, type RoundState } from "@tributary/federation";
+import { summarizeTraining } from "@tributary/metrics";
+import type { JsonValue, RoundRecord } from "../ports/records.ts";
+
+/** What a round's row shows beside its machine's state. */
+export interface RoundFacts {
+  readonly model: ModelName;
+  readonly startedAt: number;
+  /** First offer. */
+  readonly trainingAt: number | null;
+  readonly endedAt: number | null;
+  readonly numExamples: number;
+  readonly metrics: Float64Array;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Of the new version, on held-out data. */
+  readonly loss: number | null;
+  readonly accuracy: number | null;
+}
+
+/** The row of a round as it stands. */
+export function roundRecord(config: RoundConfig, state: RoundState, facts: RoundFacts): RoundRecord {
+  const { metrics, trainingAt, endedAt, ...rest } = facts;
+  const { loss: trainLoss, accuracy: trainAccuracy } = summarizeTraining(metrics);
+  const { plan, weights, ...rules } = config;
+  return {
+    id: config.roundId,
+    task: config.task,
+    number: config.round,
+    phase: state.phase,
+    baseVersion: config.baseVersion,
+    version: state.phase === "committed" ? state.version : null,
+    deadlineAt: roundDeadline(state),
+    ...roundCounts(state),
+    trainLoss,
+    trainAccuracy,
+    seconds: endedAt === null ? null : (endedAt - (trainingAt ?? facts.startedAt)) / 1000,
+    reason: state.phase === "abandoned" ? state.code : null,
+    endedAt,
+    config: { ...rules, plan: { ...plan }, weights: { ...weights } } satisfies JsonValue,
+    ...rest,
+  };
+}

@@ -1,0 +1,349 @@
+import {
+  failure,
+  toFailure,
+  type DeviceId,
+  type Digest,
+  type ErrorCode,
+  type TributaryError,
+} from "@tributary/core";
+import {
+  initialRound,
+  invitationOf,
+  roundEnded,
+  stepRound,
+  type Invitation,
+  type RoundConfig,
+  type RoundEffect,
+  type RoundInput,
+  type RoundState,
+  type UpdateClaim,
+} from "@tributary/federation";
+import type { ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import { roundEvent, roundView } from "../registry/views.ts";
+import type { JsonValue } from "../ports/records.ts";
+import { abandonedEvents, commitRound, publishEvents } from "./commit-round.ts";
+import type { EvaluationResult, Evaluator } from "./evaluation.ts";
+import { RoundJournal } from "./round-journal.ts";
+import { updateRules, type RoundPlan } from "./round-plan.ts";
+import { roundRecord } from "./round-record.ts";
+import type { RoundServices } from "./round-services.ts";
+import { RoundUpdates } from "./round-updates.ts";
+import { SerialQueue } from "./serial-queue.ts";
+
+/** An input without its time: the driver's clock adds it. */
+export type TimelessInput = RoundInput extends infer Input
+  ? Input extends RoundInput
+    ? Omit<Input, "now">
+    : never
+  : never;
+
+/** How often a round's counts are shown while a phase goes on. */
+const SHOW_MS = 200;
+
+export interface RoundRunOptions {
+  readonly services: RoundServices & { readonly evaluator: Evaluator };
+  readonly config: RoundConfig;
+  readonly plan: RoundPlan;
+  readonly task: TaskRecord;
+  readonly model: ModelRecord;
+  readonly base: VersionRecord;
+  readonly uploadFolder: string;
+  /** A device got an offer. */
+  readonly offered: (device: DeviceId) => void;
+}
+
+/** One round under way: its machine, the clock, the journal, the row, the sum. */
+export class RoundRun {
+  readonly config: RoundConfig;
+  readonly updates: RoundUpdates;
+  /** The final row, when the round is over and stored. */
+  readonly ended: Promise<RoundRecord>;
+  readonly #options: RoundRunOptions;
+  readonly #journal: RoundJournal;
+  readonly #writes = new SerialQueue();
+  readonly #startedAt: number;
+  readonly #resolveEnded: (record: RoundRecord) => void;
+  #state: RoundState;
+  #trainingAt: number | null = null;
+  #bytesDown = 0;
+  #evaluation: EvaluationResult | undefined;
+  #timer: { cancel(): void } | undefined;
+  #showTimer: { cancel(): void } | undefined;
+  /** Inputs that came while the version was being stored; they follow it. */
+  #held: RoundInput[] | undefined;
+  #committing: Promise<void> | undefined;
+
+  private constructor(options: RoundRunOptions) {
+    const { config, plan, services } = options;
+    this.#options = options;
+    this.config = config;
+    this.#state = initialRound(config);
+    this.#journal = new RoundJournal(config.roundId);
+    this.#startedAt = services.env.clock.now();
+    const { promise, resolve } = Promise.withResolvers<RoundRecord>();
+    this.ended = promise;
+    this.#resolveEnded = resolve;
+    this.updates = new RoundUpdates({
+      rules: updateRules(plan, config.roundId),
+      folder: options.uploadFolder,
+      invitationOf: (device) => this.invitationOf(device),
+      accept: (device, claim) => this.#accept(device, claim),
+      refuse: (device, error, final) => this.#refuse(device, error, final),
+      failed: (error) => this.#fail(error, "round/aggregation-failed"),
+    });
+  }
+
+  /** Stores the round's row, so that its number is taken, and lets it begin. */
+  static async begin(options: RoundRunOptions): Promise<RoundRun> {
+    const run = new RoundRun(options);
+    const { store, env } = options.services;
+    const record = run.record();
+    const events = await store.transaction(async (tx) => {
+      await tx.rounds.insert(record);
+      return tx.events.append([roundEvent(record)], env.clock.now());
+    });
+    await publishEvents(options.services, events);
+    run.give({ type: "start" });
+    return run;
+  }
+
+  get state(): RoundState {
+    return this.#state;
+  }
+
+  /** Devices with an open offer. */
+  get training(): number {
+    return this.#state.phase === "training" ? this.#state.tally.open : 0;
+  }
+
+  record(): RoundRecord {
+    const { config, updates } = this;
+    const ended = roundEnded(this.#state);
+    return roundRecord(config, this.#state, {
+      model: this.#options.model.name,
+      startedAt: this.#startedAt,
+      trainingAt: this.#trainingAt,
+      endedAt: ended ? this.#options.services.env.clock.now() : null,
+      numExamples: updates.numExamples,
+      metrics: updates.metrics,
+      bytesUp: updates.bytesUp,
+      bytesDown: this.#bytesDown,
+      loss: this.#evaluation?.loss ?? null,
+      accuracy: this.#evaluation?.accuracy ?? null,
+    });
+  }
+
+  invitationOf(device: DeviceId): Invitation {
+    return invitationOf(this.#state, device);
+  }
+
+  /** Bytes of this round's plan, graph or weights were sent to a device. */
+  served(digest: Digest, sizeBytes: number): void {
+    const { plan, base, task } = this.#options;
+    if ([base.weights.digest, plan.trainingGraph, task.plan.digest].includes(digest))
+      this.#bytesDown += sizeBytes;
+  }
+
+  give(input: TimelessInput): void {
+    const stamped = { ...input, now: this.#options.services.env.clock.now() } as RoundInput;
+    if (this.#held === undefined) this.#step(stamped);
+    else this.#held.push(stamped);
+  }
+
+  /** Ends the round; one that is being committed ends with its commit. */
+  async abandon(code: ErrorCode): Promise<void> {
+    await this.#committing;
+    this.give({ type: "abandon", code });
+    await this.ended;
+  }
+
+  #step(input: RoundInput, options: { readonly journal?: boolean } = {}): void {
+    const before = this.#state;
+    const { state, effects } = stepRound(this.config, before, input);
+    if (state === before && effects.length === 0) return;
+    this.#state = state;
+    // Journal first: what a device hears follows from what is written down.
+    if (options.journal !== false) this.#journal.add(input);
+    for (const effect of effects) this.#perform(effect);
+    if (before.tally.open !== state.tally.open) this.#options.services.countsChanged();
+    if (state.phase !== before.phase) this.#phaseChanged();
+    else this.#show();
+  }
+
+  #perform(effect: RoundEffect): void {
+    const { clock } = this.#options.services.env;
+    switch (effect.type) {
+      case "send":
+        if (effect.message.type === "offer") this.#options.offered(effect.device);
+        this.#options.services.send(effect.device, effect.message);
+        return;
+      case "wake-at":
+        this.#timer?.cancel();
+        this.#timer = clock.schedule(Math.max(0, effect.at - clock.now()), () => this.give({ type: "tick" }));
+        return;
+      case "accumulate":
+        this.updates.accumulate(effect.device);
+        return;
+      case "aggregate":
+        this.#timer?.cancel();
+        this.#committing = this.#commit();
+        return;
+      case "ended":
+        this.#timer?.cancel();
+        return;
+      default: {
+        const never: never = effect;
+        throw new TypeError(`rounds: no such effect ${String(never)}`);
+      }
+    }
+  }
+
+  #accept(device: DeviceId, claim: UpdateClaim): boolean {
+    const before = this.#state.counts.reported;
+    this.give({ type: "report-accepted", device, digest: claim.updateDigest });
+    return this.#state.counts.reported > before;
+  }
+
+  #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
+    const { env, store } = this.#options.services;
+    const { roundId } = this.config;
+    const { code, detail } = error;
+    env.log.warn("update refused", { device, roundId, final, error });
+    this.#writes
+      .run(() => store.refusals.add({ deviceId: device, roundId, code, detail, at: env.clock.now() }))
+      .catch((cause: unknown) =>
+        env.log.error("refusal could not be noted", { device, roundId, error: cause }),
+      );
+    if (final) this.give({ type: "report-refused", device, code });
+  }
+
+  async #commit(): Promise<void> {
+    const { services } = this.#options;
+    try {
+      const sum = await this.updates.sum();
+      if (roundEnded(this.#state)) return;
+      const version = await commitRound(services, {
+        ...this.#options,
+        sum,
+        evaluated: async (result) => {
+          this.#evaluation = result;
+          if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
+          // Rows of earlier phases must not come after the last one.
+          await this.#writes.idle();
+        },
+        finalRow: (next) => {
+          if (roundEnded(this.#state))
+            throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
+          this.#held = [];
+          const input: RoundInput = { type: "committed", version: next, now: services.env.clock.now() };
+          this.#journal.add(input);
+          const preview = stepRound(this.config, this.#state, input).state;
+          const { state } = this;
+          this.#state = preview;
+          const round = this.record();
+          this.#state = state;
+          return { round, journal: this.#journal.take() };
+        },
+      });
+      services.env.log.info("round committed", { roundId: this.config.roundId, version: version.version });
+      this.#step(
+        { type: "committed", version: version.version, now: services.env.clock.now() },
+        { journal: false },
+      );
+      this.#release();
+    } catch (error) {
+      this.#release();
+      this.#fail(error, "round/aggregation-failed");
+    }
+  }
+
+  /** Lets the held inputs follow. */
+  #release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const input of held) this.#step(input);
+  }
+
+  #fail(error: unknown, fallback: ErrorCode): void {
+    const coded = toFailure(error, fallback);
+    const { roundId } = this.config;
+    this.#options.services.env.log.error("round failed", { roundId, error });
+    this.give({ type: "abandon", code: coded.code });
+  }
+
+  #phaseChanged(): void {
+    this.#showTimer?.cancel();
+    this.#showTimer = undefined;
+    const { phase } = this.#state;
+    if (phase === "training") this.#trainingAt = this.#options.services.env.clock.now();
+    if (phase === "committed" || phase === "abandoned") return this.#finish();
+    this.#store();
+  }
+
+  /** Writes the row and the journal so far. A failure is not the round's end: its commit will tell. */
+  #store(): void {
+    const { services } = this.#options;
+    const record = this.record();
+    this.#writes
+      .run(async () => {
+        const at = services.env.clock.now();
+        const journal = this.#journal.take();
+        const events = await services.store.transaction(async (tx) => {
+          await tx.rounds.update(record);
+          await tx.journal.append(journal);
+          return tx.events.append([roundEvent(record)], at);
+        });
+        await publishEvents(services, events);
+      })
+      .catch((error: unknown) =>
+        services.env.log.error("round could not be stored", {
+          roundId: record.id,
+          phase: record.phase,
+          error,
+        }),
+      );
+  }
+
+  #finish(): void {
+    this.updates.close(failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`));
+    const record = this.record();
+    // A committed row is part of the version's transaction already.
+    const stored =
+      record.phase === "committed"
+        ? this.#writes.idle()
+        : this.#writes.run(() => this.#storeAbandoned(record));
+    stored
+      .catch((error: unknown) =>
+        this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
+      )
+      .finally(() => this.#resolveEnded(record));
+  }
+
+  async #storeAbandoned(record: RoundRecord): Promise<void> {
+    const { services, task } = this.#options;
+    const at = services.env.clock.now();
+    const journal = this.#journal.take();
+    const events = await services.store.transaction(async (tx) => {
+      await tx.rounds.update(record);
+      await tx.journal.append(journal);
+      const committed = await tx.rounds.countCommitted(task.name);
+      return tx.events.append(abandonedEvents(task, record, committed), at);
+    });
+    services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
+    await publishEvents(services, events);
+  }
+
+  /** Counts change by the device; the dashboard hears of them a few times a second. */
+  #show(): void {
+    if (roundEnded(this.#state)) return;
+    const { clock } = this.#options.services.env;
+    this.#showTimer ??= clock.schedule(SHOW_MS, () => {
+      this.#showTimer = undefined;
+      const { bus, env } = this.#options.services;
+      const data = roundView(this.record()) as unknown as JsonValue;
+      bus
+        .publish("event", { id: null, type: "round", data, at: env.clock.now() })
+        .catch((error: unknown) => env.log.error("round could not be shown", { error }));
+    });
+  }
+}

@@ -1,0 +1,19 @@
+import type { DeviceId, Env } from "@tributary/core";
+import type { ServerMessage } from "@tributary/protocol";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { Bus } from "../ports/bus.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { Releases } from "../rooms.ts";
+
+/** What rounds need of the rest of the coordinator. */
+export interface RoundServices {
+  readonly env: Env;
+  readonly store: MetadataStore;
+  readonly blobs: BlobStore;
+  readonly bus: Pick<Bus, "publish" | "subscribe">;
+  readonly releases: Pick<Releases, "release">;
+  /** To a connected device, now; the gateway's `send`. */
+  readonly send: (device: DeviceId, message: ServerMessage) => boolean;
+  /** The number of devices in training changed; the gateway's `countsChanged`. */
+  readonly countsChanged: () => void;
+}

@@ -1,0 +1,202 @@
+import { join } from "node:path";
+import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
+import { fedAvg, type FedAvgState } from "@tributary/aggregation";
+import type { Invitation, UpdateClaim } from "@tributary/federation";
+import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
+import { LIMITS } from "@tributary/protocol";
+import { SerialQueue } from "./serial-queue.ts";
+import { checkUpdate, type CheckedUpdate, type UpdateRules } from "./update-check.ts";
+import { CHUNK_BYTES, readUpdate, receiveUpdate, type UpdateFile } from "./update-file.ts";
+
+/** Bodies a device may send in one round that do not pass; then it is out. */
+const MAX_ATTEMPTS = 5;
+
+export interface RoundUpdatesOptions {
+  readonly rules: UpdateRules;
+  /** Uploads lie here until they are summed. */
+  readonly folder: string;
+  invitationOf(device: DeviceId): Invitation;
+  /** Offers a checked update to the machine; true when it counts, and then `accumulate` was called meanwhile. */
+  accept(device: DeviceId, claim: UpdateClaim): boolean;
+  /** An update did not pass; `final`: the device is out of the round. */
+  refuse(device: DeviceId, error: TributaryError, final: boolean): void;
+  /** The sum is lost: a file that was checked could not be read again. */
+  failed(error: unknown): void;
+}
+
+interface Attempt {
+  readonly abort: AbortController;
+}
+
+/**
+ * The updates of one round: each goes to a file as it comes, is checked there, and is added to the one sum, all in
+ * pieces and one after the other. Memory is the sum and one piece, however many devices report.
+ */
+export class RoundUpdates {
+  readonly metrics = createMetrics(trainingMetrics);
+  numExamples = 0;
+  bytesUp = 0;
+  readonly #options: RoundUpdatesOptions;
+  readonly #queue = new SerialQueue();
+  readonly #running = new Map<DeviceId, Attempt>();
+  readonly #failures = new Map<DeviceId, number>();
+  readonly #checked = new Map<DeviceId, { readonly file: UpdateFile; readonly checked: CheckedUpdate }>();
+  #sum: FedAvgState | undefined;
+  #buffer: Uint8Array<ArrayBuffer> | undefined;
+  #nextFile = 1;
+
+  constructor(options: RoundUpdatesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes one upload from beginning to end; resolves when the update counts.
+   *
+   * @throws `update/*`, `round/deadline-passed`, `store/unavailable`
+   */
+  async upload(
+    device: DeviceId,
+    body: { readonly claim: UpdateClaim; readonly source: AsyncIterable<Uint8Array> },
+  ): Promise<void> {
+    const { claim, source } = body;
+    this.#running.get(device)?.abort.abort(superseded(device));
+    const attempt: Attempt = { abort: new AbortController() };
+    this.#running.set(device, attempt);
+    try {
+      await this.#attempt(device, claim, source, attempt.abort.signal);
+    } catch (error) {
+      const coded = toFailure(error);
+      if (coded.code.startsWith("update/")) this.#noteFailure(device, coded);
+      throw coded;
+    } finally {
+      if (this.#running.get(device) === attempt) this.#running.delete(device);
+    }
+  }
+
+  /** The machine counted this device's update. */
+  accumulate(device: DeviceId): void {
+    const entry = this.#checked.get(device);
+    if (entry === undefined) throw new TypeError(`rounds: no checked update of ${device}`);
+    this.#checked.delete(device);
+    const { file, checked } = entry;
+    this.numExamples += checked.numExamples;
+    addMetrics(this.metrics, checked.metrics);
+    this.#queue
+      .run(async () => {
+        try {
+          await this.#add(file, checked.numExamples);
+        } finally {
+          await file.remove();
+        }
+      })
+      .catch((error: unknown) => this.#options.failed(error));
+  }
+
+  /** The sum, once everything that was counted is in it. */
+  async sum(): Promise<FedAvgState> {
+    await this.#queue.idle();
+    if (this.#sum === undefined) throw new TypeError("rounds: the sum of no updates");
+    return this.#sum;
+  }
+
+  /** Stops what is still coming in and forgets the sum. */
+  close(reason: TributaryError): void {
+    for (const { abort } of this.#running.values()) abort.abort(reason);
+    this.#sum = undefined;
+    this.#buffer = undefined;
+  }
+
+  async #attempt(
+    device: DeviceId,
+    claim: UpdateClaim,
+    source: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { rules, folder } = this.#options;
+    requireRoom(claim, rules);
+    const path = join(folder, `${rules.roundId}-${device}-${this.#nextFile++}.update`);
+    const file = await receiveUpdate(abortableChunks(source, signal, this), path, {
+      digest: claim.updateDigest,
+      sizeBytes: claim.sizeBytes,
+    });
+    let counted = false;
+    try {
+      const checked = await this.#queue.run(async () => {
+        signal.throwIfAborted();
+        return checkUpdate(file, this.#chunk(), rules, claim.numExamples);
+      });
+      signal.throwIfAborted();
+      this.#checked.set(device, { file, checked });
+      counted = this.#options.accept(device, claim);
+      if (!counted) {
+        throw failure("round/deadline-passed", `rounds: update of ${device} came after reporting had ended`);
+      }
+    } finally {
+      if (!counted) {
+        this.#checked.delete(device);
+        await file.remove();
+      }
+    }
+  }
+
+  async #add(file: UpdateFile, numExamples: number): Promise<void> {
+    const sum = (this.#sum ??= fedAvg.init(this.#options.rules.parameterCount));
+    await readUpdate(file, this.#chunk(), {
+      header() {},
+      values: (offset, values) => fedAvg.accumulateChunk(sum, offset, values, numExamples),
+    });
+    fedAvg.countUpdate(sum, numExamples);
+  }
+
+  #chunk(): Uint8Array<ArrayBuffer> {
+    return (this.#buffer ??= new Uint8Array(CHUNK_BYTES));
+  }
+
+  #noteFailure(device: DeviceId, error: TributaryError): void {
+    if (this.#options.invitationOf(device).status !== "invited") return;
+    const failures = (this.#failures.get(device) ?? 0) + 1;
+    this.#failures.set(device, failures);
+    this.#options.refuse(device, error, !error.retryable || failures >= MAX_ATTEMPTS);
+  }
+}
+
+/** Refused before a byte is read: it cannot be an update of this plan. */
+function requireRoom({ sizeBytes }: UpdateClaim, rules: UpdateRules): void {
+  const largest = rules.parameterCount * 4 + LIMITS.maxUpdateHeaderBytes;
+  if (sizeBytes <= Math.min(largest, LIMITS.maxUpdateBytes)) return;
+  throw failure("update/too-large", `update: ${sizeBytes} bytes announced, at most ${largest} are expected`, {
+    detail: { sizeBytes, maxBytes: largest },
+  });
+}
+
+/** The chunks of a body until a signal; what was received is counted. A source that breaks off is no update. */
+async function* abortableChunks(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  counter: { bytesUp: number },
+): AsyncGenerator<Uint8Array> {
+  const iterator = source[Symbol.asyncIterator]();
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+  aborted.catch(() => undefined);
+  for (;;) {
+    signal.throwIfAborted();
+    let next: IteratorResult<Uint8Array>;
+    try {
+      next = await Promise.race([iterator.next(), aborted]);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw failure("transport/upload-failed", "update: the connection ended during the upload", {
+        cause: error,
+      });
+    }
+    if (next.done === true) return;
+    counter.bytesUp += next.value.length;
+    yield next.value;
+  }
+}
+
+function superseded(device: DeviceId): TributaryError {
+  return failure("federation/busy", `rounds: ${device} began another upload`);
+}

@@ -1,0 +1,187 @@
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { failure, toFailure, type DeviceId, type Digest, type RoundId, type TaskName } from "@tributary/core";
+import { refusalOf } from "@tributary/protocol";
+import type { GatewayHandler, RoundMessage, ConnectedDevice } from "../gateway/gateway-types.ts";
+import type { AccessPolicy } from "../http/access-policy.ts";
+import type { App } from "../http/app.ts";
+import { roundEvent } from "../registry/views.ts";
+import type { Rounds } from "../rooms.ts";
+import { publishEvents } from "./commit-round.ts";
+import { createEvaluator } from "./evaluator.ts";
+import type { RoundRun } from "./round-run.ts";
+import type { RoundServices } from "./round-services.ts";
+import { TaskDriver } from "./task-driver.ts";
+import { registerUploadRoute } from "./upload-route.ts";
+
+export interface RoundsOptions extends RoundServices {
+  readonly dataDir: string;
+  readonly access: Pick<AccessPolicy, "deviceAllowed">;
+  /** Raw Ed25519 public key (32 bytes) of the issuer of device certificates. */
+  readonly issuerPublicKey: Uint8Array;
+}
+
+/** The rounds, with what the gateway uses of them. */
+export interface RoundsRoom extends Rounds {
+  /** For the gateway: what devices say. */
+  readonly handler: GatewayHandler;
+  /** Devices with an open offer, over all tasks. */
+  training(): number;
+}
+
+/** Runs the federation's machine for every running task, with the real clock, sockets and disk. */
+export function createRounds(options: RoundsOptions): RoundsRoom {
+  const { env, store, bus, access, issuerPublicKey } = options;
+  const { clock, log } = env;
+  const uploadFolder = join(options.dataDir, "uploads");
+  const evaluator = createEvaluator({ blobs: options.blobs, clock });
+  const services = { ...options, evaluator };
+  const drivers = new Map<TaskName, TaskDriver>();
+  let closing: Promise<void> | undefined;
+
+  const findRun = (roundId: RoundId): RoundRun | undefined => {
+    for (const { run } of drivers.values()) if (run?.config.roundId === roundId) return run;
+    return undefined;
+  };
+
+  const taskChanged = async (name: TaskName): Promise<void> => {
+    if (closing !== undefined) return;
+    const driver = drivers.get(name);
+    if (driver !== undefined) return driver.changed();
+    const task = await store.tasks.get(name);
+    if (task === undefined || drivers.has(name) || closing !== undefined) return;
+    drivers.set(name, new TaskDriver({ services, task, uploadFolder }));
+  };
+
+  const subscriptions = [
+    bus.subscribe("task", ({ task }) => {
+      taskChanged(task).catch((error: unknown) => log.error("task could not be driven", { task, error }));
+    }),
+    bus.subscribe("release", ({ model, version }) => {
+      for (const driver of drivers.values()) {
+        if (driver.task.model !== model) continue;
+        driver
+          .baseReplaced(version)
+          .catch((error: unknown) => log.error("round could not be replaced", { error }));
+      }
+    }),
+  ];
+
+  /** A device's message about a task or round; what is wrong with it is told to the device alone. */
+  const receive = (from: ConnectedDevice, message: RoundMessage): void => {
+    const { device } = from;
+    switch (message.type) {
+      case "check-in":
+        return requireDriver(message.task).checkIn(from, message.examples);
+      case "leave":
+        return drivers.get(message.task)?.leave(device);
+      case "ready": {
+        const { numExamples, updateDigest, sizeBytes } = message;
+        const run = findRun(message.roundId);
+        if (run !== undefined)
+          return run.give({ type: "ready", device, numExamples, updateDigest, sizeBytes });
+        options.send(device, {
+          type: "outcome",
+          roundId: message.roundId,
+          result: "late",
+          code: "round/stale-round",
+        });
+        return;
+      }
+      case "decline":
+        return findRun(message.roundId)?.give({ type: "decline", device, code: message.code });
+      default: {
+        const never: never = message;
+        throw new TypeError(`rounds: no such message ${String(never)}`);
+      }
+    }
+  };
+
+  const requireDriver = (name: TaskName): TaskDriver => {
+    const driver = drivers.get(name);
+    if (driver !== undefined) return driver;
+    throw failure("federation/unknown-task", `rounds: no task "${name}"`, { detail: { task: name } });
+  };
+
+  return {
+    handler: {
+      message(from, message) {
+        try {
+          receive(from, message);
+        } catch (error) {
+          const coded = toFailure(error);
+          log.warn("message of a device refused", { ...from, type: message.type, error });
+          options.send(from.device, refusalOf(coded, coded.retryable ? { retryAfterMs: 5_000 } : {}));
+        }
+      },
+      disconnected({ device }: { readonly device: DeviceId }) {
+        for (const driver of drivers.values()) driver.disconnected(device);
+      },
+    },
+
+    training() {
+      let training = 0;
+      for (const { run } of drivers.values()) training += run?.training ?? 0;
+      return training;
+    },
+
+    register(app: App) {
+      registerUploadRoute(app, {
+        access,
+        issuerPublicKey,
+        clock,
+        store,
+        findRun,
+        isKnown: async (roundId) => (await store.rounds.get(roundId)) !== undefined,
+      });
+      // What devices download for a round, counted where it is sent.
+      app.addHook("onResponse", async (request, reply) => {
+        if (request.routeOptions.url !== "/v1/blobs/:digest" || request.method !== "GET") return;
+        if (reply.statusCode !== 200 && reply.statusCode !== 206) return;
+        const { digest } = request.params as { digest: Digest };
+        const sizeBytes = Number(reply.getHeader("content-length"));
+        for (const { run } of drivers.values()) run?.served(digest, sizeBytes);
+      });
+    },
+
+    async start() {
+      await rm(uploadFolder, { recursive: true, force: true });
+      await mkdir(uploadFolder, { recursive: true });
+      await abandonInterrupted(services);
+      for (const { name } of await store.tasks.list()) await taskChanged(name);
+    },
+
+    close() {
+      closing ??= (async () => {
+        for (const subscription of subscriptions) subscription.close();
+        await Promise.all([...drivers.values()].map((driver) => driver.close()));
+        await evaluator.close();
+        if ((await readdir(uploadFolder).catch(() => [])).length > 0)
+          log.warn("uploads were left behind", { uploadFolder });
+      })();
+      return closing;
+    },
+  };
+}
+
+/** Rounds that a crash left open are over: their sums were in memory. Their numbers stay taken. */
+async function abandonInterrupted(services: RoundServices): Promise<void> {
+  const { store, env } = services;
+  for (const round of await store.rounds.open()) {
+    const endedAt = env.clock.now();
+    const ended = {
+      ...round,
+      phase: "abandoned",
+      reason: "round/interrupted",
+      endedAt,
+      deadlineAt: null,
+      seconds: (endedAt - round.startedAt) / 1000,
+    } as const;
+    const events = await store.transaction(async (tx) => {
+      await tx.rounds.update(ended);
+      return tx.events.append([roundEvent(ended)], endedAt);
+    });
+    env.log.warn("round was interrupted by a restart", { roundId: round.id, phase: round.phase });
+    await publishEvents(services, events);
+  }
+}

@@ -1,0 +1,250 @@
+import {
+  asRoundId,
+  encodeUtf8,
+  failure,
+  sha256,
+  type DeviceId,
+  type ErrorCode,
+  type RoundId,
+} from "@tributary/core";
+import { createCheckInQueue, type RoundConfig } from "@tributary/federation";
+import type { RoundRecord, TaskRecord } from "../ports/records.ts";
+import type { ConnectedDevice } from "../gateway/gateway-types.ts";
+import { weightsPath } from "../releases/target-paths.ts";
+import { taskEvent } from "../registry/views.ts";
+import { publishEvents } from "./commit-round.ts";
+import type { Evaluator } from "./evaluation.ts";
+import { readRoundPlan } from "./round-plan.ts";
+import { RoundRun } from "./round-run.ts";
+import type { RoundServices } from "./round-services.ts";
+
+/** A member that lost its connection is waited for this long, at most a quarter of the reporting time. */
+const RECONNECT_GRACE_MS = 5_000;
+/** After rounds that failed, the next one begins ever later, up to this. */
+const MAX_PAUSE_MS = 30_000;
+/** What a device hears of a task that has no rounds at present. */
+const RESTING_RETRY_MS = 30_000;
+/** Abandoned for reasons that do not say anything about the next round. */
+const HARMLESS: ReadonlySet<string> = new Set(["round/task-paused", "round/base-replaced"]);
+
+export interface TaskDriverOptions {
+  readonly services: RoundServices & { readonly evaluator: Evaluator };
+  readonly task: TaskRecord;
+  readonly uploadFolder: string;
+}
+
+/** The rounds of one task, one after the other, while it is running. */
+export class TaskDriver {
+  readonly #options: TaskDriverOptions;
+  readonly #queue = createCheckInQueue();
+  readonly #loop: Promise<void>;
+  #task: TaskRecord;
+  #run: RoundRun | undefined;
+  #stopped = false;
+  #wake: (() => void) | undefined;
+  #failures = 0;
+
+  constructor(options: TaskDriverOptions) {
+    this.#options = options;
+    this.#task = options.task;
+    this.#loop = this.#rounds();
+  }
+
+  get run(): RoundRun | undefined {
+    return this.#run;
+  }
+
+  get task(): TaskRecord {
+    return this.#task;
+  }
+
+  checkIn({ device, population }: ConnectedDevice, examples: number): void {
+    const { name } = this.#task;
+    if (population !== this.#task.population) {
+      throw failure(
+        "identity/wrong-population",
+        `rounds: task "${name}" is for population ${this.#task.population}`,
+        {
+          detail: { task: name },
+        },
+      );
+    }
+    this.#queue.checkIn(device, examples);
+    if (this.#run !== undefined) this.#run.give({ type: "check-in", device, examples });
+    else this.#options.services.send(device, { type: "wait", task: name, retryAfterMs: this.#restMs() });
+  }
+
+  leave(device: DeviceId): void {
+    this.#queue.remove(device);
+    this.#run?.give({ type: "leave", device });
+  }
+
+  disconnected(device: DeviceId): void {
+    this.#queue.remove(device);
+    this.#run?.give({ type: "disconnect", device });
+  }
+
+  /** The task's row or its model changed: looks again. */
+  async changed(): Promise<void> {
+    const { store } = this.#options.services;
+    const task = await store.tasks.get(this.#task.name);
+    if (task !== undefined) this.#task = task;
+    if (this.#task.state !== "running") await this.#interrupt("round/task-paused");
+    this.#wake?.();
+  }
+
+  /** Another version of the model was published: a round on the old one could not be committed. */
+  async baseReplaced(version: number): Promise<void> {
+    const run = this.#run;
+    if (run === undefined || version <= run.config.baseVersion || run.state.phase === "aggregating") return;
+    await this.#interrupt("round/base-replaced");
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true;
+    this.#wake?.();
+    await this.#interrupt("round/interrupted");
+    await this.#loop;
+  }
+
+  async #interrupt(code: ErrorCode): Promise<void> {
+    const run = this.#run;
+    if (run !== undefined) await run.abandon(code);
+  }
+
+  async #rounds(): Promise<void> {
+    const { log } = this.#options.services.env;
+    while (!this.#stopped) {
+      try {
+        if (await this.#mayRun()) {
+          const record = await this.#round();
+          if (record === undefined) continue;
+          const harmless = record.phase === "committed" || HARMLESS.has(record.reason ?? "");
+          this.#failures = harmless ? 0 : this.#failures + 1;
+        } else {
+          await this.#woken();
+          continue;
+        }
+      } catch (error) {
+        this.#failures += 1;
+        log.error("round could not be run", { task: this.#task.name, error });
+      }
+      await this.#pause(this.#pauseMs());
+    }
+  }
+
+  /** Whether another round is due; a task that has had all its rounds is finished. */
+  async #mayRun(): Promise<boolean> {
+    const { services } = this.#options;
+    const { store, env } = services;
+    const task = await store.tasks.get(this.#task.name);
+    if (task === undefined) return false;
+    this.#task = task;
+    if (task.state !== "running") return false;
+    const committed = await store.rounds.countCommitted(task.name);
+    if (task.spec.rounds === null || committed < task.spec.rounds) return true;
+    const events = await store.transaction(async (tx) => {
+      await tx.tasks.setState(task.name, "finished");
+      const model = await tx.models.get(task.model);
+      const [round = null] = await tx.rounds.list(task.name, { limit: 1 });
+      if (model === undefined) return [];
+      const finished = { ...task, state: "finished" } as const;
+      const progress = { currentVersion: model.currentVersion, round, roundsCommitted: committed };
+      return tx.events.append([taskEvent(finished, progress)], env.clock.now());
+    });
+    this.#task = { ...task, state: "finished" };
+    env.log.info("task finished", { task: task.name, rounds: committed });
+    await publishEvents(services, events);
+    return false;
+  }
+
+  async #round(): Promise<RoundRecord | undefined> {
+    const { services, uploadFolder } = this.#options;
+    const { store } = services;
+    const task = this.#task;
+    const plan = await readRoundPlan(services, task);
+    const model = await store.models.get(task.model);
+    const base = model && (await store.versions.get(model.name, model.currentVersion));
+    const timestamp = await store.releases.latest("timestamp");
+    if (model === undefined || base === undefined || timestamp === undefined) {
+      throw failure(
+        "store/corrupt",
+        `rounds: task "${task.name}" has no model, version or release to start from`,
+      );
+    }
+    const round = (await store.rounds.lastNumber(task.name)) + 1;
+    const { goalCount, minimumCount, overSelection, trainDeadlineMs, reportDeadlineMs } = task.spec.cohort;
+    const config: RoundConfig = {
+      task: task.name,
+      roundId: roundIdOf(task, round),
+      round,
+      baseVersion: base.version,
+      plan: { target: task.plan.target, digest: task.plan.digest },
+      weights: { target: weightsPath(model.name, base.version), digest: base.weights.digest },
+      goalCount,
+      minimumCount,
+      offerLimit: Math.ceil(goalCount * overSelection),
+      trainDeadlineMs,
+      reportDeadlineMs,
+      reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(reportDeadlineMs / 4)),
+      timestampVersion: timestamp.version,
+    };
+    if (this.#stopped) return undefined;
+    const run = await RoundRun.begin({
+      services,
+      config,
+      plan,
+      task,
+      model,
+      base,
+      uploadFolder,
+      offered: (device) => this.#queue.offered(device),
+    });
+    this.#run = run;
+    // Paused or closed while the round was being set up.
+    if (this.#stopped || this.#task.state !== "running")
+      run.give({ type: "abandon", code: "round/task-paused" });
+    for (const { device, examples } of this.#queue.inOrder())
+      run.give({ type: "check-in", device, examples });
+    const record = await run.ended;
+    this.#run = undefined;
+    services.countsChanged();
+    return record;
+  }
+
+  #pauseMs(): number {
+    if (this.#failures > 0) return Math.min(MAX_PAUSE_MS, 250 * 2 ** this.#failures);
+    return this.#task.spec.pauseBetweenRoundsMs;
+  }
+
+  #restMs(): number {
+    return this.#task.state === "running" ? Math.max(1_000, this.#pauseMs()) : RESTING_RETRY_MS;
+  }
+
+  /** Until something changes, or the time is over. */
+  async #pause(durationMs: number): Promise<void> {
+    if (durationMs === 0 || this.#stopped) return;
+    const { clock } = this.#options.services.env;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = clock.schedule(durationMs, resolve);
+    this.#wake = resolve;
+    await promise;
+    timer.cancel();
+    this.#wake = undefined;
+  }
+
+  async #woken(): Promise<void> {
+    if (this.#stopped) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await promise;
+    this.#wake = undefined;
+  }
+}
+
+/** `<task>-<number>`; a name too long for that gives way to its digest. */
+export function roundIdOf({ name }: Pick<TaskRecord, "name">, round: number): RoundId {
+  const suffix = `-${round}`;
+  const prefix = name.length + suffix.length <= 64 ? name : sha256(encodeUtf8(name)).slice(0, 32);
+  return asRoundId(`${prefix}${suffix}`);
+}

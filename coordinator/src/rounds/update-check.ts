@@ -1,0 +1,87 @@
+import { failure, type Digest, type RoundId, type TaskName } from "@tributary/core";
+import { checkMetrics, trainingMetrics } from "@tributary/metrics";
+import type { UpdateHeader } from "@tributary/protocol";
+import { readUpdate, type UpdateFile } from "./update-file.ts";
+
+/** What an update of a round has to be. */
+export interface UpdateRules {
+  readonly roundId: RoundId;
+  readonly task: TaskName;
+  readonly schemaDigest: Digest;
+  readonly parameterCount: number;
+  /** L2 norm it may have. */
+  readonly maxUpdateNorm: number;
+  /** Most examples the plan lets a device train on. */
+  readonly maxExamples: number;
+}
+
+/** What is kept of an update besides its values. */
+export interface CheckedUpdate {
+  readonly numExamples: number;
+  /** Coordinates of `trainingMetrics`. */
+  readonly metrics: Float64Array<ArrayBuffer>;
+  readonly norm: number;
+}
+
+/**
+ * Checks everything about a received update, in one pass over its file, before a single value of it is used.
+ *
+ * @param numExamples what the device said in `ready`
+ * @throws `update/*`: invalid-header, mismatched-round, wrong-shape, invalid-weight, invalid-metrics, not-finite, norm-too-large
+ */
+export async function checkUpdate(
+  file: UpdateFile,
+  buffer: Uint8Array<ArrayBuffer>,
+  rules: UpdateRules,
+  numExamples: number,
+): Promise<CheckedUpdate> {
+  let metrics = new Float64Array();
+  let squares = 0;
+  await readUpdate(file, buffer, {
+    header({ header }) {
+      checkHeader(header, rules, numExamples);
+      metrics = checkMetrics(trainingMetrics, header.metrics);
+    },
+    values(offset, values) {
+      for (let i = 0; i < values.length; i++) squares += values[i]! * values[i]!;
+      // A sum of squares is finite exactly when every float32 in it is: their squares cannot overflow float64.
+      if (!Number.isFinite(squares)) throw notFinite(offset, values);
+    },
+  });
+  const norm = Math.sqrt(squares);
+  if (norm > rules.maxUpdateNorm) {
+    throw failure("update/norm-too-large", `update: norm ${norm}, the task allows ${rules.maxUpdateNorm}`, {
+      detail: { norm, maxUpdateNorm: rules.maxUpdateNorm },
+    });
+  }
+  return { numExamples, metrics, norm };
+}
+
+function checkHeader(header: UpdateHeader, rules: UpdateRules, numExamples: number): void {
+  if (header.roundId !== rules.roundId || header.task !== rules.task) {
+    throw failure(
+      "update/mismatched-round",
+      `update: made for ${header.task} ${header.roundId}, sent to ${rules.task} ${rules.roundId}`,
+      { detail: { roundId: header.roundId, task: header.task } },
+    );
+  }
+  if (header.schemaDigest !== rules.schemaDigest || header.count !== rules.parameterCount) {
+    throw failure(
+      "update/wrong-shape",
+      `update: ${header.count} values of schema ${header.schemaDigest}, expected ${rules.parameterCount} of ${rules.schemaDigest}`,
+      { detail: { got: header.count, expected: rules.parameterCount } },
+    );
+  }
+  if (header.numExamples !== numExamples || numExamples < 1 || numExamples > rules.maxExamples) {
+    throw failure(
+      "update/invalid-weight",
+      `update: ${header.numExamples} examples, announced were ${numExamples}, the plan allows ${rules.maxExamples}`,
+      { detail: { got: header.numExamples, announced: numExamples, maxExamples: rules.maxExamples } },
+    );
+  }
+}
+
+function notFinite(offset: number, values: Float32Array): Error {
+  const index = offset + values.findIndex((value) => !Number.isFinite(value));
+  return failure("update/not-finite", `update: value ${index} is not finite`, { detail: { index } });
+}
