@@ -4,7 +4,7 @@ import { attributesOf } from "./attributes.ts";
 import type { Fact, ShapeTable } from "./fact.ts";
 import { staticShape } from "./fact.ts";
 import type { Node, TensorValue } from "./model.ts";
-import { factOfTensor } from "./shape-rules.ts";
+import { factOfTensor } from "./shape-rules/constant.ts";
 import { inferNode } from "./shapes.ts";
 import { floatTensor, int32Tensor, int64Tensor } from "./tensor-value.ts";
 

@@ -1,7 +1,8 @@
 import type { Fact, ShapeTable } from "./fact.ts";
 import { UNKNOWN } from "./fact.ts";
 import type { Model, Node, ValueInfo } from "./model.ts";
-import { factOfTensor, SHAPE_RULES } from "./shape-rules.ts";
+import { factOfTensor } from "./shape-rules/constant.ts";
+import { SHAPE_RULES } from "./shape-rules/index.ts";
 
 /**
  * Element types and shapes of every value that can be told without running, by walking the graph (which

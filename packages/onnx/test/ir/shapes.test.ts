@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { buildDigitsCnn, buildFedAvgCnn, decodeModel, inferShapes } from "../../src/index.ts";
 import type { Model } from "../../src/index.ts";
-import { SHAPE_RULES } from "../../src/ir/shape-rules.ts";
+import { SHAPE_RULES } from "../../src/ir/shape-rules/index.ts";
 import { opsetOf } from "../../src/ir/upgrade.ts";
 import { dataCases, dataFolder } from "../support/data.ts";
 
