@@ -12,6 +12,8 @@ import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
 import { createEnrolment } from "./enrolment/enrolment.ts";
+import { createGateway } from "./gateway/gateway.ts";
+import type { DeviceGateway } from "./gateway/gateway-types.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
@@ -25,10 +27,11 @@ import { lockDataDir } from "./instance-lock.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
+import { createRounds } from "./rounds/rounds.ts";
 import { VERSION } from "./version.ts";
 
-/** Rooms close one after the other: together they stay below the two seconds that closing may take. */
-const CLOSE_TIMEOUT_MS = 600;
+/** How long each room may take to close, one after the other: together less than two seconds. */
+const CLOSE_MS = { rounds: 1_000, gateway: 600, http: 200 } as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -100,7 +103,23 @@ async function start(
   opened.defer(() => releases.close());
   const enrolment = await createEnrolment(context);
   const registry = createRegistry({ store, blobs, bus, env, releases });
-  const devices = () => ({ connected: 0, training: 0 });
+  const { issuerPublicKey } = enrolment;
+  // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
+  const rounds = createRounds({
+    ...context,
+    dataDir: config.dataDir,
+    releases,
+    issuerPublicKey,
+    send: (device, message) => gateway.send(device, message),
+    countsChanged: () => gateway.countsChanged(),
+  });
+  const gateway: DeviceGateway = createGateway({
+    ...context,
+    issuerPublicKey,
+    handler: rounds.handler,
+    training: () => rounds.training(),
+  });
+  const devices = () => gateway.counts();
   const streams = createEventStreams({ store, bus, clock, limits, devices });
 
   registerPages(app, config);
@@ -108,9 +127,15 @@ async function start(
   registerTufRoutes(app, store);
   registerEventRoutes(app, streams);
   enrolment.register(app);
+  rounds.register(app);
+  gateway.attach(app.server);
   registerRegistryRoutes(app, { config, store, registry, clock, version: VERSION, devices });
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
+  opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));
+  opened.defer(() => closeInTime(env, "rounds", () => rounds.close()));
+  // Before the first device can check in: it finds its task there.
+  await rounds.start();
   const port = await listen(app, config);
 
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;
@@ -149,9 +174,13 @@ async function listen(app: App, { host, port }: ResolvedConfig): Promise<number>
 }
 
 /** Waits for a room to close, but not longer than a process may take to end. */
-async function closeInTime({ clock, log }: Env, room: string, close: () => Promise<unknown>): Promise<void> {
+async function closeInTime(
+  { clock, log }: Env,
+  room: keyof typeof CLOSE_MS,
+  close: () => Promise<unknown>,
+): Promise<void> {
   const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = clock.schedule(CLOSE_TIMEOUT_MS, () => {
+  const timer = clock.schedule(CLOSE_MS[room], () => {
     log.warn("coordinator: a room did not close in time", { room });
     resolve();
   });
