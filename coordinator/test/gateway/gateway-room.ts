@@ -58,9 +58,8 @@ export async function openGateway(limits: Partial<GatewayLimits> = {}) {
     told,
     messages,
     identity: (): Promise<TestIdentity> => enrolDevice(enrolment, population),
-    async device(options: { origin?: string } = {}): Promise<DeviceSocket> {
-      return DeviceSocket.connect(url, await enrolDevice(enrolment, population), options);
-    },
+    device: async (options: { origin?: string } = {}): Promise<DeviceSocket> =>
+      DeviceSocket.connect(url, await enrolDevice(enrolment, population), options),
     async close(): Promise<void> {
       await gateway.close();
       server.closeAllConnections();
