@@ -55,14 +55,18 @@ export function CurveChart({ name, x, heldOut, training, format, range }: Props)
   return (
     <figure className="curve" aria-label={summary(name, x, heldOut, format)}>
       <figcaption className="curve-legend">
-        <span className="curve-at">{x.length === 0 ? "" : `round ${x[last]}`}</span>
-        <span className="curve-key" data-series="held-out">
-          held-out <b>{format(heldOut[last])}</b>
-        </span>
-        {hasTraining && (
-          <span className="curve-key" data-series="training">
-            training <b>{format(training[last])}</b>
-          </span>
+        {x.length > 0 && (
+          <>
+            <span className="curve-at">round {x[last]}</span>
+            <span className="curve-key" data-series="held-out">
+              held-out <b>{format(heldOut[last])}</b>
+            </span>
+            {hasTraining && (
+              <span className="curve-key" data-series="training">
+                training <b>{format(training[last])}</b>
+              </span>
+            )}
+          </>
         )}
       </figcaption>
       <div className="curve-plot" ref={host} aria-hidden="true" />

@@ -20,9 +20,20 @@ import { type EventLog, readWithEvents } from "../live/event-log.ts";
 /** Rounds read of a task, newest first. */
 export const ROUNDS_SHOWN = 500;
 
+/** The coordinator's status, and how far its clock is ahead of this device's. */
+export interface Status extends StatusView {
+  readonly clockOffsetMs: number;
+}
+
+function withClock(status: StatusView): Status {
+  const offsetMs = Date.parse(status.startedAt) + status.uptimeSeconds * 1000 - Date.now();
+  // Below that it is the time that the answer took.
+  return { ...status, clockOffsetMs: Math.abs(offsetMs) < 1500 ? 0 : offsetMs };
+}
+
 /** What the page reads; events keep it fresh, so nothing is ever read twice without a reason. */
 export interface Queries {
-  status(): ReturnType<typeof queryOptions<StatusView, Error>>;
+  status(): ReturnType<typeof queryOptions<Status, Error>>;
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
@@ -32,9 +43,10 @@ export interface Queries {
 export function createQueries(api: ApiClient, log: EventLog): Queries {
   return {
     status: () =>
-      queryOptions<StatusView>({
+      queryOptions<Status>({
         queryKey: ["status"],
-        queryFn: ({ signal }) => readWithEvents(log, () => api.status({ signal }), applyToStatus),
+        queryFn: ({ signal }) =>
+          readWithEvents(log, async () => withClock(await api.status({ signal })), applyToStatus),
       }),
     tasks: () =>
       queryOptions<readonly TaskView[]>({
@@ -71,7 +83,7 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
 
 /** Brings everything that was read up to date with one event. */
 export function applyEvent(client: QueryClient, event: ServerEvent): void {
-  update<StatusView>(client, ["status"], (status) => applyToStatus(status, event));
+  update<Status>(client, ["status"], (status) => applyToStatus(status, event));
   update<readonly TaskView[]>(client, ["tasks"], (tasks) => applyToTasks(tasks, event));
   update<readonly ModelView[]>(client, ["models"], (models) => applyToModels(models, event));
   if (event.type === "round") {

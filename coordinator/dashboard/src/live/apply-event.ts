@@ -71,7 +71,7 @@ export function applyToModels(models: readonly ModelView[], event: ServerEvent):
   );
 }
 
-export function applyToStatus(status: StatusView, event: ServerEvent): StatusView {
+export function applyToStatus<Status extends StatusView>(status: Status, event: ServerEvent): Status {
   return event.type === "devices" ? { ...status, devices: event.data } : status;
 }
 

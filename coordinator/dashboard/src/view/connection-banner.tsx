@@ -17,7 +17,7 @@ export function ConnectionBanner(): ReactNode {
           <WarningIcon />
           <p>
             <strong>{stream.status === "failed" ? "No live updates." : "Connection lost."}</strong>{" "}
-            {stream.reason} The figures below stand still.
+            <span className="banner-why">{stream.reason}</span> The figures below stand still.
             {stream.status === "waiting" && (
               <span className="banner-retry" aria-hidden="true">
                 {seconds === 0 ? " Trying now…" : ` Next attempt in ${seconds} s.`}

@@ -1,6 +1,6 @@
 import type { RoundView, TaskView } from "@tributary/api-client";
 import type { ReactNode } from "react";
-import { useNow } from "../data/use-now.ts";
+import { useServerNow } from "../data/use-server-now.ts";
 import { formatCountdown } from "../format/time.ts";
 
 interface Props {
@@ -10,7 +10,7 @@ interface Props {
 
 /** Time left in the phase, or time spent where the phase has no deadline. */
 export function Countdown({ round, spec }: Props): ReactNode {
-  const now = useNow(250);
+  const now = useServerNow(250);
   if (round.deadlineAt === null) {
     return (
       <div className="countdown" data-testid="countdown">

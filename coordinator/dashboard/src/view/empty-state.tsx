@@ -30,14 +30,14 @@ export function EmptyState(): ReactNode {
             </p>
             <CommandLine command="npx --yes pnpm@12 start" />
             <p>Or publish a model of your own, exported as ONNX:</p>
-            <CommandLine command="npx --yes pnpm@12 tributary publish --help" />
+            <CommandLine command="npx --yes pnpm@12 tributary publish model.onnx" />
           </>
         ) : (
           <>
             <p>
               The model <strong>{model.name}</strong> is published. A task lets devices learn it together:
             </p>
-            <CommandLine command="npx --yes pnpm@12 tributary task --help" />
+            <CommandLine command="npx --yes pnpm@12 tributary task create task.json" />
           </>
         )}
         <p className="empty-note">This page follows by itself; there is no need to reload it.</p>

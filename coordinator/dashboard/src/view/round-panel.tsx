@@ -13,14 +13,14 @@ export function RoundPanel({ task }: { readonly task: TaskView }): ReactNode {
   return (
     <section className="card round" aria-labelledby="round-title" data-testid="round-panel">
       {round === null ? (
-        <>
+        <div>
           <h2 id="round-title">No round yet</h2>
           <p className="quiet">
             {task.state === "running"
               ? "The first round begins as soon as devices check in."
               : `The task is ${task.state}.`}
           </p>
-        </>
+        </div>
       ) : (
         <Round round={round} task={task} />
       )}

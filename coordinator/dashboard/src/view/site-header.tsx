@@ -35,10 +35,9 @@ export function SiteHeader(): ReactNode {
             ) : (
               <>
                 <strong data-testid="devices-connected">{formatCount(status.devices.connected)}</strong>
-                {status.devices.connected === 1 ? " device" : " devices"}
                 <span className="vital-more">
-                  , <span data-testid="devices-training">{formatCount(status.devices.training)}</span>{" "}
-                  training
+                  {status.devices.connected === 1 ? " device, " : " devices, "}
+                  <span data-testid="devices-training">{formatCount(status.devices.training)}</span> training
                 </span>
               </>
             )}

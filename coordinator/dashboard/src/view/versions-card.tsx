@@ -2,7 +2,7 @@ import type { RoundView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useState } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
-import { useNow } from "../data/use-now.ts";
+import { useServerNow } from "../data/use-server-now.ts";
 import { formatBytes, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatAgo, formatFull } from "../format/time.ts";
 import { lineage, type LineageRow } from "../model/lineage.ts";
@@ -25,7 +25,7 @@ export function VersionsCard({ model, current, rounds }: Props): ReactNode {
   const { queries } = useDashboard();
   const versions = useQuery(queries.versions(model));
   const [shown, setShown] = useState(FIRST_ROWS);
-  const now = useNow(5_000);
+  const now = useServerNow(5_000);
   const rows = useMemo(() => lineage(versions.data ?? []), [versions.data]);
   const lanes = rows.slice(0, shown).reduce((most, row) => Math.max(most, row.lane, ...row.passing), 0) + 1;
   return (
@@ -92,15 +92,7 @@ function VersionText({ row, current, origin: from, now }: TextProps): ReactNode 
           {formatAgo(Date.parse(version.createdAt), now)}
         </time>
       </p>
-      <p className="version-scores">
-        <span>
-          {formatShare(version.accuracy)}{" "}
-          <Change kind="accuracy" from={parent?.accuracy} to={version.accuracy} />
-        </span>
-        <span>
-          loss {formatLoss(version.loss)} <Change kind="loss" from={parent?.loss} to={version.loss} />
-        </span>
-      </p>
+      <Scores version={version} parent={parent} />
       <p className="version-more">
         {from}
         {version.cohort > 0 && `, ${formatCount(version.cohort)} reports`}
@@ -112,5 +104,22 @@ function VersionText({ row, current, origin: from, now }: TextProps): ReactNode 
         </code>
       </p>
     </div>
+  );
+}
+
+function Scores({ version, parent }: Pick<LineageRow, "version" | "parent">): ReactNode {
+  if (version.accuracy === null && version.loss === null) {
+    return <p className="version-scores quiet">not measured on held-out data</p>;
+  }
+  return (
+    <p className="version-scores">
+      <span>
+        {formatShare(version.accuracy)}{" "}
+        <Change kind="accuracy" from={parent?.accuracy} to={version.accuracy} />
+      </span>
+      <span>
+        loss {formatLoss(version.loss)} <Change kind="loss" from={parent?.loss} to={version.loss} />
+      </span>
+    </p>
   );
 }
