@@ -186,7 +186,8 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         show("offline", `No connection to the coordinator.${retry}`);
       }
       if (event.type === "connection" && event.state === "connected") {
-        if (status.dataset["state"] === "offline") show("waiting", "Waiting for the next round.");
+        const state = status.dataset["state"];
+        if (state === "offline" || otherTab) show("waiting", "Waiting for the next round.");
       }
       if (event.type === "problem" && event.code === "runtime/locked") {
         show("other-tab", "Another tab of this page takes part. This one takes over when it is closed.");

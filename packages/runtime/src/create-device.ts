@@ -193,6 +193,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       participations.setIdle(idle);
     },
     stopParticipating: () => participations.stop(),
+    async reconnect() {
+      channel.nudge();
+    },
     async status(): Promise<RuntimeStatus> {
       return {
         ...(identity.deviceId === undefined ? {} : { deviceId: identity.deviceId }),

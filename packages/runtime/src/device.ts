@@ -56,6 +56,8 @@ export interface Device {
   /** With "idle": whether the device may train now. */
   setIdle(idle: boolean): Promise<void>;
   stopParticipating(): Promise<void>;
+  /** Tries the control connection now instead of at its next try: the network is back. */
+  reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;
   /** Events from now on. The returned function ends it. */
   subscribe(listener: (event: RuntimeEvent) => void): () => void;

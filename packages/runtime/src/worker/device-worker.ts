@@ -23,6 +23,9 @@ const open: OpenDevice = async (start, token) => {
     fetch: (input, init) => fetch(input, init),
     ...(start.enrols ? { token } : {}),
   });
+  const reconnect = (): void => void device.reconnect();
+  void leader.turn.then(reconnect);
+  addEventListener("online", reconnect);
   return trainAsLeader(shareReleases(device, start.database), leader, env.clock);
 };
 

@@ -189,6 +189,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       participation = undefined;
       await call("stopParticipating", []);
     },
+    reconnect: () => call("reconnect", []),
     status: () => call("status", []),
     subscribe(listener) {
       listeners.add(listener);
