@@ -68,7 +68,10 @@ function describeEffects(effects: readonly RoundEffect[]): string[] {
       case "accumulate":
         return `accumulate ${indexOf(effect.device)}`;
       case "aggregate":
-        return `aggregate ${effect.devices.map((id) => String(indexOf(id))).toSorted((a, b) => a.localeCompare(b)).join(",")}`;
+        return `aggregate ${effect.devices
+          .map((id) => String(indexOf(id)))
+          .toSorted((a, b) => a.localeCompare(b))
+          .join(",")}`;
       case "ended":
         return effect.result === "committed" ? `committed v${effect.version}` : effect.code;
     }

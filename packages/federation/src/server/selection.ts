@@ -8,12 +8,13 @@ export interface CheckIn {
 }
 
 /**
- * Who gets offers: those that waited longest. Check-ins stand over rounds; a device that got an offer goes to the
- * end, so that every device of a population has its turn.
+ * Who gets offers: first those that never had one, then those whose last one is the longest ago; among equals, first
+ * come first served. Check-ins stand over rounds, and a turn is remembered over a lost connection, so that
+ * reconnecting is no way to the front.
  */
 export interface CheckInQueue {
   readonly size: number;
-  /** Adds a device at the end; one that is there keeps its place and updates its examples. */
+  /** Adds a device; one that is there keeps its place and updates its examples. */
   checkIn(device: DeviceId, examples: number): void;
   /** The connection ended or the device left. */
   remove(device: DeviceId): void;
@@ -24,8 +25,15 @@ export interface CheckInQueue {
   inOrder(): readonly CheckIn[];
 }
 
+/** Turns remembered of devices that are away; the oldest are forgotten first. */
+const MAX_REMEMBERED = 65_536;
+
 export function createCheckInQueue(): CheckInQueue {
+  /** In order of arrival. */
   const examplesOf = new Map<DeviceId, number>();
+  /** In order of the last turn. */
+  const lastTurn = new Map<DeviceId, number>();
+  let turns = 0;
   return {
     get size() {
       return examplesOf.size;
@@ -33,12 +41,16 @@ export function createCheckInQueue(): CheckInQueue {
     checkIn: (device, examples) => void examplesOf.set(device, examples),
     remove: (device) => void examplesOf.delete(device),
     offered(device) {
-      const examples = examplesOf.get(device);
-      if (examples === undefined) return;
-      examplesOf.delete(device);
-      examplesOf.set(device, examples);
+      lastTurn.delete(device);
+      lastTurn.set(device, ++turns);
+      if (lastTurn.size <= MAX_REMEMBERED) return;
+      const [oldest] = lastTurn.keys();
+      if (oldest !== undefined) lastTurn.delete(oldest);
     },
     has: (device) => examplesOf.has(device),
-    inOrder: () => [...examplesOf].map(([device, examples]) => ({ device, examples })),
+    inOrder: () =>
+      Array.from(examplesOf, ([device, examples]) => ({ device, examples })).toSorted(
+        (a, b) => (lastTurn.get(a.device) ?? 0) - (lastTurn.get(b.device) ?? 0),
+      ),
   };
 }
