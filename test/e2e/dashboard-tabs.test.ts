@@ -33,12 +33,11 @@ const requests = new Set<Request>();
 const resumedFrom: (string | undefined)[] = [];
 
 beforeAll(async () => {
-  // In a process of its own: inside a test React would be built for development.
   const vite = join(dirname(createRequire(import.meta.url).resolve("vite/package.json")), "bin/vite.js");
   await promisify(execFile)(
     process.execPath,
     [vite, "build", "--outDir", join(folder.path, "dashboard"), "--logLevel", "error"],
-    { cwd: DASHBOARD, env: { ...process.env, NODE_ENV: "production" } },
+    { cwd: DASHBOARD },
   );
   port = await freePort();
   coordinator = await start();

@@ -14,9 +14,14 @@ import { TaskPage } from "./task-page.tsx";
 export function App(): ReactNode {
   return (
     <>
-      <a className="skip" href="#main">
+      {/* A button: a link to #main would leave the task that the address names. */}
+      <button
+        type="button"
+        className="skip"
+        onClick={() => document.querySelector<HTMLElement>("#main")?.focus()}
+      >
         Skip to the figures
-      </a>
+      </button>
       <SiteHeader />
       <ConnectionBanner />
       <main id="main" tabIndex={-1}>
