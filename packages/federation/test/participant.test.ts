@@ -1,5 +1,5 @@
 import { asModelVersion, asRoundId, asTaskName, type RoundId } from "@tributary/core";
-import type { Offer } from "@tributary/protocol";
+import type { Offer, ServerMessage } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
 import {
   initialParticipant,
@@ -116,6 +116,25 @@ describe("check-in", () => {
     expect(device.give({ type: "tick" }, 4_000)).toEqual(["check-in"]);
     device.give({ type: "disconnected" });
     expect(device.give({ type: "connected" })).toEqual(["check-in", "event checked-in"]);
+  });
+
+  test("is said again when the task is not there yet; other refusals change nothing", () => {
+    const device = Device.willing();
+    const refusal = (code: string, task: string, retryAfterMs?: number): ServerMessage => ({
+      type: "refusal",
+      code,
+      message: "no",
+      detail: [{ key: "task", value: task }],
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    });
+    const unknown = "federation/unknown-task";
+    expect(device.give({ type: "message", message: refusal(unknown, "other") })).toEqual([]);
+    expect(device.give({ type: "message", message: refusal("identity/revoked", config.task) })).toEqual([]);
+    expect(device.give({ type: "message", message: refusal(unknown, config.task) })).toEqual(["wake 5000"]);
+    expect(device.give({ type: "tick" }, 5_000)).toEqual(["check-in"]);
+    expect(device.give({ type: "message", message: refusal(unknown, config.task, 9_000) }, 5_000)).toEqual([
+      "wake 14000",
+    ]);
   });
 
   test("is taken back with the consent, and everything under way is dropped", () => {

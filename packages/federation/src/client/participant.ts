@@ -1,5 +1,12 @@
 import type { RoundId } from "@tributary/core";
-import type { DeviceMessage, Offer, Outcome, RequestReport, ServerMessage } from "@tributary/protocol";
+import type {
+  DeviceMessage,
+  Offer,
+  Outcome,
+  Refusal,
+  RequestReport,
+  ServerMessage,
+} from "@tributary/protocol";
 import type {
   Activity,
   LocalUpdate,
@@ -108,9 +115,10 @@ function receive(draft: Draft, message: ServerMessage): void {
         draft.set({ checkInAt: draft.now + Math.max(MIN_WAIT_MS, message.retryAfterMs) });
       }
       return;
+    case "refusal":
+      return receiveRefusal(draft, message);
     case "challenge":
     case "welcome":
-    case "refusal":
     case "release":
     case "heartbeat-ack":
       return;
@@ -123,6 +131,17 @@ function receive(draft: Draft, message: ServerMessage): void {
 
 /** A coordinator that says "at once" again and again must not turn into a busy loop. */
 const MIN_WAIT_MS = 250;
+
+/** How long to wait for a task that is not there yet, where the coordinator does not say. */
+const UNKNOWN_TASK_RETRY_MS = 5_000;
+
+/** A task may begin later than its devices: a check-in for one that is unknown is said again. */
+function receiveRefusal(draft: Draft, refusal: Refusal): void {
+  const named = refusal.detail.find(({ key }) => key === "task")?.value;
+  if (refusal.code !== "federation/unknown-task" || named !== draft.config.task) return;
+  const waitMs = Math.max(MIN_WAIT_MS, refusal.retryAfterMs ?? UNKNOWN_TASK_RETRY_MS);
+  if (draft.state.checkedIn) draft.set({ checkInAt: draft.now + waitMs });
+}
 
 function receiveOffer(draft: Draft, offer: Offer): void {
   const { activity } = draft;
