@@ -49,9 +49,13 @@ describe("hostile updates against a real coordinator process", () => {
 
     const truncated = await hostile!.upload(round.roundId, bad.slice(0, bad.length - 5), {
       digest: sha256(bad),
-      sizeBytes: bad.length,
     });
     expect(truncated.code).toMatch(/^update\//);
+    const lying = await hostile!.upload(round.roundId, bad.slice(0, bad.length - 5), {
+      digest: sha256(bad),
+      sizeBytes: bad.length,
+    });
+    expect(lying.code).toBe("identity/invalid-proof");
 
     const notFinite = await hostile!.upload(round.roundId, bad);
     expect(notFinite).toMatchObject({ status: 422, code: "update/not-finite" });

@@ -1,5 +1,6 @@
 import { createApiClient, type ApiClient, type RoundView } from "@tributary/api-client";
 import { sha256, type RoundId, type TaskName } from "@tributary/core";
+import { count, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { splitWeights } from "@tributary/onnx";
 import { encodeUpdate, parseTaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
@@ -73,6 +74,7 @@ export async function createScriptedRound(
       name: NAME,
       model: NAME,
       rounds: 1,
+      local: { maxExamples: 10_000 },
       cohort: {
         goalCount: options.devices,
         minimumCount: options.devices,
@@ -91,7 +93,7 @@ export async function createScriptedRound(
     devices,
     base: parameters,
     roundId,
-    body({ numExamples, fill = 0, values, metrics = [] }) {
+    body({ numExamples, fill = 0, values, metrics = plausibleMetrics(numExamples) }) {
       const numbers = values ?? new Float32Array(parameters.values.length).fill(fill);
       return encodeUpdate(
         { roundId, task: NAME, schemaDigest: schemaDigest(parameters.schema), numExamples, metrics },
@@ -121,11 +123,13 @@ export async function createScriptedRound(
       }
     },
     async ended() {
-      await Promise.race(
-        devices
-          .filter((device) => device.closed === undefined)
-          .map((device) => device.next("outcome", 60_000)),
-      );
+      const over = async (device: ScriptedDevice): Promise<void> => {
+        for (;;) {
+          const { result } = await device.next("outcome", 60_000);
+          if (result === "committed" || result === "abandoned") return;
+        }
+      };
+      await Promise.any(devices.filter((device) => device.closed === undefined).map(over));
       const rounds = await api.rounds(NAME);
       return rounds.find(({ id }) => id === roundId)!;
     },
@@ -142,4 +146,14 @@ export async function createScriptedRound(
     close: () => devices.forEach((device) => device.close()),
   };
   return round;
+}
+
+/** Sums a device that trained one epoch on so many examples would report. */
+function plausibleMetrics(numExamples: number): number[] {
+  const metrics = createMetrics(trainingMetrics);
+  count(trainingMetrics, metrics, "lossSum", numExamples);
+  count(trainingMetrics, metrics, "correct", Math.floor(numExamples / 2));
+  count(trainingMetrics, metrics, "examples", numExamples);
+  count(trainingMetrics, metrics, "steps", Math.ceil(numExamples / 10));
+  return [...metrics];
 }
