@@ -20,7 +20,7 @@ type MessageOf<Type extends ServerMessage["type"]> = Extract<ServerMessage, { ty
 export interface TestIdentity {
   readonly deviceId: DeviceId;
   readonly certificate: Uint8Array<ArrayBuffer>;
-  sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+  readonly sign: (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** Enrols a new device with the real issuer. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
+import { abortable, failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import { fedAvg, type FedAvgState } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
@@ -176,15 +176,12 @@ async function* abortableChunks(
   counter: { bytesUp: number },
 ): AsyncGenerator<Uint8Array> {
   const iterator = source[Symbol.asyncIterator]();
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-  });
-  aborted.catch(() => undefined);
   for (;;) {
     signal.throwIfAborted();
     let next: IteratorResult<Uint8Array>;
     try {
-      next = await Promise.race([iterator.next(), aborted]);
+      // Not Promise.race with one promise for all: that would keep every chunk until the end.
+      next = await abortable(iterator.next(), signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       throw failure("transport/upload-failed", "update: the connection ended during the upload", {

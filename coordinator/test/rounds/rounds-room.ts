@@ -57,7 +57,6 @@ export async function startRoom(dataDir: string) {
   const releases = await createReleases({ config, env, store });
   const enrolment = await createEnrolment({ config, env, store });
   const registry = createRegistry({ store, blobs, bus, env, releases });
-  let gateway: DeviceGateway | undefined;
   const { issuerPublicKey } = enrolment;
   const rounds = createRounds({
     env,
@@ -68,10 +67,10 @@ export async function startRoom(dataDir: string) {
     access,
     issuerPublicKey,
     dataDir,
-    send: (device, message) => gateway?.send(device, message) ?? false,
-    countsChanged: () => gateway?.countsChanged(),
+    send: (device, message) => gateway.send(device, message),
+    countsChanged: () => gateway.countsChanged(),
   });
-  gateway = createGateway({
+  const gateway: DeviceGateway = createGateway({
     env,
     access,
     issuerPublicKey,
