@@ -30,7 +30,10 @@ export interface OpenInferenceRequest extends OpenSessionRequest {
 export interface EngineProvider {
   /** A session that answers the app. The engine is the fastest of those whose results agree. */
   openInference(request: OpenInferenceRequest): Promise<SessionLease>;
-  /** A session of a training or evaluation graph, built for the CPU. */
+  /**
+   * A session of a training or evaluation graph, built for the CPU. Devices that share an engine train one after the
+   * other: whoever asks waits until the lease before is released.
+   */
   openTraining(request: OpenSessionRequest): Promise<SessionLease>;
   /** Disposes what only this provider holds. Idempotent. */
   close(): Promise<void>;

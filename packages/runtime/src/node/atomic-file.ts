@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { failure, type TributaryError } from "@tributary/core";
 
@@ -54,9 +54,9 @@ export async function makeDirectory(path: string): Promise<void> {
 
 export async function removeFile(path: string): Promise<void> {
   try {
-    await rm(path, { force: true });
+    await unlink(path);
   } catch (error) {
-    throw storeFailure("remove", path, error);
+    if (errorCode(error) !== "ENOENT") throw storeFailure("remove", path, error);
   }
 }
 

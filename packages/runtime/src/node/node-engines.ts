@@ -1,30 +1,55 @@
 import type { Engine } from "@tributary/engine";
 import type { EngineProvider, OpenSessionRequest, SessionLease } from "../engine-provider.ts";
 import { createSessionCache, type SessionCache } from "../session-cache.ts";
+import { createTurns, type Turns } from "../turns.ts";
+
+interface Shared {
+  readonly cache: SessionCache;
+  /** Whose training runs: one after the other, the first is ready long before all would be. */
+  readonly trainings: Turns;
+}
 
 /** Runtimes that were given the same engine share its sessions by what they were built from. */
-const caches = new WeakMap<Engine, SessionCache>();
+const sharedBy = new WeakMap<Engine, Shared>();
 
 /**
  * Sessions of one engine for one device.
  * @param owned the engine belongs to this device and is closed with it
  */
 export function createNodeEngines(engine: Engine, owned: boolean): EngineProvider {
-  let cache = caches.get(engine);
-  if (cache === undefined) caches.set(engine, (cache = createSessionCache()));
-  const shared = cache;
+  let shared = sharedBy.get(engine);
+  if (shared === undefined) {
+    shared = { cache: createSessionCache(), trainings: createTurns() };
+    sharedBy.set(engine, shared);
+  }
+  const { cache, trainings } = shared;
   const open = ({ key, model, signal }: OpenSessionRequest): Promise<SessionLease> =>
-    shared.acquire(
+    cache.acquire(
       key,
       async () => ({ session: await engine.load(await model()) }),
       ...(signal === undefined ? [] : [signal]),
     );
   return {
     openInference: open,
-    openTraining: open,
+    async openTraining(request) {
+      const endTurn = await trainings.take(request.signal);
+      try {
+        const lease = await open(request);
+        return {
+          ...lease,
+          async release() {
+            endTurn();
+            await lease.release();
+          },
+        };
+      } catch (error) {
+        endTurn();
+        throw error;
+      }
+    },
     async close() {
       if (!owned) return;
-      await shared.close();
+      await cache.close();
       await engine.close();
     },
   };

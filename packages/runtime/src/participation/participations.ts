@@ -1,4 +1,4 @@
-import { asTaskName, failure, type Env, type ModelName, type TaskName } from "@tributary/core";
+import { asTaskName, failure, type Env, type ModelName, type TaskName, type Timer } from "@tributary/core";
 import type { DeviceMessage, ServerMessage } from "@tributary/protocol";
 import type { DeviceConfig, ParticipateRequest } from "../device.ts";
 import type { DeviceEvents } from "../device-events.ts";
@@ -49,6 +49,9 @@ export interface Participations {
   pinned(): Iterable<string>;
 }
 
+/** How often a device that found no task looks for one. */
+const SEARCH_INTERVAL_MS = 30_000;
+
 interface Task {
   readonly participation: TaskParticipation;
   /** Whose examples it learns from; unknown until its plan was seen. */
@@ -67,6 +70,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
   /** Looking for tasks and counting examples are one thing at a time, and again when asked meanwhile. */
   let updating: Promise<void> | undefined;
   let again = false;
+  let searching: Timer | undefined;
 
   const emit = (event: ParticipationEventBody): void => {
     const stamped = { ...event, at: env.clock.now() } as ParticipationEvent;
@@ -137,6 +141,21 @@ export function createParticipations(options: ParticipationsOptions): Participat
     }
   };
 
+  /** Nothing tells a device of the first task of its model, so it looks for it. */
+  const searchLater = (): void => {
+    if (request === undefined || tasks.size > 0 || searching !== undefined) return;
+    searching = env.clock.schedule(SEARCH_INTERVAL_MS, () => {
+      searching = undefined;
+      if (request === undefined || tasks.size > 0) return;
+      releases
+        .refresh()
+        .catch((error: unknown) => {
+          if (!isOffline(error)) events.problem(error);
+        })
+        .finally(() => void update());
+    });
+  };
+
   const update = (): Promise<void> => {
     again = true;
     updating ??= (async () => {
@@ -150,6 +169,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         if (request !== undefined) await countExamples(request);
         tellState();
       }
+      searchLater();
     })()
       .catch((error: unknown) => events.problem(error))
       .finally(() => {
@@ -177,6 +197,8 @@ export function createParticipations(options: ParticipationsOptions): Participat
     },
     async stop() {
       request = undefined;
+      searching?.cancel();
+      searching = undefined;
       const leaving = [...tasks.values()].map(({ participation }) => participation.stop());
       tasks.clear();
       pinned.clear();

@@ -190,13 +190,14 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       files,
       installedAtMs: env.clock.now(),
     };
+    // Swapped before it is recorded: a crash in between starts the version before, and follows again.
+    await swap({ lease, manifest, installed });
     try {
       await store.models.write(installed);
     } catch (error) {
       // A full disk does not keep the new version from running, only from being there at the next start.
       env.log.warn("an installed version could not be recorded", { model: name, error: toFailure(error) });
     }
-    await swap({ lease, manifest, installed });
   };
 
   return {

@@ -334,6 +334,15 @@ describe("rounds", () => {
     expect(await again.next("ready")).toEqual(ready);
   });
 
+  test("a training that a newer offer makes useless is cancelled, and only the newer one is said", async () => {
+    await participant();
+    const session = await site.session();
+    await session.next("check-in");
+    session.send(offerOf(site));
+    session.send(offerOf(site, { roundId: "round-2" as never, round: 2 }));
+    expect(await session.next("ready")).toMatchObject({ roundId: "round-2" });
+  });
+
   test("stopping leaves the task", async () => {
     await site.repository.releasePlan();
     const runtime = await start();

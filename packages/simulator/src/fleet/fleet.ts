@@ -24,7 +24,7 @@ export interface FleetOptions {
   readonly dataset?: FleetDataset;
   /** Of the data and its distribution. @defaultValue "fleet" */
   readonly seed?: string | number;
-  /** Examples each device gets. @defaultValue 150 to 450 */
+  /** Examples each device gets. @defaultValue 300 to 900 */
   readonly examples?: { readonly min: number; readonly max: number };
   /** Dirichlet parameter of the devices' labels, a multiple of 0.5. @defaultValue 1 */
   readonly alpha?: number;
@@ -59,7 +59,7 @@ const DEFAULTS = {
   devices: 24,
   dataset: "digits",
   seed: "fleet",
-  examples: { min: 150, max: 450 },
+  examples: { min: 300, max: 900 },
   alpha: 1,
   population: "default",
   model: "digits",

@@ -43,6 +43,39 @@ async function call(method: string, path: string, body?: Uint8Array<ArrayBuffer>
   return answer;
 }
 
+const digitsTask = (changes: object = {}): object => ({
+  name: "digits",
+  model: "digits",
+  population: "default",
+  rounds: 3,
+  local: { epochs: 1, batchSize: 16, learningRate: 0.1, maxExamples: 600 },
+  cohort: {
+    goalCount: 3,
+    minimumCount: 2,
+    overSelection: 1.5,
+    trainDeadlineMs: 10_000,
+    reportDeadlineMs: 5_000,
+  },
+  pauseBetweenRoundsMs: 0,
+  evaluation: { dataset: null, batchSize: 100 },
+  maxUpdateNorm: 100,
+  ...changes,
+});
+
+async function startFleet(onEvent: (event: FleetEvent) => void): Promise<Fleet> {
+  fleet = await createFleet({
+    coordinator: coordinator.url,
+    trustedRoot: coordinator.tufRoot,
+    mintToken: () => coordinator.mintEnrolmentToken("default" as never),
+    dataDir: join(dataDir, "fleet"),
+    devices: 4,
+    threads: 2,
+    examples: { min: 60, max: 120 },
+    onEvent,
+  });
+  return fleet;
+}
+
 test("four devices take part in real rounds, and run each version that comes of them", async () => {
   await call("POST", "/v1/models/digits/versions", buildDigitsCnn({ seed: "digits" }));
   const { images, labels } = heldOutDigits({ seed: "test", count: 200 });
@@ -55,36 +88,11 @@ test("four devices take part in real rounds, and run each version that comes of 
   const { digest } = (await call("POST", "/v1/blobs", heldOut)) as { digest: string };
   const events: FleetEvent[] = [];
   const thirdCommit = Promise.withResolvers<void>();
-  fleet = await createFleet({
-    coordinator: coordinator.url,
-    trustedRoot: coordinator.tufRoot,
-    mintToken: () => coordinator.mintEnrolmentToken("default" as never),
-    dataDir: join(dataDir, "fleet"),
-    devices: 4,
-    threads: 2,
-    examples: { min: 60, max: 120 },
-    onEvent(event) {
-      events.push(event);
-      if (fleet?.status.versions?.min === 4) thirdCommit.resolve();
-    },
+  await startFleet((event) => {
+    events.push(event);
+    if (fleet?.status.versions?.min === 4) thirdCommit.resolve();
   });
-  await call("POST", "/v1/tasks", {
-    name: "digits",
-    model: "digits",
-    population: "default",
-    rounds: 3,
-    local: { epochs: 1, batchSize: 16, learningRate: 0.1, maxExamples: 600 },
-    cohort: {
-      goalCount: 3,
-      minimumCount: 2,
-      overSelection: 1.5,
-      trainDeadlineMs: 10_000,
-      reportDeadlineMs: 5_000,
-    },
-    pauseBetweenRoundsMs: 0,
-    evaluation: { dataset: digest, batchSize: 100 },
-    maxUpdateNorm: 100,
-  });
+  await call("POST", "/v1/tasks", digitsTask({ evaluation: { dataset: digest, batchSize: 100 } }));
   await thirdCommit.promise;
   const { rounds } = (await call("GET", "/v1/tasks/digits/rounds")) as { rounds: Record<string, unknown>[] };
   const committed = rounds.filter(({ phase }) => phase === "committed");
@@ -102,4 +110,20 @@ test("four devices take part in real rounds, and run each version that comes of 
   expect(Math.max(...pushed)).toBeLessThan(2000);
   const problems = events.flatMap(({ event }) => (event.type === "problem" ? [event] : []));
   expect(problems).toEqual([]);
+});
+
+test("devices that were there before the task take part once it exists", async () => {
+  await call("POST", "/v1/models/digits/versions", buildDigitsCnn({ seed: "digits" }));
+  const refused = Promise.withResolvers<void>();
+  const committed = Promise.withResolvers<void>();
+  const seen = new Set<number>();
+  const running = await startFleet(({ device, event }) => {
+    if (event.type === "participation" && event.event.type === "checked-in") seen.add(device);
+    if (seen.size === 4) refused.resolve();
+    if (event.type === "running" && event.version === 2) committed.resolve();
+  });
+  await running.started;
+  await refused.promise;
+  await call("POST", "/v1/tasks", digitsTask({ rounds: 1 }));
+  await committed.promise;
 });
