@@ -52,7 +52,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   const { token } = options;
   const scope = `${coordinator} ${population}`;
   const device = createRemoteDevice({
-    spawn: () => new Worker(new URL("./worker/device-worker.ts", import.meta.url), { type: "module" }),
+    spawn: () => new Worker(new URL("./worker/device-worker.js", import.meta.url), { type: "module" }),
     start: {
       config: {
         coordinator,
