@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { asPopulationName, failure, silentLogger, systemEnv, toFailure } from "@tributary/core";
+import { asPopulationName, failure, silentLogger, systemEnv, toFailure, type Logger } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
 import { LIMITS } from "@tributary/protocol";
 import { createDevice } from "./create-device.ts";
@@ -15,7 +15,7 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
   readonly dataDir: string;
   /**
    * Engine to run on. Runtimes with the same engine share the sessions of equal models; whoever made the engine
-   * closes it. @defaultValue onnxruntime-node with one thread, owned by the runtime
+   * closes it. @defaultValue onnxruntime-node with one thread, else WASM, owned by the runtime
    */
   readonly engine?: Engine;
 }
@@ -38,7 +38,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
   const trustedRoot = await readRoot(options.trust);
   const store = await openFileStore({ dataDir });
   try {
-    const engine = options.engine ?? (await ownEngine());
+    const engine = options.engine ?? (await ownEngine(log));
     const device = createDevice(
       { coordinator, population, software, ...(trustedRoot === undefined ? {} : { trustedRoot }) },
       {
@@ -57,17 +57,22 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
   }
 }
 
-async function ownEngine(): Promise<Engine> {
+/** The native engine; WASM, about four times slower, where its binary does not exist for this platform. */
+async function ownEngine(log: Logger): Promise<Engine> {
   try {
     const { createOrtNodeEngine } = await import("@tributary/engine/ort-node");
     return await createOrtNodeEngine();
+  } catch (error) {
+    log.warn("onnxruntime-node cannot be loaded; models run on WASM", { error: toFailure(error) });
+  }
+  try {
+    const { createOrtWebEngine } = await import("@tributary/engine/ort-web");
+    return await createOrtWebEngine({ prefer: "wasm", threads: 1 });
   } catch (cause) {
     throw failure(
       "engine/unavailable",
-      "runtime: onnxruntime-node cannot be loaded; add it to the dependencies",
-      {
-        cause,
-      },
+      "runtime: neither onnxruntime-node nor onnxruntime-web can be loaded; add one to the dependencies",
+      { cause },
     );
   }
 }

@@ -18,6 +18,7 @@ beforeEach(async () => {
     host: "127.0.0.1",
     port: 0,
     dataDir: join(dataDir, "coordinator"),
+    logLevel: "error",
   });
 });
 afterEach(async () => {
@@ -126,4 +127,36 @@ test("devices that were there before the task take part once it exists", async (
   await refused.promise;
   await call("POST", "/v1/tasks", digitsTask({ rounds: 1 }));
   await committed.promise;
+});
+
+test("the coordinator goes away in the middle of a round and comes back: the same devices go on by themselves", async () => {
+  await call("POST", "/v1/models/digits/versions", buildDigitsCnn({ seed: "digits" }));
+  const reached = new Map<number, PromiseWithResolvers<void>>();
+  const version = (wanted: number): Promise<void> => {
+    reached.set(wanted, Promise.withResolvers());
+    return reached.get(wanted)!.promise;
+  };
+  const uploaded = Promise.withResolvers<void>();
+  const ids = new Set<string>();
+  const second = version(2);
+  await startFleet(({ event }) => {
+    if (event.type === "enrolled") ids.add(event.deviceId);
+    if (event.type === "running") reached.get(event.version)?.resolve();
+    if (event.type === "participation" && event.event.type === "trained") uploaded.resolve();
+  });
+  await call("POST", "/v1/tasks", digitsTask({ rounds: 20, pauseBetweenRoundsMs: 200 }));
+  await second;
+  await uploaded.promise;
+  const { port } = coordinator;
+  await coordinator.close();
+  coordinator = await createCoordinator({
+    host: "127.0.0.1",
+    port,
+    dataDir: join(dataDir, "coordinator"),
+    logLevel: "error",
+  });
+  const { currentVersion } = (await call("GET", "/v1/models/digits")) as { currentVersion: number };
+  await version(currentVersion + 2);
+  expect(ids.size).toBe(4);
+  expect(fleet!.status.connected).toBeGreaterThanOrEqual(3);
 });
