@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { asRoundId, asTaskName, type Digest } from "@tributary/core";
 import { initialRound, stepRound, type RoundConfig } from "@tributary/federation";
+import { buildLinear } from "@tributary/onnx";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { journalInput } from "../../src/rounds/round-journal.ts";
 import {
@@ -12,7 +14,7 @@ import {
   startRoom,
   weightsOf,
   type Room,
-  type RoundDevice,
+  RoundDevice,
 } from "./rounds-room.ts";
 
 const { open, dispose } = rooms();
@@ -151,11 +153,7 @@ describe("a round", () => {
     const reports = others.map((device) => device.report((other) => body(other)));
     await first!.socket.next("request-report");
     await first!.socket.close();
-    const again = await room.device().then(async (stranger) => {
-      await stranger.socket.close();
-      const { RoundDevice } = await import("./rounds-room.ts");
-      return RoundDevice.connect(room.url, first!.identity);
-    });
+    const again = await RoundDevice.connect(room.url, first!.identity);
     again.checkIn();
     expect((await again.put(await again.socket.next("request-report"), update)).status).toBe(202);
     await Promise.all(reports);
@@ -218,7 +216,7 @@ describe("what does not count", () => {
     return { room, answers, device: device!, refusals: refusals.map(({ code }) => code) };
   }
 
-  async function untouched(room: Room) {
+  async function untouched(room: Room & { readonly folder: string }) {
     const round = await ended(room);
     expect(round).toMatchObject({ phase: "committed", cohort: 3, reported: 2, refused: 1, dropouts: 0 });
     const [base, next] = [await weightsOf(room, 1), await weightsOf(room, 2)];
@@ -309,7 +307,6 @@ describe("what does not count", () => {
     const { room, answers, refusals } = await withBad({}, async (device, body) => {
       const offer = await device.offer();
       const update = body(offer);
-      const { createHash } = await import("node:crypto");
       const bytes = new Uint8Array(500).fill(7);
       const garbage = {
         ...update,
@@ -408,7 +405,6 @@ describe("lifecycle", () => {
     const body = await bodyMaker(room);
     const all = await devices(room, 3);
     await Promise.all(all.map((device) => device.offer()));
-    const { buildLinear } = await import("@tributary/onnx");
     await room.registry.publish(model, buildLinear({ seed: 2 }));
     expect(await ended(room)).toMatchObject({ phase: "abandoned", reason: "round/base-replaced" });
     await Promise.all(all.map((device) => device.report((offer) => body(offer))));
