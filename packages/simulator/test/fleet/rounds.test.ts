@@ -89,7 +89,7 @@ test("four devices take part in real rounds, and run each version that comes of 
   const { digest } = (await call("POST", "/v1/blobs", heldOut)) as { digest: string };
   const events: FleetEvent[] = [];
   const thirdCommit = Promise.withResolvers<void>();
-  await startFleet((event) => {
+  const running = await startFleet((event) => {
     events.push(event);
     if (fleet?.status.versions?.min === 4) thirdCommit.resolve();
   });
@@ -103,7 +103,7 @@ test("four devices take part in real rounds, and run each version that comes of 
     expect(round["reported"]).toBeGreaterThanOrEqual(2);
     expect(round["trainLoss"]).toBeGreaterThan(0);
   }
-  expect(fleet.status.versions).toEqual({ min: 4, max: 4 });
+  expect(running.status.versions).toEqual({ min: 4, max: 4 });
   const pushed = events.flatMap(({ event }) =>
     event.type === "running" && event.appliedAfterMs !== null ? [event.appliedAfterMs] : [],
   );
