@@ -24,7 +24,6 @@ import type {
   TaskRecord,
   TokenUse,
   TufRole,
-  VersionCommit,
   VersionRecord,
 } from "./records.ts";
 
@@ -178,6 +177,20 @@ export interface MetadataRepositories {
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;
+}
+
+/** Everything that a new version of a model changes; stored in one transaction or not at all. */
+export interface VersionCommit {
+  readonly version: VersionRecord;
+  /** For the first version of a model only. */
+  readonly model?: ModelRecord;
+  /** The round's final row. */
+  readonly round?: RoundRecord;
+  readonly optimizer?: OptimizerRecord;
+  readonly journal?: readonly JournalEntry[];
+  readonly release: ReleaseChange;
+  /** Told what is stored at the moment of the commit, so that no event repeats what was read earlier. */
+  readonly events: (stored: MetadataRepositories) => Promise<readonly NewEvent[]>;
 }
 
 /**

@@ -176,16 +176,3 @@ export interface EventRecord extends NewEvent {
   readonly id: number;
   readonly at: number;
 }
-
-/** Everything that a new version of a model changes; stored in one transaction or not at all. */
-export interface VersionCommit {
-  readonly version: VersionRecord;
-  /** For the first version of a model only. */
-  readonly model?: ModelRecord;
-  /** The round's final row. */
-  readonly round?: RoundRecord;
-  readonly optimizer?: OptimizerRecord;
-  readonly journal?: readonly JournalEntry[];
-  readonly release: ReleaseChange;
-  readonly events: readonly NewEvent[];
-}

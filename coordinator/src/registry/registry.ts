@@ -96,7 +96,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
             ...(known === undefined ? { model } : {}),
             version: stored.version,
             release,
-            events: [versionEvent(stored.version)],
+            events: async () => [versionEvent(stored.version)],
           },
           createdAt,
         ),

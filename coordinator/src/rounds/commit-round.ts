@@ -2,14 +2,8 @@ import { asModelVersion, encodeUtf8, failure, type ModelVersion } from "@tributa
 import { applyStep, fedAvg, meanUpdate, serverSgd, type FedAvgState } from "@tributary/aggregation";
 import { allFinite, parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
-import type {
-  EventRecord,
-  ModelRecord,
-  RoundRecord,
-  TaskRecord,
-  VersionCommit,
-  VersionRecord,
-} from "../ports/records.ts";
+import type { EventRecord, ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { VersionCommit } from "../ports/metadata-store.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
 import type { EvaluationResult, Evaluator } from "./evaluation.ts";
@@ -83,7 +77,11 @@ export async function commitRound(
         journal,
         optimizer: { task: task.name, version, state: encodeUtf8("{}") },
         release,
-        events: [roundEvent(round), versionEvent(stored.version), taskEvent(task, progress)],
+        events: async ({ tasks }) => [
+          roundEvent(round),
+          versionEvent(stored.version),
+          taskEvent((await tasks.get(task.name)) ?? task, progress),
+        ],
       },
       createdAt,
     );

@@ -327,7 +327,9 @@ export class RoundRun {
       await tx.rounds.update(record);
       await tx.journal.append(journal);
       const committed = await tx.rounds.countCommitted(task.name);
-      return tx.events.append(abandonedEvents(task, record, committed), at);
+      // As it is now: whoever paused the task ended this round.
+      const now = (await tx.tasks.get(task.name)) ?? task;
+      return tx.events.append(abandonedEvents(now, record, committed), at);
     });
     services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
     await publishEvents(services, events);

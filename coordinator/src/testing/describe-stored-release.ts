@@ -1,7 +1,6 @@
 import { asModelName, asModelVersion, asTaskName } from "@tributary/core";
 import { describe, expect, test } from "vitest";
-import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { VersionCommit } from "../ports/records.ts";
+import type { MetadataStore, VersionCommit } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
 import {
   exampleBlob,
@@ -58,7 +57,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       model: exampleModel(),
       version: exampleVersion(1),
       release: exampleRelease(1),
-      events: [{ type: "version", data: { version: 1 } }],
+      events: async () => [{ type: "version", data: { version: 1 } }],
     };
 
     async function openRound(store: MetadataStore, number: number): Promise<void> {
@@ -85,7 +84,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
         },
         journal: [{ roundId: round.id, sequence: 1, at: 1, input: { type: "committed" } }],
         release: exampleRelease(number + 1),
-        events: [
+        events: async () => [
           { type: "round", data: { number } },
           { type: "version", data: { version: number + 1 } },
         ],

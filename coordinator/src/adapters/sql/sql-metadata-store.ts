@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { failure } from "@tributary/core";
 import { type Kysely, sql } from "kysely";
-import type { MetadataRepositories, MetadataStore } from "../../ports/metadata-store.ts";
-import type { EventRecord, VersionCommit } from "../../ports/records.ts";
+import type { MetadataRepositories, MetadataStore, VersionCommit } from "../../ports/metadata-store.ts";
+import type { EventRecord } from "../../ports/records.ts";
 import { repositories } from "./repositories.ts";
 import type { Database } from "./schema.ts";
 import { openSqlite } from "./sqlite.ts";
@@ -77,7 +77,7 @@ class SqlMetadataStore implements MetadataStore {
       if (commit.optimizer !== undefined) await tx.optimizers.put(commit.optimizer);
       if (commit.journal !== undefined) await tx.journal.append(commit.journal);
       await tx.releases.apply(commit.release);
-      return tx.events.append(commit.events, at);
+      return tx.events.append(await commit.events(tx), at);
     });
   }
 

@@ -17,7 +17,7 @@ export function startCommand(): Command {
     )
     .addOption(
       new Option("--rounds <n>", "rounds to run now; afterwards it keeps serving")
-        .default(20)
+        .default(30)
         .argParser(integerBetween(0, 100_000)),
     )
     .option("--no-fleet", "start no devices: wait for real ones")

@@ -17,7 +17,7 @@ export function digitsTask(options: {
     model: MODEL,
     population: POPULATION,
     rounds: options.rounds,
-    local: { epochs: 2, batchSize: 16, learningRate: 0.1, maxExamples: 2_000 },
+    local: { epochs: 3, batchSize: 10, learningRate: 0.1, maxExamples: 2_000 },
     cohort: {
       goalCount,
       minimumCount: Math.max(1, Math.floor(goalCount / 2)),

@@ -38,18 +38,17 @@ export async function createStack(options: StackOptions): Promise<Stack> {
     };
     const dashboard = site("dashboard");
     const demo = site("demo");
-    let coordinator: Coordinator | undefined;
-    const started = (): Coordinator => coordinator!;
+    // The demo's server asks for the coordinator when a page is served; the coordinator needs the server's address first.
     const server = await createDemoServer({
       host,
       port: demoPort,
       site: demo,
-      config: () => ({ coordinator: started().url, population: POPULATION, model: MODEL, task: TASK }),
-      trustedRoot: () => started().tufRoot,
-      mintToken: () => started().mintEnrolmentToken(POPULATION),
+      config: () => ({ coordinator: coordinator.url, population: POPULATION, model: MODEL, task: TASK }),
+      trustedRoot: () => coordinator.tufRoot,
+      mintToken: () => coordinator.mintEnrolmentToken(POPULATION),
     });
     opened.defer(() => server.close());
-    coordinator = await createCoordinator({
+    const coordinator: Coordinator = await createCoordinator({
       host,
       port,
       dataDir,
@@ -57,7 +56,7 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       dashboardDir: () => dashboard.request(),
       demoUrl: server.url,
     });
-    opened.defer(() => started().close());
+    opened.defer(() => coordinator.close());
     return {
       coordinator,
       demoUrl: server.url,

@@ -79,16 +79,19 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
 }
 
 /** Shows rounds until the task has committed `until` of them, or the start was interrupted. */
-function watchRounds(url: string, until: number, progress: Progress, signal: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    const subscription = subscribeEvents(url, {
-      signal,
-      onEvent: (event) => {
-        if (event.type === "round" && event.data.task === TASK) progress.round(event.data);
-        if (event.type !== "task" || event.data.name !== TASK) return;
-        if (event.data.state === "finished" && event.data.roundsCommitted >= until) subscription.close();
-      },
-    });
-    void subscription.ended.then(() => done());
+async function watchRounds(
+  url: string,
+  until: number,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const subscription = subscribeEvents(url, {
+    signal,
+    onEvent: (event) => {
+      if (event.type === "round" && event.data.task === TASK) progress.round(event.data);
+      if (event.type !== "task" || event.data.name !== TASK) return;
+      if (event.data.state === "finished" && event.data.roundsCommitted >= until) subscription.close();
+    },
   });
+  await subscription.ended;
 }

@@ -57,7 +57,7 @@ const HANDSHAKE_TIMEOUT_MS = 15_000;
 /** A session that hears nothing for this many heartbeat intervals is dead. */
 const SILENT_INTERVALS = 2.5;
 /** A session shorter than this counts as another failure: a server that greets and closes is not stormed. */
-const STABLE_SESSION_MS = 10_000;
+const STABLE_SESSION_MS = 1_000;
 
 type Phase = "connecting" | "authenticating" | "greeting" | "connected" | "ended";
 
