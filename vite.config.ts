@@ -46,6 +46,7 @@ export default defineConfig({
           include: [
             "packages/*/test/**/*.test.ts",
             "coordinator/test/**/*.test.ts",
+            "coordinator/dashboard/test/**/*.test.ts",
             "demo/test/**/*.test.ts",
             "test/shape/**/*.test.ts",
           ],

@@ -91,7 +91,7 @@ describe("D: a coordinator that is sent nonsense", () => {
       Array.from({ length: SILENT_CONNECTIONS }, () => openOrRefused(coordinator.url)),
     );
     await expectUndisturbed();
-    await Promise.all(sockets.map((socket) => (socket === undefined ? undefined : closed(socket))));
+    await Promise.all(sockets.filter((socket) => socket !== undefined).map(closed));
     await expectUndisturbed();
   });
 

@@ -149,8 +149,9 @@ describe("Flower's own expectations", () => {
     if (!existsSync(VECTORS)) context.skip(`${VECTORS} is absent: set TRIBUTARY_DATA`);
     const { cases } = JSON.parse(readFileSync(VECTORS, "utf8")) as { cases: FlowerCase[] };
     const vector = cases.find((candidate) => candidate.id === id)!;
-    const flat = (nested: Nested[]): Float32Array<ArrayBuffer> =>
-      Float32Array.from(nested.flat(Infinity) as number[]);
+    const numbers = (nested: Nested): number[] =>
+      typeof nested === "number" ? [nested] : nested.flatMap(numbers);
+    const flat = (nested: Nested[]): Float32Array<ArrayBuffer> => Float32Array.from(numbers(nested));
     const expected = flat(vector.expected);
     const schema = [{ name: "all", shape: [expected.length] }];
     const base = parameterSet(schema, vector.initial === undefined ? undefined : flat(vector.initial));

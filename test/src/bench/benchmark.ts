@@ -10,7 +10,7 @@ export interface BenchmarkContext {
   /** Arguments after the benchmark's name. */
   readonly args: readonly string[];
   /** A line of readable progress, on stderr. */
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 export interface Benchmark {

@@ -111,7 +111,7 @@ describe("inference", () => {
       channel: "stable",
       runningVersion: 1,
     });
-    const updates = digits.updates();
+    const updates = digits.updates()[Symbol.asyncIterator]();
     let serving = true;
     const served = (async () => {
       const versions: number[] = [];
@@ -143,7 +143,7 @@ describe("inference", () => {
     const digits = await runtime.model("digits", { update: "manual" });
     const session = await site.session();
     await session.next("subscribe");
-    const updates = digits.updates();
+    const updates = digits.updates()[Symbol.asyncIterator]();
     await site.repository.release(2);
     session.send({
       type: "release",

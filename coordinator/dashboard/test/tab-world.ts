@@ -6,7 +6,7 @@ import {
   type ShareInput,
   type ShareState,
   type TabMessage,
-} from "../../dashboard/src/live/share.ts";
+} from "../src/live/share.ts";
 
 /** Applied to each variant of a union on its own. */
 type WithoutNow<Input> = Input extends unknown ? Omit<Input, "now"> : never;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ANSWER_MS, QUIET_MS, RECENT_EVENTS } from "../../dashboard/src/live/share.ts";
+import { ANSWER_MS, QUIET_MS, RECENT_EVENTS } from "../src/live/share.ts";
 import { TabWorld } from "./tab-world.ts";
 
 function worldOf(tabs: number): TabWorld {

@@ -6,11 +6,11 @@ import {
   formatLossChange,
   formatPoints,
   formatShare,
-} from "../../dashboard/src/format/numbers.ts";
-import { formatAgo, formatCountdown, formatSeconds } from "../../dashboard/src/format/time.ts";
-import { learningCurves } from "../../dashboard/src/model/curves.ts";
-import { lineage } from "../../dashboard/src/model/lineage.ts";
-import { participantGroups, phaseSteps } from "../../dashboard/src/model/round-progress.ts";
+} from "../src/format/numbers.ts";
+import { formatAgo, formatCountdown, formatSeconds } from "../src/format/time.ts";
+import { learningCurves } from "../src/model/curves.ts";
+import { lineage } from "../src/model/lineage.ts";
+import { participantGroups, phaseSteps } from "../src/model/round-progress.ts";
 import { aRound, aVersion } from "./views.ts";
 
 describe("phases of a round", () => {

@@ -6,8 +6,8 @@ import {
   applyToStatus,
   applyToTasks,
   applyToVersions,
-} from "../../dashboard/src/live/apply-event.ts";
-import { createEventLog, readWithEvents } from "../../dashboard/src/live/event-log.ts";
+} from "../src/live/apply-event.ts";
+import { createEventLog, readWithEvents } from "../src/live/event-log.ts";
 import { aRound, aTask, aVersion } from "./views.ts";
 
 const roundEvent = (more: Parameters<typeof aRound>[0], id = 1): ServerEvent => ({
