@@ -55,11 +55,13 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       allowOrigins: { [POPULATION]: [server.url, server.url.replace("//127.0.0.1:", "//localhost:")] },
       dashboardDir: () => dashboard.request(),
       demoUrl: server.url,
+      logLevel: "error",
     });
     opened.defer(() => coordinator.close());
     return {
       coordinator,
       demoUrl: server.url,
+      logLevel: "error",
       async buildSites() {
         for (const builder of [dashboard, demo]) {
           builder.request();
