@@ -61,7 +61,6 @@ export async function createStack(options: StackOptions): Promise<Stack> {
     return {
       coordinator,
       demoUrl: server.url,
-      logLevel: "error",
       async buildSites() {
         for (const builder of [dashboard, demo]) {
           builder.request();
