@@ -11,9 +11,7 @@ import { explain } from "./explain.ts";
 export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command("tributary")
     .description("Models run and learn at the edge; only sums flow back.")
-    .version("0.1.0")
-    .showHelpAfterError("(--help lists the options)")
-    .exitOverride();
+    .version("0.1.0");
   for (const command of [
     startCommand(),
     serveCommand(),
@@ -22,8 +20,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     describeCommand(),
     tokenCommand(),
   ]) {
-    program.addCommand(command.exitOverride().showHelpAfterError("(--help lists the options)"));
+    program.addCommand(command);
   }
+  tellMisuseInOneLine(program);
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -34,4 +33,18 @@ export async function main(argv: readonly string[]): Promise<void> {
     console.error(`tributary: ${explain(error)}`);
     process.exitCode = 1;
   }
+}
+
+/** Commander's own messages begin with "error:" and may take several lines; `task create` is a command within one. */
+function tellMisuseInOneLine(command: Command): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => {
+      const line = text
+        .replace(/^error: /, "")
+        .trim()
+        .replaceAll("\n", " ");
+      write(`tributary: ${line} (--help lists the options)\n`);
+    },
+  });
+  for (const sub of command.commands) tellMisuseInOneLine(sub);
 }

@@ -415,7 +415,11 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The device no longer holds the update it announced.",
   },
-  "federation/cancelled": { status: 409, retryable: false, publicMessage: "The work is not needed any more." },
+  "federation/cancelled": {
+    status: 409,
+    retryable: false,
+    publicMessage: "The work is not needed any more.",
+  },
   "federation/plan-refused": {
     status: 422,
     retryable: false,
@@ -770,12 +774,7 @@ export const ERROR_CATALOG = {
     publicMessage: "The address cannot be listened on.",
     advice: "Check --host and --port.",
   },
-  "coordinator/port-in-use": {
-    status: 500,
-    retryable: false,
-    publicMessage: "The port is in use.",
-    advice: "Choose another with --port.",
-  },
+  "coordinator/port-in-use": { status: 500, retryable: false, publicMessage: "The port is in use." },
 
   // cli
   "cli/usage": { status: 400, retryable: false, publicMessage: "The command line is not valid." },
@@ -785,6 +784,7 @@ export const ERROR_CATALOG = {
     publicMessage: "The coordinator cannot be reached.",
     advice: "Is it running? Check --coordinator.",
   },
+  "cli/port-in-use": { status: 500, retryable: false, publicMessage: "The port is in use." },
   "cli/file": { status: 400, retryable: false, publicMessage: "A file cannot be read or written." },
   "cli/build-failed": {
     status: 500,

@@ -26,7 +26,7 @@ export function taskCommand(): Command {
     .option("--json", "print one JSON object")
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);
-      const document = JSON.parse(new TextDecoder().decode(await read(file))) as { evaluation?: object };
+      const document = parseJson(file, await read(file));
       if (options.heldOut !== undefined) {
         const { digest } = await api.uploadBlob(await read(options.heldOut));
         document.evaluation = { ...document.evaluation, dataset: digest };
@@ -68,6 +68,18 @@ export function taskCommand(): Command {
 
 function client(options: OperatorOptions): ReturnType<typeof createApiClient> {
   return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+}
+
+/** @throws cli/file naming the file and where its JSON ends being JSON. */
+function parseJson(file: string, bytes: Uint8Array): { evaluation?: object } {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as { evaluation?: object };
+  } catch (cause) {
+    throw failure("cli/file", `${file} is no JSON document: ${(cause as Error).message}`, {
+      cause,
+      detail: { file },
+    });
+  }
 }
 
 async function read(file: string): Promise<Uint8Array> {

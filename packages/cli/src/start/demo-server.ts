@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { failure } from "@tributary/core";
 import fastifyStatic from "@fastify/static";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { SiteBuilder } from "../sites/site-builder.ts";
@@ -41,6 +42,8 @@ const BUILDING_PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><met
 /**
  * Serves the demo on an origin of its own, as an application that embeds the runtime would: its files, its pinned root,
  * and an enrolment token from its own backend.
+ *
+ * @throws cli/port-in-use
  */
 export async function createDemoServer(options: DemoServerOptions): Promise<DemoServer> {
   const app = Fastify({ forceCloseConnections: true, bodyLimit: 1024 });
@@ -75,9 +78,22 @@ export async function createDemoServer(options: DemoServerOptions): Promise<Demo
   });
   await serveSite(app, options.site);
 
-  await app.listen({ host: options.host, port: options.port });
+  await listen(app, options);
   const { port } = app.server.address() as AddressInfo;
   return { url: `http://${options.host}:${port}`, close: () => app.close() };
+}
+
+async function listen(app: FastifyInstance, { host, port }: DemoServerOptions): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
+    throw failure(
+      "cli/port-in-use",
+      `demo: port ${port} on ${host} is in use; stop what uses it, or choose others with --port and --demo-port`,
+      { detail: { host, port }, cause },
+    );
+  }
 }
 
 async function serveSite(app: FastifyInstance, site: SiteBuilder): Promise<void> {
