@@ -1,17 +1,23 @@
 import { ByteReader } from "./reader.ts";
 import { ByteWriter } from "./writer.ts";
 
+declare const fields: unique symbol;
+
 /**
  * One value's bytes: deterministic, bounded, little-endian. Written as properties, not methods, so that a
  * codec with a missing or an extra field does not compile against its interface.
+ *
+ * @typeParam Fields - left to its default: types that differ by an optional field alone pass for each other, their keys do not
  */
-export interface Codec<T> {
+export interface Codec<T, Fields = T extends object ? keyof T : never> {
   readonly write: (writer: ByteWriter, value: T) => void;
   readonly read: (reader: ByteReader) => T;
+  /** Never set. */
+  readonly [fields]?: (field: Fields) => Fields;
 }
 
 /** The type a codec reads and writes. */
-export type CodecType<C> = C extends Codec<infer T> ? T : never;
+export type CodecType<C> = C extends Pick<Codec<infer T>, "read"> ? T : never;
 
 /** Bytes of a value. A value outside its codec's range is the caller's fault: TypeError or RangeError. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array<ArrayBuffer> {

@@ -7,7 +7,7 @@ export interface OptionalCodec<T> extends Codec<T | undefined> {
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a codec is invariant: only `any` stands for "some codec"
-type AnyCodec = Codec<any>;
+type AnyCodec = Pick<Codec<any>, "read" | "write">;
 type Fields = Readonly<Record<string, AnyCodec>>;
 type OptionalKeys<F extends Fields> = {
   [K in keyof F]: F[K] extends { readonly optional: true } ? K : never;
