@@ -18,14 +18,12 @@ const update = (length: number) =>
     min: -1e4,
     max: 1e4,
   });
-const reports = fc
-  .integer({ min: 1, max: 12 })
-  .chain((length) =>
-    fc.array(fc.record({ values: update(length), numExamples: fc.integer({ min: 1, max: 5000 }) }), {
-      minLength: 1,
-      maxLength: 8,
-    }),
-  );
+const reports = fc.integer({ min: 1, max: 12 }).chain((length) =>
+  fc.array(fc.record({ values: update(length), numExamples: fc.integer({ min: 1, max: 5000 }) }), {
+    minLength: 1,
+    maxLength: 8,
+  }),
+);
 
 describe("federated averaging", () => {
   test("devices with 10 and 1,000 examples weigh 10 and 1,000", () => {
