@@ -50,7 +50,7 @@ export function createSiteBuilder(
       await outcome(worker, site);
       if (!closed) enter({ phase: "ready", folder: cache.publish(site, hash, staged) });
     } catch (error) {
-      enter({ phase: "failed", reason: (error as Error).message });
+      if (!closed) enter({ phase: "failed", reason: (error as Error).message });
     } finally {
       await worker?.terminate();
       worker = undefined;
