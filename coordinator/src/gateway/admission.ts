@@ -4,7 +4,7 @@ import { failure, type TributaryError } from "@tributary/core";
 import { SUBPROTOCOL } from "@tributary/protocol";
 import type { AccessPolicy } from "../http/access-policy.ts";
 
-export const CONNECT_PATH = "/v1/connect";
+const CONNECT_PATH = "/v1/connect";
 
 /** What is wrong with an upgrade request by itself; undefined when it may become a connection. */
 export function refuseUpgrade(

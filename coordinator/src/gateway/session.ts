@@ -6,7 +6,7 @@ import type { ConnectedDevice } from "./gateway-types.ts";
 import type { TokenBucket } from "./token-bucket.ts";
 
 /** WebSocket close codes (RFC 6455 7.4.1). */
-export const CLOSE = { goingAway: 1001, unsupportedData: 1003, policy: 1008, tooLarge: 1009, tryLater: 1013 };
+const CLOSE = { goingAway: 1001, unsupportedData: 1003, policy: 1008, tooLarge: 1009, tryLater: 1013 };
 
 /** How long a peer has to answer a close before its socket is cut. */
 export const CLOSE_GRACE_MS = 1_000;

@@ -2,7 +2,7 @@ import { failure, TributaryError, type WireError } from "@tributary/core";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 
 /** What left our hands is coded already; what Fastify found wrong with a request gets its code here. */
-export function codedError(error: unknown): TributaryError {
+function codedError(error: unknown): TributaryError {
   if (TributaryError.is(error)) return error;
   const { code, statusCode = 500, validation, validationContext } = error as Partial<FastifyError>;
   const cause = { cause: error };

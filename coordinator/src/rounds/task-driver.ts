@@ -243,7 +243,7 @@ export class TaskDriver {
 }
 
 /** `<task>-<number>`; a name too long for that gives way to its digest. */
-export function roundIdOf({ name }: Pick<TaskRecord, "name">, round: number): RoundId {
+function roundIdOf({ name }: Pick<TaskRecord, "name">, round: number): RoundId {
   const suffix = `-${round}`;
   const prefix = name.length + suffix.length <= 64 ? name : sha256(encodeUtf8(name)).slice(0, 32);
   return asRoundId(`${prefix}${suffix}`);

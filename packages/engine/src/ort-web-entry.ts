@@ -39,7 +39,7 @@ interface Gpu {
 const SOFTWARE_ADAPTERS = /swiftshader|llvmpipe|lavapipe|basic render|software/i;
 
 /** Asks the browser for a WebGPU adapter; never throws, as some browsers reject instead of answering null. */
-export async function probeAdapter(): Promise<AdapterVerdict> {
+async function probeAdapter(): Promise<AdapterVerdict> {
   const gpu = (globalThis.navigator as { gpu?: Gpu } | undefined)?.gpu;
   if (gpu === undefined) return { kind: "none" };
   let adapter: Adapter | null;

@@ -1,5 +1,5 @@
 import type { Digest } from "@tributary/core";
-import type { JsonObject, JsonValue } from "./json.ts";
+import type { JsonValue } from "./json.ts";
 
 /** The four top-level roles (spec 2.1). */
 export const TUF_ROLES = ["root", "timestamp", "snapshot", "targets"] as const;
@@ -92,6 +92,3 @@ export interface Envelope<M> {
   /** The file, verbatim. */
   readonly bytes: Uint8Array;
 }
-
-/** The signed part as JSON. */
-export type SignedJson = JsonObject;

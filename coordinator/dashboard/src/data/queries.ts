@@ -18,7 +18,7 @@ import {
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
 
 /** Rounds read of a task, newest first. */
-export const ROUNDS_SHOWN = 500;
+const ROUNDS_SHOWN = 500;
 
 /** The coordinator's status, and how far its clock is ahead of this device's. */
 export interface Status extends StatusView {

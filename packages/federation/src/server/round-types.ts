@@ -107,8 +107,6 @@ export type RoundState = Common &
     | { readonly phase: "abandoned"; readonly code: ErrorCode }
   );
 
-export type RoundPhaseName = RoundState["phase"];
-
 /** Everything that can happen to a round; `now` in milliseconds on the coordinator's clock. */
 export type RoundInput = { readonly now: number } & (
   | { readonly type: "start" }

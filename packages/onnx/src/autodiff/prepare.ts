@@ -32,7 +32,7 @@ const NEWEST_IR = 10;
 const MAX_CLASSES = 2 ** 18;
 
 /** Largest batch a graph is built for. */
-export const MAX_BATCH_SIZE = 65_536;
+const MAX_BATCH_SIZE = 65_536;
 
 /** Reads a model and fixes its batch size. Errors: any `onnx/*`. */
 export function prepareModel(

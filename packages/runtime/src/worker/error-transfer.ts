@@ -25,7 +25,7 @@ export type PlainError =
 
 const BUILT_IN = { RangeError, TypeError, SyntaxError, Error } as const;
 
-export function toPlainError(error: unknown): PlainError {
+function toPlainError(error: unknown): PlainError {
   if (TributaryError.is(error)) {
     const { code, message, detail, stack } = error;
     return { kind: "tributary", code, message, detail: { ...detail }, stack };
@@ -37,7 +37,7 @@ export function toPlainError(error: unknown): PlainError {
   return { kind: "value", value: error };
 }
 
-export function fromPlainError(plain: PlainError): unknown {
+function fromPlainError(plain: PlainError): unknown {
   switch (plain.kind) {
     case "tributary":
       return withStack(failure(plain.code, plain.message, { detail: plain.detail }), plain.stack);

@@ -1,5 +1,5 @@
 import { describeDeviceStore } from "@tributary/runtime/testing";
-import { createMemoryStore } from "../../src/store/memory-store.ts";
+import { createMemoryStore } from "../../src/testing/memory-store.ts";
 
 describeDeviceStore("memory", {
   open: async () => createMemoryStore(),

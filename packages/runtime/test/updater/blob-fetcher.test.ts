@@ -1,7 +1,7 @@
 import { failure, sha256, silentLogger, type Digest } from "@tributary/core";
 import { createInsecureTestRandom, createVirtualClock } from "@tributary/core/testing";
 import { expect, test } from "vitest";
-import { createMemoryStore } from "../../src/store/memory-store.ts";
+import { createMemoryStore } from "../../src/testing/memory-store.ts";
 import type { BlobChunk, BlobRequest } from "../../src/transport/http.ts";
 import { createBlobFetcher } from "../../src/updater/blob-fetcher.ts";
 

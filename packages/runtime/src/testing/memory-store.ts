@@ -6,9 +6,9 @@ import {
   type MetadataRole,
   type StoredExample,
   type StoredIdentity,
-} from "./device-store.ts";
+} from "../store/device-store.ts";
 
-/** A store that forgets: for tests, and for pages whose browser grants no storage. */
+/** A store that forgets: the reference the stored ones are held to, and a fast one for tests. */
 export function createMemoryStore(): DeviceStore {
   let identity: StoredIdentity | undefined;
   const metadata = new Map<MetadataRole, Uint8Array>();
