@@ -15,7 +15,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { modelPorts } from "./model-ports.ts";
-import { requireDataset } from "./evaluation-dataset.ts";
+import { requireDataset } from "./require-dataset.ts";
 import { storePlan } from "./plan.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";

@@ -3,7 +3,7 @@ import { failure, toFailure, type Digest } from "@tributary/core";
 import type { Feeds, Session } from "@tributary/engine";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { elementCount, tensor } from "@tributary/tensor";
-import { readDataset, type Dataset } from "./evaluation-dataset.ts";
+import { readDataset, type Dataset } from "../evaluation-dataset.ts";
 import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, EvaluationResult } from "./evaluation.ts";
 
 // A worker thread: graphs and data sets come once, weights with every job.

@@ -287,7 +287,7 @@ describe("a task", () => {
         ["images", int32(1)],
         ["labels", int32(1)],
       ]),
-      "images are int32",
+      "got int32",
     ],
   ])("with a data set of %s is refused", async (_, file, problem) => {
     const stored = await coordinator.request("/v1/blobs", {
