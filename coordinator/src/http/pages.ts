@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import fastifyStatic from "@fastify/static";
@@ -6,11 +5,7 @@ import { failure } from "@tributary/core";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ResolvedConfig } from "../config.ts";
 import type { App } from "./app.ts";
-
-const STYLE = `body{font:1.125rem/1.6 system-ui,sans-serif;display:grid;place-content:center;min-height:100vh;margin:0;padding:1rem;box-sizing:border-box;color:#1b2733;background:#f6f8fa}
-@media (prefers-color-scheme:dark){body{color:#dfe7ee;background:#10161c}}`;
-
-const STYLE_HASH = createHash("sha256").update(STYLE).digest("base64");
+import { PLAIN_PAGE_CSP, plainPage } from "./plain-page.ts";
 
 /** Nothing from elsewhere, nothing inline. */
 const DASHBOARD_CSP = [
@@ -26,17 +21,6 @@ const DASHBOARD_CSP = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join("; ");
-
-const PLAIN_PAGE_CSP = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-
-function plainPage(title: string, text: string, refreshSeconds?: number): string {
-  const refresh =
-    refreshSeconds === undefined ? "" : `<meta http-equiv="refresh" content="${refreshSeconds}">`;
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">${refresh}<title>${title}</title><style>${STYLE}</style></head>
-<body><main><h1>${title}</h1><p>${text}</p></main></body></html>
-`;
-}
 
 /**
  * The dashboard at `/`, as soon as it is built; until then a page that says so and loads itself again.

@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { failure } from "@tributary/core";
+import { PLAIN_PAGE_CSP, plainPage } from "@tributary/coordinator";
 import fastifyStatic from "@fastify/static";
 import Fastify, { type FastifyInstance } from "fastify";
 import type { SiteBuilder } from "../sites/site-builder.ts";
@@ -34,10 +35,6 @@ const ISOLATION = {
   "cross-origin-embedder-policy": "require-corp",
   "cross-origin-resource-policy": "same-origin",
 };
-
-const BUILDING_PAGE = `<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="1">
-<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>Tributary demo</title>
-<body><main><h1>Building the demo</h1><p>This happens once and takes a few seconds. The page reloads by itself.</p></main>`;
 
 /**
  * Serves the demo on an origin of its own, as an application that embeds the runtime would: its files, its pinned root,
@@ -112,7 +109,16 @@ async function serveSite(app: FastifyInstance, site: SiteBuilder): Promise<void>
     reply.header("cache-control", "no-store");
     if (path !== "index.html")
       return reply.code(503).header("retry-after", "1").type("text/plain").send("building\n");
-    return reply.type("text/html").send(BUILDING_PAGE);
+    reply.header("content-security-policy", PLAIN_PAGE_CSP);
+    return reply
+      .type("text/html; charset=utf-8")
+      .send(
+        plainPage(
+          "Building the demo",
+          "It takes some seconds on first use. This page loads itself again.",
+          1,
+        ),
+      );
   });
 }
 
