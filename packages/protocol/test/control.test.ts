@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { decodeHex, encodeHex, failure, TributaryError } from "@tributary/core";
+import { codeOf } from "@tributary/core/testing";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -123,13 +124,3 @@ describe("test vectors", () => {
     for (const vector of vectors) expect(spec).toContain(`\`${vector.frame}\``);
   });
 });
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (TributaryError.is(error)) return error.code;
-    throw error;
-  }
-  return "no error";
-}

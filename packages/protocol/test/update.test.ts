@@ -1,4 +1,5 @@
-import { asDigest, asRoundId, asTaskName, TributaryError } from "@tributary/core";
+import { asDigest, asRoundId, asTaskName } from "@tributary/core";
+import { codeOf } from "@tributary/core/testing";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeUpdateHeader, encodeUpdate, LIMITS, updateValues } from "../src/index.ts";
@@ -58,13 +59,3 @@ test("values are read from unaligned bytes too", () => {
   shifted.set(new Uint8Array(values.buffer), 1);
   expect(updateValues(shifted.subarray(1))).toEqual(values);
 });
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (TributaryError.is(error)) return error.code;
-    throw error;
-  }
-  return "no error";
-}

@@ -1,4 +1,4 @@
-import { TributaryError } from "@tributary/core";
+import { codeOf } from "@tributary/core/testing";
 import { expect, test } from "vitest";
 import { checkVersion, chooseVersion } from "../src/index.ts";
 
@@ -16,13 +16,3 @@ test("a mismatch says which side is too old", () => {
   expect(codeOf(() => checkVersion(1, range(2, 3)))).toBe("protocol/client-too-old");
   expect(codeOf(() => checkVersion(4, range(2, 3)))).toBe("protocol/server-too-old");
 });
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (TributaryError.is(error)) return error.code;
-    throw error;
-  }
-  return "no error";
-}

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { encodeUtf8, TributaryError } from "@tributary/core";
+import { encodeUtf8 } from "@tributary/core";
+import { codeOf } from "@tributary/core/testing";
 import {
   allocate,
   elementBytes,
@@ -58,16 +59,6 @@ function file(header: string, dataBytes = 0, declared = encodeUtf8(header).lengt
   new DataView(bytes.buffer).setBigUint64(0, BigInt(declared), true);
   bytes.set(json, 8);
   return bytes;
-}
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (TributaryError.is(error)) return error.code;
-    throw error;
-  }
-  return "no error";
 }
 
 const rawBytes = ({ data }: Tensor): number[] =>

@@ -1,6 +1,6 @@
 import { describeModel, type ValueDescription } from "@tributary/onnx";
 import { Command } from "commander";
-import { readModelFile } from "./publish.ts";
+import { readInput } from "../read-input.ts";
 
 /** `tributary describe model.onnx`: what is in it, and whether it can be trained. */
 export function describeCommand(): Command {
@@ -9,7 +9,7 @@ export function describeCommand(): Command {
     .argument("<file>", "the ONNX file")
     .option("--json", "print one JSON object")
     .action(async (file: string, options: { readonly json?: boolean }) => {
-      const description = describeModel(await readModelFile(file));
+      const description = describeModel(await readInput(file));
       if (options.json === true) return console.log(JSON.stringify(description));
       const { inputs, outputs, parameters } = description;
       const port = (value: ValueDescription): string =>

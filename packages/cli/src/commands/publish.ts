@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { createApiClient } from "@tributary/api-client";
-import { asModelName, failure } from "@tributary/core";
+import { asModelName } from "@tributary/core";
 import { Command } from "commander";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { readInput } from "../read-input.ts";
 import { formatBytes } from "../start/format.ts";
 
 /** `tributary publish model.onnx`: an ONNX file becomes version 1 of a model. */
@@ -26,7 +26,7 @@ export function publishCommand(): Command {
               .replace(/\.onnx$/i, "")
               .toLowerCase(),
         );
-        const bytes = await readModelFile(file);
+        const bytes = await readInput(file);
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
         const version = await api.publishModel(name, bytes);
         if (options.json === true) return console.log(JSON.stringify(version));
@@ -36,16 +36,4 @@ export function publishCommand(): Command {
         );
       },
     );
-}
-
-/** @throws cli/file naming the path and the reason. */
-export async function readModelFile(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, {
-      cause,
-      detail: { file },
-    });
-  }
 }

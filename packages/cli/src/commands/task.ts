@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { createApiClient, type TaskView } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { readInput } from "../read-input.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
 interface CreateOptions extends OperatorOptions {
@@ -26,9 +26,9 @@ export function taskCommand(): Command {
     .option("--json", "print one JSON object")
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);
-      const document = parseJson(file, await read(file));
+      const document = parseJson(file, await readInput(file));
       if (options.heldOut !== undefined) {
-        const { digest } = await api.uploadBlob(await read(options.heldOut));
+        const { digest } = await api.uploadBlob(await readInput(options.heldOut));
         document.evaluation = { ...document.evaluation, dataset: digest };
       }
       print(await api.createTask(parseTaskSpec(document)), options.json);
@@ -76,17 +76,6 @@ function parseJson(file: string, bytes: Uint8Array): { evaluation?: object } {
     return JSON.parse(new TextDecoder().decode(bytes)) as { evaluation?: object };
   } catch (cause) {
     throw failure("cli/file", `${file} is no JSON document: ${(cause as Error).message}`, {
-      cause,
-      detail: { file },
-    });
-  }
-}
-
-async function read(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (cause) {
-    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, {
       cause,
       detail: { file },
     });

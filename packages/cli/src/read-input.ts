@@ -1,0 +1,14 @@
+import { readFile } from "node:fs/promises";
+import { failure } from "@tributary/core";
+
+/** A file named on the command line. @throws cli/file naming the path and the reason. */
+export async function readInput(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw failure("cli/file", `${file} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      detail: { file },
+    });
+  }
+}
