@@ -1,23 +1,30 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createApiClient, type ApiClient } from "@tributary/api-client";
 import { createStack, digitsTask, MODEL, POPULATION, TASK, type Stack } from "@tributary/cli";
 import { buildDigitsCnn } from "@tributary/onnx";
 import { createFleet, heldOutDigits, labelledImagesFile, type Fleet } from "@tributary/simulator";
-import { chromium, type Browser, type Page } from "playwright";
+import type { Browser, Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  draw,
+  launchChromium,
+  openDemo,
+  recordPages,
+  SEVEN,
+  teach,
+  type PageRecord,
+} from "../src/demo-page.ts";
 
 const NODE_DEVICES = 4;
-const SYSTEM_CHROMIUM = "/usr/bin/chromium";
 
 let dataDir: string;
 let stack: Stack;
 let fleet: Fleet | undefined;
 let api: ApiClient;
 let browser: Browser;
-const complaints: string[] = [];
+const records: PageRecord[] = [];
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "tributary-demo-"));
@@ -31,12 +38,7 @@ beforeAll(async () => {
   api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
   await api.publishModel(MODEL, buildDigitsCnn({ seed: "digits" }));
   await stack.buildSites();
-  const executablePath =
-    process.env.CHROME_PATH ?? (existsSync(SYSTEM_CHROMIUM) ? SYSTEM_CHROMIUM : undefined);
-  browser = await chromium.launch({
-    ...(executablePath === undefined ? {} : { executablePath }),
-    args: ["--no-sandbox", "--disable-background-networking"],
-  });
+  browser = await launchChromium();
 });
 
 afterAll(async () => {
@@ -49,48 +51,16 @@ afterAll(async () => {
 /** A browser of its own: other storage, another device. */
 async function openPage(): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const page = await context.newPage();
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(error.message));
-  await page.goto(stack.demoUrl);
-  await page.waitForFunction(() =>
-    /^\d+$/.test(document.querySelector("[data-testid=version]")?.textContent ?? ""),
-  );
-  return page;
+  records.push(recordPages(context));
+  return openDemo(context, stack.demoUrl);
 }
 
-async function draw(page: Page, points: readonly (readonly [number, number])[]): Promise<void> {
-  const box = (await page.getByTestId("pad").boundingBox())!;
-  const [[startX, startY], ...rest] = points as [[number, number], ...[number, number][]];
-  await page.mouse.move(box.x + startX * box.width, box.y + startY * box.height);
-  await page.mouse.down();
-  for (const [x, y] of rest) {
-    await page.mouse.move(box.x + x * box.width, box.y + y * box.height, { steps: 5 });
-  }
-  await page.mouse.up();
-}
-
-const SEVEN = [
-  [0.25, 0.25],
-  [0.75, 0.25],
-  [0.45, 0.85],
-] as const;
-
-async function teach(page: Page, label: number, times: number): Promise<void> {
-  for (let count = 0; count < times; count++) {
-    await draw(page, SEVEN);
-    await page.getByTestId("prediction").filter({ hasText: /^\d$/ }).waitFor();
-    await page.getByTestId(`label-${label}`).click();
-    await page.getByTestId("kept").filter({ hasText: "Kept on this device" }).waitFor();
-  }
-}
+const complaints = (): string[] => records.flatMap((record) => record.complaints);
 
 describe("the digits pad", () => {
   test("reads a drawing, keeps corrections over a reload, trains with consent, and swaps the new version in", async () => {
     const page = await openPage();
-    await teach(page, 7, 6);
+    await teach(page, SEVEN, 7, 6);
     await page.getByTestId("example-count").filter({ hasText: /^6$/ }).waitFor();
     await page.reload();
     await page.getByTestId("example-count").filter({ hasText: /^6$/ }).waitFor();
@@ -130,16 +100,15 @@ describe("the digits pad", () => {
 
     // It answers with the new version.
     await draw(page, SEVEN);
-    await page.getByTestId("prediction").filter({ hasText: /^\d$/ }).waitFor();
     await page.getByTestId("consent").click();
     await page.getByTestId("participation").filter({ hasText: "Off." }).waitFor();
     await page.context().close();
-    expect(complaints).toEqual([]);
+    expect(complaints()).toEqual([]);
   });
 
   test("a second tab follows the first, and takes over when that is closed", async () => {
     const first = await openPage();
-    await teach(first, 7, 1);
+    await teach(first, SEVEN, 7, 1);
     const second = await first.context().newPage();
     await second.goto(stack.demoUrl);
     await second.getByTestId("example-count").filter({ hasText: /^1$/ }).waitFor();
@@ -150,12 +119,12 @@ describe("the digits pad", () => {
     await first.close();
     await second.getByTestId("participation").filter({ hasText: "Waiting for the next round" }).waitFor();
     await second.context().close();
-    expect(complaints).toEqual([]);
+    expect(complaints()).toEqual([]);
   });
 
   test("erasing takes two presses and ends participation for want of examples", async () => {
     const page = await openPage();
-    await teach(page, 7, 2);
+    await teach(page, SEVEN, 7, 2);
     await page.getByTestId("consent").click();
     await page.getByTestId("erase").click();
     expect(await page.getByTestId("example-count").textContent()).toBe("2");
@@ -163,6 +132,6 @@ describe("the digits pad", () => {
     await page.getByTestId("example-count").filter({ hasText: /^0$/ }).waitFor();
     await page.getByTestId("participation").filter({ hasText: "no examples yet" }).waitFor();
     await page.context().close();
-    expect(complaints).toEqual([]);
+    expect(complaints()).toEqual([]);
   });
 });

@@ -32,6 +32,11 @@ export async function readBody(
   return concatBytes(...chunks);
 }
 
+/** Reads a body that nobody needs: cancelled instead, it would cost the connection. Never throws. */
+export async function drain(response: Response): Promise<void> {
+  await readBody(response, MAX_ERROR_BODY_BYTES).catch(() => undefined);
+}
+
 /** The chunks of a body. Leaving the loop cancels the transfer; a lost connection is retryable. */
 export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
   if (response.body === null) return;

@@ -7,7 +7,7 @@ import {
   CERTIFICATE_SCHEME,
   type EnrolmentRequest,
 } from "@tributary/protocol";
-import { chunksOf, errorOf, readBody } from "./http-response.ts";
+import { chunksOf, drain, errorOf, readBody } from "./http-response.ts";
 import { withRetries } from "./retry.ts";
 
 export interface HttpOptions {
@@ -102,7 +102,7 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
         limited(REQUEST_TIMEOUT_MS, signal, async (limit) => {
           const response = await request(`/v1/tuf/${encodeURIComponent(fileName)}`, { signal: limit });
           if (response.status === 404) {
-            await response.body?.cancel();
+            await drain(response);
             return undefined;
           }
           if (!response.ok) throw await errorOf(response, env.clock);
@@ -178,7 +178,7 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
         });
         bytesUp += body.length;
         if (!response.ok) throw await errorOf(response, env.clock);
-        await response.body?.cancel();
+        await drain(response);
       }),
 
     get bytesUp() {
