@@ -42,6 +42,10 @@ export class TaskDriver {
   #run: RoundRun | undefined;
   #stopped = false;
   #wake: (() => void) | undefined;
+  /** Something changed since it was last looked whether a round is due. */
+  #stale = false;
+  /** Newest version of the model that was announced. */
+  #newest = 0;
   #failures = 0;
 
   constructor(options: TaskDriverOptions) {
@@ -87,6 +91,7 @@ export class TaskDriver {
   /** The task's row or its model changed: looks again. */
   async changed(): Promise<void> {
     const { store } = this.#options.services;
+    this.#stale = true;
     const task = await store.tasks.get(this.#task.name);
     if (task !== undefined) this.#task = task;
     if (this.#task.state !== "running") await this.#interrupt("round/task-paused");
@@ -95,6 +100,7 @@ export class TaskDriver {
 
   /** Another version of the model was published: a round on the old one could not be committed. */
   async baseReplaced(version: number): Promise<void> {
+    this.#newest = Math.max(this.#newest, version);
     const run = this.#run;
     if (run === undefined || version <= run.config.baseVersion || run.state.phase === "aggregating") return;
     await this.#interrupt("round/base-replaced");
@@ -137,25 +143,28 @@ export class TaskDriver {
   async #mayRun(): Promise<boolean> {
     const { services } = this.#options;
     const { store, env } = services;
-    const task = await store.tasks.get(this.#task.name);
+    this.#stale = false;
+    // In one transaction, so that what an operator changes meanwhile is not overwritten.
+    const { task, finished } = await store.transaction(async (tx) => {
+      const now = await tx.tasks.get(this.#task.name);
+      if (now?.state !== "running" || now.spec.rounds === null) return { task: now };
+      const roundsCommitted = await tx.rounds.countCommitted(now.name);
+      if (roundsCommitted < now.spec.rounds) return { task: now };
+      const done = { ...now, state: "finished" } as const;
+      await tx.tasks.setState(now.name, done.state);
+      const currentVersion = (await tx.models.get(now.model))?.currentVersion;
+      const [round = null] = await tx.rounds.list(now.name, { limit: 1 });
+      if (currentVersion === undefined) return { task: done, finished: [] };
+      const event = taskEvent(done, { currentVersion, round, roundsCommitted });
+      return { task: done, finished: await tx.events.append([event], env.clock.now()) };
+    });
     if (task === undefined) return false;
     this.#task = task;
-    if (task.state !== "running") return false;
-    const committed = await store.rounds.countCommitted(task.name);
-    if (task.spec.rounds === null || committed < task.spec.rounds) return true;
-    const events = await store.transaction(async (tx) => {
-      await tx.tasks.setState(task.name, "finished");
-      const model = await tx.models.get(task.model);
-      const [round = null] = await tx.rounds.list(task.name, { limit: 1 });
-      if (model === undefined) return [];
-      const finished = { ...task, state: "finished" } as const;
-      const progress = { currentVersion: model.currentVersion, round, roundsCommitted: committed };
-      return tx.events.append([taskEvent(finished, progress)], env.clock.now());
-    });
-    this.#task = { ...task, state: "finished" };
-    env.log.info("task finished", { task: task.name, rounds: committed });
-    await publishEvents(services, events);
-    return false;
+    if (finished !== undefined) {
+      env.log.info("task finished", { task: task.name, rounds: task.spec.rounds });
+      await publishEvents(services, finished);
+    }
+    return task.state === "running";
   }
 
   async #round(): Promise<RoundRecord | undefined> {
@@ -201,9 +210,10 @@ export class TaskDriver {
       offered: (device) => this.#queue.offered(device),
     });
     this.#run = run;
-    // Paused or closed while the round was being set up.
-    if (this.#stopped || this.#task.state !== "running")
-      run.give({ type: "abandon", code: "round/task-paused" });
+    // Whatever happened while the round was being set up found no round to interrupt.
+    if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
+    else if (this.#task.state !== "running") run.give({ type: "abandon", code: "round/task-paused" });
+    else if (this.#newest > config.baseVersion) run.give({ type: "abandon", code: "round/base-replaced" });
     for (const { device, examples } of this.#queue.inOrder())
       run.give({ type: "check-in", device, examples });
     const record = await run.ended;
@@ -233,8 +243,9 @@ export class TaskDriver {
     this.#wake = undefined;
   }
 
+  /** Until something changes; at once when it did while nobody was waiting. */
   async #woken(): Promise<void> {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#stale) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     await promise;
