@@ -120,7 +120,8 @@ async function start(
     training: () => rounds.training(),
   });
   const devices = () => gateway.counts();
-  const streams = createEventStreams({ store, bus, clock, limits, devices });
+  const { newest: newestEventId } = await store.events.bounds();
+  const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
   registerPages(app, config);
   registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator });

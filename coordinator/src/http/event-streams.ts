@@ -2,9 +2,10 @@ import type { ServerResponse } from "node:http";
 import { type Clock, failure, type Timer } from "@tributary/core";
 import type { DevicesView } from "@tributary/protocol";
 import type { CoordinatorLimits } from "../config.ts";
-import type { Bus, BusTopics, Subscription } from "../ports/bus.ts";
+import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { EventRecord } from "../ports/records.ts";
+import { EventOrder, type LiveEvent } from "./event-order.ts";
 
 const REPLAY_PAGE = 500;
 /** What a browser waits before it connects again. */
@@ -16,6 +17,8 @@ export interface EventStreamsOptions {
   readonly clock: Clock;
   readonly limits: CoordinatorLimits;
   readonly devices: () => DevicesView;
+  /** Of the event log, when the rooms begin to publish. */
+  readonly newestEventId: number;
 }
 
 /** Open streams of server-sent events, fed from the bus and, when they resume, from the event log. */
@@ -32,12 +35,14 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   let closed = false;
   let heartbeat: Timer | undefined;
 
+  const order = new EventOrder(store.events, options.newestEventId, (event) => {
+    for (const stream of streams) stream.deliver(event);
+    if (event.id !== null && event.id % 1000 === 0)
+      void store.events.prune(limits.keptEvents).catch(() => {});
+  });
   const subscriptions: Subscription[] = [
-    bus.subscribe("event", (event) => {
-      for (const stream of streams) stream.deliver(event);
-      if (event.id !== null && event.id % 1000 === 0)
-        void store.events.prune(limits.keptEvents).catch(() => {});
-    }),
+    // A log that cannot be read: its events are in no stream, and clients find them when they resume.
+    bus.subscribe("event", (event) => void order.receive(event).catch(() => {})),
     bus.subscribe("devices", (devices) => {
       for (const stream of streams) stream.write(frame("devices", devices));
     }),
@@ -86,7 +91,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
 class EventStream {
   readonly #raw: ServerResponse;
   readonly #maxBufferBytes: number;
-  #waiting: BusTopics["event"][] | undefined = [];
+  #waiting: LiveEvent[] | undefined = [];
   #lastId = 0;
 
   constructor(raw: ServerResponse, maxBufferBytes: number) {
@@ -112,10 +117,12 @@ class EventStream {
     }
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
-    for (const event of waiting) this.#send(event);
+    // What was only worth showing before an event of the replay is older than that: it must not come after it.
+    const replayed = waiting.findLastIndex(({ id }) => id !== null && id <= this.#lastId);
+    for (const event of waiting.slice(replayed + 1)) this.#send(event);
   }
 
-  deliver(event: BusTopics["event"]): void {
+  deliver(event: LiveEvent): void {
     if (this.#waiting === undefined) this.#send(event);
     else if (this.#waiting.length < 10_000) this.#waiting.push(event);
     else this.#raw.destroy();
@@ -134,7 +141,7 @@ class EventStream {
     this.#raw.socket?.destroySoon();
   }
 
-  #send(event: EventRecord | BusTopics["event"]): void {
+  #send(event: EventRecord | LiveEvent): void {
     if (event.id === null) return this.write(frame(event.type, event.data));
     if (event.id <= this.#lastId) return;
     this.#lastId = event.id;

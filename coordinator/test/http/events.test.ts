@@ -31,6 +31,7 @@ describe("event streams", () => {
       clock,
       limits: { ...DEFAULT_LIMITS, maxEventStreams: 3, maxEventBufferBytes: 64 * 1024 },
       devices: () => ({ connected: 2, training: 1 }),
+      newestEventId: 0,
     });
     readers = [];
     server = createServer((request, response) => {
@@ -113,6 +114,44 @@ describe("event streams", () => {
     expect(await reader.next()).toEqual({ id: newest, type: "reset", data: {} });
     const [next] = await happen(6);
     expect((await reader.nextOf("round")).id).toBe(next);
+  });
+
+  test("events that are published the other way round are sent by id, and none is lost", async () => {
+    const reader = await open();
+    await reader.next();
+    const logged = await store.events.append(
+      [1, 2, 3].map((number) => ({ type: "round" as const, data: { number } })),
+      1,
+    );
+    for (const index of [1, 0, 2]) await bus.publish("event", logged[index]!);
+    const seen = [await reader.nextOf("round"), await reader.nextOf("round"), await reader.nextOf("round")];
+    expect(seen.map(({ data }) => data)).toEqual([{ number: 1 }, { number: 2 }, { number: 3 }]);
+    const [next] = await happen(4);
+    expect((await reader.nextOf("round")).id).toBe(next);
+  });
+
+  test("what was shown before a replayed event does not come after it", async () => {
+    const after = store.events.after.bind(store.events);
+    let reading = true;
+    // The log as it is read by a stream that opens: a round is shown, then ends, before the first page is there.
+    Object.defineProperty(store, "events", {
+      value: {
+        ...store.events,
+        async after(...page: Parameters<typeof after>) {
+          if (reading) {
+            reading = false;
+            await bus.publish("event", { id: null, type: "round", data: { number: 1, open: true }, at: 1 });
+            await happen(1);
+          }
+          return after(...page);
+        },
+      },
+    });
+    const reader = await open();
+    await reader.next();
+    expect((await reader.nextOf("round")).data).toEqual({ number: 1 });
+    await happen(2);
+    expect((await reader.nextOf("round")).data).toEqual({ number: 2 });
   });
 
   test("what is not logged carries no id", async () => {
