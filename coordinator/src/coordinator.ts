@@ -23,6 +23,7 @@ import { createOperatorCheck, operatorTokenOf } from "./http/operator-token.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
+import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReleases } from "./releases/releases.ts";
@@ -96,7 +97,8 @@ async function start(
   opened.defer(() => blobs.close());
   const bus = createInProcessBus(log);
   opened.defer(() => bus.close());
-  await store.events.prune(limits.keptEvents);
+  const housekeeping = await startHousekeeping({ env, store, keptEvents: limits.keptEvents });
+  opened.defer(() => housekeeping.close());
 
   const context: RoomContext = { config, env, store, blobs, bus, access };
   const releases = await createReleases(context);

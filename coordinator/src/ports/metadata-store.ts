@@ -107,6 +107,8 @@ export interface ReleaseRepository {
   isReleased(digest: Digest): Promise<boolean>;
   /** All current targets, by path. */
   targets(): Promise<TargetRecord[]>;
+  /** Forgets all but the newest `keep` versions of timestamp, snapshot and targets; roots stay, devices walk their chain. */
+  prune(keep: number): Promise<void>;
 }
 
 export interface DeviceRepository {

@@ -37,6 +37,8 @@ export type TimelessInput = RoundInput extends infer Input
     : never
   : never;
 
+/** Inputs held in memory at most; a round may wait for its devices for days while they come and go. */
+const MAX_UNWRITTEN = 512;
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
 
@@ -162,11 +164,12 @@ export class RoundRun {
     const { state, effects } = stepRound(this.config, before, input);
     if (state === before && effects.length === 0) return;
     this.#state = state;
-    // Journal first: what a device hears follows from what is written down.
-    if (options.journal !== false) this.#journal.add(input);
+    // Journal first: what a device hears follows from what is written down. Answers that change nothing need no replay.
+    if (options.journal !== false && state !== before) this.#journal.add(input);
     for (const effect of effects) this.#perform(effect);
     if (before.tally.open !== state.tally.open) this.#options.services.countsChanged();
     if (state.phase !== before.phase) this.#phaseChanged();
+    else if (this.#journal.pending >= MAX_UNWRITTEN && state.phase !== "aggregating") this.#store();
     else this.#show();
   }
 

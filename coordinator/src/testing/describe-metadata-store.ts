@@ -143,6 +143,21 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
         expect(await store.journal.read(roundId)).toEqual([]);
       });
 
+      test("a journal of any length is appended at once, or not at all", async () => {
+        await store.rounds.insert(exampleRound(1));
+        const roundId = exampleRound(1).id;
+        const entries = Array.from({ length: 12_000 }, (_, index) => ({
+          roundId,
+          sequence: index + 1,
+          at: index,
+          input: { type: "tick" },
+        }));
+        expect(await codeOf(store.journal.append([...entries, entries[0]!]))).toBe("store/conflict");
+        expect(await store.journal.read(roundId)).toEqual([]);
+        await store.journal.append(entries);
+        expect(await store.journal.read(roundId)).toEqual(entries);
+      });
+
       test("an optimizer state is replaced", async () => {
         const version = asModelVersion(1);
         await store.optimizers.put({ task: TASK, version, state: new Uint8Array([1]) });

@@ -37,6 +37,26 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       expect(await store.releases.target(same.path)).toEqual(same);
     });
 
+    test("old metadata is forgotten, roots and the newest are not", async () => {
+      const store = current();
+      const roots = [1, 2, 3].map((version) => ({
+        role: "root" as const,
+        version,
+        bytes: new Uint8Array([version]),
+      }));
+      for (const root of roots) await store.releases.insert(root);
+      for (const number of [1, 2, 3, 4]) await store.releases.apply(exampleRelease(number));
+      await store.releases.prune(2);
+      for (const root of roots) expect(await store.releases.metadata("root", root.version)).toEqual(root);
+      for (const role of ["timestamp", "snapshot", "targets"] as const) {
+        expect(await store.releases.metadata(role, 2)).toBeUndefined();
+        expect(await store.releases.metadata(role, 3)).toBeDefined();
+      }
+      await store.releases.prune(0);
+      expect((await store.releases.latest("timestamp"))?.version).toBe(4);
+      await store.releases.apply(exampleRelease(5));
+    });
+
     test("of two releases signed at the same time one is stored", async () => {
       const store = current();
       await store.releases.apply(exampleRelease(1));

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { asRoundId, asTaskName, type Digest } from "@tributary/core";
+import { asPopulationName, asRoundId, asTaskName, type Digest } from "@tributary/core";
 import { initialRound, stepRound, type RoundConfig } from "@tributary/federation";
 import { buildLinear } from "@tributary/onnx";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -174,6 +174,29 @@ describe("a round", () => {
     for (const entry of entries) state = stepRound(config, state, journalInput(entry)).state;
     expect(state).toMatchObject({ phase: "committed", version: 2, counts: { reported: 3, cohort: 3 } });
     expect(JSON.stringify(entries)).not.toMatch(/[0-9.e-]+,[0-9.e-]+,[0-9.e-]+,[0-9.e-]+,/);
+  });
+
+  test("a round that waits keeps no endless journal in memory, and none of what changes nothing", async () => {
+    const room = await open();
+    await publishTask(room, once);
+    const device = await room.device();
+    const [round] = await vi.waitFor(async () => {
+      const rows = await room.store.rounds.open();
+      expect(rows).toHaveLength(1);
+      return rows;
+    });
+    const from = { device: device.identity.deviceId, population: asPopulationName("default") };
+    const say = (message: Parameters<typeof room.rounds.handler.message>[1]) =>
+      room.rounds.handler.message(from, message);
+    for (let i = 0; i < 2_000; i++) say({ type: "check-in", task, examples: 0 });
+    expect(await room.store.journal.read(round!.id)).toHaveLength(0);
+    for (let i = 0; i < 300; i++) {
+      say({ type: "check-in", task, examples: 5 });
+      say({ type: "leave", task });
+    }
+    await vi.waitFor(async () =>
+      expect((await room.store.journal.read(round!.id)).length).toBeGreaterThanOrEqual(512),
+    );
   });
 
   test("rounds follow each other, devices take turns", async () => {

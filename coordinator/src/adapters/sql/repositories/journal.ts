@@ -1,17 +1,24 @@
 import type { JournalRepository } from "../../../ports/metadata-store.ts";
 import { constrained } from "../constraint.ts";
-import { type Db, fromJson } from "../rows.ts";
+import { type Db, fromJson, together } from "../rows.ts";
+
+/** Rows of one statement: SQLite takes 32,766 values at most. */
+const ROWS = 1_000;
 
 export function journalRepository(db: Db): JournalRepository {
   return {
     async append(entries) {
       if (entries.length === 0) return;
       const first = entries[0]!;
+      const rows = entries.map((entry) => ({ ...entry, input: JSON.stringify(entry.input) }));
       await constrained(`input ${first.sequence} of round "${first.roundId}"`, () =>
-        db
-          .insertInto("roundInputs")
-          .values(entries.map((entry) => ({ ...entry, input: JSON.stringify(entry.input) })))
-          .execute(),
+        together(db, async (tx) => {
+          for (let at = 0; at < rows.length; at += ROWS)
+            await tx
+              .insertInto("roundInputs")
+              .values(rows.slice(at, at + ROWS))
+              .execute();
+        }),
       );
     },
     async read(roundId) {

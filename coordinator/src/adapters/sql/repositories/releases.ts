@@ -48,6 +48,21 @@ export function releaseRepository(db: Db): ReleaseRepository {
       const rows = await db.selectFrom("targets").selectAll().orderBy("path").execute();
       return rows.map(toTarget);
     },
+    async prune(keep) {
+      // The newest one stays: the next version counts from it.
+      const kept = Math.max(1, keep);
+      for (const role of ["timestamp", "snapshot", "targets"] as const)
+        await db
+          .deleteFrom("tufMetadata")
+          .where("role", "=", role)
+          .where("version", "<=", (eb) =>
+            eb
+              .selectFrom("tufMetadata")
+              .where("role", "=", role)
+              .select((e) => e(e.fn.max("version"), "-", kept).as("limit")),
+          )
+          .execute();
+    },
   };
 }
 

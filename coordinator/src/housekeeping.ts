@@ -1,0 +1,47 @@
+import type { Env } from "@tributary/core";
+import type { MetadataStore } from "./ports/metadata-store.ts";
+
+const DAY_MS = 86_400_000;
+
+/** How long the journal of a round that ended can still be replayed. */
+export const JOURNAL_KEPT_MS = 7 * DAY_MS;
+/** Releases whose metadata is served to devices that are in the middle of an update. Roots are kept for ever. */
+export const RELEASES_KEPT = 100;
+
+export interface HousekeepingOptions {
+  readonly env: Pick<Env, "clock" | "log">;
+  readonly store: MetadataStore;
+  readonly keptEvents: number;
+}
+
+/** Forgets what nobody asks for any more: now, before it resolves, and once a day. */
+export async function startHousekeeping(options: HousekeepingOptions): Promise<{ close(): void }> {
+  const { env, store, keptEvents } = options;
+  const { clock, log } = env;
+  let closed = false;
+
+  const tidy = async (): Promise<void> => {
+    await store.journal.prune(clock.now() - JOURNAL_KEPT_MS);
+    await store.releases.prune(RELEASES_KEPT);
+    await store.events.prune(keptEvents);
+  };
+  const later = () =>
+    clock.schedule(DAY_MS, () => {
+      tidy()
+        .catch((error: unknown) => {
+          if (!closed) log.error("coordinator: what is old could not be forgotten", { error });
+        })
+        .finally(() => {
+          if (!closed) timer = later();
+        });
+    });
+
+  await tidy();
+  let timer = later();
+  return {
+    close() {
+      closed = true;
+      timer.cancel();
+    },
+  };
+}
