@@ -11,7 +11,7 @@ import { parseTaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
-import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { modelPorts } from "./model-ports.ts";
@@ -36,9 +36,9 @@ export interface Registry {
    * @throws `onnx/*`; `coordinator/model-exists` when the name belongs to another graph
    */
   publish(model: ModelName, onnx: Uint8Array): Promise<VersionRecord>;
-  /** @throws `protocol/invalid-document`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `onnx/*` */
+  /** @throws `protocol/invalid-document`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
   createTask(spec: unknown): Promise<TaskRecord>;
-  /** @throws `coordinator/unknown-task` */
+  /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
   changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
@@ -128,6 +128,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
           "coordinator/unknown-version",
           `registry: version ${model.currentVersion} of "${model.name}"`,
         );
+      await requireIdleModel(store.tasks, spec);
       const { plan, targets } = await storePlan(blobs, { spec, number: 1, model, version });
       const createdAt = env.clock.now();
       const task: TaskRecord = {
@@ -142,6 +143,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
       const progress = { currentVersion: model.currentVersion, round: null, roundsCommitted: 0 };
       const events = await releases.release(targets, (release) =>
         store.transaction(async (tx) => {
+          await requireIdleModel(tx.tasks, task);
           await tx.tasks.insert(task);
           await tx.releases.apply(release);
           return tx.events.append([taskEvent(task, progress)], createdAt);
@@ -157,6 +159,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
       const events = await store.transaction(async (tx) => {
         const task = await tx.tasks.get(name);
         if (task === undefined) throw unknownTask(name);
+        if (state === "running") await requireIdleModel(tx.tasks, task);
         const committed = await tx.rounds.countCommitted(name);
         const spec = moreRounds === undefined ? task.spec : { ...task.spec, rounds: committed + moreRounds };
         if (moreRounds !== undefined) await tx.tasks.setSpec(name, spec);
@@ -200,6 +203,27 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
     },
   };
   return registry;
+}
+
+/**
+ * A version grows out of the newest one, so that of two tasks on one model the faster would throw away every round of the
+ * slower: one task trains a model at a time.
+ *
+ * @throws `coordinator/model-busy`
+ */
+async function requireIdleModel(
+  tasks: Pick<TaskRepository, "list">,
+  { name, model }: Pick<TaskRecord, "name" | "model">,
+): Promise<void> {
+  const other = (await tasks.list()).find(
+    (task) => task.model === model && task.name !== name && task.state === "running",
+  );
+  if (other === undefined) return;
+  throw failure(
+    "coordinator/model-busy",
+    `registry: task "${other.name}" is training "${model}"; pause it before "${name}" runs`,
+    { detail: { model, task: other.name } },
+  );
 }
 
 function unknownTask(name: TaskName): Error {

@@ -232,6 +232,25 @@ describe("a task", () => {
     expect(await errorCode(await coordinator.request("/v1/rounds/none"))).toBe("http/not-found");
   });
 
+  test("is the only one that trains its model, until it is paused", async () => {
+    const change = (task: string, state: string) =>
+      coordinator.request(`/v1/tasks/${task}/state`, {
+        method: "POST",
+        operator: true,
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ state }),
+      });
+    const second = { name: "learn-more", model: "digits" };
+    const refused = await createTask(second);
+    expect(refused.status).toBe(409);
+    expect(await errorCode(refused)).toBe("coordinator/model-busy");
+    await change("learn-digits", "paused");
+    expect((await createTask(second)).status).toBe(201);
+    expect(await errorCode(await change("learn-digits", "running"))).toBe("coordinator/model-busy");
+    await change("learn-more", "paused");
+    expect((await change("learn-digits", "running")).status).toBe(200);
+  });
+
   test.each<[string, object, string]>([
     ["a name that is taken", { name: "learn-digits", model: "digits" }, "coordinator/task-exists"],
     ["a model that is not there", { name: "t", model: "none" }, "coordinator/unknown-model"],

@@ -766,6 +766,12 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "A task of this name exists already.",
   },
+  "coordinator/model-busy": {
+    status: 409,
+    retryable: false,
+    publicMessage: "Another task is training this model.",
+    advice: "Pause that task first: tributary task pause NAME.",
+  },
   "coordinator/invalid-task": { status: 400, retryable: false, publicMessage: "The task is not valid." },
   "coordinator/unknown-blob": { status: 404, retryable: false, publicMessage: "There is no such blob." },
   "coordinator/cannot-listen": {
