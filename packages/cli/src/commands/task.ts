@@ -45,7 +45,9 @@ export function taskCommand(): Command {
     });
 
   withOperator(command.command("pause"))
-    .description("Finish no further round of a task; the running one is abandoned.")
+    .description(
+      "Begin no further round of a task. The running one is abandoned, unless it is aggregating: then it is committed first.",
+    )
     .argument("<name>", "the task")
     .action(async (name: string, options: OperatorOptions) =>
       print(await client(options).setTaskState(name, { state: "paused" }), false),

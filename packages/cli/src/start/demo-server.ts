@@ -2,7 +2,7 @@ import type { AddressInfo } from "node:net";
 import { failure } from "@tributary/core";
 import { PLAIN_PAGE_CSP, plainPage } from "@tributary/coordinator";
 import fastifyStatic from "@fastify/static";
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { SiteBuilder } from "../sites/site-builder.ts";
 
 /** What the page has to know; served as `/tributary.json`. */
@@ -17,7 +17,8 @@ export interface DemoServerOptions {
   readonly host: string;
   readonly port: number;
   readonly site: SiteBuilder;
-  readonly config: () => DemoConfig;
+  /** `undefined` until the coordinator is there. */
+  readonly config: () => DemoConfig | undefined;
   /** The TUF root that the page pins; served as `/root.json`. */
   readonly trustedRoot: () => Uint8Array;
   /** The application's own backend: decides who may enrol. Here everyone who can load the page. */
@@ -44,16 +45,17 @@ const ISOLATION = {
  */
 export async function createDemoServer(options: DemoServerOptions): Promise<DemoServer> {
   const app = Fastify({ forceCloseConnections: true, bodyLimit: 1024 });
-  const coordinatorOrigin = (): string => new URL(options.config().coordinator).origin;
-
   app.addHook("onRequest", async (request, reply) => {
     if (!hostAllowed(request.headers.host, options.host)) {
       return reply.code(421).type("text/plain").send("This server does not answer for that host name.\n");
     }
+    const config = options.config();
     reply.headers(ISOLATION);
-    reply.header("content-security-policy", contentSecurityPolicy(coordinatorOrigin()));
     reply.header("x-content-type-options", "nosniff");
     reply.header("referrer-policy", "no-referrer");
+    // The first requests may come before the coordinator listens: it has to be told this server's address.
+    if (config === undefined) return building(reply, pathOf(request));
+    reply.header("content-security-policy", contentSecurityPolicy(config));
     return undefined;
   });
 
@@ -77,7 +79,14 @@ export async function createDemoServer(options: DemoServerOptions): Promise<Demo
 
   await listen(app, options);
   const { port } = app.server.address() as AddressInfo;
-  return { url: `http://${options.host}:${port}`, close: () => app.close() };
+  return { url: `http://${reachableHost(options.host)}:${port}`, close: () => app.close() };
+}
+
+/** A name for the address in URLs; "all interfaces" is none, loopback is one of them. */
+function reachableHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 async function listen(app: FastifyInstance, { host, port }: DemoServerOptions): Promise<void> {
@@ -97,7 +106,7 @@ async function serveSite(app: FastifyInstance, site: SiteBuilder): Promise<void>
   await app.register(fastifyStatic, { root: import.meta.dirname, serve: false });
   app.get("/*", (request, reply) => {
     const folder = site.request();
-    const path = decodeURIComponent(request.url.split("?")[0]!).slice(1) || "index.html";
+    const path = pathOf(request);
     if (folder !== undefined) {
       const immutable = path.startsWith("assets/");
       reply.header("cache-control", immutable ? "public, max-age=31536000, immutable" : "no-cache");
@@ -106,30 +115,35 @@ async function serveSite(app: FastifyInstance, site: SiteBuilder): Promise<void>
     if (site.state.phase === "failed") {
       return reply.code(500).type("text/plain").send(`The demo could not be built: ${site.state.reason}\n`);
     }
-    reply.header("cache-control", "no-store");
-    if (path !== "index.html")
-      return reply.code(503).header("retry-after", "1").type("text/plain").send("building\n");
-    reply.header("content-security-policy", PLAIN_PAGE_CSP);
-    return reply
-      .type("text/html; charset=utf-8")
-      .send(
-        plainPage(
-          "Building the demo",
-          "It takes some seconds on first use. This page loads itself again.",
-          1,
-        ),
-      );
+    return building(reply, path);
   });
 }
 
-function contentSecurityPolicy(coordinator: string): string {
+function pathOf({ url }: FastifyRequest): string {
+  return decodeURIComponent(url.split("?")[0]!).slice(1) || "index.html";
+}
+
+function building(reply: FastifyReply, path: string): FastifyReply {
+  reply.header("cache-control", "no-store");
+  if (path !== "index.html")
+    return reply.code(503).header("retry-after", "1").type("text/plain").send("building\n");
+  reply.header("content-security-policy", PLAIN_PAGE_CSP);
+  return reply
+    .type("text/html; charset=utf-8")
+    .send(
+      plainPage("Building the demo", "It takes some seconds on first use. This page loads itself again.", 1),
+    );
+}
+
+function contentSecurityPolicy({ coordinator }: DemoConfig): string {
+  const { origin } = new URL(coordinator);
   return [
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
     "worker-src 'self' blob:",
     "style-src 'self'",
     "img-src 'self' data:",
-    `connect-src 'self' ${coordinator} ${coordinator.replace(/^http/, "ws")}`,
+    `connect-src 'self' ${origin} ${origin.replace(/^http/, "ws")}`,
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

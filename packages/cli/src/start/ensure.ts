@@ -1,31 +1,60 @@
 import type { ApiClient, TaskView } from "@tributary/api-client";
+import { failure, sha256 } from "@tributary/core";
 import { buildDigitsCnn } from "@tributary/onnx";
 import { digitsTask, MODEL, TASK } from "./digits-task.ts";
 import { labelledImagesFile } from "@tributary/simulator";
 import type { Dataset } from "./dataset.ts";
 import type { Progress } from "./progress.ts";
 
-/** Publishes the digits model if the registry is empty. */
+/** Publishes the digits model where it is not there yet. */
 export async function ensureModel(api: ApiClient, progress: Progress): Promise<void> {
   const models = await api.models();
-  if (models.length > 0) return;
+  if (models.some(({ name }) => name === MODEL)) return;
   progress.step("publishing the digits model");
   await api.publishModel(MODEL, buildDigitsCnn({ seed: "digits" }));
 }
 
-/** The digits task, created or given `rounds` more rounds. `until` counts committed rounds over the task's whole life. */
-export async function ensureTask(
-  api: ApiClient,
-  options: { readonly devices: number; readonly rounds: number; readonly dataset: Dataset },
-): Promise<{ readonly until: number }> {
+export interface TaskOptions {
+  readonly devices: number;
+  /** Whether those are started here; else others may come. */
+  readonly fleet: boolean;
+  readonly rounds: number;
+  readonly dataset: Dataset;
+}
+
+/**
+ * The digits task, created or given `rounds` more rounds. `until` counts committed rounds over the task's whole life.
+ *
+ * @throws `cli/usage` when the task that is there could never go on with these options
+ */
+export async function ensureTask(api: ApiClient, options: TaskOptions): Promise<{ readonly until: number }> {
   const existing = (await api.tasks()).find((task: TaskView) => task.name === TASK);
+  const heldOut = labelledImagesFile(options.dataset.heldOut);
   if (existing === undefined) {
     if (options.rounds === 0) return { until: 0 };
-    const { digest } = await api.uploadBlob(labelledImagesFile(options.dataset.heldOut));
+    const { digest } = await api.uploadBlob(heldOut);
     await api.createTask(digitsTask({ devices: options.devices, heldOut: digest, rounds: options.rounds }));
     return { until: options.rounds };
   }
   if (options.rounds === 0) return { until: existing.roundsCommitted };
+  requireSameTask(existing, options, sha256(heldOut));
   await api.setTaskState(TASK, { state: "running", moreRounds: options.rounds });
   return { until: existing.roundsCommitted + options.rounds };
+}
+
+/** A round would wait for ever for devices that never come, or measure on other data than its devices train on. */
+function requireSameTask({ spec }: TaskView, { devices, fleet }: TaskOptions, heldOut: string): void {
+  const { minimumCount } = spec.cohort;
+  if (fleet && devices < minimumCount) {
+    throw failure(
+      "cli/usage",
+      `--devices: task "${TASK}" in this data directory needs ${minimumCount} devices or more in a round, got ${devices}; give more, or another --data-dir`,
+      { detail: { devices, minimumCount } },
+    );
+  }
+  if (spec.evaluation.dataset === heldOut) return;
+  throw failure(
+    "cli/usage",
+    `--dataset: task "${TASK}" in this data directory is measured on another data set; give the one it began with, or another --data-dir`,
+  );
 }

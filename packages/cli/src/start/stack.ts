@@ -38,17 +38,24 @@ export async function createStack(options: StackOptions): Promise<Stack> {
     };
     const dashboard = site("dashboard");
     const demo = site("demo");
-    // The demo's server asks for the coordinator when a page is served; the coordinator needs the server's address first.
+    // The coordinator needs the address of the demo's server first: until it is there, pages are told to come back.
+    const composed: { coordinator?: Coordinator } = {};
     const server = await createDemoServer({
       host,
       port: demoPort,
       site: demo,
-      config: () => ({ coordinator: coordinator.url, population: POPULATION, model: MODEL, task: TASK }),
-      trustedRoot: () => coordinator.tufRoot,
-      mintToken: () => coordinator.mintEnrolmentToken(POPULATION),
+      config: () =>
+        composed.coordinator && {
+          coordinator: composed.coordinator.url,
+          population: POPULATION,
+          model: MODEL,
+          task: TASK,
+        },
+      trustedRoot: () => composed.coordinator!.tufRoot,
+      mintToken: () => composed.coordinator!.mintEnrolmentToken(POPULATION),
     });
     opened.defer(() => server.close());
-    const coordinator: Coordinator = await createCoordinator({
+    const coordinator = await createCoordinator({
       host,
       port,
       dataDir,
@@ -57,6 +64,7 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       demoUrl: server.url,
       logLevel: "error",
     });
+    composed.coordinator = coordinator;
     opened.defer(() => coordinator.close());
     return {
       coordinator,

@@ -53,7 +53,7 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
 
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
   await ensureModel(api, progress);
-  const { until } = await ensureTask(api, { devices: options.devices, rounds: options.rounds, dataset });
+  const { until } = await ensureTask(api, { ...options, dataset });
   if (options.fleet) {
     progress.step(`starting ${options.devices} devices`);
     const fleet = await createFleet({
