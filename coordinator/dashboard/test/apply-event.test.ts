@@ -66,6 +66,7 @@ describe("what an event changes", () => {
       devices: { connected: 0, training: 0 },
       models: 0,
       tasks: 0,
+      demoUrl: null,
     };
     const event: ServerEvent = { type: "devices", id: null, data: { connected: 24, training: 3 } };
     expect(applyToStatus(status, event).devices).toEqual({ connected: 24, training: 3 });

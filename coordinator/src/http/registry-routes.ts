@@ -59,6 +59,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       devices: options.devices(),
       models: (await store.models.list()).length,
       tasks: (await store.tasks.list()).length,
+      demoUrl: config.demoUrl ?? null,
     }),
   );
 

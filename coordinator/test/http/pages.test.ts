@@ -74,4 +74,6 @@ test("/demo/ leads to the demo's own origin", async () => {
   const response = await coordinator.request("/demo/");
   expect(response.status).toBe(302);
   expect(response.headers.get("location")).toBe("http://127.0.0.1:7701/");
+  const status = (await (await coordinator.request("/v1/status")).json()) as { demoUrl: string };
+  expect(status.demoUrl).toBe("http://127.0.0.1:7701/");
 });

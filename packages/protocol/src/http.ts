@@ -168,6 +168,7 @@ export const StatusView = Type.Object({
   devices: Type.Object({ connected: Count, training: Count }),
   models: Count,
   tasks: Count,
+  demoUrl: nullable(Type.String({ description: "Where the demo is, if it was started with one" })),
 });
 export type StatusView = Static<typeof StatusView>;
 

@@ -23,6 +23,11 @@ export function SiteHeader(): ReactNode {
         <span className="brand-name">Tributary</span>
         {status !== undefined && <span className="brand-version">{status.version}</span>}
       </a>
+      {status?.demoUrl != null && (
+        <a className="demo-link" href={status.demoUrl} target="_blank" rel="noreferrer">
+          Demo
+        </a>
+      )}
       <dl className="vitals">
         <div className="vital" data-testid="devices">
           <dt>

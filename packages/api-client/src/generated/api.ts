@@ -302,6 +302,7 @@ export interface paths {
                             };
                             models: number;
                             tasks: number;
+                            demoUrl: string | null;
                         };
                     };
                 };
