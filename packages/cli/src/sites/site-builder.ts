@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { failure } from "@tributary/core";
-import { hashSources, SiteCache, type Site } from "./site-cache.ts";
+import { hashSources, isComplete, SiteCache, type Site } from "./site-cache.ts";
 
 export type SiteState =
   | { readonly phase: "unbuilt" }
@@ -63,6 +63,11 @@ export function createSiteBuilder(
       return state;
     },
     request() {
+      // Another process has built newer sources and forgotten this build.
+      if (state.phase === "ready" && !isComplete(state.folder)) {
+        state = { phase: "unbuilt" };
+        running = undefined;
+      }
       if (state.phase === "unbuilt" && !closed) running ??= build();
       return state.phase === "ready" ? state.folder : undefined;
     },

@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { existsSync, globSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 
 /** What Vite builds for a person to look at. */
@@ -27,6 +36,9 @@ export function hashSources(site: Site): string {
   return hash.digest("hex").slice(0, 16);
 }
 
+/** A build takes seconds: one begun this long ago was killed. */
+const ABANDONED_MS = 3_600_000;
+
 /** Where finished builds stand: one folder a site and hash, complete or absent. */
 export class SiteCache {
   readonly #folder: string;
@@ -38,7 +50,7 @@ export class SiteCache {
   /** The finished build of these sources, if there is one. */
   find(site: Site, hash: string): string | undefined {
     const path = this.#path(site, hash);
-    return existsSync(join(path, "index.html")) ? path : undefined;
+    return isComplete(path) ? path : undefined;
   }
 
   /** A folder to build into; `publish` moves it into place in one step. */
@@ -47,23 +59,41 @@ export class SiteCache {
     return `${this.#path(site, hash)}.${process.pid}.building`;
   }
 
+  /** Moves a build into place, where another process was not first, and forgets those of other sources. */
   publish(site: Site, hash: string, staged: string): string {
     const path = this.#path(site, hash);
-    rmSync(path, { recursive: true, force: true });
-    renameSync(staged, path);
+    if (this.find(site, hash) === undefined) {
+      rmSync(path, { recursive: true, force: true });
+      try {
+        renameSync(staged, path);
+      } catch (error) {
+        if (this.find(site, hash) === undefined) throw error;
+      }
+    }
     this.#forgetOthers(site, hash);
     return path;
   }
 
   #forgetOthers(site: Site, hash: string): void {
     for (const name of readdirSync(this.#folder)) {
-      const old =
-        name.startsWith(`${site.name}-`) && name !== `${site.name}-${hash}` && !name.endsWith(".building");
-      if (old) rmSync(join(this.#folder, name), { recursive: true, force: true });
+      if (!name.startsWith(`${site.name}-`) || name === `${site.name}-${hash}`) continue;
+      const path = join(this.#folder, name);
+      if (name.endsWith(".building") && !isOlderThan(path, ABANDONED_MS)) continue;
+      rmSync(path, { recursive: true, force: true });
     }
   }
 
   #path(site: Site, hash: string): string {
     return join(this.#folder, `${site.name}-${hash}`);
   }
+}
+
+/** Builds are moved into place whole: where the page is, the rest is. */
+export function isComplete(folder: string): boolean {
+  return existsSync(join(folder, "index.html"));
+}
+
+function isOlderThan(path: string, ageMs: number): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && stats.mtimeMs < Date.now() - ageMs;
 }
