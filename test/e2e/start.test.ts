@@ -77,8 +77,8 @@ describe("tributary start", () => {
   let demoPort: number;
   const started = (rounds: number): TributaryProcess =>
     startTributary([
-      ...["start", "--port", String(port), "--demo-port", String(demoPort)],
-      ...["--data-dir", join(folder.path, "data"), "--devices", "4", "--rounds", String(rounds)],
+      ...`start --port ${port} --demo-port ${demoPort} --devices 4 --rounds ${rounds} --data-dir`.split(" "),
+      join(folder.path, "data"),
     ]);
 
   beforeAll(async () => {
