@@ -23,6 +23,11 @@ export class Semaphore {
     this.#free = places;
   }
 
+  /** Jobs without a place. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   async run<T>(job: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

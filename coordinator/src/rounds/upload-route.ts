@@ -1,4 +1,11 @@
-import { decodeBase64url, failure, type Digest } from "@tributary/core";
+import {
+  decodeBase64url,
+  failure,
+  type Clock,
+  type DeviceId,
+  type Digest,
+  type RoundId,
+} from "@tributary/core";
 import {
   CERTIFICATE_SCHEME,
   DigestSchema,
@@ -13,14 +20,15 @@ import Type from "typebox";
 import { checkCertificate, type GreetingOptions } from "../gateway/greeting.ts";
 import type { AccessPolicy } from "../http/access-policy.ts";
 import type { App } from "../http/app.ts";
-import type { RoundId } from "@tributary/core";
 import type { RoundRun } from "./round-run.ts";
 import { Semaphore } from "./serial-queue.ts";
+import { watchPace } from "./upload-pace.ts";
 
 /** Bodies received at a time; the others wait in their sockets, unread. */
 const MAX_CONCURRENT_UPLOADS = 16;
 
 export interface UploadRouteOptions extends GreetingOptions {
+  readonly clock: Clock;
   readonly access: Pick<AccessPolicy, "deviceAllowed">;
   readonly findRun: (roundId: RoundId) => RoundRun | undefined;
   /** Whether there ever was such a round. */
@@ -68,6 +76,8 @@ export function registerUploadRoute(app: App, options: UploadRouteOptions): void
           ? failure("round/stale-round", `rounds: ${roundId} is over`)
           : failure("round/unknown-round", `rounds: no round ${roundId}`);
       }
+      // Nobody stands in the queue who is not invited.
+      if (run.invitationOf(device).status === "not-invited") throw notInvited(device, roundId);
       return places.run(async () => {
         // After the wait for a place: the deadline may have passed meanwhile.
         const invitation = run.invitationOf(device);
@@ -78,7 +88,7 @@ export function registerUploadRoute(app: App, options: UploadRouteOptions): void
           case "closed":
             throw failure("round/deadline-passed", `rounds: reporting of ${roundId} has ended`);
           case "not-invited":
-            throw failure("update/not-invited", `rounds: ${device} was not asked to report to ${roundId}`);
+            throw notInvited(device, roundId);
           case "invited": {
             const { claim } = invitation;
             if (claim.updateDigest !== digest) {
@@ -89,7 +99,12 @@ export function registerUploadRoute(app: App, options: UploadRouteOptions): void
             if (claim.sizeBytes !== sizeBytes) throw wrongSize(sizeBytes, claim.sizeBytes);
             // Not destroyed when it is left early: the answer goes over the same socket.
             const source = (request.body as Readable).iterator({ destroyOnReturn: false });
-            await run.updates.upload(device, { claim, source });
+            const pace = watchPace(options.clock, () => places.waiting > 0);
+            try {
+              await run.updates.upload(device, { claim, source: pace.watch(source) });
+            } finally {
+              pace.stop();
+            }
             return accepted();
           }
           default: {
@@ -132,6 +147,10 @@ function proofOf(header: string | string[] | undefined): Uint8Array {
     throw failure("identity/invalid-proof", "rounds: the proof is not base64url", { cause });
   }
   throw failure("identity/invalid-proof", `rounds: one header ${PROOF_HEADER} expected`);
+}
+
+function notInvited(device: DeviceId, roundId: RoundId): Error {
+  return failure("update/not-invited", `rounds: ${device} was not asked to report to ${roundId}`);
 }
 
 function alreadyReported(digest: Digest): Error {
