@@ -33,15 +33,16 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
     async handler(request, reply) {
       const { digest } = request.params;
       const { authorization, range, "if-range": ifRange, "if-none-match": ifNoneMatch } = request.headers;
-      const visible = (await store.releases.isReleased(digest)) || isOperator(authorization);
-      const blob = visible ? await blobs.stat(digest) : undefined;
+      const released = await store.releases.isReleased(digest);
+      const blob = released || isOperator(authorization) ? await blobs.stat(digest) : undefined;
       if (blob === undefined) throw failure("coordinator/unknown-blob", `http: no released blob ${digest}`);
 
       const etag = `"${digest}"`;
       reply.headers({
         etag,
         "accept-ranges": "bytes",
-        "cache-control": "public, max-age=31536000, immutable",
+        // A cache on the way must not hand to everyone what only the operator may read.
+        "cache-control": released ? "public, max-age=31536000, immutable" : "private, no-store",
         "content-type": "application/octet-stream",
         "content-security-policy": "sandbox; default-src 'none'",
       });

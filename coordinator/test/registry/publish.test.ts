@@ -326,7 +326,9 @@ describe("a task", () => {
     expect(await errorCode(await coordinator.request(`/v1/blobs/${dataset}`))).toBe(
       "coordinator/unknown-blob",
     );
-    expect((await coordinator.request(`/v1/blobs/${dataset}`, { operator: true })).status).toBe(200);
+    const own = await coordinator.request(`/v1/blobs/${dataset}`, { operator: true });
+    expect(own.status).toBe(200);
+    expect(own.headers.get("cache-control")).toBe("private, no-store");
   });
 });
 
