@@ -356,15 +356,17 @@ class WebSocketGateway implements DeviceGateway {
     const { clock } = this.#options.env;
     this.#releases.close();
     this.#sweep.cancel();
-    this.#countsTimer?.cancel();
     for (const session of this.#sessions) this.#refuse(session, shuttingDown());
+    // Not before: each that leaves changes the counts.
+    this.#countsTimer?.cancel();
     if (this.#sessions.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#allGone = resolve;
-        clock.schedule(CLOSE_GRACE_MS / 2, () => {
-          for (const session of this.#sessions) session.terminate();
-        });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#allGone = resolve;
+      const timer = clock.schedule(CLOSE_GRACE_MS / 2, () => {
+        for (const session of this.#sessions) session.terminate();
       });
+      await promise;
+      timer.cancel();
     }
     this.#server.close();
   }
