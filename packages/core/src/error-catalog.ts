@@ -201,6 +201,11 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The ONNX model's inputs or outputs are not of a form that can be trained.",
   },
+  "onnx/needs-calibration": {
+    status: 422,
+    retryable: false,
+    publicMessage: "Quantizing activations needs calibration examples.",
+  },
   "onnx/external-data": {
     status: 415,
     retryable: false,

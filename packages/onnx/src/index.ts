@@ -36,3 +36,31 @@ export { build2nn, buildDigitsCnn, buildFedAvgCnn, buildLinear } from "./models/
 export type { ModelOptions } from "./models/pytorch-layers.ts";
 export { PROTO_LIMITS, type ProtoLimits } from "./proto/message.ts";
 export { splitWeights, type SplitModel } from "./split-weights.ts";
+export {
+  addToHistogram,
+  emptyHistogram,
+  mergeHistograms,
+  type ActivationHistogram,
+} from "./quantize/activation-histogram.ts";
+export { compareModels, type CompareOptions, type ModelComparison } from "./quantize/compare-models.ts";
+export {
+  QUANTIZATION_SCHEMES,
+  type Calibration,
+  type CalibrationMethod,
+  type ChainAdvice,
+  type QuantizationScale,
+  type QuantizationScales,
+  type QuantizationScheme,
+  type QuantizedModel,
+  type QuantizeOptions,
+  type RunModel,
+  type WeightReport,
+} from "./quantize/options.ts";
+export { quantize } from "./quantize/quantize.ts";
+export {
+  recommend,
+  SCHEME_MEASUREMENTS,
+  type InferenceEngine,
+  type Recommendation,
+  type SchemeMeasurement,
+} from "./quantize/recommend.ts";

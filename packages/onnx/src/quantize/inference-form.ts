@@ -1,0 +1,29 @@
+import { decodeModel } from "../ir/decode.ts";
+import { constantsToInitializers } from "../ir/fold-constants.ts";
+import { eliminateDeadCode, sortNodes } from "../ir/graph-order.ts";
+import type { Model } from "../ir/model.ts";
+import { upgradeModel } from "../ir/upgrade.ts";
+import { foldBatchNorms } from "./fold-batch-norm.ts";
+import { fuseMatMulBias } from "./fuse-matmul-bias.ts";
+import { hoistRelu } from "./hoist-relu.ts";
+
+const OLDEST_IR = 8;
+
+/**
+ * A model brought into the one form that every scheme starts from: sorted, constants as initializers that
+ * are no inputs, batch norms folded, biases in Gemm, Relu right behind what it clips. Computes the same.
+ */
+export function inferenceForm(bytes: Uint8Array): Model {
+  const decoded = decodeModel(bytes);
+  const sorted = { ...decoded, graph: { ...decoded.graph, nodes: sortNodes(decoded.graph) } };
+  const model = upgradeModel(sorted);
+  const constants = new Set(model.graph.initializers.map(({ name }) => name));
+  const plain = constantsToInitializers({
+    ...model.graph,
+    inputs: model.graph.inputs.filter(({ name }) => !constants.has(name)),
+  });
+  const folded = foldBatchNorms(eliminateDeadCode(plain));
+  const fused = fuseMatMulBias({ ...model, graph: folded });
+  const graph = eliminateDeadCode(hoistRelu(fused));
+  return { ...model, irVersion: Math.max(model.irVersion, OLDEST_IR), graph };
+}
