@@ -32,9 +32,12 @@ describe("describeModel", () => {
       });
       expect(trainable).toEqual([
         "cntk-mnist-8",
+        "light-resnet50",
+        "light-shufflenet",
         "light-vgg19",
         "pytorch-cnn-mnist",
         "pytorch-cnn-mnist-float-opset13",
+        "pytorch-mlp-bn-mnist",
       ]);
       expect(of("pytorch-mlp-bn-mnist").reasons).toEqual(["BatchNormalization has no gradient rule"]);
       expect(of("keras2onnx-helloworld").reasons[0]).toContain('there is "dense_4" [2,1]');

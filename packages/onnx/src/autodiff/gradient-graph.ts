@@ -16,21 +16,28 @@ export function dependents(nodes: readonly Node[], wanted: ReadonlySet<string>):
   return reached;
 }
 
+/** A value and its gradient, where differentiation begins. */
+export interface Seed {
+  readonly value: string;
+  readonly gradient: string;
+}
+
 /**
  * Reverse-mode differentiation: appends to `builder` what computes the gradient of a scalar whose
- * gradient with respect to `seed.value` is `seed.gradient`. `nodes` are the forward nodes, sorted and
+ * gradient with respect to `seed.value` is `seed.gradient` (for each of several seeds). `nodes` are the forward nodes, sorted and
  * already part of the builder's graph. Gives the gradient of each wanted value that has one.
  * Errors: `onnx/no-gradient`, `onnx/unknown-shape`.
  */
 export function appendGradients(
   builder: GraphBuilder,
   nodes: readonly Node[],
-  seed: { readonly value: string; readonly gradient: string },
+  seed: Seed | readonly Seed[],
   wanted: ReadonlySet<string>,
   target: GraphTarget,
 ): Map<string, string> {
   const reached = dependents(nodes, wanted);
-  const parts = new Map<string, string[]>([[seed.value, [seed.gradient]]]);
+  const seeds = "value" in seed ? [seed] : seed;
+  const parts = new Map<string, string[]>(seeds.map(({ value, gradient }) => [value, [gradient]]));
   const gradients = new Map<string, string>();
   const gradientOf = (name: string): string | undefined => {
     const known = gradients.get(name);
@@ -68,6 +75,9 @@ export function appendGradients(
   return new Map([...gradients].filter(([name]) => wanted.has(name)));
 }
 
+/** Their rules ask for the gradient of each output; the first may have none. */
+const MANY_OUTPUTS: ReadonlySet<string> = new Set(["Split"]);
+
 function gradientsOfInputs(context: GradContext): readonly (string | undefined)[] {
   const { node } = context;
   if (node.domain !== "" || !isDifferentiable(node.opType)) {
@@ -77,7 +87,7 @@ function gradientsOfInputs(context: GradContext): readonly (string | undefined)[
       { detail: { op: node.opType, node: node.name } },
     );
   }
-  const dy = context.dy(0);
+  const dy = context.dy(0) ?? (MANY_OUTPUTS.has(node.opType) ? "" : undefined);
   if (dy === undefined) {
     throw failure("onnx/no-gradient", `onnx: ${nodeLabel(node)}: only a side output is used`);
   }

@@ -1,9 +1,7 @@
-import { seededRandom } from "@tributary/core";
 import * as ort from "onnxruntime-web/webgpu";
 import { beforeAll, describe, expect, test } from "vitest";
 import { buildDigitsCnn, buildTrainingGraph, splitWeights } from "../../src/index.ts";
 import { sequentialModel } from "../../src/models/pytorch-layers.ts";
-import { array64 } from "../support/reference.ts";
 import { buildCase, differences, relativeError, RUNS } from "../support/rule-cases.ts";
 import { feedsOf, randomBatch } from "../support/training.ts";
 
@@ -90,21 +88,18 @@ describe.skipIf(!adapter)("the webgpu target in a browser", () => {
   });
 
   test.each(RULES)("$title", async (rule) => {
-    const { model, node, values, constants, shape } = buildCase(rule, "webgpu");
-    const random = seededRandom("dy");
-    const count = shape.reduce((product, dim) => product * dim, 1);
-    const dy = Float32Array.from({ length: count }, () => random.normal());
-    const session = await load(model, "webgpu");
+    const built = buildCase(rule, "webgpu");
+    const session = await load(built.model, "webgpu");
     const feeds = Object.fromEntries(
-      [...values, ["dy", array64(shape, dy)] as const].map(([name, { shape: dims, data }]) => [
+      [...built.values, ...built.seeds].map(([name, { shape, data }]) => [
         name,
-        new ort.Tensor("float32", Float32Array.from(data), dims),
+        new ort.Tensor("float32", Float32Array.from(data), shape),
       ]),
     );
     const outputs = await session.run(feeds);
     await session.release();
-    for (const name of values.keys()) {
-      const expected = differences(node, values, constants, name, Float64Array.from(dy));
+    for (const name of built.values.keys()) {
+      const expected = differences(built, name);
       expect(relativeError(floatsOf(outputs[`d${name}`]), expected), `gradient of ${name}`).toBeLessThan(
         1e-5,
       );

@@ -1,19 +1,22 @@
 import { floatAttribute, intAttribute, intsAttribute } from "../../src/ir/attributes.ts";
 import type { Node } from "../../src/ir/model.ts";
 import { windowOf, windowOutput } from "../../src/ir/window.ts";
-
-/** A float64 array for the reference interpreter. */
-export interface Array64 {
-  readonly shape: readonly number[];
-  readonly data: Float64Array;
-}
-
-export function array64(shape: readonly number[], values?: ArrayLike<number>): Array64 {
-  const count = shape.reduce((product, dim) => product * dim, 1);
-  return { shape, data: values === undefined ? new Float64Array(count) : Float64Array.from(values) };
-}
-
-type Operator = (node: Node, inputs: readonly Array64[]) => Array64;
+import type { Array64, Operator } from "./array64.ts";
+import {
+  array64,
+  axesOf,
+  broadcastShape,
+  broadcastTo,
+  coordinates,
+  indexOf,
+  keeps,
+  permuted,
+  pointwise,
+  pointwise2,
+  pool,
+  reduce,
+} from "./array64.ts";
+import { MORE_REFERENCE } from "./reference-more.ts";
 
 /**
  * A float64 interpreter of a few ONNX operators, written from their definitions, in plain loops: what the
@@ -79,60 +82,6 @@ export const REFERENCE: Readonly<Record<string, Operator>> = {
   LogSoftmax: (node, [x]) => pointwise(() => Math.log)(node, [softmax(node, x!)]),
 };
 
-function pointwise(make: (node: Node) => (x: number) => number): Operator {
-  return (node, [x]) => ({ shape: x!.shape, data: x!.data.map(make(node)) });
-}
-
-function pointwise2(apply: (a: number, b: number) => number): Operator {
-  return (_, [a, b]) => {
-    const shape = broadcastShape(a!.shape, b!.shape);
-    const [x, y] = [broadcastTo(a!, shape), broadcastTo(b!, shape)];
-    return { shape, data: x.data.map((value, i) => apply(value, y.data[i]!)) };
-  };
-}
-
-function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
-  const rank = Math.max(a.length, b.length);
-  return Array.from({ length: rank }, (_, i) =>
-    Math.max(a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1),
-  );
-}
-
-/** Row-major index of every element of `shape`, as coordinates. */
-function* coordinates(shape: readonly number[]): Generator<number[]> {
-  const count = shape.reduce((product, dim) => product * dim, 1);
-  for (let flat = 0; flat < count; flat += 1) {
-    const at = shape.map(() => 0);
-    let rest = flat;
-    for (let axis = shape.length - 1; axis >= 0; axis -= 1) {
-      at[axis] = rest % shape[axis]!;
-      rest = Math.floor(rest / shape[axis]!);
-    }
-    yield at;
-  }
-}
-
-function indexOf(shape: readonly number[], at: readonly number[]): number {
-  return shape.reduce((index, dim, axis) => index * dim + at[axis]!, 0);
-}
-
-function broadcastTo(x: Array64, shape: readonly number[]): Array64 {
-  const result = array64(shape);
-  const lead = shape.length - x.shape.length;
-  let i = 0;
-  for (const at of coordinates(shape)) {
-    result.data[i] =
-      x.data[
-        indexOf(
-          x.shape,
-          x.shape.map((dim, axis) => (dim === 1 ? 0 : at[axis + lead]!)),
-        )
-      ]!;
-    i += 1;
-  }
-  return result;
-}
-
 function product(a: Array64, b: Array64): Array64 {
   const [rows, inner] = a.shape as [number, number];
   const columns = b.shape[1]!;
@@ -142,18 +91,6 @@ function product(a: Array64, b: Array64): Array64 {
       const factor = a.data[i * inner + k]!;
       for (let j = 0; j < columns; j += 1) result.data[i * columns + j]! += factor * b.data[k * columns + j]!;
     }
-  return result;
-}
-
-function permuted(x: Array64, perm: readonly number[]): Array64 {
-  const shape = perm.map((axis) => x.shape[axis]!);
-  const result = array64(shape);
-  let i = 0;
-  for (const at of coordinates(shape)) {
-    const source = x.shape.map((_, axis) => at[perm.indexOf(axis)]!);
-    result.data[i] = x.data[indexOf(x.shape, source)]!;
-    i += 1;
-  }
   return result;
 }
 
@@ -224,62 +161,6 @@ function conv(node: Node, [x, w, b]: readonly Array64[]): Array64 {
   return result;
 }
 
-/** Gives each window's values to `combine`; NaN stands for padding. */
-function pool(node: Node, x: Array64, combine: (values: number[]) => number): Array64 {
-  const [n, c, height, width] = x.shape as [number, number, number, number];
-  const window = windowOf(node, intsAttribute(node, "kernel_shape")!, [height, width]);
-  const [oh, ow] = windowOutput(node, window, [height, width]) as [number, number];
-  const result = array64([n, c, oh, ow]);
-  let at = 0;
-  for (const [image, channel, row, column] of coordinates([n, c, oh, ow]) as Iterable<
-    [number, number, number, number]
-  >) {
-    const values: number[] = [];
-    for (let i = 0; i < window.kernel[0]!; i += 1)
-      for (let j = 0; j < window.kernel[1]!; j += 1) {
-        const y = row * window.strides[0]! - window.padsBegin[0]! + i * window.dilations[0]!;
-        const z = column * window.strides[1]! - window.padsBegin[1]! + j * window.dilations[1]!;
-        const inside = y >= 0 && y < height && z >= 0 && z < width;
-        values.push(inside ? x.data[((image * c + channel) * height + y) * width + z]! : Number.NaN);
-      }
-    result.data[at] = combine(values);
-    at += 1;
-  }
-  return result;
-}
-
-function keeps(node: Node): boolean {
-  return intAttribute(node, "keepdims", 1) !== 0;
-}
-
-function axesOf(node: Node, x: Array64, axes: Array64 | undefined): number[] {
-  const listed = intsAttribute(node, "axes") ?? (axes === undefined ? undefined : [...axes.data]);
-  return (listed ?? [...x.shape.keys()]).map((axis) => (axis < 0 ? axis + x.shape.length : axis));
-}
-
-function reduce(
-  x: Array64,
-  axes: readonly number[],
-  keep: boolean,
-  finish: (sum: number, count: number) => number,
-): Array64 {
-  const kept = x.shape.map((dim, i) => (axes.includes(i) ? 1 : dim));
-  const sums = array64(kept);
-  let i = 0;
-  for (const at of coordinates(x.shape)) {
-    sums.data[
-      indexOf(
-        kept,
-        at.map((value, axis) => (axes.includes(axis) ? 0 : value)),
-      )
-    ]! += x.data[i]!;
-    i += 1;
-  }
-  const count = x.data.length / sums.data.length;
-  const shape = keep ? kept : x.shape.filter((_, axis) => !axes.includes(axis));
-  return { shape, data: sums.data.map((sum) => finish(sum, count)) };
-}
-
 function concat(node: Node, inputs: readonly Array64[]): Array64 {
   const given = intAttribute(node, "axis", 0);
   const axis = given < 0 ? given + inputs[0]!.shape.length : given;
@@ -317,10 +198,15 @@ export function interpret(
 ): Map<string, Array64> {
   const all = new Map(values);
   for (const node of nodes) {
-    const operator = REFERENCE[node.opType];
+    const operator = REFERENCE[node.opType] ?? MORE_REFERENCE[node.opType];
     if (operator === undefined) throw new Error(`the reference has no ${node.opType}`);
-    const inputs = node.inputs.filter((name) => name !== "").map((name) => all.get(name)!);
-    all.set(node.outputs[0]!, operator(node, inputs));
+    // Inputs that are left out are undefined, as at the end of the list.
+    const results = operator(
+      node,
+      node.inputs.map((name) => all.get(name)!),
+    );
+    const list = "data" in results ? [results] : results;
+    for (const [i, name] of node.outputs.entries()) all.set(name, list[i]!);
   }
   return all;
 }

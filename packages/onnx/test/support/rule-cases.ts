@@ -1,4 +1,4 @@
-import { seededRandom } from "@tributary/core";
+import { equalBytes, seededRandom } from "@tributary/core";
 import { appendGradients } from "../../src/autodiff/gradient-graph.ts";
 import { appendLowered } from "../../src/autodiff/lower.ts";
 import type { GraphTarget } from "../../src/autodiff/rule.ts";
@@ -7,8 +7,13 @@ import type { AttributeLiteral } from "../../src/ir/attributes.ts";
 import { attributesOf } from "../../src/ir/attributes.ts";
 import { encodeModel } from "../../src/ir/encode.ts";
 import { GraphBuilder } from "../../src/ir/graph-builder.ts";
-import type { Node, ValueInfo } from "../../src/ir/model.ts";
-import { array64, interpret, type Array64 } from "./reference.ts";
+import type { Node, TensorValue, ValueInfo } from "../../src/ir/model.ts";
+import { factOfTensor } from "../../src/ir/shape-rules/constant.ts";
+import { floatTensor, int64Tensor } from "../../src/ir/tensor-value.ts";
+import { INDEX_CASES } from "./index-cases.ts";
+import { MORE_CASES } from "./more-cases.ts";
+import { array64, type Array64 } from "./array64.ts";
+import { interpret } from "./reference.ts";
 
 export interface RuleCase {
   readonly op: keyof typeof GRAD_RULES;
@@ -17,14 +22,28 @@ export interface RuleCase {
   readonly inputs: readonly (readonly number[])[];
   /** An int64 input after those. */
   readonly integers?: readonly number[];
+  /** Further inputs, by name, without a gradient. */
+  readonly constants?: Readonly<Record<string, RuleConstant>>;
+  /** Names of the node's inputs. @defaultValue all of those above, in this order */
+  readonly order?: readonly string[];
+  /** How many outputs; the gradient of each is given. @defaultValue 1 */
+  readonly outputs?: number;
+  /** @defaultValue 18 */
+  readonly opset?: number;
   readonly attributes?: Readonly<Record<string, AttributeLiteral>>;
   /** Values that suit the operator's domain. @defaultValue normal */
   readonly positive?: boolean;
   readonly targets?: readonly GraphTarget[];
 }
 
+export interface RuleConstant {
+  readonly type: "int64" | "float32" | "bool";
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
+}
+
 const image = [2, 3, 7, 6];
-export const CASES: readonly RuleCase[] = [
+const FIRST_CASES: readonly RuleCase[] = [
   {
     op: "Add",
     label: "same shape",
@@ -258,6 +277,8 @@ export const CASES: readonly RuleCase[] = [
   { op: "LogSoftmax", label: "", inputs: [[3, 4]] },
 ];
 
+export const CASES: readonly RuleCase[] = [...FIRST_CASES, ...MORE_CASES, ...INDEX_CASES];
+
 function valuesOf(rule: RuleCase): Map<string, Array64> {
   const random = seededRandom(`${rule.op} ${rule.label}`);
   const draw = (): number => (rule.positive === true ? 0.5 + random.next() : random.normal());
@@ -270,25 +291,39 @@ function valuesOf(rule: RuleCase): Map<string, Array64> {
   );
 }
 
-/** One node, and the gradients of all its float inputs for a given output gradient "dy". */
+function constantTensor(name: string, { type, shape, values }: RuleConstant): TensorValue {
+  if (type === "int64") return int64Tensor(name, shape, values);
+  if (type === "float32") return floatTensor(name, shape, values);
+  return { name, elementType: "bool", dims: shape, data: Uint8Array.from(values) };
+}
+
+/** One node, and the gradients of all its float inputs for given output gradients "dy", "dy1", … */
 export function buildCase(rule: RuleCase, target: GraphTarget) {
   const values = valuesOf(rule);
   const builder = new GraphBuilder();
   for (const [name, { shape }] of values) builder.declare(name, { elementType: "float32", shape });
-  const extra = rule.integers === undefined ? [] : [builder.int64s(rule.integers)];
+  const given = new Map(Object.entries(rule.constants ?? {}));
+  if (rule.integers !== undefined) {
+    given.set("integers", { type: "int64", shape: [rule.integers.length], values: rule.integers });
+  }
+  for (const [name, constant] of given) {
+    const tensor = constantTensor(name, constant);
+    builder.initializers.push(tensor);
+    builder.declare(name, factOfTensor(tensor));
+  }
+  const ys = Array.from({ length: rule.outputs ?? 1 }, (_, i) => (i === 0 ? "y" : `y${i}`));
   const node: Node = {
     name: "",
     domain: "",
     opType: rule.op,
-    inputs: [...values.keys(), ...extra],
-    outputs: ["y"],
+    inputs: rule.order ?? [...values.keys(), ...given.keys()],
+    outputs: ys,
     attributes: attributesOf(rule.attributes ?? {}),
   };
   appendLowered(builder, node, target);
-  const shape = builder.shape("y");
-  builder.declare("dy", { elementType: "float32", shape });
-  const seed = { value: "y", gradient: "dy" };
-  const gradients = appendGradients(builder, [node], seed, new Set(values.keys()), target);
+  const results = ys.map((value) => ({ value, gradient: `d${value}`, shape: builder.shape(value) }));
+  for (const { gradient, shape } of results) builder.declare(gradient, { elementType: "float32", shape });
+  const gradients = appendGradients(builder, [node], results, new Set(values.keys()), target);
   const info = (name: string): ValueInfo => ({ name, elementType: "float32", shape: builder.shape(name) });
   // An output needs a name of its own, and a gradient may be "dy" itself.
   const outputs = [...values.keys()].map((name) =>
@@ -300,35 +335,52 @@ export function buildCase(rule: RuleCase, target: GraphTarget) {
     producerVersion: "",
     domain: "",
     modelVersion: 0,
-    opsetImports: [{ domain: "", version: 18 }],
+    opsetImports: [{ domain: "", version: rule.opset ?? 18 }],
     metadata: [],
     graph: {
       name: "case",
       nodes: builder.nodes,
       initializers: builder.initializers,
-      inputs: [...values.keys(), "dy"].map(info),
-      outputs: ["y", ...outputs].map(info),
+      inputs: [...values.keys(), ...results.map(({ gradient }) => gradient)].map(info),
+      outputs: [...ys, ...outputs].map(info),
       valueInfo: [],
     },
   });
-  const constants = new Map(extra.map((name) => [name, array64([rule.integers!.length], rule.integers!)]));
-  return { model, node, values, constants, shape };
+  const constants = new Map(
+    [...given].map(([name, { shape, values: list }]) => [name, array64(shape, list)]),
+  );
+  const random = seededRandom("dy");
+  // What the test feeds as output gradients
+  const seeds = new Map(
+    results.map(({ gradient, shape }) => {
+      const count = shape.reduce((product, dim) => product * dim, 1);
+      return [
+        gradient,
+        array64(
+          shape,
+          Float32Array.from({ length: count }, () => random.normal()),
+        ),
+      ] as const;
+    }),
+  );
+  return { model, node, values, constants, seeds };
 }
 
 /** Gradient of <dy, op(x)> by central differences in float64. */
 export function differences(
-  node: Node,
-  values: ReadonlyMap<string, Array64>,
-  constants: ReadonlyMap<string, Array64>,
+  { node, values, constants, seeds }: ReturnType<typeof buildCase>,
   name: string,
-  dy: Float64Array,
 ): Float64Array {
   const h = 1e-5;
   const x = values.get(name)!;
   const inner = (data: Float64Array): number => {
-    const all = new Map([...values, ...constants, [name, { shape: x.shape, data }]]);
-    const y = interpret([node], all).get("y")!;
-    return y.data.reduce((sum, value, i) => sum + value * dy[i]!, 0);
+    const all = interpret([node], new Map([...values, ...constants, [name, { shape: x.shape, data }]]));
+    let total = 0;
+    for (const [gradient, dy] of seeds) {
+      const y = all.get(gradient.slice(1))!;
+      total += y.data.reduce((sum, value, i) => sum + value * dy.data[i]!, 0);
+    }
+    return total;
   };
   return x.data.map((value, i) => {
     const at = (moved: number): number => inner(x.data.with(i, moved));
@@ -353,3 +405,10 @@ export const RUNS = CASES.flatMap((rule) =>
     title: `${rule.op} ${rule.label} (${target})`,
   })),
 );
+
+/** Without the cases whose graph is the same for both targets. */
+export const DISTINCT_RUNS = RUNS.filter((rule) => {
+  if (rule.target === "cpu" || rule.targets !== undefined) return true;
+  const [cpu, webgpu] = (["cpu", "webgpu"] as const).map((target) => buildCase(rule, target).model);
+  return !equalBytes(cpu!, webgpu!);
+});

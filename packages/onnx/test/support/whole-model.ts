@@ -3,7 +3,8 @@ import type { TrainingGraphSpec } from "../../src/index.ts";
 import { floatValues, integerValues } from "../../src/ir/tensor-value.ts";
 import type { OrtTensor } from "./engines.ts";
 import { floatsOf } from "./engines.ts";
-import { array64, interpret, type Array64 } from "./reference.ts";
+import { array64, type Array64 } from "./array64.ts";
+import { interpret } from "./reference.ts";
 import type { Batch } from "./training.ts";
 
 /** Learning rate at which an update shows the gradient: a power of two, large against the weights. */

@@ -1,6 +1,7 @@
 import type { ShapeRule } from "./rule.ts";
 import { constant, fromValues, shapeOf } from "./constant.ts";
 import { arithmetic, broadcast, cast, compare, identity, sameAsFirst, where } from "./elementwise.ts";
+import { gatherElements, gatherND, spaceToDepth, split, tile } from "./indexing.ts";
 import { gemm, matMul } from "./linear.ts";
 import { argReduce, reduce } from "./reduction.ts";
 import { concat, expand, flatten, gather, reshape, slice, squeeze, transpose, unsqueeze } from "./shaping.ts";
@@ -90,4 +91,23 @@ export const SHAPE_RULES: Readonly<Record<string, ShapeRule>> = {
   ConstantOfShape: fromValues,
   Expand: expand,
   DepthToSpace: depthToSpace,
+  Celu: sameAsFirst,
+  Cos: sameAsFirst,
+  CumSum: sameAsFirst,
+  GatherElements: gatherElements,
+  GatherND: gatherND,
+  GroupNormalization: sameAsFirst,
+  LpPool: pool,
+  Mish: sameAsFirst,
+  RMSNormalization: sameAsFirst,
+  ReduceLogSum: reduce,
+  ScatterElements: sameAsFirst,
+  ScatterND: sameAsFirst,
+  Sin: sameAsFirst,
+  Softsign: sameAsFirst,
+  SpaceToDepth: spaceToDepth,
+  Split: split,
+  ThresholdedRelu: sameAsFirst,
+  Tile: tile,
+  Trilu: sameAsFirst,
 };
