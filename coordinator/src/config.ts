@@ -50,6 +50,8 @@ export interface CoordinatorLimits {
   readonly headersTimeoutMs: number;
   /** How long a whole request may take, an upload included. */
   readonly requestTimeoutMs: number;
+  /** How long a connection may stand still, also while an answer waits to be read. Event streams have their heartbeat. */
+  readonly stalledTimeoutMs: number;
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
@@ -62,6 +64,7 @@ export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
   keptEvents: 10_000,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 300_000,
+  stalledTimeoutMs: 120_000,
 });
 
 /** A checked configuration, defaults filled in. */

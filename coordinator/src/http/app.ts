@@ -58,6 +58,8 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     },
     bodyLimit: config.limits.maxJsonBytes,
     requestTimeout: config.limits.requestTimeoutMs,
+    // A client that asks for much and reads nothing holds a socket and a file open.
+    connectionTimeout: config.limits.stalledTimeoutMs,
     http: {
       headersTimeout: config.limits.headersTimeoutMs,
       requestTimeout: config.limits.requestTimeoutMs,

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { encodeBase64url, failure, type SecureRandom } from "@tributary/core";
 
@@ -19,13 +19,17 @@ export async function operatorTokenOf(dataDir: string, random: SecureRandom): Pr
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
   const token = encodeBase64url(random.bytes(TOKEN_BYTES));
-  const file = await open(path, "wx", 0o600);
+  // Whole or not at all: a start that is killed here must not leave an empty file to the next one.
+  const temporary = `${path}.new`;
+  await rm(temporary, { force: true });
+  const file = await open(temporary, "wx", 0o600);
   try {
     await file.writeFile(`${token}\n`);
     await file.sync();
   } finally {
     await file.close();
   }
+  await rename(temporary, path);
   return token;
 }
 

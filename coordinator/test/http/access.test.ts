@@ -1,9 +1,12 @@
 import { connect } from "node:net";
-import { readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { systemRandom } from "@tributary/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { operatorTokenOf } from "../../src/http/operator-token.ts";
 import { codeIn, rawRequest } from "../raw-request.ts";
 import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
 
 const APP = "https://app.example";
 const OTHER_APP = "https://other.example";
@@ -156,6 +159,15 @@ describe("operator writes", () => {
     expect((await readFile(path, "utf8")).trim()).toBe(coordinator.operatorToken);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(coordinator.operatorToken.length).toBeGreaterThanOrEqual(43);
+  });
+
+  test("a start that was killed while it wrote the token does not stop the next one", async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder.path, "operator-token.new"), "half");
+    const token = await operatorTokenOf(folder.path, systemRandom);
+    expect(await readdir(folder.path)).toEqual(["operator-token"]);
+    expect(await operatorTokenOf(folder.path, systemRandom)).toBe(token);
+    await folder.remove();
   });
 });
 
