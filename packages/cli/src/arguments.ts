@@ -4,7 +4,7 @@ import { InvalidArgumentError } from "commander";
 export function integerBetween(low: number, high: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < low || value > high) {
+    if (text.trim() === "" || !Number.isInteger(value) || value < low || value > high) {
       throw new InvalidArgumentError(`Expected a whole number from ${low} to ${high}, got "${text}".`);
     }
     return value;

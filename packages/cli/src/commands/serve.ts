@@ -23,9 +23,14 @@ export function serveCommand(): Command {
     .addOption(new Option("--port <n>", "port").default(7700).argParser(integerBetween(0, 65_535)))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--data-dir <dir>", "SQLite file, blobs and keys", ".tributary")
-    .option("--allow-origin <origin>", "a web origin whose pages may be devices; may be repeated", list, [])
+    .option(
+      "--allow-origin <[population=]origin>",
+      "a web origin whose pages may be devices; may be repeated",
+      list,
+      [],
+    )
     .option("--allow-host <name>", "a host name to answer for, beside loopback; may be repeated", list, [])
-    .option("--population <name>", "population the origins belong to", "default")
+    .option("--population <name>", "population of the origins that name none", "default")
     .action(async (options: ServeOptions) => {
       const shutdown = createShutdown(() => console.log("stopping"));
       const dashboard = createSiteBuilder(SITES.dashboard, siteCache());
@@ -34,7 +39,7 @@ export function serveCommand(): Command {
         host: options.host,
         port: options.port,
         dataDir: resolve(options.dataDir),
-        allowOrigins: { [asPopulationName(options.population)]: options.allowOrigin },
+        allowOrigins: originsByPopulation(options),
         allowHosts: options.allowHost,
         dashboardDir: () => dashboard.request(),
       });
@@ -43,4 +48,16 @@ export function serveCommand(): Command {
         `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
       );
     });
+}
+
+/** `https://app.example` for the population of `--population`, or `clinics=https://app.example`. */
+export function originsByPopulation(
+  options: Pick<ServeOptions, "allowOrigin" | "population">,
+): Record<string, string[]> {
+  const origins: Record<string, string[]> = {};
+  for (const text of options.allowOrigin) {
+    const [, population = options.population, origin = text] = /^([^=:]+)=(.*)$/.exec(text) ?? [];
+    (origins[asPopulationName(population)] ??= []).push(origin);
+  }
+  return origins;
 }
