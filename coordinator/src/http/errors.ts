@@ -43,7 +43,9 @@ export function sendError(error: unknown, request: FastifyRequest, reply: Fastif
   // Content that the failed answer would have had must not be cached or interpreted as it.
   for (const name of ["etag", "content-length", "last-modified", "content-disposition"])
     reply.removeHeader(name);
-  const body: { error: WireError } = { error: coded.toWire() };
+  const wire = coded.toWire();
+  // What went wrong in here (a path, a key's id) is for the log, not for whoever asked.
+  const body: { error: WireError } = { error: coded.status === 500 ? { ...wire, detail: {} } : wire };
   return reply
     .status(coded.status)
     .header("cache-control", "no-store")

@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { chmod, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asPopulationName, encodeBase64url, decodeBase64url, type TributaryError } from "@tributary/core";
 import { deviceIdOf, enrolmentMessage, verifyCertificate } from "@tributary/protocol";
@@ -293,6 +293,18 @@ describe("POST /v1/populations/:population/enrolments", () => {
       ]);
       expect(answer.body).not.toContain(token);
     }
+    await server.close();
+  });
+
+  test("says nothing of what is wrong in the coordinator's own folder", async () => {
+    await issuer.mintToken(OTHER);
+    await chmod(join(room.keysFolder, "enrolment.other.secret"), 0o644);
+    issuer = await createEnrolment(room);
+    const { server } = await open();
+    const answer = await post(server, await requestOf("a.b.c", await newKey()), "other");
+    expect(answer.statusCode).toBe(500);
+    expect(answer.json()).toMatchObject({ error: { code: "coordinator/key-insecure", detail: {} } });
+    expect(answer.body).not.toContain(room.keysFolder);
     await server.close();
   });
 });
