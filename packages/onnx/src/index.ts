@@ -8,10 +8,13 @@ export type {
   TrainingGraph,
   TrainingGraphOptions,
   TrainingGraphSpec,
-} from "./autodiff/training-graph.ts";
+} from "./autodiff/build-spec.ts";
 export type { GraphTarget } from "./autodiff/rule.ts";
-export type { LossName } from "./autodiff/loss.ts";
-export type { OptimizerName } from "./autodiff/optimizer.ts";
+export type { LossName, LossOptions, SoftmaxCrossEntropyOptions } from "./autodiff/loss-options.ts";
+export type { MetricName, MetricOptions, MetricOutput } from "./autodiff/metrics.ts";
+export type { StateTensor } from "./autodiff/optimizer-graph.ts";
+export { createOptimizer, type Optimizer } from "./autodiff/optimizer-step.ts";
+export type { AdamSettings, GradientOptions, OptimizerName, OptimizerOptions } from "./autodiff/optimizer.ts";
 export type { DifferentiableOp } from "./autodiff/rules/index.ts";
 export { bindWeights } from "./bind.ts";
 export { describeModel, type ModelDescription, type ValueDescription } from "./describe-model.ts";

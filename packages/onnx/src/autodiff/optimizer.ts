@@ -1,38 +1,92 @@
-import { intAttribute } from "../ir/attributes.ts";
-import type { GraphBuilder } from "../ir/graph-builder.ts";
-
-export type OptimizerName = "sgd";
+/** Optimizers by name; with settings, {@link OptimizerOptions}. */
+export type OptimizerName = OptimizerOptions["kind"];
 
 /**
- * Plain gradient descent, w - step, under the given output name; `step` is the gradient of the loss
- * already multiplied by the learning rate (at the logits, where it costs next to nothing). Where the step
- * is a matrix product, the subtraction becomes part of it, which saves two passes over the weights.
+ * An update rule and its settings, as PyTorch's torch.optim defines them. The learning rate is not among them: it is
+ * fed with every step, so that a schedule needs no new graph.
  */
-export function appendSgd(
-  builder: GraphBuilder,
-  weight: string,
-  step: string | undefined,
-  output: string,
-): void {
-  if (step === undefined) {
-    // A parameter the loss does not depend on stays as it is.
-    builder.op("Identity", [weight], {}, output);
-    return;
-  }
-  const product = builder.maker(step);
-  if (product?.opType === "Gemm" && product.inputs.length === 2 && !product.attributes.has("alpha")) {
-    // The product itself is then read by nobody and falls to dead-code elimination.
-    builder.op(
-      "Gemm",
-      [...product.inputs, weight],
-      {
-        transA: intAttribute(product, "transA", 0),
-        transB: intAttribute(product, "transB", 0),
-        alpha: { float: -1 },
-      },
-      output,
-    );
-    return;
-  }
-  builder.op("Sub", [weight, step], {}, output);
+export type OptimizerOptions =
+  /** w -= lr * (g + weightDecay * w) */
+  | { readonly kind: "sgd"; readonly weightDecay?: number }
+  /** b = momentum * b + g; w -= lr * b, or lr * (g + momentum * b) with `nesterov`. */
+  | {
+      readonly kind: "momentum";
+      /** @defaultValue 0.9 */
+      readonly momentum?: number;
+      /** @defaultValue false */
+      readonly nesterov?: boolean;
+      readonly weightDecay?: number;
+    }
+  /** Weight decay is part of the gradient. @defaultValue weightDecay 0 */
+  | ({ readonly kind: "adam" } & AdamSettings)
+  /** Weight decay apart from the gradient: w *= 1 - lr * weightDecay. @defaultValue weightDecay 0.01 */
+  | ({ readonly kind: "adamw" } & AdamSettings);
+
+export interface AdamSettings {
+  /** @defaultValue 0.9 */
+  readonly beta1?: number;
+  /** @defaultValue 0.999 */
+  readonly beta2?: number;
+  /** @defaultValue 1e-8 */
+  readonly epsilon?: number;
+  readonly weightDecay?: number;
 }
+
+/** An update rule with nothing left open. */
+export type OptimizerRule =
+  | { readonly kind: "sgd"; readonly weightDecay: number }
+  | {
+      readonly kind: "momentum";
+      readonly momentum: number;
+      readonly nesterov: boolean;
+      readonly weightDecay: number;
+    }
+  | ({ readonly kind: "adam" | "adamw" } & Required<AdamSettings>);
+
+/** Fills in the defaults. Errors: RangeError on a setting out of its range. */
+export function optimizerRule(optimizer: OptimizerName | OptimizerOptions): OptimizerRule {
+  const options: OptimizerOptions = typeof optimizer === "string" ? { kind: optimizer } : optimizer;
+  const weightDecay = options.weightDecay ?? (options.kind === "adamw" ? 0.01 : 0);
+  check("weightDecay", weightDecay, weightDecay >= 0);
+  switch (options.kind) {
+    case "sgd":
+      return { kind: "sgd", weightDecay };
+    case "momentum": {
+      const { momentum = 0.9, nesterov = false } = options;
+      check("momentum", momentum, momentum >= 0 && momentum < 1);
+      return { kind: "momentum", momentum, nesterov, weightDecay };
+    }
+    case "adam":
+    case "adamw": {
+      const { kind, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
+      check("beta1", beta1, beta1 >= 0 && beta1 < 1);
+      check("beta2", beta2, beta2 >= 0 && beta2 < 1);
+      check("epsilon", epsilon, epsilon >= 0);
+      return { kind, beta1, beta2, epsilon, weightDecay };
+    }
+  }
+}
+
+function check(name: string, value: number, inRange: boolean): void {
+  if (!inRange || !Number.isFinite(value)) throw new RangeError(`optimizer: ${name} is ${value}`);
+}
+
+/** What changes the gradient before the update rule sees it. */
+export interface GradientOptions {
+  /** Most length of all gradients taken as one vector; longer ones are scaled down to it. Above 0. */
+  readonly clipGradientNorm?: number | undefined;
+  /** FedProx's mu: adds mu * (w - base) to the gradient, where base is what the round began with. Above 0. */
+  readonly proximalTerm?: number | undefined;
+}
+
+/** Errors: RangeError. */
+export function checkGradientOptions({ clipGradientNorm, proximalTerm }: GradientOptions): void {
+  for (const [name, value] of Object.entries({ clipGradientNorm, proximalTerm })) {
+    if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
+      throw new RangeError(`${name} must be a finite number above 0, got ${value}`);
+    }
+  }
+}
+
+/** Keeps the divisor of the clipping factor off zero, as torch.nn.utils.clip_grad_norm_ does. */
+export const NORM_EPSILON = 1e-6;

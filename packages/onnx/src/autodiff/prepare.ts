@@ -11,8 +11,9 @@ import { trainableInitializers } from "../ir/parameters.ts";
 import { inferShapes } from "../ir/shapes.ts";
 import { int64Tensor, integerValues } from "../ir/tensor-value.ts";
 import { opsetOf, upgradeModel } from "../ir/upgrade.ts";
+import type { LossHead } from "./loss-options.ts";
 
-/** A classifier brought into the one form that training and evaluation graphs are built from. */
+/** A model brought into the one form that training and evaluation graphs are built from. */
 export interface PreparedModel {
   readonly opset: number;
   readonly irVersion: number;
@@ -20,8 +21,9 @@ export interface PreparedModel {
   readonly graph: Graph;
   readonly facts: ShapeTable;
   readonly features: { readonly name: string; readonly shape: readonly number[] };
-  /** The value before the softmax, [batchSize, classes]. */
+  /** The value before the softmax or sigmoid that the loss takes in, [batchSize, …]; [batchSize, classes] of a classifier. */
   readonly logits: string;
+  /** The last dimension of the logits. */
   readonly classes: number;
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
 }
@@ -37,9 +39,14 @@ const MAX_BATCH_SIZE = 65_536;
 /** Reads a model and fixes its batch size. Errors: any `onnx/*`. */
 export function prepareModel(
   bytes: Uint8Array,
-  options: { readonly batchSize: number; readonly trainable?: Trainable | undefined },
+  options: {
+    readonly batchSize: number;
+    readonly trainable?: Trainable | undefined;
+    /** What the loss takes in of the model's own head. @defaultValue "softmax" */
+    readonly head?: LossHead;
+  },
 ): PreparedModel {
-  const { batchSize, trainable = "all" } = options;
+  const { batchSize, trainable = "all", head = "softmax" } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
     throw new RangeError(`batchSize must be an integer from 1 to ${MAX_BATCH_SIZE}, got ${batchSize}`);
   }
@@ -58,10 +65,10 @@ export function prepareModel(
   const inputs = { [input.name]: shape };
   const folded = withGraph(rebatched, foldShapeValues(rebatched.graph, inferShapes(rebatched, inputs)));
   const facts = inferShapes(folded, inputs);
-  const { logits, classes } = findLogits(folded.graph, facts, batchSize);
+  const { logits, shape: logitsShape } = findLogits(folded.graph, facts, batchSize, head);
   const graph = eliminateDeadCode({
     ...folded.graph,
-    outputs: [{ name: logits, elementType: "float32", shape: [batchSize, classes] }],
+    outputs: [{ name: logits, elementType: "float32", shape: logitsShape }],
   });
   return {
     opset: opsetOf(folded),
@@ -70,7 +77,7 @@ export function prepareModel(
     facts,
     features: { name: input.name, shape },
     logits,
-    classes,
+    classes: logitsShape.at(-1)!,
     parameters: parameters.map(({ name, dims }) => ({ name, shape: dims })),
   };
 }
@@ -164,24 +171,41 @@ function rebatch(model: Model, input: ValueInfo, batchSize: number): Graph {
   return { ...graph, nodes, initializers: [...graph.initializers, ...added] };
 }
 
-/** From the first output of shape [batch, classes] back through the softmax, whose loss is fused. */
-function findLogits(graph: Graph, facts: ShapeTable, batchSize: number): { logits: string; classes: number } {
+/** Operators that a loss takes in, by its head. */
+const HEADS: { readonly [Head in LossHead]: ReadonlySet<string> } = {
+  softmax: new Set(["Identity", "LogSoftmax", "Softmax"]),
+  sigmoid: new Set(["Identity", "Sigmoid"]),
+  none: new Set(["Identity"]),
+};
+
+/** From the first output that the loss fits back through the softmax or sigmoid that is fused with it. */
+function findLogits(
+  graph: Graph,
+  facts: ShapeTable,
+  batchSize: number,
+  head: LossHead,
+): { logits: string; shape: readonly number[] } {
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const fits = (shape: readonly number[]): boolean =>
+    head !== "softmax" || (shape.length === 2 && shape[1]! >= 2 && shape[1]! <= MAX_CLASSES);
   for (const output of graph.outputs) {
     const shape = staticShape(facts.get(output.name));
-    if (shape?.length !== 2 || shape[0] !== batchSize || shape[1]! < 2 || shape[1]! > MAX_CLASSES) continue;
+    if (shape === undefined || shape[0] !== batchSize || !fits(shape)) continue;
     let logits = output.name;
     for (;;) {
       const maker = makers.get(logits);
-      const head = ["Softmax", "LogSoftmax", "Identity"];
-      if (maker === undefined || maker.domain !== "" || !head.includes(maker.opType)) break;
+      if (maker === undefined || maker.domain !== "" || !HEADS[head].has(maker.opType)) break;
       logits = maker.inputs[0]!;
     }
-    return { logits, classes: shape[1]! };
+    return { logits, shape };
   }
   const outputs = graph.outputs.map(({ name }) => `"${name}" ${shapeText(facts.get(name)?.shape)}`);
+  const needed =
+    head === "softmax"
+      ? `[${batchSize},classes], two classes at least, to put a softmax loss on`
+      : `[${batchSize},…] to put a loss on`;
   throw failure(
     "onnx/unsupported-graph",
-    `onnx: no output of shape [${batchSize},classes], two classes at least, to put a softmax loss on; there is ${outputs.join(", ")}`,
+    `onnx: no output of shape ${needed}; there is ${outputs.join(", ")}`,
   );
 }

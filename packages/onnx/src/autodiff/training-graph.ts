@@ -1,89 +1,29 @@
-import type { DType } from "@tributary/tensor";
 import { encodeModel } from "../ir/encode.ts";
 import { GraphBuilder, RESERVED_PREFIX } from "../ir/graph-builder.ts";
 import { eliminateDeadCode } from "../ir/graph-order.ts";
 import type { ValueInfo } from "../ir/model.ts";
-import type { Trainable } from "../ir/parameters.ts";
+import type {
+  CommonSpec,
+  EvaluationGraph,
+  EvaluationGraphOptions,
+  EvaluationGraphSpec,
+  GraphPort,
+  TrainedParameter,
+  TrainingGraph,
+  TrainingGraphOptions,
+  TrainingGraphSpec,
+} from "./build-spec.ts";
 import { appendGradients } from "./gradient-graph.ts";
 import { appendLowered } from "./lower.ts";
-import type { LossName } from "./loss.ts";
-import { appendSoftmaxCrossEntropy } from "./loss.ts";
-import type { OptimizerName } from "./optimizer.ts";
-import { appendSgd } from "./optimizer.ts";
+import type { LossOptions } from "./loss-options.ts";
+import { headOf, lossOptions } from "./loss-options.ts";
+import { appendLoss } from "./loss.ts";
+import { appendMetrics } from "./metrics.ts";
+import type { OptimizedParameter, StateTensor } from "./optimizer-graph.ts";
+import { appendGradientOptions, appendOptimizer, appendSgd } from "./optimizer-graph.ts";
+import { checkGradientOptions, optimizerRule } from "./optimizer.ts";
 import type { PreparedModel } from "./prepare.ts";
 import { prepareModel } from "./prepare.ts";
-import type { GraphTarget } from "./rule.ts";
-
-/** An input of a graph as a feed must have it. */
-export interface GraphPort {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
-
-export interface TrainingGraphOptions {
-  /** Examples a step; a short last batch is filled up with rows of weight 0. */
-  readonly batchSize: number;
-  readonly loss: LossName;
-  readonly optimizer: OptimizerName;
-  readonly target: GraphTarget;
-  /** @defaultValue "all" */
-  readonly trainable?: Trainable;
-}
-
-export interface EvaluationGraphOptions {
-  readonly batchSize: number;
-  readonly loss: LossName;
-  /** @defaultValue "cpu" */
-  readonly target?: GraphTarget;
-  /** Parameters that are inputs; others stay constants. @defaultValue "all" */
-  readonly trainable?: Trainable;
-}
-
-interface CommonSpec {
-  readonly batchSize: number;
-  /** [batchSize, …] float32 */
-  readonly features: GraphPort;
-  /** [batchSize] int32 */
-  readonly labels: GraphPort;
-  /** [batchSize] float32; 0 marks padding */
-  readonly sampleWeights: GraphPort;
-  /** Output, float32 scalar: sum of weight times loss */
-  readonly lossSum: string;
-  /** Output, float32 scalar: sum of the weights of hits */
-  readonly correct: string;
-}
-
-export interface TrainedParameter {
-  readonly name: string;
-  readonly shape: readonly number[];
-  /** Graph input that takes the value. */
-  readonly input: string;
-  /** Graph output with the updated value. */
-  readonly output: string;
-}
-
-export interface TrainingGraphSpec extends CommonSpec {
-  readonly kind: "train";
-  /** float32 scalar */
-  readonly learningRate: GraphPort;
-  readonly parameters: readonly TrainedParameter[];
-}
-
-export interface EvaluationGraphSpec extends CommonSpec {
-  readonly kind: "evaluate";
-  readonly parameters: readonly Omit<TrainedParameter, "output">[];
-}
-
-export interface TrainingGraph {
-  readonly model: Uint8Array<ArrayBuffer>;
-  readonly spec: TrainingGraphSpec;
-}
-
-export interface EvaluationGraph {
-  readonly model: Uint8Array<ArrayBuffer>;
-  readonly spec: EvaluationGraphSpec;
-}
 
 const LABELS = `${RESERVED_PREFIX}labels`;
 const SAMPLE_WEIGHTS = `${RESERVED_PREFIX}sampleWeights`;
@@ -93,53 +33,139 @@ const CORRECT = `${RESERVED_PREFIX}correct`;
 
 /**
  * One step of training as an ONNX graph: forward, weighted mean loss, gradients, update; parameters go in
- * and come out. Same model and options, same bytes. Errors: any `onnx/*`; RangeError on the batch size.
+ * and come out. Same model and options, same bytes. Errors: any `onnx/*`; RangeError on a setting out of its range.
  */
 export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOptions): TrainingGraph {
-  const prepared = prepareModel(model, options);
-  const { builder, forward, common } = appendForward(prepared, options.batchSize, options.target);
+  checkGradientOptions(options);
+  const loss = lossOptions(options.loss);
+  const prepared = prepareModel(model, { ...options, head: headOf(loss) });
+  const forward = appendForward(prepared, { ...options, loss });
   const learningRate: GraphPort = { name: LEARNING_RATE, dtype: "float32", shape: [] };
-  builder.declare(LEARNING_RATE, { elementType: "float32", shape: [] });
-  const wanted = new Set(prepared.parameters.map(({ name }) => name));
-  const gradient = builder.op("Mul", [common.loss.gradient(), LEARNING_RATE]);
-  const seed = { value: prepared.logits, gradient };
-  const steps = appendGradients(builder, forward, seed, wanted, options.target);
-  const parameters = prepared.parameters.map(({ name, shape }): TrainedParameter => {
-    const output = `${RESERVED_PREFIX}updated.${name}`;
-    appendSgd(builder, name, steps.get(name), output);
-    return { name, shape, input: name, output };
-  });
-  const spec: TrainingGraphSpec = { kind: "train", ...common.spec, learningRate, parameters };
-  const outputs = parameters.map(({ output, shape }) => port({ name: output, dtype: "float32", shape }));
-  return { model: finish(prepared, builder, [learningRate], outputs), spec };
+  forward.builder.declare(LEARNING_RATE, { elementType: "float32", shape: [] });
+  const { parameters, state, bases } = appendUpdates(prepared, forward, options);
+  const spec: TrainingGraphSpec = {
+    kind: "train",
+    ...forward.spec,
+    learningRate,
+    parameters,
+    ...(options.optimizer === "none" ? { outputs: "gradients" } : {}),
+    ...(state.length === 0 ? {} : { state }),
+    ...(bases.length === 0 ? {} : { baseParameters: bases }),
+  };
+  const ports = (values: readonly { readonly name: string; readonly shape: readonly number[] }[]) =>
+    values.map(({ name, shape }): GraphPort => ({ name, dtype: "float32", shape }));
+  const inputs = [
+    learningRate,
+    ...ports(parameters.map(({ input, shape }) => ({ name: input, shape }))),
+    ...bases,
+    ...ports(state.map(({ input, shape }) => ({ name: input, shape }))),
+  ];
+  const outputs = [...parameters, ...state].map(({ output, shape }) => ({ name: output, shape }));
+  return { model: finish(prepared, forward, inputs, ports(outputs)), spec };
 }
 
 /** Loss and hits of one batch, with the parameters as inputs. Errors as in {@link buildTrainingGraph}. */
 export function buildEvaluationGraph(model: Uint8Array, options: EvaluationGraphOptions): EvaluationGraph {
-  const prepared = prepareModel(model, options);
-  const { builder, common } = appendForward(prepared, options.batchSize, options.target ?? "cpu");
+  const loss = lossOptions(options.loss);
+  const prepared = prepareModel(model, { ...options, head: headOf(loss) });
+  const forward = appendForward(prepared, { ...options, loss });
   const parameters = prepared.parameters.map(({ name, shape }) => ({ name, shape, input: name }));
-  const spec: EvaluationGraphSpec = { kind: "evaluate", ...common.spec, parameters };
-  return { model: finish(prepared, builder, [], []), spec };
+  const spec: EvaluationGraphSpec = { kind: "evaluate", ...forward.spec, parameters };
+  const inputs = parameters.map(({ name, shape }): GraphPort => ({ name, dtype: "float32", shape }));
+  return { model: finish(prepared, forward, inputs, []), spec };
+}
+
+interface Forward {
+  readonly builder: GraphBuilder;
+  readonly spec: CommonSpec;
+  /** Appends the gradient at the logits and names it. */
+  readonly gradient: () => string;
 }
 
 /** The model's own nodes, lowered for the target, and the loss on its logits. */
-function appendForward(prepared: PreparedModel, batchSize: number, target: GraphTarget) {
+function appendForward(
+  prepared: PreparedModel,
+  options: Omit<EvaluationGraphOptions, "loss"> & { readonly loss: LossOptions },
+): Forward {
+  const { batchSize, target = "cpu", loss, metrics = [] } = options;
   const builder = new GraphBuilder(prepared.facts);
   for (const node of prepared.graph.nodes) appendLowered(builder, node, target);
-  const labels: GraphPort = { name: LABELS, dtype: "int32", shape: [batchSize] };
+  const labels: GraphPort =
+    loss.kind === "softmax-cross-entropy"
+      ? { name: LABELS, dtype: "int32", shape: [batchSize] }
+      : { name: LABELS, dtype: "float32", shape: builder.shape(prepared.logits) };
   const sampleWeights: GraphPort = { name: SAMPLE_WEIGHTS, dtype: "float32", shape: [batchSize] };
   for (const { name, dtype, shape } of [labels, sampleWeights]) {
     builder.declare(name, { elementType: dtype, shape });
   }
-  const loss = appendSoftmaxCrossEntropy(
-    builder,
-    { logits: prepared.logits, labels: LABELS, sampleWeights: SAMPLE_WEIGHTS },
-    { lossSum: LOSS_SUM, correct: CORRECT },
-  );
+  const inputs = { logits: prepared.logits, labels: LABELS, sampleWeights: SAMPLE_WEIGHTS };
+  const { gradient } = appendLoss(builder, loss, inputs, { lossSum: LOSS_SUM, correct: CORRECT });
   const features: GraphPort = { ...prepared.features, dtype: "float32" };
   const spec = { batchSize, features, labels, sampleWeights, lossSum: LOSS_SUM, correct: CORRECT };
-  return { builder, forward: prepared.graph.nodes, common: { spec, loss } };
+  if (metrics.length === 0) return { builder, spec, gradient };
+  return { builder, spec: { ...spec, metrics: appendMetrics(builder, loss, metrics, inputs) }, gradient };
+}
+
+interface Updates {
+  readonly parameters: readonly TrainedParameter[];
+  readonly state: readonly StateTensor[];
+  readonly bases: readonly GraphPort[];
+}
+
+/** The backward pass, and what makes updated parameters of its gradients. */
+function appendUpdates(
+  prepared: PreparedModel,
+  { builder, gradient }: Forward,
+  options: TrainingGraphOptions,
+): Updates {
+  const { optimizer, target, clipGradientNorm, proximalTerm } = options;
+  const rule = optimizer === "none" ? undefined : optimizerRule(optimizer);
+  const wanted = new Set(prepared.parameters.map(({ name }) => name));
+  const differentiate = (atLogits: string) =>
+    appendGradients(
+      builder,
+      prepared.graph.nodes,
+      { value: prepared.logits, gradient: atLogits },
+      wanted,
+      target,
+    );
+  const word = rule === undefined ? "gradient" : "updated";
+  const parameters = prepared.parameters.map(({ name, shape }): TrainedParameter => ({
+    name,
+    shape,
+    input: name,
+    output: `${RESERVED_PREFIX}${word}.${name}`,
+  }));
+  const plain = rule?.kind === "sgd" && rule.weightDecay === 0;
+  if (plain && clipGradientNorm === undefined && proximalTerm === undefined) {
+    const steps = differentiate(builder.op("Mul", [gradient(), LEARNING_RATE]));
+    for (const { name, output } of parameters) appendSgd(builder, name, steps.get(name), output);
+    return { parameters, state: [], bases: [] };
+  }
+  const bases = proximalTerm === undefined ? [] : parameters.map(basePort);
+  for (const { name, shape } of bases) builder.declare(name, { elementType: "float32", shape });
+  const gradients = differentiate(gradient());
+  const optimized = appendGradientOptions(
+    builder,
+    parameters.map((parameter): OptimizedParameter => ({
+      ...parameter,
+      gradient: gradients.get(parameter.name),
+    })),
+    bases.map(({ name }) => name),
+    options,
+  );
+  if (rule !== undefined) {
+    return { parameters, state: appendOptimizer(builder, rule, optimized, LEARNING_RATE), bases };
+  }
+  for (const { input, gradient: value, output } of optimized) {
+    if (value === undefined) builder.op("Mul", [input, builder.float(0)], {}, output);
+    else builder.op("Identity", [value], {}, output);
+  }
+  return { parameters, state: [], bases };
+}
+
+function basePort({ name, shape }: TrainedParameter): GraphPort {
+  return { name: `${RESERVED_PREFIX}base.${name}`, dtype: "float32", shape };
 }
 
 function port({ name, dtype, shape }: GraphPort): ValueInfo {
@@ -148,28 +174,22 @@ function port({ name, dtype, shape }: GraphPort): ValueInfo {
 
 function finish(
   prepared: PreparedModel,
-  builder: GraphBuilder,
+  { builder, spec }: Forward,
   moreInputs: readonly GraphPort[],
-  moreOutputs: readonly ValueInfo[],
+  moreOutputs: readonly GraphPort[],
 ): Uint8Array<ArrayBuffer> {
-  const { graph, features, parameters } = prepared;
+  const { graph, parameters } = prepared;
   const promoted = new Set(parameters.map(({ name }) => name));
-  const [batchSize] = features.shape as [number];
   const complete = eliminateDeadCode({
     name: graph.name,
     nodes: builder.nodes,
     initializers: [...graph.initializers.filter(({ name }) => !promoted.has(name)), ...builder.initializers],
-    inputs: [
-      port({ ...features, dtype: "float32" }),
-      port({ name: LABELS, dtype: "int32", shape: [batchSize] }),
-      port({ name: SAMPLE_WEIGHTS, dtype: "float32", shape: [batchSize] }),
-      ...moreInputs.map(port),
-      ...parameters.map(({ name, shape }) => port({ name, dtype: "float32", shape })),
-    ],
+    inputs: [spec.features, spec.labels, spec.sampleWeights, ...moreInputs].map(port),
     outputs: [
       port({ name: LOSS_SUM, dtype: "float32", shape: [] }),
       port({ name: CORRECT, dtype: "float32", shape: [] }),
-      ...moreOutputs,
+      ...(spec.metrics ?? []).map(({ output, shape }) => port({ name: output, dtype: "float32", shape })),
+      ...moreOutputs.map(port),
     ],
     valueInfo: [],
   });

@@ -1,8 +1,11 @@
 import { failure } from "@tributary/core";
 import type { Model, Node, TensorValue } from "./model.ts";
 
-/** Which parameters are trained: all that can be, or those named. */
-export type Trainable = "all" | readonly string[];
+/**
+ * Which parameters are trained: all that can be, those named (`*` stands for any text: `encoder.*.bias`), or those
+ * that a function picks.
+ */
+export type Trainable = "all" | readonly string[] | ((name: string, shape: readonly number[]) => boolean);
 
 /** Input positions that hold settings or statistics, not weights, however float they are. */
 const SETTINGS: ReadonlyMap<string, (index: number) => boolean> = new Map([
@@ -35,14 +38,38 @@ export function trainableInitializers(model: Model, trainable: Trainable = "all"
     ({ name, elementType, dims }) => elementType === "float32" && dims.length > 0 && weights.has(name),
   );
   if (trainable === "all") return candidates;
-  const wanted = new Set(trainable);
-  const chosen = candidates.filter(({ name }) => wanted.delete(name));
-  const [missing] = wanted;
-  if (missing !== undefined) {
-    throw failure(
-      "onnx/nothing-trainable",
-      `onnx: no trainable parameter is called "${missing}"; there are ${candidates.map(({ name }) => name).join(", ")}`,
-    );
-  }
-  return chosen;
+  if (typeof trainable === "function") return candidates.filter(({ name, dims }) => trainable(name, dims));
+  const names = candidates.map(({ name }) => name);
+  const wanted = new Set(
+    trainable.flatMap((pattern) => {
+      const matches = matchesOf(pattern, names);
+      if (matches.length > 0) return matches;
+      throw failure(
+        "onnx/nothing-trainable",
+        `onnx: no trainable parameter is called "${pattern}"; there are ${names.join(", ")}`,
+      );
+    }),
+  );
+  return candidates.filter(({ name }) => wanted.has(name));
+}
+
+/** Names that a pattern means: itself, or with `*` for any text. */
+export function matchesOf(pattern: string, names: readonly string[]): readonly string[] {
+  if (names.includes(pattern)) return [pattern];
+  if (!pattern.includes("*")) return [];
+  const [head = "", ...rest] = pattern.split("*");
+  const tail = rest.pop() ?? "";
+  return names.filter((name) => {
+    if (!name.startsWith(head) || !name.endsWith(tail) || name.length < head.length + tail.length) {
+      return false;
+    }
+    // The leftmost place for each piece leaves the most room for the others.
+    let at = head.length;
+    for (const piece of rest) {
+      const found = name.indexOf(piece, at);
+      if (found < 0 || found + piece.length > name.length - tail.length) return false;
+      at = found + piece.length;
+    }
+    return true;
+  });
 }

@@ -1,0 +1,91 @@
+import type { DType } from "@tributary/tensor";
+import type { Trainable } from "../ir/parameters.ts";
+import type { LossName, LossOptions } from "./loss-options.ts";
+import type { MetricName, MetricOptions, MetricOutput } from "./metrics.ts";
+import type { StateTensor } from "./optimizer-graph.ts";
+import type { GradientOptions, OptimizerName, OptimizerOptions } from "./optimizer.ts";
+import type { GraphTarget } from "./rule.ts";
+
+/** An input of a graph as a feed must have it. */
+export interface GraphPort {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+export interface TrainingGraphOptions extends GradientOptions {
+  /** Examples a step; a short last batch is filled up with rows of weight 0. */
+  readonly batchSize: number;
+  readonly loss: LossName | LossOptions;
+  /** `none` gives the gradients instead of updated parameters, for a {@link createOptimizer} outside. */
+  readonly optimizer: OptimizerName | OptimizerOptions | "none";
+  readonly target: GraphTarget;
+  /** Others stay constants, and no backward pass goes below the lowest of these. @defaultValue "all" */
+  readonly trainable?: Trainable;
+  /** Outputs besides the loss and the hits. */
+  readonly metrics?: readonly (MetricName | MetricOptions)[];
+}
+
+export interface EvaluationGraphOptions {
+  readonly batchSize: number;
+  readonly loss: LossName | LossOptions;
+  /** @defaultValue "cpu" */
+  readonly target?: GraphTarget;
+  /** Parameters that are inputs; others stay constants. @defaultValue "all" */
+  readonly trainable?: Trainable;
+  /** Outputs besides the loss and the hits. */
+  readonly metrics?: readonly (MetricName | MetricOptions)[];
+}
+
+export interface CommonSpec {
+  readonly batchSize: number;
+  /** [batchSize, …] float32 */
+  readonly features: GraphPort;
+  /** [batchSize] int32 classes, or float32 of the output's shape, as the loss needs */
+  readonly labels: GraphPort;
+  /** [batchSize] float32; 0 marks padding */
+  readonly sampleWeights: GraphPort;
+  /** Output, float32 scalar: sum of weight times loss */
+  readonly lossSum: string;
+  /** Output, float32 scalar: sum of the weights of hits; 0 where the loss knows no hits */
+  readonly correct: string;
+  /** Outputs that were asked for, all of them sums over the examples. */
+  readonly metrics?: readonly MetricOutput[];
+}
+
+export interface TrainedParameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Graph input that takes the value. */
+  readonly input: string;
+  /** Graph output with the updated value, or, of an optimizer `none`, with the gradient of the weighted mean loss. */
+  readonly output: string;
+}
+
+export interface TrainingGraphSpec extends CommonSpec {
+  readonly kind: "train";
+  /** float32 scalar */
+  readonly learningRate: GraphPort;
+  readonly parameters: readonly TrainedParameter[];
+  /** What the outputs of the parameters hold. Left out: their updated values. */
+  readonly outputs?: "gradients";
+  /** What the optimizer carries from step to step; all zeros before the first. */
+  readonly state?: readonly StateTensor[];
+  /** With a proximal term: the inputs for what the round began with, in the parameters' order. */
+  readonly baseParameters?: readonly GraphPort[];
+}
+
+export interface EvaluationGraphSpec extends CommonSpec {
+  readonly kind: "evaluate";
+  readonly parameters: readonly Omit<TrainedParameter, "output">[];
+}
+
+export interface TrainingGraph {
+  readonly model: Uint8Array<ArrayBuffer>;
+  readonly spec: TrainingGraphSpec;
+}
+
+export interface EvaluationGraph {
+  readonly model: Uint8Array<ArrayBuffer>;
+  readonly spec: EvaluationGraphSpec;
+}
