@@ -10,6 +10,7 @@ import {
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
+import { collectBlobs } from "./collect-blobs.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
 import { createEnrolment } from "./enrolment/enrolment.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -95,6 +96,8 @@ async function start(
   opened.defer(() => store.close());
   const blobs = await openFolderBlobStore({ folder: join(config.dataDir, "blobs") });
   opened.defer(() => blobs.close());
+  const unused = await collectBlobs({ store, blobs, now: clock.now() });
+  if (unused > 0) log.info("coordinator: unused blobs were removed", { count: unused });
   const bus = createInProcessBus(log);
   opened.defer(() => bus.close());
   const housekeeping = await startHousekeeping({ env, store, keptEvents: limits.keptEvents });

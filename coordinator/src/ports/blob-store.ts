@@ -16,6 +16,11 @@ export interface PutOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A stored blob and when it was last put, ms since the epoch. */
+export interface StoredBlob extends BlobRef {
+  readonly putAt: number;
+}
+
 /** Immutable bytes by SHA-256. Putting the same bytes twice is one blob. */
 export interface BlobStore {
   /**
@@ -29,6 +34,8 @@ export interface BlobStore {
   stream(digest: Digest, range?: ByteRange): Promise<Readable>;
   /** The whole blob. @throws `store/not-found`, `store/too-large` (default limit 256 MiB) */
   bytes(digest: Digest, options?: { readonly maxBytes?: number }): Promise<Uint8Array<ArrayBuffer>>;
+  /** All blobs, in no order; one that is put or deleted meanwhile may be among them or not. */
+  list(): AsyncIterable<StoredBlob>;
   /** True when it was there. */
   delete(digest: Digest): Promise<boolean>;
   /** Idempotent. */

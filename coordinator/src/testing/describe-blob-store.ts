@@ -123,6 +123,25 @@ export function describeBlobStore(name: string, open: () => Promise<BlobStoreFix
       expect(await store.bytes(refs[0]!.digest)).toEqual(bytes);
     });
 
+    test("all are listed, with when they were last put", async () => {
+      const list = async () => {
+        const listed = [];
+        for await (const blob of store.list()) listed.push(blob);
+        return listed;
+      };
+      expect(await list()).toEqual([]);
+      const before = Date.now() - 2_000;
+      const one = await store.put(bytes);
+      const two = await store.put(new Uint8Array([7]));
+      await store.put(bytes);
+      const listed = await list();
+      expect(listed.map(({ digest }) => digest).toSorted()).toEqual([one.digest, two.digest].toSorted());
+      expect(listed.find(({ digest }) => digest === one.digest)?.sizeBytes).toBe(bytes.length);
+      for (const { putAt } of listed) expect(putAt).toBeGreaterThan(before);
+      await store.delete(one.digest);
+      expect((await list()).map(({ digest }) => digest)).toEqual([two.digest]);
+    });
+
     test("deleted is gone", async () => {
       const { digest } = await store.put(bytes);
       expect(await store.delete(digest)).toBe(true);

@@ -3,8 +3,8 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from 
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { createHash, randomUUID } from "node:crypto";
-import { asDigest, type Digest, failure } from "@tributary/core";
-import type { BlobStore, ByteRange, PutOptions } from "../../ports/blob-store.ts";
+import { asDigest, type Digest, failure, isDigest } from "@tributary/core";
+import type { BlobStore, ByteRange, PutOptions, StoredBlob } from "../../ports/blob-store.ts";
 import type { BlobRef } from "../../ports/records.ts";
 
 const DEFAULT_MAX_BYTES = 256 * 1024 * 1024;
@@ -106,6 +106,21 @@ class FolderBlobStore implements BlobStore {
       return bytes;
     } finally {
       await handle.close();
+    }
+  }
+
+  async *list(): AsyncGenerator<StoredBlob> {
+    this.#requireOpen();
+    for (const shard of await readdir(this.#folder)) {
+      if (!/^[0-9a-f]{2}$/.test(shard)) continue;
+      for (const name of await readdir(join(this.#folder, shard))) {
+        if (!isDigest(name)) continue;
+        const found = await stat(this.#path(name)).catch((error: unknown) => {
+          if (isMissing(error)) return undefined;
+          throw storageFailure(error);
+        });
+        if (found !== undefined) yield { digest: name, sizeBytes: found.size, putAt: found.mtimeMs };
+      }
     }
   }
 

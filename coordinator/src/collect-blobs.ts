@@ -1,0 +1,50 @@
+import type { Digest } from "@tributary/core";
+import type { BlobStore } from "./ports/blob-store.ts";
+import type { MetadataStore } from "./ports/metadata-store.ts";
+
+/** A blob that nothing refers to may have been uploaded for a task to come. */
+export const UNUSED_KEPT_MS = 7 * 86_400_000;
+
+const PAGE = 500;
+
+/**
+ * Removes blobs that nothing refers to any more: manifests that were replaced, what a commit that failed had written, data
+ * sets that no task uses. Versions keep theirs, also when they have left the release. To be called while nobody else
+ * uses the store: between a blob and the row that refers to it nothing tells it from an unused one but its age.
+ *
+ * @returns how many were removed
+ */
+export async function collectBlobs(options: {
+  readonly store: Pick<MetadataStore, "models" | "versions" | "tasks" | "releases">;
+  readonly blobs: Pick<BlobStore, "list" | "delete">;
+  readonly now: number;
+}): Promise<number> {
+  const { store, blobs, now } = options;
+  const used = await usedBlobs(store);
+  let removed = 0;
+  for await (const { digest, putAt } of blobs.list()) {
+    if (used.has(digest) || putAt > now - UNUSED_KEPT_MS) continue;
+    if (await blobs.delete(digest)) removed += 1;
+  }
+  return removed;
+}
+
+async function usedBlobs(
+  store: Pick<MetadataStore, "models" | "versions" | "tasks" | "releases">,
+): Promise<ReadonlySet<Digest>> {
+  const used = new Set<Digest>();
+  for (const { digest } of await store.releases.targets()) used.add(digest);
+  for (const { name, graph } of await store.models.list()) {
+    used.add(graph.digest);
+    for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
+      for (const version of page)
+        for (const blob of [version.graph, version.weights, version.int8]) used.add(blob.digest);
+      page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
+    }
+  }
+  for (const { plan, spec } of await store.tasks.list()) {
+    used.add(plan.digest);
+    if (spec.evaluation.dataset !== null) used.add(spec.evaluation.dataset);
+  }
+  return used;
+}
