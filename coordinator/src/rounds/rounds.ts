@@ -110,7 +110,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
           receive(from, message);
         } catch (error) {
           const coded = toFailure(error);
-          log.warn("message of a device refused", { ...from, type: message.type, error });
+          log.info("message of a device refused", { ...from, type: message.type, error });
           options.send(from.device, refusalOf(coded, coded.retryable ? { retryAfterMs: 5_000 } : {}));
         }
       },
