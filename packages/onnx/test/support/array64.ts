@@ -116,6 +116,7 @@ export function keeps(node: Node): boolean {
 
 /** Gives each window's values to `combine`; NaN stands for padding. */
 export function pool(node: Node, x: Array64, combine: (values: number[]) => number): Array64 {
+  if (x.shape.length === 3) return poolSignal(node, x, combine);
   const [n, c, height, width] = x.shape as [number, number, number, number];
   const window = windowOf(node, intsAttribute(node, "kernel_shape")!, [height, width]);
   const [oh, ow] = windowOutput(node, window, [height, width]) as [number, number];
@@ -136,4 +137,15 @@ export function pool(node: Node, x: Array64, combine: (values: number[]) => numb
     at += 1;
   }
   return result;
+}
+
+/** One spatial axis as two. */
+function poolSignal(node: Node, x: Array64, combine: (values: number[]) => number): Array64 {
+  const attributes = new Map(node.attributes);
+  for (const name of ["kernel_shape", "strides"]) {
+    attributes.set(name, { type: "ints", value: [1n, BigInt(intsAttribute(node, name)![0]!)] });
+  }
+  const [n, c, size] = x.shape as [number, number, number];
+  const plane = pool({ ...node, attributes }, { shape: [n, c, 1, size], data: x.data }, combine);
+  return { shape: plane.shape.toSpliced(2, 1), data: plane.data };
 }

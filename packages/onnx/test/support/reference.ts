@@ -16,6 +16,7 @@ import {
   pool,
   reduce,
 } from "./array64.ts";
+import { WINDOW_REFERENCE } from "./reference-window.ts";
 import { MORE_REFERENCE } from "./reference-more.ts";
 
 /**
@@ -43,7 +44,7 @@ export const REFERENCE: Readonly<Record<string, Operator>> = {
   Dropout: pointwise(() => (x) => x),
   Gemm: gemm,
   MatMul: matMul,
-  Conv: conv,
+  Conv: (node, inputs) => (inputs[0]!.shape.length === 4 ? conv : WINDOW_REFERENCE["Conv"]!)(node, inputs),
   MaxPool: (node, [x]) => pool(node, x!, (values) => Math.max(...values.filter((v) => !Number.isNaN(v)))),
   AveragePool: (node, [x]) =>
     pool(node, x!, (values) => {
@@ -111,7 +112,16 @@ function gemm(node: Node, [a, b, c]: readonly Array64[]): Array64 {
   };
 }
 
-function matMul(_: Node, [a, b]: readonly Array64[]): Array64 {
+function matMul(node: Node, [a, b]: readonly Array64[]): Array64 {
+  const [row, column] = [a!.shape.length === 1, b!.shape.length === 1];
+  if (row) {
+    const whole = matMul(node, [{ shape: [1, ...a!.shape], data: a!.data }, b!]);
+    return { shape: whole.shape.toSpliced(column ? 0 : -2, 1), data: whole.data };
+  }
+  if (column) {
+    const whole = matMul(node, [a!, { shape: [...b!.shape, 1], data: b!.data }]);
+    return { shape: whole.shape.slice(0, -1), data: whole.data };
+  }
   const batch = broadcastShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
   const [m, k] = a!.shape.slice(-2) as [number, number];
   const n = b!.shape.at(-1)!;

@@ -3,10 +3,11 @@ import { intAttribute, nodeLabel } from "../../ir/attributes.ts";
 import type { GraphBuilder } from "../../ir/graph-builder.ts";
 import type { Window } from "../../ir/window.ts";
 import { windowOf } from "../../ir/window.ts";
-import type { GradRule } from "../rule.ts";
+import type { GradRule, GraphTarget } from "../rule.ts";
+import { asPlane } from "./plane.ts";
 
 /** Everything the formulations below share about one convolution. */
-interface ConvGeometry {
+export interface ConvGeometry {
   readonly x: string;
   readonly w: string;
   readonly dy: string;
@@ -19,6 +20,8 @@ interface ConvGeometry {
 
 export const conv: GradRule = (context, dy) => {
   const { builder, node, target } = context;
+  // The GPU's formulation is for planes.
+  if (target === "webgpu" && builder.shape(dy).length === 3) return asPlane(context, dy, conv);
   const [x, w] = [context.x(0), context.x(1)];
   const inner = builder.shape(x).slice(2);
   const geometry: ConvGeometry = {
@@ -33,17 +36,21 @@ export const conv: GradRule = (context, dy) => {
   if (target === "webgpu" && (geometry.group > 1 || inner.length !== 2)) {
     throw failure(
       "onnx/no-gradient",
-      `onnx: ${nodeLabel(node)}: grouped and non-2-D convolutions are only trained on the CPU so far; build for target "cpu"`,
+      `onnx: ${nodeLabel(node)}: grouped and 3-D convolutions are only trained on the CPU so far; build for target "cpu"`,
     );
   }
-  const dw = target === "webgpu" ? kernelByGemm : kernelByConv;
   const spatialAxes = inner.map((_, i) => i + 2);
   return [
     context.needs(0) ? inputGradient(builder, geometry) : undefined,
-    context.needs(1) ? dw(builder, geometry) : undefined,
+    context.needs(1) ? kernelGradient(builder, geometry, target) : undefined,
     context.needs(2) ? builder.reduceSum(dy, [0, ...spatialAxes], false) : undefined,
   ];
 };
+
+/** dW in the formulation that the target computes right. */
+export function kernelGradient(builder: GraphBuilder, geometry: ConvGeometry, target: GraphTarget): string {
+  return target === "webgpu" ? kernelByGemm(builder, geometry) : kernelByConv(builder, geometry);
+}
 
 /** dX: the transposed convolution; what the strides left over at the end is output padding. */
 function inputGradient(builder: GraphBuilder, geometry: ConvGeometry): string {

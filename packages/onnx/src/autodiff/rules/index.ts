@@ -17,7 +17,10 @@ import {
   tanh,
 } from "./elementwise.ts";
 import { gemm, matMul } from "./linear.ts";
-import { averagePool, maxPool } from "./pool.ts";
+import { averagePool, lpPool, maxPool } from "./pool.ts";
+import { resize } from "./resize.ts";
+import { einsum } from "./einsum.ts";
+import { convTranspose } from "./conv-transpose.ts";
 import { concat, expand, reshaped, transpose } from "./shaping.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 
@@ -77,6 +80,10 @@ export type DifferentiableOp =
   | "Conv"
   | "Cos"
   | "CumSum"
+  | "LpPool"
+  | "Einsum"
+  | "Resize"
+  | "ConvTranspose"
   | "DepthToSpace"
   | "Div"
   | "Dropout"
@@ -161,6 +168,10 @@ export const GRAD_RULES: { readonly [Op in DifferentiableOp]: GradRule } = {
   Conv: conv,
   Cos: cos,
   CumSum: cumSum,
+  LpPool: lpPool,
+  Einsum: einsum,
+  Resize: resize,
+  ConvTranspose: convTranspose,
   DepthToSpace: depthToSpace,
   Div: div,
   Dropout: passThrough,

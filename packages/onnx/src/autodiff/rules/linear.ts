@@ -1,7 +1,6 @@
-import { floatAttribute, intAttribute, nodeLabel } from "../../ir/attributes.ts";
+import { floatAttribute, intAttribute } from "../../ir/attributes.ts";
 import type { GraphBuilder } from "../../ir/graph-builder.ts";
-import { failure } from "@tributary/core";
-import type { GradRule } from "../rule.ts";
+import type { GradContext, GradRule } from "../rule.ts";
 import { unbroadcast } from "../rule.ts";
 
 /** op(a) · op(b) of two matrices. */
@@ -45,15 +44,10 @@ export const gemm: GradRule = (context, dy) => {
 
 /** Matrices through Gemm, a stack of matrices times one matrix as one tall Gemm, else batched. */
 export const matMul: GradRule = (context, dy) => {
-  const { builder, node } = context;
+  const { builder } = context;
   const [a, b] = [context.x(0), context.x(1)];
   const [shapeA, shapeB] = [builder.shape(a), builder.shape(b)];
-  if (shapeA.length < 2 || shapeB.length < 2) {
-    throw failure(
-      "onnx/no-gradient",
-      `onnx: ${nodeLabel(node)}: a vector operand has no gradient yet; reshape it to a matrix`,
-    );
-  }
+  if (shapeA.length < 2 || shapeB.length < 2) return vectorProduct(context, dy);
   if (shapeB.length === 2) {
     const [k, n] = [shapeB[0]!, shapeB[1]!];
     const rows = shapeA.slice(0, -1).reduce((product, dim) => product * dim, 1);
@@ -66,6 +60,24 @@ export const matMul: GradRule = (context, dy) => {
   const db = (): string => unbroadcast(builder, builder.op("MatMul", [swapped(builder, a), dy]), shapeB);
   return [context.needs(0) ? da() : undefined, context.needs(1) ? db() : undefined];
 };
+
+/** A vector operand counts as a row on the left and as a column on the right. */
+function vectorProduct(context: GradContext, dy: string): readonly (string | undefined)[] {
+  const { builder } = context;
+  const shapes = [0, 1].map((index) => builder.shape(context.x(index))) as [number[], number[]];
+  const [left, right] = [shapes[0].length === 1, shapes[1].length === 1];
+  const matrices = [
+    left ? builder.reshape(context.x(0), [1, ...shapes[0]]) : context.x(0),
+    right ? builder.reshape(context.x(1), [...shapes[1], 1]) : context.x(1),
+  ];
+  const batch = builder.shape(dy).slice(0, builder.shape(dy).length - Number(!left) - Number(!right));
+  const rows = left ? 1 : shapes[0].at(-2)!;
+  const columns = right ? 1 : shapes[1].at(-1)!;
+  const inner: GradContext = { ...context, x: (index) => matrices[index] ?? "" };
+  return matMul(inner, builder.reshape(dy, [...batch, rows, columns])).map((gradient, i) =>
+    gradient === undefined ? undefined : builder.reshape(gradient, shapes[i]!),
+  );
+}
 
 /** The last two axes exchanged. */
 function swapped(builder: GraphBuilder, value: string): string {

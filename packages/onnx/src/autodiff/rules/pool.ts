@@ -4,7 +4,9 @@ import type { GraphBuilder } from "../../ir/graph-builder.ts";
 import type { Window } from "../../ir/window.ts";
 import { windowOf } from "../../ir/window.ts";
 import type { GradContext, GradRule } from "../rule.ts";
+import { calculator } from "./calculator.ts";
 import { padSpatial, tapSlices, transposedWindow } from "./conv.ts";
+import { asPlane } from "./plane.ts";
 
 /** Below every float32 that occurs, but finite: -Infinity would make 0·Infinity possible. */
 const LOWEST = -3.4028234663852886e38;
@@ -14,7 +16,7 @@ function windowOfPool({ node, builder }: GradContext, x: string): Window {
   if (inner.length !== 2) {
     throw failure(
       "onnx/no-gradient",
-      `onnx: ${nodeLabel(node)}: only pooling over two axes has a gradient, got ${inner.length}`,
+      `onnx: ${nodeLabel(node)}: only pooling over one or two axes has a gradient, got ${inner.length}`,
     );
   }
   return windowOf(node, intsAttribute(node, "kernel_shape") ?? [], inner);
@@ -25,6 +27,7 @@ function windowOfPool({ node, builder }: GradContext, x: string): Window {
  * `rest` is what earlier taps left. onnxruntime's Indices output does not run on WebGPU.
  */
 export const maxPool: GradRule = (context, dy) => {
+  if (context.builder.shape(dy).length === 3) return asPlane(context, dy, maxPool);
   const { builder } = context;
   const x = context.x(0);
   const window = windowOfPool(context, x);
@@ -89,6 +92,7 @@ function cropSpatial(
 
 /** Each window's gradient, divided by what the mean divided by, spread evenly over the window. */
 export const averagePool: GradRule = (context, dy) => {
+  if (context.builder.shape(dy).length === 3) return asPlane(context, dy, averagePool);
   const { builder, node } = context;
   const x = context.x(0);
   const window = windowOfPool(context, x);
@@ -111,14 +115,39 @@ export const averagePool: GradRule = (context, dy) => {
   const even = shares.every((share) => share === shares[0]);
   const factor = even ? builder.float(shares[0]!) : builder.floats([1, 1, ...outer], shares);
   const scaled = builder.op("Mul", [dy, factor]);
+  return [spreadOver(builder, scaled, window, [n, c, ...inner])];
+};
+
+/** Every element of a window gets what the window has; overlaps add up. */
+function spreadOver(builder: GraphBuilder, value: string, window: Window, shape: readonly number[]): string {
+  const [n, c, ...inner] = shape as [number, number, ...number[]];
   const taps = window.kernel.reduce((product, size) => product * size, 1);
   const ones = builder.floats(
     [1, 1, ...window.kernel],
     Array.from({ length: taps }, () => 1),
   );
-  const planes = builder.reshape(scaled, [n * c, 1, ...outer]);
+  const planes = builder.reshape(value, [n * c, 1, ...builder.shape(value).slice(2)]);
   const spread = builder.op("ConvTranspose", [planes, ones], transposedWindow(window, inner));
-  return [builder.reshape(spread, [n, c, ...inner])];
+  return builder.reshape(spread, shape);
+}
+
+// y = (sum |x|^p)^(1/p): dy·(|x|/y)^(p-1)·sign(x), and zero where the whole window is zero
+export const lpPool: GradRule = (context, dy) => {
+  const { builder, node } = context;
+  if (builder.shape(dy).length === 3) return asPlane(context, dy, lpPool);
+  const calc = calculator(builder);
+  const x = context.x(0);
+  const window = windowOfPool(context, x);
+  if (window.ceilMode) {
+    throw failure("onnx/no-gradient", `onnx: ${nodeLabel(node)}: ceil_mode has no gradient`);
+  }
+  const p = intAttribute(node, "p", 2);
+  const y = calc.where(calc.greater(context.y(0), 0), context.y(0), 1);
+  const share = p === 1 ? dy : calc.mul(dy, calc.pow(y, 1 - p));
+  const spread = spreadOver(builder, share, window, builder.shape(x));
+  if (p === 2) return [calc.mul(spread, x)];
+  const size = p === 1 ? spread : calc.mul(spread, calc.pow(calc.abs(x), p - 1));
+  return [calc.signed(x, size)];
 };
 
 /** How many elements along one axis each window averages. */

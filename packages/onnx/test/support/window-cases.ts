@@ -1,0 +1,86 @@
+import type { RuleCase } from "./rule-cases.ts";
+
+const signal = [2, 3, 9];
+const wide = [2, 3, 7, 6];
+
+/** Windows, interpolation and Einsum. */
+export const WINDOW_CASES: readonly RuleCase[] = [
+  { op: "Conv", label: "1-D", inputs: [signal, [4, 3, 3], [4]], attributes: { strides: [2], pads: [1, 0] } },
+  {
+    op: "Conv",
+    label: "3-D",
+    inputs: [
+      [1, 2, 4, 5, 3],
+      [3, 2, 2, 3, 2],
+    ],
+    attributes: { strides: [1, 2, 1], pads: [0, 1, 0, 1, 0, 1] },
+    targets: ["cpu"],
+  },
+  { op: "MaxPool", label: "1-D", inputs: [signal], attributes: { kernel_shape: [3], strides: [2] } },
+  { op: "AveragePool", label: "1-D", inputs: [signal], attributes: { kernel_shape: [2], strides: [2] } },
+  { op: "LpPool", label: "p 2", inputs: [wide], attributes: { kernel_shape: [3, 2], strides: [2, 1] } },
+  { op: "LpPool", label: "p 3", inputs: [wide], attributes: { kernel_shape: [2, 2], p: 3 } },
+  { op: "ConvTranspose", label: "plain", inputs: [wide, [3, 4, 3, 2], [4]] },
+  {
+    op: "ConvTranspose",
+    label: "stride, pads, output padding",
+    inputs: [wide, [3, 2, 3, 3]],
+    attributes: { strides: [2, 3], pads: [1, 0, 1, 2], output_padding: [1, 2] },
+  },
+  {
+    op: "ConvTranspose",
+    label: "groups and dilation",
+    inputs: [
+      [2, 4, 3, 4],
+      [4, 3, 2, 2],
+    ],
+    attributes: { group: 2, dilations: [2, 1] },
+    targets: ["cpu"],
+  },
+  { op: "MatMul", label: "vector times matrix", inputs: [[3], [2, 3, 5]] },
+  { op: "MatMul", label: "matrices times vector", inputs: [[2, 4, 3], [3]] },
+  { op: "MatMul", label: "vectors", inputs: [[3], [3]] },
+  {
+    op: "Einsum",
+    label: "batched product",
+    inputs: [
+      [2, 3, 4],
+      [2, 5, 4],
+    ],
+    attributes: { equation: "bij,bkj->bik" },
+  },
+  {
+    op: "Einsum",
+    label: "ellipsis and a summed axis",
+    inputs: [
+      [2, 3, 4],
+      [4, 5, 2],
+    ],
+    attributes: { equation: "...i,ijk->...j" },
+  },
+  { op: "Einsum", label: "transpose and sum", inputs: [[2, 3, 4]], attributes: { equation: "abc->ca" } },
+  ...(["half_pixel", "asymmetric", "align_corners"] as const).map((mode): RuleCase => ({
+    op: "Resize",
+    label: `linear, ${mode}`,
+    inputs: [[1, 2, 4, 3]],
+    constants: { sizes: { type: "int64", shape: [4], values: [1, 2, 7, 5] } },
+    order: ["x0", "", "", "sizes"],
+    attributes: { mode: "linear", coordinate_transformation_mode: mode },
+  })),
+  {
+    op: "Resize",
+    label: "nearest by factors",
+    inputs: [[1, 2, 4, 3]],
+    constants: { factors: { type: "float32", shape: [4], values: [1, 1, 2, 2] } },
+    order: ["x0", "", "factors"],
+    attributes: { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
+  },
+  {
+    op: "Resize",
+    label: "nearest, smaller",
+    inputs: [[1, 2, 5, 8]],
+    constants: { sizes: { type: "int64", shape: [4], values: [1, 2, 3, 5] } },
+    order: ["x0", "", "", "sizes"],
+    attributes: { mode: "nearest" },
+  },
+];
