@@ -20,11 +20,13 @@ export function eventStream<T>({
   signal,
 }: EventStreamOptions<T>): AsyncIterableIterator<T> {
   const kept: T[] = [];
-  let wake: (() => void) | undefined;
+  /** Calls of `next()` that wait; a consumer may have made several. */
+  let waiting: (() => void)[] = [];
   let done = false;
   const notify = (): void => {
-    wake?.();
-    wake = undefined;
+    const woken = waiting;
+    waiting = [];
+    for (const wake of woken) wake();
   };
   const unsubscribe = subscribe((event) => {
     kept.push(event);
@@ -53,7 +55,7 @@ export function eventStream<T>({
           return { done: true, value: undefined };
         }
         await new Promise<void>((resolve) => {
-          wake = resolve;
+          waiting.push(resolve);
         });
       }
     },

@@ -60,3 +60,14 @@ test("a consumer that lags loses the oldest, not the memory", async () => {
   for (let i = 0; i < 5000; i++) emit(i);
   expect(await stream.next()).toEqual({ done: false, value: 5000 - 1024 });
 });
+
+test("several next() at once all settle", async () => {
+  const { open, emit, ended } = source();
+  const stream = open();
+  const pending = [stream.next(), stream.next(), stream.next()];
+  emit(1);
+  emit(2);
+  ended.abort();
+  const settled = await Promise.all(pending);
+  expect(settled.map(({ done, value }) => (done === true ? "done" : value))).toEqual([1, 2, "done"]);
+});

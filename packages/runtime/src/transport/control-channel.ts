@@ -148,6 +148,8 @@ export function createControlChannel(options: ControlChannelOptions): ControlCha
   };
 
   const receive = (current: Attempt, message: ServerMessage): void => {
+    // The session went on after a refusal: it was that of a request, and no reason for a later end.
+    if (message.type !== "refusal") current.error = undefined;
     switch (message.type) {
       case "challenge": {
         if (current.phase !== "connecting") throw unexpected(message);

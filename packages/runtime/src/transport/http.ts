@@ -152,6 +152,8 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
           const response = await request(`/v1/populations/${encodeURIComponent(population)}/enrolments`, {
             method: "POST",
             headers: { "Content-Type": "application/json" },
+            // A redirect must not carry the token elsewhere.
+            redirect: "error",
             body: JSON.stringify(body),
             signal: limit,
           });
@@ -162,8 +164,9 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
         }),
       ),
 
-    upload: ({ path, body, certificate, proof, untilMs, signal }) =>
-      limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
+    upload: async ({ path, body, certificate, proof, untilMs, signal }) => {
+      requireOwnPath(coordinator, path);
+      await limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
         const response = await request(path, {
           method: "PUT",
           headers: {
@@ -179,7 +182,8 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
         bytesUp += body.length;
         if (!response.ok) throw await errorOf(response, env.clock);
         await drain(response);
-      }),
+      });
+    },
 
     get bytesUp() {
       return bytesUp;
@@ -229,6 +233,14 @@ class StallGuard {
       ),
     );
   }
+}
+
+/** The path came over the wire: "@elsewhere.example/" after an origin would be another host. */
+function requireOwnPath(coordinator: string, path: string): void {
+  if (path.startsWith("/")) return;
+  throw failure("protocol/invalid-message", `http: "${path}" is no path of ${coordinator}`, {
+    detail: { path },
+  });
 }
 
 function rangeStart(response: Response, asked: number): number {

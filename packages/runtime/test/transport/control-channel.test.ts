@@ -192,6 +192,26 @@ test("a refusal says why; its Retry-After is kept; what cannot succeed is tried 
   channel.close();
 });
 
+test("a refusal of a request is no reason for the session's end long after", async () => {
+  const { channel, clock, connect, changes, messages } = setUp();
+  channel.start();
+  const wire = await connect();
+  wire.say({
+    type: "refusal",
+    code: "federation/unknown-task",
+    message: "",
+    detail: [],
+    retryAfterMs: 60_000,
+  });
+  expect(messages.at(-1)).toMatchObject({ type: "refusal" });
+  clock.advance(16_000);
+  wire.say({ type: "heartbeat-ack", nonce: 1 });
+  wire.end();
+  expect(changes.at(-1)).toMatchObject({ state: "offline", error: { code: "transport/closed" } });
+  expect(changes.at(-1)!.retryInMs).toBeLessThan(1000);
+  channel.close();
+});
+
 test("a refused certificate is discarded before the next try", async () => {
   const { channel, clock, last, settle, discarded, wires } = setUp();
   channel.start();

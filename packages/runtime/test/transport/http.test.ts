@@ -192,6 +192,23 @@ test("uploads are one try, carry certificate and proof, and follow no redirect",
   expect(requests.length).toBe(3);
 });
 
+test("an upload path that would lead to another host is not followed", async () => {
+  answers = [reply(202, "{}")];
+  const { port } = server.address() as AddressInfo;
+  for (const path of [`@127.0.0.1:${port}/v1/rounds/r/updates/d`, ".elsewhere.example/", ""]) {
+    await expect(http.upload({ ...upload, path })).rejects.toMatchObject({ code: "protocol/invalid-message" });
+  }
+  expect(requests.length).toBe(0);
+});
+
+test("a redirect does not carry an enrolment token elsewhere", async () => {
+  const location = `http://localhost:${(server.address() as AddressInfo).port}/elsewhere`;
+  answers = [reply(307, "", { Location: location })];
+  const asked = http.enrol("default", { token: "t", publicKey: "", proof: "" }, AbortSignal.timeout(100));
+  await expect(asked).rejects.toThrow();
+  expect(requests.map(({ url }) => url)).not.toContain("/elsewhere");
+});
+
 test("an enrolment answer that is not one is refused", async () => {
   answers = [reply(201, '{"certificate":5}')];
   await expect(http.enrol("default", { token: "t", publicKey: "", proof: "" })).rejects.toMatchObject({
