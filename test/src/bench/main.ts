@@ -12,11 +12,12 @@ export async function main(argv: readonly string[]): Promise<number> {
   const names = globSync("*.ts", { cwd: FOLDER })
     .map((file) => basename(file, ".ts"))
     .toSorted();
-  if (name === undefined || name === "--help" || !names.includes(name)) {
-    if (name !== undefined && name !== "--help") console.error(`no benchmark is called "${name}"`);
+  const listing = name === undefined || name === "--help";
+  if (listing || !names.includes(name)) {
+    if (!listing) console.error(`no benchmark is called "${name}"`);
     console.error("Usage: pnpm bench NAME [--json] [arguments]\n");
     for (const known of names) console.error(`  ${known.padEnd(12)} ${(await load(known)).summary}`);
-    return name === "--help" ? 0 : 2;
+    return listing ? 0 : 2;
   }
   const benchmark = await load(name);
   if (rest.includes("--help")) {
