@@ -9,6 +9,8 @@ export interface Fact {
   readonly shape: readonly Dim[] | undefined;
   /** The elements themselves, for small integer tensors that carry shapes. */
   readonly values?: readonly Dim[];
+  /** Elements of small float constants: factors of a resize. */
+  readonly floats?: readonly number[];
 }
 
 export type ShapeTable = ReadonlyMap<string, Fact>;

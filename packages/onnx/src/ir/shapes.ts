@@ -6,15 +6,21 @@ import { SHAPE_RULES } from "./shape-rules/index.ts";
 
 /**
  * Element types and shapes of every value that can be told without running, by walking the graph (which
- * must be in topological order). `inputs` replaces the declared shapes of graph inputs. Values of
- * operators without a rule fall back on the file's own value_info, if no input was replaced.
+ * must be in topological order). `inputs` replaces the declared shapes of graph inputs, `sizes` binds
+ * symbolic sizes by their names (`{ batch: 32 }`). Values of operators without a rule fall back on the
+ * file's own value_info, if no input was replaced.
  * Errors: `onnx/shape-mismatch`, `onnx/unknown-shape`.
  */
 export function inferShapes(
   model: Model,
   inputs: Readonly<Record<string, readonly number[]>> = {},
+  sizes: Readonly<Record<string, number>> = {},
 ): ShapeTable {
   const { graph } = model;
+  const factOfInfo = ({ elementType, shape }: ValueInfo): Fact => ({
+    elementType,
+    shape: shape?.map((dim) => (typeof dim === "string" && Object.hasOwn(sizes, dim) ? sizes[dim]! : dim)),
+  });
   const facts = new Map<string, Fact>();
   for (const info of graph.inputs) {
     const fact = factOfInfo(info);
@@ -42,8 +48,4 @@ export function inferNode(node: Node, facts: ShapeTable): readonly Fact[] {
   const rule = node.domain === "" ? SHAPE_RULES[node.opType] : undefined;
   if (rule === undefined) return [];
   return rule({ node, inputs: node.inputs.map((name) => facts.get(name) ?? UNKNOWN) });
-}
-
-function factOfInfo({ elementType, shape }: ValueInfo): Fact {
-  return { elementType, shape };
 }

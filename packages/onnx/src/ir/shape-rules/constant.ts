@@ -1,7 +1,7 @@
 import { intAttribute } from "../attributes.ts";
 import type { Fact } from "../fact.ts";
 import { UNKNOWN } from "../fact.ts";
-import { integerValues } from "../tensor-value.ts";
+import { floatValues, int64Tensor, integerValues } from "../tensor-value.ts";
 import type { ShapeRule } from "./rule.ts";
 import { MAX_VALUES, first } from "./rule.ts";
 
@@ -16,9 +16,25 @@ export const shapeOf: ShapeRule = (context) => {
 };
 
 export const constant: ShapeRule = ({ node }) => {
-  const value = node.attributes.get("value");
-  if (value?.type !== "tensor") return [UNKNOWN];
-  return [factOfTensor(value.value)];
+  const [attribute] = node.attributes.values();
+  switch (attribute?.type) {
+    case "tensor":
+      return [factOfTensor(attribute.value)];
+    case "int":
+      return [factOfTensor(int64Tensor("", [], [attribute.value]))];
+    case "ints":
+      return [factOfTensor(int64Tensor("", [attribute.value.length], attribute.value))];
+    case "float":
+      return [{ elementType: "float32", shape: [], floats: [attribute.value] }];
+    case "floats":
+      return [{ elementType: "float32", shape: [attribute.value.length] }];
+    case "string":
+      return [{ elementType: "string", shape: [] }];
+    case "strings":
+      return [{ elementType: "string", shape: [attribute.value.length] }];
+    default:
+      return [UNKNOWN];
+  }
 };
 
 /** What an initializer tells: its shape, and its elements if it is a small integer tensor. */
@@ -26,7 +42,13 @@ export function factOfTensor(tensor: Parameters<typeof integerValues>[0]): Fact 
   const { elementType, dims } = tensor;
   const small = dims.reduce((product, dim) => product * dim, 1) <= MAX_VALUES && dims.length <= 1;
   const values = small ? integerValues(tensor) : undefined;
-  return { elementType, shape: dims, ...(values === undefined ? {} : { values }) };
+  const floats = small && elementType === "float32" ? Array.from(floatValues(tensor)) : undefined;
+  return {
+    elementType,
+    shape: dims,
+    ...(values === undefined ? {} : { values }),
+    ...(floats === undefined ? {} : { floats }),
+  };
 }
 
 export const fromValues: ShapeRule = ({ node, inputs }) => {

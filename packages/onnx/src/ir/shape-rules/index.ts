@@ -3,6 +3,7 @@ import { constant, fromValues, shapeOf } from "./constant.ts";
 import { arithmetic, broadcast, cast, compare, identity, sameAsFirst, where } from "./elementwise.ts";
 import { gatherElements, gatherND, spaceToDepth, split, tile } from "./indexing.ts";
 import { gemm, matMul } from "./linear.ts";
+import { MORE_SHAPE_RULES } from "./more.ts";
 import { argReduce, reduce } from "./reduction.ts";
 import { concat, expand, flatten, gather, reshape, slice, squeeze, transpose, unsqueeze } from "./shaping.ts";
 import { conv, convTranspose, depthToSpace, globalPool, pad, pool } from "./window.ts";
@@ -10,10 +11,8 @@ import { conv, convTranspose, depthToSpace, globalPool, pad, pool } from "./wind
 /** Shape inference by operator, for the forms of opset 18. What is not here has unknown outputs. */
 export const SHAPE_RULES: Readonly<Record<string, ShapeRule>> = {
   Abs: sameAsFirst,
-  BatchNormalization: sameAsFirst,
   Ceil: sameAsFirst,
   Clip: sameAsFirst,
-  Dropout: sameAsFirst,
   Elu: sameAsFirst,
   Erf: sameAsFirst,
   Exp: sameAsFirst,
@@ -22,7 +21,6 @@ export const SHAPE_RULES: Readonly<Record<string, ShapeRule>> = {
   HardSigmoid: sameAsFirst,
   HardSwish: sameAsFirst,
   InstanceNormalization: sameAsFirst,
-  LayerNormalization: sameAsFirst,
   LeakyRelu: sameAsFirst,
   Log: sameAsFirst,
   LogSoftmax: sameAsFirst,
@@ -110,4 +108,5 @@ export const SHAPE_RULES: Readonly<Record<string, ShapeRule>> = {
   ThresholdedRelu: sameAsFirst,
   Tile: tile,
   Trilu: sameAsFirst,
+  ...MORE_SHAPE_RULES,
 };

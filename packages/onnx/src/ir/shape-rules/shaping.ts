@@ -122,11 +122,22 @@ export const slice: ShapeRule = (context) => {
     const list = inputs[index]?.values;
     return list?.every((value) => typeof value === "number") ? (list as number[]) : undefined;
   };
-  const [starts, ends] = [numbers(1), numbers(2)];
+  const [starts, ends] = [
+    numbers(1) ?? intsAttribute(node, "starts"),
+    numbers(2) ?? intsAttribute(node, "ends"),
+  ];
   if (shape === undefined) return [{ elementType, shape }];
   if (starts === undefined || ends === undefined) return [{ elementType, shape: shape.map(() => "") }];
-  const axes = numbers(3) ?? starts.map((_, i) => i);
+  const axes = numbers(3) ?? intsAttribute(node, "axes") ?? starts.map((_, i) => i);
   const steps = numbers(4) ?? starts.map(() => 1);
+  if (axes.length > starts.length || axes.length > ends.length || steps.includes(0)) {
+    throw mismatch(
+      node,
+      `${axes.length} axes, ${starts.length} starts, ${ends.length} ends, no step may be 0`,
+    );
+  }
+  const open = (index: number): boolean => (node.inputs[index] ?? "") !== "" && numbers(index) === undefined;
+  if (open(3) || open(4)) return [{ elementType, shape: shape.map(() => "") }];
   const result = [...shape];
   let picked = values;
   for (const [k, axisGiven] of axes.entries()) {

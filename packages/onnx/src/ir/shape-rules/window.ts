@@ -1,5 +1,5 @@
-import { intAttribute, intsAttribute } from "../attributes.ts";
-import { shapeText } from "../fact.ts";
+import { intAttribute, intsAttribute, nodeLabel, textAttribute } from "../attributes.ts";
+import { normalAxis, shapeText } from "../fact.ts";
 import type { Dim } from "../model.ts";
 import { windowOf, windowOutput } from "../window.ts";
 import type { ShapeRule } from "./rule.ts";
@@ -28,8 +28,16 @@ export const convTranspose: ShapeRule = ({ node, inputs: [x, w] }) => {
   if (x?.shape === undefined || w?.shape === undefined) return [{ elementType, shape: undefined }];
   const kernel = w.shape.slice(2);
   const [n, , ...spatial] = x.shape;
-  if (!kernel.every((size) => typeof size === "number") || node.attributes.has("output_shape")) {
-    return [{ elementType, shape: undefined }];
+  if (!kernel.every((size) => typeof size === "number")) return [{ elementType, shape: undefined }];
+  const channels = w.shape[1];
+  const group = intAttribute(node, "group", 1);
+  const head: Dim[] = [n!, typeof channels === "number" ? channels * group : ""];
+  const given = intsAttribute(node, "output_shape");
+  if (given !== undefined) return [{ elementType, shape: [...head, ...given.slice(-kernel.length)] }];
+  const strides = intsAttribute(node, "strides");
+  if (textAttribute(node, "auto_pad", "NOTSET").startsWith("SAME")) {
+    const sizes = spatial.map((size, i): Dim => (typeof size === "number" ? size * (strides?.[i] ?? 1) : ""));
+    return [{ elementType, shape: [...head, ...sizes] }];
   }
   const window = windowOf(node, kernel, spatial);
   const extra = intsAttribute(node, "output_padding") ?? kernel.map(() => 0);
@@ -38,9 +46,7 @@ export const convTranspose: ShapeRule = ({ node, inputs: [x, w] }) => {
     const full = window.strides[i]! * (size - 1) + (kernel[i]! - 1) * window.dilations[i]! + 1;
     return full + extra[i]! - window.padsBegin[i]! - window.padsEnd[i]!;
   });
-  const channels = w.shape[1];
-  const group = intAttribute(node, "group", 1);
-  return [{ elementType, shape: [n!, typeof channels === "number" ? channels * group : "", ...sizes] }];
+  return [{ elementType, shape: [...head, ...sizes] }];
 };
 
 export const pool: ShapeRule = (context) => {
@@ -76,15 +82,21 @@ export const depthToSpace: ShapeRule = (context) => {
 export const pad: ShapeRule = (context) => {
   const { node, inputs } = context;
   const { elementType, shape } = first(context);
-  const pads = (inputs[1]?.values as number[] | undefined) ?? intsAttribute(node, "pads");
-  if (shape === undefined || pads?.length !== 2 * shape.length)
+  const pads = inputs[1]?.values ?? intsAttribute(node, "pads");
+  const chosen = (node.inputs[3] ?? "") !== "";
+  const listed = chosen ? inputs[3]?.values : shape && [...shape.keys()];
+  if (shape === undefined || listed === undefined || pads?.length !== 2 * listed.length) {
     return [{ elementType, shape: shape?.map(() => "") }];
-  const sizes = shape.map((dim, i): Dim =>
-    typeof dim === "number"
-      ? dim + pads[i]! + pads[i + shape.length]!
-      : pads[i] === 0 && pads[i + shape.length] === 0
-        ? dim
-        : "",
-  );
+  }
+  const sizes = [...shape];
+  for (const [k, axisGiven] of listed.entries()) {
+    const [begin, end] = [pads[k], pads[k + listed.length]];
+    if (typeof axisGiven !== "number") return [{ elementType, shape: shape.map(() => "") }];
+    const axis = normalAxis(nodeLabel(node), axisGiven, shape.length);
+    const dim = shape[axis]!;
+    if (begin === 0 && end === 0) continue;
+    const known = typeof dim === "number" && typeof begin === "number" && typeof end === "number";
+    sizes[axis] = known ? Math.max(0, dim + begin + end) : "";
+  }
   return [{ elementType, shape: sizes }];
 };
