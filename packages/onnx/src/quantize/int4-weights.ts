@@ -5,6 +5,7 @@ import { opsetOf } from "../ir/upgrade.ts";
 import { quantizeTensor, type GroupedValues, type QuantizedTensor } from "./quantize-tensor.ts";
 import { Rewriter } from "./rewriter.ts";
 import { frozenWeight, type Scheme } from "./scheme.ts";
+import { transposed } from "./transpose-weights.ts";
 import { linearSites, weightSites, type LinearSite } from "./weight-site.ts";
 
 /** Elements along the reduced axis that share a scale. */
@@ -99,14 +100,6 @@ function rowsOf(weight: TensorValue, axis: number): Rows | undefined {
     blocks,
     grouped: { name: weight.name, values: byRow, groups: rows * blocks, groupOf },
   };
-}
-
-function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(values.length);
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) result[c * rows + r] = values[r * columns + c]!;
-  }
-  return result;
 }
 
 /** B of MatMulNBits: [N, blocks, 16], the earlier of two elements in the low half; the zero point is 8. */

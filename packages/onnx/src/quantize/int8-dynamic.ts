@@ -1,13 +1,15 @@
 import type { Node } from "../ir/model.ts";
 import { int64Tensor } from "../ir/tensor-value.ts";
-import { quantizeTensor, type QuantizedTensor } from "./quantize-tensor.ts";
+import type { QuantizedTensor } from "./quantize-tensor.ts";
+import { quantizeWeight } from "./quantize-weight.ts";
 import { Rewriter } from "./rewriter.ts";
-import { frozenWeight, type Scheme } from "./scheme.ts";
-import { channelGroups, elementsOf, linearSites, type LinearSite } from "./weight-site.ts";
+import type { Scheme } from "./scheme.ts";
+import { transposed } from "./transpose-weights.ts";
+import { elementsOf, linearSites, type LinearSite } from "./weight-site.ts";
 
 /** Integer weights and activations; the range of an activation is measured at every run, so no calibration. */
 export const int8Dynamic: Scheme = ({ graph }, options) => {
-  const { perChannel = true, exclude = [] } = options;
+  const { exclude = [] } = options;
   const sites = new Map(
     linearSites(graph, exclude)
       .filter(({ readers }) => readers.length === 1)
@@ -28,11 +30,7 @@ export const int8Dynamic: Scheme = ({ graph }, options) => {
     // ConvInteger wants uint8 weights, around 128; MatMulInteger takes either.
     const type = node.opType === "Conv" ? "uint8" : "int8";
     const { weight } = site;
-    const quantized = quantizeTensor(channelGroups(site, perChannel), {
-      type,
-      symmetric: true,
-      frozen: frozenWeight(options, weight.name),
-    });
+    const quantized = quantizeWeight(site, options, { type, symmetric: true });
     weights.set(weight.name, quantized);
     multiplyIntegers(rewriter, site, quantized, activation);
   }
@@ -110,12 +108,4 @@ function spreadBias(rewriter: Rewriter, { bias }: LinearSite, spread: readonly n
     [bias!.name, rewriter.constant(int64Tensor(rewriter.name(`${bias!.name}.shape`), [shape.length], shape))],
     rewriter.name(`${bias!.name}.spread`),
   );
-}
-
-function transposed(values: Int16Array, rows: number, columns: number): Int16Array {
-  const result = new Int16Array(values.length);
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) result[c * rows + r] = values[r * columns + c]!;
-  }
-  return result;
 }

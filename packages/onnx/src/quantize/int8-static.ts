@@ -6,11 +6,13 @@ import { chooseRange } from "./activation-range.ts";
 import { gatherStatistics, type ActivationStatistics } from "./calibrate.ts";
 import { dequantizeWeight } from "./int8-weights.ts";
 import type { QuantizationScale, QuantizeOptions } from "./options.ts";
-import { quantizeTensor, roundTiesToEven, scaleOf, type QuantizedTensor } from "./quantize-tensor.ts";
+import { roundTiesToEven, scaleOf, type QuantizedTensor } from "./quantize-tensor.ts";
+import { quantizeWeight } from "./quantize-weight.ts";
 import { isOp } from "./readers.ts";
 import { Rewriter } from "./rewriter.ts";
-import { frozenWeight, type Scheme } from "./scheme.ts";
-import { channelGroups, elementsOf, linearSites, type LinearSite } from "./weight-site.ts";
+import type { Scheme } from "./scheme.ts";
+import { transposeWeights } from "./transpose-weights.ts";
+import { elementsOf, linearSites, type LinearSite } from "./weight-site.ts";
 
 const NO_STATISTICS: ActivationStatistics = { histograms: new Map(), channelMeans: new Map() };
 const LARGEST_INT32 = 2 ** 31 - 1;
@@ -19,7 +21,8 @@ const LARGEST_INT32 = 2 ** 31 - 1;
  * Integer weights and activations with fixed ranges, written as QuantizeLinear and DequantizeLinear around
  * float operators: portable, and fused to integer kernels where a runtime has them.
  */
-export const int8Static: Scheme = async (model, options) => {
+export const int8Static: Scheme = async (form, options) => {
+  const model = { ...form, graph: transposeWeights(form.graph) };
   const { graph } = model;
   const sites = new Map(
     linearSites(graph, options.exclude ?? [])
@@ -55,7 +58,15 @@ export const int8Static: Scheme = async (model, options) => {
       const quantized = quantizeSite(site, activation, options);
       weights.set(site.weight.name, quantized);
       const name = rewriter.name(`${site.weight.name}.float`);
-      const weight = dequantizeWeight(rewriter, site, quantized, weightType(options), name);
+      // onnxruntime 1.30 fuses a Gemm only if its weight names a zero point, and a Conv in any case.
+      const weight = dequantizeWeight(
+        rewriter,
+        site,
+        quantized,
+        weightType(options),
+        name,
+        node.opType === "Gemm",
+      );
       const bias = quantizedBias(
         rewriter,
         site,
@@ -131,21 +142,18 @@ function quantizeSite(
   activation: QuantizationScale,
   options: QuantizeOptions,
 ): QuantizedTensor {
+  const symmetric = options.symmetric !== false;
+  const biases = site.bias === undefined ? new Float32Array(0) : floatValues(site.bias);
+  const needed = Float64Array.from(biases, (bias) => Math.abs(bias) / activation.scales[0]! / LARGEST_INT32);
+  const smallestScales = (groups: number): ArrayLike<number> =>
+    groups === 1 ? [needed.reduce((a, b) => Math.max(a, b), 0)] : needed;
   // With zero points that differ by channel integer kernels do nothing.
-  const { symmetric, perChannel = symmetric !== false } = options;
-  const groups = channelGroups(site, perChannel && symmetric !== false);
-  const biases = site.bias === undefined ? [] : floatValues(site.bias);
-  const smallest = new Float64Array(groups.groups);
-  for (const [i, bias] of biases.entries()) {
-    const group = groups.groups === 1 ? 0 : i;
-    smallest[group] = Math.max(smallest[group]!, Math.abs(bias) / activation.scales[0]! / LARGEST_INT32);
-  }
-  return quantizeTensor(groups, {
-    type: weightType(options),
-    symmetric: symmetric !== false,
-    frozen: frozenWeight(options, site.weight.name),
-    smallest,
-  });
+  const perTensor = symmetric ? {} : { perChannel: false };
+  return quantizeWeight(
+    site,
+    { ...options, ...perTensor },
+    { type: weightType(options), symmetric, smallestScales },
+  );
 }
 
 /**

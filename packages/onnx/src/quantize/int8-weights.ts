@@ -1,22 +1,18 @@
-import type { Rewriter } from "./rewriter.ts";
-import { Rewriter as GraphRewriter } from "./rewriter.ts";
-import { quantizeTensor, type IntegerType, type QuantizedTensor } from "./quantize-tensor.ts";
-import { frozenWeight, type Scheme } from "./scheme.ts";
-import { channelGroups, weightSites, type WeightSite } from "./weight-site.ts";
+import type { IntegerType, QuantizedTensor } from "./quantize-tensor.ts";
+import { quantizeWeight } from "./quantize-weight.ts";
+import { Rewriter } from "./rewriter.ts";
+import type { Scheme } from "./scheme.ts";
+import { weightSites, type WeightSite } from "./weight-site.ts";
 
 /** Stores weights as 8-bit integers that a DequantizeLinear brings back to float32. */
 export const int8Weights: Scheme = ({ graph }, options) => {
-  const { perChannel = true, symmetric = true, exclude = [] } = options;
-  const rewriter = new GraphRewriter(graph);
+  const { symmetric = true, exclude = [] } = options;
+  const rewriter = new Rewriter(graph);
   const weights = new Map<string, QuantizedTensor>();
   const type = symmetric ? "int8" : "uint8";
   for (const site of weightSites(graph, exclude)) {
     const { name } = site.weight;
-    const quantized = quantizeTensor(channelGroups(site, perChannel), {
-      type,
-      symmetric,
-      frozen: frozenWeight(options, name),
-    });
+    const quantized = quantizeWeight(site, options, { type, symmetric });
     weights.set(name, quantized);
     dequantizeWeight(rewriter, site, quantized, type, name);
   }
@@ -39,6 +35,7 @@ export function dequantizeWeight(
   { integers, scales, zeroPoints }: QuantizedTensor,
   type: IntegerType,
   output: string,
+  withZero = type === "uint8",
 ): string {
   const perChannel = scales.length > 1;
   const shape = perChannel ? [scales.length] : [];
@@ -46,7 +43,7 @@ export function dequantizeWeight(
     rewriter.bytes(`${weight.name}.${type}`, type, weight.dims, integers),
     rewriter.floats(`${weight.name}.scale`, shape, scales),
   ];
-  if (zeroPoints.some((zero) => zero !== 0) || type === "uint8") {
+  if (withZero || zeroPoints.some((zero) => zero !== 0)) {
     inputs.push(rewriter.zeroPoint(type, shape, zeroPoints));
   }
   return rewriter.op("DequantizeLinear", inputs, output, perChannel ? { axis } : {});

@@ -1,0 +1,72 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { encodeModel } from "../../src/ir/encode.ts";
+import { compareModels } from "../../src/quantize/compare-models.ts";
+import { inferenceForm } from "../../src/quantize/inference-form.ts";
+import { quantize } from "../../src/quantize/quantize.ts";
+import { dataFolder } from "../support/data.ts";
+import { ENGINES } from "../support/engines.ts";
+import { readMnist, type Digits } from "../support/mnist.ts";
+import { modelRunner } from "../support/run-model.ts";
+
+const models = dataFolder("onnx-models");
+const digits = dataFolder("datasets/mnist");
+/** Fewer where it only has to be shown that the other engine agrees. */
+const EXAMPLES = { "ort-node": 2_000, "ort-wasm": 500 } as const;
+
+/** The float model, its input, and what onnxruntime's Python tools made of it with the same 40 examples. */
+const MODELS = [
+  ["pytorch-cnn-mnist", "0", [1, 1, 28, 28], "pytorch-cnn-mnist-qdq-u8s8"],
+  ["pytorch-mlp-bn-mnist", "network_input", [1, 784], "pytorch-mlp-bn-mnist-qdq-u8s8"],
+] as const;
+
+const load = (name: string): Uint8Array => new Uint8Array(readFileSync(join(models!, name, "model.onnx")));
+
+describe.skipIf(models === undefined || digits === undefined).each(ENGINES)("%s", (engine, start) => {
+  const count = EXAMPLES[engine];
+  let runner: ReturnType<typeof modelRunner>;
+  let train: Digits;
+  let held: Digits;
+  beforeAll(async () => {
+    runner = modelRunner(await start());
+    train = readMnist(digits!, "train");
+    held = readMnist(digits!, "t10k");
+  });
+  afterAll(() => runner.release());
+
+  test.each(MODELS)(
+    "%s is as accurate as onnxruntime's own, and smaller",
+    async (name, input, shape, theirs) => {
+      const { run } = runner;
+      const reference = load(name);
+      const examples = held.feeds(input, shape, 0, count);
+      const labels = held.labels.subarray(0, count);
+      const compare = (candidate: Uint8Array) =>
+        compareModels({ reference, candidate, run, examples, labels });
+      const calibration = { run, examples: train.feeds(input, shape, 0, 40) };
+
+      const own = await quantize(reference, { scheme: "int8-static", calibration });
+      const [ours, tools] = [await compare(own.model), await compare(load(theirs))];
+      expect(ours.accuracy!.dropPoints).toBeLessThanOrEqual(0.3);
+      expect(own.model.length / reference.length).toBeLessThanOrEqual(0.27);
+      expect(own.model.length).toBeLessThan(load(theirs).length);
+      expect(ours.relativeError).toBeLessThanOrEqual(tools.relativeError);
+
+      const small = await quantize(reference, { scheme: "int4-weights", int4Form: "dequantize-linear" });
+      expect((await compare(small.model)).accuracy!.dropPoints).toBeLessThanOrEqual(1);
+      expect(small.model.length / reference.length).toBeLessThanOrEqual(0.17);
+    },
+  );
+
+  test.each([...MODELS, ["cntk-mnist-8", "Input3", [1, 1, 28, 28]]] as const)(
+    "%s computes the same in inference form",
+    async (name, input, shape) => {
+      const reference = load(name);
+      const candidate = encodeModel(inferenceForm(reference));
+      const examples = held.feeds(input, shape, 0, 50);
+      const { relativeError } = await compareModels({ reference, candidate, run: runner.run, examples });
+      expect(relativeError).toBeLessThan(1e-5);
+    },
+  );
+});
