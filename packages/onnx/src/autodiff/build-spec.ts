@@ -64,7 +64,7 @@ export interface TrainedParameter {
 
 export interface TrainingGraphSpec extends CommonSpec {
   readonly kind: "train";
-  /** float32 scalar */
+  /** float32 scalar; an input of graphs that only give gradients too, where nothing reads it */
   readonly learningRate: GraphPort;
   readonly parameters: readonly TrainedParameter[];
   /** What the outputs of the parameters hold. Left out: their updated values. */

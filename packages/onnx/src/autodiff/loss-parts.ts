@@ -7,7 +7,7 @@ export interface LossValues {
   /** Scalar: sum of the weights of correctly classified examples. */
   readonly correct: string;
   /** Gradient of the weighted mean loss with respect to the logits; a thunk, evaluation has no use for it. */
-  gradient(): string;
+  readonly gradient: () => string;
 }
 
 /** What the loss reads. */
