@@ -6,12 +6,13 @@ import { quantizeTensor, type GroupedValues, type QuantizedTensor } from "./quan
 import { Rewriter } from "./rewriter.ts";
 import { frozenWeight, type Scheme } from "./scheme.ts";
 import { transposed } from "./transpose-weights.ts";
-import { linearSites, weightSites, type LinearSite } from "./weight-site.ts";
+import { elementsOf, linearSites, weightSites, type LinearSite } from "./weight-site.ts";
 
 /** Elements along the reduced axis that share a scale. */
 export const INT4_BLOCK = 32;
 /** Sub-byte types and blocks came to DequantizeLinear with this operator set. */
 const BLOCKED_OPSET = 21;
+const SMALLEST_PACKED = 1024;
 const CONTRIB_DOMAIN = "com.microsoft";
 
 /**
@@ -24,10 +25,11 @@ export const int4Weights: Scheme = (model, options) => {
   const rewriter = new Rewriter(graph);
   const weights = new Map<string, QuantizedTensor>();
   const dense = new Map<Node, LinearSite>();
-  const linear = linearSites(graph, exclude);
-  if (int4Form === "matmul-nbits") {
-    for (const site of linear)
-      if (site.node.opType !== "Conv" && site.readers.length === 1) dense.set(site.node, site);
+  // Next to convolutions, which need the blocked form anyway, small layers take it too: it has no padding.
+  const mixed = graph.nodes.some(({ opType }) => opType === "Conv");
+  for (const site of int4Form === "matmul-nbits" ? linearSites(graph, exclude) : []) {
+    const small = mixed && elementsOf(site.weight) < SMALLEST_PACKED;
+    if (site.node.opType !== "Conv" && site.readers.length === 1 && !small) dense.set(site.node, site);
   }
   const packed = new Set([...dense.values()].map(({ weight }) => weight.name));
   let blocked = false;
@@ -126,19 +128,9 @@ function multiplyPacked(
     rewriter.floats(`${weight.name}.scale`, [rows * blocks], quantized.scales),
   ];
   const attributes = { K: columns, N: rows, bits: 4, block_size: INT4_BLOCK };
-  const [output] = node.outputs;
-  if (bias === undefined) {
-    rewriter.op("MatMulNBits", inputs, output!, attributes, CONTRIB_DOMAIN);
-    return;
-  }
-  const product = rewriter.op(
-    "MatMulNBits",
-    inputs,
-    rewriter.name(`${output}.product`),
-    attributes,
-    CONTRIB_DOMAIN,
-  );
-  rewriter.op("Add", [product, bias.name], output!);
+  // Inputs 3 and 4 are zero points and a reordering of columns.
+  const withBias = bias === undefined ? inputs : [...inputs, "", "", bias.name];
+  rewriter.op("MatMulNBits", withBias, node.outputs[0]!, attributes, CONTRIB_DOMAIN);
 }
 
 /** DequantizeLinear of [rows, columns] in blocks, and back to the shape that the operator reads. */
