@@ -2,7 +2,7 @@ import { failure } from "@tributary/core";
 import { nodeLabel } from "../ir/attributes.ts";
 import type { GraphBuilder } from "../ir/graph-builder.ts";
 import type { Node } from "../ir/model.ts";
-import type { GradContext, GraphTarget } from "./rule.ts";
+import type { GradContext, GraphTarget, Seed } from "./rule.ts";
 import { FLAT_OPS, GRAD_RULES, isDifferentiable } from "./rules/index.ts";
 
 /** Values that change with the wanted ones: everything a gradient may have to pass. */
@@ -14,12 +14,6 @@ export function dependents(nodes: readonly Node[], wanted: ReadonlySet<string>):
     for (const output of node.outputs) if (output !== "") reached.add(output);
   }
   return reached;
-}
-
-/** A value and its gradient, where differentiation begins. */
-export interface Seed {
-  readonly value: string;
-  readonly gradient: string;
 }
 
 /**
@@ -60,6 +54,8 @@ export function appendGradients(
       x: (index) => node.inputs[index] ?? "",
       y: (index) => node.outputs[index] ?? "",
       dy: (index) => gradientOf(node.outputs[index] ?? ""),
+      differentiate: (inner, seedsOfInner, wantedOfInner) =>
+        appendGradients(builder, inner, seedsOfInner, wantedOfInner, target),
       needs: (index) => reached.has(node.inputs[index] ?? ""),
     };
     const results = gradientsOfInputs(context);
@@ -76,7 +72,7 @@ export function appendGradients(
 }
 
 /** Their rules ask for the gradient of each output; the first may have none. */
-const MANY_OUTPUTS: ReadonlySet<string> = new Set(["Split"]);
+const MANY_OUTPUTS: ReadonlySet<string> = new Set(["Attention", "GRU", "LSTM", "RNN", "Split"]);
 
 function gradientsOfInputs(context: GradContext): readonly (string | undefined)[] {
   const { node } = context;

@@ -3,7 +3,9 @@ import { intAttribute, nodeLabel } from "../ir/attributes.ts";
 import { normalAxis } from "../ir/fact.ts";
 import type { GraphBuilder } from "../ir/graph-builder.ts";
 import type { Node } from "../ir/model.ts";
+import { appendWebgpuForm, WEBGPU_FORMS } from "./lower-webgpu.ts";
 import type { GraphTarget } from "./rule.ts";
+import { appendExpanded, EXPANSIONS } from "./rules/expansion.ts";
 
 /**
  * Appends a forward node in a form the target runs and computes correctly. Its outputs keep their names, so
@@ -11,7 +13,11 @@ import type { GraphTarget } from "./rule.ts";
  */
 export function appendLowered(builder: GraphBuilder, node: Node, target: GraphTarget): void {
   const lowering = node.domain === "" ? LOWERINGS.get(node.opType) : undefined;
-  if (lowering === undefined || (lowering.target !== undefined && lowering.target !== target)) {
+  if (node.domain === "" && Object.hasOwn(EXPANSIONS, node.opType)) {
+    appendExpanded(builder, node, target);
+  } else if (target === "webgpu" && node.domain === "" && Object.hasOwn(WEBGPU_FORMS, node.opType)) {
+    appendWebgpuForm(builder, node);
+  } else if (lowering === undefined || (lowering.target !== undefined && lowering.target !== target)) {
     builder.append(node);
   } else {
     lowering.append(builder, node);

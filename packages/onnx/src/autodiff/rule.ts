@@ -17,6 +17,18 @@ export interface GradContext {
   dy(index: number): string | undefined;
   /** Whether a gradient of the i-th input is wanted. Rules skip the work where it is not. */
   needs(index: number): boolean;
+  /** Differentiates other nodes of the builder's graph: gradients of the wanted values by name. */
+  differentiate(
+    nodes: readonly Node[],
+    seeds: readonly Seed[],
+    wanted: ReadonlySet<string>,
+  ): ReadonlyMap<string, string>;
+}
+
+/** A value and its gradient, where differentiation begins. */
+export interface Seed {
+  readonly value: string;
+  readonly gradient: string;
 }
 
 /** Vector-Jacobian product of one operator, given a gradient of output 0: a gradient per input. */

@@ -19,7 +19,7 @@ export function parseEinsum(where: string, equation: string, ranks: readonly num
     throw refuse(`has ${written.length} terms for ${ranks.length} operands`);
   }
   // Letters that stand for the axes of "...", the last axis first
-  const free = [..."ZYXWVUTSRQPONMLKJIHGFEDCBA"].filter((letter) => !equation.includes(letter));
+  const free = Array.from("zyxwvutsrqponmlkjihgfedcba").filter((letter) => !equation.includes(letter));
   const ellipsis = (count: number): string => free.slice(0, count).toReversed().join("");
   let widest = 0;
   const terms = written.map((term, i) => {
@@ -36,7 +36,7 @@ export function parseEinsum(where: string, equation: string, ranks: readonly num
     .join("");
   const result = right === undefined ? ellipsis(widest) + once : right.replace("...", ellipsis(widest));
   const all = new Set(terms.join(""));
-  const stray = [...result].find((letter) => !all.has(letter));
+  const stray = Array.from(result).find((letter) => !all.has(letter));
   if (stray !== undefined) throw refuse(`has "${stray}" in the result only`);
   return { terms, result };
 }

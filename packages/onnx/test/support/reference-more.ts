@@ -14,6 +14,7 @@ import {
   reduce,
 } from "./array64.ts";
 import { INDEX_REFERENCE } from "./reference-index.ts";
+import { SEQUENCE_REFERENCE } from "./reference-sequence.ts";
 import { WINDOW_REFERENCE } from "./reference-window.ts";
 
 /** erf by its Maclaurin series, exact to float64 for the |x| < 6 that tests draw. */
@@ -102,6 +103,7 @@ function groupNorm(groupsOf: (node: Parameters<Operator>[0], x: Array64) => numb
 export const MORE_REFERENCE: Readonly<Record<string, Operator>> = {
   ...INDEX_REFERENCE,
   ...WINDOW_REFERENCE,
+  ...SEQUENCE_REFERENCE,
   Abs: pointwise(() => Math.abs),
   Reciprocal: pointwise(() => (x) => 1 / x),
   Sin: pointwise(() => Math.sin),

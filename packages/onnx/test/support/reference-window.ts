@@ -60,7 +60,7 @@ function einsum(node: Node, inputs: readonly Array64[]): Array64 {
     return inputs[i]!.shape[terms[i]!.indexOf(letter)]!;
   });
   const pick = (term: string, at: readonly number[]): number[] =>
-    [...term].map((letter) => at[letters.indexOf(letter)]!);
+    Array.from(term).map((letter) => at[letters.indexOf(letter)]!);
   const output = array64(pick(result, sizes));
   for (const at of coordinates(sizes)) {
     const product = terms.reduce(

@@ -112,21 +112,26 @@ function gemm(node: Node, [a, b, c]: readonly Array64[]): Array64 {
   };
 }
 
-function matMul(node: Node, [a, b]: readonly Array64[]): Array64 {
-  const [row, column] = [a!.shape.length === 1, b!.shape.length === 1];
+function matMul(_: Node, [a, b]: readonly Array64[]): Array64 {
+  return matrixProduct(a!, b!);
+}
+
+/** Vectors count as a row on the left and as a column on the right. */
+export function matrixProduct(a: Array64, b: Array64): Array64 {
+  const [row, column] = [a.shape.length === 1, b.shape.length === 1];
   if (row) {
-    const whole = matMul(node, [{ shape: [1, ...a!.shape], data: a!.data }, b!]);
+    const whole = matrixProduct({ shape: [1, ...a.shape], data: a.data }, b);
     return { shape: whole.shape.toSpliced(column ? 0 : -2, 1), data: whole.data };
   }
   if (column) {
-    const whole = matMul(node, [a!, { shape: [...b!.shape, 1], data: b!.data }]);
+    const whole = matrixProduct(a, { shape: [...b.shape, 1], data: b.data });
     return { shape: whole.shape.slice(0, -1), data: whole.data };
   }
-  const batch = broadcastShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
-  const [m, k] = a!.shape.slice(-2) as [number, number];
-  const n = b!.shape.at(-1)!;
-  const left = broadcastTo(a!, [...batch, m, k]);
-  const right = broadcastTo(b!, [...batch, k, n]);
+  const batch = broadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const [m, k] = a.shape.slice(-2) as [number, number];
+  const n = b.shape.at(-1)!;
+  const left = broadcastTo(a, [...batch, m, k]);
+  const right = broadcastTo(b, [...batch, k, n]);
   const result = array64([...batch, m, n]);
   for (let i = 0; i * m * n < result.data.length; i += 1) {
     const part = product(

@@ -12,6 +12,7 @@ import { factOfTensor } from "../../src/ir/shape-rules/constant.ts";
 import { floatTensor, int64Tensor } from "../../src/ir/tensor-value.ts";
 import { INDEX_CASES } from "./index-cases.ts";
 import { MORE_CASES } from "./more-cases.ts";
+import { SEQUENCE_CASES } from "./sequence-cases.ts";
 import { WINDOW_CASES } from "./window-cases.ts";
 import { array64, type Array64 } from "./array64.ts";
 import { interpret } from "./reference.ts";
@@ -278,7 +279,13 @@ const FIRST_CASES: readonly RuleCase[] = [
   { op: "LogSoftmax", label: "", inputs: [[3, 4]] },
 ];
 
-export const CASES: readonly RuleCase[] = [...FIRST_CASES, ...MORE_CASES, ...INDEX_CASES, ...WINDOW_CASES];
+export const CASES: readonly RuleCase[] = [
+  ...FIRST_CASES,
+  ...MORE_CASES,
+  ...INDEX_CASES,
+  ...WINDOW_CASES,
+  ...SEQUENCE_CASES,
+];
 
 function valuesOf(rule: RuleCase): Map<string, Array64> {
   const random = seededRandom(`${rule.op} ${rule.label}`);

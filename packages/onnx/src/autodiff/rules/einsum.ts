@@ -26,10 +26,14 @@ export const einsum: GradRule = (context, dy) => {
     const others = terms.flatMap((term, k) => (k === i ? [] : [{ term, name: node.inputs[k]! }]));
     const sources = [{ term: result, name: dy }, ...others];
     const sizes = new Map(
-      sources.flatMap(({ term, name }) => [...term].map((letter, k) => [letter, builder.shape(name)[k]!])),
+      sources.flatMap(({ term, name }) =>
+        Array.from(term).map((letter, k) => [letter, builder.shape(name)[k]!]),
+      ),
     );
     // Broadcast operands (size 1 against more) and letters found here only
-    const known = [...own].filter((letter, k) => sizes.has(letter) && shape[k] !== 1).join("");
+    const known = Array.from(own)
+      .filter((letter, k) => sizes.has(letter) && shape[k] !== 1)
+      .join("");
     const equationBack = `${sources.map(({ term }) => term).join(",")}->${known}`;
     const product =
       sources.length === 1 && result === known

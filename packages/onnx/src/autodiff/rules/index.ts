@@ -18,6 +18,7 @@ import {
 } from "./elementwise.ts";
 import { gemm, matMul } from "./linear.ts";
 import { averagePool, lpPool, maxPool } from "./pool.ts";
+import { throughExpansion } from "./expansion.ts";
 import { resize } from "./resize.ts";
 import { einsum } from "./einsum.ts";
 import { convTranspose } from "./conv-transpose.ts";
@@ -80,6 +81,10 @@ export type DifferentiableOp =
   | "Conv"
   | "Cos"
   | "CumSum"
+  | "RNN"
+  | "LSTM"
+  | "GRU"
+  | "Attention"
   | "LpPool"
   | "Einsum"
   | "Resize"
@@ -168,6 +173,10 @@ export const GRAD_RULES: { readonly [Op in DifferentiableOp]: GradRule } = {
   Conv: conv,
   Cos: cos,
   CumSum: cumSum,
+  RNN: throughExpansion,
+  LSTM: throughExpansion,
+  GRU: throughExpansion,
+  Attention: throughExpansion,
   LpPool: lpPool,
   Einsum: einsum,
   Resize: resize,

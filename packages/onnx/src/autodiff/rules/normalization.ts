@@ -15,7 +15,8 @@ interface Normalized {
   readonly inverse: string;
 }
 
-function normalize(
+/** Brings mean (if centred) and variance over the axes to 0 and 1. */
+export function normalize(
   builder: GraphBuilder,
   x: string,
   axes: readonly number[],

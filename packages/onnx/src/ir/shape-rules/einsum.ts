@@ -13,7 +13,7 @@ export const einsum: ShapeRule = ({ node, inputs }) => {
   const { terms, result } = parseEinsum(nodeLabel(node), equation, ranks);
   const sizes = new Map<string, Dim>();
   for (const [i, term] of terms.entries()) {
-    for (const [k, letter] of [...term].entries()) {
+    for (const [k, letter] of Array.from(term).entries()) {
       const [before, size] = [sizes.get(letter) ?? 1, shapes[i]![k]!];
       if (before === 1) sizes.set(letter, size);
       else if (typeof size === "number" && typeof before === "number" && size !== 1 && size !== before) {
@@ -21,5 +21,5 @@ export const einsum: ShapeRule = ({ node, inputs }) => {
       }
     }
   }
-  return [{ elementType, shape: [...result].map((letter) => sizes.get(letter)!) }];
+  return [{ elementType, shape: Array.from(result).map((letter) => sizes.get(letter)!) }];
 };

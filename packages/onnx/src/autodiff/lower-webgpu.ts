@@ -1,0 +1,89 @@
+import { floatAttribute, intAttribute, nodeLabel, textAttribute } from "../ir/attributes.ts";
+import { parseEinsum } from "../ir/einsum.ts";
+import type { GraphBuilder } from "../ir/graph-builder.ts";
+import { RESERVED_PREFIX } from "../ir/graph-builder.ts";
+import type { Node } from "../ir/model.ts";
+import { calculator, type Calculator } from "./rules/calculator.ts";
+import { normalize } from "./rules/normalization.ts";
+
+type Write = (builder: GraphBuilder, node: Node, calc: Calculator) => string;
+
+const SELU_ALPHA = 1.67326319217681884765625;
+const SELU_GAMMA = 1.05070102214813232421875;
+
+/** alpha·(eˣ - 1) below zero, x above. */
+function exponentialBelow(calc: Calculator, x: string, alpha: number, rate: number): string {
+  const below = calc.mul(calc.sub(calc.exp(calc.mul(x, rate)), 1), alpha);
+  return calc.where(calc.greater(x, 0), x, below);
+}
+
+/** Operators onnxruntime's WebGPU engine has no kernel for, of those it has. Each names its result. */
+export const WEBGPU_FORMS: Readonly<Record<string, Write>> = {
+  Selu: (_, node, calc) => {
+    const alpha = floatAttribute(node, "alpha", SELU_ALPHA);
+    const gamma = floatAttribute(node, "gamma", SELU_GAMMA);
+    return calc.mul(exponentialBelow(calc, node.inputs[0]!, alpha, 1), gamma);
+  },
+  Celu: (_, node, calc) => {
+    const alpha = floatAttribute(node, "alpha", 1);
+    return exponentialBelow(calc, node.inputs[0]!, alpha, 1 / alpha);
+  },
+  Softsign: (_, node, calc) => {
+    const x = node.inputs[0]!;
+    return calc.div(x, calc.add(1, calc.abs(x)));
+  },
+  GroupNormalization: (builder, node, calc) => {
+    const [x, scale, bias] = node.inputs as [string, string, string];
+    const shape = builder.shape(x);
+    const [n, c, ...inner] = shape as [number, number, ...number[]];
+    const groups = intAttribute(node, "num_groups", 1);
+    const grouped = [n, groups, c / groups, ...inner];
+    const axes = [...grouped.keys()].slice(2);
+    const { value } = normalize(
+      builder,
+      builder.reshape(x, grouped),
+      axes,
+      floatAttribute(node, "epsilon", 1e-5),
+      true,
+    );
+    const [factors] = builder.shape(scale);
+    const ones = inner.map(() => 1);
+    const layout = factors === c ? [1, groups, c / groups, ...ones] : [1, groups, 1, ...ones];
+    const scaled = calc.mul(value, builder.reshape(scale, layout));
+    return builder.reshape(calc.add(scaled, builder.reshape(bias, layout)), shape);
+  },
+  SpaceToDepth: (builder, node) => {
+    const x = node.inputs[0]!;
+    const [n, c, h, w] = builder.shape(x) as [number, number, number, number];
+    const b = intAttribute(node, "blocksize", 1);
+    const apart = builder.reshape(x, [n, c, h / b, b, w / b, b]);
+    const moved = builder.op("Transpose", [apart], { perm: [0, 3, 5, 1, 2, 4] });
+    return builder.reshape(moved, [n, c * b * b, h / b, w / b]);
+  },
+  // The p-th root of taps times the mean of |x|^p
+  LpPool: (builder, node, calc) => {
+    const p = intAttribute(node, "p", 2);
+    const kernel = node.attributes.get("kernel_shape");
+    const taps = kernel?.type === "ints" ? Number(kernel.value.reduce((a, b) => a * b, 1n)) : 1;
+    const x = node.inputs[0]!;
+    const power = calc.pow(calc.abs(x), p);
+    const attributes = new Map(node.attributes);
+    attributes.delete("p");
+    attributes.set("count_include_pad", { type: "int", value: 1n });
+    const mean = `${RESERVED_PREFIX}mean.${builder.nodes.length}`;
+    builder.append({ ...node, opType: "AveragePool", inputs: [power], outputs: [mean], attributes });
+    return calc.pow(calc.mul(mean, taps), 1 / p);
+  },
+  // Its shader does not compile where an ellipsis stands for axes.
+  Einsum: (builder, node) => {
+    const ranks = node.inputs.map((name) => builder.shape(name).length);
+    const { terms, result } = parseEinsum(nodeLabel(node), textAttribute(node, "equation", ""), ranks);
+    return builder.op("Einsum", node.inputs, { equation: `${terms.join(",")}->${result}` });
+  },
+};
+
+/** Appends the form, under the node's own output name. */
+export function appendWebgpuForm(builder: GraphBuilder, node: Node): void {
+  const result = WEBGPU_FORMS[node.opType]!(builder, node, calculator(builder));
+  builder.op("Identity", [result], {}, node.outputs[0]!);
+}

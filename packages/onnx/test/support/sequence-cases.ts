@@ -1,0 +1,83 @@
+import type { RuleCase } from "./rule-cases.ts";
+
+const [steps, batch, size, hidden] = [4, 2, 3, 3];
+
+/** X, W, R, B and an initial state for so many gates. */
+function inputs(gates: number, directions: number): readonly (readonly number[])[] {
+  return [
+    [steps, batch, size],
+    [directions, gates * hidden, size],
+    [directions, gates * hidden, hidden],
+    [directions, 2 * gates * hidden],
+    [directions, batch, hidden],
+  ];
+}
+
+const order = ["x0", "x1", "x2", "x3", "", "x4"];
+
+/** Recurrent layers and attention. */
+export const SEQUENCE_CASES: readonly RuleCase[] = [
+  {
+    op: "LSTM",
+    label: "all inputs and outputs",
+    inputs: [...inputs(4, 1), [1, batch, hidden]],
+    order: [...order, "x5"],
+    outputs: 3,
+    attributes: { hidden_size: hidden },
+  },
+  {
+    op: "LSTM",
+    label: "both directions",
+    inputs: inputs(4, 2).slice(0, 4),
+    outputs: 2,
+    attributes: { hidden_size: hidden, direction: "bidirectional" },
+  },
+  {
+    op: "GRU",
+    label: "reset before the product",
+    inputs: inputs(3, 1),
+    order,
+    outputs: 2,
+    attributes: { hidden_size: hidden },
+  },
+  {
+    op: "GRU",
+    label: "PyTorch's, backwards",
+    inputs: inputs(3, 1),
+    order,
+    attributes: { hidden_size: hidden, linear_before_reset: 1, direction: "reverse" },
+  },
+  { op: "RNN", label: "no bias", inputs: inputs(1, 1).slice(0, 3), attributes: { hidden_size: hidden } },
+  {
+    op: "Attention",
+    label: "by heads",
+    inputs: [
+      [2, 2, 3, 4],
+      [2, 2, 5, 4],
+      [2, 2, 5, 3],
+    ],
+    opset: 23,
+  },
+  {
+    op: "Attention",
+    label: "flat, causal, shared keys",
+    inputs: [
+      [2, 3, 8],
+      [2, 3, 4],
+      [2, 3, 4],
+    ],
+    attributes: { q_num_heads: 4, kv_num_heads: 2, is_causal: 1, scale: { float: 0.4 } },
+    opset: 23,
+  },
+  {
+    op: "Attention",
+    label: "mask",
+    inputs: [
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [3, 3],
+    ],
+    opset: 23,
+  },
+];
