@@ -1,3 +1,5 @@
+export { addLowRankAdapters, type AdaptedModel, type LowRankOptions } from "./adapters/add-adapters.ts";
+export { mergeLowRankAdapters } from "./adapters/merge-adapters.ts";
 export { buildEvaluationGraph, buildTrainingGraph } from "./autodiff/training-graph.ts";
 export type {
   EvaluationGraph,
@@ -18,9 +20,10 @@ export type { AdamSettings, GradientOptions, OptimizerName, OptimizerOptions } f
 export type { DifferentiableOp } from "./autodiff/rules/index.ts";
 export { bindWeights } from "./bind.ts";
 export { describeModel, type ModelDescription, type ValueDescription } from "./describe-model.ts";
-export { decodeModel } from "./ir/decode.ts";
+export { decodeModel, readModel } from "./ir/decode.ts";
 export { encodeModel } from "./ir/encode.ts";
 export type { ElementType } from "./ir/element-type.ts";
+export type { ExternalReader } from "./ir/external-data.ts";
 export type { Fact, ShapeTable } from "./ir/fact.ts";
 export type {
   Attribute,
