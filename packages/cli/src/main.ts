@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { describeCommand } from "./commands/describe.ts";
 import { publishCommand } from "./commands/publish.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { startCommand } from "./commands/start.ts";
 import { taskCommand } from "./commands/task.ts";
@@ -18,6 +19,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     publishCommand(),
     taskCommand(),
     describeCommand(),
+    quantizeCommand(),
     tokenCommand(),
   ]) {
     program.addCommand(command);
