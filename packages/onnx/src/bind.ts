@@ -2,10 +2,11 @@ import { concatBytes, failure } from "@tributary/core";
 import type { ParameterSet } from "@tributary/tensor";
 import { parameterView } from "@tributary/tensor";
 import { PARAMETERS_KEY, readParameterList } from "./parameter-list.ts";
-import { readMessage, writeMessage } from "./proto/message.ts";
+import { readMessage } from "./proto/message.ts";
 import { EntrySpec, TensorSpec } from "./proto/onnx-messages.ts";
 import { WIRE, WireReader } from "./proto/wire-reader.ts";
 import { WireWriter } from "./proto/wire-writer.ts";
+import { writeMessage } from "./proto/write-message.ts";
 
 // Field numbers of ModelProto and GraphProto.
 const MODEL_GRAPH = 7;

@@ -1,18 +1,46 @@
-import { failure } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import type { ProtoLimits } from "../proto/message.ts";
 import { readMessage } from "../proto/message.ts";
-import type { AttributeProto, GraphProto, NodeProto, ValueInfoProto } from "../proto/onnx-messages.ts";
+import type {
+  AttributeProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  ValueInfoProto,
+} from "../proto/onnx-messages.ts";
 import { ModelSpec } from "../proto/onnx-messages.ts";
 import { elementTypeOf } from "./element-type.ts";
+import type { ExternalReader } from "./external-data.ts";
+import { loadExternalData } from "./external-data.ts";
+import { inlineFunctions } from "./inline-functions.ts";
 import type { Attribute, Graph, Model, Node, ValueInfo } from "./model.ts";
 import { kept, tensorFromProto } from "./tensor-value.ts";
 
 /**
- * Reads an ONNX file. Constants are views on `bytes`; nothing of them is copied.
+ * Reads an ONNX file. Constants are views on `bytes`; nothing of them is copied. Calls of the file's own
+ * functions are replaced by the functions' nodes.
  * Errors: `onnx/truncated`, `onnx/invalid-model`, `onnx/too-large`, `onnx/external-data`.
  */
 export function decodeModel(bytes: Uint8Array, limits?: ProtoLimits): Model {
+  return modelFromProto(readMessage(ModelSpec, bytes, limits));
+}
+
+/**
+ * Reads an ONNX file whose weights may lie in other files of its folder, which `external` reads.
+ * Errors: those of decodeModel, and `onnx/external-data` for paths that leave the folder.
+ */
+export async function readModel(
+  bytes: Uint8Array,
+  external: ExternalReader,
+  limits?: ProtoLimits,
+): Promise<Model> {
   const proto = readMessage(ModelSpec, bytes, limits);
+  await loadExternalData(proto, external);
+  return modelFromProto(proto);
+}
+
+function modelFromProto(read: ModelProto): Model {
+  const proto = inlineFunctions(read);
   if (proto.graph === undefined) {
     throw failure("onnx/invalid-model", "onnx: no graph in the file; is this an ONNX model?");
   }
@@ -36,6 +64,13 @@ export function decodeModel(bytes: Uint8Array, limits?: ProtoLimits): Model {
 }
 
 function graphFromProto(proto: GraphProto): Graph {
+  const sparse = proto.sparseInitializers?.length ?? 0;
+  if (sparse > 0) {
+    throw failure(
+      "onnx/unsupported-dtype",
+      `onnx: graph "${proto.name ?? ""}" has ${sparse} sparse initializers; export it with dense weights`,
+    );
+  }
   return {
     name: proto.name ?? "",
     nodes: (proto.nodes ?? []).map(nodeFromProto),
@@ -58,7 +93,13 @@ function nodeFromProto(proto: NodeProto): Node {
         `onnx: ${opType} "${proto.name ?? ""}" has a nameless or repeated attribute "${name}"`,
       );
     }
-    attributes.set(name, attributeFromProto(attribute));
+    try {
+      attributes.set(name, attributeFromProto(attribute));
+    } catch (error) {
+      if (!TributaryError.is(error)) throw error;
+      const place = `${opType} "${proto.name || (proto.outputs?.[0] ?? "")}", attribute ${name}`;
+      throw failure(error.code, `${error.message} (in ${place})`, { cause: error });
+    }
   }
   return {
     name: proto.name ?? "",
@@ -73,6 +114,15 @@ function nodeFromProto(proto: NodeProto): Node {
 
 function attributeFromProto(proto: AttributeProto): Attribute {
   const rest = kept(proto);
+  if (proto.sparseTensor !== undefined || (proto.sparseTensors?.length ?? 0) > 0) {
+    throw failure("onnx/unsupported-dtype", "onnx: a sparse tensor; export it with dense weights");
+  }
+  if ((proto.refAttrName ?? "") !== "") {
+    throw failure(
+      "onnx/invalid-model",
+      `onnx: refers to "${proto.refAttrName}" of a function, outside of one`,
+    );
+  }
   const type = proto.type ?? impliedType(proto);
   switch (type) {
     case 1:

@@ -1,6 +1,6 @@
-import { writeMessage } from "../proto/message.ts";
 import type { AttributeProto, GraphProto, NodeProto, ValueInfoProto } from "../proto/onnx-messages.ts";
 import { ModelSpec } from "../proto/onnx-messages.ts";
+import { writeMessage } from "../proto/write-message.ts";
 import { elementCodeOf } from "./element-type.ts";
 import type { Attribute, Graph, Model, Node, ValueInfo } from "./model.ts";
 import { kept, tensorToProto } from "./tensor-value.ts";

@@ -3,9 +3,8 @@ import type { Preserved } from "../proto/message.ts";
 import type { TensorProto } from "../proto/onnx-messages.ts";
 import type { ElementType } from "./element-type.ts";
 import { elementCodeOf, elementTypeOf, rawByteLength } from "./element-type.ts";
+import { isExternal } from "./external-data.ts";
 import type { TensorValue } from "./model.ts";
-
-const EXTERNAL = 1;
 
 /** Checks a TensorProto and brings its data, whichever field it came in, to raw little-endian bytes. */
 export function tensorFromProto(proto: TensorProto): TensorValue {
@@ -14,10 +13,10 @@ export function tensorFromProto(proto: TensorProto): TensorValue {
   const elementType = elementTypeOf(proto.dataType ?? 0, where);
   const dims = proto.dims ?? [];
   const count = elementCount(dims, where);
-  if (proto.dataLocation === EXTERNAL || (proto.externalData?.length ?? 0) > 0) {
+  if (isExternal(proto)) {
     throw failure(
       "onnx/external-data",
-      `onnx: ${where} keeps its data in another file; export a single file (torch.onnx.export: external_data=False)`,
+      `onnx: ${where} keeps its data in another file; give readModel a reader, or export a single file (torch.onnx.export: external_data=False)`,
     );
   }
   const rest = proto.unknown === undefined ? {} : { unknown: proto.unknown };

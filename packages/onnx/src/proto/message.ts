@@ -1,6 +1,5 @@
-import { failure } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import { WIRE, WireReader } from "./wire-reader.ts";
-import { WireWriter } from "./wire-writer.ts";
 
 /**
  * How one field is carried. `int` is a number (the value must be a safe integer), `bigint` a signed
@@ -45,15 +44,15 @@ export const PROTO_LIMITS: ProtoLimits = Object.freeze({
   maxItems: 20_000_000,
 });
 
-type Raw = Record<string, unknown> & Preserved;
+export type Raw = Record<string, unknown> & Preserved;
 
-interface Entry extends FieldSpec {
+export interface FieldEntry extends FieldSpec {
   readonly key: string;
 }
 
-const tables = new WeakMap<AnyMessageSpec, ReadonlyMap<number, Entry>>();
+const tables = new WeakMap<AnyMessageSpec, ReadonlyMap<number, FieldEntry>>();
 
-function tableOf(spec: AnyMessageSpec): ReadonlyMap<number, Entry> {
+export function tableOf(spec: AnyMessageSpec): ReadonlyMap<number, FieldEntry> {
   let table = tables.get(spec);
   if (table === undefined) {
     const fields = Object.entries(spec.fields as Record<string, FieldSpec>);
@@ -73,13 +72,28 @@ export function readMessage<T extends Preserved>(
   if (bytes.length > limits.maxBytes) {
     throw failure("onnx/too-large", `onnx: ${bytes.length} bytes, at most ${limits.maxBytes} are read`);
   }
-  const budget = { items: limits.maxItems };
+  const budget: Budget = { items: limits.maxItems, path: [] };
   // Views of a Node Buffer would be Buffers, whose slice does not copy.
   const reader = new WireReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  return readInto(spec, reader, limits.maxDepth, budget) as T;
+  try {
+    return readInto(spec, reader, limits.maxDepth, budget) as T;
+  } catch (error) {
+    if (!TributaryError.is(error) || budget.path.length === 0) throw error;
+    const path = budget.path.slice(0, SHOWN_PATH).join(".");
+    throw failure(error.code, `${error.message} (in ${path})`, { cause: error, detail: { path } });
+  }
 }
 
-function readInto(spec: AnyMessageSpec, reader: WireReader, depth: number, budget: { items: number }): Raw {
+/** Longest field path that an error shows. */
+const SHOWN_PATH = 12;
+
+interface Budget {
+  items: number;
+  /** Where reading is, `graph.nodes[3].attributes[0]`; what is left of it after an error tells the place. */
+  readonly path: string[];
+}
+
+function readInto(spec: AnyMessageSpec, reader: WireReader, depth: number, budget: Budget): Raw {
   if (depth === 0) {
     throw failure("onnx/too-large", `onnx: messages nested too deeply at byte ${reader.position}`);
   }
@@ -111,12 +125,12 @@ function readInto(spec: AnyMessageSpec, reader: WireReader, depth: number, budge
 
 function readField(
   spec: AnyMessageSpec,
-  field: Entry,
+  field: FieldEntry,
   message: Raw,
   reader: WireReader,
   wireType: number,
   depth: number,
-  budget: { items: number },
+  budget: Budget,
 ): void {
   const { key, kind } = field;
   if (kind === "floats" || kind === "doubles") {
@@ -146,16 +160,17 @@ function readField(
     }
     return;
   }
-  list.push(readValue(spec, field, reader, wireType, depth, budget));
+  list.push(readValue(spec, field, reader, wireType, depth, budget, list.length));
 }
 
 function readValue(
   spec: AnyMessageSpec,
-  field: Entry,
+  field: FieldEntry,
   reader: WireReader,
   wireType: number,
   depth: number,
-  budget: { items: number },
+  budget: Budget,
+  index?: number,
 ): unknown {
   const { kind } = field;
   const expected =
@@ -177,13 +192,21 @@ function readValue(
       throw new TypeError(`${spec.name}.${field.key} is packed`);
     default: {
       const [start, end] = reader.range();
-      return readInto(kind(), new WireReader(reader.bytes, start, end), depth - 1, budget);
+      budget.path.push(index === undefined ? field.key : `${field.key}[${index}]`);
+      const message = readInto(kind(), new WireReader(reader.bytes, start, end), depth - 1, budget);
+      budget.path.pop();
+      return message;
     }
   }
 }
 
 /** Packed (one payload) or not (one number a field) floats and doubles, as their bytes. */
-function packedBytes(spec: AnyMessageSpec, field: Entry, reader: WireReader, wireType: number): Uint8Array {
+function packedBytes(
+  spec: AnyMessageSpec,
+  field: FieldEntry,
+  reader: WireReader,
+  wireType: number,
+): Uint8Array {
   const width = field.kind === "floats" ? 4 : 8;
   const single = width === 4 ? WIRE.fixed32 : WIRE.fixed64;
   if (wireType === single) {
@@ -214,7 +237,7 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-function safeInteger(spec: AnyMessageSpec, field: Entry, value: bigint): number {
+function safeInteger(spec: AnyMessageSpec, field: FieldEntry, value: bigint): number {
   const number = Number(value);
   if (!Number.isSafeInteger(number)) {
     throw failure(
@@ -227,7 +250,7 @@ function safeInteger(spec: AnyMessageSpec, field: Entry, value: bigint): number 
 
 function wrongWireType(
   spec: AnyMessageSpec,
-  field: Entry,
+  field: FieldEntry,
   got: number,
   expected: number,
   reader: WireReader,
@@ -236,61 +259,4 @@ function wrongWireType(
     "onnx/invalid-model",
     `onnx: ${spec.name}.${field.key} before byte ${reader.position} has wire type ${got}, expected ${expected}`,
   );
-}
-
-/** Writes a message: known fields by ascending number, then the preserved unknown ones. */
-export function writeMessage<T extends Preserved>(spec: MessageSpec<T>, message: T): Uint8Array<ArrayBuffer> {
-  const writer = new WireWriter();
-  writeInto(spec, message as Raw, writer);
-  return writer.finish();
-}
-
-function writeInto(spec: AnyMessageSpec, message: Raw, writer: WireWriter): void {
-  for (const [number, field] of tableOf(spec)) {
-    const value = message[field.key];
-    if (value === undefined) continue;
-    if (field.repeated !== true) {
-      writeValue(field, value, writer);
-    } else if (field.packed === true) {
-      writePacked(number, value as readonly (number | bigint)[], writer);
-    } else {
-      for (const item of value as readonly unknown[]) writeValue(field, item, writer);
-    }
-  }
-  for (const raw of message.unknown ?? []) writer.raw(raw);
-}
-
-function writePacked(number: number, values: readonly (number | bigint)[], writer: WireWriter): void {
-  if (values.length === 0) return;
-  const inner = new WireWriter();
-  for (const value of values) inner.varint(value);
-  writer.bytesField(number, inner.view());
-}
-
-function writeValue(field: Entry, value: unknown, writer: WireWriter): void {
-  const { number, kind } = field;
-  switch (kind) {
-    case "string":
-      writer.textField(number, value as string);
-      return;
-    case "bytes":
-    case "floats":
-    case "doubles":
-      writer.bytesField(number, value as Uint8Array);
-      return;
-    case "float":
-      writer.tag(number, WIRE.fixed32);
-      writer.float(value as number);
-      return;
-    case "int":
-    case "bigint":
-      writer.tag(number, WIRE.varint);
-      writer.varint(value as number | bigint);
-      return;
-    default: {
-      const inner = new WireWriter();
-      writeInto(kind(), value as Raw, inner);
-      writer.bytesField(number, inner.view());
-    }
-  }
 }

@@ -1,7 +1,7 @@
 import type { FieldSpec, MessageSpec, Preserved, ScalarKind } from "./message.ts";
 
 // The subset of onnx.proto (onnx 1.16 to 1.20, proto2) that this package interprets. Everything else,
-// functions and quantization annotations included, is preserved as it came.
+// quantization annotations included, is preserved as it came.
 
 export interface EntryProto extends Preserved {
   key?: string;
@@ -52,6 +52,10 @@ export interface TensorProto extends Preserved {
 }
 
 export interface AttributeProto extends Preserved {
+  /** Inside functions: the attribute of the call that stands here. */
+  refAttrName?: string;
+  sparseTensor?: Uint8Array;
+  sparseTensors?: Uint8Array[];
   name?: string;
   f?: number;
   i?: bigint;
@@ -79,12 +83,25 @@ export interface GraphProto extends Preserved {
   nodes?: NodeProto[];
   name?: string;
   initializers?: TensorProto[];
+  sparseInitializers?: Uint8Array[];
   inputs?: ValueInfoProto[];
   outputs?: ValueInfoProto[];
   valueInfo?: ValueInfoProto[];
 }
 
+export interface FunctionProto extends Preserved {
+  name?: string;
+  inputs?: string[];
+  outputs?: string[];
+  attributes?: string[];
+  nodes?: NodeProto[];
+  opsetImports?: OperatorSetProto[];
+  domain?: string;
+  defaults?: AttributeProto[];
+}
+
 export interface ModelProto extends Preserved {
+  functions?: FunctionProto[];
   irVersion?: number;
   producerName?: string;
   producerVersion?: string;
@@ -175,6 +192,9 @@ const AttributeSpec: MessageSpec<AttributeProto> = {
     tensors: { number: 10, kind: () => TensorSpec, repeated: true },
     graphs: { number: 11, kind: () => GraphSpec, repeated: true },
     type: one(20, "int"),
+    refAttrName: one(21, "string"),
+    sparseTensor: one(22, "bytes"),
+    sparseTensors: many(23, "bytes"),
   },
 };
 
@@ -196,9 +216,24 @@ const GraphSpec: MessageSpec<GraphProto> = {
     nodes: { number: 1, kind: () => NodeSpec, repeated: true },
     name: one(2, "string"),
     initializers: { number: 5, kind: () => TensorSpec, repeated: true },
+    sparseInitializers: many(15, "bytes"),
     inputs: { number: 11, kind: () => ValueInfoSpec, repeated: true },
     outputs: { number: 12, kind: () => ValueInfoSpec, repeated: true },
     valueInfo: { number: 13, kind: () => ValueInfoSpec, repeated: true },
+  },
+};
+
+const FunctionSpec: MessageSpec<FunctionProto> = {
+  name: "FunctionProto",
+  fields: {
+    name: one(1, "string"),
+    inputs: many(4, "string"),
+    outputs: many(5, "string"),
+    attributes: many(6, "string"),
+    nodes: { number: 7, kind: () => NodeSpec, repeated: true },
+    opsetImports: { number: 9, kind: () => OperatorSetSpec, repeated: true },
+    domain: one(10, "string"),
+    defaults: { number: 11, kind: () => AttributeSpec, repeated: true },
   },
 };
 
@@ -213,5 +248,6 @@ export const ModelSpec: MessageSpec<ModelProto> = {
     graph: { number: 7, kind: () => GraphSpec },
     opsetImports: { number: 8, kind: () => OperatorSetSpec, repeated: true },
     metadata: { number: 14, kind: () => EntrySpec, repeated: true },
+    functions: { number: 25, kind: () => FunctionSpec, repeated: true },
   },
 };

@@ -7,12 +7,17 @@ export class WireWriter {
   #buffer: Uint8Array<ArrayBuffer>;
   #length = 0;
 
-  constructor(capacity = 256) {
+  readonly #exact: boolean;
+
+  /** `exact`: exactly `capacity` bytes will be written, which {@link finish} then need not copy. */
+  constructor(capacity = 256, exact = false) {
     this.#buffer = new Uint8Array(capacity);
+    this.#exact = exact;
   }
 
-  /** The bytes written so far, as an exact copy. */
+  /** The bytes written so far, in a buffer of their own. */
   finish(): Uint8Array<ArrayBuffer> {
+    if (this.#exact && this.#length === this.#buffer.length) return this.#buffer;
     return this.#buffer.slice(0, this.#length);
   }
 
@@ -77,6 +82,7 @@ export class WireWriter {
   }
 
   #reserve(extra: number): void {
+    if (this.#exact) return;
     const needed = this.#length + extra;
     if (needed <= this.#buffer.length) return;
     const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2));
