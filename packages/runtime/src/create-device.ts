@@ -38,6 +38,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     population: config.population,
     token: ports.token ?? noToken,
     env,
+    closing: closing.signal,
     onEnrolled: (deviceId: DeviceId, expiresAtMs: number) =>
       events.emit({ type: "enrolled", deviceId, expiresAtMs }),
   });
@@ -81,7 +82,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         models.followAll();
         participations.connected();
       } else if (state === "offline") {
-        if (error !== undefined && !error.retryable) events.problem(error);
+        // That the network is away is no problem; why nobody admits this device is one.
+        if (error !== undefined && (!error.retryable || error.code.startsWith("identity/"))) {
+          events.problem(error);
+        }
         participations.disconnected();
       }
     },
@@ -178,16 +182,22 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async participate(request) {
       requireOpen();
-      if (request.consent !== true) {
-        throw failure("federation/no-consent", "participate: consent must be true; ask the person first");
+      try {
+        if (request.consent !== true) {
+          throw failure("federation/no-consent", "participate: consent must be true; ask the person first");
+        }
+        if (ports.token === undefined) {
+          throw failure(
+            "runtime/participation-unavailable",
+            "participate: rounds need an enrolment token; pass `token` to createRuntime",
+          );
+        }
+        await participations.start(request);
+      } catch (error) {
+        // The app holds a participation already: here is where it hears why nothing comes of it.
+        events.problem(error);
+        throw error;
       }
-      if (ports.token === undefined) {
-        throw failure(
-          "runtime/participation-unavailable",
-          "participate: rounds need an enrolment token; pass `token` to createRuntime",
-        );
-      }
-      await participations.start(request);
     },
     async setIdle(idle) {
       participations.setIdle(idle);

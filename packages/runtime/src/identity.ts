@@ -1,4 +1,12 @@
-import { decodeBase64url, encodeBase64url, failure, type DeviceId, type Env } from "@tributary/core";
+import {
+  abortable,
+  decodeBase64url,
+  encodeBase64url,
+  failure,
+  timeoutSignal,
+  type DeviceId,
+  type Env,
+} from "@tributary/core";
 import { deviceIdOf, enrolmentMessage, readCertificate } from "@tributary/protocol";
 import type { IdentityStore, StoredIdentity } from "./store/device-store.ts";
 import type { HttpTransport } from "./transport/http.ts";
@@ -10,6 +18,8 @@ export interface IdentityOptions {
   readonly population: string;
   readonly token: () => Promise<string>;
   readonly env: Env;
+  /** Aborts when the device closes. */
+  readonly closing: AbortSignal;
   readonly onEnrolled?: (deviceId: DeviceId, expiresAtMs: number) => void;
 }
 
@@ -29,6 +39,8 @@ export interface Identity {
 /** Renewed this part of its life before it ends, or an hour, whichever is less. */
 const RENEWAL_SHARE = 0.1;
 const MAX_RENEWAL_MARGIN_MS = 3_600_000;
+/** How long the app may take for an enrolment token. */
+const TOKEN_TIMEOUT_MS = 60_000;
 
 export function createIdentity(options: IdentityOptions): Identity {
   const { store, http, population, env } = options;
@@ -61,10 +73,15 @@ export function createIdentity(options: IdentityOptions): Identity {
     return new Uint8Array(await crypto.subtle.sign("Ed25519", known!.keys.privateKey, message));
   };
 
-  const enrol = async (signal: AbortSignal | undefined): Promise<Uint8Array> => {
+  const askToken = async (): Promise<string> => {
+    using limit = timeoutSignal(env.clock, TOKEN_TIMEOUT_MS, options.closing);
+    return (await abortable(options.token(), limit.signal)).trim();
+  };
+
+  /** Ends with the device, not with who asked first: a connection may be closed before the token is there. */
+  const enrol = async (): Promise<Uint8Array> => {
     const { keys } = known!;
-    const token = (await options.token()).trim();
-    signal?.throwIfAborted();
+    const token = await askToken();
     const answer = await http.enrol(
       population,
       {
@@ -72,7 +89,7 @@ export function createIdentity(options: IdentityOptions): Identity {
         publicKey: encodeBase64url(await rawPublicKey(keys)),
         proof: encodeBase64url(await sign(enrolmentMessage(token))),
       },
-      signal,
+      options.closing,
     );
     const certificate = decodeBase64url(answer.certificate);
     const fields = readCertificate(certificate);
@@ -97,10 +114,10 @@ export function createIdentity(options: IdentityOptions): Identity {
       await load();
       const stored = known!.certificate;
       if (stored !== undefined && isFresh(stored, population, env.clock.now())) return stored;
-      enrolling ??= enrol(signal).finally(() => {
+      enrolling ??= enrol().finally(() => {
         enrolling = undefined;
       });
-      return await enrolling;
+      return await abortable(enrolling, signal);
     },
     sign,
     async discardCertificate() {
