@@ -1,5 +1,5 @@
 /** The page's side of the boundary: a `Device` that lives in a worker, and comes back when the worker dies. */
-import { abortable, failure, throwIfAborted, toFailure } from "@tributary/core";
+import { abortable, failure, throwIfAborted, timeoutSignal, toFailure } from "@tributary/core";
 import type { Clock, Logger } from "@tributary/core";
 import { proxy, releaseProxy, transfer, wrap } from "comlink";
 import type { Remote } from "comlink";
@@ -15,13 +15,15 @@ export interface RemoteDeviceOptions {
   readonly start: WorkerStart;
   readonly token: () => Promise<string>;
   readonly locks: Pick<LockManager, "request">;
-  readonly clock: Pick<Clock, "now" | "monotonicMs">;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
 /** A worker that dies this often within this time is not started again. */
 const MAX_RESTARTS = 3;
 const RESTART_WINDOW_MS = 60_000;
+/** How long a worker may take to close before it is ended. */
+const CLOSE_GRACE_MS = 5_000;
 
 /** One life of the worker. */
 interface Life {
@@ -48,11 +50,18 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   let lastCall = 0;
 
   const emit = (event: RuntimeEvent): void => {
-    for (const listener of listeners) listener(event);
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        log.error("a listener failed", { event: event.type, error });
+      }
+    }
   };
 
   const lose = (lost: Life, error: Error): void => {
-    if (life !== lost || closing !== undefined) return;
+    if (closing !== undefined) return end(lost, error);
+    if (life !== lost) return;
     life = undefined;
     end(lost, error);
     log.warn("the runtime's worker was lost", { error });
@@ -178,8 +187,14 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     listExamples: (model) => call("listExamples", [model]),
     clearExamples: (model) => call("clearExamples", [model]),
     async participate(request) {
-      await call("participate", [request]);
+      // Before the call: consent that is withdrawn meanwhile must not come back with its answer.
       participation = request;
+      try {
+        await call("participate", [request]);
+      } catch (error) {
+        if (participation === request) participation = undefined;
+        throw error;
+      }
     },
     async setIdle(value) {
       idle = value;
@@ -201,7 +216,9 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
         life = undefined;
         listeners.clear();
         if (last === undefined) return;
-        await abortable(last.host.close(), last.ended.signal).catch(() => undefined);
+        // A worker that dies now is seen by its life lock, one that hangs by the time.
+        using limit = timeoutSignal(clock, CLOSE_GRACE_MS, last.ended.signal);
+        await abortable(last.host.close(), limit.signal).catch(() => undefined);
         end(last, closedError());
       })();
       return closing;

@@ -15,6 +15,7 @@ const open: OpenDevice = async (start, token) => {
   await held;
   const listeners = new Set<(event: RuntimeEvent) => void>();
   const opened: string[] = [];
+  const stopped = Promise.withResolvers<void>();
   const stateOf = (model: string): ModelState => ({
     model,
     channel: "stable",
@@ -70,14 +71,15 @@ const open: OpenDevice = async (start, token) => {
     countExamples: async () => opened.length,
     listExamples: async () => [],
     clearExamples: async () => {},
-    async participate() {
+    async participate({ task }) {
       const at = 1;
       for (const listener of listeners) {
         listener({ type: "participation", at, event: { type: "state", at, state: "waiting" } });
       }
+      if (task === "until-stopped") await stopped.promise;
     },
     setIdle: async () => {},
-    stopParticipating: async () => {},
+    stopParticipating: async () => stopped.resolve(),
     reconnect: async () => {},
     async status() {
       return {
@@ -94,7 +96,10 @@ const open: OpenDevice = async (start, token) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    close: async () => {},
+    async close() {
+      if (opened.includes("dies-in-close")) self.close();
+      if (opened.some((model) => model.endsWith("in-close"))) await new Promise(() => {});
+    },
   };
   return device;
 };

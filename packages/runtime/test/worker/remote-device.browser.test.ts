@@ -31,7 +31,8 @@ function open(script = new URL("./fixture-worker.ts", import.meta.url)): Device 
     },
     token: async () => "token-of-the-page",
     locks: navigator.locks,
-    clock: systemClock,
+    // Waiting is shortened a hundredfold.
+    clock: { ...systemClock, schedule: (delayMs, run) => systemClock.schedule(delayMs / 100, run) },
     log: silentLogger,
   });
   return device;
@@ -112,6 +113,41 @@ describe("a device behind a worker", () => {
     ]);
     expect(await device.countExamples("digits")).toBe(1); // opened again in the new worker
     expect(workers.length).toBe(2);
+  });
+
+  test("a participation that was stopped while it began is not taken up by a new worker", async () => {
+    open();
+    await device.openModel(opening);
+    let begun = 0;
+    device.subscribe((each) => {
+      if (each.type === "participation") begun += 1;
+    });
+    const participating = device.participate({ consent: true, when: "always", task: "until-stopped" });
+    await device.stopParticipating();
+    await participating;
+    const lost = event(device, (each) => each.type === "problem" && each.code === "runtime/worker-lost");
+    await Promise.all([device.closeModel("die").catch(() => undefined), lost]);
+    expect(await device.countExamples("digits")).toBe(1);
+    expect([workers.length, begun]).toEqual([2, 1]);
+  });
+
+  test("close settles although the worker dies, or hangs, while it closes", async () => {
+    for (const model of ["dies-in-close", "hangs-in-close"]) {
+      open();
+      await device.openModel({ ...opening, model });
+      await device.close();
+    }
+  });
+
+  test("a listener that throws keeps no event from the others", async () => {
+    open();
+    await device.status();
+    device.subscribe(() => {
+      throw new Error("a fault of the app");
+    });
+    const arrived = event(device, (each) => each.type === "participation");
+    await device.participate({ consent: true, when: "always" });
+    await arrived;
   });
 
   test("a script that does not load is a coded error, not a hang, and is not tried for ever", async () => {
