@@ -109,8 +109,11 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       store: options.store,
       env,
       onProgress: (progress) => events.emit({ type: "progress", ...progress }),
-      onAvailable: (version, previousVersion) =>
-        events.emit({ type: "update-available", model, version, previousVersion }),
+      onAvailable(version, previousVersion) {
+        events.emit({ type: "update-available", model, version, previousVersion });
+        // A version that waited before, and was never applied, is not needed any more.
+        background(prune);
+      },
       onRunning(state, previousVersion) {
         const open = models.get(model);
         const pushedAtMs = open?.pushedAtMs;
@@ -125,8 +128,9 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     });
 
   const start = async (slot: ModelSlot): Promise<boolean> => {
-    await releases.load().catch(() => false);
-    if (await slot.startInstalled(closing)) return true;
+    // What is installed was verified when it came, under a root that may not be this one: it has to vouch for it still.
+    const vouched = await releases.load().catch(() => false);
+    if (vouched && (await slot.startInstalled(closing))) return true;
     try {
       await releases.refresh();
       await slot.follow(closing);
@@ -163,7 +167,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
               if (fromStore) follow(created, ANY);
             },
             async (error: unknown) => {
-              models.delete(request.model);
+              if (models.get(request.model) === created) models.delete(request.model);
               await slot.close();
               throw error;
             },

@@ -84,11 +84,14 @@ export function createRuntimeOf(device: Device): Runtime {
         return eventStream<ModelUpdate>({
           ended: ended.signal,
           signal,
-          subscribe: (listener) =>
-            device.subscribe((event) => {
+          subscribe(listener) {
+            const { version: previousVersion, available } = state;
+            if (available !== undefined) listener(waitingUpdate(device, name, available, previousVersion));
+            return device.subscribe((event) => {
               const update = updateOf(device, name, event);
               if (update !== undefined) listener(update);
-            }),
+            });
+          },
         });
       },
       async refresh({ signal } = {}) {
@@ -184,7 +187,7 @@ export function createRuntimeOf(device: Device): Runtime {
       const participation = openParticipation();
       device.participate({ consent, when, ...(task === undefined ? {} : { task }) }).catch(() => {
         // The device says why in a "problem" event.
-        void participation.stop();
+        participation.stop().catch(() => undefined);
       });
       return participation;
     },
@@ -208,12 +211,15 @@ export function createRuntimeOf(device: Device): Runtime {
 
 function updateOf(device: Device, name: string, event: RuntimeEvent): ModelUpdate | undefined {
   if (event.type === "update-available" && event.model === name) {
-    const { model, version, previousVersion } = event;
-    return { model, version, previousVersion, applied: false, apply: () => device.applyUpdate(name) };
+    return waitingUpdate(device, name, event.version, event.previousVersion);
   }
   if (event.type === "running" && event.model === name && event.previousVersion !== null) {
     const { model, version, previousVersion, state } = event;
     return { model, version, previousVersion, applied: true, apply: async () => state };
   }
   return undefined;
+}
+
+function waitingUpdate(device: Device, model: string, version: number, previousVersion: number): ModelUpdate {
+  return { model, version, previousVersion, applied: false, apply: () => device.applyUpdate(model) };
 }

@@ -104,7 +104,10 @@ export interface ModelHandle {
   readonly version: number;
   run(feeds: Readonly<Record<string, FeedValue>>, options?: RunInferenceOptions): Promise<Inference>;
   readonly examples: ExampleCollection;
-  /** New versions: with "manual" each waits for `apply()`, with "auto" it has been applied. */
+  /**
+   * New versions: with "manual" each waits for `apply()`, with "auto" it has been applied. A version that waits at
+   * the moment of the call comes first.
+   */
   updates(options?: { readonly signal?: AbortSignal }): AsyncIterable<ModelUpdate>;
   /** Checks for a new release now. */
   refresh(options?: { readonly signal?: AbortSignal }): Promise<ModelState>;

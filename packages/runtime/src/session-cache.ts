@@ -58,6 +58,7 @@ export function createSessionCache(options: SessionCacheOptions = {}): SessionCa
   return {
     async acquire(key, load, signal) {
       let entry = entries.get(key);
+      const joined = entry !== undefined;
       if (entry === undefined) {
         entry = { key, loaded: load(), users: 0 };
         entries.set(key, entry);
@@ -73,6 +74,9 @@ export function createSessionCache(options: SessionCacheOptions = {}): SessionCa
         loaded = await abortable(used.loaded, signal);
       } catch (error) {
         await leave(used);
+        signal?.throwIfAborted();
+        // Whoever began this load may have been aborted: that is no reason for who joined it.
+        if (joined) return await this.acquire(key, load, signal);
         throw error;
       }
       let released: Promise<void> | undefined;

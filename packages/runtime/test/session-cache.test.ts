@@ -65,3 +65,17 @@ test("a user that gives up while it loads leaves the session to the others", asy
   await lease.release();
   expect(open.size).toBe(0);
 });
+
+test("a load that ends with whoever began it is begun anew by who joined it", async () => {
+  const cache = createSessionCache();
+  const { load, open } = loader();
+  const first = new AbortController();
+  const loading = Promise.withResolvers<never>();
+  const begun = cache.acquire("k", () => loading.promise, first.signal);
+  const joined = cache.acquire("k", load("k"));
+  first.abort(new Error("cancelled"));
+  loading.reject(first.signal.reason);
+  await expect(begun).rejects.toThrow("cancelled");
+  await (await joined).release();
+  expect([...open]).toEqual(["k"]);
+});

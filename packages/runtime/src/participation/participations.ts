@@ -63,6 +63,8 @@ export function createParticipations(options: ParticipationsOptions): Participat
   const tasks = new Map<TaskName, Task>();
   const pinned = new Map<TaskName, readonly string[]>();
   let request: ParticipateRequest | undefined;
+  /** Ends what a participation waits for. */
+  let stopping = new AbortController();
   let isConnected = false;
   let idle = true;
   let roundsCommitted = 0;
@@ -114,11 +116,11 @@ export function createParticipations(options: ParticipationsOptions): Participat
   };
 
   /** The tasks to take part in, from verified plans. */
-  const discover = async (wanted: ParticipateRequest): Promise<void> => {
+  const discover = async (wanted: ParticipateRequest, signal: AbortSignal): Promise<void> => {
     const open = new Set<string>(options.openModels());
     for (const { task, path } of releases.newestPlans()) {
       if (wanted.task !== undefined && task !== wanted.task) continue;
-      const { plan, target } = await releases.plan(path);
+      const { plan, target } = await releases.plan(path, signal);
       if (plan.population !== config.population) continue;
       if (wanted.task === undefined && !open.has(plan.model)) continue;
       if (request !== wanted) return;
@@ -161,10 +163,11 @@ export function createParticipations(options: ParticipationsOptions): Participat
     updating ??= (async () => {
       while (again && request !== undefined) {
         again = false;
+        const { signal } = stopping;
         try {
-          await discover(request);
+          await discover(request, signal);
         } catch (error) {
-          if (!isOffline(error)) events.problem(error);
+          if (!signal.aborted && !isOffline(error)) events.problem(error);
         }
         if (request !== undefined) await countExamples(request);
         tellState();
@@ -174,6 +177,8 @@ export function createParticipations(options: ParticipationsOptions): Participat
       .catch((error: unknown) => events.problem(error))
       .finally(() => {
         updating = undefined;
+        // Asked between the last look and here.
+        if (again && request !== undefined) void update();
       });
     return updating;
   };
@@ -190,6 +195,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         throw failure("federation/busy", "participate: this device takes part already; stop that first");
       }
       request = wanted;
+      stopping = new AbortController();
       // Named tasks are joined before their plan is known, so that a device may wait for one to begin.
       if (wanted.task !== undefined) join(asTaskName(wanted.task));
       tellState();
@@ -197,6 +203,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
     },
     async stop() {
       request = undefined;
+      stopping.abort(failure("federation/cancelled", "participate: it was stopped"));
       searching?.cancel();
       searching = undefined;
       const leaving = [...tasks.values()].map(({ participation }) => participation.stop());
@@ -220,7 +227,14 @@ export function createParticipations(options: ParticipationsOptions): Participat
       for (const { participation } of tasks.values()) participation.disconnected();
     },
     receive(message) {
-      for (const { participation } of tasks.values()) participation.receive(message);
+      const all = [...tasks.values()].map(({ participation }) => participation);
+      if (message.type !== "request-report" && message.type !== "outcome") {
+        for (const participation of all) participation.receive(message);
+        return;
+      }
+      // These name a round and no task: the others would say that they do not know it. If none does, one says so.
+      const named = all.find(({ roundId }) => roundId === message.roundId) ?? all[0];
+      named?.receive(message);
     },
     examplesChanged: () => void update(),
     modelsChanged: () => void update(),

@@ -39,6 +39,8 @@ export interface TaskParticipationOptions {
 export interface TaskParticipation {
   readonly task: TaskName;
   readonly state: ParticipationState;
+  /** The round it is in, if any. */
+  readonly roundId: RoundId | undefined;
   connected(): void;
   disconnected(): void;
   receive(message: ServerMessage): void;
@@ -229,6 +231,9 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     task,
     get state() {
       return stateOf();
+    },
+    get roundId() {
+      return state.activity.type === "idle" ? undefined : state.activity.offer.roundId;
     },
     connected: () => input({ type: "connected" }),
     disconnected: () => input({ type: "disconnected" }),

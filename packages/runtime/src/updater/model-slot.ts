@@ -134,7 +134,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       throw failure("store/corrupt", `model ${name}: version ${manifest.version} lists no files`);
     }
     const key = `${graphFile.digest}+${weightsFile.digest}`;
-    const setting = `engine/${key}`;
+    const setting = engineSetting(files);
     return await engines.openInference({
       key,
       model: async () => {
@@ -152,7 +152,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         return sampleFeeds(manifest.input, () => random.next());
       },
       remembered: await store.settings.read(setting).catch(() => undefined),
-      remember: (choice) => store.settings.write(setting, choice),
+      remember: (choice) =>
+        store.settings.write(setting, choice).catch((error: unknown) => {
+          env.log.warn("a choice of engine could not be kept", { model: name, error: toFailure(error) });
+        }),
       ...(signal === undefined ? {} : { signal }),
     });
   };
@@ -172,6 +175,16 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
     // Requests that were accepted by the old session finish on it.
     await previous?.lease.release();
+    if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
+  };
+
+  /** The choice of engine is kept per version; that of a version that is gone is of no use. */
+  const forgetEngine = async (
+    files: readonly InstalledFile[],
+    kept: readonly InstalledFile[],
+  ): Promise<void> => {
+    const setting = engineSetting(files);
+    if (setting !== engineSetting(kept)) await store.settings.delete(setting).catch(() => undefined);
   };
 
   const install = async (
@@ -229,7 +242,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             model: name,
             error: toFailure(error),
           });
-          await store.models.delete(name, channel);
+          // An engine that cannot start says nothing about the files.
+          if (TributaryError.is(error) && !error.code.startsWith("engine/")) {
+            await store.models.delete(name, channel);
+          }
           return false;
         }
       }),
@@ -288,6 +304,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       });
     },
   };
+}
+
+function engineSetting(files: readonly InstalledFile[]): string {
+  return `engine/${files.map(({ digest }) => digest).join("+")}`;
 }
 
 /** Whether an error means that there was no network, rather than that something was wrong. */

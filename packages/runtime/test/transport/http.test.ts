@@ -196,7 +196,9 @@ test("an upload path that would lead to another host is not followed", async () 
   answers = [reply(202, "{}")];
   const { port } = server.address() as AddressInfo;
   for (const path of [`@127.0.0.1:${port}/v1/rounds/r/updates/d`, ".elsewhere.example/", ""]) {
-    await expect(http.upload({ ...upload, path })).rejects.toMatchObject({ code: "protocol/invalid-message" });
+    await expect(http.upload({ ...upload, path })).rejects.toMatchObject({
+      code: "protocol/invalid-message",
+    });
   }
   expect(requests.length).toBe(0);
 });
