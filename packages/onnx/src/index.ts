@@ -62,6 +62,7 @@ export {
   type RunModel,
   type WeightReport,
 } from "./quantize/options.ts";
+export { gatherHistograms } from "./quantize/int8-static.ts";
 export { quantize } from "./quantize/quantize.ts";
 export {
   recommend,

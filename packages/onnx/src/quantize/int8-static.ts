@@ -1,11 +1,14 @@
 import { failure } from "@tributary/core";
-import type { Model, TensorValue } from "../ir/model.ts";
+import type { Tensor } from "@tributary/tensor";
+import type { Model, Node, TensorValue } from "../ir/model.ts";
 import { floatValues, int32Tensor } from "../ir/tensor-value.ts";
+import type { ActivationHistogram } from "./activation-histogram.ts";
 import { activationGroups, MOVERS } from "./activation-groups.ts";
 import { chooseRange } from "./activation-range.ts";
 import { gatherStatistics, type ActivationStatistics } from "./calibrate.ts";
+import { inferenceForm } from "./inference-form.ts";
 import { dequantizeWeight } from "./int8-weights.ts";
-import type { QuantizationScale, QuantizeOptions } from "./options.ts";
+import type { QuantizationScale, QuantizeOptions, RunModel } from "./options.ts";
 import { roundTiesToEven, scaleOf, type QuantizedTensor } from "./quantize-tensor.ts";
 import { quantizeWeight } from "./quantize-weight.ts";
 import { isOp } from "./readers.ts";
@@ -17,20 +20,48 @@ import { elementsOf, linearSites, type LinearSite } from "./weight-site.ts";
 const NO_STATISTICS: ActivationStatistics = { histograms: new Map(), channelMeans: new Map() };
 const LARGEST_INT32 = 2 ** 31 - 1;
 
+interface StaticPlan {
+  readonly model: Model;
+  readonly sites: ReadonlyMap<Node, LinearSite>;
+  /** Activations to quantize, each with the one whose range it takes. */
+  readonly groups: ReadonlyMap<string, string>;
+  readonly roots: readonly string[];
+}
+
+function planOf(form: Model, exclude: readonly string[]): StaticPlan {
+  const model = { ...form, graph: transposeWeights(form.graph) };
+  const sites = new Map(
+    linearSites(model.graph, exclude)
+      .filter(({ readers }) => readers.length === 1)
+      .map((site) => [site.node, site]),
+  );
+  const groups = activationGroups(model.graph, sites);
+  return { model, sites, groups, roots: [...new Set(groups.values())] };
+}
+
+/**
+ * Counts the activations that "int8-static" quantizes, over examples that stay where they are; histograms from
+ * several places add up with mergeHistograms. The names are those of the float model.
+ */
+export async function gatherHistograms(
+  bytes: Uint8Array,
+  options: {
+    readonly run: RunModel;
+    readonly examples: readonly Readonly<Record<string, Tensor>>[];
+    readonly exclude?: readonly string[];
+  },
+): Promise<ReadonlyMap<string, ActivationHistogram>> {
+  const { model, roots } = planOf(inferenceForm(bytes), options.exclude ?? []);
+  return (await gatherStatistics(model, roots, options)).histograms;
+}
+
 /**
  * Integer weights and activations with fixed ranges, written as QuantizeLinear and DequantizeLinear around
  * float operators: portable, and fused to integer kernels where a runtime has them.
  */
 export const int8Static: Scheme = async (form, options) => {
-  const model = { ...form, graph: transposeWeights(form.graph) };
+  const { model, sites, groups, roots } = planOf(form, options.exclude ?? []);
   const { graph } = model;
-  const sites = new Map(
-    linearSites(graph, options.exclude ?? [])
-      .filter(({ readers }) => readers.length === 1)
-      .map((site) => [site.node, site]),
-  );
-  const groups = activationGroups(graph, sites);
-  const roots = [...new Set(groups.values())];
   const statistics = await statisticsFor(model, roots, options);
   const activations = new Map(roots.map((name) => [name, activationScale(name, statistics, options)]));
   const rewriter = new Rewriter(graph);

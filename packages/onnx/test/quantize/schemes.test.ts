@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeModel } from "../../src/ir/decode.ts";
 import { buildDigitsCnn } from "../../src/models/digit-models.ts";
 import { compareModels } from "../../src/quantize/compare-models.ts";
+import { mergeHistograms } from "../../src/quantize/activation-histogram.ts";
+import { gatherHistograms } from "../../src/quantize/int8-static.ts";
 import type { QuantizeOptions } from "../../src/quantize/options.ts";
 import { quantize } from "../../src/quantize/quantize.ts";
 import { ENGINES } from "../support/engines.ts";
@@ -64,6 +66,24 @@ test("static ranges come from examples, from histograms, or not at all", async (
   await expect(quantize(model, { scheme: "int8-static", calibration })).rejects.toMatchObject({
     code: "onnx/needs-calibration",
   });
+});
+
+test("histograms from two places make the model that all examples make", async () => {
+  const runner = modelRunner(await ENGINES[0][1]());
+  const { run } = runner;
+  const [here, there] = [examples.slice(0, 5), examples.slice(5)];
+  const [a, b] = [
+    await gatherHistograms(model, { run, examples: here }),
+    await gatherHistograms(model, { run, examples: there }),
+  ];
+  const histograms = new Map(Array.from(a, ([name, seen]) => [name, mergeHistograms(seen, b.get(name)!)]));
+  const options = { scheme: "int8-static", biasCorrection: false } as const;
+  const apart = await quantize(model, { ...options, calibration: { histograms } });
+  const together = await quantize(model, { ...options, calibration: { run, examples } });
+  await runner.release();
+  expect(apart.model).toEqual(together.model);
+  const frozen = await quantize(model, { ...options, frozenScales: apart.scales });
+  expect(frozen.model).toEqual(apart.model);
 });
 
 test("what is excluded stays float32", async () => {
