@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from "node:fs";
-import { link, readFile, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { uptime } from "node:os";
 import { join } from "node:path";
 import { threadId } from "node:worker_threads";
 import { failure } from "@tributary/core";
@@ -19,7 +20,8 @@ export interface DataDirLock {
 }
 
 /**
- * Takes the lock of a data directory. A lock whose process is gone, as after `kill -9`, is taken over.
+ * Takes the lock of a data directory. A lock whose process is gone, as after `kill -9`, is taken over; so is one from
+ * before a reboot, or before this process where it has the same id, as in a container.
  * @throws `runtime/locked`
  */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
@@ -40,7 +42,11 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
       if (errorCode(error) !== "EEXIST") throw storeFailure("lock", path, error);
     }
     const holder = await readHolder(path);
-    if (holder !== undefined && isAlive(holder.pid)) {
+    if (
+      holder !== undefined &&
+      isAlive(holder.pid) &&
+      !(await isOlderThan(path, earliestWrite(holder.pid)))
+    ) {
       throw failure(
         "runtime/locked",
         `runtime: ${dataDir} is used by process ${holder.pid}; stop it, or use another data directory`,
@@ -94,6 +100,20 @@ async function readHolder(path: string): Promise<Holder | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** File times are coarser than clocks. */
+const TIME_TOLERANCE_MS = 1000;
+
+/** When a process that has this id now can have written its lock, at the earliest; ms since the epoch. */
+function earliestWrite(pid: number): number {
+  const upSeconds = pid === process.pid ? process.uptime() : uptime();
+  return Date.now() - upSeconds * 1000 - TIME_TOLERANCE_MS;
+}
+
+async function isOlderThan(path: string, ms: number): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined);
+  return info !== undefined && info.mtimeMs < ms;
 }
 
 function isAlive(pid: number): boolean {

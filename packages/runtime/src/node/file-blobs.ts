@@ -4,10 +4,12 @@ import { isDigest, type Digest } from "@tributary/core";
 import type { BlobCache } from "../store/device-store.ts";
 import { errorCode, readFileIfAny, removeFile, storeFailure, writeFileAtomic } from "./atomic-file.ts";
 
+const PARTIAL = ".partial";
+
 /** One file a blob, named by its digest; downloads under way beside them. Readers check the digest. */
 export function createFileBlobs(directory: string): BlobCache {
   const fileOf = (digest: Digest): string => join(directory, digest);
-  const partialOf = (digest: Digest): string => join(directory, `${digest}.partial`);
+  const partialOf = (digest: Digest): string => join(directory, digest + PARTIAL);
   return {
     read: (digest) => readFileIfAny(fileOf(digest)),
     async write(digest, bytes) {
@@ -43,5 +45,12 @@ export function createFileBlobs(directory: string): BlobCache {
       }
     },
     deletePartial: (digest) => removeFile(partialOf(digest)),
+    async listPartials() {
+      const names = await readdir(directory);
+      return names
+        .filter((name) => name.endsWith(PARTIAL))
+        .map((name) => name.slice(0, -PARTIAL.length))
+        .filter(isDigest);
+    },
   };
 }

@@ -65,6 +65,8 @@ export interface BlobCache {
   /** Adds a chunk at `offset`, which is the length kept so far; offset 0 begins anew. */
   appendPartial(digest: Digest, offset: number, chunk: Uint8Array): Promise<void>;
   deletePartial(digest: Digest): Promise<void>;
+  /** Blobs of which a part is kept. */
+  listPartials(): Promise<readonly Digest[]>;
 }
 
 export interface InstalledModelStore {

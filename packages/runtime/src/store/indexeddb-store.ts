@@ -1,5 +1,5 @@
 /** A device's store in the browser. The browser may clear it at any time: what is missing is fetched or made anew. */
-import type { Clock } from "@tributary/core";
+import type { Clock, Digest } from "@tributary/core";
 import type { DeviceStore, StoredExample } from "./device-store.ts";
 import { MAX_EXAMPLES } from "./device-store.ts";
 import { openConnection } from "./indexeddb-connection.ts";
@@ -110,6 +110,11 @@ function blobsOf(connection: Connection): DeviceStore["blobs"] {
         await Promise.all([transaction.store.put(own(chunk), [digest, offset]), transaction.done]);
       }),
     deletePartial: (digest) => connection.use((database) => database.delete("partials", chunksOf(digest))),
+    listPartials: () =>
+      connection.use(async (database) => {
+        const keys = await database.getAllKeys("partials");
+        return [...new Set(keys.map(([digest]) => digest as Digest))];
+      }),
   };
 }
 

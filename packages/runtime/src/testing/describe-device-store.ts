@@ -83,6 +83,7 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       expect(await store.blobs.read(digest)).toBeUndefined();
       await store.blobs.appendPartial(digest, 0, bytes.subarray(0, 10));
       expect(await store.blobs.readPartial(digest)).toEqual(bytes.slice(0, 10));
+      expect(await store.blobs.listPartials()).toEqual([digest]);
       await store.blobs.write(digest, bytes);
       expect(await store.blobs.readPartial(digest)).toBeUndefined();
       await store.blobs.appendPartial(digest, 0, bytes.subarray(0, 10));

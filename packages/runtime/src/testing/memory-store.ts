@@ -49,6 +49,7 @@ export function createMemoryStore(): DeviceStore {
         partials.set(digest, joined);
       },
       deletePartial: async (digest) => void partials.delete(digest),
+      listPartials: async () => [...partials.keys()],
     },
     models: {
       read: async (model, channel) => models.get(`${model} ${channel}`),

@@ -1,4 +1,4 @@
-import { concatBytes, failure, sha256, type Digest, type Env } from "@tributary/core";
+import { abortable, concatBytes, failure, sha256, type Digest, type Env } from "@tributary/core";
 import type { BlobCache } from "../store/device-store.ts";
 import type { HttpTransport } from "../transport/http.ts";
 import { withRetries } from "../transport/retry.ts";
@@ -109,14 +109,15 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
       }
       request.signal?.throwIfAborted();
       // One download a digest; who joins it shares its fate, and tries by itself where the first was aborted.
-      const joined = underWay.get(digest);
-      if (joined !== undefined) {
-        const bytes = await joined.catch(() => undefined);
+      for (let joined = underWay.get(digest); joined !== undefined; joined = underWay.get(digest)) {
+        const bytes = await abortable(
+          joined.catch(() => undefined),
+          request.signal,
+        );
         if (bytes !== undefined) {
           onProgress?.(sizeBytes);
           return bytes;
         }
-        request.signal?.throwIfAborted();
       }
       const own = download(request).finally(() => {
         if (underWay.get(digest) === own) underWay.delete(digest);
@@ -128,6 +129,9 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
     async prune(isNeeded) {
       for (const { digest } of await cache.list()) {
         if (!isNeeded(digest)) await cache.delete(digest);
+      }
+      for (const digest of await cache.listPartials()) {
+        if (!isNeeded(digest) && !underWay.has(digest)) await cache.deletePartial(digest);
       }
     },
   };

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asModelName } from "@tributary/core";
@@ -34,6 +34,20 @@ test("a folder belongs to one runtime; a lock of a dead process is taken over", 
   const again = await openFileStore({ dataDir });
   await again.close();
   expect(await readdir(dataDir)).not.toContain(LOCK_FILE);
+});
+
+test("a lock is taken over where its process id belongs to a later process", async () => {
+  const lock = join(dataDir, LOCK_FILE);
+  // As in a container, where the process after a crash has the id of the one before.
+  await writeFile(lock, JSON.stringify({ pid: process.pid, thread: 0 }));
+  const beforeThisProcess = Date.now() / 1000 - process.uptime() - 10;
+  await utimes(lock, beforeThisProcess, beforeThisProcess);
+  await (await openFileStore({ dataDir })).close();
+  // As after a reboot.
+  await writeFile(lock, JSON.stringify({ pid: process.ppid, thread: 0 }));
+  await expect(openFileStore({ dataDir })).rejects.toMatchObject({ code: "runtime/locked" });
+  await utimes(lock, 1000, 1000);
+  await (await openFileStore({ dataDir })).close();
 });
 
 test("examples: a record torn by a crash is dropped and what follows is kept", async () => {

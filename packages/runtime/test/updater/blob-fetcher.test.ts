@@ -139,3 +139,40 @@ test("base weights are handed over and not kept; pruning removes what is not nam
   await fetcher.prune((each) => each === digest);
   expect((await store.blobs.list()).map((each) => each.digest)).toEqual([digest]);
 });
+
+test("who joined a download that hangs can give up", async () => {
+  const { store } = setUp();
+  const hanging = createBlobFetcher({
+    cache: store.blobs,
+    http: {
+      async *blob(): AsyncGenerator<BlobChunk> {
+        await new Promise(() => {});
+      },
+    },
+    env: { clock: createVirtualClock(), random: createInsecureTestRandom(1), log: silentLogger },
+  });
+  void hanging.fetch({ digest, sizeBytes: SIZE_BYTES });
+  const joined = hanging.fetch({ digest, sizeBytes: SIZE_BYTES, signal: AbortSignal.timeout(20) });
+  await expect(joined).rejects.toThrow();
+});
+
+test("after a download that was aborted, those who had joined it share the next", async () => {
+  const { fetcher, asked, running } = setUp({});
+  const controller = new AbortController();
+  const request = { digest, sizeBytes: SIZE_BYTES };
+  const first = fetcher.fetch({ ...request, signal: controller.signal });
+  const joined = [fetcher.fetch(request), fetcher.fetch(request), fetcher.fetch(request)];
+  controller.abort(new Error("not needed"));
+  await expect(running(first)).rejects.toThrow("not needed");
+  expect(await running(Promise.all(joined))).toEqual([bytes, bytes, bytes]);
+  expect(asked.length).toBeLessThanOrEqual(2);
+});
+
+test("pruning removes what is left of downloads that nobody needs any more", async () => {
+  const { fetcher, store } = setUp({});
+  const [needed, old] = [sha256(Uint8Array.of(1)), sha256(Uint8Array.of(2))];
+  await store.blobs.appendPartial(needed, 0, Uint8Array.of(1));
+  await store.blobs.appendPartial(old, 0, Uint8Array.of(1));
+  await fetcher.prune((each) => each === needed);
+  expect(await store.blobs.listPartials()).toEqual([needed]);
+});
