@@ -4,6 +4,7 @@ import { LIMITS } from "@tributary/protocol";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
 import { withIdleness } from "./worker/idleness.ts";
+import { withPersistence } from "./worker/persistence.ts";
 import { createRemoteDevice } from "./worker/remote-device.ts";
 
 export type {
@@ -72,7 +73,8 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
     clock: systemClock,
     log,
   });
-  return createRuntimeOf(withIdleness(device, systemClock));
+  const idleAware = withIdleness(device, systemClock);
+  return createRuntimeOf(withPersistence(idleAware, navigator.storage, log));
 }
 
 function requireSecureContext(): void {
