@@ -6,6 +6,7 @@ import type { RuntimeEvent } from "@tributary/runtime";
 import { removeOwnLock } from "@tributary/runtime/internal-node";
 import type { FleetDevice, FleetWorkerData, FromFleetWorker, ToFleetWorker } from "./fleet-messages.ts";
 import { follow, newDeviceView, summarize, type DeviceView, type FleetStatus } from "./fleet-status.ts";
+import { endOnRequest } from "./end-on-request.ts";
 import { dealt, type FleetDataset } from "./shards.ts";
 
 export interface FleetOptions {
@@ -66,8 +67,9 @@ const DEFAULTS = {
   task: "digits",
 } as const satisfies Partial<FleetOptions>;
 
-const CLOSE_GRACE_MS = 1_500;
 const MAX_DEVICES = 10_000;
+/** What is known of the devices of a thread that ended. */
+const GONE = { connected: false, training: false } as const satisfies Partial<DeviceView>;
 
 /** Starts a fleet. Answers when its threads run; the devices come up by themselves. */
 export async function createFleet(options: FleetOptions): Promise<Fleet> {
@@ -127,12 +129,15 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
       log.error("a fleet thread ended", { error: toFailure(error) });
       started.reject(error);
     });
-    return worker;
+    worker.on("exit", () => {
+      for (const { number } of members) Object.assign(views.get(number)!, GONE);
+    });
+    return endOnRequest(worker);
   });
 
   const close = async (): Promise<void> => {
     started.reject(failure("runtime/closed", "fleet: closed before every device had started"));
-    await Promise.all(workers.map(endWorker));
+    await Promise.all(workers.map((end) => end()));
     for (const { dataDir } of views.values()) removeOwnLock(dataDir);
   };
 
@@ -189,13 +194,4 @@ async function answerToken(worker: Worker, id: number, mintToken: FleetOptions["
     answer = { type: "token-refused", id, message: toFailure(error).message };
   }
   worker.postMessage(answer);
-}
-
-/** Asks a thread to close, and ends it where it does not. */
-async function endWorker(worker: Worker): Promise<void> {
-  const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-  worker.postMessage({ type: "close" } satisfies ToFleetWorker);
-  const grace = setTimeout(() => void worker.terminate(), CLOSE_GRACE_MS);
-  await exited;
-  clearTimeout(grace);
 }
