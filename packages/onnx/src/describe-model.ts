@@ -4,9 +4,15 @@ import { FLAT_OPS, isDifferentiable } from "./autodiff/rules/index.ts";
 import { buildTrainingGraph } from "./autodiff/training-graph.ts";
 import { decodeModel } from "./ir/decode.ts";
 import type { ElementType } from "./ir/element-type.ts";
-import type { Dim, Graph, Model, ValueInfo } from "./ir/model.ts";
+import type { FlopCount } from "./ir/flops.ts";
+import { countFlops } from "./ir/flops.ts";
+import { sortNodes } from "./ir/graph-order.ts";
+import type { Dim, Graph, Model, Node, ValueInfo } from "./ir/model.ts";
 import { trainableInitializers } from "./ir/parameters.ts";
+import { inferShapes } from "./ir/shapes.ts";
 import { opsetOf } from "./ir/upgrade.ts";
+import type { Obstacle } from "./trainability.ts";
+import { trainability } from "./trainability.ts";
 
 export interface ValueDescription {
   readonly name: string;
@@ -31,6 +37,12 @@ export interface ModelDescription {
     readonly count: number;
   }[];
   readonly parameterCount: number;
+  /** Of one run, sizes that the file leaves open taken as 1; undefined where shapes contradict each other. */
+  readonly flops: FlopCount | undefined;
+  /** Names of the parameters that gradients reach. */
+  readonly trainableParameters: readonly string[];
+  /** The nodes that keep the other parameters from it, and what to do. */
+  readonly obstacles: readonly Obstacle[];
   /** Nodes by operator, most frequent first. */
   readonly ops: Readonly<Record<string, number>>;
   readonly trainable: boolean;
@@ -50,6 +62,11 @@ export function describeModel(bytes: Uint8Array): ModelDescription {
     count: dims.reduce((product, dim) => product * dim, 1),
   }));
   const reasons = reasonsAgainst(bytes, model, inputs);
+  const nodes = sortedOrAsTheyAre(graph);
+  const { trainable, obstacles } = trainability(
+    nodes,
+    parameters.map(({ name }) => name),
+  );
   return {
     producer: [model.producerName, model.producerVersion].filter((text) => text !== "").join(" "),
     irVersion: model.irVersion,
@@ -63,10 +80,39 @@ export function describeModel(bytes: Uint8Array): ModelDescription {
     outputs: graph.outputs.map(valueDescription),
     parameters,
     parameterCount: parameters.reduce((sum, { count }) => sum + count, 0),
+    flops: flopsOf(model, inputs),
+    trainableParameters: trainable,
+    obstacles,
     ops: histogram(graph),
     trainable: reasons.length === 0,
     reasons,
   };
+}
+
+/** Files that cannot be sorted have their reason elsewhere. */
+function sortedOrAsTheyAre(graph: Graph): readonly Node[] {
+  return attempt(() => sortNodes(graph)) ?? graph.nodes;
+}
+
+function flopsOf(model: Model, inputs: readonly ValueInfo[]): FlopCount | undefined {
+  const shapes = inputs.flatMap(({ name, shape }): [string, number[]][] =>
+    shape === undefined ? [] : [[name, shape.map((dim) => (typeof dim === "number" ? dim : 1))]],
+  );
+  return attempt(() => {
+    const nodes = sortNodes(model.graph);
+    const sorted = { ...model, graph: { ...model.graph, nodes } };
+    return countFlops(nodes, inferShapes(sorted, Object.fromEntries(shapes)));
+  });
+}
+
+/** undefined where the file itself is at fault. */
+function attempt<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (!TributaryError.is(error) && !(error instanceof RangeError)) throw error;
+    return undefined;
+  }
 }
 
 function valueDescription({ name, elementType, shape }: ValueInfo): ValueDescription {

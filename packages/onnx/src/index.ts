@@ -25,6 +25,7 @@ export { encodeModel } from "./ir/encode.ts";
 export type { ElementType } from "./ir/element-type.ts";
 export type { ExternalReader } from "./ir/external-data.ts";
 export type { Fact, ShapeTable } from "./ir/fact.ts";
+export type { FlopCount } from "./ir/flops.ts";
 export type {
   Attribute,
   Dim,
@@ -71,3 +72,4 @@ export {
   type Recommendation,
   type SchemeMeasurement,
 } from "./quantize/recommend.ts";
+export type { Obstacle } from "./trainability.ts";
