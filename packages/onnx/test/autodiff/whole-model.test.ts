@@ -13,6 +13,7 @@ import {
   splitWeights,
   type TrainingGraphSpec,
 } from "../../src/index.ts";
+import { buildLstm, buildResidual, buildTransformer } from "../support/block-models.ts";
 import { dataFolder } from "../support/data.ts";
 import { ENGINES, floatsOf, type TestEngine } from "../support/engines.ts";
 import { feedsOf, randomBatch, type Batch } from "../support/training.ts";
@@ -25,7 +26,12 @@ const OURS: [string, () => Uint8Array][] = [
   ["2nn", () => build2nn({ seed: "g" })],
   ["digits-cnn", () => buildDigitsCnn({ seed: "g" })],
   ["fedavg-cnn", () => buildFedAvgCnn({ seed: "g" })],
+  ["transformer", buildTransformer],
+  ["lstm", buildLstm],
+  ["residual block", buildResidual],
 ];
+/** Models of three classes. */
+const SMALL: ReadonlySet<string> = new Set(["transformer", "lstm", "residual block"]);
 // Exported with a fixed batch of 1, a softmax head, auto_pad, a reshaped weight, operator set 8 and 9.
 const THEIRS: [string, () => Uint8Array][] =
   folder === undefined
@@ -34,6 +40,7 @@ const THEIRS: [string, () => Uint8Array][] =
         ["pytorch-cnn-mnist", file("pytorch-cnn-mnist")],
         ["pytorch-cnn-mnist-float-opset13", file("pytorch-cnn-mnist-float-opset13")],
         ["cntk-mnist-8", file("cntk-mnist-8")],
+        ["pytorch-mlp-bn-mnist", file("pytorch-mlp-bn-mnist")],
       ];
 
 interface Expected {
@@ -80,7 +87,7 @@ describe.each(ENGINES)("gradients of whole models on %s", (_, open) => {
         target,
       });
       const { spec } = graph;
-      const drawn = randomBatch(spec, name);
+      const drawn = randomBatch(spec, name, SMALL.has(name) ? 3 : 10);
       const batch = { ...drawn, weights: new Float32Array([1, 0.5]) };
       const session = await engine.load(graph.model);
       const outputs = await session.run(feedsOf(engine, spec, batch, parameters, PROBE_RATE));

@@ -1,0 +1,134 @@
+import { seededRandom } from "@tributary/core";
+import { attributesOf, type AttributeLiteral } from "../../src/ir/attributes.ts";
+import { encodeModel } from "../../src/ir/encode.ts";
+import type { Node, TensorValue } from "../../src/ir/model.ts";
+import { floatTensor, int64Tensor } from "../../src/ir/tensor-value.ts";
+
+/** Writes small models, one operator after the other, as exporters write them. */
+class ModelWriter {
+  readonly #nodes: Node[] = [];
+  readonly #initializers: TensorValue[] = [];
+  readonly #random = seededRandom("block models");
+
+  op(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeLiteral>> = {},
+    outputs: readonly string[] = [`${opType}.${this.#nodes.length}`],
+  ): string {
+    this.#nodes.push({ name: "", domain: "", opType, inputs, outputs, attributes: attributesOf(attributes) });
+    return outputs.find((name) => name !== "")!;
+  }
+
+  /** A trainable tensor of normal numbers around `mean`. */
+  weight(name: string, shape: readonly number[], mean = 0): string {
+    const count = shape.reduce((product, dim) => product * dim, 1);
+    const spread = shape.length > 1 ? 0.3 : 0.1;
+    const values = Array.from({ length: count }, () => mean + spread * this.#random.normal());
+    this.#initializers.push(floatTensor(name, shape, values));
+    return name;
+  }
+
+  ints(values: readonly number[]): string {
+    const name = `ints.${this.#initializers.length}`;
+    this.#initializers.push(int64Tensor(name, [values.length], values));
+    return name;
+  }
+
+  finish(input: readonly number[], output: string, opset: number): Uint8Array {
+    return encodeModel({
+      irVersion: 8,
+      producerName: "test",
+      producerVersion: "",
+      domain: "",
+      modelVersion: 0,
+      opsetImports: [{ domain: "", version: opset }],
+      metadata: [],
+      graph: {
+        name: "blocks",
+        nodes: this.#nodes,
+        initializers: this.#initializers,
+        inputs: [{ name: "input", elementType: "float32", shape: ["batch", ...input] }],
+        outputs: [{ name: output, elementType: "float32", shape: ["batch", 3] }],
+        valueInfo: [],
+      },
+    });
+  }
+}
+
+const [TOKENS, WIDTH, HEADS] = [5, 8, 2];
+
+/** Pre-norm self-attention and a Gelu layer with residuals, the mean over tokens, a linear head. */
+export function buildTransformer(): Uint8Array {
+  const model = new ModelWriter();
+  const norm = (x: string, name: string): string =>
+    model.op("LayerNormalization", [
+      x,
+      model.weight(`${name}.weight`, [WIDTH], 1),
+      model.weight(`${name}.bias`, [WIDTH]),
+    ]);
+  const dense = (x: string, name: string, from: number, to: number): string =>
+    model.op("Add", [
+      model.op("MatMul", [x, model.weight(`${name}.weight`, [from, to])]),
+      model.weight(`${name}.bias`, [to]),
+    ]);
+  const normed = norm("input", "norm1");
+  const heads = (x: string): string => {
+    const apart = model.op("Reshape", [x, model.ints([0, TOKENS, HEADS, WIDTH / HEADS])]);
+    return model.op("Transpose", [apart], { perm: [0, 2, 1, 3] });
+  };
+  const q = heads(dense(normed, "query", WIDTH, WIDTH));
+  // A bias of the keys would move all scores of a row alike: its gradient is zero.
+  const k = heads(model.op("MatMul", [normed, model.weight("key.weight", [WIDTH, WIDTH])]));
+  const v = heads(dense(normed, "value", WIDTH, WIDTH));
+  const scores = model.op("MatMul", [q, model.op("Transpose", [k], { perm: [0, 1, 3, 2] })]);
+  const mixed = model.op("MatMul", [model.op("Softmax", [scores], { axis: -1 }), v]);
+  const joined = model.op("Reshape", [
+    model.op("Transpose", [mixed], { perm: [0, 2, 1, 3] }),
+    model.ints([0, TOKENS, WIDTH]),
+  ]);
+  const attended = model.op("Add", ["input", dense(joined, "project", WIDTH, WIDTH)]);
+  const wide = model.op("Gelu", [dense(norm(attended, "norm2"), "up", WIDTH, 16)]);
+  const block = model.op("Add", [attended, dense(wide, "down", 16, WIDTH)]);
+  const pooled = model.op("ReduceMean", [block, model.ints([1])], { keepdims: 0 });
+  return model.finish([TOKENS, WIDTH], dense(pooled, "head", WIDTH, 3), 20);
+}
+
+/** An LSTM over the sequence as PyTorch exports it, and a linear head on its last state. */
+export function buildLstm(): Uint8Array {
+  const model = new ModelWriter();
+  const hidden = 4;
+  const sequence = model.op("Transpose", ["input"], { perm: [1, 0, 2] });
+  const weights = [
+    model.weight("lstm.w", [1, 4 * hidden, WIDTH]),
+    model.weight("lstm.r", [1, 4 * hidden, hidden]),
+    model.weight("lstm.b", [1, 8 * hidden]),
+  ];
+  const last = model.op("LSTM", [sequence, ...weights], { hidden_size: hidden }, ["", "last"]);
+  const state = model.op("Squeeze", [last, model.ints([0])]);
+  const head = [model.weight("head.weight", [3, hidden]), model.weight("head.bias", [3])];
+  return model.finish([TOKENS, WIDTH], model.op("Gemm", [state, ...head], { transB: 1 }), 17);
+}
+
+/** Convolution, group norm, a residual and strides, as in a ResNet. */
+export function buildResidual(): Uint8Array {
+  const model = new ModelWriter();
+  const conv = (x: string, name: string, from: number, stride = 1): string =>
+    model.op("Conv", [x, model.weight(name, [4, from, 3, 3])], {
+      pads: [1, 1, 1, 1],
+      strides: [stride, stride],
+    });
+  const norm = (x: string, name: string): string =>
+    model.op(
+      "GroupNormalization",
+      [x, model.weight(`${name}.weight`, [4], 1), model.weight(`${name}.bias`, [4])],
+      { num_groups: 2 },
+    );
+  const start = model.op("Elu", [norm(conv("input", "conv1", 2), "norm1")]);
+  const inner = norm(conv(start, "conv2", 4), "norm2");
+  const sum = model.op("HardSwish", [model.op("Add", [start, inner])]);
+  const down = model.op("Clip", [conv(sum, "conv3", 4, 2)]);
+  const pooled = model.op("Flatten", [model.op("GlobalAveragePool", [down])]);
+  const head = [model.weight("head.weight", [3, 4]), model.weight("head.bias", [3])];
+  return model.finish([2, 6, 6], model.op("Gemm", [pooled, ...head], { transB: 1 }), 21);
+}
