@@ -4,6 +4,7 @@ import { eliminateDeadCode, sortNodes } from "../ir/graph-order.ts";
 import type { Model } from "../ir/model.ts";
 import { upgradeModel } from "../ir/upgrade.ts";
 import { foldBatchNorms } from "./fold-batch-norm.ts";
+import { countSplits, foldReshapes, fuseConvBias } from "./fold-constants.ts";
 import { fuseMatMulBias } from "./fuse-matmul-bias.ts";
 import { hoistRelu } from "./hoist-relu.ts";
 
@@ -22,7 +23,7 @@ export function inferenceForm(bytes: Uint8Array): Model {
     ...model.graph,
     inputs: model.graph.inputs.filter(({ name }) => !constants.has(name)),
   });
-  const folded = foldBatchNorms(eliminateDeadCode(plain));
+  const folded = foldBatchNorms(fuseConvBias(foldReshapes(eliminateDeadCode(countSplits(plain)))));
   const fused = fuseMatMulBias({ ...model, graph: folded });
   const graph = eliminateDeadCode(hoistRelu(fused));
   return { ...model, irVersion: Math.max(model.irVersion, OLDEST_IR), graph };

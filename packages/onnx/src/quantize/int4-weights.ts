@@ -129,8 +129,14 @@ function multiplyPacked(
   ];
   const attributes = { K: columns, N: rows, bits: 4, block_size: INT4_BLOCK };
   // Inputs 3 and 4 are zero points and a reordering of columns.
-  const withBias = bias === undefined ? inputs : [...inputs, "", "", bias.name];
+  const withBias = bias === undefined ? inputs : [...inputs, "", "", rowBias(rewriter, bias)];
   rewriter.op("MatMulNBits", withBias, node.outputs[0]!, attributes, CONTRIB_DOMAIN);
+}
+
+/** A bias as [N]; Gemm also takes [1, N]. */
+function rowBias(rewriter: Rewriter, bias: TensorValue): string {
+  if (bias.dims.length === 1) return bias.name;
+  return rewriter.constant({ ...bias, name: rewriter.name(`${bias.name}.row`), dims: [elementsOf(bias)] });
 }
 
 /** DequantizeLinear of [rows, columns] in blocks, and back to the shape that the operator reads. */

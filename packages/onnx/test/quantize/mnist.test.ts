@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encodeModel } from "../../src/ir/encode.ts";
 import { compareModels } from "../../src/quantize/compare-models.ts";
 import { inferenceForm } from "../../src/quantize/inference-form.ts";
+import { QUANTIZATION_SCHEMES } from "../../src/quantize/options.ts";
 import { quantize } from "../../src/quantize/quantize.ts";
 import { dataFolder } from "../support/data.ts";
 import { ENGINES } from "../support/engines.ts";
@@ -70,4 +71,18 @@ describe.skipIf(models === undefined || digits === undefined).each(ENGINES)("%s"
     const { relativeError } = await compareModels({ reference, candidate, run: runner.run, examples });
     expect(relativeError).toBeLessThan(1e-5);
   });
+
+  test.each(QUANTIZATION_SCHEMES)(
+    "%s reaches weights and biases that CNTK wrote in other shapes",
+    async (scheme) => {
+      const { run } = runner;
+      const reference = load("cntk-mnist-8");
+      const calibration = { run, examples: train.feeds("Input3", [1, 1, 28, 28], 0, 20) };
+      const { model, weights } = await quantize(reference, { scheme, calibration });
+      expect(weights.filter(({ name }) => !name.endsWith(".flat"))).toHaveLength(3);
+      const examples = held.feeds("Input3", [1, 1, 28, 28], 0, 200);
+      const { top1Agreement } = await compareModels({ reference, candidate: model, run, examples });
+      expect(top1Agreement).toBeGreaterThan(0.98);
+    },
+  );
 });

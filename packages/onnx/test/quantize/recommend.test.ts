@@ -9,6 +9,8 @@ test.each([
   [CNN, "ort-node", "int8-static", /0\.44/],
   [CNN, "ort-webgpu", "float16", /leave the GPU/],
   [TRANSFORMER, "ort-webgpu", "int4-weights", /MatMulNBits/],
+  [{ ops: { Gemm: 3 } }, "ort-wasm", "int8-weights", /folded at load/],
+  [{ ops: { Gemm: 3 } }, "ort-node", "int8-dynamic", /dense layers/],
   [{ ops: { TreeEnsembleClassifier: 1 } }, "ort-wasm", "float16", /no Conv/],
 ] as const)("%j on %s: %s", (model, engine, scheme, reason) => {
   const recommendation = recommend(model, engine);
