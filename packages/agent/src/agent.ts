@@ -54,7 +54,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   let participation: Participation | undefined;
 
   const start = async (): Promise<{ model: ModelHandle; examples: number }> => {
-    const model = await openModel(runtime, options.model, closing.signal);
+    const model = await openModel(options, runtime, closing.signal);
     const given = await options.examples?.();
     closing.signal.throwIfAborted();
     const examples =
@@ -87,7 +87,12 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   return agent;
 }
 
-async function openModel(runtime: Runtime, name: string, signal: AbortSignal): Promise<ModelHandle> {
+async function openModel(
+  { model: name, onEvent }: Pick<AgentOptions, "model" | "onEvent">,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<ModelHandle> {
+  let told: string | undefined;
   for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
     try {
       return await runtime.model(name, { signal });
@@ -95,6 +100,10 @@ async function openModel(runtime: Runtime, name: string, signal: AbortSignal): P
       signal.throwIfAborted();
       const later = TributaryError.is(error) && (error.retryable || error.code === "runtime/unknown-model");
       if (!later) throw error;
+      const { code, message, retryable } = error;
+      // Whoever watches has to know what is waited for; once is enough.
+      if (told !== code) onEvent?.({ type: "problem", at: systemClock.now(), code, message, retryable });
+      told = code;
       await delay(systemClock, retryMs, signal);
     }
   }

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { toFailure, TributaryError } from "@tributary/core";
+import { asModelName, asPopulationName, asTaskName, toFailure, TributaryError } from "@tributary/core";
 import type { RuntimeEvent } from "@tributary/runtime";
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { createAgent } from "./agent.ts";
 import { humanLine, jsonLine } from "./event-lines.ts";
 import { readExamples } from "./read-examples.ts";
@@ -30,7 +30,13 @@ async function run(options: RunOptions): Promise<void> {
     throw usage("--root FILE is needed: the trust root of the coordinator (or say --trust-on-first-use)");
   }
   if (token === undefined && tokenFile === undefined) {
-    throw usage("--token TOKEN or --token-file FILE is needed, or TRIBUTARY_TOKEN in the environment");
+    throw usage("--token TOKEN or --token-file FILE is needed, or TRIBUTARY_ENROLMENT_TOKEN in the environment");
+  }
+  if (tokenFile !== undefined) await readToken(tokenFile);
+  if (root === undefined) {
+    process.stderr.write(
+      "tributary-agent: warning: the root that the coordinator shows first is believed unseen; pin one with --root\n",
+    );
   }
   const print = (event: RuntimeEvent): void => {
     const line = options.log === "json" ? jsonLine(event) : humanLine(event);
@@ -41,7 +47,7 @@ async function run(options: RunOptions): Promise<void> {
     coordinator: options.coordinator,
     trust: root === undefined ? "first-use" : { root: resolve(root) },
     // A file is read again for each enrolment, so that a new token can be put there.
-    token: tokenFile === undefined ? token! : async () => (await readFile(tokenFile, "utf8")).trim(),
+    token: tokenFile === undefined ? token! : () => readToken(tokenFile),
     dataDir: resolve(options.dataDir),
     population: options.population,
     model: options.model,
@@ -58,7 +64,16 @@ async function run(options: RunOptions): Promise<void> {
   }
 }
 
-/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+/** @throws `cli/usage` for a file that cannot be read */
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, "utf8")).trim();
+  } catch (error) {
+    throw usage(`--token-file: ${toFailure(error).message}`);
+  }
+}
+
+/** Resolves at the first SIGINT or SIGTERM, or when nobody reads the output; a second signal ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolveStop) => {
     let asked = false;
@@ -69,11 +84,29 @@ function stopSignal(): Promise<void> {
     };
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
+    process.stdout.on("error", () => resolveStop());
   });
 }
 
 function usage(message: string): TributaryError {
   return new TributaryError("cli/usage", message);
+}
+
+/** An option's value, checked while the command line is read. */
+function checked<T>(check: (value: string) => T): (value: string) => T {
+  return (value) => {
+    try {
+      return check(value);
+    } catch (error) {
+      throw new InvalidArgumentError(toFailure(error).message);
+    }
+  };
+}
+
+function asCoordinator(value: string): string {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return value;
+  throw new RangeError("expected an http or https URL, such as https://fl.example.org");
 }
 
 const program = new Command("tributary-agent")
@@ -84,15 +117,15 @@ const program = new Command("tributary-agent")
 program
   .command("run")
   .description("run until told to stop (SIGINT or SIGTERM)")
-  .requiredOption("--coordinator <url>", "origin of the coordinator")
+  .requiredOption("--coordinator <url>", "origin of the coordinator", checked(asCoordinator))
   .option("--root <file>", "trust root to pin (TUF root.json)")
   .option("--trust-on-first-use", "believe the root that the coordinator shows first; not for production")
-  .addOption(new Option("--token <token>", "enrolment token").env("TRIBUTARY_TOKEN"))
+  .addOption(new Option("--token <token>", "enrolment token").env("TRIBUTARY_ENROLMENT_TOKEN"))
   .option("--token-file <file>", "file with the enrolment token, read again when the certificate expires")
   .option("--data-dir <folder>", "keys, models and examples of this device", ".tributary-agent")
-  .option("--population <name>", "population to enrol in", "default")
-  .option("--model <name>", "model to run", "digits")
-  .option("--task <name>", "task to take part in (default: every task of the model)")
+  .option("--population <name>", "population to enrol in", checked(asPopulationName), "default" as never)
+  .option("--model <name>", "model to run", checked(asModelName), "digits" as never)
+  .option("--task <name>", "task to take part in (default: every task of the model)", checked(asTaskName))
   .option("--examples <path>", "labelled examples: a safetensors file, or a folder of IDX files")
   .option("--no-participate", "run the model only")
   .addOption(new Option("--log <format>", "what is printed").choices(["human", "json"]).default("human"))

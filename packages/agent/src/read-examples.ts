@@ -2,8 +2,8 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { failure } from "@tributary/core";
-import { readSafetensors } from "@tributary/tensor";
+import { failure, toFailure } from "@tributary/core";
+import { readSafetensors, type Tensor } from "@tributary/tensor";
 import type { ExampleSet } from "@tributary/runtime/internal-node";
 
 const MAX_FILE_BYTES = 2 ** 30;
@@ -23,7 +23,7 @@ export async function readExamples(path: string): Promise<ExampleSet> {
 }
 
 async function readTensors(path: string): Promise<ExampleSet> {
-  const { tensors } = readSafetensors(new Uint8Array(await readFile(path)));
+  const tensors = await tensorsOf(path);
   const images = tensors.get("images");
   const labels = tensors.get("labels");
   if (images === undefined || labels === undefined) {
@@ -40,6 +40,26 @@ async function readTensors(path: string): Promise<ExampleSet> {
     throw invalid(path, `"images" is [${images.shape.join(",")}], "labels" [${labels.shape.join(",")}]`);
   }
   return { images: data, labels: Array.from(labels.data as ArrayLike<number | bigint>, Number) };
+}
+
+async function tensorsOf(path: string): Promise<ReadonlyMap<string, Tensor>> {
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(await readFile(path));
+  } catch (cause) {
+    throw failure("dataset/not-found", `examples: ${path} cannot be read: ${toFailure(cause).message}`, {
+      detail: { path },
+      cause,
+    });
+  }
+  try {
+    return readSafetensors(bytes).tensors;
+  } catch (cause) {
+    throw failure("dataset/invalid", `examples: ${path}: ${toFailure(cause).message}`, {
+      detail: { path },
+      cause,
+    });
+  }
 }
 
 async function readIdx(folder: string): Promise<ExampleSet> {

@@ -88,6 +88,30 @@ const wrong: readonly [string, readonly string[], number, RegExp][] = [
   ["no root", ["run", "--coordinator", "http://x", "--token", "t"], 2, /--root FILE is needed/],
   ["no token", ["run", "--coordinator", "http://x", "--root", "r"], 2, /--token/],
   [
+    "a coordinator that is no URL",
+    ["run", "--coordinator", "foo", "--trust-on-first-use", "--token", "t"],
+    2,
+    /--coordinator.*expected an http or https URL/,
+  ],
+  [
+    "a name that is none",
+    ["run", "--coordinator", "http://x", "--trust-on-first-use", "--token", "t", "--task", "Bad!"],
+    2,
+    /--task.*expected 1 to 63/,
+  ],
+  [
+    "a token file that is not there",
+    ["run", "--coordinator", "http://x", "--trust-on-first-use", "--token-file", "nothing"],
+    2,
+    /--token-file: .*nothing/,
+  ],
+  [
+    "a root that is none",
+    ["run", "--coordinator", "http://x", "--root", MAIN, "--token", "t"],
+    1,
+    /the trust root .*main\.ts is none: .*\[runtime\/no-trust\]/,
+  ],
+  [
     "a root that is not there",
     ["run", "--coordinator", "http://x", "--root", "r", "--token", "t"],
     1,
@@ -125,4 +149,31 @@ test("examples that cannot be read end the agent with a coded line", async () =>
   const { code, stderr } = await ended;
   expect(code).toBe(1);
   expect(stderr).toMatch(/nothing does not exist \[dataset\/not-found\]/);
+});
+
+test("what is waited for is told, and the agent ends when nobody reads its output", async () => {
+  const { child, ended } = agent([
+    "run",
+    "--coordinator",
+    site.url,
+    "--trust-on-first-use",
+    "--token",
+    "good-token",
+    "--model",
+    "no-such-model",
+    "--log",
+    "json",
+  ]);
+  let seen = "";
+  for await (const chunk of child.stdout) {
+    seen += String(chunk);
+    if (seen.includes("runtime/unknown-model")) break; // destroys the stream: nobody reads any more
+  }
+  expect(seen).toMatch(/no-such-model/);
+  await site.close(); // something to write: the connection is lost
+  const { code, stderr } = await ended;
+  expect(stderr).toMatch(/warning: the root that the coordinator shows first is believed unseen/);
+  expect(stderr).not.toMatch(/EPIPE/);
+  expect(code).toBe(0);
+  site = await startSite();
 });

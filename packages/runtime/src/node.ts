@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { asPopulationName, failure, silentLogger, systemEnv, toFailure, type Logger } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
 import { LIMITS } from "@tributary/protocol";
+import { parseMetadata } from "@tributary/tuf";
 import { createDevice } from "./create-device.ts";
 import { openFileStore } from "./node/file-store.ts";
 import { createNodeEngines } from "./node/node-engines.ts";
@@ -88,7 +89,23 @@ function originOf(coordinator: string | URL): string {
 async function readRoot(trust: Trust): Promise<Uint8Array | undefined> {
   if (trust === "first-use") return undefined;
   const { root } = trust;
-  if (root instanceof Uint8Array) return root;
+  const bytes = root instanceof Uint8Array ? root : await readRootFile(root);
+  try {
+    parseMetadata("root", bytes);
+  } catch (cause) {
+    const where = root instanceof Uint8Array ? "that was given" : String(root);
+    throw failure(
+      "runtime/no-trust",
+      `runtime: the trust root ${where} is none: ${toFailure(cause).message}`,
+      {
+        cause,
+      },
+    );
+  }
+  return bytes;
+}
+
+async function readRootFile(root: URL | string): Promise<Uint8Array> {
   try {
     const url = root instanceof URL ? root : undefined;
     if (url !== undefined && url.protocol !== "file:") {
