@@ -58,13 +58,13 @@ export function createRuntimeOf(device: Device): Runtime {
       examples: {
         async add(example) {
           requireHandle();
-          await device.addExamples(name, [toExample(state.input, example)]);
+          await device.addExamples(name, [toExample(state.input, state.output, example)]);
         },
         async addAll(examples) {
           requireHandle();
           await device.addExamples(
             name,
-            examples.map((example) => toExample(state.input, example)),
+            examples.map((example) => toExample(state.input, state.output, example)),
           );
         },
         async count() {

@@ -8,14 +8,17 @@ import type { StoredExample } from "../store/device-store.ts";
  * An app's labelled example as it is kept: bytes as bytes, everything else as float32.
  * @throws `runtime/invalid-example`
  */
-export function toExample(input: GraphPort, example: LabelledExample): StoredExample {
+export function toExample(input: GraphPort, output: GraphPort, example: LabelledExample): StoredExample {
   const { label } = example;
   const value = example[input.name] as FeedValue | undefined;
   const expected = elementCount(input.shape.slice(1).map((size) => Math.max(size, 0)));
-  if (!Number.isInteger(label) || label < 0 || label > 0x7fff_ffff) {
+  const classes = output.shape.at(-1) ?? 0;
+  const last = classes > 0 ? classes - 1 : 0x7fff_ffff;
+  if (!Number.isInteger(label) || label < 0 || label > last) {
     throw failure(
       "runtime/invalid-example",
-      `examples.add: label must be a class index from 0, got ${label}`,
+      `examples.add: label must be a class index from 0 to ${last}, got ${label}`,
+      { detail: { got: String(label), last } },
     );
   }
   if (value === undefined || typeof value !== "object") {

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { createSha256, decodeUtf8, encodeUtf8 } from "@tributary/core";
 import type { ModelHandle } from "../runtime.ts";
+import { MAX_EXAMPLES } from "../store/device-store.ts";
 import { readFileIfAny, writeFileAtomic } from "./atomic-file.ts";
 
 /** Labelled inputs of one shape, flat: bytes are read as value / 255. */
@@ -13,7 +14,8 @@ export interface ExampleSet {
 const MARKER = "examples.sha256";
 
 /**
- * Puts a set of examples on a device, once: a restart finds it there, another set replaces it.
+ * Puts a set of examples on a device, once: a restart finds it there, another set replaces it. Of more than a device
+ * keeps (`MAX_EXAMPLES`) the last are taken.
  * @returns how many examples the device has now
  */
 export async function giveExamples(model: ModelHandle, dataDir: string, set: ExampleSet): Promise<number> {
@@ -22,22 +24,19 @@ export async function giveExamples(model: ModelHandle, dataDir: string, set: Exa
   if (!Number.isInteger(width)) {
     throw new RangeError(`examples: ${images.length} values do not divide by ${labels.length} labels`);
   }
+  const kept = Math.min(labels.length, MAX_EXAMPLES);
   const fingerprint = fingerprintOf(set);
   const marker = join(dataDir, MARKER);
   const given = await readFileIfAny(marker);
-  if (
-    given !== undefined &&
-    decodeUtf8(given) === fingerprint &&
-    (await model.examples.count()) === labels.length
-  ) {
-    return labels.length;
+  if (given !== undefined && decodeUtf8(given) === fingerprint && (await model.examples.count()) === kept) {
+    return kept;
   }
   await model.examples.clear();
   await model.examples.addAll(
-    Array.from(labels, (label, i) => ({
-      [model.state.input.name]: images.subarray(i * width, (i + 1) * width),
-      label,
-    })),
+    Array.from({ length: kept }, (_, i) => {
+      const at = labels.length - kept + i;
+      return { [model.state.input.name]: images.subarray(at * width, (at + 1) * width), label: labels[at]! };
+    }),
   );
   await writeFileAtomic(marker, encodeUtf8(fingerprint));
   return await model.examples.count();

@@ -146,7 +146,7 @@ test("who joined a download that hangs can give up", async () => {
     cache: store.blobs,
     http: {
       async *blob(): AsyncGenerator<BlobChunk> {
-        await new Promise(() => {});
+        yield await new Promise<never>(() => {});
       },
     },
     env: { clock: createVirtualClock(), random: createInsecureTestRandom(1), log: silentLogger },
