@@ -186,7 +186,6 @@ const FIRST_CASES: readonly RuleCase[] = [
     label: "groups",
     inputs: [[2, 4, 5, 5], [6, 2, 3, 3], [6]],
     attributes: { group: 2, strides: [2, 2] },
-    targets: ["cpu"],
   },
   {
     op: "Conv",
@@ -196,7 +195,15 @@ const FIRST_CASES: readonly RuleCase[] = [
       [4, 1, 3, 3],
     ],
     attributes: { group: 4, pads: [1, 1, 1, 1] },
-    targets: ["cpu"],
+  },
+  {
+    op: "Conv",
+    label: "depthwise, stride and dilation",
+    inputs: [
+      [2, 6, 7, 8],
+      [6, 1, 3, 2],
+    ],
+    attributes: { group: 6, strides: [2, 3], dilations: [1, 2], pads: [1, 0, 1, 2] },
   },
   {
     op: "MaxPool",

@@ -4,7 +4,10 @@ import type { GraphBuilder } from "../../ir/graph-builder.ts";
 import type { Window } from "../../ir/window.ts";
 import { windowOf } from "../../ir/window.ts";
 import type { GradRule, GraphTarget } from "../rule.ts";
+import { depthwiseInput, depthwiseKernel } from "./depthwise.ts";
 import { asPlane } from "./plane.ts";
+import { parts } from "./parts.ts";
+import { padSpatial, tapSlices } from "./taps.ts";
 
 /** Everything the formulations below share about one convolution. */
 export interface ConvGeometry {
@@ -33,27 +36,61 @@ export const conv: GradRule = (context, dy) => {
     inner,
     outer: builder.shape(dy).slice(2),
   };
-  if (target === "webgpu" && (geometry.group > 1 || inner.length !== 2)) {
+  if (target === "webgpu" && inner.length !== 2) {
     throw failure(
       "onnx/no-gradient",
-      `onnx: ${nodeLabel(node)}: grouped and 3-D convolutions are only trained on the CPU so far; build for target "cpu"`,
+      `onnx: ${nodeLabel(node)}: 3-D convolutions are only trained on the CPU so far; build for target "cpu"`,
     );
   }
   const spatialAxes = inner.map((_, i) => i + 2);
   return [
-    context.needs(0) ? inputGradient(builder, geometry) : undefined,
+    context.needs(0) ? inputGradient(builder, geometry, target) : undefined,
     context.needs(1) ? kernelGradient(builder, geometry, target) : undefined,
     context.needs(2) ? builder.reduceSum(dy, [0, ...spatialAxes], false) : undefined,
   ];
 };
 
+/** Groups are taken one by one where the target has no right kernel for them. */
+const MAX_GROUPS = 64;
+
 /** dW in the formulation that the target computes right. */
 export function kernelGradient(builder: GraphBuilder, geometry: ConvGeometry, target: GraphTarget): string {
-  return target === "webgpu" ? kernelByGemm(builder, geometry) : kernelByConv(builder, geometry);
+  if (target === "cpu") return kernelByConv(builder, geometry);
+  if (geometry.group === 1) return kernelByGemm(builder, geometry);
+  if (isDepthwise(builder, geometry)) return depthwiseKernel(builder, geometry);
+  const gradients = groupsOf(builder, geometry).map((part) => kernelByGemm(builder, part));
+  return builder.op("Concat", gradients, { axis: 0 });
 }
 
-/** dX: the transposed convolution; what the strides left over at the end is output padding. */
-function inputGradient(builder: GraphBuilder, geometry: ConvGeometry): string {
+/** dX: the transposed convolution; WebGPU's is wrong for some groups. */
+function inputGradient(builder: GraphBuilder, geometry: ConvGeometry, target: GraphTarget): string {
+  if (target === "cpu" || geometry.group === 1) return transposed(builder, geometry);
+  if (isDepthwise(builder, geometry)) return depthwiseInput(builder, geometry);
+  const gradients = groupsOf(builder, geometry).map((part) => transposed(builder, part));
+  return builder.op("Concat", gradients, { axis: 1 });
+}
+
+function isDepthwise(builder: GraphBuilder, { w, group }: ConvGeometry): boolean {
+  const [outputs, perGroup] = builder.shape(w);
+  return perGroup === 1 && outputs === group;
+}
+
+/** The convolution of each group alone. */
+function groupsOf(builder: GraphBuilder, geometry: ConvGeometry): ConvGeometry[] {
+  const { group } = geometry;
+  if (group > MAX_GROUPS) {
+    throw failure(
+      "onnx/no-gradient",
+      `onnx: a convolution of ${group} groups; on "webgpu" at most ${MAX_GROUPS} are trained`,
+    );
+  }
+  const apart = (value: string, axis: number): string[] => parts(builder, value, axis, group, "webgpu");
+  const [xs, ws, ds] = [apart(geometry.x, 1), apart(geometry.w, 0), apart(geometry.dy, 1)];
+  return xs.map((x, i) => ({ ...geometry, x, w: ws[i]!, dy: ds[i]!, group: 1 }));
+}
+
+/** What the strides left over at the end is output padding. */
+function transposed(builder: GraphBuilder, geometry: ConvGeometry): string {
   const { w, dy, window, group, inner } = geometry;
   return builder.op("ConvTranspose", [dy, w], {
     ...transposedWindow(window, inner),
@@ -138,47 +175,4 @@ function kernelByGemm(builder: GraphBuilder, geometry: ConvGeometry): string {
   );
   const byTap = builder.reshape(flat, [m, kh, kw, c]);
   return builder.op("Transpose", [byTap], { perm: [0, 3, 1, 2] });
-}
-
-/** Pads the two last axes; the value as it is where there is nothing to pad. */
-export function padSpatial(
-  builder: GraphBuilder,
-  value: string,
-  begin: readonly number[],
-  end: readonly number[],
-  fill = 0,
-): string {
-  if ([...begin, ...end].every((pad) => pad === 0)) return value;
-  const pads = builder.int64s([0, 0, ...begin, 0, 0, ...end]);
-  return builder.op("Pad", [value, pads, builder.float(fill)]);
-}
-
-/** Each tap costs nodes, so windows end somewhere. */
-const MAX_TAPS = 1024;
-
-/** For each tap of a 2-D window, row by row, the elements of an already padded value that it meets. */
-export function tapSlices(
-  builder: GraphBuilder,
-  padded: string,
-  window: Window,
-  outer: readonly number[],
-): string[] {
-  const [kh, kw] = window.kernel as [number, number];
-  if (kh * kw > MAX_TAPS) {
-    throw failure(
-      "onnx/no-gradient",
-      `onnx: a window of ${kh}x${kw}; at most ${MAX_TAPS} taps are differentiated`,
-    );
-  }
-  const axes = builder.int64s([2, 3]);
-  const steps = builder.int64s(window.strides);
-  const taps: string[] = [];
-  for (let i = 0; i < kh; i += 1) {
-    for (let j = 0; j < kw; j += 1) {
-      const starts = [i * window.dilations[0]!, j * window.dilations[1]!];
-      const ends = starts.map((start, axis) => start + (outer[axis]! - 1) * window.strides[axis]! + 1);
-      taps.push(builder.op("Slice", [padded, builder.int64s(starts), builder.int64s(ends), axes, steps]));
-    }
-  }
-  return taps;
 }

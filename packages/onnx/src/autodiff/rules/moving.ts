@@ -30,7 +30,7 @@ export const split: GradRule = (context) => {
 };
 
 /** Zeros around a value; negative counts crop. */
-function padded(
+export function padded(
   builder: GraphBuilder,
   value: string,
   begin: readonly number[],
@@ -77,13 +77,14 @@ export const slice: GradRule = (context, dy) => {
   return [padded(builder, result, begin, end)];
 };
 
-function reversed(builder: GraphBuilder, value: string, axis: number): string {
+/** The other way round along an axis. */
+export function reversed(builder: GraphBuilder, value: string, axis: number): string {
   const bounds = [[-1], [-(2 ** 31)], [axis], [-1]].map((list) => builder.int64s(list));
   return builder.op("Slice", [value, ...bounds]);
 }
 
 /** stride-1 zeros between neighbours: [n] -> [(n-1)·stride + 1]. */
-function spaced(builder: GraphBuilder, value: string, axis: number, stride: number): string {
+export function spaced(builder: GraphBuilder, value: string, axis: number, stride: number): string {
   const shape = builder.shape(value);
   const [before, size, after] = [shape.slice(0, axis), shape[axis]!, shape.slice(axis + 1)];
   const apart = builder.reshape(value, [...before, size, 1, ...after]);

@@ -5,7 +5,8 @@ import type { Window } from "../../ir/window.ts";
 import { windowOf } from "../../ir/window.ts";
 import type { GradContext, GradRule } from "../rule.ts";
 import { calculator } from "./calculator.ts";
-import { padSpatial, tapSlices, transposedWindow } from "./conv.ts";
+import { transposedWindow } from "./conv.ts";
+import { padSpatial, tapSlices } from "./taps.ts";
 import { asPlane } from "./plane.ts";
 
 /** Below every float32 that occurs, but finite: -Infinity would make 0·Infinity possible. */
