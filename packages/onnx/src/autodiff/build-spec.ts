@@ -24,6 +24,8 @@ export interface TrainingGraphOptions extends GradientOptions {
   readonly trainable?: Trainable;
   /** Outputs besides the loss and the hits. */
   readonly metrics?: readonly (MetricName | MetricOptions)[];
+  /** Steps that one run may do, from 1 to 4096, as a loop inside the graph. Left out: a run is a step. */
+  readonly loopSteps?: number;
 }
 
 export interface EvaluationGraphOptions {
@@ -73,6 +75,11 @@ export interface TrainingGraphSpec extends CommonSpec {
   readonly state?: readonly StateTensor[];
   /** With a proximal term: the inputs for what the round began with, in the parameters' order. */
   readonly baseParameters?: readonly GraphPort[];
+  /**
+   * With `loopSteps`: features, labels and sample weights begin with an axis of `maxSteps` batches, the first of which,
+   * as many as the int64 scalar `steps` says, are trained on; sums are over them all.
+   */
+  readonly loop?: { readonly maxSteps: number; readonly steps: GraphPort };
 }
 
 export interface EvaluationGraphSpec extends CommonSpec {

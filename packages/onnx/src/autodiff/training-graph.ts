@@ -1,7 +1,8 @@
 import { encodeModel } from "../ir/encode.ts";
 import { GraphBuilder, RESERVED_PREFIX } from "../ir/graph-builder.ts";
 import { eliminateDeadCode } from "../ir/graph-order.ts";
-import type { ValueInfo } from "../ir/model.ts";
+import type { Graph, ValueInfo } from "../ir/model.ts";
+import { checkLoopSteps, loopOver } from "./build-loop.ts";
 import type {
   CommonSpec,
   EvaluationGraph,
@@ -37,6 +38,7 @@ const CORRECT = `${RESERVED_PREFIX}correct`;
  */
 export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOptions): TrainingGraph {
   checkGradientOptions(options);
+  checkLoopSteps(options.loopSteps, options.optimizer);
   const loss = lossOptions(options.loss);
   const prepared = prepareModel(model, { ...options, head: headOf(loss) });
   const forward = appendForward(prepared, { ...options, loss });
@@ -61,7 +63,10 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
     ...ports(state.map(({ input, shape }) => ({ name: input, shape }))),
   ];
   const outputs = [...parameters, ...state].map(({ output, shape }) => ({ name: output, shape }));
-  return { model: finish(prepared, forward, inputs, ports(outputs)), spec };
+  const step = finish(prepared, forward, inputs, ports(outputs));
+  if (options.loopSteps === undefined) return { model: encode(prepared, step), spec };
+  const looped = loopOver(step, spec, options.loopSteps);
+  return { model: encode(prepared, looped.graph), spec: looped.spec };
 }
 
 /** Loss and hits of one batch, with the parameters as inputs. Errors as in {@link buildTrainingGraph}. */
@@ -72,7 +77,7 @@ export function buildEvaluationGraph(model: Uint8Array, options: EvaluationGraph
   const parameters = prepared.parameters.map(({ name, shape }) => ({ name, shape, input: name }));
   const spec: EvaluationGraphSpec = { kind: "evaluate", ...forward.spec, parameters };
   const inputs = parameters.map(({ name, shape }): GraphPort => ({ name, dtype: "float32", shape }));
-  return { model: finish(prepared, forward, inputs, []), spec };
+  return { model: encode(prepared, finish(prepared, forward, inputs, [])), spec };
 }
 
 interface Forward {
@@ -177,10 +182,10 @@ function finish(
   { builder, spec }: Forward,
   moreInputs: readonly GraphPort[],
   moreOutputs: readonly GraphPort[],
-): Uint8Array<ArrayBuffer> {
+): Graph {
   const { graph, parameters } = prepared;
   const promoted = new Set(parameters.map(({ name }) => name));
-  const complete = eliminateDeadCode({
+  return eliminateDeadCode({
     name: graph.name,
     nodes: builder.nodes,
     initializers: [...graph.initializers.filter(({ name }) => !promoted.has(name)), ...builder.initializers],
@@ -193,6 +198,9 @@ function finish(
     ],
     valueInfo: [],
   });
+}
+
+function encode(prepared: PreparedModel, graph: Graph): Uint8Array<ArrayBuffer> {
   return encodeModel({
     irVersion: prepared.irVersion,
     producerName: "tributary",
@@ -201,6 +209,6 @@ function finish(
     modelVersion: 0,
     opsetImports: [{ domain: "", version: prepared.opset }],
     metadata: [],
-    graph: complete,
+    graph,
   });
 }
