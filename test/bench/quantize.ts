@@ -35,6 +35,15 @@ interface Measurement {
   readonly latencyRatioB1: number;
 }
 
+/** The largest value of each figure that is good enough; the figures are the worst over all models. */
+const BOUNDS = {
+  int8AccuracyDropPoints: 0.3,
+  int8SizeRatio: 0.27,
+  int8LatencyRatioB1: 0.75,
+  int4SizeRatio: 0.17,
+  int4AccuracyDropPoints: 1,
+} as const;
+
 const CNN = [
   "pytorch-cnn-mnist-qdq-u8s8",
   "pytorch-cnn-mnist-qdq-s8s8-perchannel",
@@ -86,19 +95,41 @@ const bench: Benchmark = {
     const worst = (variant: string, pick: (m: Measurement) => number): number =>
       Math.max(...measurements.filter((m) => m.variant === variant).map(pick));
     const latency = measurements.find((m) => m.model === LATENCY_MODEL && m.variant === "int8-static");
+    const figures = {
+      int8AccuracyDropPoints: worst("int8-static", (m) => m.accuracyDropPoints),
+      int8SizeRatio: worst("int8-static", (m) => m.sizeRatio),
+      int8LatencyRatioB1: latency?.latencyRatioB1 ?? Number.NaN,
+      int4SizeRatio: worst("int4-weights", (m) => m.sizeRatio),
+      int4AccuracyDropPoints: worst("int4-weights", (m) => m.accuracyDropPoints),
+    };
     return {
       results: { latencyModel: LATENCY_MODEL, measurements },
-      figures: {
-        int8AccuracyDropPoints: worst("int8-static", (m) => m.accuracyDropPoints),
-        int8SizeRatio: worst("int8-static", (m) => m.sizeRatio),
-        int8LatencyRatioB1: latency?.latencyRatioB1 ?? Number.NaN,
-        int4SizeRatio: worst("int4-weights", (m) => m.sizeRatio),
-        int4AccuracyDropPoints: worst("int4-weights", (m) => m.accuracyDropPoints),
-      },
+      figures,
+      verdicts: [...boundVerdicts(figures), ...rivalVerdicts(subjects, measurements)],
     };
   },
 };
 export default bench;
+
+function boundVerdicts(figures: Readonly<Record<keyof typeof BOUNDS, number>>): string[] {
+  return Object.entries(BOUNDS).map(([name, bound]) => {
+    const value = figures[name as keyof typeof BOUNDS];
+    return `${value <= bound ? "met" : "MISSED"}: ${name} ${value.toPrecision(3)}, bound ${bound}`;
+  });
+}
+
+/** int8-static beside each file of onnxruntime's tools. */
+function rivalVerdicts(subjects: readonly Subject[], measurements: readonly Measurement[]): string[] {
+  return subjects.flatMap(({ name, rivals }) => {
+    const of = (variant: string): Measurement =>
+      measurements.find((m) => m.model === name && m.variant === variant)!;
+    const own = of("int8-static");
+    return rivals.map((rival) => {
+      const theirs = of(rival);
+      return `${name}: int8-static ${own.bytes} B, drop ${own.accuracyDropPoints.toFixed(2)}; ${rival} ${theirs.bytes} B, drop ${theirs.accuracyDropPoints.toFixed(2)}`;
+    });
+  });
+}
 
 async function subjectsFrom(
   folder: string,

@@ -56,7 +56,7 @@ export interface QuantizeOptions {
   readonly calibration?: Calibration;
   /** A scale for each output channel of a weight; by default where it makes the weight's error a third smaller. */
   readonly perChannel?: boolean;
-  /** Zero points of 0: true for weights and activations, false for neither; by default for weights only. */
+  /** int8: zero points of 0 for weights and activations (true) or neither (false); by default for weights only. */
   readonly symmetric?: boolean;
   /** Names of nodes, or of weights, that stay float32. */
   readonly exclude?: readonly string[];
