@@ -34,6 +34,12 @@ export function sortNodes(graph: Graph, supplied: readonly string[] = []): reado
     ...graph.inputs.map(({ name }) => name),
     ...graph.initializers.map(({ name }) => name),
   ]);
+  const constants = new Set<string>();
+  for (const { name } of graph.initializers) {
+    if (constants.has(name))
+      throw failure("onnx/invalid-model", `onnx: two initializers are called "${name}"`);
+    constants.add(name);
+  }
   for (const node of graph.nodes) {
     for (const name of node.outputs) {
       if (name === "") continue;

@@ -34,7 +34,10 @@ export interface ProtoLimits {
   readonly maxBytes: number;
   /** Nesting of messages (a subgraph costs three). @defaultValue 64 */
   readonly maxDepth: number;
-  /** Messages and list entries together. @defaultValue 20 000 000 */
+  /**
+   * Messages and list entries together; a file gets at most 4 000 000 and one more for every 4 of its
+   * bytes, of which 300 000 and one for every 16 bytes may be messages or views. @defaultValue 20 000 000
+   */
   readonly maxItems: number;
 }
 
@@ -72,7 +75,12 @@ export function readMessage<T extends Preserved>(
   if (bytes.length > limits.maxBytes) {
     throw failure("onnx/too-large", `onnx: ${bytes.length} bytes, at most ${limits.maxBytes} are read`);
   }
-  const budget: Budget = { items: limits.maxItems, path: [] };
+  const size = bytes.length;
+  const budget: Budget = {
+    items: Math.min(limits.maxItems, 4_000_000 + size / 4),
+    objects: Math.min(limits.maxItems, 300_000 + size / 16),
+    path: [],
+  };
   // Views of a Node Buffer would be Buffers, whose slice does not copy.
   const reader = new WireReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   try {
@@ -89,6 +97,8 @@ const SHOWN_PATH = 12;
 
 interface Budget {
   items: number;
+  /** What costs a hundred bytes and more in memory, however few in the file. */
+  objects: number;
   /** Where reading is, `graph.nodes[3].attributes[0]`; what is left of it after an error tells the place. */
   readonly path: string[];
 }
@@ -100,6 +110,9 @@ function readInto(spec: AnyMessageSpec, reader: WireReader, depth: number, budge
   const table = tableOf(spec);
   const message: Raw = {};
   const unknown: Uint8Array[] = [];
+  let unknownFrom = -1;
+  let unknownTo = -1;
+  budget.objects -= 1;
   while (!reader.done) {
     const start = reader.position;
     const { number, wireType } = reader.tag();
@@ -107,11 +120,18 @@ function readInto(spec: AnyMessageSpec, reader: WireReader, depth: number, budge
     budget.items -= 1;
     if (field === undefined) {
       reader.skip(wireType);
-      unknown.push(reader.bytes.subarray(start, reader.position));
+      // Neighbours are kept as one piece.
+      if (start === unknownTo) unknown.pop();
+      else {
+        unknownFrom = start;
+        budget.objects -= 1;
+      }
+      unknownTo = reader.position;
+      unknown.push(reader.bytes.subarray(unknownFrom, unknownTo));
     } else {
       readField(spec, field, message, reader, wireType, depth, budget);
     }
-    if (budget.items < 0) {
+    if (budget.items < 0 || budget.objects < 0) {
       throw failure("onnx/too-large", `onnx: too many items, stopped at byte ${start}`);
     }
   }
@@ -136,6 +156,7 @@ function readField(
   if (kind === "floats" || kind === "doubles") {
     const chunks = (message[key] ??= []) as Uint8Array[];
     chunks.push(packedBytes(spec, field, reader, wireType));
+    budget.objects -= 1;
     return;
   }
   if (field.repeated !== true) {
@@ -157,9 +178,11 @@ function readField(
     while (!inner.done) {
       list.push(readValue(spec, field, inner, innerType, depth, budget));
       budget.items -= 1;
+      if (budget.items < 0) return;
     }
     return;
   }
+  if (kind === "bytes") budget.objects -= 1;
   list.push(readValue(spec, field, reader, wireType, depth, budget, list.length));
 }
 
