@@ -338,16 +338,20 @@ export class RoundRun {
     await publishEvents(services, events);
   }
 
-  /** Counts change by the device; the dashboard hears of them a few times a second. */
+  /** Counts change by the device; who asks and who watches learns of them a few times a second. */
   #show(): void {
     if (roundEnded(this.#state)) return;
-    const { clock } = this.#options.services.env;
-    this.#showTimer ??= clock.schedule(SHOW_MS, () => {
+    const { bus, env, store } = this.#options.services;
+    this.#showTimer ??= env.clock.schedule(SHOW_MS, () => {
       this.#showTimer = undefined;
-      const { bus, env } = this.#options.services;
-      const data = roundView(this.record()) as unknown as JsonValue;
-      bus
-        .publish("event", { id: null, type: "round", data, at: env.clock.now() })
+      this.#writes
+        .run(async () => {
+          if (this.#committing !== undefined || roundEnded(this.#state)) return;
+          const record = this.record();
+          await store.rounds.update(record);
+          const data = roundView(record) as unknown as JsonValue;
+          await bus.publish("event", { id: null, type: "round", data, at: env.clock.now() });
+        })
         .catch((error: unknown) => env.log.error("round could not be shown", { error }));
     });
   }

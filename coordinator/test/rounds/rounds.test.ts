@@ -142,6 +142,19 @@ describe("a round", () => {
     expect(round.seconds).toBeLessThan(4.5);
   });
 
+  test("who asks in mid-phase is told the counts of that moment", async () => {
+    const room = await open();
+    await publishTask(room, once);
+    const body = await bodyMaker(room);
+    const [first, ...others] = await devices(room, 3);
+    const offer = await first!.offer();
+    first!.ready(offer, body(offer));
+    await vi.waitFor(async () => {
+      const [row] = await room.store.rounds.list(task);
+      expect(row).toMatchObject({ phase: "training", offered: 3, ready: 1 });
+    });
+  });
+
   test("a member that reconnects is asked again and reports", async () => {
     const room = await open();
     await publishTask(room, once);

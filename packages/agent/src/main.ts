@@ -30,7 +30,9 @@ async function run(options: RunOptions): Promise<void> {
     throw usage("--root FILE is needed: the trust root of the coordinator (or say --trust-on-first-use)");
   }
   if (token === undefined && tokenFile === undefined) {
-    throw usage("--token TOKEN or --token-file FILE is needed, or TRIBUTARY_ENROLMENT_TOKEN in the environment");
+    throw usage(
+      "--token TOKEN or --token-file FILE is needed, or TRIBUTARY_ENROLMENT_TOKEN in the environment",
+    );
   }
   if (tokenFile !== undefined) await readToken(tokenFile);
   if (root === undefined) {

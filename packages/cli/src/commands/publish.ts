@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { createApiClient } from "@tributary/api-client";
 import { asModelName } from "@tributary/core";
+import { describeModel } from "@tributary/onnx";
 import { Command } from "commander";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
@@ -27,6 +28,8 @@ export function publishCommand(): Command {
               .toLowerCase(),
         );
         const bytes = await readInput(file);
+        // Here first: the reader's own message says more than a server tells a stranger.
+        const { trainable, reasons } = describeModel(bytes);
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
         const version = await api.publishModel(name, bytes);
         if (options.json === true) return console.log(JSON.stringify(version));
@@ -34,6 +37,7 @@ export function publishCommand(): Command {
           `published ${name} version ${version.version}: ${version.parameterCount} parameters, ` +
             `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8`,
         );
+        if (!trainable) console.error(`devices can run it but not train it: ${reasons.join("; ")}`);
       },
     );
 }

@@ -9,7 +9,7 @@ export function startCommand(): Command {
       "Start a coordinator with a local fleet of devices and the demo, publish the digits model if there is none, and run federated rounds.",
     )
     .addOption(port("--port <n>", "coordinator and dashboard").default(7700))
-    .addOption(port("--demo-port <n>", "demo, an origin of its own").default(undefined, "port + 1"))
+    .addOption(port("--demo-port <n>", "demo, an origin of its own (default: port + 1)"))
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--data-dir <dir>", "SQLite file, blobs, keys and the fleet's devices", ".tributary")
     .addOption(

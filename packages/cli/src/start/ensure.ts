@@ -33,7 +33,9 @@ export async function ensureTask(api: ApiClient, options: TaskOptions): Promise<
   if (existing === undefined) {
     if (options.rounds === 0) return { until: 0 };
     const { digest } = await api.uploadBlob(heldOut);
-    await api.createTask(digitsTask({ devices: options.devices, heldOut: digest, rounds: options.rounds }));
+    // Without a fleet a single page or agent is enough for a round.
+    const devices = options.fleet ? options.devices : 1;
+    await api.createTask(digitsTask({ devices, heldOut: digest, rounds: options.rounds }));
     return { until: options.rounds };
   }
   if (options.rounds === 0) return { until: existing.roundsCommitted };

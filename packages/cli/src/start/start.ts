@@ -72,26 +72,25 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
       progress.line(`a device could not start: ${(error as Error).message}`),
     );
   }
-  if (options.rounds > 0) await watchRounds(coordinator.url, until, progress, shutdown.signal);
+  await watchRounds(coordinator.url, until, progress, shutdown.signal);
   if (shutdown.signal.aborted) return;
   progress.stop();
   progress.line(`\nserving: dashboard ${coordinator.url}/, demo ${demoUrl}/; Ctrl-C stops`);
+  progress.line(`more rounds: start again, or run \`tributary task resume ${TASK} --rounds 10\` beside this`);
 }
 
-/** Shows rounds until the task has committed `until` of them, or the start was interrupted. */
-async function watchRounds(
-  url: string,
-  until: number,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
+/** Shows rounds until interrupted; resolves when the task has committed `until` of them. */
+function watchRounds(url: string, until: number, progress: Progress, signal: AbortSignal): Promise<void> {
+  const reached = Promise.withResolvers<void>();
+  if (until === 0) reached.resolve();
   const subscription = subscribeEvents(url, {
     signal,
     onEvent: (event) => {
       if (event.type === "round" && event.data.task === TASK) progress.round(event.data);
       if (event.type !== "task" || event.data.name !== TASK) return;
-      if (event.data.state === "finished" && event.data.roundsCommitted >= until) subscription.close();
+      if (event.data.state === "finished" && event.data.roundsCommitted >= until) reached.resolve();
     },
   });
-  await subscription.ended;
+  void subscription.ended.then(() => reached.resolve());
+  return reached.promise;
 }
