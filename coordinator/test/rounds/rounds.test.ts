@@ -146,7 +146,7 @@ describe("a round", () => {
     const room = await open();
     await publishTask(room, once);
     const body = await bodyMaker(room);
-    const [first, ...others] = await devices(room, 3);
+    const [first] = await devices(room, 3);
     const offer = await first!.offer();
     first!.ready(offer, body(offer));
     await vi.waitFor(async () => {

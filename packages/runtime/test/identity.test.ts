@@ -1,6 +1,6 @@
 import { encodeBase64url, decodeBase64url, silentLogger, systemRandom } from "@tributary/core";
 import { createVirtualClock } from "@tributary/core/testing";
-import { issueCertificate } from "@tributary/protocol";
+import { deviceIdOf, issueCertificate } from "@tributary/protocol";
 import { expect, test } from "vitest";
 import { createIdentity } from "../src/identity.ts";
 import { createMemoryStore } from "../src/testing/memory-store.ts";
@@ -34,7 +34,8 @@ async function setUp(token: () => Promise<string>) {
             serial: systemRandom.bytes(16),
           },
         );
-        return { certificate: encodeBase64url(certificate), deviceId: "", expiresAt: "" };
+        const deviceId = await deviceIdOf(decodeBase64url(request.publicKey));
+        return { certificate: encodeBase64url(certificate), deviceId, expiresAt: "" };
       },
     },
   });
