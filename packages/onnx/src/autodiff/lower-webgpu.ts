@@ -3,10 +3,14 @@ import { parseEinsum } from "../ir/einsum.ts";
 import type { GraphBuilder } from "../ir/graph-builder.ts";
 import { RESERVED_PREFIX } from "../ir/graph-builder.ts";
 import type { Node } from "../ir/model.ts";
+import { inferNode } from "../ir/shapes.ts";
+import { staticShape, UNKNOWN } from "../ir/fact.ts";
 import { calculator, type Calculator } from "./rules/calculator.ts";
+import { reversed } from "./rules/moving.ts";
 import { normalize } from "./rules/normalization.ts";
 
-type Write = (builder: GraphBuilder, node: Node, calc: Calculator) => string;
+/** Gives the result's name; undefined where the node is right as it is. */
+type Write = (builder: GraphBuilder, node: Node, calc: Calculator) => string | undefined;
 
 const SELU_ALPHA = 1.67326319217681884765625;
 const SELU_GAMMA = 1.05070102214813232421875;
@@ -17,7 +21,7 @@ function exponentialBelow(calc: Calculator, x: string, alpha: number, rate: numb
   return calc.where(calc.greater(x, 0), x, below);
 }
 
-/** Operators onnxruntime's WebGPU engine has no kernel for, of those it has. Each names its result. */
+/** Operators that onnxruntime's WebGPU engine lacks or computes wrong, written with those it has. */
 export const WEBGPU_FORMS: Readonly<Record<string, Write>> = {
   Selu: (_, node, calc) => {
     const alpha = floatAttribute(node, "alpha", SELU_ALPHA);
@@ -74,6 +78,7 @@ export const WEBGPU_FORMS: Readonly<Record<string, Write>> = {
     builder.append({ ...node, opType: "AveragePool", inputs: [power], outputs: [mean], attributes });
     return calc.pow(calc.mul(mean, taps), 1 / p);
   },
+  Slice: sliceForwards,
   // Its shader does not compile where an ellipsis stands for axes.
   Einsum: (builder, node) => {
     const ranks = node.inputs.map((name) => builder.shape(name).length);
@@ -85,5 +90,32 @@ export const WEBGPU_FORMS: Readonly<Record<string, Write>> = {
 /** Appends the form, under the node's own output name. */
 export function appendWebgpuForm(builder: GraphBuilder, node: Node): void {
   const result = WEBGPU_FORMS[node.opType]!(builder, node, calculator(builder));
-  builder.op("Identity", [result], {}, node.outputs[0]!);
+  if (result === undefined) builder.append(node);
+  else builder.op("Identity", [result], {}, node.outputs[0]!);
+}
+
+/** With negative steps along several axes its Slice gives wrong elements: turn the axis, then step forwards. */
+function sliceForwards(builder: GraphBuilder, node: Node): string | undefined {
+  const lists = [1, 2, 3, 4].map((i) => builder.fact(node.inputs[i] ?? "")?.values);
+  const [starts, , axes, steps] = lists as [number[]?, number[]?, number[]?, number[]?];
+  if (starts === undefined || axes === undefined || steps?.some((step) => step < 0) !== true) {
+    return undefined;
+  }
+  const [after] = inferNode(node, new Map(node.inputs.map((name) => [name, builder.fact(name) ?? UNKNOWN])));
+  const sizes = staticShape(after);
+  if (sizes === undefined || sizes.includes(0)) return undefined;
+  let value = node.inputs[0]!;
+  const shape = builder.shape(value);
+  for (const [k, given] of axes.entries()) {
+    const axis = given < 0 ? given + shape.length : given;
+    const size = shape[axis]!;
+    const step = Math.abs(steps[k]!);
+    const first = Math.min(Math.max(starts[k]! < 0 ? starts[k]! + size : starts[k]!, 0), size - 1);
+    const from = steps[k]! < 0 ? size - 1 - first : first;
+    if (steps[k]! < 0) value = reversed(builder, value, axis);
+    const to = from + (sizes[axis]! - 1) * step + 1;
+    const bounds = [[from], [to], [axis], [step]].map((list) => builder.int64s(list));
+    value = builder.op("Slice", [value, ...bounds]);
+  }
+  return value;
 }

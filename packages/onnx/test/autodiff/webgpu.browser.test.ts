@@ -2,6 +2,7 @@ import * as ort from "onnxruntime-web/webgpu";
 import { beforeAll, describe, expect, test } from "vitest";
 import { buildDigitsCnn, buildTrainingGraph, splitWeights } from "../../src/index.ts";
 import { sequentialModel } from "../../src/models/pytorch-layers.ts";
+import { interpret } from "../support/reference.ts";
 import { buildCase, differences, relativeError, RUNS } from "../support/rule-cases.ts";
 import { feedsOf, randomBatch } from "../support/training.ts";
 
@@ -50,7 +51,13 @@ const MODELS: [string, Uint8Array, number][] = [
   ["lenet", buildLeNet(), 6],
   ["digits-cnn", buildDigitsCnn({ seed: 1 }), 8],
 ];
-const CONVOLUTIONS = ["pads", "stride 3 and 2 with pads", "stride and dilation"];
+const CONVOLUTIONS = [
+  "pads",
+  "stride 3 and 2 with pads",
+  "stride and dilation",
+  "groups",
+  "depthwise, stride and dilation",
+];
 const RULES = RUNS.filter(({ target, op, label }) => {
   return target === "webgpu" && (op !== "Conv" || CONVOLUTIONS.includes(label));
 });
@@ -100,6 +107,10 @@ describe.skipIf(!adapter)("the webgpu target in a browser", () => {
     await session.release();
     // WGSL allows sin and cos an absolute error of 2^-11.
     const limit = rule.op === "Sin" || rule.op === "Cos" ? 2e-4 : 1e-5;
+    const forward = interpret([built.node], new Map([...built.values, ...built.constants]));
+    for (const name of built.node.outputs) {
+      expect(relativeError(floatsOf(outputs[name]), forward.get(name)!.data), name).toBeLessThan(limit);
+    }
     for (const name of built.values.keys()) {
       const expected = differences(built, name);
       expect(relativeError(floatsOf(outputs[`d${name}`]), expected), `gradient of ${name}`).toBeLessThan(
