@@ -12,15 +12,18 @@ export interface Window {
   readonly ceilMode: boolean;
 }
 
-/** Largest size along an axis that is taken on. */
+/** Largest kernel, stride, dilation or padding along an axis that is taken on. */
 const MAX_SIZE = 65_536;
+/** Largest size of the data along an axis. */
+const MAX_SPATIAL = 2 ** 20;
 
 function checkSizes(node: Node, kernel: readonly number[], spatial: readonly Dim[]): void {
-  const fits = (size: Dim): boolean => typeof size === "string" || (size >= 1 && size <= MAX_SIZE);
-  if (![...kernel, ...spatial].every(fits) || kernel.length !== spatial.length) {
+  const fits = (sizes: readonly Dim[], most: number): boolean =>
+    sizes.every((size) => typeof size === "string" || (size >= 1 && size <= most));
+  if (!fits(kernel, MAX_SIZE) || !fits(spatial, MAX_SPATIAL) || kernel.length !== spatial.length) {
     throw failure(
       "onnx/shape-mismatch",
-      `onnx: ${nodeLabel(node)}: a window [${kernel.join(",")}] over [${spatial.join(",")}]; sizes go from 1 to ${MAX_SIZE}`,
+      `onnx: ${nodeLabel(node)}: a window [${kernel.join(",")}] over [${spatial.join(",")}]; a kernel goes to ${MAX_SIZE}, data to ${MAX_SPATIAL}`,
     );
   }
 }

@@ -54,7 +54,8 @@ describe.each(Object.entries(GROUPS))("%s", (group, folder) => {
           problems.push(`${id} passes now: take it out of xfails`);
         if (shape !== undefined) problems.push(`${id}: ${shape}`);
         // Decomposed functions compute shapes with operators that inference does not evaluate.
-        if (open.length > 0 && !name.includes("_expanded")) problems.push(`${id}: ${open.join(", ")} not inferred`);
+        if (open.length > 0 && !name.includes("_expanded"))
+          problems.push(`${id}: ${open.join(", ")} not inferred`);
       }
       expect(problems).toEqual([]);
     },

@@ -87,7 +87,4 @@ export const XFAILS: Readonly<Record<string, readonly string[]>> = {
     "pytorch-operator/test_operator_params",
     "pytorch-operator/test_operator_pow",
   ],
-  "shape inference refuses windows over more than 65536 elements": [
-    "pytorch-converted/test_MaxPool1d_stride_padding_dilation",
-  ],
 };
