@@ -92,7 +92,7 @@ describe.each(manifests)("$manifest.name", ({ folder, manifest }) => {
         .join("/");
     for (const file of files) {
       const text = readFileSync(join(folder, file), "utf8");
-      for (const match of text.matchAll(/(?:from|import)\s*\(?\s*"([^".][^"]*)"/g)) {
+      for (const match of text.matchAll(/(?:\bfrom\s+|\bimport\s+|\bimport\s*\(\s*)"([^".][^"]*)"/g)) {
         const specifier = match[1]!;
         if (specifier.startsWith("node:") || specifier.startsWith("/") || specifier.startsWith("virtual:"))
           continue;
