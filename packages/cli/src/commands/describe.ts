@@ -15,6 +15,9 @@ export function describeCommand(): Command {
       const port = (value: ValueDescription): string =>
         `${value.name}: ${value.elementType} [${value.shape?.join(", ") ?? "unknown shape"}]`;
       const total = parameters.reduce((sum, parameter) => sum + parameter.count, 0);
+      const { flops, trainable, reasons, obstacles } = description;
+      console.log(`trainable   ${trainable ? "yes" : `no: ${reasons.join("; ")}`}`);
+      for (const { node, advice } of obstacles) console.log(`            ${node}: ${advice}`);
       console.log(`opset       ${description.opset}`);
       for (const input of inputs) console.log(`input       ${port(input)}`);
       for (const output of outputs) console.log(`output      ${port(output)}`);
@@ -23,9 +26,9 @@ export function describeCommand(): Command {
           .map(([op, n]) => `${op} x${n}`)
           .join(", ")}`,
       );
+      if (flops !== undefined) console.log(`flops       ${flops.total.toLocaleString("en")} an example`);
       console.log(`parameters  ${total.toLocaleString("en")} in ${parameters.length} tensors`);
       for (const parameter of parameters)
         console.log(`            ${parameter.name} [${parameter.shape.join(", ")}]`);
-      console.log(`trainable   ${description.trainable ? "yes" : `no: ${description.reasons.join("; ")}`}`);
     });
 }
