@@ -30,6 +30,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     blobs,
     env,
     closing: closing.signal,
+    exclusive: ports.exclusive,
   });
   const identity = createIdentity({
     store: store.identity,

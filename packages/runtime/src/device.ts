@@ -22,9 +22,14 @@ export interface DevicePorts {
   readonly engines: EngineProvider;
   readonly openSocket: OpenSocket;
   readonly fetch: typeof fetch;
+  /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */
+  readonly exclusive?: Exclusive | undefined;
   /** Asks the app for an enrolment token. Without it: inference only, new versions are looked for by polling. */
   readonly token?: (() => Promise<string>) | undefined;
 }
+
+/** Runs `work` when nobody else runs theirs. Rejects with `signal.reason` when aborted before. */
+export type Exclusive = <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
 
 /** A model that is being opened or is open, by name and channel. */
 export interface OpenModelRequest {

@@ -1,6 +1,7 @@
 import { abortable, failure, sha256, type Digest, type Env } from "@tributary/core";
 import { parseModelManifest, parsePlan, type ModelManifest, type Plan } from "@tributary/protocol";
 import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
+import type { Exclusive } from "../device.ts";
 import type { MetadataStore } from "../store/device-store.ts";
 import type { HttpTransport } from "../transport/http.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
@@ -14,6 +15,8 @@ export interface ReleasesOptions {
   readonly env: Env;
   /** Aborts when the device closes. */
   readonly closing: AbortSignal;
+  /** A TUF store has one writer at a time. @defaultValue this device is the only one */
+  readonly exclusive?: Exclusive | undefined;
 }
 
 export interface FetchTargetOptions {
@@ -56,7 +59,7 @@ export interface Releases {
 const PLAN_PATH = /^plans\/([a-z0-9-]+)\/(\d+)\.json$/;
 
 export function createReleases(options: ReleasesOptions): Releases {
-  const { store, http, blobs, env } = options;
+  const { store, http, blobs, env, closing, exclusive = (work) => work() } = options;
   let opened: Promise<TufClient> | undefined;
   let client: TufClient | undefined;
   let refreshing: Promise<void> | undefined;
@@ -81,7 +84,7 @@ export function createReleases(options: ReleasesOptions): Releases {
   const refresh = (): Promise<void> => {
     refreshing ??= (async () => {
       const tuf = await open();
-      await tuf.refresh({ signal: options.closing });
+      await exclusive(() => tuf.refresh({ signal: closing }), closing);
     })().finally(() => {
       refreshing = undefined;
     });

@@ -21,6 +21,8 @@ const open: OpenDevice = async (start, token) => {
     engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
     openSocket: connectAsLeader(openWebSocket, leader),
     fetch: (input, init) => fetch(input, init),
+    exclusive: (work, signal) =>
+      navigator.locks.request(`${start.database} metadata`, { signal }, () => work()),
     ...(start.enrols ? { token } : {}),
   });
   const reconnect = (): void => void device.reconnect();

@@ -1,0 +1,51 @@
+import { silentLogger, systemEnv } from "@tributary/core";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createMemoryStore } from "../../src/testing/memory-store.ts";
+import { createHttpTransport } from "../../src/transport/http.ts";
+import { createTurns } from "../../src/turns.ts";
+import { createBlobFetcher } from "../../src/updater/blob-fetcher.ts";
+import { createReleases, type Releases } from "../../src/updater/releases.ts";
+import { startSite, type Site } from "../fixtures/site.ts";
+
+let site: Site;
+beforeEach(async () => {
+  site = await startSite();
+  await site.repository.release(1);
+});
+afterEach(() => site.close());
+
+test("devices that share a store refresh one after the other, and never step back", async () => {
+  const env = { ...systemEnv(), log: silentLogger };
+  const store = createMemoryStore();
+  const turns = createTurns();
+  let refreshing = 0;
+  let most = 0;
+  const tab = (): Releases => {
+    const http = createHttpTransport({ coordinator: site.url, fetch: globalThis.fetch, env });
+    return createReleases({
+      trustedRoot: async () => site.repository.root,
+      store: store.metadata,
+      http,
+      blobs: createBlobFetcher({ cache: store.blobs, http, env }),
+      env,
+      closing: new AbortController().signal,
+      async exclusive(work, signal) {
+        const end = await turns.take(signal);
+        most = Math.max(most, ++refreshing);
+        try {
+          return await work();
+        } finally {
+          refreshing -= 1;
+          end();
+        }
+      },
+    });
+  };
+  const [first, second] = [tab(), tab()];
+  await Promise.all([first.refresh(), second.refresh(), first.refresh()]);
+  await site.repository.release(2);
+  await Promise.all([second.refresh(), first.atLeast(site.repository.versions.timestamp)]);
+  expect(most).toBe(1);
+  expect((await second.model("digits", "stable"))?.manifest.version).toBe(2);
+  expect((await first.model("digits", "stable"))?.manifest.version).toBe(2);
+});
