@@ -58,7 +58,15 @@ export default defineConfig({
         resolve,
         server: { headers: ISOLATION },
         worker: { format: "es" },
-        optimizeDeps: { exclude: ["onnxruntime-web"] },
+        optimizeDeps: {
+          exclude: ["onnxruntime-web"],
+          // Workers are entries too: what only they import would be found in the middle of a run, and reload it.
+          entries: [
+            "packages/*/test/**/*.browser.test.ts",
+            "packages/*/test/**/*-worker.ts",
+            "packages/runtime/src/worker/*.ts",
+          ],
+        },
         test: {
           name: "browser",
           include: ["packages/*/test/**/*.browser.test.ts", "test/browser/**/*.browser.test.ts"],

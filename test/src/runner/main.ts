@@ -138,9 +138,12 @@ function readSummary(path: string): ProjectSummary {
 
 function report(outcomes: readonly Outcome[]): number {
   console.log();
-  for (const outcome of outcomes) {
-    for (const test of outcome.skipped)
-      console.log(`skipped  ${outcome.name}  ${test.name}: ${test.reason ?? "no reason given"}`);
+  for (const { name, skipped } of outcomes) {
+    const byReason = Map.groupBy(skipped, ({ reason }) => reason ?? "no reason given");
+    for (const [reason, tests] of byReason) {
+      const what = tests.length === 1 ? tests[0]!.name : `${tests.length} tests`;
+      console.log(`skipped  ${name}  ${what}: ${reason}`);
+    }
   }
   for (const outcome of outcomes) {
     const counts =

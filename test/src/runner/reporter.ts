@@ -1,6 +1,8 @@
 import { writeFileSync } from "node:fs";
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
+type UserConsoleLog = Parameters<NonNullable<Reporter["onUserConsoleLog"]>>[0];
+
 /** What one project's run came to, handed to the parent process by file. */
 export interface ProjectSummary {
   passed: number;
@@ -8,14 +10,30 @@ export interface ProjectSummary {
   skipped: { name: string; reason: string | undefined }[];
 }
 
-/** Counts results and keeps the reason of every skipped test; writes them where `TRIBUTARY_TEST_SUMMARY` says. */
+/** A test file that skips for want of something prints why on a line of its own that begins so. */
+const REASON = /^skipped: (.+)$/m;
+
+/**
+ * Counts results and keeps the reason of every skipped test: the note of `context.skip(note)`, or what its file printed.
+ * Writes them where `TRIBUTARY_TEST_SUMMARY` says.
+ */
 export default class SummaryReporter implements Reporter {
   readonly #summary: ProjectSummary = { passed: 0, failed: 0, skipped: [] };
+
+  readonly #reasons = new Map<string | undefined, string>();
+  readonly #unexplained: { name: string; module: string }[] = [];
+
+  onUserConsoleLog(log: UserConsoleLog): void {
+    const reason = REASON.exec(log.content)?.[1];
+    if (reason !== undefined) this.#reasons.set(log.taskId, reason);
+  }
 
   onTestCaseResult(test: TestCase): void {
     const result = test.result();
     if (result.state === "passed") this.#summary.passed += 1;
     else if (result.state === "failed") this.#summary.failed += 1;
+    else if (result.state === "skipped" && result.note === undefined)
+      this.#unexplained.push({ name: test.fullName, module: test.module.id });
     else if (result.state === "skipped")
       this.#summary.skipped.push({ name: test.fullName, reason: result.note });
   }
@@ -25,6 +43,9 @@ export default class SummaryReporter implements Reporter {
     for (const module of modules) {
       const broken = module.errors().length > 0;
       if (broken) this.#summary.failed += 1;
+    }
+    for (const { name, module } of this.#unexplained) {
+      this.#summary.skipped.push({ name, reason: this.#reasons.get(module) });
     }
     const path = process.env.TRIBUTARY_TEST_SUMMARY;
     if (path !== undefined) writeFileSync(path, JSON.stringify(this.#summary));

@@ -23,7 +23,7 @@ export function SiteHeader(): ReactNode {
         <span className="brand-name">Tributary</span>
         {status !== undefined && <span className="brand-version">{status.version}</span>}
       </a>
-      {status?.demoUrl != null && (
+      {typeof status?.demoUrl === "string" && (
         <a className="demo-link" href={status.demoUrl} target="_blank" rel="noreferrer">
           Demo
         </a>
