@@ -70,7 +70,7 @@ describe("the digits pad", () => {
     await page.evaluate(() => Object.assign(globalThis, { notReloaded: true }));
     await page.getByTestId("consent").click();
     const { digest } = await api.uploadBlob(labelledImagesFile(heldOutDigits({ seed: "demo", count: 200 })));
-    const task = digitsTask({ devices: NODE_DEVICES + 1, heldOut: digest, rounds: 2 });
+    const task = digitsTask({ devices: NODE_DEVICES + 1, heldOut: digest, rounds: 1 });
     await api.createTask({
       ...task,
       cohort: { ...task.cohort, goalCount: NODE_DEVICES + 1, minimumCount: NODE_DEVICES + 1 },
@@ -91,7 +91,7 @@ describe("the digits pad", () => {
       .waitFor({ timeout: 60_000 });
     await page
       .getByTestId("version")
-      .filter({ hasText: /^[23]$/ })
+      .filter({ hasText: /^2$/ })
       .waitFor();
     await page.getByTestId("log").filter({ hasText: "committed as version 2" }).waitFor();
     expect(await page.evaluate(() => "notReloaded" in globalThis)).toBe(true);
