@@ -113,6 +113,8 @@ test("two browser contexts, served from another origin than the coordinator, and
   const task = digitsTask({ devices: ALL, heldOut: digest, rounds: ROUNDS });
   await api.createTask({
     ...task,
+    // Each version gets its time on the pages: they may rightly skip one that the next one overtakes.
+    pauseBetweenRoundsMs: PUSH_LIMIT_MS,
     // A round is committed by all of them or not at all.
     cohort: { ...task.cohort, goalCount: ALL, minimumCount: ALL, overSelection: 1 },
   });
