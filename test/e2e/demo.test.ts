@@ -89,10 +89,7 @@ describe("the digits pad", () => {
       .getByTestId("toast")
       .filter({ hasText: "Version 2 arrived, in use." })
       .waitFor({ timeout: 60_000 });
-    await page
-      .getByTestId("version")
-      .filter({ hasText: /^2$/ })
-      .waitFor();
+    await page.getByTestId("version").filter({ hasText: /^2$/ }).waitFor();
     await page.getByTestId("log").filter({ hasText: "committed as version 2" }).waitFor();
     expect(await page.evaluate(() => "notReloaded" in globalThis)).toBe(true);
     const [round] = await api.rounds(TASK, { limit: 10 }).then((rounds) => rounds.slice(-1));
