@@ -14,6 +14,12 @@ export interface OrtNodeOptions {
 
 const DEFAULTS = { threads: 1 } as const satisfies OrtNodeOptions;
 
+/**
+ * Between uint8 activations and int8 weights the AVX2 kernels (x86 without VNNI) add pairs of products in int16, and
+ * saturate in silence. With this entry onnxruntime stores such weights as uint8 there, which is exact.
+ */
+const EXACT_INTEGERS = { session: { x64quantprecision: "1" } };
+
 /** onnxruntime-node on the CPU. Outputs never alias feeds or each other. */
 export async function createOrtNodeEngine(options: OrtNodeOptions = {}): Promise<Engine> {
   const { threads = DEFAULTS.threads } = options;
@@ -36,6 +42,7 @@ export async function createOrtNodeEngine(options: OrtNodeOptions = {}): Promise
           executionMode: "sequential",
           graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
           logSeverityLevel: 4, // errors come back as exceptions
+          extra: EXACT_INTEGERS,
         });
       } catch (cause) {
         throw failure("engine/load-failed", `ort-node: the model could not be loaded: ${text(cause)}`, {

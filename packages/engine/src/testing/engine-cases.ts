@@ -57,6 +57,23 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, i) 
 
 /** The operators that inference, training and evaluation graphs are made of, and the element types they use. */
 export const ENGINE_CASES: readonly EngineCase[] = [
+  oneNode(
+    "QLinearMatMul",
+    { a: tensor("uint8", [1, 16], new Uint8Array(16).fill(255)) },
+    tensor("uint8", [1, 16], new Uint8Array(16).fill(100)),
+    {
+      name: "QLinearMatMul, whose pairs of products exceed int16",
+      initializers: {
+        aScale: f32([], [1]),
+        aZero: tensor("uint8", [], Uint8Array.of(0)),
+        b: tensor("int8", [16, 16], new Int8Array(256).fill(127)),
+        bScale: f32([], [1 / 127]),
+        bZero: tensor("int8", [], Int8Array.of(0)),
+        yScale: f32([], [40.8]),
+        yZero: tensor("uint8", [], Uint8Array.of(0)),
+      },
+    },
+  ),
   oneNode("Add", { a: f32([2, 2], [1, 2, 3, 4]), b: f32([2], [10, 20]) }, f32([2, 2], [11, 22, 13, 24])),
   oneNode("Mul", { a: f32([3], [1, -2, 3]), b: f32([], [2]) }, f32([3], [2, -4, 6]), {
     name: "Mul with a scalar",

@@ -7,6 +7,8 @@ import type { Scheme } from "./scheme.ts";
 import { transposed } from "./transpose-weights.ts";
 import { elementsOf, linearSites, type LinearSite } from "./weight-site.ts";
 
+const WEIGHT_TYPE = "uint8";
+
 /** Integer weights and activations; the range of an activation is measured at every run, so no calibration. */
 export const int8Dynamic: Scheme = ({ graph }, options) => {
   const { exclude = [] } = options;
@@ -27,10 +29,9 @@ export const int8Dynamic: Scheme = ({ graph }, options) => {
     const input = node.inputs[0]!;
     const activation = measured.get(input) ?? measure(rewriter, input);
     measured.set(input, activation);
-    // ConvInteger wants uint8 weights, around 128; MatMulInteger takes either.
-    const type = node.opType === "Conv" ? "uint8" : "int8";
     const { weight } = site;
-    const quantized = quantizeWeight(site, options, { type, symmetric: true });
+    // Around 128: ConvInteger takes no int8, and with it MatMulInteger saturates on x86 without VNNI.
+    const quantized = quantizeWeight(site, options, { type: WEIGHT_TYPE, symmetric: true });
     weights.set(weight.name, quantized);
     multiplyIntegers(rewriter, site, quantized, activation);
   }
@@ -70,14 +71,13 @@ function multiplyIntegers(
   const spread = conv ? weight.dims.slice(2).map(() => 1) : [];
   const perChannel = quantized.scales.length > 1;
   const scaleShape = !perChannel ? [] : conv ? [1, channels, ...spread] : [channels];
-  const type = conv ? "uint8" : "int8";
   const byColumns = conv || axis === 1;
   const dims = byColumns ? weight.dims : [weight.dims[1]!, weight.dims[0]!];
   const ordered = byColumns
     ? quantized.integers
     : transposed(quantized.integers, weight.dims[0]!, weight.dims[1]!);
-  const stored = rewriter.bytes(`${weight.name}.${type}`, type, dims, ordered);
-  const weightZero = rewriter.zeroPoint(type, [], [quantized.zeroPoints[0]!]);
+  const stored = rewriter.bytes(`${weight.name}.${WEIGHT_TYPE}`, WEIGHT_TYPE, dims, ordered);
+  const weightZero = rewriter.zeroPoint(WEIGHT_TYPE, [], [quantized.zeroPoints[0]!]);
   const product = conv
     ? rewriter.name(`${output}.integers`)
     : rewriter.op("MatMulInteger", [integers, stored, zero, weightZero], rewriter.name(`${output}.integers`));

@@ -124,8 +124,12 @@ function activationType({ symmetric }: QuantizeOptions): "int8" | "uint8" {
   return symmetric === true ? "int8" : "uint8";
 }
 
+/**
+ * Unsigned, around 128: between uint8 activations and int8 weights the AVX2 kernels of onnxruntime (x86 without VNNI)
+ * saturate in silence, between uint8 and uint8 they are exact, as every kernel is.
+ */
 function weightType({ symmetric }: QuantizeOptions): "int8" | "uint8" {
-  return symmetric === false ? "uint8" : "int8";
+  return symmetric === true ? "int8" : "uint8";
 }
 
 function frozenActivation(options: QuantizeOptions, name: string): QuantizationScale | undefined {
@@ -183,7 +187,7 @@ function quantizeSite(
   return quantizeWeight(
     site,
     { ...options, ...perTensor },
-    { type: weightType(options), symmetric, smallestScales },
+    { type: weightType(options), symmetric, reducedRange: options.symmetric === true, smallestScales },
   );
 }
 

@@ -56,7 +56,11 @@ export interface QuantizeOptions {
   readonly calibration?: Calibration;
   /** A scale for each output channel of a weight; by default where it makes the weight's error a third smaller. */
   readonly perChannel?: boolean;
-  /** int8: zero points of 0 for weights and activations (true) or neither (false); by default for weights only. */
+  /**
+   * int8: weights and activations in ranges around zero (true) or fitted to their values (false); by default weights
+   * around zero and activations fitted. With "int8-static", true stores int8 weights in 7 bits, what integer kernels
+   * of every machine multiply exactly; else weights are uint8 around 128, which costs no bit.
+   */
   readonly symmetric?: boolean;
   /** Names of nodes, or of weights, that stay float32. */
   readonly exclude?: readonly string[];

@@ -7,6 +7,8 @@ export const INTEGER_RANGES = {
   int4: { min: -8, max: 7, lowest: -8 },
 } as const;
 
+const REDUCED_PEAK = 64;
+
 export type IntegerType = keyof typeof INTEGER_RANGES;
 
 /** Integers of a tensor, one byte each, in the tensor's order. */
@@ -26,6 +28,10 @@ export interface GroupedValues {
 export interface TensorQuantization {
   readonly type: IntegerType;
   readonly symmetric: boolean;
+  /**
+   * int8 as 7 bits, -64 to 64: x86 without VNNI adds pairs of products in int16, where 255 times 64 twice still fits.
+   */
+  readonly reducedRange?: boolean;
   readonly frozen?: QuantizationScale | undefined;
   /** A scale is never smaller than this, by group: what a bias in int32 needs. */
   readonly smallest?: ArrayLike<number>;
@@ -40,8 +46,7 @@ export function quantizeTensor(input: GroupedValues, how: TensorQuantization): Q
       `quantize: frozenScales has ${scales.length} scales for "${name}", expected ${groups}; start a new chain`,
     );
   }
-  const { min, max, lowest } = INTEGER_RANGES[how.type];
-  const floor = how.symmetric ? min : lowest;
+  const { floor, max } = limitsOf(how);
   const integers = new Int16Array(values.length);
   let [saturated, error, norm] = [0, 0, 0];
   for (let i = 0; i < values.length; i++) {
@@ -63,6 +68,12 @@ export function quantizeTensor(input: GroupedValues, how: TensorQuantization): Q
   return { integers, scales, zeroPoints, report };
 }
 
+function limitsOf({ type, symmetric, reducedRange }: TensorQuantization): { floor: number; max: number } {
+  if (reducedRange === true) return { floor: -REDUCED_PEAK, max: REDUCED_PEAK };
+  const { min, max, lowest } = INTEGER_RANGES[type];
+  return { floor: symmetric ? min : lowest, max };
+}
+
 function freshScales(input: GroupedValues, how: TensorQuantization): QuantizationScale {
   const { values, groupOf, groups } = input;
   const low = new Float64Array(groups);
@@ -81,7 +92,7 @@ function freshScales(input: GroupedValues, how: TensorQuantization): Quantizatio
 /** Scale (a float32) and zero point for a range. */
 export function scaleOf(
   range: { readonly min: number; readonly max: number },
-  { type, symmetric }: { readonly type: IntegerType; readonly symmetric: boolean },
+  { type, symmetric, reducedRange }: Pick<TensorQuantization, "type" | "symmetric" | "reducedRange">,
   smallest = 0,
 ): { readonly scale: number; readonly zeroPoint: number } {
   const { max, lowest } = INTEGER_RANGES[type];
@@ -92,7 +103,10 @@ export function scaleOf(
   }
   if (symmetric) {
     const middle = type === "uint8" ? 128 : 0;
-    const scale = Math.max(Math.max(-range.min, range.max) / 127, smallest);
+    const scale = Math.max(
+      Math.max(-range.min, range.max) / (reducedRange === true ? REDUCED_PEAK : 127),
+      smallest,
+    );
     return { scale: normal(scale), zeroPoint: middle };
   }
   const scale = normal(Math.max((range.max - range.min) / 255, smallest));
