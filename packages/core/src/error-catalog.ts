@@ -201,6 +201,12 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The ONNX model's inputs or outputs are not of a form that can be trained.",
   },
+  "onnx/invalid-option": {
+    status: 400,
+    retryable: false,
+    publicMessage: "A setting of a training graph is not allowed.",
+    advice: "The message names the setting and what it may be.",
+  },
   "onnx/needs-calibration": {
     status: 422,
     retryable: false,

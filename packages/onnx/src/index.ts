@@ -12,7 +12,14 @@ export type {
   TrainingGraphSpec,
 } from "./autodiff/build-spec.ts";
 export type { GraphTarget } from "./autodiff/rule.ts";
-export type { LossName, LossOptions, SoftmaxCrossEntropyOptions } from "./autodiff/loss-options.ts";
+export type {
+  GraphLossOptions,
+  Loss,
+  LossName,
+  LossOptions,
+  OutputLoss,
+  SoftmaxCrossEntropyOptions,
+} from "./autodiff/loss-options.ts";
 export type { MetricName, MetricOptions, MetricOutput } from "./autodiff/metrics.ts";
 export type { StateTensor } from "./autodiff/optimizer-graph.ts";
 export { createOptimizer, type Optimizer } from "./autodiff/optimizer-step.ts";

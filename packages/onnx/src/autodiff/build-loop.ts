@@ -3,9 +3,7 @@ import { RESERVED_PREFIX } from "../ir/graph-builder.ts";
 import type { Attribute, Graph, Node, TensorValue, ValueInfo } from "../ir/model.ts";
 import { int64Tensor } from "../ir/tensor-value.ts";
 import type { GraphPort, TrainingGraphSpec } from "./build-spec.ts";
-
-/** Most steps of one run. */
-const MAX_LOOP_STEPS = 4096;
+import { MAX_LOOP_STEPS } from "./loop-bound.ts";
 
 /** Errors: RangeError; TypeError where nothing could be carried from step to step. */
 export function checkLoopSteps(loopSteps: number | undefined, optimizer: unknown): void {
@@ -26,7 +24,8 @@ export function loopOver(
   loopSteps: number,
 ): { readonly graph: Graph; readonly spec: TrainingGraphSpec } {
   const all = (name: string): string => `${RESERVED_PREFIX}loop.${name}`;
-  const fed = [spec.features, spec.labels, spec.sampleWeights];
+  const more = spec.moreLabels ?? [];
+  const fed = [spec.features, spec.labels, spec.sampleWeights, ...more];
   const carried = [...spec.parameters, ...(spec.state ?? [])];
   const results = [
     { output: spec.lossSum, shape: [] },
@@ -73,7 +72,7 @@ export function loopOver(
   }));
   const outside = new Set([...fed.map(({ name }) => name), ...carried.map(({ input }) => input)]);
   const constant: TensorValue = { name: always, elementType: "bool", dims: [], data: Uint8Array.of(1) };
-  const [features, labels, sampleWeights] = ports as [GraphPort, GraphPort, GraphPort];
+  const [features, labels, sampleWeights, ...moreLabels] = ports as [GraphPort, GraphPort, GraphPort];
   const looped = <T extends { readonly input: string; readonly output: string }>(value: T): T => ({
     ...value,
     input: all(value.input),
@@ -100,6 +99,7 @@ export function loopOver(
       ...spec,
       features,
       labels,
+      ...(more.length === 0 ? {} : { moreLabels }),
       sampleWeights,
       lossSum: all(spec.lossSum),
       correct: all(spec.correct),

@@ -1,6 +1,6 @@
 import type { DType } from "@tributary/tensor";
 import type { Trainable } from "../ir/parameters.ts";
-import type { LossName, LossOptions } from "./loss-options.ts";
+import type { Loss } from "./loss-options.ts";
 import type { MetricName, MetricOptions, MetricOutput } from "./metrics.ts";
 import type { StateTensor } from "./optimizer-graph.ts";
 import type { GradientOptions, OptimizerName, OptimizerOptions } from "./optimizer.ts";
@@ -16,7 +16,7 @@ export interface GraphPort {
 export interface TrainingGraphOptions extends GradientOptions {
   /** Examples a step; a short last batch is filled up with rows of weight 0. */
   readonly batchSize: number;
-  readonly loss: LossName | LossOptions;
+  readonly loss: Loss;
   /** `none` gives the gradients instead of updated parameters, for a {@link createOptimizer} outside. */
   readonly optimizer: OptimizerName | OptimizerOptions | "none";
   readonly target: GraphTarget;
@@ -24,13 +24,16 @@ export interface TrainingGraphOptions extends GradientOptions {
   readonly trainable?: Trainable;
   /** Outputs besides the loss and the hits. */
   readonly metrics?: readonly (MetricName | MetricOptions)[];
-  /** Steps that one run may do, from 1 to 4096, as a loop inside the graph. Left out: a run is a step. */
+  /**
+   * Most steps of one run, from 1 to 4096, as a loop inside the graph. Fewer where so many would take more than 30 ms on
+   * one WASM thread, by the operations of a step at 20 GF/s; one step is no loop. @defaultValue 1
+   */
   readonly loopSteps?: number;
 }
 
 export interface EvaluationGraphOptions {
   readonly batchSize: number;
-  readonly loss: LossName | LossOptions;
+  readonly loss: Loss;
   /** @defaultValue "cpu" */
   readonly target?: GraphTarget;
   /** Parameters that are inputs; others stay constants. @defaultValue "all" */
@@ -43,8 +46,10 @@ export interface CommonSpec {
   readonly batchSize: number;
   /** [batchSize, …] float32 */
   readonly features: GraphPort;
-  /** [batchSize] int32 classes, or float32 of the output's shape, as the loss needs */
+  /** [batchSize] int32 classes, or float32 of the output's shape, as the loss needs; with a loss graph, as that says */
   readonly labels: GraphPort;
+  /** Where losses read several labels, the others; all are then called `tributary.labels.<output>`, or by a loss graph's input. */
+  readonly moreLabels?: readonly GraphPort[];
   /** [batchSize] float32; 0 marks padding */
   readonly sampleWeights: GraphPort;
   /** Output, float32 scalar: sum of weight times loss */
@@ -76,7 +81,7 @@ export interface TrainingGraphSpec extends CommonSpec {
   /** With a proximal term: the inputs for what the round began with, in the parameters' order. */
   readonly baseParameters?: readonly GraphPort[];
   /**
-   * With `loopSteps`: features, labels and sample weights begin with an axis of `maxSteps` batches, the first of which,
+   * With `loopSteps`, where several fit into a run: features, labels and sample weights begin with an axis of `maxSteps` batches, the first of which,
    * as many as the int64 scalar `steps` says, are trained on; sums are over them all.
    */
   readonly loop?: { readonly maxSteps: number; readonly steps: GraphPort };

@@ -31,7 +31,12 @@ export function appendGradients(
 ): Map<string, string> {
   const reached = dependents(nodes, wanted);
   const seeds = "value" in seed ? [seed] : seed;
-  const parts = new Map<string, string[]>(seeds.map(({ value, gradient }) => [value, [gradient]]));
+  const parts = new Map<string, string[]>();
+  for (const { value, gradient } of seeds) {
+    const list = parts.get(value);
+    if (list === undefined) parts.set(value, [gradient]);
+    else list.push(gradient);
+  }
   const gradients = new Map<string, string>();
   const gradientOf = (name: string): string | undefined => {
     const known = gradients.get(name);

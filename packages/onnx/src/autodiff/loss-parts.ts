@@ -1,6 +1,6 @@
 import type { GraphBuilder } from "../ir/graph-builder.ts";
 
-/** Names of what a loss leaves in the graph. */
+/** Names of what a loss on one output leaves in the graph. */
 export interface LossValues {
   /** Scalar: sum of weight times loss. */
   readonly lossSum: string;

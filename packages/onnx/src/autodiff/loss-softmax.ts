@@ -1,5 +1,5 @@
 import type { GraphBuilder } from "../ir/graph-builder.ts";
-import type { SoftmaxCrossEntropyOptions } from "./loss-options.ts";
+import { invalid, type SoftmaxCrossEntropyOptions } from "./loss-options.ts";
 import type { LossInputs, LossOutputs, LossValues } from "./loss-parts.ts";
 import { sharesOf, sumAll } from "./loss-parts.ts";
 
@@ -72,7 +72,7 @@ function appendTarget(builder: GraphBuilder, oneHot: string, options: SoftmaxCro
   const [batch, classes] = builder.shape(oneHot) as [number, number];
   const { labelSmoothing = 0, classWeights } = options;
   if (classWeights !== undefined && classWeights.length !== classes) {
-    throw new RangeError(`classWeights: ${classWeights.length} weights for ${classes} classes`);
+    throw invalid(`loss: ${classWeights.length} classWeights for ${classes} classes`);
   }
   let values = oneHot;
   if (labelSmoothing > 0) {

@@ -1,14 +1,20 @@
 import type { GraphBuilder } from "../ir/graph-builder.ts";
-import type { LossOptions } from "./loss-options.ts";
+import type { GraphLossOptions, LossOptions } from "./loss-options.ts";
 import type { LossInputs, LossOutputs, LossValues } from "./loss-parts.ts";
 import { appendRegressionLoss } from "./loss-regression.ts";
 import { appendSigmoidCrossEntropy } from "./loss-sigmoid.ts";
 import { appendSoftmaxCrossEntropy } from "./loss-softmax.ts";
 
-/** Appends a loss on the value before the model's own softmax or sigmoid. Errors: RangeError on its settings. */
+/** A loss that reads one output and one label. */
+export type BuiltInLoss = Exclude<LossOptions, GraphLossOptions>;
+
+/**
+ * Appends a loss on the value before the model's own softmax or sigmoid.
+ * Errors: `onnx/invalid-option` where its settings do not go with the output.
+ */
 export function appendLoss(
   builder: GraphBuilder,
-  loss: LossOptions,
+  loss: BuiltInLoss,
   inputs: LossInputs,
   outputs: LossOutputs,
 ): LossValues {
@@ -17,7 +23,9 @@ export function appendLoss(
       return appendSoftmaxCrossEntropy(builder, inputs, outputs, loss);
     case "sigmoid-cross-entropy":
       return appendSigmoidCrossEntropy(builder, inputs, outputs);
-    default:
+    case "mse":
+    case "mae":
+    case "huber":
       return appendRegressionLoss(builder, loss, inputs, outputs);
   }
 }

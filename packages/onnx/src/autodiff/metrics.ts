@@ -1,6 +1,6 @@
 import type { GraphBuilder } from "../ir/graph-builder.ts";
 import { RESERVED_PREFIX } from "../ir/graph-builder.ts";
-import type { LossOptions } from "./loss-options.ts";
+import { invalid, type LossOptions } from "./loss-options.ts";
 import type { LossInputs } from "./loss-parts.ts";
 import { rowMeans, rowsOf, sumAll } from "./loss-parts.ts";
 
@@ -18,32 +18,52 @@ export type MetricOptions =
 
 /** A measured value: float32, summed over the examples of the batch, each times its weight. */
 export interface MetricOutput {
-  /** `confusion`, `mae`, or `top5` for topK with k = 5 */
+  /** `confusion`, `mae`, or `top5` for topK with k = 5; of several outputs `<output>.mae`, and `<output>.loss` */
   readonly name: string;
   readonly output: string;
   readonly shape: readonly number[];
 }
 
-/** Appends metrics on what the loss reads. Errors: RangeError on a metric that does not go with the loss. */
+/** Every metric that can be asked for. */
+const METRIC_KINDS: readonly MetricOptions["kind"][] = ["topK", "confusion", "mae"];
+
+/** Metrics that were appended, and those that do not go with the loss, by kind, with the reason. */
+export interface AppendedMetrics {
+  readonly made: readonly MetricOutput[];
+  readonly refused: ReadonlyMap<string, string>;
+}
+
+/**
+ * Appends metrics on what the loss reads; `of` goes before their names, where there are several losses.
+ * Errors: `onnx/invalid-option` on a metric that is none, or has a setting out of its range.
+ */
 export function appendMetrics(
   builder: GraphBuilder,
   loss: LossOptions,
   metrics: readonly (MetricName | MetricOptions)[],
   inputs: LossInputs,
-): MetricOutput[] {
+  of?: string,
+): AppendedMetrics {
   const made = new Map<string, MetricOutput>();
+  const refused = new Map<string, string>();
   for (const metric of metrics) {
     const options: MetricOptions = typeof metric === "string" ? { kind: metric } : metric;
-    const name = options.kind === "topK" ? `top${options.k}` : options.kind;
+    if (!METRIC_KINDS.includes(options.kind)) {
+      throw invalid(`metric: "${options.kind as string}" is none; use one of ${METRIC_KINDS.join(", ")}`);
+    }
+    const own = options.kind === "topK" ? `top${options.k}` : options.kind;
+    const name = of === undefined ? own : `${of}.${own}`;
     if (made.has(name)) continue;
     const output = `${RESERVED_PREFIX}metric.${name}`;
     const append = appenderOf(options, loss);
-    if (append === undefined)
-      throw new RangeError(`metric ${options.kind} does not go with the loss ${loss.kind}`);
+    if (append === undefined) {
+      refused.set(options.kind, `does not go with the loss ${loss.kind}`);
+      continue;
+    }
     append(builder, inputs, output);
     made.set(name, { name, output, shape: builder.shape(output) });
   }
-  return [...made.values()];
+  return { made: [...made.values()], refused };
 }
 
 type Appender = (builder: GraphBuilder, inputs: LossInputs, output: string) => void;
@@ -77,7 +97,7 @@ function appendTopK(builder: GraphBuilder, inputs: LossInputs, output: string, k
   const { logits, labels, sampleWeights } = inputs;
   const [batch, classes] = builder.shape(logits) as [number, number];
   if (!Number.isSafeInteger(k) || k < 1 || k > classes) {
-    throw new RangeError(`topK: k must be an integer from 1 to ${classes}, got ${k}`);
+    throw invalid(`metric topK: k must be an integer from 1 to ${classes}, got ${k}`);
   }
   const masked = builder.op("Where", [
     labelMask(builder, inputs),

@@ -1,3 +1,5 @@
+import { failure } from "@tributary/core";
+
 /** Optimizers by name; with settings, {@link OptimizerOptions}. */
 export type OptimizerName = OptimizerOptions["kind"];
 
@@ -43,7 +45,7 @@ export type OptimizerRule =
     }
   | ({ readonly kind: "adam" | "adamw" } & Required<AdamSettings>);
 
-/** Fills in the defaults. Errors: RangeError on a setting out of its range. */
+/** Fills in the defaults. Errors: `onnx/invalid-option` on a kind that is none; RangeError on a number out of its range. */
 export function optimizerRule(optimizer: OptimizerName | OptimizerOptions): OptimizerRule {
   const options: OptimizerOptions = typeof optimizer === "string" ? { kind: optimizer } : optimizer;
   const weightDecay = options.weightDecay ?? (options.kind === "adamw" ? 0.01 : 0);
@@ -64,6 +66,11 @@ export function optimizerRule(optimizer: OptimizerName | OptimizerOptions): Opti
       check("epsilon", epsilon, epsilon >= 0);
       return { kind, beta1, beta2, epsilon, weightDecay };
     }
+    default:
+      throw failure(
+        "onnx/invalid-option",
+        `onnx: optimizer "${String((options satisfies never as OptimizerOptions).kind)}" is none; use one of none, sgd, momentum, adam, adamw`,
+      );
   }
 }
 

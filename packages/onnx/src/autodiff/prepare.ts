@@ -21,11 +21,26 @@ export interface PreparedModel {
   readonly graph: Graph;
   readonly facts: ShapeTable;
   readonly features: { readonly name: string; readonly shape: readonly number[] };
+  /** What the losses read, in their order; undefined for what needed not be there and is not. */
+  readonly heads: readonly (PreparedHead | undefined)[];
+  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}
+
+/** An output that a loss reads. */
+export interface HeadRead {
+  /** Left out: the first that the loss fits. */
+  readonly output: string | undefined;
+  /** What the loss takes in of the model's own head. */
+  readonly head: LossHead;
+  /** The model may have no such output. */
+  readonly ifThere?: boolean;
+}
+
+export interface PreparedHead {
+  readonly output: string;
   /** The value before the softmax or sigmoid that the loss takes in, [batchSize, …]; [batchSize, classes] of a classifier. */
   readonly logits: string;
-  /** The last dimension of the logits. */
-  readonly classes: number;
-  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly shape: readonly number[];
 }
 
 const NEWEST_IR = 10;
@@ -42,11 +57,10 @@ export function prepareModel(
   options: {
     readonly batchSize: number;
     readonly trainable?: Trainable | undefined;
-    /** What the loss takes in of the model's own head. @defaultValue "softmax" */
-    readonly head?: LossHead;
+    readonly heads: readonly HeadRead[];
   },
 ): PreparedModel {
-  const { batchSize, trainable = "all", head = "softmax" } = options;
+  const { batchSize, trainable = "all" } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
     throw new RangeError(`batchSize must be an integer from 1 to ${MAX_BATCH_SIZE}, got ${batchSize}`);
   }
@@ -65,10 +79,12 @@ export function prepareModel(
   const inputs = { [input.name]: shape };
   const folded = withGraph(rebatched, foldShapeValues(rebatched.graph, inferShapes(rebatched, inputs)));
   const facts = inferShapes(folded, inputs);
-  const { logits, shape: logitsShape } = findLogits(folded.graph, facts, batchSize, head);
+  const heads = options.heads.map((read) => findLogits(folded.graph, facts, batchSize, read));
   const graph = eliminateDeadCode({
     ...folded.graph,
-    outputs: [{ name: logits, elementType: "float32", shape: logitsShape }],
+    outputs: heads.flatMap((head): ValueInfo[] =>
+      head === undefined ? [] : [{ name: head.logits, elementType: "float32", shape: head.shape }],
+    ),
   });
   return {
     opset: opsetOf(folded),
@@ -76,8 +92,7 @@ export function prepareModel(
     graph,
     facts,
     features: { name: input.name, shape },
-    logits,
-    classes: logitsShape.at(-1)!,
+    heads,
     parameters: parameters.map(({ name, dims }) => ({ name, shape: dims })),
   };
 }
@@ -178,34 +193,37 @@ const HEADS: { readonly [Head in LossHead]: ReadonlySet<string> } = {
   none: new Set(["Identity"]),
 };
 
-/** From the first output that the loss fits back through the softmax or sigmoid that is fused with it. */
+/** From the output named, or the first that the loss fits, back through the softmax or sigmoid that is fused with it. */
 function findLogits(
   graph: Graph,
   facts: ShapeTable,
   batchSize: number,
-  head: LossHead,
-): { logits: string; shape: readonly number[] } {
+  { output: wanted, head, ifThere }: HeadRead,
+): PreparedHead | undefined {
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const fits = (shape: readonly number[]): boolean =>
     head !== "softmax" || (shape.length === 2 && shape[1]! >= 2 && shape[1]! <= MAX_CLASSES);
-  for (const output of graph.outputs) {
-    const shape = staticShape(facts.get(output.name));
+  for (const { name } of graph.outputs) {
+    if (wanted !== undefined && name !== wanted) continue;
+    const shape = staticShape(facts.get(name));
     if (shape === undefined || shape[0] !== batchSize || !fits(shape)) continue;
-    let logits = output.name;
+    let logits = name;
     for (;;) {
       const maker = makers.get(logits);
       if (maker === undefined || maker.domain !== "" || !HEADS[head].has(maker.opType)) break;
       logits = maker.inputs[0]!;
     }
-    return { logits, shape };
+    return { output: name, logits, shape };
   }
+  if (ifThere === true && !graph.outputs.some(({ name }) => name === wanted)) return undefined;
   const outputs = graph.outputs.map(({ name }) => `"${name}" ${shapeText(facts.get(name)?.shape)}`);
   const needed =
     head === "softmax"
       ? `[${batchSize},classes], two classes at least, to put a softmax loss on`
       : `[${batchSize},…] to put a loss on`;
+  const called = wanted === undefined ? "" : ` called "${wanted}"`;
   throw failure(
     "onnx/unsupported-graph",
-    `onnx: no output of shape ${needed}; there is ${outputs.join(", ")}`,
+    `onnx: no output${called} of shape ${needed}; there is ${outputs.join(", ")}`,
   );
 }

@@ -16,32 +16,28 @@ import type {
 } from "./build-spec.ts";
 import { appendGradients } from "./gradient-graph.ts";
 import { appendLowered } from "./lower.ts";
-import type { LossOptions } from "./loss-options.ts";
-import { headOf, lossOptions } from "./loss-options.ts";
-import { appendLoss } from "./loss.ts";
-import { appendMetrics } from "./metrics.ts";
+import { lossTerms } from "./loss-options.ts";
+import { boundedLoopSteps } from "./loop-bound.ts";
+import type { AppendedLosses, ReadTerm } from "./loss-terms.ts";
+import { appendLosses, CORRECT, headsOf, LOSS_SUM, readTerms, SAMPLE_WEIGHTS } from "./loss-terms.ts";
 import type { OptimizedParameter, StateTensor } from "./optimizer-graph.ts";
 import { appendGradientOptions, appendOptimizer, appendSgd } from "./optimizer-graph.ts";
 import { checkGradientOptions, optimizerRule } from "./optimizer.ts";
 import type { PreparedModel } from "./prepare.ts";
 import { prepareModel } from "./prepare.ts";
 
-const LABELS = `${RESERVED_PREFIX}labels`;
-const SAMPLE_WEIGHTS = `${RESERVED_PREFIX}sampleWeights`;
 const LEARNING_RATE = `${RESERVED_PREFIX}learningRate`;
-const LOSS_SUM = `${RESERVED_PREFIX}lossSum`;
-const CORRECT = `${RESERVED_PREFIX}correct`;
 
 /**
  * One step of training as an ONNX graph: forward, weighted mean loss, gradients, update; parameters go in
- * and come out. Same model and options, same bytes. Errors: any `onnx/*`; RangeError on a setting out of its range.
+ * and come out. Same model and options, same bytes. Errors: any `onnx/*`; RangeError on a number out of its range.
  */
 export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOptions): TrainingGraph {
   checkGradientOptions(options);
   checkLoopSteps(options.loopSteps, options.optimizer);
-  const loss = lossOptions(options.loss);
-  const prepared = prepareModel(model, { ...options, head: headOf(loss) });
-  const forward = appendForward(prepared, { ...options, loss });
+  const terms = readTerms(lossTerms(options.loss));
+  const prepared = prepareModel(model, { ...options, heads: headsOf(terms) });
+  const forward = appendForward(prepared, terms, options);
   const learningRate: GraphPort = { name: LEARNING_RATE, dtype: "float32", shape: [] };
   forward.builder.declare(LEARNING_RATE, { elementType: "float32", shape: [] });
   const { parameters, state, bases } = appendUpdates(prepared, forward, options);
@@ -64,16 +60,18 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
   ];
   const outputs = [...parameters, ...state].map(({ output, shape }) => ({ name: output, shape }));
   const step = finish(prepared, forward, inputs, ports(outputs));
-  if (options.loopSteps === undefined) return { model: encode(prepared, step), spec };
-  const looped = loopOver(step, spec, options.loopSteps);
+  const { loopSteps = 1 } = options;
+  const steps = boundedLoopSteps(loopSteps, step.nodes, forward.builder.facts);
+  if (steps === 1) return { model: encode(prepared, step), spec };
+  const looped = loopOver(step, spec, steps);
   return { model: encode(prepared, looped.graph), spec: looped.spec };
 }
 
 /** Loss and hits of one batch, with the parameters as inputs. Errors as in {@link buildTrainingGraph}. */
 export function buildEvaluationGraph(model: Uint8Array, options: EvaluationGraphOptions): EvaluationGraph {
-  const loss = lossOptions(options.loss);
-  const prepared = prepareModel(model, { ...options, head: headOf(loss) });
-  const forward = appendForward(prepared, { ...options, loss });
+  const terms = readTerms(lossTerms(options.loss));
+  const prepared = prepareModel(model, { ...options, heads: headsOf(terms) });
+  const forward = appendForward(prepared, terms, options);
   const parameters = prepared.parameters.map(({ name, shape }) => ({ name, shape, input: name }));
   const spec: EvaluationGraphSpec = { kind: "evaluate", ...forward.spec, parameters };
   const inputs = parameters.map(({ name, shape }): GraphPort => ({ name, dtype: "float32", shape }));
@@ -83,32 +81,31 @@ export function buildEvaluationGraph(model: Uint8Array, options: EvaluationGraph
 interface Forward {
   readonly builder: GraphBuilder;
   readonly spec: CommonSpec;
-  /** Appends the gradient at the logits and names it. */
-  readonly gradient: () => string;
+  readonly losses: AppendedLosses;
 }
 
-/** The model's own nodes, lowered for the target, and the loss on its logits. */
+/** The model's own nodes, lowered for the target, and the losses on its outputs. */
 function appendForward(
   prepared: PreparedModel,
-  options: Omit<EvaluationGraphOptions, "loss"> & { readonly loss: LossOptions },
+  terms: readonly ReadTerm[],
+  options: Pick<EvaluationGraphOptions, "batchSize" | "target" | "metrics">,
 ): Forward {
-  const { batchSize, target = "cpu", loss, metrics = [] } = options;
+  const { batchSize, target = "cpu", metrics = [] } = options;
   const builder = new GraphBuilder(prepared.facts);
   for (const node of prepared.graph.nodes) appendLowered(builder, node, target);
-  const labels: GraphPort =
-    loss.kind === "softmax-cross-entropy"
-      ? { name: LABELS, dtype: "int32", shape: [batchSize] }
-      : { name: LABELS, dtype: "float32", shape: builder.shape(prepared.logits) };
-  const sampleWeights: GraphPort = { name: SAMPLE_WEIGHTS, dtype: "float32", shape: [batchSize] };
-  for (const { name, dtype, shape } of [labels, sampleWeights]) {
-    builder.declare(name, { elementType: dtype, shape });
-  }
-  const inputs = { logits: prepared.logits, labels: LABELS, sampleWeights: SAMPLE_WEIGHTS };
-  const { gradient } = appendLoss(builder, loss, inputs, { lossSum: LOSS_SUM, correct: CORRECT });
-  const features: GraphPort = { ...prepared.features, dtype: "float32" };
-  const spec = { batchSize, features, labels, sampleWeights, lossSum: LOSS_SUM, correct: CORRECT };
-  if (metrics.length === 0) return { builder, spec, gradient };
-  return { builder, spec: { ...spec, metrics: appendMetrics(builder, loss, metrics, inputs) }, gradient };
+  const losses = appendLosses(builder, prepared, terms, { batchSize, target, metrics });
+  const [labels, ...moreLabels] = losses.labels as readonly [GraphPort, ...GraphPort[]];
+  const spec: CommonSpec = {
+    batchSize,
+    features: { ...prepared.features, dtype: "float32" },
+    labels,
+    ...(moreLabels.length === 0 ? {} : { moreLabels }),
+    sampleWeights: { name: SAMPLE_WEIGHTS, dtype: "float32", shape: [batchSize] },
+    lossSum: LOSS_SUM,
+    correct: CORRECT,
+    ...(losses.metrics.length === 0 ? {} : { metrics: losses.metrics }),
+  };
+  return { builder, spec, losses };
 }
 
 interface Updates {
@@ -120,20 +117,15 @@ interface Updates {
 /** The backward pass, and what makes updated parameters of its gradients. */
 function appendUpdates(
   prepared: PreparedModel,
-  { builder, gradient }: Forward,
+  { builder, losses }: Forward,
   options: TrainingGraphOptions,
 ): Updates {
   const { optimizer, target, clipGradientNorm, proximalTerm } = options;
   const rule = optimizer === "none" ? undefined : optimizerRule(optimizer);
   const wanted = new Set(prepared.parameters.map(({ name }) => name));
-  const differentiate = (atLogits: string) =>
-    appendGradients(
-      builder,
-      prepared.graph.nodes,
-      { value: prepared.logits, gradient: atLogits },
-      wanted,
-      target,
-    );
+  const nodes = [...prepared.graph.nodes, ...losses.nodes];
+  const differentiate = (factor?: string) =>
+    appendGradients(builder, nodes, losses.seeds(factor), wanted, target);
   const word = rule === undefined ? "gradient" : "updated";
   const parameters = prepared.parameters.map(({ name, shape }): TrainedParameter => ({
     name,
@@ -143,13 +135,13 @@ function appendUpdates(
   }));
   const plain = rule?.kind === "sgd" && rule.weightDecay === 0;
   if (plain && clipGradientNorm === undefined && proximalTerm === undefined) {
-    const steps = differentiate(builder.op("Mul", [gradient(), LEARNING_RATE]));
+    const steps = differentiate(LEARNING_RATE);
     for (const { name, output } of parameters) appendSgd(builder, name, steps.get(name), output);
     return { parameters, state: [], bases: [] };
   }
   const bases = proximalTerm === undefined ? [] : parameters.map(basePort);
   for (const { name, shape } of bases) builder.declare(name, { elementType: "float32", shape });
-  const gradients = differentiate(gradient());
+  const gradients = differentiate();
   const optimized = appendGradientOptions(
     builder,
     parameters.map((parameter): OptimizedParameter => ({
@@ -189,7 +181,9 @@ function finish(
     name: graph.name,
     nodes: builder.nodes,
     initializers: [...graph.initializers.filter(({ name }) => !promoted.has(name)), ...builder.initializers],
-    inputs: [spec.features, spec.labels, spec.sampleWeights, ...moreInputs].map(port),
+    inputs: [spec.features, spec.labels, ...(spec.moreLabels ?? []), spec.sampleWeights, ...moreInputs].map(
+      port,
+    ),
     outputs: [
       port({ name: LOSS_SUM, dtype: "float32", shape: [] }),
       port({ name: CORRECT, dtype: "float32", shape: [] }),

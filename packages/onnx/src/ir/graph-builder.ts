@@ -69,6 +69,11 @@ export class GraphBuilder {
     return this.#makers.get(name);
   }
 
+  /** What is known of every value so far. */
+  get facts(): ShapeTable {
+    return this.#facts;
+  }
+
   fact(name: string): Fact | undefined {
     return this.#facts.get(name);
   }

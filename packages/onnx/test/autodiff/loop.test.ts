@@ -3,13 +3,14 @@ import { describe, expect, test } from "vitest";
 import {
   build2nn,
   buildDigitsCnn,
+  buildFedAvgCnn,
   buildTrainingGraph,
   splitWeights,
   type OptimizerName,
   type TrainingGraphSpec,
 } from "../../src/index.ts";
 import { ENGINES, floatsOf, type Feeds } from "../support/engines.ts";
-import { rows } from "../support/small-model.ts";
+import { affineModel, rows } from "../support/small-model.ts";
 
 const [STEPS, BATCH] = [3, 4];
 const images = rows(STEPS * BATCH, 784, "images");
@@ -88,6 +89,27 @@ describe("loopSteps", () => {
 
   test.each([0, 1.5, 5000])("refuses %s", (loopSteps) => {
     expect(() => buildTrainingGraph(model, { ...options, optimizer: "sgd", loopSteps })).toThrow(RangeError);
+  });
+
+  test.each([
+    ["a small model's are those asked for", build2nn, 2, 8, 8],
+    ["runs stay short", build2nn, 10, 4096, 50],
+    ["a step that is long enough is no loop", buildFedAvgCnn, 10, 64, undefined],
+  ] as const)("%s", (_, build, batchSize, loopSteps, expected) => {
+    const { spec } = buildTrainingGraph(build({ seed: 1 }), {
+      ...options,
+      batchSize,
+      optimizer: "sgd",
+      loopSteps,
+    });
+    expect(spec.loop?.maxSteps).toBe(expected);
+    expect(spec.features.shape.length).toBe(expected === undefined ? 4 : 5);
+  });
+
+  test("a model of few operations is bounded by what its operators cost", () => {
+    const { spec } = buildTrainingGraph(affineModel(2, 2), { ...options, optimizer: "sgd", loopSteps: 4096 });
+    expect(spec.loop?.maxSteps).toBeGreaterThan(100);
+    expect(spec.loop?.maxSteps).toBeLessThan(1000);
   });
 
   test("refuses gradients alone", () => {

@@ -29,7 +29,10 @@ export class ReferenceModel {
   readonly #batch: Batch;
 
   constructor(model: Uint8Array, batch: Batch) {
-    this.#prepared = prepareModel(model, { batchSize: batch.labels.length });
+    this.#prepared = prepareModel(model, {
+      batchSize: batch.labels.length,
+      heads: [{ output: undefined, head: "softmax" }],
+    });
     this.#batch = batch;
     for (const tensor of this.#prepared.graph.initializers) {
       const numbers = tensor.elementType === "float32" ? floatValues(tensor) : integerValues(tensor)!;
@@ -43,7 +46,9 @@ export class ReferenceModel {
   evaluate(replaced: ReadonlyMap<string, Float64Array> = new Map()): { lossSum: number; correct: number } {
     const values = new Map(this.#values);
     for (const [name, data] of replaced) values.set(name, { shape: values.get(name)!.shape, data });
-    const { graph, logits, classes } = this.#prepared;
+    const { graph, heads } = this.#prepared;
+    const { logits, shape } = heads[0]!;
+    const classes = shape.at(-1)!;
     const z = interpret(graph.nodes, values).get(logits)!.data;
     let [lossSum, correct] = [0, 0];
     for (const [row, label] of this.#batch.labels.entries()) {
