@@ -26,7 +26,7 @@ export function loopOver(
   loopSteps: number,
 ): { readonly graph: Graph; readonly spec: TrainingGraphSpec } {
   const all = (name: string): string => `${RESERVED_PREFIX}loop.${name}`;
-  const fed = [spec.features, spec.labels, spec.sampleWeights];
+  const fed = [...spec.inputs, spec.labels, spec.sampleWeights];
   const carried = [...spec.parameters, ...(spec.state ?? [])];
   const results = [
     { output: spec.lossSum, shape: [] },
@@ -73,7 +73,8 @@ export function loopOver(
   }));
   const outside = new Set([...fed.map(({ name }) => name), ...carried.map(({ input }) => input)]);
   const constant: TensorValue = { name: always, elementType: "bool", dims: [], data: Uint8Array.of(1) };
-  const [features, labels, sampleWeights] = ports as [GraphPort, GraphPort, GraphPort];
+  const inputs = ports.slice(0, spec.inputs.length);
+  const [labels, sampleWeights] = ports.slice(inputs.length) as [GraphPort, GraphPort];
   const looped = <T extends { readonly input: string; readonly output: string }>(value: T): T => ({
     ...value,
     input: all(value.input),
@@ -98,7 +99,8 @@ export function loopOver(
     },
     spec: {
       ...spec,
-      features,
+      inputs,
+      features: inputs[0]!,
       labels,
       sampleWeights,
       lossSum: all(spec.lossSum),

@@ -105,8 +105,16 @@ function appendForward(
   }
   const inputs = { logits: prepared.logits, labels: LABELS, sampleWeights: SAMPLE_WEIGHTS };
   const { gradient } = appendLoss(builder, loss, inputs, { lossSum: LOSS_SUM, correct: CORRECT });
-  const features: GraphPort = { ...prepared.features, dtype: "float32" };
-  const spec = { batchSize, features, labels, sampleWeights, lossSum: LOSS_SUM, correct: CORRECT };
+  const { inputs: fed } = prepared;
+  const spec = {
+    batchSize,
+    inputs: fed,
+    features: fed[0],
+    labels,
+    sampleWeights,
+    lossSum: LOSS_SUM,
+    correct: CORRECT,
+  };
   if (metrics.length === 0) return { builder, spec, gradient };
   return { builder, spec: { ...spec, metrics: appendMetrics(builder, loss, metrics, inputs) }, gradient };
 }
@@ -189,7 +197,7 @@ function finish(
     name: graph.name,
     nodes: builder.nodes,
     initializers: [...graph.initializers.filter(({ name }) => !promoted.has(name)), ...builder.initializers],
-    inputs: [spec.features, spec.labels, spec.sampleWeights, ...moreInputs].map(port),
+    inputs: [...spec.inputs, spec.labels, spec.sampleWeights, ...moreInputs].map(port),
     outputs: [
       port({ name: LOSS_SUM, dtype: "float32", shape: [] }),
       port({ name: CORRECT, dtype: "float32", shape: [] }),
