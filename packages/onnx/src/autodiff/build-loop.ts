@@ -25,7 +25,7 @@ export function loopOver(
 ): { readonly graph: Graph; readonly spec: TrainingGraphSpec } {
   const all = (name: string): string => `${RESERVED_PREFIX}loop.${name}`;
   const more = spec.moreLabels ?? [];
-  const fed = [spec.features, spec.labels, spec.sampleWeights, ...more];
+  const fed = [...spec.inputs, spec.labels, spec.sampleWeights, ...more];
   const carried = [...spec.parameters, ...(spec.state ?? [])];
   const results = [
     { output: spec.lossSum, shape: [] },
@@ -72,7 +72,12 @@ export function loopOver(
   }));
   const outside = new Set([...fed.map(({ name }) => name), ...carried.map(({ input }) => input)]);
   const constant: TensorValue = { name: always, elementType: "bool", dims: [], data: Uint8Array.of(1) };
-  const [features, labels, sampleWeights, ...moreLabels] = ports as [GraphPort, GraphPort, GraphPort];
+  const inputs = ports.slice(0, spec.inputs.length);
+  const [labels, sampleWeights, ...moreLabels] = ports.slice(inputs.length) as [
+    GraphPort,
+    GraphPort,
+    ...GraphPort[],
+  ];
   const looped = <T extends { readonly input: string; readonly output: string }>(value: T): T => ({
     ...value,
     input: all(value.input),
@@ -97,7 +102,8 @@ export function loopOver(
     },
     spec: {
       ...spec,
-      features,
+      inputs,
+      features: inputs[0]!,
       labels,
       ...(more.length === 0 ? {} : { moreLabels }),
       sampleWeights,

@@ -44,7 +44,9 @@ export interface EvaluationGraphOptions {
 
 export interface CommonSpec {
   readonly batchSize: number;
-  /** [batchSize, …] float32 */
+  /** What is fed of an example, in the model's order: [batchSize, …] float32, int32, int64 or bool. */
+  readonly inputs: readonly GraphPort[];
+  /** The first of the inputs: all there is of most models. */
   readonly features: GraphPort;
   /** [batchSize] int32 classes, or float32 of the output's shape, as the loss needs; with a loss graph, as that says */
   readonly labels: GraphPort;
@@ -81,7 +83,8 @@ export interface TrainingGraphSpec extends CommonSpec {
   /** With a proximal term: the inputs for what the round began with, in the parameters' order. */
   readonly baseParameters?: readonly GraphPort[];
   /**
-   * With `loopSteps`, where several fit into a run: features, labels and sample weights begin with an axis of `maxSteps` batches, the first of which,
+   * With `loopSteps`, where several fit into a run: inputs, labels and sample weights begin with an axis of `maxSteps`
+   * batches, the first of which,
    * as many as the int64 scalar `steps` says, are trained on; sums are over them all.
    */
   readonly loop?: { readonly maxSteps: number; readonly steps: GraphPort };

@@ -29,7 +29,7 @@ export interface SoftmaxCrossEntropyOptions {
 }
 
 /**
- * A loss of one's own. Inputs called as outputs or the input of the model read those, as they are; `sampleWeights` reads
+ * A loss of one's own. Inputs called as outputs or inputs of the model read those, as they are; `sampleWeights` reads
  * the weights [B]; every other input is a label, of a shape that is static but for the batch. The one output is the loss
  * of each example, [B] or [B,1], or their weighted mean, [], which has to read `sampleWeights`: they are 0 for padding.
  */

@@ -132,7 +132,7 @@ function addLabel({ builder, labels }: TermContext, port: GraphPort): string {
   const known = labels.get(port.name);
   if (known !== undefined && (known.dtype !== port.dtype || String(known.shape) !== String(port.shape))) {
     throw invalid(
-      `losses: label "${port.name}" is both ${known.dtype} [${known.shape}] and ${port.dtype} [${port.shape}]`,
+      `losses: label "${port.name}" is both ${known.dtype} [${known.shape.join()}] and ${port.dtype} [${port.shape.join()}]`,
     );
   }
   labels.set(port.name, port);
@@ -180,8 +180,9 @@ function appendGraphTerm(
   index: number,
 ): AppendedTerm {
   const { builder, prepared, batchSize, target, isOnly } = context;
+  const fed = new Set(prepared.inputs.map(({ name: input }) => input));
   const isLabel = ({ name }: { readonly name: string }, i: number): boolean =>
-    heads[i] === undefined && name !== WEIGHTS_INPUT && name !== prepared.features.name;
+    heads[i] === undefined && name !== WEIGHTS_INPUT && !fed.has(name);
   const isOnlyLabel = isOnly && lossGraph.inputs.filter(isLabel).length === 1;
   const bound = new Map<string, string>();
   for (const [i, info] of lossGraph.inputs.entries()) {

@@ -9,8 +9,9 @@ import type { Graph, Model, Node, ValueInfo } from "../ir/model.ts";
 import type { Trainable } from "../ir/parameters.ts";
 import { trainableInitializers } from "../ir/parameters.ts";
 import { inferShapes } from "../ir/shapes.ts";
-import { int64Tensor, integerValues } from "../ir/tensor-value.ts";
 import { opsetOf, upgradeModel } from "../ir/upgrade.ts";
+import type { GraphPort } from "./build-spec.ts";
+import { fedInputs, rebatch } from "./fed-inputs.ts";
 import type { LossHead } from "./loss-options.ts";
 
 /** A model brought into the one form that training and evaluation graphs are built from. */
@@ -20,7 +21,8 @@ export interface PreparedModel {
   /** Sorted, static, without what only made the softmax head. Parameters are still initializers. */
   readonly graph: Graph;
   readonly facts: ShapeTable;
-  readonly features: { readonly name: string; readonly shape: readonly number[] };
+  /** What is fed of an example, at least one; the batch is the first axis of each. */
+  readonly inputs: readonly [GraphPort, ...GraphPort[]];
   /** What the losses read, in their order; undefined for what needed not be there and is not. */
   readonly heads: readonly (PreparedHead | undefined)[];
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
@@ -71,14 +73,13 @@ export function prepareModel(
   if (parameters.length === 0) {
     throw failure("onnx/nothing-trainable", "onnx: no float32 parameters; are the weights in the file?");
   }
-  const input = onlyInput(sorted.graph);
+  const inputs = fedInputs(sorted.graph, batchSize);
   const upgraded = upgradeModel(withGraph(sorted, withoutUnreadMasks(sorted.graph)));
   const constant = withGraph(upgraded, constantsToInitializers(upgraded.graph));
-  const shape = batchedShape(input, batchSize);
-  const rebatched = withGraph(constant, rebatch(constant, input, batchSize));
-  const inputs = { [input.name]: shape };
-  const folded = withGraph(rebatched, foldShapeValues(rebatched.graph, inferShapes(rebatched, inputs)));
-  const facts = inferShapes(folded, inputs);
+  const rebatched = withGraph(constant, rebatch(constant, inputs, batchSize));
+  const shapes = Object.fromEntries(inputs.map(({ name, shape }) => [name, shape]));
+  const folded = withGraph(rebatched, foldShapeValues(rebatched.graph, inferShapes(rebatched, shapes)));
+  const facts = inferShapes(folded, shapes);
   const heads = options.heads.map((read) => findLogits(folded.graph, facts, batchSize, read));
   const graph = eliminateDeadCode({
     ...folded.graph,
@@ -91,7 +92,7 @@ export function prepareModel(
     irVersion: Math.min(Math.max(decoded.irVersion, 8), NEWEST_IR),
     graph,
     facts,
-    features: { name: input.name, shape },
+    inputs,
     heads,
     parameters: parameters.map(({ name, dims }) => ({ name, shape: dims })),
   };
@@ -129,61 +130,6 @@ function withoutUnreadMasks(graph: Graph): Graph {
     return mask === undefined || read.has(mask) ? node : { ...node, outputs: node.outputs.slice(0, 1) };
   });
   return { ...graph, nodes };
-}
-
-/** Files of IR version 3 list initializers among the inputs; what remains must be one float tensor. */
-function onlyInput(graph: Graph): ValueInfo {
-  const constants = new Set(graph.initializers.map(({ name }) => name));
-  const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
-  const [input] = inputs;
-  if (input === undefined || inputs.length > 1 || input.elementType !== "float32") {
-    const listed = inputs.map(({ name, elementType }) => `"${name}" (${elementType})`).join(", ");
-    throw failure(
-      "onnx/unsupported-graph",
-      `onnx: one float32 input expected, got ${inputs.length === 0 ? "none" : listed}`,
-    );
-  }
-  return input;
-}
-
-function batchedShape(input: ValueInfo, batchSize: number): readonly number[] {
-  const [, ...rest] = input.shape ?? [];
-  if (
-    input.shape === undefined ||
-    input.shape.length === 0 ||
-    !rest.every((dim) => typeof dim === "number")
-  ) {
-    throw failure(
-      "onnx/unknown-shape",
-      `onnx: input "${input.name}" has the shape ${shapeText(input.shape)}; only the first axis, the batch, may be dynamic`,
-    );
-  }
-  return [batchSize, ...(rest as number[])];
-}
-
-/**
- * Models exported with a fixed batch carry it in the targets of their Reshapes. Where the declared
- * shapes agree with that, the entry becomes -1.
- */
-function rebatch(model: Model, input: ValueInfo, batchSize: number): Graph {
-  const { graph } = model;
-  const before = input.shape?.[0];
-  if (typeof before !== "number" || before === batchSize) return graph;
-  const facts = inferShapes(model);
-  const constants = new Map(graph.initializers.map((tensor) => [tensor.name, tensor]));
-  const added: Graph["initializers"][number][] = [];
-  const nodes = graph.nodes.map((node): Node => {
-    const target = node.opType === "Reshape" ? constants.get(node.inputs[1] ?? "") : undefined;
-    const values = target && integerValues(target);
-    const from = facts.get(node.inputs[0] ?? "")?.shape?.[0];
-    if (values?.[0] !== before || from !== before || values.includes(-1)) return node;
-    // A constant that is reshaped (a weight) has no batch.
-    if (constants.has(node.inputs[0] ?? "")) return node;
-    const name = `${RESERVED_PREFIX}rebatch.${added.length}`;
-    added.push(int64Tensor(name, [values.length], [-1, ...values.slice(1)]));
-    return { ...node, inputs: [node.inputs[0]!, name] };
-  });
-  return { ...graph, nodes, initializers: [...graph.initializers, ...added] };
 }
 
 /** Operators that a loss takes in, by its head. */

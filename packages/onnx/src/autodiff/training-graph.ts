@@ -97,7 +97,8 @@ function appendForward(
   const [labels, ...moreLabels] = losses.labels as readonly [GraphPort, ...GraphPort[]];
   const spec: CommonSpec = {
     batchSize,
-    features: { ...prepared.features, dtype: "float32" },
+    inputs: prepared.inputs,
+    features: prepared.inputs[0],
     labels,
     ...(moreLabels.length === 0 ? {} : { moreLabels }),
     sampleWeights: { name: SAMPLE_WEIGHTS, dtype: "float32", shape: [batchSize] },
@@ -181,7 +182,7 @@ function finish(
     name: graph.name,
     nodes: builder.nodes,
     initializers: [...graph.initializers.filter(({ name }) => !promoted.has(name)), ...builder.initializers],
-    inputs: [spec.features, spec.labels, ...(spec.moreLabels ?? []), spec.sampleWeights, ...moreInputs].map(
+    inputs: [...spec.inputs, spec.labels, ...(spec.moreLabels ?? []), spec.sampleWeights, ...moreInputs].map(
       port,
     ),
     outputs: [

@@ -60,10 +60,16 @@ describe("buildTrainingGraph refuses", () => {
       "onnx/unsupported-opset",
     ],
     [
-      "two inputs",
-      changed({ inputs: [...base.graph.inputs, { name: "more", elementType: "float32", shape: [1] }] }),
+      "an input of another element type",
+      changed({ inputs: [...base.graph.inputs, { name: "more", elementType: "float64", shape: [1] }] }),
       "onnx/unsupported-graph",
     ],
+    [
+      "an input without a batch",
+      changed({ inputs: [...base.graph.inputs, { name: "more", elementType: "float32", shape: [] }] }),
+      "onnx/unknown-shape",
+    ],
+    ["a model without inputs", changed({ inputs: [] }), "onnx/invalid-model"],
     [
       "an input with unknown sizes",
       changed({

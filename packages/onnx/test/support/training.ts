@@ -8,6 +8,8 @@ export interface Batch {
   readonly features: Float32Array;
   readonly labels: Int32Array;
   readonly weights: Float32Array;
+  /** Numbers of every input by name, for the reference, where there is more than the features. */
+  readonly inputs?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** Random images and labels; `normal` features have no ties for pooling to break. */
@@ -34,7 +36,9 @@ export function feedsOf(
 ): Feeds {
   const { Tensor } = engine;
   const feeds: Feeds = {
-    [spec.features.name]: new Tensor("float32", batch.features, spec.features.shape),
+    ...(spec.features.dtype === "float32"
+      ? { [spec.features.name]: new Tensor("float32", batch.features, spec.features.shape) }
+      : {}),
     [spec.labels.name]: new Tensor("int32", batch.labels, spec.labels.shape),
     [spec.sampleWeights.name]: new Tensor("float32", batch.weights, spec.sampleWeights.shape),
   };

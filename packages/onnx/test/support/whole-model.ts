@@ -38,8 +38,9 @@ export class ReferenceModel {
       const numbers = tensor.elementType === "float32" ? floatValues(tensor) : integerValues(tensor)!;
       this.#values.set(tensor.name, array64(tensor.dims, numbers));
     }
-    const { name, shape } = this.#prepared.features;
-    this.#values.set(name, array64(shape, batch.features));
+    for (const { name, shape } of this.#prepared.inputs) {
+      this.#values.set(name, array64(shape, batch.inputs?.[name] ?? batch.features));
+    }
   }
 
   /** Weighted sum of the losses and of the hits. */
