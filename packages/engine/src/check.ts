@@ -4,7 +4,7 @@
  */
 import type { Clock } from "@tributary/core";
 import type { Tensor } from "@tributary/tensor";
-import type { Engine, EngineName, Session } from "./engine.ts";
+import type { Engine, EngineName, Feeds, Session } from "./engine.ts";
 
 /** Largest accepted relative error between engines. They differ by about 1e-7 when both are right. */
 export const MAX_RELATIVE_ERROR = 1e-3;
@@ -38,12 +38,23 @@ export interface ChooseEngineOptions {
   readonly candidate: Engine | undefined;
   readonly model: Uint8Array;
   /** One representative batch. */
-  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly feeds: Feeds;
+  /** What the candidate runs instead, where another form of the model suits it. */
+  readonly candidateForm?: ModelForm;
   readonly clock: Pick<Clock, "monotonicMs">;
   /** @defaultValue 1e-3 */
   readonly maxRelativeError?: number;
   /** Timed runs of each engine after one warm-up run. @defaultValue 5 */
   readonly runs?: number;
+}
+
+/** Another graph that computes the same. */
+export interface ModelForm {
+  readonly model: () => Promise<Uint8Array>;
+  /** The same batch, as this graph takes it. */
+  readonly feeds: Feeds;
+  /** Its outputs by the names that the reference has for them. */
+  readonly outputNames: Readonly<Record<string, string>>;
 }
 
 /** The choice with its session, ready to run; the loser's session is released. */
@@ -53,29 +64,22 @@ export interface ChosenEngine {
 }
 
 export async function chooseEngine(options: ChooseEngineOptions): Promise<ChosenEngine> {
-  const { reference, candidate, model, feeds, clock, runs = 5 } = options;
-  const { maxRelativeError = MAX_RELATIVE_ERROR } = options;
+  const { reference, candidate, model, feeds, clock, runs = 5, candidateForm } = options;
   const trusted = await reference.load(model);
   if (candidate === undefined) {
     return { choice: choiceOf(reference.name, "only-engine", null, {}), session: trusted };
   }
   let tried: Session | undefined;
   try {
-    tried = await candidate.load(model);
-    const error = relativeError(await trusted.run(feeds), await tried.run(feeds));
-    if (!(error <= maxRelativeError)) {
+    tried = await candidate.load(candidateForm === undefined ? model : await candidateForm.model());
+    const first: CheckedRun = { session: trusted, feeds };
+    const second: CheckedRun = { session: tried, feeds, ...candidateForm };
+    const { agrees, relativeError: error } = await checkAgainst(first, second, options.maxRelativeError);
+    if (!agrees) {
       await tried[Symbol.asyncDispose]();
       return { choice: choiceOf(reference.name, "disagrees", error, {}), session: trusted };
     }
-    const medianMs = await measure(
-      [
-        [reference.name, trusted],
-        [candidate.name, tried],
-      ],
-      feeds,
-      runs,
-      clock,
-    );
+    const medianMs = await measure([first, second], runs, clock);
     const candidateWins = medianMs[candidate.name]! < medianMs[reference.name]!;
     await (candidateWins ? trusted : tried)[Symbol.asyncDispose]();
     return {
@@ -89,6 +93,45 @@ export async function chooseEngine(options: ChooseEngineOptions): Promise<Chosen
   }
 }
 
+/** A session, and one batch as it takes it. */
+export interface CheckedRun {
+  readonly session: Session;
+  readonly feeds: Feeds;
+  /** Of a candidate: its outputs by the names that the reference has for them. @defaultValue the same names */
+  readonly outputNames?: Readonly<Record<string, string>>;
+}
+
+export interface CheckResult {
+  readonly agrees: boolean;
+  /** Largest over all outputs of the reference. */
+  readonly relativeError: number;
+  /** The output it was seen at, by the reference's name; null where there was no error. */
+  readonly worstOutput: string | null;
+}
+
+/**
+ * Runs one batch on two engines and compares every output of the reference.
+ *
+ * @param maxRelativeError - 1e-3 where left out
+ * @throws what the engines throw
+ */
+export async function checkAgainst(
+  reference: CheckedRun,
+  candidate: CheckedRun,
+  maxRelativeError: number = MAX_RELATIVE_ERROR,
+): Promise<CheckResult> {
+  const expected = await reference.session.run(reference.feeds);
+  const raw = await candidate.session.run(candidate.feeds);
+  const { outputNames = {} } = candidate;
+  const got: Record<string, Tensor> = {};
+  for (const name of Object.keys(expected)) {
+    const value = raw[outputNames[name] ?? name];
+    if (value !== undefined) got[name] = value;
+  }
+  const worst = worstError(expected, got);
+  return { agrees: worst.relativeError <= maxRelativeError, ...worst };
+}
+
 function choiceOf(
   engine: EngineName,
   reason: EngineChoiceReason,
@@ -100,17 +143,16 @@ function choiceOf(
 
 /** Interleaved, so that a busy moment of the machine hits both. */
 async function measure(
-  sessions: readonly (readonly [EngineName, Session])[],
-  feeds: ChooseEngineOptions["feeds"],
+  checked: readonly CheckedRun[],
   runs: number,
   clock: Pick<Clock, "monotonicMs">,
 ): Promise<Partial<Record<EngineName, number>>> {
-  const times = new Map<EngineName, number[]>(sessions.map(([name]) => [name, []]));
+  const times = new Map<EngineName, number[]>(checked.map(({ session }) => [session.engine, []]));
   for (let run = 0; run < runs; run++) {
-    for (const [name, session] of sessions) {
+    for (const { session, feeds } of checked) {
       const start = clock.monotonicMs();
       await session.run(feeds);
-      times.get(name)!.push(clock.monotonicMs() - start);
+      times.get(session.engine)!.push(clock.monotonicMs() - start);
     }
   }
   const medians: Partial<Record<EngineName, number>> = {};
@@ -120,29 +162,47 @@ async function measure(
   return medians;
 }
 
+/** Values so far below the largest of all outputs are rounding: gradients that are zero in truth. */
+const NOISE_FLOOR = 1e-6;
+
 /** Largest over all outputs of max|a-b| / max|a|; infinite when an output is missing, resized or not finite. */
-export function relativeError(
+function worstError(
   trusted: Readonly<Record<string, Tensor>>,
   tried: Readonly<Record<string, Tensor>>,
-): number {
-  let worst = 0;
-  for (const [name, expected] of Object.entries(trusted)) {
-    const got = tried[name];
-    if (got === undefined || got.data.length !== expected.data.length) return Infinity;
-    let difference = 0;
-    let magnitude = 1e-12;
-    for (let index = 0; index < expected.data.length; index++) {
-      const a = Number(expected.data[index]);
-      const b = Number(got.data[index]);
-      if (a === b) {
-        magnitude = Math.max(magnitude, Math.abs(a));
-        continue;
-      }
-      if (!Number.isFinite(a) || !Number.isFinite(b)) return Infinity;
-      difference = Math.max(difference, Math.abs(a - b));
-      magnitude = Math.max(magnitude, Math.abs(a));
-    }
-    worst = Math.max(worst, difference / magnitude);
+): Pick<CheckResult, "relativeError" | "worstOutput"> {
+  const compared = Object.entries(trusted).map(([name, expected]) => ({
+    name,
+    ...differenceOf(expected, tried[name]),
+  }));
+  const floor = NOISE_FLOOR * Math.max(0, ...compared.map(({ magnitude }) => magnitude));
+  let relativeError = 0;
+  let worstOutput: string | null = null;
+  for (const { name, difference, magnitude } of compared) {
+    const error = difference === 0 ? 0 : difference / Math.max(magnitude, floor, Number.MIN_VALUE);
+    if (error <= relativeError) continue;
+    relativeError = error;
+    worstOutput = name;
   }
-  return worst;
+  return { relativeError, worstOutput };
+}
+
+function differenceOf(
+  expected: Tensor,
+  got: Tensor | undefined,
+): { readonly difference: number; readonly magnitude: number } {
+  let difference = 0;
+  let magnitude = 0;
+  if (got === undefined || got.data.length !== expected.data.length) return { difference: Infinity, magnitude };
+  for (let index = 0; index < expected.data.length; index++) {
+    const a = Number(expected.data[index]);
+    const b = Number(got.data[index]);
+    if (!Number.isFinite(a) || !Number.isFinite(b)) {
+      // Infinities of one sign agree; a NaN agrees with nothing.
+      if (a !== b) difference = Infinity;
+      continue;
+    }
+    difference = Math.max(difference, Math.abs(a - b));
+    magnitude = Math.max(magnitude, Math.abs(a));
+  }
+  return { difference, magnitude };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chooseEngine, relativeError } from "../src/check.ts";
+import { checkAgainst, chooseEngine } from "../src/check.ts";
 import type { Engine, EngineName, Feeds, Outputs, Session } from "../src/engine.ts";
 
 /** An engine that answers `values` and takes `runMs` of the shared clock a run; counts its open sessions. */
@@ -93,12 +93,41 @@ describe("the check of a second engine", () => {
   });
 });
 
-test("relative error is largest difference over largest magnitude, per output", () => {
-  const of = (...data: number[]) => ({
-    y: { dtype: "float32", shape: [data.length], data: Float32Array.from(data) } as const,
+describe("checkAgainst", () => {
+  const of = (answers: Readonly<Record<string, readonly number[]>>) => ({
+    feeds,
+    session: {
+      engine: "ort-wasm",
+      inputs: [],
+      outputs: Object.keys(answers),
+      inputPorts: [],
+      outputPorts: [],
+      run: async (): Promise<Outputs> =>
+        Object.fromEntries(
+          Object.entries(answers).map(([name, values]) => [
+            name,
+            { dtype: "float32", shape: [values.length], data: Float32Array.from(values) },
+          ]),
+        ),
+      [Symbol.asyncDispose]: async () => {},
+    } satisfies Session,
   });
-  expect(relativeError(of(0, 0), of(0, 0))).toBe(0);
-  expect(relativeError(of(4, 0), of(4, 1))).toBe(0.25);
-  expect(relativeError(of(Number.NaN), of(Number.NaN))).toBe(Infinity);
-  expect(relativeError(of(1), {})).toBe(Infinity);
+  const cases: readonly [string, Record<string, number[]>, Record<string, number[]>, number, string | null][] = [
+    ["nothing but zeros", { y: [0, 0] }, { y: [0, 0] }, 0, null],
+    ["largest difference over largest magnitude", { y: [4, 0] }, { y: [4, 1] }, 0.25, "y"],
+    ["per output", { y: [100], z: [1] }, { y: [101], z: [1.5] }, 0.5, "z"],
+    ["a NaN on both sides", { y: [Number.NaN] }, { y: [Number.NaN] }, Infinity, "y"],
+    ["an output that is missing", { y: [1] }, {}, Infinity, "y"],
+    ["rounding of what is zero in truth", { y: [1e-9], loss: [4] }, { y: [2e-9], loss: [4] }, 2.5e-4, "y"],
+  ];
+  test.each(cases)("%s", async (_, expected, got, error, worst) => {
+    const result = await checkAgainst(of(expected), of(got));
+    expect(result.relativeError).toBeCloseTo(error, 5);
+    expect(result).toMatchObject({ agrees: error <= 1e-3, worstOutput: worst });
+  });
+
+  test("a candidate of another form is compared by the reference's names", async () => {
+    const candidate = { ...of({ "loop.y": [1, 2] }), outputNames: { y: "loop.y" } };
+    expect(await checkAgainst(of({ y: [1, 2] }), candidate)).toMatchObject({ agrees: true });
+  });
 });
