@@ -192,7 +192,8 @@ function differenceOf(
 ): { readonly difference: number; readonly magnitude: number } {
   let difference = 0;
   let magnitude = 0;
-  if (got === undefined || got.data.length !== expected.data.length) return { difference: Infinity, magnitude };
+  if (got === undefined || got.data.length !== expected.data.length)
+    return { difference: Infinity, magnitude };
   for (let index = 0; index < expected.data.length; index++) {
     const a = Number(expected.data[index]);
     const b = Number(got.data[index]);

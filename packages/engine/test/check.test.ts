@@ -112,7 +112,13 @@ describe("checkAgainst", () => {
       [Symbol.asyncDispose]: async () => {},
     } satisfies Session,
   });
-  const cases: readonly [string, Record<string, number[]>, Record<string, number[]>, number, string | null][] = [
+  const cases: readonly [
+    string,
+    Record<string, number[]>,
+    Record<string, number[]>,
+    number,
+    string | null,
+  ][] = [
     ["nothing but zeros", { y: [0, 0] }, { y: [0, 0] }, 0, null],
     ["largest difference over largest magnitude", { y: [4, 0] }, { y: [4, 1] }, 0.25, "y"],
     ["per output", { y: [100], z: [1] }, { y: [101], z: [1.5] }, 0.5, "z"],

@@ -1,5 +1,7 @@
 import { TributaryError } from "@tributary/core";
 import { dependents } from "./autodiff/gradient-graph.ts";
+import { fittingLossOf } from "./autodiff/fitting-loss.ts";
+import type { LossName } from "./autodiff/loss-options.ts";
 import { FLAT_OPS, isDifferentiable } from "./autodiff/rules/index.ts";
 import { buildTrainingGraph } from "./autodiff/training-graph.ts";
 import { decodeModel } from "./ir/decode.ts";
@@ -46,6 +48,8 @@ export interface ModelDescription {
   /** Nodes by operator, most frequent first. */
   readonly ops: Readonly<Record<string, number>>;
   readonly trainable: boolean;
+  /** The loss it was tried with, the one its first output looks made for. */
+  readonly loss: LossName;
   /** Why not, one sentence each. */
   readonly reasons: readonly string[];
 }
@@ -61,7 +65,8 @@ export function describeModel(bytes: Uint8Array): ModelDescription {
     shape: dims,
     count: dims.reduce((product, dim) => product * dim, 1),
   }));
-  const reasons = reasonsAgainst(bytes, model, inputs);
+  const loss = attempt(() => fittingLossOf(model)) ?? "softmax-cross-entropy";
+  const reasons = reasonsAgainst(bytes, model, inputs, loss);
   const nodes = sortedOrAsTheyAre(graph);
   const { trainable, obstacles } = trainability(
     nodes,
@@ -85,6 +90,7 @@ export function describeModel(bytes: Uint8Array): ModelDescription {
     obstacles,
     ops: histogram(graph),
     trainable: reasons.length === 0,
+    loss,
     reasons,
   };
 }
@@ -129,7 +135,12 @@ function histogram({ nodes }: Graph): Record<string, number> {
 }
 
 /** All operators in the way at once; else the first complaint of actually building a training graph. */
-function reasonsAgainst(bytes: Uint8Array, model: Model, inputs: readonly ValueInfo[]): string[] {
+function reasonsAgainst(
+  bytes: Uint8Array,
+  model: Model,
+  inputs: readonly ValueInfo[],
+  loss: LossName,
+): string[] {
   const { graph } = model;
   const wanted = new Set(trainableInitializers(model).map(({ name }) => name));
   const reached = dependents(graph.nodes, wanted);
@@ -143,7 +154,7 @@ function reasonsAgainst(bytes: Uint8Array, model: Model, inputs: readonly ValueI
   try {
     buildTrainingGraph(bytes, {
       batchSize: typeof declared === "number" && declared >= 1 ? declared : 2,
-      loss: "softmax-cross-entropy",
+      loss,
       optimizer: "sgd",
       target: "cpu",
     });

@@ -20,6 +20,7 @@ export type {
   OutputLoss,
   SoftmaxCrossEntropyOptions,
 } from "./autodiff/loss-options.ts";
+export { fittingLoss } from "./autodiff/fitting-loss.ts";
 export type { MetricName, MetricOptions, MetricOutput } from "./autodiff/metrics.ts";
 export type { StateTensor } from "./autodiff/optimizer-graph.ts";
 export { createOptimizer, type Optimizer } from "./autodiff/optimizer-step.ts";
@@ -44,7 +45,7 @@ export type {
   TensorValue,
   ValueInfo,
 } from "./ir/model.ts";
-export type { Trainable } from "./ir/parameters.ts";
+export { matchesOf, type Trainable } from "./ir/parameters.ts";
 export { inferShapes } from "./ir/shapes.ts";
 export { build2nn, buildDigitsCnn, buildFedAvgCnn, buildLinear } from "./models/digit-models.ts";
 export type { ModelOptions } from "./models/pytorch-layers.ts";

@@ -32,15 +32,19 @@ describe("describeModel", () => {
       });
       expect(trainable).toEqual([
         "cntk-mnist-8",
+        "keras2onnx-helloworld",
+        "keras2onnx-xor-lesson9",
         "light-resnet50",
         "light-shufflenet",
         "light-vgg19",
         "pytorch-cnn-mnist",
         "pytorch-cnn-mnist-float-opset13",
         "pytorch-mlp-bn-mnist",
+        "tf2onnx-nhwc-conv",
       ]);
       expect(of("pytorch-mlp-bn-mnist").reasons).toEqual([]);
-      expect(of("keras2onnx-helloworld").reasons[0]).toContain('there is "dense_4" [2,1]');
+      expect(of("keras2onnx-xor-lesson9").loss).toBe("sigmoid-cross-entropy");
+      expect(of("tf2onnx-nhwc-conv").loss).toBe("mse");
       expect(of("skl2onnx-random-forest").reasons[0]).toContain("no float32 parameters");
     },
   );

@@ -16,7 +16,9 @@ export function describeCommand(): Command {
         `${value.name}: ${value.elementType} [${value.shape?.join(", ") ?? "unknown shape"}]`;
       const total = parameters.reduce((sum, parameter) => sum + parameter.count, 0);
       const { flops, trainable, reasons, obstacles } = description;
-      console.log(`trainable   ${trainable ? "yes" : `no: ${reasons.join("; ")}`}`);
+      console.log(
+        `trainable   ${trainable ? `yes, with the loss ${description.loss}` : `no: ${reasons.join("; ")}`}`,
+      );
       for (const { node, advice } of obstacles) console.log(`            ${node}: ${advice}`);
       console.log(`opset       ${description.opset}`);
       for (const input of inputs) console.log(`input       ${port(input)}`);

@@ -11,6 +11,13 @@ export interface AdapterEntry {
   readonly b: string;
   /** alpha / rank */
   readonly scaling: number;
+  /** A stays as it is (FFA-LoRA). */
+  readonly frozenA: boolean;
+}
+
+/** What training an adapted model changes, in the adapters' order. */
+export function trainedFactors(entries: readonly AdapterEntry[]): string[] {
+  return entries.flatMap(({ a, b, frozenA }) => (frozenA ? [b] : [a, b]));
 }
 
 /** The scalar constant that an adapter of a MatMul or Conv is multiplied with. */
@@ -37,7 +44,9 @@ export function outputOfBase(value: string): string | undefined {
 }
 
 export function writeAdapterList(entries: readonly AdapterEntry[]): string {
-  return JSON.stringify(entries.map(({ weight, a, b, scaling }) => [weight, a, b, scaling]));
+  return JSON.stringify(
+    entries.map(({ weight, a, b, scaling, frozenA }) => [weight, a, b, scaling, frozenA]),
+  );
 }
 
 /** Errors: `onnx/invalid-model`. */
@@ -51,18 +60,19 @@ export function readAdapterList(text: string): AdapterEntry[] {
   if (!Array.isArray(list))
     throw failure("onnx/invalid-model", `onnx: metadata ${ADAPTERS_KEY} is not a list`);
   return list.map((entry: unknown): AdapterEntry => {
-    const [weight, a, b, scaling] = Array.isArray(entry) ? (entry as unknown[]) : [];
+    const [weight, a, b, scaling, frozenA] = Array.isArray(entry) ? (entry as unknown[]) : [];
     if (
       typeof weight !== "string" ||
       typeof a !== "string" ||
       typeof b !== "string" ||
-      !(typeof scaling === "number" && Number.isFinite(scaling))
+      !(typeof scaling === "number" && Number.isFinite(scaling)) ||
+      typeof frozenA !== "boolean"
     ) {
       throw failure(
         "onnx/invalid-model",
-        `onnx: metadata ${ADAPTERS_KEY}: an entry is not [weight, a, b, scaling]`,
+        `onnx: metadata ${ADAPTERS_KEY}: an entry is not [weight, a, b, scaling, frozenA]`,
       );
     }
-    return { weight, a, b, scaling };
+    return { weight, a, b, scaling, frozenA };
   });
 }

@@ -8,7 +8,7 @@ import { floatTensor } from "../ir/tensor-value.ts";
 import type { FactorShapes } from "./adapted-operator.ts";
 import { factorShapes } from "./adapted-operator.ts";
 import type { AdapterEntry } from "./adapter-list.ts";
-import { ADAPTERS_KEY, adapterValues, scaleName, writeAdapterList } from "./adapter-list.ts";
+import { ADAPTERS_KEY, adapterValues, scaleName, trainedFactors, writeAdapterList } from "./adapter-list.ts";
 
 export interface LowRankOptions {
   /**
@@ -32,7 +32,7 @@ export interface LowRankOptions {
 export interface AdaptedModel {
   /** Computes what the model did before, until the adapters are trained. */
   readonly model: Uint8Array<ArrayBuffer>;
-  /** The adapters' parameters, as `trainable` of buildTrainingGraph and splitWeights takes them. */
+  /** The adapters' parameters: all that buildTrainingGraph trains and splitWeights takes out, unless told otherwise. */
   readonly trainable: readonly string[];
 }
 
@@ -73,7 +73,13 @@ export function addLowRankAdapters(model: Uint8Array, options: LowRankOptions): 
   const factors: TensorValue[] = [];
   const entries = chosen.map((weight): AdapterEntry => {
     const { a, b, fanIn } = sites.get(weight)!;
-    const entry = { weight, a: `${weight}.lora_a`, b: `${weight}.lora_b`, scaling: alpha / rank };
+    const entry: AdapterEntry = {
+      weight,
+      a: `${weight}.lora_a`,
+      b: `${weight}.lora_b`,
+      scaling: alpha / rank,
+      frozenA: freezeA,
+    };
     for (const name of [entry.a, entry.b, scaleName(entry)]) {
       if (weights.has(name)) throw failure("onnx/invalid-model", `onnx: "${name}" is taken`);
     }
@@ -100,7 +106,7 @@ export function addLowRankAdapters(model: Uint8Array, options: LowRankOptions): 
       metadata: [...decoded.metadata, { key: ADAPTERS_KEY, value: writeAdapterList(entries) }],
       graph: { ...graph, nodes, initializers: [...graph.initializers, ...factors] },
     }),
-    trainable: entries.flatMap(({ a, b }) => (freezeA ? [b] : [a, b])),
+    trainable: trainedFactors(entries),
   };
 }
 

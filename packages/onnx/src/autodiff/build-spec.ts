@@ -22,6 +22,8 @@ export interface TrainingGraphOptions extends GradientOptions {
   readonly target: GraphTarget;
   /** Others stay constants, and no backward pass goes below the lowest of these. @defaultValue "all" */
   readonly trainable?: Trainable;
+  /** Of the others, those that are inputs all the same, because their values change from run to run. @defaultValue none */
+  readonly frozenInputs?: readonly string[];
   /** Outputs besides the loss and the hits. */
   readonly metrics?: readonly (MetricName | MetricOptions)[];
   /**
@@ -56,8 +58,10 @@ export interface CommonSpec {
   readonly sampleWeights: GraphPort;
   /** Output, float32 scalar: sum of weight times loss */
   readonly lossSum: string;
-  /** Output, float32 scalar: sum of the weights of hits; 0 where the loss knows no hits */
+  /** Output, float32 scalar: sum of the weights of hits */
   readonly correct: string;
+  /** No loss here knows hits: they are 0, and no accuracy follows from them. */
+  readonly noHits?: true;
   /** Outputs that were asked for, all of them sums over the examples. */
   readonly metrics?: readonly MetricOutput[];
 }
@@ -76,6 +80,8 @@ export interface TrainingGraphSpec extends CommonSpec {
   /** float32 scalar; an input of graphs that only give gradients too, where nothing reads it */
   readonly learningRate: GraphPort;
   readonly parameters: readonly TrainedParameter[];
+  /** Inputs for parameters that are not trained. */
+  readonly frozen?: readonly Omit<TrainedParameter, "output">[];
   /** What the outputs of the parameters hold. Left out: their updated values. */
   readonly outputs?: "gradients";
   /** What the optimizer carries from step to step; all zeros before the first. */

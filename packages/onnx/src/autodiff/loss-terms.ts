@@ -40,6 +40,7 @@ export interface AppendedLosses {
   /** One for each label, without doubles; at least one. */
   readonly labels: readonly GraphPort[];
   readonly metrics: readonly MetricOutput[];
+  readonly knowsHits: boolean;
   /** Nodes of loss graphs, which gradients pass too. */
   readonly nodes: readonly Node[];
   /** Appends the gradients where the losses begin, times `factor` if one is given. */
@@ -93,6 +94,7 @@ export function appendLosses(
   return {
     labels: [...context.labels.values()],
     metrics: appended.flatMap(({ metrics }) => metrics),
+    knowsHits: appended.some(({ knowsHits }) => knowsHits),
     nodes: appended.flatMap(({ nodes }) => nodes),
     seeds: (factor) =>
       appended.map(({ seed }, i) => {
@@ -113,8 +115,9 @@ interface TermContext extends LossesOptions {
 
 interface AppendedTerm {
   readonly lossSum: string;
-  /** undefined where the loss knows no hits */
+  /** Where the hits are, if the loss appended any. */
   readonly correct: string | undefined;
+  readonly knowsHits: boolean;
   readonly metrics: readonly MetricOutput[];
   /** Kinds of metrics that do not go with the loss, and why. */
   readonly refused: ReadonlyMap<string, string>;
@@ -166,6 +169,7 @@ function appendBuiltIn(
   return {
     ...outputs,
     correct: knowsHits || isOnly ? outputs.correct : undefined,
+    knowsHits,
     metrics: isOnly ? made : [ownLoss, ...made],
     refused,
     nodes: [],
@@ -204,7 +208,7 @@ function appendGraphTerm(
   ]);
   const own: MetricOutput = { name: `graph${index}.loss`, output: lossSum, shape: [] };
   const metrics = isOnly ? [] : [own];
-  return { lossSum, correct: undefined, metrics, refused: new Map(refused), nodes, seed };
+  return { lossSum, correct: undefined, knowsHits: false, metrics, refused: new Map(refused), nodes, seed };
 }
 
 function sumTerms(

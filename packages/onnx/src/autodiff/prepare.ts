@@ -26,6 +26,8 @@ export interface PreparedModel {
   /** What the losses read, in their order; undefined for what needed not be there and is not. */
   readonly heads: readonly (PreparedHead | undefined)[];
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** Parameters that are inputs and not trained. */
+  readonly frozen: PreparedModel["parameters"];
 }
 
 /** An output that a loss reads. */
@@ -59,10 +61,11 @@ export function prepareModel(
   options: {
     readonly batchSize: number;
     readonly trainable?: Trainable | undefined;
+    readonly frozenInputs?: readonly string[] | undefined;
     readonly heads: readonly HeadRead[];
   },
 ): PreparedModel {
-  const { batchSize, trainable = "all" } = options;
+  const { batchSize, trainable = "all", frozenInputs = [] } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
     throw new RangeError(`batchSize must be an integer from 1 to ${MAX_BATCH_SIZE}, got ${batchSize}`);
   }
@@ -73,6 +76,8 @@ export function prepareModel(
   if (parameters.length === 0) {
     throw failure("onnx/nothing-trainable", "onnx: no float32 parameters; are the weights in the file?");
   }
+  const trained = new Set(parameters.map(({ name }) => name));
+  const frozen = trainableInitializers(sorted, frozenInputs).filter(({ name }) => !trained.has(name));
   const inputs = fedInputs(sorted.graph, batchSize);
   const upgraded = upgradeModel(withGraph(sorted, withoutUnreadMasks(sorted.graph)));
   const constant = withGraph(upgraded, constantsToInitializers(upgraded.graph));
@@ -95,6 +100,7 @@ export function prepareModel(
     inputs,
     heads,
     parameters: parameters.map(({ name, dims }) => ({ name, shape: dims })),
+    frozen: frozen.map(({ name, dims }) => ({ name, shape: dims })),
   };
 }
 

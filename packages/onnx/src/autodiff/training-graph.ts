@@ -46,6 +46,9 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
     ...forward.spec,
     learningRate,
     parameters,
+    ...(prepared.frozen.length === 0
+      ? {}
+      : { frozen: prepared.frozen.map(({ name, shape }) => ({ name, shape, input: name })) }),
     ...(options.optimizer === "none" ? { outputs: "gradients" } : {}),
     ...(state.length === 0 ? {} : { state }),
     ...(bases.length === 0 ? {} : { baseParameters: bases }),
@@ -55,6 +58,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
   const inputs = [
     learningRate,
     ...ports(parameters.map(({ input, shape }) => ({ name: input, shape }))),
+    ...ports(prepared.frozen),
     ...bases,
     ...ports(state.map(({ input, shape }) => ({ name: input, shape }))),
   ];
@@ -104,6 +108,7 @@ function appendForward(
     sampleWeights: { name: SAMPLE_WEIGHTS, dtype: "float32", shape: [batchSize] },
     lossSum: LOSS_SUM,
     correct: CORRECT,
+    ...(losses.knowsHits ? {} : { noHits: true }),
     ...(losses.metrics.length === 0 ? {} : { metrics: losses.metrics }),
   };
   return { builder, spec, losses };
@@ -176,8 +181,8 @@ function finish(
   moreInputs: readonly GraphPort[],
   moreOutputs: readonly GraphPort[],
 ): Graph {
-  const { graph, parameters } = prepared;
-  const promoted = new Set(parameters.map(({ name }) => name));
+  const { graph, parameters, frozen } = prepared;
+  const promoted = new Set([...parameters, ...frozen].map(({ name }) => name));
   return eliminateDeadCode({
     name: graph.name,
     nodes: builder.nodes,

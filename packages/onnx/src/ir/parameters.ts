@@ -1,4 +1,5 @@
 import { failure } from "@tributary/core";
+import { ADAPTERS_KEY, readAdapterList, trainedFactors } from "../adapters/adapter-list.ts";
 import type { Model, Node, TensorValue } from "./model.ts";
 
 /**
@@ -26,7 +27,8 @@ function isWeight(node: Node, index: number): boolean {
 
 /**
  * The initializers that count as parameters, in file order, which is the canonical order: float32, at
- * least one axis, read by a node as a weight. `trainable` narrows them down.
+ * least one axis, read by a node as a weight. `trainable` narrows them down; "all" of a model with low-rank adapters are
+ * those.
  * Errors: `onnx/nothing-trainable` (also where a name is not a parameter).
  */
 export function trainableInitializers(model: Model, trainable: Trainable = "all"): TensorValue[] {
@@ -37,7 +39,12 @@ export function trainableInitializers(model: Model, trainable: Trainable = "all"
   const candidates = graph.initializers.filter(
     ({ name, elementType, dims }) => elementType === "float32" && dims.length > 0 && weights.has(name),
   );
-  if (trainable === "all") return candidates;
+  if (trainable === "all") {
+    const adapters = model.metadata.find(({ key }) => key === ADAPTERS_KEY);
+    if (adapters === undefined) return candidates;
+    const factors = new Set(trainedFactors(readAdapterList(adapters.value)));
+    return candidates.filter(({ name }) => factors.has(name));
+  }
   if (typeof trainable === "function") return candidates.filter(({ name, dims }) => trainable(name, dims));
   const names = candidates.map(({ name }) => name);
   const wanted = new Set(
