@@ -45,6 +45,7 @@ async function usedBlobs(
   for (const { plan, spec } of await store.tasks.list()) {
     used.add(plan.digest);
     if (spec.evaluation.dataset !== null) used.add(spec.evaluation.dataset);
+    for (const { graph } of [spec.loss, ...spec.moreLosses]) if (graph !== undefined) used.add(graph);
   }
   return used;
 }

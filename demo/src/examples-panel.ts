@@ -42,7 +42,7 @@ export function createExamplesPanel({ examples, onChange }: ExamplesPanelOptions
       ...all
         .slice(-SHOWN)
         .reverse()
-        .map(({ features, label }) => thumbnail(features, label)),
+        .map(({ features, label }) => thumbnail(features, Number(label))),
     );
     onChange(count);
   };

@@ -86,7 +86,7 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         note(
           event.at,
           `Trained on ${examplesText(event.numExamples)} in ${Math.round(event.durationMs)} ms; ` +
-            `${Math.round(100 * event.accuracy)} % were read right.`,
+            `${Math.round(100 * (event.accuracy ?? 0))} % were read right.`,
         );
         return;
       case "uploaded":

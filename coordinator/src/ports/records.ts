@@ -56,6 +56,8 @@ export interface VersionRecord {
   /** On held-out data, after the version; null when the task names none. */
   readonly loss: number | null;
   readonly accuracy: number | null;
+  /** By the metric's name: means over the examples; tables as sums over them. Empty where nothing was measured. */
+  readonly metrics: Readonly<Record<string, readonly number[]>>;
   /** Devices whose updates are in it; 0 for a published version. */
   readonly cohort: number;
   readonly numExamples: number;

@@ -1,11 +1,21 @@
 import { TributaryError } from "@tributary/core";
-import { bindWeights, buildEvaluationGraph, buildTrainingGraph } from "@tributary/onnx";
+import {
+  bindWeights,
+  buildEvaluationGraph,
+  buildTrainingGraph,
+  type EvaluationGraph,
+  type MetricOptions,
+  type OptimizerOptions,
+  type TrainingGraph,
+  type TrainingGraphOptions,
+} from "@tributary/onnx";
 import type { TaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { BlobRef, ModelRecord, VersionRecord } from "../ports/records.ts";
 import { planTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
+import { lossOf, trainedNames } from "./training-options.ts";
 
 export interface StoredPlan {
   readonly plan: BlobRef & { readonly number: number; readonly target: string };
@@ -13,7 +23,7 @@ export interface StoredPlan {
 }
 
 /**
- * Builds what devices train and evaluate for a task, and stores it: the plan and its two graphs.
+ * Builds what devices train and evaluate for a task, and stores it: the plan and its graphs.
  *
  * @throws `onnx/*` when the model cannot be trained as the task says
  */
@@ -23,45 +33,95 @@ export async function storePlan(
     readonly spec: TaskSpec;
     readonly number: number;
     readonly model: ModelRecord;
-    readonly version: VersionRecord;
+    /** The model with the weights of some version: the graphs do not depend on them. */
+    readonly complete: Uint8Array;
   },
 ): Promise<StoredPlan> {
-  const { spec, number, model, version } = options;
-  const weights = parametersFromSafetensors(model.parameters, await blobs.bytes(version.weights.digest));
-  const complete = bindWeights(await blobs.bytes(model.graph.digest), weights);
-  const training = trainingGraph(complete, spec.local.batchSize);
-  const evaluation = buildEvaluationGraph(complete, {
-    batchSize: spec.evaluation.batchSize,
-    loss: "softmax-cross-entropy",
-  });
+  const { spec, number, model, complete } = options;
+  const graphs = await planGraphs(blobs, spec, model, complete);
+  const { training, webgpu, evaluation } = graphs;
+  const { epochs, batchSize, learningRate, maxExamples } = spec.local;
   const document = planTargets(
     number,
     {
       task: spec.name,
       model: model.name,
       population: spec.population,
-      training: { spec: training.spec },
+      training: {
+        spec: training.spec,
+        ...(webgpu === undefined ? {} : { webgpu: { spec: webgpu.spec } }),
+      },
       evaluation: { spec: evaluation.spec },
       parameters: model.parameters,
-      local: spec.local,
+      local: { epochs, batchSize, learningRate, maxExamples },
       maxUpdateNorm: spec.maxUpdateNorm,
     },
-    { train: await blobs.put(training.model), evaluate: await blobs.put(evaluation.model) },
+    {
+      train: await blobs.put(training.model),
+      ...(webgpu === undefined ? {} : { trainWebgpu: await blobs.put(webgpu.model) }),
+      evaluate: await blobs.put(evaluation.model),
+    },
   );
   const plan = await blobs.put(document.bytes);
   return { plan: { ...plan, number, target: document.path }, targets: document.changes };
 }
 
-/**
- * One training graph for all devices: in the formulations that WebGPU computes correctly too, where the model's
- * operators have them; else the CPU's, and the devices' own check keeps them off the GPU.
- */
-function trainingGraph(model: Uint8Array, batchSize: number) {
-  const options = { batchSize, loss: "softmax-cross-entropy", optimizer: "sgd" } as const;
+/** A version of a model as a whole ONNX file. */
+export async function completeModel(
+  blobs: BlobStore,
+  model: ModelRecord,
+  version: VersionRecord,
+): Promise<Uint8Array> {
+  const weights = parametersFromSafetensors(model.parameters, await blobs.bytes(version.weights.digest));
+  return bindWeights(await blobs.bytes(model.graph.digest), weights);
+}
+
+async function planGraphs(
+  blobs: BlobStore,
+  spec: TaskSpec,
+  model: ModelRecord,
+  complete: Uint8Array,
+): Promise<{
+  readonly training: TrainingGraph;
+  readonly webgpu: TrainingGraph | undefined;
+  readonly evaluation: EvaluationGraph;
+}> {
+  const published = model.parameters.map(({ name }) => name);
+  const loss = await lossOf(blobs, spec);
+  const { batchSize, optimizer, clipGradientNorm, loopSteps } = spec.local;
+  const options = {
+    batchSize,
+    loss,
+    optimizer: optimizer as OptimizerOptions,
+    trainable: trainedNames(spec, published),
+    // Another version may bring other values of what this task does not train.
+    frozenInputs: published,
+    ...(clipGradientNorm === null ? {} : { clipGradientNorm }),
+  };
+  return {
+    training: buildTrainingGraph(complete, { ...options, target: "cpu", loopSteps }),
+    webgpu: webgpuGraph(complete, options),
+    evaluation: buildEvaluationGraph(complete, {
+      batchSize: spec.evaluation.batchSize,
+      loss,
+      trainable: published,
+      metrics: spec.metrics.map(({ kind, k }): MetricOptions =>
+        kind === "topK" ? { kind, k: k! } : { kind },
+      ),
+    }),
+  };
+}
+
+/** Without a loop, which would carry the weights through the CPU at each step; undefined where an operator has no form for it. */
+function webgpuGraph(
+  model: Uint8Array,
+  options: Omit<TrainingGraphOptions, "target">,
+): TrainingGraph | undefined {
   try {
     return buildTrainingGraph(model, { ...options, target: "webgpu" });
   } catch (error) {
+    // What is wrong with the model or the task, the graph for CPUs has been refused for.
     if (!TributaryError.is(error) || !error.code.startsWith("onnx/")) throw error;
-    return buildTrainingGraph(model, { ...options, target: "cpu" });
+    return undefined;
   }
 }

@@ -16,7 +16,8 @@ import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../por
 import type { Releases } from "../rooms.ts";
 import { modelPorts } from "./model-ports.ts";
 import { requireDataset } from "./require-dataset.ts";
-import { storePlan } from "./plan.ts";
+import { completeModel, storePlan } from "./plan.ts";
+import { withLoss } from "./training-options.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
@@ -86,6 +87,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
         createdAt,
         loss: null,
         accuracy: null,
+        metrics: {},
         cohort: 0,
         numExamples: 0,
       };
@@ -115,21 +117,23 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
     },
 
     async createTask(document) {
-      const spec = parseTaskSpec(document);
-      if ((await store.tasks.get(spec.name)) !== undefined)
-        throw failure("coordinator/task-exists", `registry: task "${spec.name}" exists already`, {
-          detail: { task: spec.name },
+      const asked = parseTaskSpec(document);
+      if ((await store.tasks.get(asked.name)) !== undefined)
+        throw failure("coordinator/task-exists", `registry: task "${asked.name}" exists already`, {
+          detail: { task: asked.name },
         });
-      const model = await registry.model(spec.model);
-      await requireDataset(blobs, spec, model);
+      const model = await registry.model(asked.model);
       const version = await store.versions.get(model.name, model.currentVersion);
       if (version === undefined)
         throw failure(
           "coordinator/unknown-version",
           `registry: version ${model.currentVersion} of "${model.name}"`,
         );
+      const complete = await completeModel(blobs, model, version);
+      const spec = withLoss(asked, complete);
+      await requireDataset(blobs, spec, model);
       await requireIdleModel(store.tasks, spec);
-      const { plan, targets } = await storePlan(blobs, { spec, number: 1, model, version });
+      const { plan, targets } = await storePlan(blobs, { spec, number: 1, model, complete });
       const createdAt = env.clock.now();
       const task: TaskRecord = {
         name: spec.name,

@@ -6,7 +6,7 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { ModelRecord } from "../ports/records.ts";
 
 /**
- * Holds a task's data set for evaluation to the model: images of the input's size, labels among the output's classes.
+ * Holds a task's data set for evaluation to the model: images of the input's size, labels among the output's classes, or numbers, as the loss needs.
  * Asked when the task is created, not after its first round.
  *
  * @throws `coordinator/invalid-task`, saying what does not fit
@@ -16,7 +16,7 @@ export async function requireDataset(blobs: BlobStore, spec: TaskSpec, model: Mo
   if (dataset === null) return;
   if ((await blobs.stat(dataset)) === undefined)
     throw invalid(spec, "there is no such blob; POST it to /v1/blobs first");
-  const problem = problemOf(await read(blobs, spec, dataset), model);
+  const problem = problemOf(await read(blobs, spec, dataset), spec, model);
   if (problem !== undefined) throw invalid(spec, problem);
 }
 
@@ -32,13 +32,25 @@ async function read(blobs: BlobStore, spec: TaskSpec, digest: Digest): Promise<D
 }
 
 function problemOf(
-  { exampleSize, labels }: Dataset,
+  { exampleSize, labels, labelSize }: Dataset,
+  { loss, moreLosses }: TaskSpec,
   { input, output }: { readonly input: GraphPort; readonly output: GraphPort },
 ): string | undefined {
   // The first dimension of the input is the batch; others that are free fit anything.
   const wanted = input.shape.slice(1);
   if (!wanted.includes(-1) && exampleSize !== elementCount(wanted))
     return `its images have ${exampleSize} values, the model takes ${elementCount(wanted)} (${wanted.join("x")})`;
+  // What several losses and graphs read, the training graph says when it is built.
+  if (loss.kind === "graph" || moreLosses.length > 0) return undefined;
+  if (loss.kind !== "softmax-cross-entropy") {
+    const numbers = output.shape.slice(1);
+    if (labels instanceof Int32Array) {
+      return `its labels are int32 classes, the loss ${loss.kind} takes float32 numbers [N, ...]`;
+    }
+    if (numbers.includes(-1) || labelSize === elementCount(numbers)) return undefined;
+    return `it has ${labelSize} numbers for each example, the model gives ${elementCount(numbers)}`;
+  }
+  if (!(labels instanceof Int32Array)) return `its labels are float32, the loss ${loss.kind} takes int32 [N]`;
   const classes = output.shape.at(-1) ?? -1;
   const outside = labels.find((label) => label < 0 || (classes > 0 && label >= classes));
   return outside === undefined ? undefined : `label ${outside} is none of the model's ${classes} classes`;

@@ -38,6 +38,7 @@ export function versionView(record: VersionRecord): VersionView {
     parameterCount: record.parameterCount,
     loss: record.loss,
     accuracy: record.accuracy,
+    metrics: record.metrics,
     cohort: record.cohort,
     numExamples: record.numExamples,
   };

@@ -66,21 +66,28 @@ export function versionTargets(
 
 /** A plan as it is written, without its paths: they follow from task and number. */
 export type PlanContent = Omit<Plan, "formatVersion" | "training" | "evaluation"> & {
-  readonly training: Pick<Plan["training"], "spec">;
+  readonly training: Pick<Plan["training"], "spec"> & {
+    readonly webgpu?: Pick<NonNullable<Plan["training"]["webgpu"]>, "spec">;
+  };
   readonly evaluation: Pick<Plan["evaluation"], "spec">;
 };
 
-/** The targets of a task's plan: the document and its two graphs. */
+/** The targets of a task's plan: the document and its graphs. */
 export function planTargets(
   number: number,
   content: PlanContent,
-  graphs: { readonly train: BlobRef; readonly evaluate: BlobRef },
+  graphs: { readonly train: BlobRef; readonly trainWebgpu?: BlobRef; readonly evaluate: BlobRef },
 ): TargetDocument & { readonly path: string } {
   const paths = planPaths(content.task, number);
+  const { webgpu } = content.training;
   const plan: Plan = {
     ...content,
     formatVersion: 1,
-    training: { target: paths.train, spec: content.training.spec },
+    training: {
+      target: paths.train,
+      spec: content.training.spec,
+      ...(webgpu === undefined ? {} : { webgpu: { target: paths.trainWebgpu, spec: webgpu.spec } }),
+    },
     evaluation: { target: paths.evaluate, spec: content.evaluation.spec },
   };
   const bytes = encodeUtf8(JSON.stringify(plan));
@@ -92,6 +99,7 @@ export function planTargets(
       put: [
         documentTarget(paths.plan, bytes),
         blobTarget(paths.train, graphs.train),
+        ...(graphs.trainWebgpu === undefined ? [] : [blobTarget(paths.trainWebgpu, graphs.trainWebgpu)]),
         blobTarget(paths.evaluate, graphs.evaluate),
       ],
     },

@@ -30,9 +30,14 @@ function versionFolder(model: ModelName, version: ModelVersion): string {
 export function planPaths(
   task: TaskName,
   number: number,
-): { readonly plan: string; readonly train: string; readonly evaluate: string } {
+): Readonly<Record<"plan" | "train" | "trainWebgpu" | "evaluate", string>> {
   const folder = `plans/${task}/${number}`;
-  return { plan: `${folder}.json`, train: `${folder}/train.onnx`, evaluate: `${folder}/evaluate.onnx` };
+  return {
+    plan: `${folder}.json`,
+    train: `${folder}/train.onnx`,
+    trainWebgpu: `${folder}/train.webgpu.onnx`,
+    evaluate: `${folder}/evaluate.onnx`,
+  };
 }
 
 /** The targets of a model's versions that leave when `newest` comes: all but the newest {@linkcode KEPT_VERSIONS}. */

@@ -61,6 +61,7 @@ export async function commitRound(
       createdAt,
       loss: result?.loss ?? null,
       accuracy: result?.accuracy ?? null,
+      metrics: result?.metrics ?? {},
       cohort: sum.updates,
       numExamples: sum.totalExamples,
     },

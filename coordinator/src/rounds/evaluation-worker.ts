@@ -1,6 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { failure, toFailure, type Digest } from "@tributary/core";
 import type { Feeds, Session } from "@tributary/engine";
+import { exampleRuns, exampleSizes, type LabelledValues } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { elementCount, tensor } from "@tributary/tensor";
 import { readDataset, type Dataset } from "../evaluation-dataset.ts";
@@ -69,55 +70,62 @@ async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Pr
       failure("round/evaluation-failed", "evaluation: graph and data set come before the job")
     );
   }
-  const { batchSize, features, labels, sampleWeights } = spec;
-  if (elementCount(features.shape) !== batchSize * data.exampleSize) {
+  const sizes = exampleSizes(spec);
+  for (const [what, got, expected] of [
+    ["values", data.exampleSize, sizes.features],
+    ["labels", data.labelSize, sizes.labels],
+  ] as const) {
+    if (got === expected) continue;
     throw failure(
       "dataset/mismatch",
-      `evaluation: the graph takes [${features.shape.join()}], the data set has ${data.exampleSize} values an example`,
+      `evaluation: the graph takes ${expected} ${what} an example, the data set has ${got}`,
     );
   }
-  const feeds: Record<string, Feeds[string]> = {};
+  const weights: Record<string, Feeds[string]> = {};
   let at = 0;
   for (const { input, shape } of spec.parameters) {
     const size = elementCount(shape);
-    feeds[input] = tensor("float32", shape, values.subarray(at, at + size));
+    weights[input] = tensor("float32", shape, values.subarray(at, at + size));
     at += size;
   }
-  const x = new Float32Array(batchSize * data.exampleSize);
-  const y = new Int32Array(batchSize);
-  const w = new Float32Array(batchSize);
-  feeds[features.name] = tensor("float32", features.shape, x);
-  feeds[labels.name] = tensor("int32", labels.shape, y);
-  feeds[sampleWeights.name] = tensor("float32", sampleWeights.shape, w);
-
-  const examples = data.labels.length;
-  let lossSum = 0;
-  let correct = 0;
-  for (let start = 0; start < examples; start += batchSize) {
-    fillBatch(data, start, { x, y, w });
-    const outputs = await session.run(feeds, { outputs: [spec.lossSum, spec.correct] });
-    lossSum += Number(outputs[spec.lossSum]!.data[0]);
-    correct += Number(outputs[spec.correct]!.data[0]);
+  const measured = [
+    { name: "loss", output: spec.lossSum, shape: [] },
+    { name: "accuracy", output: spec.correct, shape: [] },
+    ...(spec.metrics ?? []),
+  ];
+  const sums = new Map(measured.map(({ name, shape }) => [name, new Float64Array(elementCount(shape))]));
+  const examples = data.labels.length / data.labelSize;
+  const order = Array.from({ length: examples }, (_, i) => i);
+  for (const run of exampleRuns(spec, (index) => exampleOf(data, index), order)) {
+    const outputs = await session.run(
+      { ...weights, ...run.feeds },
+      { outputs: measured.map(({ output }) => output) },
+    );
+    for (const { name, output } of measured) {
+      const sum = sums.get(name)!;
+      (outputs[output]!.data as Float32Array).forEach((value, i) => (sum[i]! += value));
+    }
   }
-  const loss = lossSum / examples;
+  const loss = sums.get("loss")![0]! / examples;
   if (!Number.isFinite(loss)) throw failure("round/evaluation-failed", `evaluation: the loss is ${loss}`);
-  return { loss, accuracy: correct / examples, examples };
+  return {
+    loss,
+    accuracy: spec.noHits === true ? null : sums.get("accuracy")![0]! / examples,
+    metrics: Object.fromEntries(
+      (spec.metrics ?? []).map(({ name, shape }) => [
+        name,
+        Array.from(sums.get(name)!, (sum) => (shape.length === 0 ? sum / examples : sum)),
+      ]),
+    ),
+    examples,
+  };
 }
 
-/** The last batch is padded with examples of weight 0. */
-function fillBatch(
-  { images, labels, exampleSize }: Dataset,
-  start: number,
-  batch: { readonly x: Float32Array; readonly y: Int32Array; readonly w: Float32Array },
-): void {
-  const { x, y, w } = batch;
-  const filled = Math.min(y.length, labels.length - start);
-  const source = images.subarray(start * exampleSize, (start + filled) * exampleSize);
-  if (images instanceof Uint8Array) for (let i = 0; i < source.length; i++) x[i] = source[i]! / 255;
-  else x.set(source);
-  x.fill(0, filled * exampleSize);
-  y.fill(0);
-  y.set(labels.subarray(start, start + filled));
-  w.fill(1, 0, filled);
-  w.fill(0, filled);
+function exampleOf({ images, labels, exampleSize, labelSize }: Dataset, index: number): LabelledValues {
+  const features = images.subarray(index * exampleSize, (index + 1) * exampleSize);
+  const label =
+    labels instanceof Int32Array
+      ? labels[index]!
+      : labels.subarray(index * labelSize, (index + 1) * labelSize);
+  return { features, label };
 }

@@ -13,7 +13,10 @@ export interface EvaluationRequest {
 export interface EvaluationResult {
   /** Mean over the examples. */
   readonly loss: number;
-  readonly accuracy: number;
+  /** null where the loss knows no hits */
+  readonly accuracy: number | null;
+  /** By the metric's name: means over the examples; tables, such as a confusion's, as sums over them. */
+  readonly metrics: Readonly<Record<string, readonly number[]>>;
   readonly examples: number;
 }
 

@@ -11,7 +11,8 @@ export interface RoundPlan {
   readonly plan: Plan;
   readonly parameterCount: number;
   readonly schemaDigest: Digest;
-  readonly trainingGraph: Digest;
+  /** The one for CPUs, and the one for WebGPU where there is one. */
+  readonly trainingGraphs: readonly Digest[];
   readonly evaluationGraph: Digest;
 }
 
@@ -28,11 +29,14 @@ export async function readRoundPlan(
     }
     return target.digest;
   };
+  const { target, webgpu } = plan.training;
   return {
     plan,
     parameterCount: parameterCount(plan.parameters),
     schemaDigest: schemaDigest(plan.parameters),
-    trainingGraph: await digestOf(plan.training.target),
+    trainingGraphs: await Promise.all(
+      [target, ...(webgpu === undefined ? [] : [webgpu.target])].map(digestOf),
+    ),
     evaluationGraph: await digestOf(plan.evaluation.target),
   };
 }

@@ -12,6 +12,8 @@ export interface RoundFacts {
   readonly endedAt: number | null;
   readonly numExamples: number;
   readonly metrics: Float64Array;
+  /** Whether the task's loss tells right from wrong. */
+  readonly knowsHits: boolean;
   readonly bytesUp: number;
   readonly bytesDown: number;
   /** Of the new version, on held-out data. */
@@ -21,7 +23,7 @@ export interface RoundFacts {
 
 /** The row of a round as it stands. */
 export function roundRecord(config: RoundConfig, state: RoundState, facts: RoundFacts): RoundRecord {
-  const { metrics, trainingAt, endedAt, ...rest } = facts;
+  const { metrics, knowsHits, trainingAt, endedAt, ...rest } = facts;
   const { loss: trainLoss, accuracy: trainAccuracy } = summarizeTraining(metrics);
   const { plan, weights, ...rules } = config;
   return {
@@ -34,7 +36,7 @@ export function roundRecord(config: RoundConfig, state: RoundState, facts: Round
     deadlineAt: roundDeadline(state),
     ...roundCounts(state),
     trainLoss,
-    trainAccuracy,
+    trainAccuracy: knowsHits ? trainAccuracy : null,
     seconds: endedAt === null ? null : (endedAt - (trainingAt ?? facts.startedAt)) / 1000,
     reason: state.phase === "abandoned" ? state.code : null,
     endedAt,

@@ -128,6 +128,7 @@ export class RoundRun {
       endedAt: ended ? this.#options.services.env.clock.now() : null,
       numExamples: updates.numExamples,
       metrics: updates.metrics,
+      knowsHits: this.#options.plan.plan.training.spec.noHits !== true,
       bytesUp: updates.bytesUp,
       bytesDown: this.#bytesDown,
       loss: this.#evaluation?.loss ?? null,
@@ -142,7 +143,7 @@ export class RoundRun {
   /** Bytes of this round's plan, graph or weights were sent to a device. */
   served(digest: Digest, sizeBytes: number): void {
     const { plan, base, task } = this.#options;
-    if ([base.weights.digest, plan.trainingGraph, task.plan.digest].includes(digest))
+    if ([base.weights.digest, ...plan.trainingGraphs, task.plan.digest].includes(digest))
       this.#bytesDown += sizeBytes;
   }
 

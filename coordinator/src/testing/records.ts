@@ -61,6 +61,7 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     parameterCount: 7850,
     loss: number === 1 ? null : 0.5 / number,
     accuracy: number === 1 ? null : 0.9,
+    metrics: number === 1 ? {} : { mae: [0.25] },
     cohort: 0,
     numExamples: 0,
     ...changes,

@@ -48,7 +48,7 @@ function describeParticipation(event: ParticipationEvent): string | undefined {
     case "offered":
       return `round ${event.round} of ${event.task}: training from version ${event.baseVersion}`;
     case "trained":
-      return `trained on ${event.numExamples} examples in ${seconds(event.durationMs)}, loss ${event.loss.toFixed(3)}, accuracy ${(event.accuracy * 100).toFixed(1)} %`;
+      return `trained on ${event.numExamples} examples in ${seconds(event.durationMs)}, loss ${event.loss.toFixed(3)}${accuracyText(event.accuracy)}`;
     case "uploaded":
       return `uploaded ${event.sizeBytes} bytes`;
     case "outcome": {
@@ -62,4 +62,8 @@ function describeParticipation(event: ParticipationEvent): string | undefined {
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function accuracyText(accuracy: number | null): string {
+  return accuracy === null ? "" : `, accuracy ${(accuracy * 100).toFixed(1)} %`;
 }

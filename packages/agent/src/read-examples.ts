@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { failure, toFailure } from "@tributary/core";
-import { readSafetensors, type Tensor } from "@tributary/tensor";
+import { elementCount, readSafetensors, type Tensor } from "@tributary/tensor";
 import type { ExampleSet } from "@tributary/runtime/internal-node";
 
 const MAX_FILE_BYTES = 2 ** 30;
@@ -12,7 +12,7 @@ const unzip = promisify(gunzip);
 
 /**
  * Labelled examples from a safetensors file (`images`: float32 or uint8, first dimension the examples; `labels`:
- * int32 or int64), or the training part of a folder of IDX files, the MNIST format, plain or .gz.
+ * classes as int32 or int64 [N], or numbers as float32 [N, ...]), or the training part of a folder of IDX files, the MNIST format, plain or .gz.
  * @throws `dataset/*`
  */
 export async function readExamples(path: string): Promise<ExampleSet> {
@@ -33,13 +33,16 @@ async function readTensors(path: string): Promise<ExampleSet> {
   if (!(data instanceof Float32Array) && !(images.dtype === "uint8" && data instanceof Uint8Array)) {
     throw invalid(path, `"images" must be float32 or uint8, got ${images.dtype}`);
   }
-  if (labels.dtype !== "int32" && labels.dtype !== "int64") {
-    throw invalid(path, `"labels" must be int32 or int64, got ${labels.dtype}`);
+  if (labels.dtype !== "int32" && labels.dtype !== "int64" && labels.dtype !== "float32") {
+    throw invalid(path, `"labels" must be int32, int64 or float32, got ${labels.dtype}`);
   }
-  if (images.shape[0] !== labels.shape[0] || labels.shape.length !== 1) {
+  const [count, ...rest] = labels.shape;
+  const isList = rest.length === 0 || labels.dtype === "float32";
+  if (images.shape[0] !== count || count === 0 || !isList) {
     throw invalid(path, `"images" is [${images.shape.join(",")}], "labels" [${labels.shape.join(",")}]`);
   }
-  return { images: data, labels: Array.from(labels.data as ArrayLike<number | bigint>, Number) };
+  const numbers = Array.from(labels.data as ArrayLike<number | bigint>, Number);
+  return { images: data, labels: numbers, labelSize: elementCount(rest) };
 }
 
 async function tensorsOf(path: string): Promise<ReadonlyMap<string, Tensor>> {

@@ -52,7 +52,7 @@ export interface ChooseEngineOptions {
 export interface ModelForm {
   readonly model: () => Promise<Uint8Array>;
   /** The same batch, as this graph takes it. */
-  readonly feeds: Feeds;
+  readonly feeds: () => Feeds;
   /** Its outputs by the names that the reference has for them. */
   readonly outputNames: Readonly<Record<string, string>>;
 }
@@ -73,7 +73,10 @@ export async function chooseEngine(options: ChooseEngineOptions): Promise<Chosen
   try {
     tried = await candidate.load(candidateForm === undefined ? model : await candidateForm.model());
     const first: CheckedRun = { session: trusted, feeds };
-    const second: CheckedRun = { session: tried, feeds, ...candidateForm };
+    const second: CheckedRun =
+      candidateForm === undefined
+        ? { session: tried, feeds }
+        : { session: tried, feeds: candidateForm.feeds(), outputNames: candidateForm.outputNames };
     const { agrees, relativeError: error } = await checkAgainst(first, second, options.maxRelativeError);
     if (!agrees) {
       await tried[Symbol.asyncDispose]();

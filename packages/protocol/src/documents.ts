@@ -2,6 +2,8 @@ import type { ParameterSpec } from "@tributary/tensor";
 import Type, { type Static } from "typebox";
 import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 import { LIMITS } from "./limits.ts";
+import { trainingFault } from "./training-faults.ts";
+import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
 import {
   ChannelSchema,
   DigestSchema,
@@ -63,36 +65,51 @@ interface Note {
 }
 const batchSize = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 4096, ...more });
 
+/** What training and evaluation graphs have in common. */
+const GRAPH_FIELDS = {
+  batchSize: batchSize(),
+  /** What is fed of an example, in the model's order. Left out: `features` alone. */
+  inputs: Type.Optional(readonlyArray(GraphPort, { minItems: 1, maxItems: 64 })),
+  features: GraphPort,
+  labels: GraphPort,
+  moreLabels: Type.Optional(readonlyArray(GraphPort, { maxItems: 64 })),
+  sampleWeights: GraphPort,
+  lossSum: TensorName,
+  correct: TensorName,
+  /** The losses know no hits: no accuracy follows from `correct`. */
+  noHits: Type.Optional(Type.Literal(true)),
+  metrics: Type.Optional(
+    readonlyArray(Type.Object({ name: TensorName, output: TensorName, shape: Shape }), { maxItems: 1024 }),
+  ),
+};
+
+const FedParameter = Type.Object({ name: TensorName, shape: Shape, input: TensorName });
+const CarriedTensor = Type.Object({ name: TensorName, shape: Shape, input: TensorName, output: TensorName });
+
 /** How a training graph is fed and read; built by the onnx package when a plan is published. */
 export const TrainingGraphDocument = Type.Object({
   kind: Type.Literal("train"),
-  batchSize: batchSize(),
-  features: GraphPort,
-  labels: GraphPort,
-  sampleWeights: GraphPort,
+  ...GRAPH_FIELDS,
   learningRate: GraphPort,
-  parameters: readonlyArray(
-    Type.Object({ name: TensorName, shape: Shape, input: TensorName, output: TensorName }),
-    { minItems: 1, maxItems: LIMITS.maxParameters },
+  parameters: readonlyArray(CarriedTensor, { minItems: 1, maxItems: LIMITS.maxParameters }),
+  /** Parameters that are fed and not trained. */
+  frozen: Type.Optional(readonlyArray(FedParameter, { maxItems: LIMITS.maxParameters })),
+  /** What the optimizer carries from step to step; zeros before the first. */
+  state: Type.Optional(readonlyArray(CarriedTensor, { maxItems: 2 * LIMITS.maxParameters + 2 })),
+  /** With a proximal term: inputs for the base weights, in the order of `parameters`. */
+  baseParameters: Type.Optional(readonlyArray(GraphPort, { maxItems: LIMITS.maxParameters })),
+  /** A run does up to `maxSteps` steps: inputs, labels and weights begin with that axis. */
+  loop: Type.Optional(
+    Type.Object({ maxSteps: Type.Integer({ minimum: 1, maximum: 4096 }), steps: GraphPort }),
   ),
-  lossSum: TensorName,
-  correct: TensorName,
 });
 export type TrainingGraphDocument = Static<typeof TrainingGraphDocument>;
 
 /** How an evaluation graph is fed and read. */
 export const EvaluationGraphDocument = Type.Object({
   kind: Type.Literal("evaluate"),
-  batchSize: batchSize(),
-  features: GraphPort,
-  labels: GraphPort,
-  sampleWeights: GraphPort,
-  parameters: readonlyArray(Type.Object({ name: TensorName, shape: Shape, input: TensorName }), {
-    minItems: 1,
-    maxItems: LIMITS.maxParameters,
-  }),
-  lossSum: TensorName,
-  correct: TensorName,
+  ...GRAPH_FIELDS,
+  parameters: readonlyArray(FedParameter, { minItems: 1, maxItems: LIMITS.maxParameters }),
 });
 export type EvaluationGraphDocument = Static<typeof EvaluationGraphDocument>;
 
@@ -107,7 +124,12 @@ export const Plan = Type.Object({
   task: TaskNameSchema,
   model: ModelNameSchema,
   population: PopulationNameSchema,
-  training: Type.Object({ target: TargetPathSchema, spec: TrainingGraphDocument }),
+  training: Type.Object({
+    target: TargetPathSchema,
+    spec: TrainingGraphDocument,
+    /** The same step in the formulations that WebGPU computes correctly; left out where an operator has none. */
+    webgpu: Type.Optional(Type.Object({ target: TargetPathSchema, spec: TrainingGraphDocument })),
+  }),
   evaluation: Type.Object({ target: TargetPathSchema, spec: EvaluationGraphDocument }),
   parameters: ParameterSchemaDocument,
   local: Type.Object({
@@ -134,12 +156,14 @@ export const TaskSpec = Type.Object(
       description: "Devices of this population are asked",
     }),
     rounds: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), { default: null }),
+    ...TRAINING_FIELDS,
     local: Type.Object(
       {
         epochs: epochs({ default: 1, description: "Passes over the device's examples" }),
         batchSize: batchSize({ default: 10, description: "Examples a gradient step" }),
         learningRate: learningRate({ default: 0.05 }),
         maxExamples: maxExamples({ default: 600, description: "Most examples used a round" }),
+        ...STEP_FIELDS,
       },
       { ...strict, default: {} },
     ),
@@ -212,5 +236,7 @@ export function parseTaskSpec(value: unknown): TaskSpec {
       `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
     );
   }
+  const fault = trainingFault(spec);
+  if (fault !== undefined) throw invalidDocument("task", fault.path, fault.problem);
   return spec;
 }

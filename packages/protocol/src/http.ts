@@ -115,6 +115,11 @@ export const VersionView = Type.Object({
   parameterCount: Count,
   loss: nullable(Type.Number()),
   accuracy: nullable(Type.Number()),
+  metrics: Type.Unsafe<Readonly<Record<string, readonly number[]>>>(
+    Type.Record(Type.String(), Type.Array(Type.Number()), {
+      description: "On held-out data: means over the examples, of confusion counts",
+    }),
+  ),
   cohort: Count,
   numExamples: Count,
 });

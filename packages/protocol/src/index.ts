@@ -98,6 +98,14 @@ export {
   TimestampSchema,
 } from "./schema.ts";
 export {
+  LOCAL_OPTIMIZERS,
+  LocalOptimizer,
+  LOSS_KINDS,
+  LossSpec,
+  METRIC_KINDS,
+  MetricSpec,
+} from "./training-options.ts";
+export {
   decodeUpdateHeader,
   encodeUpdate,
   updateValues,

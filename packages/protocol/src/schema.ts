@@ -55,7 +55,7 @@ export function nullable<Value extends TSchema>(schema: Value, options: { defaul
 /** A list of allowed texts. */
 export function textEnum<const Values extends readonly string[]>(
   values: Values,
-  options: { description?: string } = {},
+  options: { description?: string; default?: Values[number] } = {},
 ) {
   return Type.Unsafe<Values[number]>({ type: "string", enum: [...values], ...options });
 }

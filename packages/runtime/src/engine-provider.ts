@@ -1,4 +1,5 @@
 import type { EngineName, Feeds, Session } from "@tributary/engine";
+import type { ModelForm } from "@tributary/engine/check";
 
 /** A use of a session. Other users may share it; it is disposed some time after the last of them let it go. */
 export interface SessionLease {
@@ -18,12 +19,20 @@ export interface OpenSessionRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface OpenInferenceRequest extends OpenSessionRequest {
-  /** Feeds that fit the model, for the check of a GPU engine against WASM. */
+/** What the check of a GPU engine against WASM needs. */
+export interface CheckedRequest extends OpenSessionRequest {
+  /** Feeds that fit the model. */
   readonly sample: () => Feeds;
   /** The choice remembered from an earlier start, and where to remember the one made now. */
   readonly remembered?: unknown;
   readonly remember?: (choice: unknown) => Promise<void>;
+}
+
+export type OpenInferenceRequest = CheckedRequest;
+
+export interface OpenTrainingRequest extends CheckedRequest {
+  /** The graph that computes the same on WebGPU, if there is one. Only a device with an adapter asks for its bytes. */
+  readonly webgpu?: ModelForm | undefined;
 }
 
 /** Where a device's sessions come from: one shared engine in Node, the checked and measured choice in a browser. */
@@ -31,10 +40,10 @@ export interface EngineProvider {
   /** A session that answers the app. The engine is the fastest of those whose results agree. */
   openInference(request: OpenInferenceRequest): Promise<SessionLease>;
   /**
-   * A session of a training or evaluation graph, built for the CPU. Devices that share an engine train one after the
-   * other: whoever asks waits until the lease before is released.
+   * A session of a training graph: of the form for WebGPU where the lease says that engine, else of the one for CPUs.
+   * Devices that share an engine train one after the other: whoever asks waits until the lease before is released.
    */
-  openTraining(request: OpenSessionRequest): Promise<SessionLease>;
+  openTraining(request: OpenTrainingRequest): Promise<SessionLease>;
   /** Disposes what only this provider holds. Idempotent. */
   close(): Promise<void>;
 }

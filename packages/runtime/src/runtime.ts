@@ -137,8 +137,8 @@ export interface ExampleCollection {
 }
 
 export interface LabelledExample {
-  /** Class index, from 0. */
-  readonly label: number;
+  /** Of a classifier the class, from 0; else the numbers to be learned, as many as the output has of an example. */
+  readonly label: number | Float32Array | readonly number[];
   readonly [input: string]: FeedValue | number;
 }
 
@@ -187,8 +187,12 @@ export type ParticipationEvent =
       readonly roundId: string;
       readonly numExamples: number;
       readonly loss: number;
-      readonly accuracy: number;
+      /** null where the task's loss knows no hits */
+      readonly accuracy: number | null;
       readonly durationMs: number;
+      readonly engine: EngineName;
+      /** Why this engine and not a faster one, where there is something to tell. */
+      readonly note?: string;
     }
   | { readonly type: "uploaded"; readonly at: number; readonly roundId: string; readonly sizeBytes: number }
   | {

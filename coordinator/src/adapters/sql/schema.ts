@@ -43,6 +43,7 @@ export interface VersionsTable {
   parameterCount: number;
   loss: number | null;
   accuracy: number | null;
+  metrics: JsonText;
   cohort: number;
   numExamples: number;
 }

@@ -1,18 +1,17 @@
 import { failure, type SeededRandom } from "@tributary/core";
 import type { Session } from "@tributary/engine";
+import { exampleRuns } from "@tributary/engine/batches";
 import type { TrainingGraphDocument } from "@tributary/protocol";
 import {
   allFinite,
-  elementCount,
   parameterSet,
   parameterView,
   subtract,
-  tensor,
   type ParameterSet,
   type Tensor,
 } from "@tributary/tensor";
 import type { StoredExample } from "../store/device-store.ts";
-import { batchesOf, shuffledOrder } from "./batches.ts";
+import { graphWeights } from "./graph-weights.ts";
 
 export interface TrainRequest {
   /** Session of the training graph. May be shared: it keeps no state between runs. */
@@ -34,7 +33,7 @@ export interface TrainProgress {
   /** Steps done, of all epochs. */
   readonly step: number;
   readonly steps: number;
-  /** Mean loss of the batch. */
+  /** Mean loss of the batches since the last report: of one, or of those that one run of the graph takes. */
   readonly loss: number;
 }
 
@@ -49,59 +48,48 @@ export interface TrainResult {
 }
 
 /**
- * Local training: `epochs` passes of minibatch SGD inside the graph. Weights go from step to step as the graph's
- * outputs; each output owns its memory, because an engine that wrote into its own input would train wrong silently.
+ * Local training: `epochs` passes of minibatches, stepped by the graph's own optimizer. Weights and the optimizer's state
+ * go from run to run as the graph's outputs; each output owns its memory, because an engine that wrote into its own input
+ * would train wrong silently.
  * @throws `federation/no-examples`, `federation/training-diverged`, `runtime/invalid-example`, `engine/*`, or
- *   `signal.reason` between two steps
+ *   `signal.reason` between two runs
  */
 export async function train(request: TrainRequest): Promise<TrainResult> {
-  const { session, spec, base, epochs, random, signal } = request;
-  if (request.examples.length === 0) {
+  const { session, spec, base, examples, epochs, random, signal } = request;
+  if (examples.length === 0) {
     throw failure("federation/no-examples", "learner: there are no labelled examples on this device");
   }
-  const order = shuffledOrder(request.examples.length, random).slice(0, request.maxExamples);
-  const stepsPerEpoch = Math.ceil(order.length / spec.batchSize);
-  const steps = stepsPerEpoch * epochs;
-  const batchOptions = {
-    examples: request.examples,
-    batchSize: spec.batchSize,
-    featureLength: elementCount(spec.features.shape.slice(1)),
-  };
-  const learningRate = tensor("float32", [...spec.learningRate.shape], Float32Array.of(request.learningRate));
-  let weights: Record<string, Tensor> = {};
-  for (const { name, shape, input } of spec.parameters) {
-    weights[input] = tensor("float32", [...shape], parameterView(base, name));
-  }
+  const order = shuffledOrder(examples.length, random).slice(0, request.maxExamples);
+  const steps = Math.ceil(order.length / spec.batchSize) * epochs;
+  const weights = graphWeights(spec, base, request.learningRate);
+  const stepped = [...spec.parameters, ...(spec.state ?? [])];
+  // Metrics are for evaluation.
+  const outputs = [spec.lossSum, spec.correct, ...stepped.map(({ output }) => output)];
+  let carried = weights.carried;
   let lossSum = 0;
   let correct = 0;
   let step = 0;
   for (let epoch = 0; epoch < epochs; epoch++) {
     lossSum = correct = 0;
     random.shuffle(order);
-    for (const batch of batchesOf(batchOptions, order)) {
+    for (const run of exampleRuns(spec, (index) => examples[index]!, order)) {
       signal?.throwIfAborted();
-      const outputs = await session.run({
-        ...weights,
-        [spec.features.name]: tensor("float32", [...spec.features.shape], batch.features),
-        [spec.labels.name]: tensor("int32", [...spec.labels.shape], batch.labels),
-        [spec.sampleWeights.name]: tensor("float32", [...spec.sampleWeights.shape], batch.weights),
-        [spec.learningRate.name]: learningRate,
-      });
+      const results = await session.run({ ...carried, ...weights.fixed, ...run.feeds }, { outputs });
       const next: Record<string, Tensor> = {};
-      for (const { input, output } of spec.parameters) next[input] = outputs[output]!;
-      weights = next;
-      const batchLoss = Number(outputs[spec.lossSum]!.data[0]);
-      lossSum += batchLoss;
-      correct += Number(outputs[spec.correct]!.data[0]);
-      step += 1;
-      request.onProgress?.({ step, steps, loss: batchLoss / batch.count });
+      for (const { input, output } of stepped) next[input] = results[output]!;
+      carried = next;
+      const loss = Number(results[spec.lossSum]!.data[0]);
+      lossSum += loss;
+      correct += Number(results[spec.correct]!.data[0]);
+      step += run.steps;
+      request.onProgress?.({ step, steps, loss: loss / run.count });
     }
   }
   signal?.throwIfAborted();
   // A parameter that the plan does not train keeps its value.
   const trained = parameterSet(base.schema, base.values.slice());
   for (const { name, input } of spec.parameters) {
-    parameterView(trained, name).set(weights[input]!.data as Float32Array);
+    parameterView(trained, name).set(carried[input]!.data as Float32Array);
   }
   const update = subtract(trained.values, base.values);
   if (!allFinite(update) || !Number.isFinite(lossSum)) {
@@ -112,4 +100,9 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
     );
   }
   return { update, numExamples: order.length, lossSum, correct, steps };
+}
+
+/** A random order of all examples. */
+export function shuffledOrder(count: number, random: SeededRandom): number[] {
+  return random.shuffle(Array.from({ length: count }, (_, i) => i));
 }

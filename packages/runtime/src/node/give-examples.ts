@@ -7,8 +7,10 @@ import { readFileIfAny, writeFileAtomic } from "./atomic-file.ts";
 /** Labelled inputs of one shape, flat: bytes are read as value / 255. */
 export interface ExampleSet {
   readonly images: Uint8Array | Float32Array;
-  /** Class indices; `images.length / labels.length` values each. */
+  /** Classes, or numbers, `labelSize` for each example. */
   readonly labels: ArrayLike<number>;
+  /** @defaultValue 1 */
+  readonly labelSize?: number;
 }
 
 const MARKER = "examples.sha256";
@@ -19,12 +21,13 @@ const MARKER = "examples.sha256";
  * @returns how many examples the device has now
  */
 export async function giveExamples(model: ModelHandle, dataDir: string, set: ExampleSet): Promise<number> {
-  const { images, labels } = set;
-  const width = labels.length === 0 ? 0 : images.length / labels.length;
+  const { images, labels, labelSize = 1 } = set;
+  const count = labels.length / labelSize;
+  const width = count === 0 ? 0 : images.length / count;
   if (!Number.isInteger(width)) {
-    throw new RangeError(`examples: ${images.length} values do not divide by ${labels.length} labels`);
+    throw new RangeError(`examples: ${images.length} values do not divide by ${count} examples`);
   }
-  const kept = Math.min(labels.length, MAX_EXAMPLES);
+  const kept = Math.min(count, MAX_EXAMPLES);
   const fingerprint = fingerprintOf(set);
   const marker = join(dataDir, MARKER);
   const given = await readFileIfAny(marker);
@@ -34,8 +37,12 @@ export async function giveExamples(model: ModelHandle, dataDir: string, set: Exa
   await model.examples.clear();
   await model.examples.addAll(
     Array.from({ length: kept }, (_, i) => {
-      const at = labels.length - kept + i;
-      return { [model.state.input.name]: images.subarray(at * width, (at + 1) * width), label: labels[at]! };
+      const at = count - kept + i;
+      const own = Array.from({ length: labelSize }, (__, j) => labels[at * labelSize + j]!);
+      return {
+        [model.state.input.name]: images.subarray(at * width, (at + 1) * width),
+        label: labelSize === 1 ? own[0]! : own,
+      };
     }),
   );
   await writeFileAtomic(marker, encodeUtf8(fingerprint));
@@ -45,7 +52,7 @@ export async function giveExamples(model: ModelHandle, dataDir: string, set: Exa
 function fingerprintOf({ images, labels }: ExampleSet): string {
   const hash = createSha256();
   hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
-  const numbers = Int32Array.from(labels);
+  const numbers = Float64Array.from(labels);
   hash.update(new Uint8Array(numbers.buffer));
   return hash.digest();
 }

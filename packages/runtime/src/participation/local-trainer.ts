@@ -1,9 +1,12 @@
-import { encodeHex, failure, seededRandom, sha256, type Digest, type Env } from "@tributary/core";
+import { encodeHex, failure, seededRandom, sha256, toFailure, type Digest, type Env } from "@tributary/core";
+import type { EngineName, Feeds } from "@tributary/engine";
+import { exampleRuns } from "@tributary/engine/batches";
 import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
-import { encodeUpdate, type Offer, type Plan } from "@tributary/protocol";
+import { encodeUpdate, type Offer, type Plan, type TrainingGraphDocument } from "@tributary/protocol";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
+import { checkedWeights, matchingOutputs } from "../learner/graph-weights.ts";
 import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
@@ -17,14 +20,17 @@ export interface LocalUpdate {
   readonly metrics: readonly number[];
   /** Means over the last epoch. */
   readonly loss: number;
-  readonly accuracy: number;
+  readonly accuracy: number | null;
   readonly durationMs: number;
+  readonly engine: EngineName;
+  /** Why this engine and not a faster one, where there is something to tell. */
+  readonly note?: string;
 }
 
 export interface LocalTrainerOptions {
   readonly releases: Releases;
   readonly engines: EngineProvider;
-  readonly store: Pick<DeviceStore, "examples">;
+  readonly store: Pick<DeviceStore, "examples" | "settings">;
   readonly population: string;
   readonly env: Env;
 }
@@ -62,15 +68,33 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const { plan } = verified;
       const examples = await store.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);
+      const { webgpu, spec: cpuSpec } = plan.training;
+      const sampleOf = (spec: TrainingGraphDocument): Feeds => {
+        const indices = Array.from({ length: Math.min(examples.length, spec.batchSize) }, (_, i) => i);
+        const [run] = exampleRuns(spec, (index) => examples[index]!, indices, 1);
+        return { ...checkedWeights(spec, base), ...run?.feeds };
+      };
+      const setting = `engine:training:${graph.sha256}`;
       const lease = await engines.openTraining({
         key: graph.sha256,
         model: () => releases.fetchTarget(plan.training.target, { signal }),
+        sample: () => sampleOf(cpuSpec),
+        webgpu: webgpu && {
+          model: () => releases.fetchTarget(webgpu.target, { signal }),
+          feeds: () => sampleOf(webgpu.spec),
+          outputNames: matchingOutputs(cpuSpec, webgpu.spec),
+        },
+        remembered: await store.settings.read(setting).catch(() => undefined),
+        remember: (choice) =>
+          store.settings.write(setting, choice).catch((error: unknown) => {
+            env.log.warn("engine choice not kept", { error: toFailure(error) });
+          }),
         signal,
       });
       try {
         const result = await train({
           session: lease.session,
-          spec: plan.training.spec,
+          spec: webgpu !== undefined && lease.engine === "ort-webgpu" ? webgpu.spec : cpuSpec,
           base,
           examples,
           epochs: plan.local.epochs,
@@ -100,8 +124,10 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           numExamples,
           metrics: header.metrics,
           loss: lossSum / numExamples,
-          accuracy: correct / numExamples,
+          accuracy: cpuSpec.noHits === true ? null : correct / numExamples,
           durationMs: env.clock.monotonicMs() - startedAtMs,
+          engine: lease.engine,
+          ...(lease.note === undefined ? {} : { note: lease.note }),
         };
       } finally {
         await lease.release();
@@ -114,22 +140,28 @@ function checkPlan(offer: Offer, { plan, target }: VerifiedPlan, population: str
   if (target.sha256 !== offer.planDigest) throw refused(offer, "names another plan than the release");
   if (plan.task !== offer.task) throw refused(offer, `is for task ${offer.task}, its plan for ${plan.task}`);
   if (plan.population !== population) throw refused(offer, `has a plan for population ${plan.population}`);
-  const { spec } = plan.training;
+  const { spec, webgpu } = plan.training;
+  for (const form of [spec, ...(webgpu === undefined ? [] : [webgpu.spec])]) checkGraph(offer, plan, form);
+}
+
+function checkGraph(offer: Offer, plan: Plan, spec: TrainingGraphDocument): void {
   if (spec.batchSize !== plan.local.batchSize) {
     throw refused(
       offer,
       `has a graph for batches of ${spec.batchSize}, its plan says ${plan.local.batchSize}`,
     );
   }
-  const trained = new Set(spec.parameters.map(({ name }) => name));
-  const unknown = missingParameter(plan, trained);
-  if (unknown !== undefined)
-    throw refused(offer, `has a graph that trains "${unknown}", which is no parameter`);
-}
-
-function missingParameter(plan: Plan, trained: ReadonlySet<string>): string | undefined {
+  const { baseParameters = spec.parameters } = spec;
+  if (baseParameters.length !== spec.parameters.length) {
+    throw refused(
+      offer,
+      `has a graph with ${baseParameters.length} base inputs for ${spec.parameters.length} parameters`,
+    );
+  }
   const known = new Set(plan.parameters.map(({ name }) => name));
-  return [...trained].find((name) => !known.has(name));
+  const unknown = [...spec.parameters, ...(spec.frozen ?? [])].find(({ name }) => !known.has(name));
+  if (unknown !== undefined)
+    throw refused(offer, `has a graph that takes "${unknown.name}", which is no parameter`);
 }
 
 function refused({ roundId }: Offer, why: string): Error {

@@ -126,7 +126,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
       if (request !== wanted) return;
       const name = asTaskName(task);
       join(name).model = plan.model as ModelName;
-      pinned.set(name, [target.sha256, releases.target(plan.training.target).sha256]);
+      const { webgpu } = plan.training;
+      const graphs = [plan.training.target, ...(webgpu === undefined ? [] : [webgpu.target])];
+      pinned.set(name, [target.sha256, ...graphs.map((path) => releases.target(path).sha256)]);
     }
   };
 

@@ -210,8 +210,17 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       case "trained": {
         const update = updates.get(event.roundId);
         if (update === undefined) return;
-        const { numExamples, loss, accuracy, durationMs } = update;
-        return notify({ type: "trained", roundId: event.roundId, numExamples, loss, accuracy, durationMs });
+        const { numExamples, loss, accuracy, durationMs, engine, note } = update;
+        const by = { engine, ...(note === undefined ? {} : { note }) };
+        return notify({
+          type: "trained",
+          roundId: event.roundId,
+          numExamples,
+          loss,
+          accuracy,
+          durationMs,
+          ...by,
+        });
       }
       case "reporting":
         return;

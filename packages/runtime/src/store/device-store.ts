@@ -36,8 +36,8 @@ export interface InstalledFile {
 export interface StoredExample {
   /** Values of the model's input, flat. Bytes are read as value / 255. */
   readonly features: Float32Array | Uint8Array;
-  /** Class index. */
-  readonly label: number;
+  /** Class index; else the values of all labels, flat. */
+  readonly label: number | Float32Array;
 }
 
 export interface MetadataStore {

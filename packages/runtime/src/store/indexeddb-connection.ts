@@ -9,7 +9,7 @@ export interface StoredExampleRow {
   readonly id?: number;
   readonly model: string;
   readonly features: Float32Array | Uint8Array;
-  readonly label: number;
+  readonly label: number | Float32Array;
 }
 
 export interface DeviceSchema extends DBSchema {

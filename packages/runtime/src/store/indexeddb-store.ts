@@ -125,7 +125,9 @@ function examplesOf(connection: Connection): DeviceStore["examples"] {
         const transaction = database.transaction("examples", "readwrite");
         const { store } = transaction;
         await Promise.all(
-          examples.map(({ features, label }) => store.add({ model, features: own(features), label })),
+          examples.map(({ features, label }) =>
+            store.add({ model, features: own(features), label: ownLabel(label) }),
+          ),
         );
         const index = store.index("model");
         let surplus = (await index.count(model)) - MAX_EXAMPLES;
@@ -157,4 +159,8 @@ function own<T extends Uint8Array | Float32Array>(
   values: T,
 ): T extends Float32Array ? Float32Array<ArrayBuffer> : Uint8Array<ArrayBuffer> {
   return values.slice() as never;
+}
+
+function ownLabel(label: StoredExample["label"]): StoredExample["label"] {
+  return typeof label === "number" ? label : own(label);
 }

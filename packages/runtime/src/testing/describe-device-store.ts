@@ -115,12 +115,13 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
     test("examples: floats and bytes in order, per model, cleared", async () => {
       const first: StoredExample = { features: Float32Array.of(0, 0.5, -1.25), label: 7 };
       const second: StoredExample = { features: Uint8Array.of(0, 128, 255), label: 0 };
+      const third: StoredExample = { features: Uint8Array.of(9), label: Float32Array.of(0.5, -2) };
       await store.examples.add(digits, [first]);
-      await store.examples.add(digits, [second]);
+      await store.examples.add(digits, [second, third]);
       await store.examples.add(other, [second]);
       await reopen();
-      expect(await store.examples.count(digits)).toBe(2);
-      expect((await store.examples.read(digits)).map(plain)).toEqual([first, second].map(plain));
+      expect(await store.examples.count(digits)).toBe(3);
+      expect((await store.examples.read(digits)).map(plain)).toEqual([first, second, third].map(plain));
       await store.examples.clear(digits);
       expect(await store.examples.count(digits)).toBe(0);
       expect(await store.examples.read(digits)).toEqual([]);
@@ -143,7 +144,7 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
           store.examples.add(digits, [{ features: Uint8Array.of(label), label }]),
         ),
       );
-      const labels = (await store.examples.read(digits)).map(({ label }) => label);
+      const labels = (await store.examples.read(digits)).map(({ label }) => Number(label));
       expect(labels.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i));
     });
 
@@ -173,6 +174,6 @@ function plain(example: StoredExample): unknown {
   return {
     kind: example.features instanceof Uint8Array ? "bytes" : "floats",
     values: [...example.features],
-    label: example.label,
+    label: typeof example.label === "number" ? example.label : [...example.label],
   };
 }

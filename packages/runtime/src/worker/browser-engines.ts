@@ -2,10 +2,10 @@
 import type { Clock } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
 import { chooseEngine } from "@tributary/engine/check";
-import type { EngineChoice } from "@tributary/engine/check";
+import type { EngineChoice, ModelForm } from "@tributary/engine/check";
 import { openOrtWeb } from "@tributary/engine/ort-web";
 import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
-import type { EngineProvider, OpenInferenceRequest } from "../engine-provider.ts";
+import type { CheckedRequest, EngineProvider } from "../engine-provider.ts";
 import { createSessionCache } from "../session-cache.ts";
 import type { LoadedSession } from "../session-cache.ts";
 
@@ -31,18 +31,25 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     return opening;
   };
 
-  const loadChecked = async (request: OpenInferenceRequest): Promise<LoadedSession> => {
+  /** `webgpu` is the form of the model that a GPU runs; undefined: there is none. */
+  const loadChecked = async (
+    request: CheckedRequest,
+    webgpu: Partial<ModelForm> | undefined,
+  ): Promise<LoadedSession> => {
     const engines = await open();
-    const model = await request.model();
     const adapter = describeAdapter(engines.adapter);
-    if (engines.webgpu === undefined) {
-      return { session: await engines.wasm.load(model), note: adapterNote(engines.adapter) };
+    if (engines.webgpu === undefined || webgpu === undefined) {
+      const note =
+        engines.webgpu === undefined ? adapterNote(engines.adapter) : "no form of this graph runs on WebGPU";
+      return { session: await engines.wasm.load(await request.model()), note };
     }
     const remembered = asRemembered(request.remembered);
     if (remembered !== undefined && remembered.adapter === adapter) {
-      const engine: Engine = remembered.engine === "ort-webgpu" ? engines.webgpu : engines.wasm;
+      const isGpu = remembered.engine === "ort-webgpu";
+      const engine: Engine = isGpu ? engines.webgpu : engines.wasm;
+      const load = (isGpu ? webgpu.model : undefined) ?? request.model;
       try {
-        return { session: await engine.load(model), note: choiceNote(remembered) };
+        return { session: await engine.load(await load()), note: choiceNote(remembered) };
       } catch {
         // A driver may have changed without a sign of it: check anew.
       }
@@ -50,8 +57,9 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     const { choice, session } = await chooseEngine({
       reference: engines.wasm,
       candidate: engines.webgpu,
-      model,
+      model: await request.model(),
       feeds: request.sample(),
+      ...(isForm(webgpu) ? { candidateForm: webgpu } : {}),
       clock,
     });
     await request.remember?.({ ...choice, adapter } satisfies RememberedChoice);
@@ -60,21 +68,19 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
 
   return {
     openInference: (request) =>
-      cache.acquire(`inference:${request.key}`, () => loadChecked(request), request.signal),
+      cache.acquire(`inference:${request.key}`, () => loadChecked(request, {}), request.signal),
     openTraining: (request) =>
-      cache.acquire(
-        `training:${request.key}`,
-        async () => {
-          const engines = await open();
-          return { session: await engines.wasm.load(await request.model()) };
-        },
-        request.signal,
-      ),
+      cache.acquire(`training:${request.key}`, () => loadChecked(request, request.webgpu), request.signal),
     async close() {
       await cache.close();
       await (await opening?.catch(() => undefined))?.close();
     },
   };
+}
+
+/** Inference runs the same bytes on either engine. */
+function isForm(webgpu: Partial<ModelForm>): webgpu is ModelForm {
+  return webgpu.model !== undefined;
 }
 
 function describeAdapter(adapter: AdapterVerdict): string {

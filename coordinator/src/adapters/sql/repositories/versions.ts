@@ -3,7 +3,7 @@ import type { Selectable } from "kysely";
 import type { VersionRepository } from "../../../ports/metadata-store.ts";
 import type { VersionRecord } from "../../../ports/records.ts";
 import { constrained } from "../constraint.ts";
-import { blobRef, type Db, together } from "../rows.ts";
+import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { VersionsTable } from "../schema.ts";
 
 export function versionRepository(db: Db): VersionRepository {
@@ -54,9 +54,10 @@ export function versionRepository(db: Db): VersionRepository {
 }
 
 function toRow(version: VersionRecord): VersionsTable {
-  const { graph, weights, int8, ...rest } = version;
+  const { graph, weights, int8, metrics, ...rest } = version;
   return {
     ...rest,
+    metrics: JSON.stringify(metrics),
     graphDigest: graph.digest,
     graphSizeBytes: graph.sizeBytes,
     weightsDigest: weights.digest,
@@ -67,10 +68,19 @@ function toRow(version: VersionRecord): VersionsTable {
 }
 
 function toRecord(row: Selectable<VersionsTable>): VersionRecord {
-  const { graphDigest, graphSizeBytes, weightsDigest, weightsSizeBytes, int8Digest, int8SizeBytes, ...rest } =
-    row;
+  const {
+    graphDigest,
+    graphSizeBytes,
+    weightsDigest,
+    weightsSizeBytes,
+    int8Digest,
+    int8SizeBytes,
+    metrics,
+    ...rest
+  } = row;
   return {
     ...rest,
+    metrics: fromJson(metrics),
     graph: blobRef(graphDigest, graphSizeBytes),
     weights: blobRef(weightsDigest, weightsSizeBytes),
     int8: blobRef(int8Digest, int8SizeBytes),

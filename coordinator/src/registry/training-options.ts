@@ -1,0 +1,82 @@
+import { failure } from "@tributary/core";
+import { fittingLoss, matchesOf, type Loss, type LossOptions, type OutputLoss } from "@tributary/onnx";
+import type { LossSpec, TaskSpec } from "@tributary/protocol";
+import type { BlobStore } from "../ports/blob-store.ts";
+
+/** The loss graphs of operators are small. */
+const MAX_LOSS_GRAPH_BYTES = 16 * 1024 * 1024;
+
+/** The task with `auto` replaced by the loss that the model looks made for, so that everyone sees which it is. */
+export function withLoss(spec: TaskSpec, model: Uint8Array): TaskSpec {
+  return spec.loss.kind === "auto" ? { ...spec, loss: { ...spec.loss, kind: fittingLoss(model) } } : spec;
+}
+
+/**
+ * A task's losses as the onnx package takes them, with the graphs read.
+ *
+ * @throws `coordinator/invalid-task` where a graph is not there
+ */
+export async function lossOf(blobs: BlobStore, spec: TaskSpec): Promise<Loss> {
+  return Promise.all(
+    [spec.loss, ...spec.moreLosses].map(async (loss, i): Promise<OutputLoss> => ({
+      ...(loss.output === undefined ? {} : { output: loss.output }),
+      ...(loss.weight === undefined ? {} : { weight: loss.weight }),
+      loss: await optionsOf(blobs, spec, loss, i === 0 ? "/loss/graph" : `/moreLosses/${i - 1}/graph`),
+    })),
+  );
+}
+
+async function optionsOf(
+  blobs: BlobStore,
+  task: TaskSpec,
+  spec: LossSpec,
+  path: string,
+): Promise<LossOptions> {
+  const { kind, graph, labelSmoothing, classWeights, delta } = spec;
+  switch (kind) {
+    case "graph": {
+      if (graph === undefined || (await blobs.stat(graph)) === undefined) {
+        throw invalidTask(task, path, "there is no such blob; POST the loss graph to /v1/blobs first");
+      }
+      return { kind, graph: await blobs.bytes(graph, { maxBytes: MAX_LOSS_GRAPH_BYTES }) };
+    }
+    case "softmax-cross-entropy":
+      return {
+        kind,
+        ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
+        ...(classWeights === undefined ? {} : { classWeights }),
+      };
+    case "huber":
+      return { kind, ...(delta === undefined ? {} : { delta }) };
+    case "auto":
+      throw new TypeError("registry: auto is replaced before");
+    case "sigmoid-cross-entropy":
+    case "mse":
+    case "mae":
+      return { kind };
+  }
+}
+
+/**
+ * The published parameters that a task trains, in their order.
+ *
+ * @throws `coordinator/invalid-task` naming those there are
+ */
+export function trainedNames(spec: TaskSpec, published: readonly string[]): readonly string[] {
+  const wanted = new Set(
+    spec.trainable.flatMap((pattern) => {
+      const matches = matchesOf(pattern, published);
+      if (matches.length > 0) return matches;
+      const some = published.slice(0, 20).join(", ");
+      const more = published.length > 20 ? `, and ${published.length - 20} more` : "";
+      throw invalidTask(spec, "/trainable", `no parameter is called "${pattern}"; there are ${some}${more}`);
+    }),
+  );
+  return published.filter((name) => wanted.has(name));
+}
+
+function invalidTask(spec: TaskSpec, path: string, problem: string): Error {
+  return failure("coordinator/invalid-task", `registry: task "${spec.name}": ${path}: ${problem}`, {
+    detail: { path, problem: problem.slice(0, 200) },
+  });
+}
