@@ -482,6 +482,13 @@ export interface paths {
                                 accuracy: number | null;
                                 cohort: number;
                                 numExamples: number;
+                                /** @description How it came from the updates of its round; null: it was published */
+                                strategy: {
+                                    name: string;
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
+                                } | null;
                             }[];
                         };
                     };
@@ -525,6 +532,13 @@ export interface paths {
                             accuracy: number | null;
                             cohort: number;
                             numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
                         };
                     };
                 };
@@ -595,6 +609,39 @@ export interface paths {
                                          * @default 600
                                          */
                                         maxExamples: number;
+                                        /** @default {} */
+                                        learningRateSchedule: {
+                                            /**
+                                             * @description Changes by round
+                                             * @default constant
+                                             * @enum {string}
+                                             */
+                                            kind: "constant" | "step" | "exponential" | "cosine";
+                                            /** @description step: every everyRounds rounds; exponential: every round */
+                                            factor?: number;
+                                            /** @description step */
+                                            everyRounds?: number;
+                                            /** @description cosine: rounds until the end is reached */
+                                            totalRounds?: number;
+                                            /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                            finalShare?: number;
+                                        };
+                                        /**
+                                         * @description Of the devices; begins anew in every round
+                                         * @default sgd
+                                         * @enum {string}
+                                         */
+                                        optimizer: "sgd" | "momentum" | "adam";
+                                        /**
+                                         * @description Of the optimizer momentum
+                                         * @default 0.9
+                                         */
+                                        momentum: number;
+                                        /**
+                                         * @description FedProx's mu: holds devices close to the weights they began with
+                                         * @default null
+                                         */
+                                        proximalTerm: number | null;
                                     };
                                     /** @default {} */
                                     cohort: {
@@ -617,6 +664,21 @@ export interface paths {
                                         trainDeadlineMs: number;
                                         /** @default 20000 */
                                         reportDeadlineMs: number;
+                                    };
+                                    /** @default {} */
+                                    strategy: {
+                                        /**
+                                         * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                         * @default fedAvg
+                                         */
+                                        name: string;
+                                        /**
+                                         * @description Of the strategy; what is left out gets its default
+                                         * @default {}
+                                         */
+                                        parameters: {
+                                            [key: string]: number;
+                                        };
                                     };
                                     /** @default 0 */
                                     pauseBetweenRoundsMs: number;
@@ -718,6 +780,39 @@ export interface paths {
                              * @default 600
                              */
                             maxExamples: number;
+                            /** @default {} */
+                            learningRateSchedule: {
+                                /**
+                                 * @description Changes by round
+                                 * @default constant
+                                 * @enum {string}
+                                 */
+                                kind: "constant" | "step" | "exponential" | "cosine";
+                                /** @description step: every everyRounds rounds; exponential: every round */
+                                factor?: number;
+                                /** @description step */
+                                everyRounds?: number;
+                                /** @description cosine: rounds until the end is reached */
+                                totalRounds?: number;
+                                /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                finalShare?: number;
+                            };
+                            /**
+                             * @description Of the devices; begins anew in every round
+                             * @default sgd
+                             * @enum {string}
+                             */
+                            optimizer: "sgd" | "momentum" | "adam";
+                            /**
+                             * @description Of the optimizer momentum
+                             * @default 0.9
+                             */
+                            momentum: number;
+                            /**
+                             * @description FedProx's mu: holds devices close to the weights they began with
+                             * @default null
+                             */
+                            proximalTerm: number | null;
                         };
                         /** @default {} */
                         cohort: {
@@ -740,6 +835,21 @@ export interface paths {
                             trainDeadlineMs: number;
                             /** @default 20000 */
                             reportDeadlineMs: number;
+                        };
+                        /** @default {} */
+                        strategy: {
+                            /**
+                             * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                             * @default fedAvg
+                             */
+                            name: string;
+                            /**
+                             * @description Of the strategy; what is left out gets its default
+                             * @default {}
+                             */
+                            parameters: {
+                                [key: string]: number;
+                            };
                         };
                         /** @default 0 */
                         pauseBetweenRoundsMs: number;
@@ -800,6 +910,39 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /**
+                                     * @description Of the devices; begins anew in every round
+                                     * @default sgd
+                                     * @enum {string}
+                                     */
+                                    optimizer: "sgd" | "momentum" | "adam";
+                                    /**
+                                     * @description Of the optimizer momentum
+                                     * @default 0.9
+                                     */
+                                    momentum: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -822,6 +965,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
@@ -948,6 +1106,39 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /**
+                                     * @description Of the devices; begins anew in every round
+                                     * @default sgd
+                                     * @enum {string}
+                                     */
+                                    optimizer: "sgd" | "momentum" | "adam";
+                                    /**
+                                     * @description Of the optimizer momentum
+                                     * @default 0.9
+                                     */
+                                    momentum: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -970,6 +1161,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
@@ -1108,6 +1314,39 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /**
+                                     * @description Of the devices; begins anew in every round
+                                     * @default sgd
+                                     * @enum {string}
+                                     */
+                                    optimizer: "sgd" | "momentum" | "adam";
+                                    /**
+                                     * @description Of the optimizer momentum
+                                     * @default 0.9
+                                     */
+                                    momentum: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -1130,6 +1369,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
