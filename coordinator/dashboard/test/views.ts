@@ -47,6 +47,8 @@ export function aVersion(version: number, parentVersion: number | null): Version
     accuracy: null,
     cohort: 0,
     numExamples: 0,
+    strategy: null,
+    metrics: {},
   };
 }
 
@@ -61,7 +63,22 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       model: "digits",
       population: "default",
       rounds: null,
-      local: { epochs: 1, batchSize: 10, learningRate: 0.1, maxExamples: 600 },
+      trainable: ["*"],
+      loss: { kind: "softmax-cross-entropy" },
+      moreLosses: [],
+      metrics: [],
+      local: {
+        epochs: 1,
+        batchSize: 10,
+        learningRate: 0.1,
+        maxExamples: 600,
+        learningRateSchedule: { kind: "constant" },
+        optimizer: { kind: "sgd" },
+        clipGradientNorm: null,
+        loopSteps: 64,
+        proximalTerm: null,
+      },
+      strategy: { name: "fedAvg", parameters: { learningRate: 1 } },
       cohort: {
         goalCount: 10,
         minimumCount: 5,

@@ -40,7 +40,7 @@ export async function storePlan(
   const { spec, number, model, complete } = options;
   const graphs = await planGraphs(blobs, spec, model, complete);
   const { training, webgpu, evaluation } = graphs;
-  const { epochs, batchSize, learningRate, maxExamples } = spec.local;
+  const { epochs, batchSize, learningRate, maxExamples, learningRateSchedule } = spec.local;
   const document = planTargets(
     number,
     {
@@ -53,7 +53,7 @@ export async function storePlan(
       },
       evaluation: { spec: evaluation.spec },
       parameters: model.parameters,
-      local: { epochs, batchSize, learningRate, maxExamples },
+      local: { epochs, batchSize, learningRate, maxExamples, learningRateSchedule },
       maxUpdateNorm: spec.maxUpdateNorm,
     },
     {
@@ -88,7 +88,7 @@ async function planGraphs(
 }> {
   const published = model.parameters.map(({ name }) => name);
   const loss = await lossOf(blobs, spec);
-  const { batchSize, optimizer, clipGradientNorm, loopSteps } = spec.local;
+  const { batchSize, optimizer, clipGradientNorm, proximalTerm, loopSteps } = spec.local;
   const options = {
     batchSize,
     loss,
@@ -96,7 +96,8 @@ async function planGraphs(
     trainable: trainedNames(spec, published),
     // Another version may bring other values of what this task does not train.
     frozenInputs: published,
-    ...(clipGradientNorm === null ? {} : { clipGradientNorm }),
+    clipGradientNorm: clipGradientNorm ?? undefined,
+    proximalTerm: proximalTerm ?? undefined,
   };
   return {
     training: buildTrainingGraph(complete, { ...options, target: "cpu", loopSteps }),

@@ -41,6 +41,7 @@ export function versionView(record: VersionRecord): VersionView {
     metrics: record.metrics,
     cohort: record.cohort,
     numExamples: record.numExamples,
+    strategy: record.strategy,
   };
 }
 

@@ -64,6 +64,7 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     metrics: number === 1 ? {} : { mae: [0.25] },
     cohort: 0,
     numExamples: 0,
+    strategy: null,
     ...changes,
   };
 }

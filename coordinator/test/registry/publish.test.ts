@@ -185,6 +185,18 @@ describe("a task", () => {
     dataset = stored.digest;
   });
 
+  test.each([
+    [{ trainable: ["encoder.*"] }, "coordinator/invalid-task"],
+    [{ loss: { kind: "mse" }, evaluation: { dataset: "DATASET" } }, "coordinator/invalid-task"],
+    [{ loss: { kind: "graph", graph: "0".repeat(64) } }, "coordinator/invalid-task"],
+    [{ loss: { kind: "softmax-cross-entropy", classWeights: [1, 2] } }, "onnx/invalid-option"],
+    [{ metrics: [{ kind: "topK", k: 11 }] }, "onnx/invalid-option"],
+    [{ loss: { kind: "hinge" } }, "protocol/invalid-document"],
+  ])("with options that do not fit its model is refused: %o", async (options, code) => {
+    const text = JSON.stringify({ name: "unfit", model: "digits", ...options }).replace("DATASET", dataset);
+    expect(await errorCode(await createTask(JSON.parse(text) as object))).toBe(code);
+  });
+
   test("is published as a signed plan with its graphs", async () => {
     const spec = {
       name: "learn-digits",
@@ -208,6 +220,12 @@ describe("a task", () => {
       plan.parameters.map(({ name }) => name),
     );
     expect((await download(plan.training.target)).length).toBeGreaterThan(1000);
+    // The GPU's form has no loop, which would go through the CPU.
+    const webgpu = plan.training.webgpu!;
+    expect(plan.training.spec.loop).toBeDefined();
+    expect(webgpu.spec.loop).toBeUndefined();
+    expect(await download(webgpu.target)).not.toEqual(await download(plan.training.target));
+    expect(view.spec.loss).toEqual({ kind: "softmax-cross-entropy" });
     expect((await download(plan.evaluation.target)).length).toBeGreaterThan(100);
   });
 

@@ -6,7 +6,6 @@ import type {
   ModelView,
   RoundView,
   StatusView,
-  TaskSpec,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -56,6 +55,9 @@ export interface ApiClient {
   createTask(spec: TaskSpecInput, options?: CallOptions): Promise<TaskView>;
   setTaskState(task: string, change: TaskStateChange, options?: CallOptions): Promise<TaskView>;
 }
+
+/** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
+type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"];
 
 /** What openapi-fetch gives for any route. */
 interface Result<Data> {
@@ -107,7 +109,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     createTask: (spec, call) =>
       answered("POST /v1/tasks", call, () =>
         // The document describes the filled-in task; the coordinator fills in what is left out.
-        http.POST("/v1/tasks", { body: spec as TaskSpec, ...json(call) }),
+        http.POST("/v1/tasks", { body: spec as TaskBody, ...json(call) }),
       ),
     setTaskState: (task, change, call) =>
       answered(`POST /v1/tasks/${task}/state`, call, () =>

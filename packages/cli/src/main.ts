@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { adaptCommand } from "./commands/adapt.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
@@ -20,6 +21,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     taskCommand(),
     describeCommand(),
     quantizeCommand(),
+    adaptCommand(),
     tokenCommand(),
   ]) {
     program.addCommand(command);

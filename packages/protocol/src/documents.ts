@@ -1,6 +1,7 @@
 import type { ParameterSpec } from "@tributary/tensor";
 import Type, { type Static } from "typebox";
 import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
+import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
@@ -137,6 +138,8 @@ export const Plan = Type.Object({
     batchSize: batchSize(),
     learningRate: learningRate(),
     maxExamples: maxExamples(),
+    /** Left out: the same in every round. */
+    learningRateSchedule: Type.Optional(LearningRateSchedule),
   }),
   maxUpdateNorm: maxUpdateNorm(),
 });
@@ -163,7 +166,12 @@ export const TaskSpec = Type.Object(
         batchSize: batchSize({ default: 10, description: "Examples a gradient step" }),
         learningRate: learningRate({ default: 0.05 }),
         maxExamples: maxExamples({ default: 600, description: "Most examples used a round" }),
+        learningRateSchedule: DefaultLearningRateSchedule,
         ...STEP_FIELDS,
+        proximalTerm: nullable(Type.Number({ exclusiveMinimum: 0, maximum: 1000 }), {
+          default: null,
+          description: "FedProx's mu: holds devices close to the weights they began with",
+        }),
       },
       { ...strict, default: {} },
     ),
@@ -189,6 +197,23 @@ export const TaskSpec = Type.Object(
         }),
         trainDeadlineMs: Type.Integer({ ...durationMs, default: 60_000 }),
         reportDeadlineMs: Type.Integer({ ...durationMs, default: 20_000 }),
+      },
+      { ...strict, default: {} },
+    ),
+    strategy: Type.Object(
+      {
+        name: Type.String({
+          minLength: 1,
+          maxLength: 64,
+          default: "fedAvg",
+          description: "How updates become a step: fedAvg, fedAdam, trimmedMean, ...",
+        }),
+        parameters: Type.Unsafe<Readonly<Record<string, number>>>(
+          Type.Record(Type.String({ maxLength: 64 }), Type.Number(), {
+            default: {},
+            description: "Of the strategy; what is left out gets its default",
+          }),
+        ),
       },
       { ...strict, default: {} },
     ),
@@ -236,7 +261,11 @@ export function parseTaskSpec(value: unknown): TaskSpec {
       `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
     );
   }
-  const fault = trainingFault(spec);
-  if (fault !== undefined) throw invalidDocument("task", fault.path, fault.problem);
+  const training = trainingFault(spec);
+  if (training !== undefined) throw invalidDocument("task", training.path, training.problem);
+  const fault = scheduleFault(spec.local.learningRateSchedule);
+  if (fault !== undefined) {
+    throw invalidDocument("task", `/local/learningRateSchedule/${fault.field}`, fault.problem);
+  }
   return spec;
 }

@@ -68,6 +68,7 @@ export {
   type Certificate,
   type Sign,
 } from "./identity.ts";
+export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, type LimitName } from "./limits.ts";
 export { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 export {

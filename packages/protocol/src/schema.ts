@@ -48,7 +48,10 @@ export function readonlyArray<Item extends TSchema>(
 }
 
 /** The value or null. */
-export function nullable<Value extends TSchema>(schema: Value, options: { default?: null } = {}) {
+export function nullable<Value extends TSchema>(
+  schema: Value,
+  options: { default?: null; description?: string } = {},
+) {
   return Type.Union([schema, Type.Null()], options);
 }
 

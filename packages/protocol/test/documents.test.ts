@@ -106,7 +106,22 @@ describe("task", () => {
       model: "digits",
       population: "default",
       rounds: null,
-      local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 600 },
+      trainable: ["*"],
+      loss: { kind: "auto" },
+      moreLosses: [],
+      metrics: [],
+      local: {
+        epochs: 1,
+        batchSize: 10,
+        learningRate: 0.05,
+        maxExamples: 600,
+        learningRateSchedule: { kind: "constant" },
+        optimizer: { kind: "sgd" },
+        clipGradientNorm: null,
+        loopSteps: 64,
+        proximalTerm: null,
+      },
+      strategy: { name: "fedAvg", parameters: {} },
       cohort: {
         goalCount: 10,
         minimumCount: 2,
@@ -135,16 +150,54 @@ describe("task", () => {
     [{ name: "t", model: "m", rounds: 0 }, "/rounds"],
     [{ name: "t", model: "m", evaluation: { dataset: "abc" } }, "/evaluation/dataset"],
     [{ name: "t", model: "m", cohort: { goalCount: 2, minimumCount: 3 } }, "/cohort/minimumCount"],
+    [{ name: "t", model: "m", strategy: { name: 3 } }, "/strategy/name"],
+    [{ name: "t", model: "m", strategy: { parameters: { beta2: "1" } } }, "/strategy/parameters/beta2"],
+    [{ name: "t", model: "m", trainable: [] }, "/trainable"],
+    [{ name: "t", model: "m", loss: { kind: "hinge" } }, "/loss/kind"],
+    [{ name: "t", model: "m", loss: { kind: "huber", delta: 0 } }, "/loss/delta"],
+    [{ name: "t", model: "m", loss: { kind: "mse", delta: 1 } }, "/loss/delta"],
+    [{ name: "t", model: "m", loss: { kind: "graph" } }, "/loss/graph"],
+    [{ name: "t", model: "m", moreLosses: [{ kind: "mse", output: "r" }] }, "/loss/kind"],
+    [{ name: "t", model: "m", loss: { kind: "mae" }, moreLosses: [{}] }, "/moreLosses/0/kind"],
+    [{ name: "t", model: "m", metrics: [{ kind: "topK" }] }, "/metrics/0/k"],
+    [{ name: "t", model: "m", metrics: [{ kind: "mae", k: 2 }] }, "/metrics/0/k"],
+    [optimizer({ kind: "lion" }), "/local/optimizer/kind"],
+    [optimizer({ kind: "momentum", momentum: 1 }), "/local/optimizer/momentum"],
+    [optimizer({ momentum: 0.9 }), "/local/optimizer/momentum"],
+    [optimizer({ kind: "adam", nesterov: true }), "/local/optimizer/nesterov"],
+    [{ name: "t", model: "m", local: { clipGradientNorm: 0 } }, "/local/clipGradientNorm"],
+    [{ name: "t", model: "m", local: { loopSteps: 5000 } }, "/local/loopSteps"],
+    [{ name: "t", model: "m", local: { proximalTerm: 0 } }, "/local/proximalTerm"],
+    [schedule({ kind: "step", factor: 0.5 }), "/local/learningRateSchedule/everyRounds"],
+    [schedule({ kind: "cosine" }), "/local/learningRateSchedule/totalRounds"],
+    [schedule({ kind: "exponential", factor: 2 }), "/local/learningRateSchedule/factor"],
+    [schedule({ factor: 0.5 }), "/local/learningRateSchedule/factor"],
     [null, "/"],
     [[], "/"],
   ])("with a fault names its path (%#)", (document, path) => {
     expect(faultOf(() => parseTaskSpec(document))).toBe(path);
   });
 
+  test("a setting that its kind does not use is answered with those it does", () => {
+    const document = optimizer({ kind: "adam", momentum: 0.9 });
+    expect(() => parseTaskSpec(document)).toThrow("adam takes beta1, beta2, epsilon, weightDecay");
+  });
+
+  test("a value that is not in a list is answered with the list", () => {
+    const document = { name: "t", model: "m", local: { optimizer: { kind: "lion" } } };
+    const message = "/local/optimizer/kind must be one of sgd, momentum, adam, adamw";
+    expect(() => parseTaskSpec(document)).toThrow(message);
+  });
+
   test("a misspelt property is named", () => {
     expect(() => parseTaskSpec({ name: "t", model: "m", local: { epoch: 3 } })).toThrow(/epoch/);
   });
 });
+
+const optimizer = (settings: object) => ({ name: "t", model: "m", local: { optimizer: settings } });
+function schedule(learningRateSchedule: object): unknown {
+  return { name: "t", model: "m", local: { learningRateSchedule } };
+}
 
 function faultOf(run: () => unknown): unknown {
   try {

@@ -46,6 +46,7 @@ export interface VersionsTable {
   metrics: JsonText;
   cohort: number;
   numExamples: number;
+  strategy: JsonText | null;
 }
 
 export interface TasksTable {
@@ -120,7 +121,8 @@ export interface RefusalsTable {
 export interface OptimizersTable {
   task: TaskName;
   version: ModelVersion;
-  state: Uint8Array;
+  stateDigest: Digest;
+  stateSizeBytes: number;
 }
 
 export interface EventsTable {

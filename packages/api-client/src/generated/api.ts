@@ -480,8 +480,19 @@ export interface paths {
                                 parameterCount: number;
                                 loss: number | null;
                                 accuracy: number | null;
+                                /** @description On held-out data: means over the examples, of confusion counts */
+                                metrics: {
+                                    [key: string]: number[];
+                                };
                                 cohort: number;
                                 numExamples: number;
+                                /** @description How it came from the updates of its round; null: it was published */
+                                strategy: {
+                                    name: string;
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
+                                } | null;
                             }[];
                         };
                     };
@@ -523,8 +534,19 @@ export interface paths {
                             parameterCount: number;
                             loss: number | null;
                             accuracy: number | null;
+                            /** @description On held-out data: means over the examples, of confusion counts */
+                            metrics: {
+                                [key: string]: number[];
+                            };
                             cohort: number;
                             numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
                         };
                     };
                 };
@@ -576,6 +598,66 @@ export interface paths {
                                     population: string;
                                     /** @default null */
                                     rounds: number | null;
+                                    /**
+                                     * @description Parameters that learn, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    trainable: string[];
+                                    /** @default {} */
+                                    loss: {
+                                        /**
+                                         * @description What is minimised; auto: what the model's first output looks made for
+                                         * @default auto
+                                         * @enum {string}
+                                         */
+                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                        /** @description The model's output that it is put on */
+                                        output?: string;
+                                        /** @description Factor in the sum of several losses */
+                                        weight?: number;
+                                        /** @description softmax-cross-entropy */
+                                        labelSmoothing?: number;
+                                        /** @description softmax-cross-entropy: a factor per class */
+                                        classWeights?: number[];
+                                        /** @description huber */
+                                        delta?: number;
+                                        graph?: string;
+                                    };
+                                    /**
+                                     * @description Losses on further outputs
+                                     * @default []
+                                     */
+                                    moreLosses: {
+                                        /**
+                                         * @description What is minimised; auto: what the model's first output looks made for
+                                         * @default auto
+                                         * @enum {string}
+                                         */
+                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                        /** @description The model's output that it is put on */
+                                        output?: string;
+                                        /** @description Factor in the sum of several losses */
+                                        weight?: number;
+                                        /** @description softmax-cross-entropy */
+                                        labelSmoothing?: number;
+                                        /** @description softmax-cross-entropy: a factor per class */
+                                        classWeights?: number[];
+                                        /** @description huber */
+                                        delta?: number;
+                                        graph?: string;
+                                    }[];
+                                    /**
+                                     * @description Measured on held-out data besides loss and accuracy
+                                     * @default []
+                                     */
+                                    metrics: {
+                                        /** @enum {string} */
+                                        kind: "topK" | "confusion" | "mae";
+                                        /** @description topK */
+                                        k?: number;
+                                    }[];
                                     /** @default {} */
                                     local: {
                                         /**
@@ -595,6 +677,56 @@ export interface paths {
                                          * @default 600
                                          */
                                         maxExamples: number;
+                                        /** @default {} */
+                                        learningRateSchedule: {
+                                            /**
+                                             * @description Changes by round
+                                             * @default constant
+                                             * @enum {string}
+                                             */
+                                            kind: "constant" | "step" | "exponential" | "cosine";
+                                            /** @description step: every everyRounds rounds; exponential: every round */
+                                            factor?: number;
+                                            /** @description step */
+                                            everyRounds?: number;
+                                            /** @description cosine: rounds until the end is reached */
+                                            totalRounds?: number;
+                                            /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                            finalShare?: number;
+                                        };
+                                        /** @default {} */
+                                        optimizer: {
+                                            /**
+                                             * @description Of the devices; anew in every round
+                                             * @default sgd
+                                             * @enum {string}
+                                             */
+                                            kind: "sgd" | "momentum" | "adam" | "adamw";
+                                            /** @description momentum; 0.9 if left out */
+                                            momentum?: number;
+                                            /** @description momentum */
+                                            nesterov?: boolean;
+                                            /** @description adam, adamw; 0.9 if left out */
+                                            beta1?: number;
+                                            /** @description adam, adamw; 0.999 if left out */
+                                            beta2?: number;
+                                            /** @description adam, adamw; 1e-8 if left out */
+                                            epsilon?: number;
+                                            /** @description 0 if left out, of adamw 0.01 */
+                                            weightDecay?: number;
+                                        };
+                                        /** @default null */
+                                        clipGradientNorm: number | null;
+                                        /**
+                                         * @description Most steps of one run; fewer where they would take more than 30 ms
+                                         * @default 64
+                                         */
+                                        loopSteps: number;
+                                        /**
+                                         * @description FedProx's mu: holds devices close to the weights they began with
+                                         * @default null
+                                         */
+                                        proximalTerm: number | null;
                                     };
                                     /** @default {} */
                                     cohort: {
@@ -617,6 +749,21 @@ export interface paths {
                                         trainDeadlineMs: number;
                                         /** @default 20000 */
                                         reportDeadlineMs: number;
+                                    };
+                                    /** @default {} */
+                                    strategy: {
+                                        /**
+                                         * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                         * @default fedAvg
+                                         */
+                                        name: string;
+                                        /**
+                                         * @description Of the strategy; what is left out gets its default
+                                         * @default {}
+                                         */
+                                        parameters: {
+                                            [key: string]: number;
+                                        };
                                     };
                                     /** @default 0 */
                                     pauseBetweenRoundsMs: number;
@@ -699,6 +846,66 @@ export interface paths {
                         population: string;
                         /** @default null */
                         rounds: number | null;
+                        /**
+                         * @description Parameters that learn, by name; * stands for any text
+                         * @default [
+                         *       "*"
+                         *     ]
+                         */
+                        trainable: string[];
+                        /** @default {} */
+                        loss: {
+                            /**
+                             * @description What is minimised; auto: what the model's first output looks made for
+                             * @default auto
+                             * @enum {string}
+                             */
+                            kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                            /** @description The model's output that it is put on */
+                            output?: string;
+                            /** @description Factor in the sum of several losses */
+                            weight?: number;
+                            /** @description softmax-cross-entropy */
+                            labelSmoothing?: number;
+                            /** @description softmax-cross-entropy: a factor per class */
+                            classWeights?: number[];
+                            /** @description huber */
+                            delta?: number;
+                            graph?: string;
+                        };
+                        /**
+                         * @description Losses on further outputs
+                         * @default []
+                         */
+                        moreLosses: {
+                            /**
+                             * @description What is minimised; auto: what the model's first output looks made for
+                             * @default auto
+                             * @enum {string}
+                             */
+                            kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                            /** @description The model's output that it is put on */
+                            output?: string;
+                            /** @description Factor in the sum of several losses */
+                            weight?: number;
+                            /** @description softmax-cross-entropy */
+                            labelSmoothing?: number;
+                            /** @description softmax-cross-entropy: a factor per class */
+                            classWeights?: number[];
+                            /** @description huber */
+                            delta?: number;
+                            graph?: string;
+                        }[];
+                        /**
+                         * @description Measured on held-out data besides loss and accuracy
+                         * @default []
+                         */
+                        metrics: {
+                            /** @enum {string} */
+                            kind: "topK" | "confusion" | "mae";
+                            /** @description topK */
+                            k?: number;
+                        }[];
                         /** @default {} */
                         local: {
                             /**
@@ -718,6 +925,56 @@ export interface paths {
                              * @default 600
                              */
                             maxExamples: number;
+                            /** @default {} */
+                            learningRateSchedule: {
+                                /**
+                                 * @description Changes by round
+                                 * @default constant
+                                 * @enum {string}
+                                 */
+                                kind: "constant" | "step" | "exponential" | "cosine";
+                                /** @description step: every everyRounds rounds; exponential: every round */
+                                factor?: number;
+                                /** @description step */
+                                everyRounds?: number;
+                                /** @description cosine: rounds until the end is reached */
+                                totalRounds?: number;
+                                /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                finalShare?: number;
+                            };
+                            /** @default {} */
+                            optimizer: {
+                                /**
+                                 * @description Of the devices; anew in every round
+                                 * @default sgd
+                                 * @enum {string}
+                                 */
+                                kind: "sgd" | "momentum" | "adam" | "adamw";
+                                /** @description momentum; 0.9 if left out */
+                                momentum?: number;
+                                /** @description momentum */
+                                nesterov?: boolean;
+                                /** @description adam, adamw; 0.9 if left out */
+                                beta1?: number;
+                                /** @description adam, adamw; 0.999 if left out */
+                                beta2?: number;
+                                /** @description adam, adamw; 1e-8 if left out */
+                                epsilon?: number;
+                                /** @description 0 if left out, of adamw 0.01 */
+                                weightDecay?: number;
+                            };
+                            /** @default null */
+                            clipGradientNorm: number | null;
+                            /**
+                             * @description Most steps of one run; fewer where they would take more than 30 ms
+                             * @default 64
+                             */
+                            loopSteps: number;
+                            /**
+                             * @description FedProx's mu: holds devices close to the weights they began with
+                             * @default null
+                             */
+                            proximalTerm: number | null;
                         };
                         /** @default {} */
                         cohort: {
@@ -740,6 +997,21 @@ export interface paths {
                             trainDeadlineMs: number;
                             /** @default 20000 */
                             reportDeadlineMs: number;
+                        };
+                        /** @default {} */
+                        strategy: {
+                            /**
+                             * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                             * @default fedAvg
+                             */
+                            name: string;
+                            /**
+                             * @description Of the strategy; what is left out gets its default
+                             * @default {}
+                             */
+                            parameters: {
+                                [key: string]: number;
+                            };
                         };
                         /** @default 0 */
                         pauseBetweenRoundsMs: number;
@@ -781,6 +1053,66 @@ export interface paths {
                                 population: string;
                                 /** @default null */
                                 rounds: number | null;
+                                /**
+                                 * @description Parameters that learn, by name; * stands for any text
+                                 * @default [
+                                 *       "*"
+                                 *     ]
+                                 */
+                                trainable: string[];
+                                /** @default {} */
+                                loss: {
+                                    /**
+                                     * @description What is minimised; auto: what the model's first output looks made for
+                                     * @default auto
+                                     * @enum {string}
+                                     */
+                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                    /** @description The model's output that it is put on */
+                                    output?: string;
+                                    /** @description Factor in the sum of several losses */
+                                    weight?: number;
+                                    /** @description softmax-cross-entropy */
+                                    labelSmoothing?: number;
+                                    /** @description softmax-cross-entropy: a factor per class */
+                                    classWeights?: number[];
+                                    /** @description huber */
+                                    delta?: number;
+                                    graph?: string;
+                                };
+                                /**
+                                 * @description Losses on further outputs
+                                 * @default []
+                                 */
+                                moreLosses: {
+                                    /**
+                                     * @description What is minimised; auto: what the model's first output looks made for
+                                     * @default auto
+                                     * @enum {string}
+                                     */
+                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                    /** @description The model's output that it is put on */
+                                    output?: string;
+                                    /** @description Factor in the sum of several losses */
+                                    weight?: number;
+                                    /** @description softmax-cross-entropy */
+                                    labelSmoothing?: number;
+                                    /** @description softmax-cross-entropy: a factor per class */
+                                    classWeights?: number[];
+                                    /** @description huber */
+                                    delta?: number;
+                                    graph?: string;
+                                }[];
+                                /**
+                                 * @description Measured on held-out data besides loss and accuracy
+                                 * @default []
+                                 */
+                                metrics: {
+                                    /** @enum {string} */
+                                    kind: "topK" | "confusion" | "mae";
+                                    /** @description topK */
+                                    k?: number;
+                                }[];
                                 /** @default {} */
                                 local: {
                                     /**
@@ -800,6 +1132,56 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /** @default {} */
+                                    optimizer: {
+                                        /**
+                                         * @description Of the devices; anew in every round
+                                         * @default sgd
+                                         * @enum {string}
+                                         */
+                                        kind: "sgd" | "momentum" | "adam" | "adamw";
+                                        /** @description momentum; 0.9 if left out */
+                                        momentum?: number;
+                                        /** @description momentum */
+                                        nesterov?: boolean;
+                                        /** @description adam, adamw; 0.9 if left out */
+                                        beta1?: number;
+                                        /** @description adam, adamw; 0.999 if left out */
+                                        beta2?: number;
+                                        /** @description adam, adamw; 1e-8 if left out */
+                                        epsilon?: number;
+                                        /** @description 0 if left out, of adamw 0.01 */
+                                        weightDecay?: number;
+                                    };
+                                    /** @default null */
+                                    clipGradientNorm: number | null;
+                                    /**
+                                     * @description Most steps of one run; fewer where they would take more than 30 ms
+                                     * @default 64
+                                     */
+                                    loopSteps: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -822,6 +1204,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
@@ -929,6 +1326,66 @@ export interface paths {
                                 population: string;
                                 /** @default null */
                                 rounds: number | null;
+                                /**
+                                 * @description Parameters that learn, by name; * stands for any text
+                                 * @default [
+                                 *       "*"
+                                 *     ]
+                                 */
+                                trainable: string[];
+                                /** @default {} */
+                                loss: {
+                                    /**
+                                     * @description What is minimised; auto: what the model's first output looks made for
+                                     * @default auto
+                                     * @enum {string}
+                                     */
+                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                    /** @description The model's output that it is put on */
+                                    output?: string;
+                                    /** @description Factor in the sum of several losses */
+                                    weight?: number;
+                                    /** @description softmax-cross-entropy */
+                                    labelSmoothing?: number;
+                                    /** @description softmax-cross-entropy: a factor per class */
+                                    classWeights?: number[];
+                                    /** @description huber */
+                                    delta?: number;
+                                    graph?: string;
+                                };
+                                /**
+                                 * @description Losses on further outputs
+                                 * @default []
+                                 */
+                                moreLosses: {
+                                    /**
+                                     * @description What is minimised; auto: what the model's first output looks made for
+                                     * @default auto
+                                     * @enum {string}
+                                     */
+                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                    /** @description The model's output that it is put on */
+                                    output?: string;
+                                    /** @description Factor in the sum of several losses */
+                                    weight?: number;
+                                    /** @description softmax-cross-entropy */
+                                    labelSmoothing?: number;
+                                    /** @description softmax-cross-entropy: a factor per class */
+                                    classWeights?: number[];
+                                    /** @description huber */
+                                    delta?: number;
+                                    graph?: string;
+                                }[];
+                                /**
+                                 * @description Measured on held-out data besides loss and accuracy
+                                 * @default []
+                                 */
+                                metrics: {
+                                    /** @enum {string} */
+                                    kind: "topK" | "confusion" | "mae";
+                                    /** @description topK */
+                                    k?: number;
+                                }[];
                                 /** @default {} */
                                 local: {
                                     /**
@@ -948,6 +1405,56 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /** @default {} */
+                                    optimizer: {
+                                        /**
+                                         * @description Of the devices; anew in every round
+                                         * @default sgd
+                                         * @enum {string}
+                                         */
+                                        kind: "sgd" | "momentum" | "adam" | "adamw";
+                                        /** @description momentum; 0.9 if left out */
+                                        momentum?: number;
+                                        /** @description momentum */
+                                        nesterov?: boolean;
+                                        /** @description adam, adamw; 0.9 if left out */
+                                        beta1?: number;
+                                        /** @description adam, adamw; 0.999 if left out */
+                                        beta2?: number;
+                                        /** @description adam, adamw; 1e-8 if left out */
+                                        epsilon?: number;
+                                        /** @description 0 if left out, of adamw 0.01 */
+                                        weightDecay?: number;
+                                    };
+                                    /** @default null */
+                                    clipGradientNorm: number | null;
+                                    /**
+                                     * @description Most steps of one run; fewer where they would take more than 30 ms
+                                     * @default 64
+                                     */
+                                    loopSteps: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -970,6 +1477,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
@@ -1089,6 +1611,66 @@ export interface paths {
                                 population: string;
                                 /** @default null */
                                 rounds: number | null;
+                                /**
+                                 * @description Parameters that learn, by name; * stands for any text
+                                 * @default [
+                                 *       "*"
+                                 *     ]
+                                 */
+                                trainable: string[];
+                                /** @default {} */
+                                loss: {
+                                    /**
+                                     * @description What is minimised; auto: what the model's first output looks made for
+                                     * @default auto
+                                     * @enum {string}
+                                     */
+                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                    /** @description The model's output that it is put on */
+                                    output?: string;
+                                    /** @description Factor in the sum of several losses */
+                                    weight?: number;
+                                    /** @description softmax-cross-entropy */
+                                    labelSmoothing?: number;
+                                    /** @description softmax-cross-entropy: a factor per class */
+                                    classWeights?: number[];
+                                    /** @description huber */
+                                    delta?: number;
+                                    graph?: string;
+                                };
+                                /**
+                                 * @description Losses on further outputs
+                                 * @default []
+                                 */
+                                moreLosses: {
+                                    /**
+                                     * @description What is minimised; auto: what the model's first output looks made for
+                                     * @default auto
+                                     * @enum {string}
+                                     */
+                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                    /** @description The model's output that it is put on */
+                                    output?: string;
+                                    /** @description Factor in the sum of several losses */
+                                    weight?: number;
+                                    /** @description softmax-cross-entropy */
+                                    labelSmoothing?: number;
+                                    /** @description softmax-cross-entropy: a factor per class */
+                                    classWeights?: number[];
+                                    /** @description huber */
+                                    delta?: number;
+                                    graph?: string;
+                                }[];
+                                /**
+                                 * @description Measured on held-out data besides loss and accuracy
+                                 * @default []
+                                 */
+                                metrics: {
+                                    /** @enum {string} */
+                                    kind: "topK" | "confusion" | "mae";
+                                    /** @description topK */
+                                    k?: number;
+                                }[];
                                 /** @default {} */
                                 local: {
                                     /**
@@ -1108,6 +1690,56 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /** @default {} */
+                                    optimizer: {
+                                        /**
+                                         * @description Of the devices; anew in every round
+                                         * @default sgd
+                                         * @enum {string}
+                                         */
+                                        kind: "sgd" | "momentum" | "adam" | "adamw";
+                                        /** @description momentum; 0.9 if left out */
+                                        momentum?: number;
+                                        /** @description momentum */
+                                        nesterov?: boolean;
+                                        /** @description adam, adamw; 0.9 if left out */
+                                        beta1?: number;
+                                        /** @description adam, adamw; 0.999 if left out */
+                                        beta2?: number;
+                                        /** @description adam, adamw; 1e-8 if left out */
+                                        epsilon?: number;
+                                        /** @description 0 if left out, of adamw 0.01 */
+                                        weightDecay?: number;
+                                    };
+                                    /** @default null */
+                                    clipGradientNorm: number | null;
+                                    /**
+                                     * @description Most steps of one run; fewer where they would take more than 30 ms
+                                     * @default 64
+                                     */
+                                    loopSteps: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -1130,6 +1762,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;

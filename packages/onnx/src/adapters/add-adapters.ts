@@ -160,7 +160,7 @@ function adapted(node: Node, entry: AdapterEntry): Node[] {
     inputs: readonly string[],
     made: string,
     attributes: ReadonlyMap<string, Attribute> = new Map(),
-  ): Node => ({ name: made, opType, domain: "", inputs, outputs: [made], attributes });
+  ): Node => ({ name: `${made}.lora`, opType, domain: "", inputs, outputs: [made], attributes });
   const before = { ...node, outputs: [base] };
   if (node.opType === "Gemm") {
     const [transA, transB] = [intAttribute(node, "transA", 0), intAttribute(node, "transB", 0)];

@@ -2,7 +2,13 @@ import { encodeHex, failure, seededRandom, sha256, toFailure, type Digest, type 
 import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
 import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
-import { encodeUpdate, type Offer, type Plan, type TrainingGraphDocument } from "@tributary/protocol";
+import {
+  encodeUpdate,
+  learningRateAt,
+  type Offer,
+  type Plan,
+  type TrainingGraphDocument,
+} from "@tributary/protocol";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
@@ -98,7 +104,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           base,
           examples,
           epochs: plan.local.epochs,
-          learningRate: plan.local.learningRate,
+          learningRate: learningRateOf(plan, offer.round),
           maxExamples: plan.local.maxExamples,
           random: seededRandom(encodeHex(env.random.bytes(16))),
           signal,
@@ -162,6 +168,11 @@ function checkGraph(offer: Offer, plan: Plan, spec: TrainingGraphDocument): void
   const unknown = [...spec.parameters, ...(spec.frozen ?? [])].find(({ name }) => !known.has(name));
   if (unknown !== undefined)
     throw refused(offer, `has a graph that takes "${unknown.name}", which is no parameter`);
+}
+
+function learningRateOf({ local }: Plan, round: number): number {
+  const { learningRate, learningRateSchedule = { kind: "constant" } } = local;
+  return learningRateAt(learningRate, learningRateSchedule, round);
 }
 
 function refused({ roundId }: Offer, why: string): Error {

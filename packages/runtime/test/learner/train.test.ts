@@ -1,9 +1,17 @@
 import { seededRandom } from "@tributary/core";
-import type { Engine, Session } from "@tributary/engine";
+import type { Engine, Feeds, Session } from "@tributary/engine";
+import { exampleRuns } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import { buildLinear, buildTrainingGraph, splitWeights, type TrainingGraphSpec } from "@tributary/onnx";
+import {
+  buildLinear,
+  buildTrainingGraph,
+  createOptimizer,
+  splitWeights,
+  type OptimizerOptions,
+  type TrainingGraphSpec,
+} from "@tributary/onnx";
 import type { TrainingGraphDocument } from "@tributary/protocol";
-import { parameterView, type ParameterSet } from "@tributary/tensor";
+import { parameterSet, parameterView, tensor, type ParameterSet } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shuffledOrder, train, type TrainRequest } from "../../src/learner/train.ts";
 import type { StoredExample } from "../../src/store/device-store.ts";
@@ -102,6 +110,74 @@ test("an update is what softmax regression by hand gives, padded batches include
   expect(worst / largest).toBeLessThan(1e-4);
 });
 
+const LOCAL_OPTIMIZERS: [string, { optimizer?: OptimizerOptions; proximalTerm?: number }][] = [
+  ["momentum", { optimizer: { kind: "momentum", momentum: 0.8 } }],
+  ["adam", { optimizer: { kind: "adam" } }],
+  ["a proximal term", { proximalTerm: 0.5 }],
+  ["momentum and a proximal term", { optimizer: { kind: "momentum" }, proximalTerm: 0.1 }],
+];
+test.each(LOCAL_OPTIMIZERS)(
+  "with %s an update is that of the same optimizer outside of the graph",
+  async (_, changes) => {
+    const options = {
+      batchSize: 8,
+      loss: "softmax-cross-entropy",
+      optimizer: { kind: "sgd" } as OptimizerOptions,
+      target: "cpu",
+      ...changes,
+    } as const;
+    const inside = buildTrainingGraph(model, options);
+    const update = await withSession(inside.model, (of) =>
+      train(request({ session: of, spec: inside.spec as TrainingGraphDocument })),
+    );
+
+    const gradients = buildTrainingGraph(model, {
+      ...options,
+      optimizer: "none",
+      proximalTerm: undefined,
+    });
+    const proximal = changes.proximalTerm === undefined ? {} : { proximalTerm: changes.proximalTerm };
+    const outside = createOptimizer(options.optimizer, parameters.values.length, proximal);
+    const weights = parameters.values.slice();
+    await withSession(gradients.model, async (of) => {
+      const order = seededRandom("order");
+      const indices = shuffledOrder(examples.length, order);
+      for (let epoch = 0; epoch < 2; epoch++) {
+        order.shuffle(indices);
+        const { learningRate, ...rest } = gradients.spec;
+        const document = gradients.spec as TrainingGraphDocument;
+        for (const batch of exampleRuns(document, (index) => examples[index]!, indices)) {
+          const set = parameterSet(parameters.schema, weights);
+          const feeds: Record<string, Feeds[string]> = {
+            ...batch.feeds,
+            [learningRate.name]: tensor("float32", [], Float32Array.of(0)),
+          };
+          for (const { name, shape, input } of rest.parameters)
+            feeds[input] = tensor("float32", shape, parameterView(set, name).slice());
+          const outputs = await of.run(feeds);
+          const gradient = parameterSet(parameters.schema);
+          for (const { name, output } of rest.parameters)
+            parameterView(gradient, name).set(outputs[output]!.data as Float32Array);
+          outside.step(weights, gradient.values, 0.05, parameters.values);
+        }
+      }
+    });
+    const expected = weights.map((value, i) => value - parameters.values[i]!);
+    const largest = Math.max(...expected.map(Math.abs));
+    const worst = Math.max(...expected.map((value, i) => Math.abs(value - update.update[i]!)));
+    expect(worst / largest).toBeLessThan(1e-4);
+  },
+);
+
+async function withSession<T>(graph: Uint8Array, use: (session: Session) => Promise<T>): Promise<T> {
+  const opened = await engine.load(graph);
+  try {
+    return await use(opened);
+  } finally {
+    await opened[Symbol.asyncDispose]();
+  }
+}
+
 test("the base weights stay as they are, and the same order gives the same bits", async () => {
   const before = parameters.values.slice();
   const [a, b] = await Promise.all([train(request()), train(request())]);
@@ -158,5 +234,48 @@ test("coded errors: nothing to learn from, a wrong example, weights that are not
   });
   await expect(train(request({ learningRate: 1e38 }))).rejects.toMatchObject({
     code: "federation/training-diverged",
+  });
+});
+
+const trainable = ["*.bias"];
+test.each([
+  ["a loop, with the bits of single steps", { loopSteps: 4 }, {}],
+  [
+    "adam in a loop, likewise",
+    { loopSteps: 2, optimizer: { kind: "adam" } },
+    { optimizer: { kind: "adam" } },
+  ],
+  ["frozen parameters fed", { trainable, frozenInputs: ["*"] }, { trainable }],
+] as const)("%s", async (_, changes, plain) => {
+  const options = { batchSize: 8, loss: "softmax-cross-entropy", optimizer: "sgd", target: "cpu" } as const;
+  const [a, b] = await Promise.all(
+    [changes, plain].map(async (each) => {
+      const graph = buildTrainingGraph(model, { ...options, ...each });
+      return await withSession(graph.model, (of) =>
+        train(request({ session: of, spec: graph.spec as TrainingGraphDocument })),
+      );
+    }),
+  );
+  // Constants are packed before they are multiplied, which rounds otherwise.
+  if ("frozenInputs" in changes) {
+    for (const [i, value] of a!.update.entries()) expect(value).toBeCloseTo(b!.update[i]!, 6);
+  } else expect(a!.update).toEqual(b!.update);
+  expect(a).toMatchObject({ steps: 6, correct: b!.correct });
+});
+
+test("numbers are learned from by a regression", async () => {
+  const graph = buildTrainingGraph(model, { batchSize: 8, loss: "mse", optimizer: "sgd", target: "cpu" });
+  const wanted = examples.map(({ features }, i) => ({
+    features,
+    label: Float32Array.from({ length: 10 }, (_, k) => (i + k) / 30),
+  }));
+  const spec = graph.spec as TrainingGraphDocument;
+  await withSession(graph.model, async (of) => {
+    const lossAfter = async (epochs: number) =>
+      (await train(request({ session: of, spec, examples: wanted, epochs, learningRate: 0.01 }))).lossSum;
+    expect(await lossAfter(8)).toBeLessThan((await lossAfter(1)) / 2);
+    await expect(train(request({ session: of, spec }))).rejects.toMatchObject({
+      code: "runtime/invalid-example",
+    });
   });
 });

@@ -54,7 +54,7 @@ export function versionRepository(db: Db): VersionRepository {
 }
 
 function toRow(version: VersionRecord): VersionsTable {
-  const { graph, weights, int8, metrics, ...rest } = version;
+  const { graph, weights, int8, metrics, strategy, ...rest } = version;
   return {
     ...rest,
     metrics: JSON.stringify(metrics),
@@ -64,6 +64,7 @@ function toRow(version: VersionRecord): VersionsTable {
     weightsSizeBytes: weights.sizeBytes,
     int8Digest: int8.digest,
     int8SizeBytes: int8.sizeBytes,
+    strategy: strategy && JSON.stringify(strategy),
   };
 }
 
@@ -76,6 +77,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     int8Digest,
     int8SizeBytes,
     metrics,
+    strategy,
     ...rest
   } = row;
   return {
@@ -84,5 +86,6 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     graph: blobRef(graphDigest, graphSizeBytes),
     weights: blobRef(weightsDigest, weightsSizeBytes),
     int8: blobRef(int8Digest, int8SizeBytes),
+    strategy: strategy === null ? null : fromJson(strategy),
   };
 }
