@@ -1,6 +1,6 @@
-import { intAttribute, textAttribute } from "../../src/ir/attributes.ts";
+import { intAttribute, intsAttribute, textAttribute } from "../../src/ir/attributes.ts";
 import type { Node } from "../../src/ir/model.ts";
-import { windowOf } from "../../src/ir/window.ts";
+import { windowOf, type Window } from "../../src/ir/window.ts";
 import type { Array64, Operator } from "./array64.ts";
 import { array64, broadcastTo, coordinates, indexOf } from "./array64.ts";
 
@@ -9,9 +9,9 @@ function convolve(transposed: boolean): Operator {
   return (node, [x, w, b]) => {
     const kernel = w!.shape.slice(2);
     const sizes = x!.shape.slice(2);
-    const window = windowOf(node, kernel, sizes);
-    const group = intAttribute(node, "group", 1);
     const extra = node.attributes.get("output_padding");
+    const window = transposed ? paddedToSize(node, kernel, sizes) : windowOf(node, kernel, sizes);
+    const group = intAttribute(node, "group", 1);
     const outer = sizes.map((size, i) => {
       const span = (kernel[i]! - 1) * window.dilations[i]! + 1;
       const pads = window.padsBegin[i]! + window.padsEnd[i]!;
@@ -46,6 +46,25 @@ function convolve(transposed: boolean): Operator {
     return { shape: result.shape, data: result.data.map((value, i) => value + shift[i]!) };
   };
 }
+
+/** A ConvTranspose's window whose pads bring the result to the size that output_shape or auto_pad asks for. */
+function paddedToSize(node: Node, kernel: readonly number[], sizes: readonly number[]): Window {
+  const mode = textAttribute(node, "auto_pad", "NOTSET");
+  const plain = windowOf({ ...node, attributes: new Map(node.attributes).set("auto_pad", NOTSET) }, kernel, sizes);
+  const [shape, extra] = ["output_shape", "output_padding"].map((name) => intsAttribute(node, name));
+  const wanted = shape ?? (mode.startsWith("SAME") ? sizes.map((size, i) => size * plain.strides[i]!) : undefined);
+  if (wanted === undefined) return plain;
+  const surplus = sizes.map((size, i) => {
+    const reach = (kernel[i]! - 1) * plain.dilations[i]! + 1 + (size - 1) * plain.strides[i]!;
+    return reach + (extra?.[i] ?? 0) - wanted[i]!;
+  });
+  const half = surplus.map((size) => Math.floor(size / 2));
+  const rest = surplus.map((size, i) => size - half[i]!);
+  const begin = mode === "SAME_UPPER" ? half : rest;
+  return { ...plain, padsBegin: begin, padsEnd: begin === half ? rest : half };
+}
+
+const NOTSET = { type: "string", value: new TextEncoder().encode("NOTSET") } as const;
 
 /** Sums over all letters; an ellipsis stands for axes that come from the first operand only. */
 function einsum(node: Node, inputs: readonly Array64[]): Array64 {

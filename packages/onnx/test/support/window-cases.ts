@@ -14,7 +14,21 @@ export const WINDOW_CASES: readonly RuleCase[] = [
       [3, 2, 2, 3, 2],
     ],
     attributes: { strides: [1, 2, 1], pads: [0, 1, 0, 1, 0, 1] },
-    targets: ["cpu"],
+  },
+  {
+    op: "Conv",
+    label: "3-D, groups",
+    inputs: [[1, 4, 3, 4, 3], [4, 2, 2, 2, 2], [4]],
+    attributes: { group: 2, strides: [1, 2, 1], dilations: [1, 1, 2] },
+  },
+  {
+    op: "Conv",
+    label: "3-D, depthwise",
+    inputs: [
+      [1, 3, 3, 4, 3],
+      [3, 1, 2, 2, 2],
+    ],
+    attributes: { group: 3, pads: [1, 0, 0, 0, 1, 0] },
   },
   { op: "MaxPool", label: "1-D", inputs: [signal], attributes: { kernel_shape: [3], strides: [2] } },
   { op: "AveragePool", label: "1-D", inputs: [signal], attributes: { kernel_shape: [2], strides: [2] } },
@@ -35,7 +49,60 @@ export const WINDOW_CASES: readonly RuleCase[] = [
       [4, 3, 2, 2],
     ],
     attributes: { group: 2, dilations: [2, 1] },
-    targets: ["cpu"],
+  },
+  // WebGPU's Conv is wrong for 6 or 9 channels in and 4 or 8 out: what the gradient would be.
+  {
+    op: "ConvTranspose",
+    label: "6 channels",
+    inputs: [
+      [1, 4, 5, 5],
+      [4, 6, 3, 3],
+    ],
+  },
+  {
+    op: "ConvTranspose",
+    label: "9 channels, stride 2",
+    inputs: [[1, 8, 3, 3], [8, 9, 2, 2], [9]],
+    attributes: { strides: [2, 2] },
+  },
+  ...(["SAME_UPPER", "SAME_LOWER", "VALID"] as const).map((mode): RuleCase => ({
+    op: "ConvTranspose",
+    label: mode,
+    inputs: [
+      [1, 3, 4, 3],
+      [3, 2, 3, 4],
+    ],
+    attributes: { auto_pad: mode, strides: [2, 1] },
+  })),
+  {
+    op: "ConvTranspose",
+    label: "output_shape",
+    inputs: [
+      [1, 3, 4, 3],
+      [3, 2, 3, 3],
+    ],
+    attributes: { output_shape: [8, 6], strides: [2, 2] },
+  },
+  {
+    op: "ConvTranspose",
+    label: "1-D, groups",
+    inputs: [[2, 4, 5], [4, 3, 3], [6]],
+    attributes: { group: 2, strides: [2], pads: [1, 0] },
+  },
+  {
+    op: "ConvTranspose",
+    label: "3-D",
+    inputs: [[1, 3, 2, 3, 2], [3, 2, 2, 2, 3], [2]],
+    attributes: { strides: [2, 1, 2], pads: [0, 1, 0, 1, 0, 0] },
+  },
+  {
+    op: "ConvTranspose",
+    label: "3-D, groups",
+    inputs: [
+      [1, 4, 2, 2, 3],
+      [4, 2, 2, 2, 2],
+    ],
+    attributes: { group: 2 },
   },
   { op: "MatMul", label: "vector times matrix", inputs: [[3], [2, 3, 5]] },
   { op: "MatMul", label: "matrices times vector", inputs: [[2, 4, 3], [3]] },
