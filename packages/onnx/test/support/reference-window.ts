@@ -50,9 +50,14 @@ function convolve(transposed: boolean): Operator {
 /** A ConvTranspose's window whose pads bring the result to the size that output_shape or auto_pad asks for. */
 function paddedToSize(node: Node, kernel: readonly number[], sizes: readonly number[]): Window {
   const mode = textAttribute(node, "auto_pad", "NOTSET");
-  const plain = windowOf({ ...node, attributes: new Map(node.attributes).set("auto_pad", NOTSET) }, kernel, sizes);
+  const plain = windowOf(
+    { ...node, attributes: new Map(node.attributes).set("auto_pad", NOTSET) },
+    kernel,
+    sizes,
+  );
   const [shape, extra] = ["output_shape", "output_padding"].map((name) => intsAttribute(node, name));
-  const wanted = shape ?? (mode.startsWith("SAME") ? sizes.map((size, i) => size * plain.strides[i]!) : undefined);
+  const wanted =
+    shape ?? (mode.startsWith("SAME") ? sizes.map((size, i) => size * plain.strides[i]!) : undefined);
   if (wanted === undefined) return plain;
   const surplus = sizes.map((size, i) => {
     const reach = (kernel[i]! - 1) * plain.dilations[i]! + 1 + (size - 1) * plain.strides[i]!;
@@ -91,24 +96,38 @@ function einsum(node: Node, inputs: readonly Array64[]): Array64 {
   return output;
 }
 
-/** The place in the input that an output index looks at. */
-function placeOf(mode: string, at: number, from: number, to: number): number {
+/** The place in the input that an output index looks at; the scale is the given one, not that of the rounded sizes. */
+function placeOf(mode: string, at: number, from: number, to: number, scale: number): number {
   if (mode === "align_corners") return (at * (from - 1)) / (to - 1);
-  return mode === "asymmetric" ? at * (from / to) : (at + 0.5) * (from / to) - 0.5;
+  if (mode === "asymmetric") return at / scale;
+  const shift = mode === "half_pixel_symmetric" ? (from / 2) * (1 - to / (scale * from)) : 0;
+  return shift + (at + 0.5) / scale - 0.5;
 }
 
 function resize(node: Node, [x, , factors, sizes]: readonly (Array64 | undefined)[]): Array64 {
-  const to = sizes === undefined ? x!.shape.map((size, i) => size * factors!.data[i]!) : [...sizes.data];
+  const listed = intsAttribute(node, "axes") ?? [...x!.shape.keys()];
+  const scales = x!.shape.map((size, axis) => {
+    const k = listed.indexOf(axis);
+    return k < 0 ? 1 : sizes === undefined ? factors!.data[k]! : sizes.data[k]! / size;
+  });
+  const policy = textAttribute(node, "keep_aspect_ratio_policy", "stretch");
+  if (policy !== "stretch") {
+    const pick = policy === "not_larger" ? Math.min : Math.max;
+    const common = pick(...listed.map((axis) => scales[axis]!));
+    for (const axis of listed) scales[axis] = common;
+  }
+  const to = x!.shape.map((size, axis) =>
+    sizes === undefined ? Math.floor(size * scales[axis]!) : Math.round(size * scales[axis]!),
+  );
   const mode = textAttribute(node, "coordinate_transformation_mode", "half_pixel");
   const floors = textAttribute(node, "nearest_mode", "round_prefer_floor") === "floor";
   const isNearest = textAttribute(node, "mode", "nearest") === "nearest";
   const result = array64(to);
   let i = 0;
   for (const at of coordinates(to)) {
-    const places = at.map((value, axis) => {
-      const size = x!.shape[axis]!;
-      return size === to[axis] ? value : placeOf(mode, value, size, to[axis]!);
-    });
+    const places = at.map((value, axis) =>
+      scales[axis] === 1 ? value : placeOf(mode, value, x!.shape[axis]!, to[axis]!, scales[axis]!),
+    );
     // Corners around the place and their shares
     let corners: [number[], number][] = [[[], 1]];
     for (const [axis, place] of places.entries()) {

@@ -150,4 +150,30 @@ export const WINDOW_CASES: readonly RuleCase[] = [
     order: ["x0", "", "", "sizes"],
     attributes: { mode: "nearest" },
   },
+  // The scale counts, not what the rounded sizes would give.
+  ...(
+    [
+      ["linear", "asymmetric", 1.5],
+      ["linear", "half_pixel", 0.6],
+      ["linear", "half_pixel_symmetric", 1.3],
+      ["nearest", "half_pixel", 1.5],
+      ["nearest", "asymmetric", 0.7],
+    ] as const
+  ).map(([mode, coordinates, scale]): RuleCase => ({
+    op: "Resize",
+    label: `${mode} by ${scale}, ${coordinates}`,
+    inputs: [[1, 2, 5, 3]],
+    constants: { factors: { type: "float32", shape: [4], values: [1, 1, scale, scale] } },
+    order: ["x0", "", "factors"],
+    opset: 19,
+    attributes: { mode, coordinate_transformation_mode: coordinates },
+  })),
+  ...(["not_larger", "not_smaller"] as const).map((policy): RuleCase => ({
+    op: "Resize",
+    label: `linear, ${policy}`,
+    inputs: [[1, 2, 4, 3]],
+    constants: { sizes: { type: "int64", shape: [2], values: [7, 6] } },
+    order: ["x0", "", "", "sizes"],
+    attributes: { mode: "linear", keep_aspect_ratio_policy: policy, axes: [2, 3], antialias: 0 },
+  })),
 ];
