@@ -8,6 +8,7 @@ import { decodeModel } from "./ir/decode.ts";
 import type { ElementType } from "./ir/element-type.ts";
 import type { FlopCount } from "./ir/flops.ts";
 import { countFlops } from "./ir/flops.ts";
+import { constantsToInitializers } from "./ir/fold-constants.ts";
 import { sortNodes } from "./ir/graph-order.ts";
 import type { Dim, Graph, Model, Node, ValueInfo } from "./ir/model.ts";
 import { trainableInitializers } from "./ir/parameters.ts";
@@ -56,7 +57,8 @@ export interface ModelDescription {
 
 /** Describes a model file. Errors: those of decodeModel; anything else becomes a reason. */
 export function describeModel(bytes: Uint8Array): ModelDescription {
-  const model = decodeModel(bytes);
+  const read = decodeModel(bytes);
+  const model = { ...read, graph: constantsToInitializers(read.graph) };
   const { graph } = model;
   const constants = new Set(graph.initializers.map(({ name }) => name));
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
@@ -88,7 +90,7 @@ export function describeModel(bytes: Uint8Array): ModelDescription {
     flops: flopsOf(model, inputs),
     trainableParameters: trainable,
     obstacles,
-    ops: histogram(graph),
+    ops: histogram(read.graph),
     trainable: reasons.length === 0,
     loss,
     reasons,

@@ -2,6 +2,7 @@ import type { ParameterSet } from "@tributary/tensor";
 import { parameterSet } from "@tributary/tensor";
 import { decodeModel } from "./ir/decode.ts";
 import { encodeModel } from "./ir/encode.ts";
+import { constantsToInitializers } from "./ir/fold-constants.ts";
 import type { Trainable } from "./ir/parameters.ts";
 import { trainableInitializers } from "./ir/parameters.ts";
 import { floatValues } from "./ir/tensor-value.ts";
@@ -15,11 +16,13 @@ export interface SplitModel {
 }
 
 /**
- * Takes the trainable parameters out of a model, so that a new version only brings new weights.
+ * Takes the trainable parameters out of a model, so that a new version only brings new weights, wherever the
+ * exporter put them: among the initializers or in Constant nodes.
  * {@link bindWeights} is the inverse. Errors: `onnx/nothing-trainable` and those of decodeModel.
  */
 export function splitWeights(model: Uint8Array, trainable?: Trainable): SplitModel {
-  const decoded = decodeModel(model);
+  const read = decodeModel(model);
+  const decoded = { ...read, graph: constantsToInitializers(read.graph) };
   const tensors = trainableInitializers(decoded, trainable);
   const schema = tensors.map(({ name, dims }) => ({ name, shape: [...dims] }));
   const parameters = parameterSet(schema);

@@ -88,9 +88,15 @@ function gradientsOfInputs(context: GradContext): readonly (string | undefined)[
       { detail: { op: node.opType, node: node.name } },
     );
   }
-  const dy = context.dy(0) ?? (MANY_OUTPUTS.has(node.opType) ? "" : undefined);
-  if (dy === undefined) {
-    throw failure("onnx/no-gradient", `onnx: ${nodeLabel(node)}: only a side output is used`);
+  const side = node.outputs.findIndex((_, i) => i > 0 && context.dy(i) !== undefined);
+  if (side > 0 && !MANY_OUTPUTS.has(node.opType)) {
+    throw failure(
+      "onnx/no-gradient",
+      `onnx: ${nodeLabel(node)}: the loss depends on its output ${side} ("${node.outputs[side]}"), and only its first has a gradient; compute that value with operators of its own`,
+      { detail: { op: node.opType, node: node.name } },
+    );
   }
+  // Some output has a gradient: here the first, unless the rule asks for each.
+  const dy = context.dy(0) ?? "";
   return GRAD_RULES[node.opType](context, dy);
 }

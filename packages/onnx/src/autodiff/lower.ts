@@ -5,6 +5,7 @@ import type { GraphBuilder } from "../ir/graph-builder.ts";
 import type { Node } from "../ir/model.ts";
 import { appendWebgpuForm, WEBGPU_FORMS } from "./lower-webgpu.ts";
 import type { GraphTarget } from "./rule.ts";
+import { appendForwardConv, appendTransposedByGroup } from "./lower-conv.ts";
 import { appendExpanded, EXPANSIONS } from "./rules/expansion.ts";
 
 /**
@@ -32,32 +33,12 @@ interface Lowering {
 
 /** onnxruntime's WebGPU engine has no Sum and no LogSoftmax kernel. */
 const LOWERINGS: ReadonlyMap<string, Lowering> = new Map<string, Lowering>([
-  ["Conv", { target: "webgpu", append: convOfWholeVectors }],
+  ["Conv", { target: "webgpu", append: appendForwardConv }],
+  ["ConvTranspose", { target: "webgpu", append: appendTransposedByGroup }],
   ["Dropout", { append: dropoutAtInference }],
   ["LogSoftmax", { target: "webgpu", append: logSoftmaxInParts }],
   ["Sum", { target: "webgpu", append: sumInPairs }],
 ]);
-
-/**
- * WebGPU miscomputes input channel counts that are multiples of 3 but not of 4 (onnxruntime issue 29651):
- * pad them with zeros.
- */
-function convOfWholeVectors(builder: GraphBuilder, node: Node): void {
-  const [x, w] = node.inputs as [string, string];
-  const channels = builder.shape(x)[1]!;
-  const affected = channels % 3 === 0 && channels % 4 !== 0 && channels > 3;
-  if (!affected || intAttribute(node, "group", 1) !== 1) {
-    builder.append(node);
-    return;
-  }
-  const extra = 4 - (channels % 4);
-  const pad = (value: string): string => {
-    const rank = builder.shape(value).length;
-    const pads = Array.from({ length: 2 * rank }, (_, i) => (i === rank + 1 ? extra : 0));
-    return builder.op("Pad", [value, builder.int64s(pads), builder.float(0)]);
-  };
-  builder.append({ ...node, inputs: [pad(x), pad(w), ...node.inputs.slice(2)] });
-}
 
 /** Local training runs without dropout: what the exporter wrote for inference is the identity. */
 function dropoutAtInference(builder: GraphBuilder, node: Node): void {

@@ -71,7 +71,8 @@ export function prepareModel(
   }
   const decoded = decodeModel(bytes);
   checkNames(decoded.graph);
-  const sorted = withGraph(decoded, { ...decoded.graph, nodes: sortNodes(decoded.graph) });
+  const constant = withGraph(decoded, constantsToInitializers(decoded.graph));
+  const sorted = withGraph(constant, { ...constant.graph, nodes: sortNodes(constant.graph) });
   const parameters = trainableInitializers(sorted, trainable);
   if (parameters.length === 0) {
     throw failure("onnx/nothing-trainable", "onnx: no float32 parameters; are the weights in the file?");
@@ -80,8 +81,7 @@ export function prepareModel(
   const frozen = trainableInitializers(sorted, frozenInputs).filter(({ name }) => !trained.has(name));
   const inputs = fedInputs(sorted.graph, batchSize);
   const upgraded = upgradeModel(withGraph(sorted, withoutUnreadMasks(sorted.graph)));
-  const constant = withGraph(upgraded, constantsToInitializers(upgraded.graph));
-  const rebatched = withGraph(constant, rebatch(constant, inputs, batchSize));
+  const rebatched = withGraph(upgraded, rebatch(upgraded, inputs, batchSize));
   const shapes = Object.fromEntries(inputs.map(({ name, shape }) => [name, shape]));
   const folded = withGraph(rebatched, foldShapeValues(rebatched.graph, inferShapes(rebatched, shapes)));
   const facts = inferShapes(folded, shapes);

@@ -93,3 +93,74 @@ export function windowOutput(node: Node, window: Window, spatial: readonly Dim[]
     return out;
   });
 }
+
+/** The window of a ConvTranspose, and what it makes of the data. */
+export interface TransposedWindow {
+  readonly window: Window;
+  /** Places at the end of each axis beyond what the windows reach. */
+  readonly outputPadding: readonly number[];
+  readonly sizes: readonly Dim[];
+}
+
+/**
+ * Reads a ConvTranspose's attributes: with output_shape or auto_pad SAME_* the pads follow from the result's sizes,
+ * an odd one at the end for SAME_UPPER and else at the beginning (ONNX ConvTranspose-11).
+ */
+export function transposedWindowOf(
+  node: Node,
+  kernel: readonly number[],
+  spatial: readonly Dim[],
+): TransposedWindow {
+  const autoPad = textAttribute(node, "auto_pad", "NOTSET");
+  const attributes = new Map([...node.attributes].filter(([name]) => name !== "auto_pad"));
+  if (autoPad !== "NOTSET") attributes.delete("pads");
+  const window = windowOf({ ...node, attributes }, kernel, spatial);
+  const outputPadding = intsAttribute(node, "output_padding") ?? kernel.map(() => 0);
+  if (outputPadding.length !== kernel.length || outputPadding.some((size) => size < 0 || size > MAX_SIZE)) {
+    throw failure(
+      "onnx/shape-mismatch",
+      `onnx: ${nodeLabel(node)}: output_padding [${outputPadding.join(",")}] does not fit ${kernel.length} spatial axes`,
+    );
+  }
+  const full = spatial.map((size, i): Dim => {
+    if (typeof size !== "number") return "";
+    const span = (kernel[i]! - 1) * window.dilations[i]! + 1;
+    return window.strides[i]! * (size - 1) + span + outputPadding[i]!;
+  });
+  const wanted = wantedSizes(node, autoPad, window, spatial);
+  if (wanted === undefined) {
+    const sizes = full.map((size, i): Dim =>
+      typeof size === "number" ? size - window.padsBegin[i]! - window.padsEnd[i]! : "",
+    );
+    return { window, outputPadding, sizes };
+  }
+  const totals = full.map((size, i) => {
+    const to = wanted[i]!;
+    return typeof size === "number" && typeof to === "number" ? Math.max(0, size - to) : 0;
+  });
+  const less = totals.map((total) => Math.floor(total / 2));
+  const more = totals.map((total) => Math.ceil(total / 2));
+  const [padsBegin, padsEnd] = autoPad === "SAME_UPPER" ? [less, more] : [more, less];
+  return { window: { ...window, padsBegin, padsEnd }, outputPadding, sizes: wanted };
+}
+
+function wantedSizes(
+  node: Node,
+  autoPad: string,
+  window: Window,
+  spatial: readonly Dim[],
+): readonly Dim[] | undefined {
+  const given = intsAttribute(node, "output_shape");
+  if (given !== undefined) {
+    const sizes = given.slice(-spatial.length);
+    if (sizes.length !== spatial.length || sizes.some((size) => size < 1 || size > MAX_SPATIAL)) {
+      throw failure(
+        "onnx/shape-mismatch",
+        `onnx: ${nodeLabel(node)}: output_shape [${given.join(",")}] for ${spatial.length} spatial axes`,
+      );
+    }
+    return sizes;
+  }
+  if (!autoPad.startsWith("SAME")) return undefined;
+  return spatial.map((size, i) => (typeof size === "number" ? size * window.strides[i]! : ""));
+}

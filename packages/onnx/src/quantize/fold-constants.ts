@@ -1,4 +1,3 @@
-import { attributesOf } from "../ir/attributes.ts";
 import type { Graph, Node, TensorValue } from "../ir/model.ts";
 import { floatTensor, floatValues, integerValues } from "../ir/tensor-value.ts";
 import { floatConstant, freshName, indexGraph, isOp, onlyReader, valueNames } from "./readers.ts";
@@ -54,18 +53,4 @@ export function fuseConvBias(graph: Graph): Graph {
 function isPerChannel(dims: readonly number[], channels: number, spatial: number): boolean {
   const at = dims.length - spatial - 1;
   return (at === 0 || at === 1) && dims.every((dim, i) => dim === (i === at ? channels : 1));
-}
-
-/** Operator set 18 wants to be told that a Split without sizes makes as many equal parts as it has outputs. */
-export function countSplits(graph: Graph): Graph {
-  const nodes = graph.nodes.map((node): Node => {
-    const told =
-      (node.inputs[1] ?? "") !== "" || node.attributes.has("split") || node.attributes.has("num_outputs");
-    if (!isOp(node, "Split") || told) return node;
-    return {
-      ...node,
-      attributes: new Map([...node.attributes, ...attributesOf({ num_outputs: node.outputs.length })]),
-    };
-  });
-  return { ...graph, nodes };
 }

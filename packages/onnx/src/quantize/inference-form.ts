@@ -4,7 +4,7 @@ import { eliminateDeadCode, sortNodes } from "../ir/graph-order.ts";
 import type { Model } from "../ir/model.ts";
 import { upgradeModel } from "../ir/upgrade.ts";
 import { foldBatchNorms } from "./fold-batch-norm.ts";
-import { countSplits, foldReshapes, fuseConvBias } from "./fold-constants.ts";
+import { foldReshapes, fuseConvBias } from "./fold-constants.ts";
 import { fuseMatMulBias } from "./fuse-matmul-bias.ts";
 import { hoistRelu } from "./hoist-relu.ts";
 
@@ -16,14 +16,13 @@ const OLDEST_IR = 8;
  */
 export function inferenceForm(bytes: Uint8Array): Model {
   const decoded = decodeModel(bytes);
-  const sorted = { ...decoded, graph: { ...decoded.graph, nodes: sortNodes(decoded.graph) } };
-  const model = upgradeModel(sorted);
-  const constants = new Set(model.graph.initializers.map(({ name }) => name));
+  const constants = new Set(decoded.graph.initializers.map(({ name }) => name));
   const plain = constantsToInitializers({
-    ...model.graph,
-    inputs: model.graph.inputs.filter(({ name }) => !constants.has(name)),
+    ...decoded.graph,
+    inputs: decoded.graph.inputs.filter(({ name }) => !constants.has(name)),
   });
-  const folded = foldBatchNorms(fuseConvBias(foldReshapes(eliminateDeadCode(countSplits(plain)))));
+  const model = upgradeModel({ ...decoded, graph: { ...plain, nodes: sortNodes(plain) } });
+  const folded = foldBatchNorms(fuseConvBias(foldReshapes(eliminateDeadCode(model.graph))));
   const fused = fuseMatMulBias({ ...model, graph: folded });
   const graph = eliminateDeadCode(hoistRelu(fused));
   return { ...model, irVersion: Math.max(model.irVersion, OLDEST_IR), graph };

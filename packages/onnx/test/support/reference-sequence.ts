@@ -113,6 +113,7 @@ function attention(node: Node, [q, k, v, mask]: readonly Array64[]): Array64 {
   const batch = q!.shape[0]!;
   const result = array64(flat ? [batch, length, heads * width] : [batch, heads, length, width]);
   const scale = floatAttribute(node, "scale", 1 / Math.sqrt(size));
+  const cap = floatAttribute(node, "softcap", 0);
   const bias = mask === undefined ? undefined : broadcastTo(mask, [batch, heads, length, others]);
   for (let n = 0; n < batch; n += 1)
     for (let h = 0; h < heads; h += 1)
@@ -123,7 +124,8 @@ function attention(node: Node, [q, k, v, mask]: readonly Array64[]): Array64 {
           let sum = 0;
           for (let e = 0; e < size; e += 1)
             sum += q!.data[at(q!, heads, [n, h, i, e])]! * k!.data[at(k!, groups, [n, g, j, e])]!;
-          return sum * scale + (bias?.data[indexOf(bias.shape, [n, h, i, j])] ?? 0);
+          const capped = cap === 0 ? sum * scale : cap * Math.tanh((sum * scale) / cap);
+          return capped + (bias?.data[indexOf(bias.shape, [n, h, i, j])] ?? 0);
         });
         const total = scores.reduce((sum, score) => sum + Math.exp(score), 0);
         for (let e = 0; e < width; e += 1) {

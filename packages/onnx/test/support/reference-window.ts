@@ -1,6 +1,6 @@
-import { intAttribute, textAttribute } from "../../src/ir/attributes.ts";
+import { intAttribute, intsAttribute, textAttribute } from "../../src/ir/attributes.ts";
 import type { Node } from "../../src/ir/model.ts";
-import { windowOf } from "../../src/ir/window.ts";
+import { windowOf, type Window } from "../../src/ir/window.ts";
 import type { Array64, Operator } from "./array64.ts";
 import { array64, broadcastTo, coordinates, indexOf } from "./array64.ts";
 
@@ -9,9 +9,9 @@ function convolve(transposed: boolean): Operator {
   return (node, [x, w, b]) => {
     const kernel = w!.shape.slice(2);
     const sizes = x!.shape.slice(2);
-    const window = windowOf(node, kernel, sizes);
-    const group = intAttribute(node, "group", 1);
     const extra = node.attributes.get("output_padding");
+    const window = transposed ? paddedToSize(node, kernel, sizes) : windowOf(node, kernel, sizes);
+    const group = intAttribute(node, "group", 1);
     const outer = sizes.map((size, i) => {
       const span = (kernel[i]! - 1) * window.dilations[i]! + 1;
       const pads = window.padsBegin[i]! + window.padsEnd[i]!;
@@ -47,6 +47,30 @@ function convolve(transposed: boolean): Operator {
   };
 }
 
+/** A ConvTranspose's window whose pads bring the result to the size that output_shape or auto_pad asks for. */
+function paddedToSize(node: Node, kernel: readonly number[], sizes: readonly number[]): Window {
+  const mode = textAttribute(node, "auto_pad", "NOTSET");
+  const plain = windowOf(
+    { ...node, attributes: new Map(node.attributes).set("auto_pad", NOTSET) },
+    kernel,
+    sizes,
+  );
+  const [shape, extra] = ["output_shape", "output_padding"].map((name) => intsAttribute(node, name));
+  const wanted =
+    shape ?? (mode.startsWith("SAME") ? sizes.map((size, i) => size * plain.strides[i]!) : undefined);
+  if (wanted === undefined) return plain;
+  const surplus = sizes.map((size, i) => {
+    const reach = (kernel[i]! - 1) * plain.dilations[i]! + 1 + (size - 1) * plain.strides[i]!;
+    return reach + (extra?.[i] ?? 0) - wanted[i]!;
+  });
+  const half = surplus.map((size) => Math.floor(size / 2));
+  const rest = surplus.map((size, i) => size - half[i]!);
+  const begin = mode === "SAME_UPPER" ? half : rest;
+  return { ...plain, padsBegin: begin, padsEnd: begin === half ? rest : half };
+}
+
+const NOTSET = { type: "string", value: new TextEncoder().encode("NOTSET") } as const;
+
 /** Sums over all letters; an ellipsis stands for axes that come from the first operand only. */
 function einsum(node: Node, inputs: readonly Array64[]): Array64 {
   const equation = textAttribute(node, "equation", "");
@@ -72,24 +96,38 @@ function einsum(node: Node, inputs: readonly Array64[]): Array64 {
   return output;
 }
 
-/** The place in the input that an output index looks at. */
-function placeOf(mode: string, at: number, from: number, to: number): number {
+/** The place in the input that an output index looks at; the scale is the given one, not that of the rounded sizes. */
+function placeOf(mode: string, at: number, from: number, to: number, scale: number): number {
   if (mode === "align_corners") return (at * (from - 1)) / (to - 1);
-  return mode === "asymmetric" ? at * (from / to) : (at + 0.5) * (from / to) - 0.5;
+  if (mode === "asymmetric") return at / scale;
+  const shift = mode === "half_pixel_symmetric" ? (from / 2) * (1 - to / (scale * from)) : 0;
+  return shift + (at + 0.5) / scale - 0.5;
 }
 
 function resize(node: Node, [x, , factors, sizes]: readonly (Array64 | undefined)[]): Array64 {
-  const to = sizes === undefined ? x!.shape.map((size, i) => size * factors!.data[i]!) : [...sizes.data];
+  const listed = intsAttribute(node, "axes") ?? [...x!.shape.keys()];
+  const scales = x!.shape.map((size, axis) => {
+    const k = listed.indexOf(axis);
+    return k < 0 ? 1 : sizes === undefined ? factors!.data[k]! : sizes.data[k]! / size;
+  });
+  const policy = textAttribute(node, "keep_aspect_ratio_policy", "stretch");
+  if (policy !== "stretch") {
+    const pick = policy === "not_larger" ? Math.min : Math.max;
+    const common = pick(...listed.map((axis) => scales[axis]!));
+    for (const axis of listed) scales[axis] = common;
+  }
+  const to = x!.shape.map((size, axis) =>
+    sizes === undefined ? Math.floor(size * scales[axis]!) : Math.round(size * scales[axis]!),
+  );
   const mode = textAttribute(node, "coordinate_transformation_mode", "half_pixel");
   const floors = textAttribute(node, "nearest_mode", "round_prefer_floor") === "floor";
   const isNearest = textAttribute(node, "mode", "nearest") === "nearest";
   const result = array64(to);
   let i = 0;
   for (const at of coordinates(to)) {
-    const places = at.map((value, axis) => {
-      const size = x!.shape[axis]!;
-      return size === to[axis] ? value : placeOf(mode, value, size, to[axis]!);
-    });
+    const places = at.map((value, axis) =>
+      scales[axis] === 1 ? value : placeOf(mode, value, x!.shape[axis]!, to[axis]!, scales[axis]!),
+    );
     // Corners around the place and their shares
     let corners: [number[], number][] = [[[], 1]];
     for (const [axis, place] of places.entries()) {

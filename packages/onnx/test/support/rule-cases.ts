@@ -378,11 +378,21 @@ export function buildCase(rule: RuleCase, target: GraphTarget) {
       ] as const;
     }),
   );
-  return { model, node, values, constants, seeds };
+  return { rule, model, node, values, constants, seeds };
 }
 
+/** Both targets and every engine compare with the same differences: they are taken once. */
+const taken = new Map<string, Float64Array>();
+
 /** Gradient of <dy, op(x)> by central differences in float64. */
-export function differences(
+export function differences(built: ReturnType<typeof buildCase>, name: string): Float64Array {
+  const key = `${built.rule.op} ${built.rule.label} ${name}`;
+  const gradient = taken.get(key) ?? differencesOf(built, name);
+  taken.set(key, gradient);
+  return gradient;
+}
+
+function differencesOf(
   { node, values, constants, seeds }: ReturnType<typeof buildCase>,
   name: string,
 ): Float64Array {

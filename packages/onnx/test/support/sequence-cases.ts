@@ -80,4 +80,27 @@ export const SEQUENCE_CASES: readonly RuleCase[] = [
     ],
     opset: 23,
   },
+  {
+    op: "Attention",
+    label: "softcap before the mask",
+    inputs: [
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [3, 3],
+    ],
+    attributes: { softcap: { float: 0.5 } },
+    opset: 23,
+  },
+  {
+    op: "Attention",
+    label: "softcap, causal",
+    inputs: [
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+    ],
+    attributes: { softcap: { float: 0.5 }, is_causal: 1 },
+    opset: 23,
+  },
 ];

@@ -7,7 +7,7 @@ import { calculator } from "./calculator.ts";
 /** What a place gets that must not be looked at: below every score, but finite. */
 const LOWEST = -3.4028234663852886e38;
 
-/** softmax(Q·Kᵀ·scale + mask)·V, written out. Operands [B, heads, length, size] or [B, length, heads·size]. */
+/** softmax(softcap(Q·Kᵀ·scale) + mask)·V, written out. Operands [B, heads, length, size] or [B, length, heads·size]. */
 export function attentionParts(builder: GraphBuilder, node: Node): readonly string[] {
   const calc = calculator(builder);
   const [q, k, v, mask = "", ...past] = node.inputs as [string, string, string, ...string[]];
@@ -27,6 +27,9 @@ export function attentionParts(builder: GraphBuilder, node: Node): readonly stri
   const scale = floatAttribute(node, "scale", 1 / Math.sqrt(size));
   const turned = builder.op("Transpose", [key], { perm: [0, 1, 3, 2] });
   let scores = builder.op("MatMul", [calc.mul(query, scale), turned]);
+  // Only what may be looked at is capped: a cap after the mask would let hidden places back in.
+  const cap = floatAttribute(node, "softcap", 0);
+  if (cap !== 0) scores = calc.mul(cap, calc.tanh(calc.div(scores, cap)));
   const others = builder.shape(key)[2]!;
   if (intAttribute(node, "is_causal", 0) !== 0) {
     const hidden = Array.from({ length: length * others }, (_, i) =>
@@ -38,8 +41,6 @@ export function attentionParts(builder: GraphBuilder, node: Node): readonly stri
     const isBoolean = builder.fact(mask)?.elementType === "bool";
     scores = isBoolean ? calc.where(mask, scores, LOWEST) : calc.add(scores, mask);
   }
-  const cap = floatAttribute(node, "softcap", 0);
-  if (cap !== 0) scores = calc.mul(cap, calc.tanh(calc.div(scores, cap)));
   const weights = builder.op("Softmax", [scores], { axis: -1 });
   const result = builder.op("MatMul", [weights, value]);
   if (!flat) return [result];

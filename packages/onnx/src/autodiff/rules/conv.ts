@@ -1,13 +1,14 @@
 import { failure } from "@tributary/core";
-import { intAttribute, nodeLabel } from "../../ir/attributes.ts";
+import { intAttribute } from "../../ir/attributes.ts";
 import type { GraphBuilder } from "../../ir/graph-builder.ts";
 import type { Window } from "../../ir/window.ts";
 import { windowOf } from "../../ir/window.ts";
 import type { GradRule, GraphTarget } from "../rule.ts";
-import { depthwiseInput, depthwiseKernel } from "./depthwise.ts";
+import { depthwiseInput, depthwiseKernel, spreadGradient, turnedKernel } from "./depthwise.ts";
 import { asPlane } from "./plane.ts";
 import { parts } from "./parts.ts";
 import { padSpatial, tapSlices } from "./taps.ts";
+import { appendConv } from "./whole-vectors.ts";
 
 /** Everything the formulations below share about one convolution. */
 export interface ConvGeometry {
@@ -36,12 +37,6 @@ export const conv: GradRule = (context, dy) => {
     inner,
     outer: builder.shape(dy).slice(2),
   };
-  if (target === "webgpu" && inner.length !== 2) {
-    throw failure(
-      "onnx/no-gradient",
-      `onnx: ${nodeLabel(node)}: 3-D convolutions are only trained on the CPU so far; build for target "cpu"`,
-    );
-  }
   const spatialAxes = inner.map((_, i) => i + 2);
   return [
     context.needs(0) ? inputGradient(builder, geometry, target) : undefined,
@@ -64,9 +59,13 @@ export function kernelGradient(builder: GraphBuilder, geometry: ConvGeometry, ta
 
 /** dX: the transposed convolution; WebGPU's is wrong for some groups. */
 function inputGradient(builder: GraphBuilder, geometry: ConvGeometry, target: GraphTarget): string {
-  if (target === "cpu" || geometry.group === 1) return transposed(builder, geometry);
-  if (isDepthwise(builder, geometry)) return depthwiseInput(builder, geometry);
-  const gradients = groupsOf(builder, geometry).map((part) => transposed(builder, part));
+  if (target === "cpu") return transposed(builder, geometry);
+  // Its ConvTranspose knows no third axis, and its Conv no groups there.
+  const isVolume = geometry.inner.length > 2;
+  const one = isVolume ? transposedByConv : transposed;
+  if (geometry.group === 1) return one(builder, geometry);
+  if (!isVolume && isDepthwise(builder, geometry)) return depthwiseInput(builder, geometry);
+  const gradients = groupsOf(builder, geometry).map((part) => one(builder, part));
   return builder.op("Concat", gradients, { axis: 1 });
 }
 
@@ -76,7 +75,7 @@ function isDepthwise(builder: GraphBuilder, { w, group }: ConvGeometry): boolean
 }
 
 /** The convolution of each group alone. */
-function groupsOf(builder: GraphBuilder, geometry: ConvGeometry): ConvGeometry[] {
+export function groupsOf(builder: GraphBuilder, geometry: ConvGeometry): ConvGeometry[] {
   const { group } = geometry;
   if (group > MAX_GROUPS) {
     throw failure(
@@ -90,12 +89,21 @@ function groupsOf(builder: GraphBuilder, geometry: ConvGeometry): ConvGeometry[]
 }
 
 /** What the strides left over at the end is output padding. */
-function transposed(builder: GraphBuilder, geometry: ConvGeometry): string {
+export function transposed(builder: GraphBuilder, geometry: ConvGeometry): string {
   const { w, dy, window, group, inner } = geometry;
   return builder.op("ConvTranspose", [dy, w], {
     ...transposedWindow(window, inner),
     ...(group === 1 ? {} : { group }),
   });
+}
+
+/** The same as an ordinary convolution: of the gradient, spread out, with the kernel turned and its channels exchanged. */
+export function transposedByConv(builder: GraphBuilder, geometry: ConvGeometry): string {
+  const { kernel, dilations } = geometry.window;
+  const perm = [1, 0, ...kernel.map((_, i) => i + 2)];
+  const turned = builder.op("Transpose", [turnedKernel(builder, geometry)], { perm });
+  const operands = [spreadGradient(builder, geometry), turned] as const;
+  return appendConv(builder, operands, { kernel_shape: kernel, dilations }, 1, "webgpu");
 }
 
 /** Attributes of the ConvTranspose that undoes a window over `inner` sizes. */
@@ -156,23 +164,23 @@ function kernelByConv(builder: GraphBuilder, geometry: ConvGeometry): string {
   return builder.reshape(builder.op("Transpose", [result], { perm: swap }), [m, perGroup, ...kernel]);
 }
 
-/** dW as one matrix product: dY [M, N·h·w] times the input seen by each tap [taps·C, N·h·w]. */
+/** dW as one matrix product: dY [M, positions] times the input seen by each tap [taps·C, positions]. */
 function kernelByGemm(builder: GraphBuilder, geometry: ConvGeometry): string {
   const { x, w, dy, window, outer } = geometry;
   const [n, c] = builder.shape(x) as [number, number];
-  const [m, , kh, kw] = builder.shape(w) as [number, number, number, number];
-  const [h, width] = outer as [number, number];
-  const channelsFirst = builder.op("Transpose", [x], { perm: [1, 0, 2, 3] });
+  const [m, , ...kernel] = builder.shape(w) as [number, number, ...number[]];
+  const spatial = kernel.map((_, i) => i + 2);
+  const channelsFirst = builder.op("Transpose", [x], { perm: [1, 0, ...spatial] });
   const padded = padSpatial(builder, channelsFirst, window.padsBegin, window.padsEnd);
   const taps = tapSlices(builder, padded, window, outer);
   const columns = taps.length === 1 ? taps[0]! : builder.op("Concat", taps, { axis: 0 });
-  const positions = n * h * width;
-  const gradient = builder.op("Transpose", [dy], { perm: [1, 0, 2, 3] });
+  const positions = outer.reduce((product, size) => product * size, n);
+  const gradient = builder.op("Transpose", [dy], { perm: [1, 0, ...spatial] });
   const flat = builder.op(
     "Gemm",
-    [builder.reshape(gradient, [m, positions]), builder.reshape(columns, [kh * kw * c, positions])],
+    [builder.reshape(gradient, [m, positions]), builder.reshape(columns, [taps.length * c, positions])],
     { transB: 1 },
   );
-  const byTap = builder.reshape(flat, [m, kh, kw, c]);
-  return builder.op("Transpose", [byTap], { perm: [0, 3, 1, 2] });
+  const byTap = builder.reshape(flat, [m, ...kernel, c]);
+  return builder.op("Transpose", [byTap], { perm: [0, kernel.length + 1, ...kernel.map((_, i) => i + 1)] });
 }

@@ -5,7 +5,19 @@ import { padSpatial, tapSlices } from "./taps.ts";
 
 /** dX of a depthwise convolution: a depthwise convolution of dY, spread by the strides, with the kernel turned. */
 export function depthwiseInput(builder: GraphBuilder, geometry: ConvGeometry): string {
-  const { w, dy, window, group, inner } = geometry;
+  const { window, group } = geometry;
+  const attributes = { kernel_shape: window.kernel, dilations: window.dilations, group };
+  return builder.op("Conv", [spreadGradient(builder, geometry), turnedKernel(builder, geometry)], attributes);
+}
+
+/** The kernel from its other end along every spatial axis. */
+export function turnedKernel(builder: GraphBuilder, { w, window }: ConvGeometry): string {
+  return window.kernel.reduce((value, size, i) => (size > 1 ? reversed(builder, value, i + 2) : value), w);
+}
+
+/** dY with zeros between for the strides and around, so that a convolution of stride 1 gives the input's sizes. */
+export function spreadGradient(builder: GraphBuilder, geometry: ConvGeometry): string {
+  const { dy, window, inner } = geometry;
   const { kernel, strides, dilations, padsBegin } = window;
   let spread = dy;
   for (const [i, stride] of strides.entries()) {
@@ -16,9 +28,7 @@ export function depthwiseInput(builder: GraphBuilder, geometry: ConvGeometry): s
     const reach = (kernel[i]! - 1) * dilations[i]!;
     return size + reach - begin[i]! - builder.shape(spread)[i + 2]!;
   });
-  const around = padded(builder, spread, [0, 0, ...begin], [0, 0, ...end]);
-  const turned = kernel.reduce((value, size, i) => (size > 1 ? reversed(builder, value, i + 2) : value), w);
-  return builder.op("Conv", [around, turned], { kernel_shape: kernel, dilations, group });
+  return padded(builder, spread, [0, 0, ...begin], [0, 0, ...end]);
 }
 
 /** dW of a depthwise convolution: for each tap the sum, over images and places, of dY times what it met. */
@@ -27,7 +37,7 @@ export function depthwiseKernel(builder: GraphBuilder, geometry: ConvGeometry): 
   const around = padSpatial(builder, x, window.padsBegin, window.padsEnd);
   const sums = tapSlices(builder, around, window, outer).map((tap) => {
     const met = builder.op("Mul", [tap, dy]);
-    return builder.reshape(builder.reduceSum(met, [0, 2, 3], false), [group, 1]);
+    return builder.reshape(builder.reduceSum(met, [0, ...outer.map((_, i) => i + 2)], false), [group, 1]);
   });
   const all = sums.length === 1 ? sums[0]! : builder.op("Concat", sums, { axis: 1 });
   return builder.reshape(all, builder.shape(w));

@@ -22,7 +22,14 @@ export function asPlane(context: GradContext, dy: string, rule: GradRule): reado
 }
 
 /** What the added axis has for each attribute of a window. */
-const NEUTRAL: Readonly<Record<string, number>> = { kernel_shape: 1, strides: 1, dilations: 1, pads: 0 };
+const NEUTRAL: Readonly<Record<string, number>> = {
+  kernel_shape: 1,
+  strides: 1,
+  dilations: 1,
+  pads: 0,
+  output_padding: 0,
+  output_shape: 1,
+};
 
 function planeNode(node: Node): Node {
   const attributes = new Map(node.attributes);

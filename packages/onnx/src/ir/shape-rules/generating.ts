@@ -1,7 +1,8 @@
-import { intAttribute, intsAttribute, nodeLabel } from "../attributes.ts";
+import { intAttribute, intsAttribute, nodeLabel, textAttribute } from "../attributes.ts";
 import { elementTypeOf } from "../element-type.ts";
 import { normalAxis, productOf } from "../fact.ts";
 import type { Dim } from "../model.ts";
+import { resizedAxes } from "../resize.ts";
 import type { ShapeRule } from "./rule.ts";
 import { MAX_VALUES, axesOf, first } from "./rule.ts";
 
@@ -76,25 +77,12 @@ export const resize: ShapeRule = (context) => {
   const { node, inputs } = context;
   const { elementType, shape } = first(context);
   if (shape === undefined) return [{ elementType, shape }];
-  const three = node.inputs.length > 2;
-  const attribute = node.attributes.get("scales");
-  const scales = attribute?.type === "floats" ? attribute.value : inputs[three ? 2 : 1]?.floats;
-  const sizes = three ? inputs[3]?.values : undefined;
-  const policy = node.attributes.get("keep_aspect_ratio_policy");
-  const mode = node.attributes.get("coordinate_transformation_mode");
-  const text = (value: typeof policy): string =>
-    value?.type === "string" ? new TextDecoder().decode(value.value) : "";
-  const listed = intsAttribute(node, "axes")?.map((axis) => normalAxis(nodeLabel(node), axis, shape.length));
-  const axes = listed ?? [...shape.keys()];
-  const result = [...shape];
-  for (const [k, axis] of axes.entries()) {
-    const [from, scale, to] = [shape[axis]!, scales?.[k], sizes?.[k]];
-    if (to !== undefined) result[axis] = ["", "stretch"].includes(text(policy)) ? to : "";
-    else if (scale === 1) continue;
-    else result[axis] = typeof from === "number" && scale !== undefined ? Math.floor(from * scale) : "";
-    // A crop changes what the factor applies to.
-    if (text(mode) === "tf_crop_and_resize" && to === undefined) result[axis] = "";
-  }
+  // A crop changes what the factor applies to.
+  const crops = textAttribute(node, "coordinate_transformation_mode", "half_pixel") === "tf_crop_and_resize";
+  const bySizes = (node.inputs[3] ?? "") !== "";
+  const result = resizedAxes(node, shape, inputs).map(({ to, scale }): Dim => {
+    return crops && !bySizes && scale !== 1 ? "" : to;
+  });
   return [{ elementType, shape: result }];
 };
 

@@ -1,7 +1,7 @@
-import { intAttribute, intsAttribute, nodeLabel, textAttribute } from "../attributes.ts";
+import { intAttribute, intsAttribute, nodeLabel } from "../attributes.ts";
 import { normalAxis, shapeText } from "../fact.ts";
 import type { Dim } from "../model.ts";
-import { windowOf, windowOutput } from "../window.ts";
+import { transposedWindowOf, windowOf, windowOutput } from "../window.ts";
 import type { ShapeRule } from "./rule.ts";
 import { first, mismatch } from "./rule.ts";
 
@@ -32,20 +32,7 @@ export const convTranspose: ShapeRule = ({ node, inputs: [x, w] }) => {
   const channels = w.shape[1];
   const group = intAttribute(node, "group", 1);
   const head: Dim[] = [n!, typeof channels === "number" ? channels * group : ""];
-  const given = intsAttribute(node, "output_shape");
-  if (given !== undefined) return [{ elementType, shape: [...head, ...given.slice(-kernel.length)] }];
-  const strides = intsAttribute(node, "strides");
-  if (textAttribute(node, "auto_pad", "NOTSET").startsWith("SAME")) {
-    const sizes = spatial.map((size, i): Dim => (typeof size === "number" ? size * (strides?.[i] ?? 1) : ""));
-    return [{ elementType, shape: [...head, ...sizes] }];
-  }
-  const window = windowOf(node, kernel, spatial);
-  const extra = intsAttribute(node, "output_padding") ?? kernel.map(() => 0);
-  const sizes = spatial.map((size, i): Dim => {
-    if (typeof size !== "number") return "";
-    const full = window.strides[i]! * (size - 1) + (kernel[i]! - 1) * window.dilations[i]! + 1;
-    return full + extra[i]! - window.padsBegin[i]! - window.padsEnd[i]!;
-  });
+  const { sizes } = transposedWindowOf(node, kernel, spatial);
   return [{ elementType, shape: [...head, ...sizes] }];
 };
 
