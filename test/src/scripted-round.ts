@@ -58,6 +58,8 @@ export interface ScriptedRound {
   close(): void;
 }
 
+const CONCURRENT_UPLOADS = 8;
+
 export async function createScriptedRound(
   target: Target,
   options: ScriptedRoundOptions,
@@ -124,12 +126,18 @@ export async function createScriptedRound(
         const described = update(index);
         await round.ready(device, round.body(described), described.numExamples);
       }
-      for (const [index, device] of devices.entries()) {
-        await device.next("request-report");
-        const answer = await device.upload(roundId, round.body(update(index)));
+      const upload = async (index: number): Promise<void> => {
+        await devices[index]!.next("request-report");
+        const answer = await devices[index]!.upload(roundId, round.body(update(index)));
         if (answer.status !== 202)
           throw new Error(`upload ${index} was refused: ${answer.status} ${answer.code}`);
-      }
+      };
+      // Several at a time, as devices do it, and no more bodies in memory than that.
+      let next = 0;
+      const lane = async (): Promise<void> => {
+        while (next < devices.length) await upload(next++);
+      };
+      await Promise.all(Array.from({ length: CONCURRENT_UPLOADS }, lane));
     },
     async ended() {
       const over = async (device: ScriptedDevice): Promise<void> => {
