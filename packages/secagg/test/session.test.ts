@@ -71,7 +71,7 @@ describe("a session", () => {
         expect(contributors).toEqual(survivors);
         expect(sum).toEqual(cohort.expected(survivors));
       }),
-      { seed: 4242, numRuns: full ? 200 : 20 },
+      { seed: 4242, numRuns: full ? 200 : 12 },
     );
   });
 
@@ -90,14 +90,18 @@ describe("a session", () => {
     const survivors = cohort.members(maskedInput);
     const { sum } = await cohort.run({ maskedInput, unmask: nth(survivors, 0.1) });
     expect(sum).toEqual(cohort.expected(survivors));
-  });
+  }, 90_000);
 
-  test.runIf(full)("512 members, 30 % lost", async () => {
-    const cohort = await TestCohort.open({ clients: 512 });
-    const maskedInput = nth(cohort.members(), 0.3);
-    const { sum } = await cohort.run({ maskedInput });
-    expect(sum).toEqual(cohort.expected(cohort.members(maskedInput)));
-  });
+  test.runIf(full)(
+    "512 members, 30 % lost",
+    async () => {
+      const cohort = await TestCohort.open({ clients: 512 });
+      const maskedInput = nth(cohort.members(), 0.3);
+      const { sum } = await cohort.run({ maskedInput });
+      expect(sum).toEqual(cohort.expected(cohort.members(maskedInput)));
+    },
+    300_000,
+  );
 });
 
 async function failing(cohort: TestCohort, dropouts: Dropouts): Promise<string> {
