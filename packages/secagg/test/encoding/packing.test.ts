@@ -29,7 +29,7 @@ describe("packing", () => {
     fc.assert(
       fc.property(segments, fc.infiniteStream(fc.integer({ min: 0, max: 0xffff_ffff })), (parts, words) => {
         const length = parts.reduce((sum, { count }) => sum + count, 0);
-        const vector = Uint32Array.from([...words.take(length)]);
+        const vector = Uint32Array.from(words.take(length));
         const packed = packVector(vector, parts);
         expect(packed.length).toBe(packedBytes(parts));
         expect(packed).toEqual(slowPack(vector, parts));
