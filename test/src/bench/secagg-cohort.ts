@@ -154,11 +154,11 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
   const graph = neighbourGraph(shape, graphSeedOf(listDigest, advertisements));
 
   const bundle = await client.time("shareKeys", () => measured.shareKeys(keys));
-  const bundles = peers.map((peer, member) =>
-    member === self ? bundle : peerBundle(peer, member, graph, sessionId),
-  );
+  for (const [member, peer] of peers.entries()) {
+    const message = member === self ? bundle : peerBundle(peer, member, graph, sessionId);
+    await server.time("shares", async () => coordinator.acceptShares(message));
+  }
   await server.time("shares", async () => {
-    for (const message of bundles) coordinator.acceptShares(message);
     coordinator.closeShares();
     for (let member = 0; member < clients; member++) coordinator.inboxOf(member);
   });
@@ -177,11 +177,17 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
       }),
     ),
   };
-  const values = encoding.segments.map(({ segment, count }) =>
-    new Float64Array(count).fill(segment.codec === "update" ? 0.25 : 1),
-  );
   const { vector } = await client.time("encode", async () =>
-    encodeContribution(encoding, { weight: 1, values }, systemRandom),
+    encodeContribution(
+      encoding,
+      {
+        weight: 1,
+        values: encoding.segments.map(({ segment, count }) =>
+          new Float64Array(count).fill(segment.codec === "update" ? 0.25 : 1),
+        ),
+      },
+      systemRandom,
+    ),
   );
   const masked = await client.time("maskInput", () => measured.maskInput(inbox, vector));
 

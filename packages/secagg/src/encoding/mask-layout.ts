@@ -27,12 +27,14 @@ export interface MaskLayout {
 }
 
 /** Large enough to hide the cost of a call, small enough to stay in a core's cache. */
-const CHUNK_BYTES = 131_072;
+const MAX_CHUNK_BYTES = 262_144;
 
 const BLOCK_BYTES = 16;
 
-/** Lays a vector's segments out over key stream, in chunks of 128 KiB. */
+/** Lays a vector's segments out over key stream, in equal chunks of at most 256 KiB. */
 export function maskLayout(segments: readonly RingSegment[]): MaskLayout {
+  const total = segments.reduce((sum, { count, width }) => sum + blockBytes(count, laneOf(width)), 0);
+  const chunkBytes = blockBytes(total / Math.ceil(total / MAX_CHUNK_BYTES), 8);
   const chunks: ChunkLayout[] = [];
   let pieces: MaskPiece[] = [];
   let filled = 0;
@@ -48,17 +50,22 @@ export function maskLayout(segments: readonly RingSegment[]): MaskLayout {
   for (const { count, width } of segments) {
     const lane = laneOf(width);
     for (let left = count; left > 0;) {
-      const room = ((CHUNK_BYTES - filled) * 8) / lane;
+      const room = ((chunkBytes - filled) * 8) / lane;
       const taken = Math.min(left, room);
       pieces.push({ lane, byteOffset: filled, start, count: taken });
-      filled += Math.ceil((taken * lane) / 8 / BLOCK_BYTES) * BLOCK_BYTES;
+      filled += blockBytes(taken, lane);
       start += taken;
       left -= taken;
-      if (filled === CHUNK_BYTES) close();
+      if (filled === chunkBytes) close();
     }
   }
   close();
   return { vectorLength: start, byteLength: offset, chunks };
+}
+
+/** Bytes of whole cipher blocks that hold so many elements. */
+function blockBytes(count: number, lane: number): number {
+  return Math.ceil((count * lane) / 8 / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
 function laneOf(width: number): 8 | 16 | 32 {

@@ -81,13 +81,17 @@ export async function sumOfMasks(
 ): Promise<Uint32Array<ArrayBuffer>> {
   const layout = maskLayout(segments);
   const sum = new Uint32Array(layout.vectorLength);
+  const derive = async (batch: readonly UnmaskItem[]): Promise<Mask[]> =>
+    (await Promise.all(batch.map((item) => masksOf(crypto, item, sessionId)))).flat();
   let done = 0;
-  for (const batch of batches(items)) {
+  let masks: Mask[] = [];
+  // While one batch is added, the next one's keys are agreed on.
+  for (const batch of [...batches(items), []]) {
     signal?.throwIfAborted();
-    const masks = (await Promise.all(batch.map((item) => masksOf(crypto, item, sessionId)))).flat();
-    await addMasks(crypto.subtle, sum, masks, layout);
+    const [next] = await Promise.all([derive(batch), addMasks(crypto.subtle, sum, masks, layout)]);
     done += masks.length;
-    onProgress?.(done);
+    if (masks.length > 0) onProgress?.(done);
+    masks = next;
   }
   return sum;
 }
