@@ -2,7 +2,8 @@ import { sha256, systemRandom } from "@tributary/core";
 import { codeOf } from "@tributary/core/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeElement, type UnmaskShares } from "../src/index.ts";
-import { TestCohort } from "./support/cohort.ts";
+import { advertisementMessage, cohortIdOf, listDigestOf } from "../src/transcript.ts";
+import { bindingOf, TestCohort } from "./support/cohort.ts";
 import { rejection } from "./support/rejection.ts";
 
 const CLIENTS = 9;
@@ -32,6 +33,17 @@ describe("keys", () => {
     expect(await server.acceptAdvertisement(advertisement)).toBe("repeated");
     expect(await send({ maskKey: systemRandom.bytes(32) })).toBe("secagg/repeated-member");
   });
+});
+
+test("a key of small order, which would end its neighbours' sessions", async () => {
+  const { server } = cohort;
+  const unsigned = {
+    ...(await cohort.clients[0]!.advertise(server.cohort)),
+    maskKey: new Uint8Array(32),
+  };
+  const cohortId = cohortIdOf(bindingOf(cohort.encoding), listDigestOf(server.cohort));
+  const signature = await cohort.identities[0]!.sign(advertisementMessage(cohortId, unsigned));
+  expect(await rejection(server.acceptAdvertisement({ ...unsigned, signature }))).toBe("secagg/invalid-key");
 });
 
 describe("shares", () => {

@@ -16,6 +16,7 @@ import {
   type SignatureList,
   type Survivors,
 } from "../messages.ts";
+import type { AgreementKey } from "../primitives/x25519.ts";
 import {
   cohortIdOf,
   commitmentOf,
@@ -44,6 +45,7 @@ export class SecAggServer {
   readonly shape: CohortShape;
   readonly #options: SecAggServerOptions;
   readonly #identities: readonly VerifiedIdentity[];
+  readonly #probe: AgreementKey;
   readonly #listDigest: Uint8Array;
   readonly #cohortId: Uint8Array;
   /** The fewest members of any stage. */
@@ -61,7 +63,12 @@ export class SecAggServer {
   readonly #revealed = new RevealedShares();
   readonly #reconstructor: Reconstructor;
 
-  private constructor(options: SecAggServerOptions, identities: readonly VerifiedIdentity[]) {
+  private constructor(
+    options: SecAggServerOptions,
+    identities: readonly VerifiedIdentity[],
+    probe: AgreementKey,
+  ) {
+    this.#probe = probe;
     this.#options = options;
     this.#identities = identities;
     this.cohort = { members: options.members };
@@ -87,7 +94,9 @@ export class SecAggServer {
         { detail: { needed: minimumCohort, got: members.length } },
       );
     }
-    return new SecAggServer(options, await verifyMembers(members, options.verifyCertificate));
+    // Any secret tells points of small order; this one protects nothing.
+    const probe = await options.crypto.x25519.importSecret(new Uint8Array(32));
+    return new SecAggServer(options, await verifyMembers(members, options.verifyCertificate), probe);
   }
 
   get stage(): ServerStage {
@@ -111,6 +120,8 @@ export class SecAggServer {
       });
     }
     await verifyAdvertisement({ cohortId: this.#cohortId, identities: this.#identities }, message);
+    // A key of small order would make every neighbour of this member give up.
+    await Promise.all([message.encryptionKey, message.maskKey].map((key) => this.#probe.agree(key)));
     // While the signature was verified the stage may have been closed, or another message of the member accepted.
     this.#requireStage("advertise");
     if (this.#isRepeated(Advertisement, message)) return "repeated";
