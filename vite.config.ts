@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { playwright } from "@vitest/browser-playwright";
 import { chromium } from "playwright";
 import { defaultClientConditions, defaultServerConditions } from "vite";
@@ -52,6 +53,8 @@ export default defineConfig({
           ],
           exclude: ["**/*.browser.test.ts", "**/node_modules/**"],
           testTimeout: 20_000,
+          // vitest leaves one core to itself, which of two is half.
+          maxWorkers: availableParallelism(),
         },
       },
       {

@@ -15,6 +15,7 @@ import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./co
 import { createEnrolment } from "./enrolment/enrolment.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import type { DeviceGateway } from "./gateway/gateway-types.ts";
+import { createPushLatency } from "./gateway/push-latency.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
@@ -119,10 +120,11 @@ async function start(
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
+  const push = createPushLatency();
   const gateway: DeviceGateway = createGateway({
     ...context,
     issuerPublicKey,
-    handler: rounds.handler,
+    handler: { ...rounds.handler, running: (_, { appliedAfterMs }) => push.record(appliedAfterMs) },
     training: () => rounds.training(),
   });
   const devices = () => gateway.counts();
@@ -136,7 +138,15 @@ async function start(
   enrolment.register(app);
   rounds.register(app);
   gateway.attach(app.server);
-  registerRegistryRoutes(app, { config, store, registry, clock, version: VERSION, devices });
+  registerRegistryRoutes(app, {
+    config,
+    store,
+    registry,
+    clock,
+    version: VERSION,
+    devices,
+    push: () => push.view(),
+  });
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
   opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));

@@ -4,6 +4,8 @@ import { byId, setText } from "./elements.ts";
 export interface Bars {
   show(probabilities: ArrayLike<number>): void;
   clear(): void;
+  /** Something is drawn, and the model may still be on its way. */
+  waiting(forModel: boolean): void;
   /** Tells screen readers, once a stroke has ended. */
   speak(): void;
 }
@@ -56,6 +58,9 @@ export function createBars(): Bars {
       setText(sure, "");
       words = "";
       setText(spoken, "");
+    },
+    waiting(forModel) {
+      if (forModel) setText(sure, "Loading the model");
     },
     speak: () => setText(spoken, words),
   };

@@ -37,7 +37,8 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
   const text = byId("participation-text");
   const log = byId("log");
   let consent = localStorage.getItem(CONSENT_KEY) === "yes";
-  let examples = 0;
+  /** Undefined until they were counted. */
+  let examples: number | undefined;
   let round = 0;
   let current: Participation | undefined;
 
@@ -77,7 +78,7 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         return;
       case "offered":
         round = event.round;
-        show("training", `Round ${round}: training on ${examplesText(examples)} of yours.`);
+        show("training", `Round ${round}: training on ${examplesText(examples ?? 0)} of yours.`);
         return;
       case "progress":
         show("training", `Round ${round}: training, step ${event.step} of ${event.steps}.`);
@@ -134,6 +135,7 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
   /** Makes what runs fit consent and examples. */
   const apply = (): void => {
     toggle.setAttribute("aria-checked", String(consent));
+    if (examples === undefined) return;
     const wanted = consent && examples > 0;
     if (wanted && current === undefined) {
       show("waiting", "Waiting for the next round.");

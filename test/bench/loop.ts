@@ -110,9 +110,11 @@ function summarize(
     round === undefined ? Number.NaN : (Date.parse(round.endedAt!) - started) / 1000;
   const first = endOf(curve[0]);
   const last = endOf(curve.at(-1));
-  const reports = curve.reduce((sum, round) => sum + round.reported, 0);
   const sum = (pick: (round: RoundView) => number): number =>
     curve.reduce((total, round) => total + pick(round), 0);
+  const reports = sum((round) => round.reported);
+  // Whoever gets an offer downloads, whether its update is needed in the end or not.
+  const offers = sum((round) => round.offered);
   return {
     secondsToFirstCommit: first,
     secondsTo95: endOf(curve.find((round) => (round.accuracy ?? 0) >= 0.95)),
@@ -120,7 +122,7 @@ function summarize(
     pushP50Ms: quantile(delays, 0.5),
     pushP99Ms: quantile(delays, 0.99),
     bytesUpPerParameter: sum((round) => round.bytesUp) / (reports * parameterCount),
-    bytesDownPerParameter: sum((round) => round.bytesDown) / (reports * parameterCount),
+    bytesDownPerParameter: sum((round) => round.bytesDown) / (offers * parameterCount),
   };
 }
 

@@ -72,6 +72,7 @@ describe("F: kill -9 of the coordinator at any moment of a round", () => {
 
   test(`survives ${KILLS} kills`, { timeout: 600_000 }, async () => {
     const seen = new Map<number, string>();
+    const phases = new Map<string, number>();
     for (let kill = 0; kill < KILLS; kill++) {
       await nextCommit(coordinator.url);
       const before = await versions(coordinator.url);
@@ -80,22 +81,26 @@ describe("F: kill -9 of the coordinator at any moment of a round", () => {
         seen.set(version, weightsDigest);
       }
       await moment(random.next() * 1_200);
+      const [last] = await createApiClient({ baseUrl: coordinator.url }).rounds(NAME, { limit: 1 });
+      phases.set(last!.phase, (phases.get(last!.phase) ?? 0) + 1);
       await coordinator.kill();
       expectStateOfCurrentVersion(join(coordinator.dataDir, "tributary.db"));
       await start();
       const after = await versions(coordinator.url);
       // Nothing that was committed is gone, no number stands twice, and the last version's bytes are all there.
       expect(new Set(after.map(({ version }) => version)).size).toBe(after.length);
-      const last = after.reduce((a, b) => (a.version > b.version ? a : b));
-      expect(last.version).toBeGreaterThanOrEqual(Math.max(...before.map(({ version }) => version)));
+      const newest = after.reduce((a, b) => (a.version > b.version ? a : b));
+      expect(newest.version).toBeGreaterThanOrEqual(Math.max(...before.map(({ version }) => version)));
       for (const { version, weightsDigest } of before) {
         expect(after.find((each) => each.version === version)?.weightsDigest).toBe(weightsDigest);
       }
-      const blob = await fetch(`${coordinator.url}/v1/blobs/${last.weightsDigest}`);
+      const blob = await fetch(`${coordinator.url}/v1/blobs/${newest.weightsDigest}`);
       expect(blob.status).toBe(200);
-      expect((await blob.arrayBuffer()).byteLength).toBe(last.sizeBytes);
+      expect((await blob.arrayBuffer()).byteLength).toBe(newest.sizeBytes);
     }
     await nextCommit(coordinator.url);
+    console.log(`killed while ${Array.from(phases, ([phase, times]) => `${phase} ${times}x`).join(", ")}`);
+    expect(phases.size).toBeGreaterThan(1);
   });
 });
 

@@ -1,4 +1,4 @@
-import { asRoundId, sha256 } from "@tributary/core";
+import { asRoundId, encodeUtf8, sha256 } from "@tributary/core";
 import { buildLinear } from "@tributary/onnx";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startCoordinator, temporaryFolder, type CoordinatorProcess } from "../src/coordinator-process.ts";
@@ -70,31 +70,62 @@ describe("hostile updates against a real coordinator process", () => {
   });
 });
 
-describe.each([
+type MakeBody = (round: ScriptedRound) => Uint8Array<ArrayBuffer>;
+
+const of =
+  (make: (count: number) => Float32Array): MakeBody =>
+  (round) =>
+    round.body({ numExamples: 10, values: make(round.base.values.length) });
+
+/** A good body whose values take other than four bytes each; its header is right, and its digest honest. */
+const withValuesOf =
+  (bytesEach: number): MakeBody =>
+  (round) => {
+    const good = round.body({ numExamples: 10, fill: 0.01 });
+    const valuesAt = good.length - 4 * round.base.values.length;
+    const body = new Uint8Array(valuesAt + bytesEach * round.base.values.length);
+    body.set(good.subarray(0, valuesAt));
+    return body;
+  };
+
+const CASES: readonly (readonly [string, string, MakeBody])[] = [
+  ["Infinity", "update/not-finite", of((n) => new Float32Array(n).fill(0.01).with(0, Infinity))],
+  ["an absurd norm", "update/norm-too-large", of((n) => new Float32Array(n).fill(1e6))],
+  ["one value too few", "update/wrong-shape", of((n) => new Float32Array(n - 1).fill(0.01))],
+  ["one value too many", "update/wrong-shape", of((n) => new Float32Array(n + 1).fill(0.01))],
+  ["values of two bytes, as float16", "update/wrong-shape", withValuesOf(2)],
+  ["values of eight bytes, as float64", "update/too-large", withValuesOf(8)],
   [
-    "Infinity",
-    "update/not-finite",
-    (count: number) => new Float32Array(count).fill(0.01).with(0, Number.POSITIVE_INFINITY),
+    "parameters of another model, as many",
+    "update/wrong-shape",
+    (round) => round.body({ numExamples: 10, fill: 0.01, schemaDigest: sha256(encodeUtf8("another model")) }),
   ],
-  ["an absurd norm", "update/norm-too-large", (count: number) => new Float32Array(count).fill(1e6)],
-  ["one value too few", "update/wrong-shape", (count: number) => new Float32Array(count - 1).fill(0.01)],
-  ["one value too many", "update/wrong-shape", (count: number) => new Float32Array(count + 1).fill(0.01)],
-] as const)("an update with %s", (_name, code, make) => {
-  test(`is refused with ${code}, and the round commits without it`, async () => {
-    const folder = temporaryFolder();
-    const coordinator = await startCoordinator({ dataDir: folder.path });
-    try {
+];
+
+describe("one bad update of three", () => {
+  let folder: ReturnType<typeof temporaryFolder>;
+  let coordinator: CoordinatorProcess;
+  beforeAll(async () => {
+    folder = temporaryFolder();
+    coordinator = await startCoordinator({ dataDir: folder.path });
+  });
+  afterAll(async () => {
+    await coordinator?.stop();
+    folder.remove();
+  });
+
+  test.each(CASES)(
+    "with %s is refused with %s, and the round commits without it",
+    async (what, code, make) => {
       const round = await createScriptedRound(coordinator, {
+        name: what.replaceAll(/[^a-z0-9]+/giu, "-").toLowerCase(),
         model: buildLinear({ seed: "hostile" }),
         devices: 3,
         cohort: { minimumCount: 2 },
         maxUpdateNorm: 50,
       });
-      const bodies = round.devices.map((_, index) =>
-        index === 0
-          ? round.body({ numExamples: 10, values: make(round.base.values.length) })
-          : round.body({ numExamples: 10, fill: 0.01 }),
-      );
+      const good = round.body({ numExamples: 10, fill: 0.01 });
+      const bodies = round.devices.map((_device, index) => (index === 0 ? make(round) : good));
       for (const [index, device] of round.devices.entries()) await round.ready(device, bodies[index]!, 10);
       const answers = [];
       for (const [index, device] of round.devices.entries()) {
@@ -104,13 +135,15 @@ describe.each([
       expect(answers[0]!.code).toBe(code);
       expect(answers.slice(1).map(({ status }) => status)).toEqual([202, 202]);
       expect(await round.committed()).toMatchObject({ reported: 2, refused: 1, version: 2 });
+      // The sender is noted, where operators can read it.
+      const { deviceId } = round.devices[0]!.identity;
+      expect(await round.api.refusals(round.roundId)).toEqual([
+        expect.objectContaining({ device: deviceId, code }),
+      ]);
       const { values } = await round.weights(2);
       expect(values[0]).toBe(Math.fround(round.base.values[0]! + Math.fround(0.01)));
       expect((await fetch(`${coordinator.url}/healthz`)).status).toBe(200);
       round.close();
-    } finally {
-      await coordinator.stop();
-      folder.remove();
-    }
-  });
+    },
+  );
 });

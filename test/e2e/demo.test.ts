@@ -55,6 +55,23 @@ async function openPage(): Promise<Page> {
   return openDemo(context, stack.demoUrl);
 }
 
+/** In the page: of every private key in its databases, whether it could be taken out. */
+async function extractableKeys(): Promise<boolean[]> {
+  const settled = <T>(request: IDBRequest<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+  const found: boolean[] = [];
+  for (const { name } of await indexedDB.databases()) {
+    const database = await settled(indexedDB.open(name!));
+    const rows = await settled(database.transaction("identity").objectStore("identity").getAll());
+    for (const { keys } of rows as { keys: CryptoKeyPair }[]) found.push(keys.privateKey.extractable);
+    database.close();
+  }
+  return found;
+}
+
 const complaints = (): string[] => records.flatMap((record) => record.complaints);
 
 describe("the digits pad", () => {
@@ -94,6 +111,9 @@ describe("the digits pad", () => {
     expect(await page.evaluate(() => "notReloaded" in globalThis)).toBe(true);
     const [round] = await api.rounds(TASK, { limit: 10 }).then((rounds) => rounds.slice(-1));
     expect(round).toMatchObject({ cohort: NODE_DEVICES + 1, reported: NODE_DEVICES + 1, dropouts: 0 });
+
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
+    expect(await page.evaluate(extractableKeys)).toEqual([false]);
 
     // It answers with the new version.
     await draw(page, SEVEN);

@@ -1,5 +1,5 @@
 import { createApiClient, type ApiClient, type RoundView } from "@tributary/api-client";
-import { sha256, type RoundId, type TaskName } from "@tributary/core";
+import { asTaskName, sha256, type Digest, type RoundId } from "@tributary/core";
 import { count, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { splitWeights } from "@tributary/onnx";
 import { encodeUpdate, parseTaskSpec } from "@tributary/protocol";
@@ -25,6 +25,8 @@ export interface ScriptedRoundOptions {
     reportDeadlineMs: number;
   }>;
   readonly maxUpdateNorm?: number;
+  /** Of model and task. @defaultValue "scripted" */
+  readonly name?: string;
 }
 
 /** An update as a test describes it: every value is `fill`, unless `values` gives them. */
@@ -33,6 +35,8 @@ export interface ScriptedUpdate {
   readonly fill?: number;
   readonly values?: Float32Array;
   readonly metrics?: readonly number[];
+  /** What the header claims; default: that of the model. */
+  readonly schemaDigest?: Digest;
 }
 
 /** A model and a task on a real coordinator, and devices whose training is whatever the test says. */
@@ -54,15 +58,16 @@ export interface ScriptedRound {
   close(): void;
 }
 
-const NAME = "scripted" as TaskName;
+const CONCURRENT_UPLOADS = 8;
 
 export async function createScriptedRound(
   target: Target,
   options: ScriptedRoundOptions,
 ): Promise<ScriptedRound> {
+  const name = asTaskName(options.name ?? "scripted");
   const api = createApiClient({ baseUrl: target.url, token: target.operatorToken });
   const { parameters } = splitWeights(options.model);
-  await api.publishModel(NAME, options.model);
+  await api.publishModel(name, options.model);
   const devices: ScriptedDevice[] = [];
   for (let index = 0; index < options.devices; index++) {
     devices.push(
@@ -71,8 +76,8 @@ export async function createScriptedRound(
   }
   await api.createTask(
     parseTaskSpec({
-      name: NAME,
-      model: NAME,
+      name,
+      model: name,
       rounds: 1,
       local: { maxExamples: 10_000 },
       cohort: {
@@ -84,7 +89,7 @@ export async function createScriptedRound(
       ...(options.maxUpdateNorm === undefined ? {} : { maxUpdateNorm: options.maxUpdateNorm }),
     }),
   );
-  for (const device of devices) device.send({ type: "check-in", task: NAME, examples: 10_000 });
+  for (const device of devices) device.send({ type: "check-in", task: name, examples: 10_000 });
   const offers = await Promise.all(devices.map((device) => device.next("offer")));
   const roundId = offers[0]!.roundId;
 
@@ -93,10 +98,16 @@ export async function createScriptedRound(
     devices,
     base: parameters,
     roundId,
-    body({ numExamples, fill = 0, values, metrics = plausibleMetrics(numExamples) }) {
+    body({ numExamples, fill = 0, values, metrics = plausibleMetrics(numExamples), schemaDigest: claimed }) {
       const numbers = values ?? new Float32Array(parameters.values.length).fill(fill);
       return encodeUpdate(
-        { roundId, task: NAME, schemaDigest: schemaDigest(parameters.schema), numExamples, metrics },
+        {
+          roundId,
+          task: name,
+          schemaDigest: claimed ?? schemaDigest(parameters.schema),
+          numExamples,
+          metrics,
+        },
         numbers,
       );
     },
@@ -115,12 +126,18 @@ export async function createScriptedRound(
         const described = update(index);
         await round.ready(device, round.body(described), described.numExamples);
       }
-      for (const [index, device] of devices.entries()) {
-        await device.next("request-report");
-        const answer = await device.upload(roundId, round.body(update(index)));
+      const upload = async (index: number): Promise<void> => {
+        await devices[index]!.next("request-report");
+        const answer = await devices[index]!.upload(roundId, round.body(update(index)));
         if (answer.status !== 202)
           throw new Error(`upload ${index} was refused: ${answer.status} ${answer.code}`);
-      }
+      };
+      // Several at a time, as devices do it, and no more bodies in memory than that.
+      let next = 0;
+      const lane = async (): Promise<void> => {
+        while (next < devices.length) await upload(next++);
+      };
+      await Promise.all(Array.from({ length: CONCURRENT_UPLOADS }, lane));
     },
     async ended() {
       const over = async (device: ScriptedDevice): Promise<void> => {
@@ -130,7 +147,7 @@ export async function createScriptedRound(
         }
       };
       await Promise.any(devices.filter((device) => device.closed === undefined).map(over));
-      const rounds = await api.rounds(NAME);
+      const rounds = await api.rounds(name);
       return rounds.find(({ id }) => id === roundId)!;
     },
     async committed() {
@@ -139,7 +156,7 @@ export async function createScriptedRound(
       return view;
     },
     async weights(version) {
-      const view = (await api.versions(NAME)).find((each) => each.version === version);
+      const view = (await api.versions(name)).find((each) => each.version === version);
       const response = await fetch(`${target.url}/v1/blobs/${view!.weightsDigest}`);
       return parametersFromSafetensors(parameters.schema, new Uint8Array(await response.arrayBuffer()));
     },

@@ -64,6 +64,7 @@ describe("what an event changes", () => {
       startedAt: "",
       uptimeSeconds: 1,
       devices: { connected: 0, training: 0 },
+      push: null,
       models: 0,
       tasks: 0,
       demoUrl: null,

@@ -1,6 +1,5 @@
 import type { ResolvedConfig } from "../config.ts";
-
-const LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"];
+import { hostCheck } from "./host-name.ts";
 
 /** Headers of a request or of a WebSocket upgrade that the policy looks at. */
 export interface AccessHeaders {
@@ -30,18 +29,10 @@ export interface AccessPolicy {
 }
 
 export function createAccessPolicy(config: ResolvedConfig): AccessPolicy {
-  const hosts = new Set([...LOOPBACK_NAMES, ...config.allowHosts]);
-  // An address that was named to listen on is one to answer for; "all interfaces" is none.
-  if (!["0.0.0.0", "::"].includes(config.host))
-    hosts.add(config.host.includes(":") ? `[${config.host}]` : config.host);
-  if (config.publicUrl !== undefined) hosts.add(new URL(config.publicUrl).host);
+  const publicHost = config.publicUrl === undefined ? [] : [new URL(config.publicUrl).host];
 
   const policy: AccessPolicy = {
-    hostAllowed(host) {
-      if (host === undefined) return false;
-      const name = host.toLowerCase();
-      return hosts.has(name) || hosts.has(name.replace(/:\d+$/, ""));
-    },
+    hostAllowed: hostCheck(config.host, [...config.allowHosts, ...publicHost]),
     sameOrigin({ host, origin }) {
       if (origin === undefined || host === undefined || !URL.canParse(origin)) return false;
       if (origin === config.publicUrl) return true;

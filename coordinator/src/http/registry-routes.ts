@@ -1,8 +1,9 @@
-import { failure, type Clock } from "@tributary/core";
+import { failure, type Clock, type RoundId } from "@tributary/core";
 import {
   ModelList,
   ModelNameSchema,
   ModelView,
+  RefusalList,
   RoundIdSchema,
   RoundList,
   RoundListQuery,
@@ -16,13 +17,15 @@ import {
   VersionList,
   VersionView,
   type DevicesView,
+  type PushView,
 } from "@tributary/protocol";
 import type { Readable } from "node:stream";
 import Type from "typebox";
 import type { ResolvedConfig } from "../config.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
-import { modelView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
+import type { RoundRecord } from "../ports/records.ts";
+import { modelView, refusalView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
 import type { App } from "./app.ts";
 import { octetStream } from "./blob-routes.ts";
 
@@ -33,11 +36,13 @@ export interface RegistryRoutesOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly devices: () => DevicesView;
+  readonly push: () => PushView | null;
 }
 
 const tags = ["operator"];
 const modelParams = Type.Object({ model: ModelNameSchema });
 const taskParams = Type.Object({ task: TaskNameSchema });
+const roundParams = Type.Object({ roundId: RoundIdSchema });
 const operator = [{ operator: [] }];
 
 /** What operators read and write: models, versions, tasks, rounds, status. */
@@ -57,6 +62,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       startedAt: timestamp(startedAt),
       uptimeSeconds: (clock.monotonicMs() - startedMonotonicMs) / 1000,
       devices: options.devices(),
+      push: options.push(),
       models: (await store.models.list()).length,
       tasks: (await store.tasks.list()).length,
       demoUrl: config.demoUrl ?? null,
@@ -189,23 +195,31 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     },
   );
 
+  const roundOf = async (roundId: RoundId): Promise<RoundRecord> => {
+    const round = await store.rounds.get(roundId);
+    if (round !== undefined) return round;
+    throw failure("http/not-found", `http: no round "${roundId}"`, { detail: { round: roundId } });
+  };
+
   app.get(
     "/v1/rounds/:roundId",
+    { schema: { summary: "One round", tags, params: roundParams, response: { 200: RoundView } } },
+    async ({ params }) => roundView(await roundOf(params.roundId)),
+  );
+
+  app.get(
+    "/v1/rounds/:roundId/refusals",
     {
       schema: {
-        summary: "One round",
+        summary: "Updates of a round that did not count, with their senders and the reasons",
         tags,
-        params: Type.Object({ roundId: RoundIdSchema }),
-        response: { 200: RoundView },
+        params: roundParams,
+        response: { 200: RefusalList },
       },
     },
     async ({ params }) => {
-      const round = await store.rounds.get(params.roundId);
-      if (round === undefined)
-        throw failure("http/not-found", `http: no round "${params.roundId}"`, {
-          detail: { round: params.roundId },
-        });
-      return roundView(round);
+      const { id } = await roundOf(params.roundId);
+      return { refusals: (await store.refusals.list({ roundId: id })).map(refusalView) };
     },
   );
 

@@ -1,8 +1,9 @@
-import type { ModelView, RoundView, TaskView, VersionView } from "@tributary/protocol";
+import type { ModelView, RefusalView, RoundView, TaskView, VersionView } from "@tributary/protocol";
 import type {
   JsonValue,
   ModelRecord,
   NewEvent,
+  RefusalRecord,
   RoundRecord,
   TaskRecord,
   VersionRecord,
@@ -14,6 +15,10 @@ export function timestamp(ms: number): string {
 }
 
 const optionalTimestamp = (ms: number | null) => (ms === null ? null : timestamp(ms));
+
+export function refusalView({ deviceId, code, detail, at }: RefusalRecord): RefusalView {
+  return { device: deviceId, code, detail, at: timestamp(at) };
+}
 
 export function roundView(record: RoundRecord): RoundView {
   const { config: _, startedAt, endedAt, deadlineAt, ...rest } = record;

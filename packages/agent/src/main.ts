@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { asModelName, asPopulationName, asTaskName, toFailure, TributaryError } from "@tributary/core";
 import type { RuntimeEvent } from "@tributary/runtime";
+import { MAX_EXAMPLES, type ExampleSet } from "@tributary/runtime/internal-node";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { createAgent } from "./agent.ts";
 import { humanLine, jsonLine } from "./event-lines.ts";
@@ -56,7 +57,7 @@ async function run(options: RunOptions): Promise<void> {
     participate: options.participate,
     onEvent: print,
     ...(task === undefined ? {} : { task }),
-    ...(examples === undefined ? {} : { examples: () => readExamples(examples) }),
+    ...(examples === undefined ? {} : { examples: () => readAll(examples) }),
   });
   try {
     const failed = agent.ready.then(() => new Promise<never>(() => {}));
@@ -64,6 +65,16 @@ async function run(options: RunOptions): Promise<void> {
   } finally {
     await agent.close();
   }
+}
+
+async function readAll(path: string): Promise<ExampleSet> {
+  const set = await readExamples(path);
+  if (set.labels.length > MAX_EXAMPLES) {
+    process.stderr.write(
+      `tributary-agent: ${path} has ${set.labels.length} examples; a device keeps ${MAX_EXAMPLES}, the last are taken\n`,
+    );
+  }
+  return set;
 }
 
 /** @throws `cli/usage` for a file that cannot be read */

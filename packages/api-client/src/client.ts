@@ -4,6 +4,7 @@ import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
   BlobCreated,
   ModelView,
+  RefusalView,
   RoundView,
   StatusView,
   TaskSpecInput,
@@ -47,6 +48,8 @@ export interface ApiClient {
   /** Newest first. */
   rounds(task: string, options?: RoundsOptions): Promise<readonly RoundView[]>;
   round(id: string, options?: CallOptions): Promise<RoundView>;
+  /** Updates of a round that did not count, newest first. */
+  refusals(roundId: string, options?: CallOptions): Promise<readonly RefusalView[]>;
   /** Publishes an ONNX file as a new model. */
   publishModel(name: string, onnx: Uint8Array, options?: CallOptions): Promise<VersionView>;
   /** Uploads bytes, such as a held-out data set; they are named by their digest from then on. */
@@ -100,6 +103,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered(`GET /v1/rounds/${roundId}`, call, () =>
         http.GET("/v1/rounds/{roundId}", { params: { path: { roundId } }, ...json(call) }),
       ),
+    refusals: async (roundId, call) =>
+      (
+        await answered(`GET /v1/rounds/${roundId}/refusals`, call, () =>
+          http.GET("/v1/rounds/{roundId}/refusals", { params: { path: { roundId } }, ...json(call) }),
+        )
+      ).refusals,
     publishModel: (model, onnx, call) =>
       answered(`POST /v1/models/${model}/versions`, call, () =>
         http.POST("/v1/models/{model}/versions", { params: { path: { model } }, ...octets(onnx, call) }),

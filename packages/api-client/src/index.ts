@@ -25,6 +25,7 @@ export type {
   GraphPort,
   ModelView,
   RoundPhase,
+  RefusalView,
   RoundView,
   StatusView,
   TaskSpec,

@@ -33,6 +33,8 @@ export type GraphPort = ModelView["input"];
 export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
 export type TaskView = Answer<"/v1/tasks/{task}">;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;
+/** An update of a round that did not count, its sender and the reason. */
+export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
 export type RoundPhase = RoundView["phase"];
 
 /** What a task learns and how, every field filled in. */

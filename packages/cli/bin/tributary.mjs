@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a machine with an old Node or a broken install gets a sentence instead of a stack.
 import { existsSync } from "node:fs";
+import module from "node:module";
 
 const major = Number(process.versions.node.split(".")[0]);
 if (major < 24) {
@@ -10,6 +11,7 @@ if (major < 24) {
   );
   process.exit(1);
 }
+module.enableCompileCache();
 const source = new URL("../src/main.ts", import.meta.url);
 const { main } = await import(
   existsSync(source) ? source.href : new URL("../dist/main.js", import.meta.url).href

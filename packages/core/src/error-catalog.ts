@@ -455,6 +455,108 @@ export const ERROR_CATALOG = {
     publicMessage: "The plan does not pass the device's own limits.",
   },
 
+  // secagg
+  "secagg/out-of-order": {
+    status: 409,
+    retryable: false,
+    publicMessage: "A step of secure aggregation came twice or out of order.",
+  },
+  "secagg/secret-spent": { status: 409, retryable: false, publicMessage: "A secret was used already." },
+  "secagg/update-spent": {
+    status: 409,
+    retryable: false,
+    publicMessage: "The update has entered a masked vector already; train anew.",
+  },
+  "secagg/cohort-too-small": {
+    status: 422,
+    retryable: true,
+    publicMessage: "The cohort is smaller than the device allows.",
+    advice: "Wait for more devices, or lower the app's trust.minimumCohort and say that it is not private.",
+  },
+  "secagg/below-threshold": {
+    status: 409,
+    retryable: true,
+    publicMessage: "Too many members dropped out; no sum can come out.",
+  },
+  "secagg/invalid-cohort": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The list of a cohort's members is not valid.",
+  },
+  "secagg/invalid-certificate": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A member's certificate does not verify.",
+  },
+  "secagg/invalid-signature": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A member's signature does not verify.",
+  },
+  "secagg/invalid-key": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A member's session key is not valid, or not its own.",
+  },
+  "secagg/commitment-mismatch": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A member's nonce does not match its commitment.",
+  },
+  "secagg/unknown-member": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A message names someone who is not a member, or not at this stage.",
+  },
+  "secagg/repeated-member": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A message names a member twice.",
+  },
+  "secagg/wrong-session": {
+    status: 409,
+    retryable: false,
+    publicMessage: "A message belongs to another session.",
+  },
+  "secagg/invalid-share": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A member's secret share is not valid.",
+  },
+  "secagg/inconsistent-survivors": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The lists of survivors and dropouts contradict each other or what was said before.",
+  },
+  "secagg/wrong-length": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A masked vector has another form than the encoding says.",
+  },
+  "secagg/already-uploaded": {
+    status: 409,
+    retryable: false,
+    publicMessage: "The member has sent another masked vector already.",
+  },
+  "secagg/phase-over": { status: 409, retryable: false, publicMessage: "The phase is over." },
+  "secagg/infeasible-graph": {
+    status: 422,
+    retryable: false,
+    publicMessage: "No neighbour graph meets these assumptions.",
+    advice: "Lower the assumed corruption or dropout, or form larger cohorts.",
+  },
+  "secagg/ring-overflow": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A sum could exceed its ring.",
+    advice: "Use fewer bits per value, a smaller maximum, or smaller cohorts.",
+  },
+  "secagg/value-out-of-range": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A value to aggregate is outside its declared range.",
+  },
+
   // round
   "round/stale-round": { status: 409, retryable: true, publicMessage: "The round has moved on; rejoin." },
   "round/unknown-round": { status: 404, retryable: false, publicMessage: "There is no such round." },

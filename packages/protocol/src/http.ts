@@ -171,6 +171,14 @@ export const TaskStateChange = Type.Object(
 );
 export type TaskStateChange = Static<typeof TaskStateChange>;
 
+/** Time from a push to running the version, over the devices that told it; from bins, so off by at most 26 %. */
+export const PushView = Type.Object({
+  count: Count,
+  p50Ms: Type.Number({ minimum: 0 }),
+  p99Ms: Type.Number({ minimum: 0 }),
+});
+export type PushView = Static<typeof PushView>;
+
 /** `GET /v1/status` */
 export const StatusView = Type.Object({
   name: Type.String(),
@@ -178,6 +186,7 @@ export const StatusView = Type.Object({
   startedAt: TimestampSchema,
   uptimeSeconds: Type.Number({ minimum: 0 }),
   devices: Type.Object({ connected: Count, training: Count }),
+  push: nullable(PushView),
   models: Count,
   tasks: Count,
   demoUrl: nullable(Type.String({ description: "Where the demo is, if it was started with one" })),
@@ -201,6 +210,19 @@ export const RoundListQuery = Type.Object({
   before: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 export type RoundListQuery = Static<typeof RoundListQuery>;
+
+/** An update that did not count, who sent it, and why. */
+export const RefusalView = Type.Object({
+  device: Type.String({ pattern: "^[0-9a-f]{32}$" }),
+  code: Type.String({ description: "Code of the error catalogue, such as update/not-finite" }),
+  detail: Type.Unknown({ description: "What was found and what was expected" }),
+  at: TimestampSchema,
+});
+export type RefusalView = Static<typeof RefusalView>;
+
+/** `GET /v1/rounds/:roundId/refusals`, newest first */
+export const RefusalList = Type.Object({ refusals: readonlyArray(RefusalView) });
+export type RefusalList = Static<typeof RefusalList>;
 
 /** Connected devices, and those with an open offer. */
 export const DevicesView = Type.Object({ connected: Count, training: Count });

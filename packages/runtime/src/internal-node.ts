@@ -3,3 +3,4 @@ export { removeOwnLock } from "./node/data-dir-lock.ts";
 export { openFileStore, type FileStoreOptions } from "./node/file-store.ts";
 export { openWsSocket } from "./node/ws-socket.ts";
 export { giveExamples, type ExampleSet } from "./node/give-examples.ts";
+export { MAX_EXAMPLES } from "./store/device-store.ts";

@@ -5,7 +5,10 @@ import type { Benchmark } from "./benchmark.ts";
 
 const FOLDER = join(import.meta.dirname, "../../bench");
 
-/** Runs one benchmark. Readable progress goes to stderr; with `--json` the last line of stdout is one JSON object. */
+/**
+ * Runs one benchmark. Exit code 0: all bounds are met; 1: it failed; 2: no such benchmark; 3: a bound is missed. Readable progress goes to stderr; with `--json` the last line of stdout is one
+ * JSON object.
+ */
 export async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv.filter((argument) => argument !== "--json");
   const json = argv.includes("--json");
@@ -27,15 +30,23 @@ export async function main(argv: readonly string[]): Promise<number> {
   const machine = describeMachine();
   console.error(`${benchmark.summary}\n${machine.cores} cores, ${machine.cpu}, load ${machine.load1}`);
   try {
-    const { results, figures, verdicts } = await benchmark.run({
+    const {
+      results,
+      figures: measured,
+      verdicts = [],
+    } = await benchmark.run({
       args: rest,
       log: (line) => console.error(line),
     });
+    // A bound that was never reached has no number: its verdict says so.
+    const figures = Object.fromEntries(
+      Object.entries(measured).filter(([, value]) => Number.isFinite(value)),
+    );
     for (const [figure, value] of Object.entries(figures))
       console.error(`${figure.padEnd(28)} ${readable(value)}`);
-    for (const verdict of verdicts ?? []) console.error(verdict);
+    for (const verdict of verdicts) console.error(verdict);
     if (json) console.log(JSON.stringify({ bench: name, machine, results, figures }));
-    return 0;
+    return verdicts.some((verdict) => verdict.startsWith("MISSED")) ? 3 : 0;
   } catch (error) {
     console.error(`bench ${name}: ${error instanceof Error ? error.message : String(error)}`);
     return 1;

@@ -1,6 +1,7 @@
 import {
   type ApiClient,
   type ModelView,
+  type RefusalView,
   type RoundView,
   type ServerEvent,
   type StatusView,
@@ -37,6 +38,8 @@ export interface Queries {
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
+  /** Of a round in which `count` updates were refused: another count is another answer. */
+  refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -68,6 +71,11 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             (rounds, event) => applyToRounds(task, rounds, event),
           ),
       }),
+    refusals: (round, count) =>
+      queryOptions<readonly RefusalView[]>({
+        queryKey: ["refusals", round, count],
+        queryFn: ({ signal }) => api.refusals(round, { signal }),
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -92,6 +100,8 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   }
   if (event.type === "version") {
     const { model } = event.data;
+    // It tells how long the versions before took to reach the devices.
+    void client.invalidateQueries({ queryKey: ["status"] });
     update<readonly VersionView[]>(client, ["versions", model], (list) =>
       applyToVersions(model, list, event),
     );

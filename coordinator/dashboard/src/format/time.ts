@@ -13,6 +13,11 @@ export function formatSeconds(seconds: number | null | undefined): string {
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`;
 }
 
+/** A short time: `84 ms`, `2.1 s`. */
+export function formatMs(ms: number): string {
+  return ms < 999.5 ? `${Math.round(ms)} ms` : formatSeconds(ms / 1000);
+}
+
 /** How long ago, to one unit: `just now`, `40 s ago`, `12 min ago`, `3 h ago`, `2 d ago`. */
 export function formatAgo(atMs: number, nowMs: number): string {
   const seconds = Math.max(0, Math.floor((nowMs - atMs) / 1000));

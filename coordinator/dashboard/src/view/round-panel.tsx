@@ -6,6 +6,7 @@ import { isRunning, roundSentence } from "../model/round-progress.ts";
 import { Countdown } from "./countdown.tsx";
 import { Participants } from "./participants.tsx";
 import { PhaseTimeline } from "./phase-timeline.tsx";
+import { Refusals } from "./refusals.tsx";
 
 /** The round under way, or the last one until the next begins. */
 export function RoundPanel({ task }: { readonly task: TaskView }): ReactNode {
@@ -53,6 +54,7 @@ function Round({ round, task }: { readonly round: RoundView; readonly task: Task
         <Count name="Dropouts" value={round.dropouts} id="dropouts" tone="warn" />
         <Count name="Refused" value={round.refused} id="refused" tone="bad" />
       </dl>
+      {round.refused > 0 && <Refusals round={round} />}
     </>
   );
 }

@@ -4,7 +4,7 @@ import { type ReactNode, useMemo, useState } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { useServerNow } from "../data/use-server-now.ts";
 import { formatBytes, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
-import { formatAgo, formatFull } from "../format/time.ts";
+import { formatAgo, formatFull, formatMs } from "../format/time.ts";
 import { lineage, type LineageRow } from "../model/lineage.ts";
 import { Change } from "./change.tsx";
 import { LineageRail } from "./lineage-rail.tsx";
@@ -24,6 +24,7 @@ interface Props {
 export function VersionsCard({ model, current, rounds }: Props): ReactNode {
   const { queries } = useDashboard();
   const versions = useQuery(queries.versions(model));
+  const push = useQuery(queries.status()).data?.push ?? null;
   const [shown, setShown] = useState(FIRST_ROWS);
   const now = useServerNow(5_000);
   const rows = useMemo(() => lineage(versions.data ?? []), [versions.data]);
@@ -57,6 +58,12 @@ export function VersionsCard({ model, current, rounds }: Props): ReactNode {
           </li>
         ))}
       </ol>
+      {push !== null && (
+        <p className="quiet push" data-testid="push">
+          Devices ran a new version {formatMs(push.p50Ms)} after its push (median), 99 % of them within{" "}
+          {formatMs(push.p99Ms)}.
+        </p>
+      )}
       {rows.length > shown && (
         <button type="button" className="more" onClick={() => setShown(shown + 50)}>
           Show {Math.min(50, rows.length - shown)} more of {formatCount(rows.length)}

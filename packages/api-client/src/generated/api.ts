@@ -300,6 +300,11 @@ export interface paths {
                                 connected: number;
                                 training: number;
                             };
+                            push: {
+                                count: number;
+                                p50Ms: number;
+                                p99Ms: number;
+                            } | null;
                             models: number;
                             tasks: number;
                             demoUrl: string | null;
@@ -1973,6 +1978,57 @@ export interface paths {
                             bytesDown: number;
                             seconds: number | null;
                             reason: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rounds/{roundId}/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Updates of a round that did not count, with their senders and the reasons */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    roundId: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            refusals: {
+                                device: string;
+                                /** @description Code of the error catalogue, such as update/not-finite */
+                                code: string;
+                                /** @description What was found and what was expected */
+                                detail: unknown;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
                         };
                     };
                 };

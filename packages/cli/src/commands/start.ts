@@ -1,3 +1,4 @@
+import { failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { start, type StartOptions } from "../start/start.ts";
@@ -25,7 +26,18 @@ export function startCommand(): Command {
       "--dataset <dir>",
       "train on a folder of IDX files (the MNIST format, plain or .gz) instead of the built-in digits",
     )
-    .action((options: StartOptions) => start(options));
+    .action((options: StartOptions) => {
+      if (options.port === 65_535 && options.demoPort === undefined) {
+        throw failure("cli/usage", "--port 65535 leaves no port after it for the demo: give --demo-port too");
+      }
+      if (options.port === options.demoPort && options.port !== 0) {
+        throw failure(
+          "cli/usage",
+          `--demo-port: ${options.port} is the coordinator's; the demo needs an origin of its own`,
+        );
+      }
+      return start(options);
+    });
 }
 
 function port(flags: string, description: string): Option {

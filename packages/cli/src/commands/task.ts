@@ -12,10 +12,10 @@ interface CreateOptions extends OperatorOptions {
   readonly json?: boolean;
 }
 
-/** `tributary task create|list|pause|resume`. */
+/** `tributary task create|list|pause|resume|refusals`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
-    "Create federated tasks, list them, pause and resume them.",
+    "Create federated tasks, list them, pause and resume them, and see what was refused.",
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
@@ -63,6 +63,18 @@ export function taskCommand(): Command {
         ...(options.rounds === undefined ? {} : { moreRounds: options.rounds }),
       };
       print(await client(options).setTaskState(name, change), false);
+    });
+
+  withOperator(command.command("refusals"))
+    .description("List the updates of a round that did not count: who sent them, and why.")
+    .argument("<round>", "the round's id, such as digits-12")
+    .option("--json", "print one JSON object")
+    .action(async (round: string, options: OperatorOptions & { readonly json?: boolean }) => {
+      const refusals = await createApiClient({ baseUrl: options.url }).refusals(round);
+      if (options.json === true) return console.log(JSON.stringify({ refusals }));
+      for (const { at, device, code, detail } of refusals)
+        console.log(`${at}  ${device}  ${code}  ${JSON.stringify(detail)}`);
+      if (refusals.length === 0) console.log(`no update of ${round} was refused`);
     });
 
   return command;

@@ -18,9 +18,11 @@ export interface Site {
   readonly root: string;
   /** Folders whose sources end up in the site. */
   readonly sources: readonly string[];
+  /** Files that decide how sources are built and with which dependencies. */
+  readonly settings: readonly string[];
 }
 
-/** SHA-256 over path and content of every source of the site: the same sources, the same build. */
+/** SHA-256 over path and content of every source and setting of the site: the same sources, the same build. */
 export function hashSources(site: Site): string {
   const hash = createHash("sha256");
   for (const folder of [site.root, ...site.sources]) {
@@ -32,6 +34,9 @@ export function hashSources(site: Site): string {
       hash.update(relative(site.root, join(folder, file))).update("\0");
       hash.update(readFileSync(join(folder, file))).update("\0");
     }
+  }
+  for (const file of site.settings) {
+    hash.update(relative(site.root, file)).update("\0").update(readFileSync(file)).update("\0");
   }
   return hash.digest("hex").slice(0, 16);
 }

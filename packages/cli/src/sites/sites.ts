@@ -17,11 +17,14 @@ function workspaceRoot(): string {
 const ROOT = workspaceRoot();
 const packages = (...names: string[]): string[] => names.map((name) => join(ROOT, "packages", name));
 
+const settings = ["pnpm-lock.yaml", "tsconfig.base.json"].map((name) => join(ROOT, name));
+
 export const SITES: { readonly dashboard: Site; readonly demo: Site } = {
   dashboard: {
     name: "dashboard",
     root: join(ROOT, "coordinator/dashboard"),
     sources: packages("core", "api-client"),
+    settings,
   },
   demo: {
     name: "demo",
@@ -37,6 +40,7 @@ export const SITES: { readonly dashboard: Site; readonly demo: Site } = {
       "engine",
       "runtime",
     ),
+    settings,
   },
 };
 

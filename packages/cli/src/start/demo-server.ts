@@ -1,6 +1,13 @@
 import type { AddressInfo } from "node:net";
 import { failure } from "@tributary/core";
-import { PLAIN_PAGE_CSP, plainPage } from "@tributary/coordinator";
+import {
+  hostCheck,
+  hostName,
+  listensEverywhere,
+  PLAIN_PAGE_CSP,
+  plainPage,
+  urlHost,
+} from "@tributary/coordinator";
 import fastifyStatic from "@fastify/static";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { SiteBuilder } from "../sites/site-builder.ts";
@@ -17,8 +24,8 @@ export interface DemoServerOptions {
   readonly host: string;
   readonly port: number;
   readonly site: SiteBuilder;
-  /** `undefined` until the coordinator is there. */
-  readonly config: () => DemoConfig | undefined;
+  /** What a page has to know that was asked for under a host name (as in URLs); `undefined` until the coordinator is there. */
+  readonly config: (host: string) => DemoConfig | undefined;
   /** The TUF root that the page pins; served as `/root.json`. */
   readonly trustedRoot: () => Uint8Array;
   /** The application's own backend: decides who may enrol. Here everyone who can load the page. */
@@ -45,11 +52,12 @@ const ISOLATION = {
  */
 export async function createDemoServer(options: DemoServerOptions): Promise<DemoServer> {
   const app = Fastify({ forceCloseConnections: true, bodyLimit: 1024 });
+  const hostAllowed = hostCheck(options.host);
   app.addHook("onRequest", async (request, reply) => {
-    if (!hostAllowed(request.headers.host, options.host)) {
+    if (!hostAllowed(request.headers.host)) {
       return reply.code(421).type("text/plain").send("This server does not answer for that host name.\n");
     }
-    const config = options.config();
+    const config = options.config(hostName(request.headers.host)!);
     reply.headers(ISOLATION);
     reply.header("x-content-type-options", "nosniff");
     reply.header("referrer-policy", "no-referrer");
@@ -59,8 +67,8 @@ export async function createDemoServer(options: DemoServerOptions): Promise<Demo
     return undefined;
   });
 
-  app.get("/tributary.json", (_request, reply) =>
-    reply.header("cache-control", "no-store").send(options.config()),
+  app.get("/tributary.json", (request, reply) =>
+    reply.header("cache-control", "no-store").send(options.config(hostName(request.headers.host)!)),
   );
   app.get("/root.json", (_request, reply) =>
     reply.header("cache-control", "no-store").type("application/json").send(options.trustedRoot()),
@@ -84,16 +92,23 @@ export async function createDemoServer(options: DemoServerOptions): Promise<Demo
 
 /** A name for the address in URLs; "all interfaces" is none, loopback is one of them. */
 function reachableHost(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
+  return listensEverywhere(host) ? "127.0.0.1" : urlHost(host);
 }
+
+const UNKNOWN_ADDRESS = new Set(["EADDRNOTAVAIL", "ENOTFOUND", "EAI_AGAIN"]);
 
 async function listen(app: FastifyInstance, { host, port }: DemoServerOptions): Promise<void> {
   try {
     await app.listen({ host, port });
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== undefined && UNKNOWN_ADDRESS.has(code)) {
+      throw failure("cli/usage", `--host: ${host} is no address of this machine`, {
+        detail: { host },
+        cause,
+      });
+    }
+    if (code !== "EADDRINUSE") throw cause;
     throw failure(
       "cli/port-in-use",
       `demo: port ${port} on ${host} is in use; stop what uses it, or choose others with --port and --demo-port`,
@@ -148,11 +163,4 @@ function contentSecurityPolicy({ coordinator }: DemoConfig): string {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join("; ");
-}
-
-/** DNS rebinding: a page of another name that resolves to this address must get nothing, on loopback too. */
-function hostAllowed(header: string | undefined, own: string): boolean {
-  if (header === undefined) return false;
-  const name = header.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
-  return ["localhost", "127.0.0.1", "::1", own].includes(name);
 }

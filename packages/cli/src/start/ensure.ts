@@ -23,22 +23,26 @@ export interface TaskOptions {
 }
 
 /**
- * The digits task, created or given `rounds` more rounds. `until` counts committed rounds over the task's whole life.
+ * The digits task, created or given `rounds` more rounds. `until` counts committed rounds over the task's whole life;
+ * `null` where none are to be waited for.
  *
  * @throws `cli/usage` when the task that is there could never go on with these options
  */
-export async function ensureTask(api: ApiClient, options: TaskOptions): Promise<{ readonly until: number }> {
+export async function ensureTask(
+  api: ApiClient,
+  options: TaskOptions,
+): Promise<{ readonly until: number | null }> {
   const existing = (await api.tasks()).find((task: TaskView) => task.name === TASK);
   const heldOut = labelledImagesFile(options.dataset.heldOut);
   if (existing === undefined) {
-    if (options.rounds === 0) return { until: 0 };
+    if (options.rounds === 0) return { until: null };
     const { digest } = await api.uploadBlob(heldOut);
     // Without a fleet a single page or agent is enough for a round.
     const devices = options.fleet ? options.devices : 1;
     await api.createTask(digitsTask({ devices, heldOut: digest, rounds: options.rounds }));
     return { until: options.rounds };
   }
-  if (options.rounds === 0) return { until: existing.roundsCommitted };
+  if (options.rounds === 0) return { until: null };
   requireSameTask(existing, options, sha256(heldOut));
   await api.setTaskState(TASK, { state: "running", moreRounds: options.rounds });
   return { until: existing.roundsCommitted + options.rounds };

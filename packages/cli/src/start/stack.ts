@@ -1,4 +1,5 @@
-import { createCoordinator, type Coordinator } from "@tributary/coordinator";
+import { networkInterfaces } from "node:os";
+import { createCoordinator, listensEverywhere, urlHost, type Coordinator } from "@tributary/coordinator";
 import { createSiteBuilder, type SiteBuilder } from "../sites/site-builder.ts";
 import { siteCache, SITES } from "../sites/sites.ts";
 import { createDemoServer } from "./demo-server.ts";
@@ -23,6 +24,14 @@ export interface Stack {
   close(): Promise<void>;
 }
 
+/** The origins under which the demo's page may be open. */
+function originsOf(host: string, port: string): string[] {
+  const addresses = listensEverywhere(host)
+    ? Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address))
+    : [host];
+  return ["127.0.0.1", "localhost", ...addresses.map(urlHost)].map((name) => `http://${name}:${port}`);
+}
+
 /** @throws coordinator/*, or cli/build-failed from `buildSites` */
 export async function createStack(options: StackOptions): Promise<Stack> {
   const { host, port, demoPort, dataDir, onNotice = () => {} } = options;
@@ -44,9 +53,9 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       host,
       port: demoPort,
       site: demo,
-      config: () =>
+      config: (name) =>
         composed.coordinator && {
-          coordinator: composed.coordinator.url,
+          coordinator: `http://${name}:${new URL(composed.coordinator.url).port}`,
           population: POPULATION,
           model: MODEL,
           task: TASK,
@@ -59,7 +68,7 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       host,
       port,
       dataDir,
-      allowOrigins: { [POPULATION]: [server.url, server.url.replace("//127.0.0.1:", "//localhost:")] },
+      allowOrigins: { [POPULATION]: originsOf(host, new URL(server.url).port) },
       dashboardDir: () => dashboard.request(),
       demoUrl: server.url,
       logLevel: "error",

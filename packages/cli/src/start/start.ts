@@ -20,6 +20,14 @@ export interface StartOptions {
   readonly dataset?: string;
 }
 
+/** What browsers keep from pages that came over plain HTTP from another machine. */
+const NOT_SECURE =
+  "note       pages opened on other machines over plain http are no secure context: no device keys, no WebGPU, no threads. The dashboard works; for the demo put https in front";
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
 /** Composes coordinator, issuer, fleet and demo in one process and serves until it is told to stop. */
 export async function start(options: StartOptions): Promise<void> {
   const progress = createProgress(process.stdout);
@@ -50,6 +58,7 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
   const { coordinator, demoUrl } = stack;
   progress.line(`dashboard  ${coordinator.url}/`);
   progress.line(`demo       ${demoUrl}/`);
+  if (!isLoopback(options.host)) progress.line(NOT_SECURE);
 
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
   await ensureModel(api, progress);
@@ -80,15 +89,20 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
 }
 
 /** Shows rounds until interrupted; resolves when the task has committed `until` of them. */
-function watchRounds(url: string, until: number, progress: Progress, signal: AbortSignal): Promise<void> {
+function watchRounds(
+  url: string,
+  until: number | null,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   const reached = Promise.withResolvers<void>();
-  if (until === 0) reached.resolve();
+  if (until === null) reached.resolve();
   const subscription = subscribeEvents(url, {
     signal,
     onEvent: (event) => {
       if (event.type === "round" && event.data.task === TASK) progress.round(event.data);
       if (event.type !== "task" || event.data.name !== TASK) return;
-      if (event.data.state === "finished" && event.data.roundsCommitted >= until) reached.resolve();
+      if (event.data.state === "finished" && event.data.roundsCommitted >= (until ?? 0)) reached.resolve();
     },
   });
   void subscription.ended.then(() => reached.resolve());

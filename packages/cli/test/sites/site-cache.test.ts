@@ -20,6 +20,7 @@ describe("the hash of a site's sources", () => {
     ["site/index.html", "another document"],
     ["package/src/word.ts", "another package's source"],
     ["package/package.json", "a new file"],
+    ["lock.yaml", "another version of a dependency"],
   ])("is another after %s changed", (path, text) => {
     const before = hashSources(site);
     folder.write(path, text);

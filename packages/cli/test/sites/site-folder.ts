@@ -24,9 +24,15 @@ export function siteFolder(): SiteFolder {
     `<!doctype html><title>Site</title><script type="module" src="./main.ts"></script>`,
   );
   write("site/main.ts", `import { word } from "../package/src/word.ts";\ndocument.title = word;\n`);
+  write("lock.yaml", "vite: 8.3.8\n");
   write("package/src/word.ts", `export const word: string = "river";\n`);
   return {
-    site: { name: "demo", root: join(path, "site"), sources: [join(path, "package")] },
+    site: {
+      name: "demo",
+      root: join(path, "site"),
+      sources: [join(path, "package")],
+      settings: [join(path, "lock.yaml")],
+    },
     cacheFolder: join(path, "cache"),
     write,
     remove: () => rmSync(path, { recursive: true, force: true }),

@@ -1,0 +1,29 @@
+import { failure } from "@tributary/core";
+import { detectX25519, type X25519 } from "./x25519.ts";
+
+/** The platform's primitives; one object serves any number of sessions. */
+export interface SecAggCrypto {
+  readonly subtle: SubtleCrypto;
+  readonly x25519: X25519;
+}
+
+/**
+ * WebCrypto, with noble's X25519 where WebCrypto lacks the curve.
+ *
+ * @throws TributaryError `core/unsupported-platform` without WebCrypto: a page that is no secure context.
+ */
+export async function openSecAggCrypto(
+  subtle: SubtleCrypto | null = platformSubtle(),
+): Promise<SecAggCrypto> {
+  if (subtle === null) {
+    throw failure(
+      "core/unsupported-platform",
+      "secagg: WebCrypto is missing; secure aggregation needs a secure context (https or localhost)",
+    );
+  }
+  return { subtle, x25519: await detectX25519(subtle) };
+}
+
+function platformSubtle(): SubtleCrypto | null {
+  return globalThis.crypto?.subtle ?? null;
+}

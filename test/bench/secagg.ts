@@ -1,0 +1,218 @@
+import { setFlagsFromString } from "node:v8";
+import { parseArgs } from "node:util";
+import { runInNewContext } from "node:vm";
+import {
+  addMasks,
+  openSecAggCrypto,
+  planEncoding,
+  type CohortAssumptions,
+  type EncodingPlan,
+  type SecAggCrypto,
+} from "@tributary/secagg";
+import type { Benchmark, BenchmarkContext } from "../src/bench/benchmark.ts";
+import { quantile } from "../src/bench/quantile.ts";
+import { measureCohort, type CohortTimes } from "../src/bench/secagg-cohort.ts";
+
+/** Bonawitz et al. 2017, Java, one thread, 100,000 values of 24 bits, milliseconds. */
+const PUBLISHED = [
+  { clients: 500, dropout: 0, clientMs: 849, serverMs: 2018 },
+  { clients: 500, dropout: 0.1, clientMs: 849, serverMs: 62_239 },
+  { clients: 500, dropout: 0.3, clientMs: 849, serverMs: 143_389 },
+  { clients: 1000, dropout: 0, clientMs: 1699, serverMs: 4887 },
+  { clients: 1000, dropout: 0.1, clientMs: 1699, serverMs: 180_875 },
+  { clients: 1000, dropout: 0.3, clientMs: 1699, serverMs: 413_767 },
+] as const;
+
+/** Cohorts up to this size may use the complete graph in this benchmark. */
+const COMPLETE = 10_000;
+
+const secagg: Benchmark = {
+  name: "secagg",
+  summary: "Secure aggregation: time of a client and of the server, and bytes, beside the published figures.",
+  usage: "[--repeats 3] [--figures-only] [--masks 2000: expand at most so many in the table and scale]",
+  async run(context) {
+    const { values } = parseArgs({
+      args: [...context.args],
+      options: {
+        repeats: { type: "string", default: "3" },
+        masks: { type: "string", default: "2000" },
+        "figures-only": { type: "boolean", default: false },
+      },
+    });
+    const crypto = await openSecAggCrypto();
+    const figures = await measureFigures(crypto, Number(values.repeats), context);
+    const table = values["figures-only"] ? [] : await measureTable(crypto, Number(values.masks), context);
+    return { results: { published: PUBLISHED, table }, figures, verdicts: verdicts(figures) };
+  },
+};
+export default secagg;
+
+const BOUNDS = {
+  clientMaskMs500x100k: 60,
+  clientMs500x100k: 150,
+  serverMs500x100kDrop10: 3000,
+  serverOverFloor: 1.6,
+  bytesUpRatio1M: 1.15,
+  serverVectorsHeld: 3,
+} as const;
+
+type Figures = Record<keyof typeof BOUNDS, number>;
+
+function verdicts(figures: Figures): string[] {
+  const names = Object.keys(BOUNDS) as (keyof typeof BOUNDS)[];
+  return names.map((name) => {
+    const met = figures[name] <= BOUNDS[name];
+    return `${met ? "met   " : "MISSED"} ${name} ${figures[name].toPrecision(3)} (at most ${BOUNDS[name]})`;
+  });
+}
+
+/** A model's update in 16 bits, with its weight and a loss. */
+function encodingOf(clients: number, parameters: number): EncodingPlan {
+  return planEncoding({
+    clients,
+    maxWeight: 1000,
+    rotationSeed: "bench",
+    segments: [
+      { codec: "update", name: "update", count: parameters, bits: 16, bound: 1, rotationBlock: 0 },
+      { codec: "counts", name: "counts", count: 12, maximum: 1000 },
+      { codec: "reals", name: "loss", count: 1, bits: 16, minimum: 0, maximum: 1000 },
+    ],
+  });
+}
+
+async function measureFigures(
+  crypto: SecAggCrypto,
+  repeats: number,
+  { log }: BenchmarkContext,
+): Promise<Figures> {
+  // k = 76: the row for a tenth corrupt and three tenths lost.
+  const assumptions: CohortAssumptions = { corruption: 0.1, dropout: 0.3, adversary: "curious" };
+  const small = encodingOf(500, 100_000);
+  const runs: { readonly times: CohortTimes; readonly floorMs: number }[] = [];
+  for (let run = 0; run < repeats + 1; run++) {
+    const times = await measureCohort(crypto, {
+      clients: 500,
+      encoding: small,
+      assumptions,
+      dropout: 0.1,
+    });
+    const floorMs = await floor(crypto, small, times.masks);
+    // The first run only warms up.
+    if (run === 0) continue;
+    runs.push({ times, floorMs });
+    log(
+      `500 x 100k, k = ${times.degree}: client ${ms(total(times.client))}, server ${ms(total(times.server))}, floor ${ms(floorMs)}`,
+    );
+    log(`  client ${parts(times.client)}`);
+    log(`  server ${parts(times.server)}`);
+  }
+  const median = (pick: (run: (typeof runs)[number]) => number): number => quantile(runs.map(pick), 0.5);
+  const large = encodingOf(500, 1_000_000);
+  const million = await measureCohort(crypto, {
+    clients: 500,
+    encoding: large,
+    assumptions,
+    dropout: 0.1,
+    maxMasks: 8,
+  });
+  return {
+    clientMaskMs500x100k: median(({ times }) => times.client.maskInput),
+    clientMs500x100k: median(({ times }) => total(times.client)),
+    serverMs500x100kDrop10: median(({ times }) => total(times.server)),
+    serverOverFloor: median(({ times, floorMs }) => total(times.server) / floorMs),
+    bytesUpRatio1M: million.bytesUp / large.packedBytes,
+    serverVectorsHeld: await vectorsHeld(crypto, assumptions),
+  };
+}
+
+/** The same masks in calls of the same size with the same adds, and nothing else. */
+async function floor(crypto: SecAggCrypto, encoding: EncodingPlan, masks: number): Promise<number> {
+  const key = await crypto.subtle.importKey("raw", new Uint8Array(32), "AES-CTR", false, ["encrypt"]);
+  const vector = new Uint32Array(encoding.vectorLength);
+  const all = Array.from({ length: masks }, () => ({ key, sign: 1 as const }));
+  const from = performance.now();
+  await addMasks(crypto.subtle, vector, all, encoding.layout);
+  return performance.now() - from;
+}
+
+/** Vectors that a server still holds after its cohort reported, beside 1 MB for each 100 clients. */
+async function vectorsHeld(crypto: SecAggCrypto, assumptions: CohortAssumptions): Promise<number> {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const clients = 300;
+  const encoding = encodingOf(clients, 1_000_000);
+  collect();
+  const before = process.memoryUsage().arrayBuffers;
+  let held = 0;
+  await measureCohort(crypto, {
+    clients,
+    encoding,
+    assumptions,
+    dropout: 0,
+    maxMasks: 4,
+    onServerMemory: () => {
+      collect();
+      held = Math.max(held, process.memoryUsage().arrayBuffers - before);
+    },
+  });
+  return Math.max(0, held - clients * 10_000) / (4 * encoding.vectorLength);
+}
+
+async function measureTable(crypto: SecAggCrypto, maxMasks: number, { log }: BenchmarkContext) {
+  const rows = [];
+  for (const parameters of [100_000, 1_000_000]) {
+    for (const clients of [100, 500, 1000]) {
+      for (const dropout of [0, 0.1, 0.3]) {
+        for (const graph of ["complete", "k-regular"] as const) {
+          if (graph === "k-regular" && clients === 100) continue;
+          const times = await measureCohort(crypto, {
+            clients,
+            encoding: encodingOf(clients, parameters),
+            assumptions: {
+              corruption: 0.1,
+              dropout: Math.max(0.1, dropout),
+              adversary: "curious",
+              ...(graph === "complete" ? { regularFrom: COMPLETE } : {}),
+            },
+            dropout,
+            maxMasks: (maxMasks * 100_000) / parameters,
+          });
+          rows.push({
+            clients,
+            parameters,
+            dropout,
+            graph,
+            degree: times.degree,
+            clientMs: total(times.client),
+            serverMs: total(times.server),
+            masks: times.masks,
+            masksMeasured: times.masksMeasured,
+            bytesUp: times.bytesUp,
+            bytesDown: times.bytesDown,
+            client: times.client,
+            server: times.server,
+          });
+          const theirs = PUBLISHED.find((row) => row.clients === clients && row.dropout === dropout);
+          log(
+            `${clients} x ${parameters / 1000}k, ${dropout * 100} % lost, ${graph} (${times.degree}): client ${ms(total(times.client))}, server ${ms(total(times.server))}${times.masks > times.masksMeasured ? ` (scaled from ${times.masksMeasured} of ${times.masks} masks)` : ""}, up ${(times.bytesUp / 1e6).toFixed(2)} MB${theirs === undefined || parameters !== 100_000 ? "" : `; published: client ${ms(theirs.clientMs)}, server ${ms(theirs.serverMs)}`}`,
+          );
+        }
+      }
+    }
+  }
+  return rows;
+}
+
+function total(times: Readonly<Record<string, number>>): number {
+  return Object.values(times).reduce((sum, value) => sum + value, 0);
+}
+
+function parts(times: Readonly<Record<string, number>>): string {
+  return Object.entries(times)
+    .map(([name, value]) => `${name} ${ms(value)}`)
+    .join(", ");
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(value < 100 ? 1 : 0)} ms`;
+}
