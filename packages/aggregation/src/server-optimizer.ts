@@ -6,6 +6,7 @@ import {
   type ParameterSchema,
   type ParameterSet,
 } from "@tributary/tensor";
+import { EMPTY_STATE, type StrategyState } from "./strategy-state.ts";
 
 /**
  * Turns the mean update of a round into the step the server takes. A pure pair, as in Reddi et al. 2021
@@ -18,22 +19,19 @@ export interface ServerOptimizer<S> {
   update(mean: ParameterSet, state: S): { step: ParameterSet; state: S };
 }
 
-/** Plain SGD keeps no state. */
-export type ServerSgdState = Readonly<Record<never, never>>;
-
 const DEFAULTS = Object.freeze({ learningRate: 1 });
 
 /**
  * step = learningRate * mean; with 1 this is FedAvg.
  * @param options.learningRate above 0, default 1
  */
-export function serverSgd(options: { learningRate?: number } = {}): ServerOptimizer<ServerSgdState> {
+export function serverSgd(options: { learningRate?: number } = {}): ServerOptimizer<StrategyState> {
   const { learningRate = DEFAULTS.learningRate } = options;
   if (!(learningRate > 0 && learningRate < Infinity)) {
     throw new RangeError(`serverSgd: learningRate must be a number above 0, got ${learningRate}`);
   }
   return {
-    init: () => ({}),
+    init: () => EMPTY_STATE,
     update: (mean, state) => ({ step: parameterSet(mean.schema, scale(mean.values, learningRate)), state }),
   };
 }

@@ -1,7 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { seededRandom } from "@tributary/core";
-import { applyStep, fedAvg, MAX_UPDATE_EXAMPLES, meanUpdate, serverSgd } from "@tributary/aggregation";
+import {
+  applyStep,
+  EMPTY_STATE,
+  fedAvg,
+  MAX_UPDATE_EXAMPLES,
+  meanUpdate,
+  serverSgd,
+} from "@tributary/aggregation";
 import { parameterSet } from "@tributary/tensor";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -120,7 +127,7 @@ describe("the server's step", () => {
 
   test("the learning rate scales it", () => {
     const optimizer = serverSgd({ learningRate: 0.5 });
-    const { step } = optimizer.update(parameterSet(schema, new Float32Array([1, 2, 4])), {});
+    const { step } = optimizer.update(parameterSet(schema, new Float32Array([1, 2, 4])), EMPTY_STATE);
     expect([...step.values]).toEqual([0.5, 1, 2]);
     for (const learningRate of [0, -1, NaN, Infinity])
       expect(() => serverSgd({ learningRate })).toThrow(RangeError);

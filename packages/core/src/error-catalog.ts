@@ -212,6 +212,24 @@ export const ERROR_CATALOG = {
     publicMessage: "ONNX models with external data files are not supported.",
   },
 
+  // aggregation
+  "aggregation/invalid-state": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The stored state of a strategy is not valid.",
+    advice: "Restore the data directory from a backup, or start a new task from the current version.",
+  },
+  "aggregation/invalid-strategy": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The strategy does not exist, or a parameter of it is not valid.",
+  },
+  "aggregation/incompatible-strategy": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The strategy does not fit the rest of the task.",
+  },
+
   // tuf
   "tuf/invalid-metadata": { status: 502, retryable: false, publicMessage: "Release metadata is malformed." },
   "tuf/not-canonical": {
