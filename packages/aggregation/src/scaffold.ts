@@ -1,0 +1,80 @@
+import { parameterSet, requireSameSchema, type ParameterSet } from "@tributary/tensor";
+import { requireSetting } from "./settings.ts";
+
+/**
+ * SCAFFOLD's control variates (Karimireddy et al. 2020, https://arxiv.org/abs/1910.06378, option II): how far a device's
+ * gradients lie from everybody's. A device keeps its own over rounds, so it needs storage that lasts.
+ */
+
+/** What a device's step goes along instead of its gradient g: g - own + server, into `out`. */
+export function scaffoldGradient(
+  gradient: Float32Array,
+  controls: { readonly own: Float32Array; readonly server: Float32Array },
+  out: Float32Array<ArrayBuffer> = new Float32Array(gradient.length),
+): Float32Array<ArrayBuffer> {
+  for (let i = 0; i < out.length; i++) out[i] = gradient[i]! - controls.own[i]! + controls.server[i]!;
+  return out;
+}
+
+/**
+ * A device's control after training, and its change, which it sends beside its update:
+ * own' = own - server - update / (steps * learningRate).
+ */
+export function scaffoldClientControl(input: {
+  readonly own: ParameterSet;
+  readonly server: ParameterSet;
+  /** Trained minus base weights. */
+  readonly update: ParameterSet;
+  readonly steps: number;
+  /** Of the device. */
+  readonly learningRate: number;
+}): { readonly control: ParameterSet; readonly change: ParameterSet } {
+  const { own, server, update, steps, learningRate } = input;
+  requireSetting("scaffold", "steps", steps, Number.isSafeInteger(steps) && steps >= 1);
+  requireSetting("scaffold", "learningRate", learningRate, learningRate > 0);
+  requireSameSchema(own.schema, server.schema);
+  requireSameSchema(own.schema, update.schema);
+  const control = parameterSet(own.schema);
+  const change = parameterSet(own.schema);
+  for (let i = 0; i < control.values.length; i++) {
+    const next = own.values[i]! - server.values[i]! - update.values[i]! / (steps * learningRate);
+    control.values[i] = next;
+    change.values[i] = next - own.values[i]!;
+  }
+  return { control, change };
+}
+
+/**
+ * The server's half of a round: x += learningRate * mean update; c += (participants / population) * mean change. Means
+ * are over the participants, each counting the same.
+ */
+export function scaffoldServer(options: { readonly learningRate?: number; readonly population: number }) {
+  const { learningRate = 1, population } = options;
+  requireSetting("scaffold", "learningRate", learningRate, learningRate > 0);
+  requireSetting("scaffold", "population", population, Number.isSafeInteger(population) && population >= 1);
+  return {
+    /** The server's control before the first round. */
+    init: ({ schema }: ParameterSet): ParameterSet => parameterSet(schema),
+    update(
+      means: { readonly update: ParameterSet; readonly change: ParameterSet; readonly participants: number },
+      control: ParameterSet,
+    ): { readonly step: ParameterSet; readonly control: ParameterSet } {
+      const { update, change, participants } = means;
+      requireSetting(
+        "scaffold",
+        "participants",
+        participants,
+        participants >= 1 && participants <= population,
+      );
+      requireSameSchema(control.schema, change.schema);
+      const step = parameterSet(update.schema);
+      const next = parameterSet(control.schema);
+      const share = participants / population;
+      for (let i = 0; i < step.values.length; i++) {
+        step.values[i] = learningRate * update.values[i]!;
+        next.values[i] = control.values[i]! + share * change.values[i]!;
+      }
+      return { step, control: next };
+    },
+  };
+}
