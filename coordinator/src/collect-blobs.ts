@@ -7,6 +7,8 @@ export const UNUSED_KEPT_MS = 7 * 86_400_000;
 
 const PAGE = 500;
 
+type Rows = "models" | "versions" | "tasks" | "releases" | "optimizers";
+
 /**
  * Removes blobs that nothing refers to any more: manifests that were replaced, what a commit that failed had written, data
  * sets that no task uses. Versions keep theirs, also when they have left the release. To be called while nobody else
@@ -15,7 +17,7 @@ const PAGE = 500;
  * @returns how many were removed
  */
 export async function collectBlobs(options: {
-  readonly store: Pick<MetadataStore, "models" | "versions" | "tasks" | "releases">;
+  readonly store: Pick<MetadataStore, Rows>;
   readonly blobs: Pick<BlobStore, "list" | "delete">;
   readonly now: number;
 }): Promise<number> {
@@ -29,9 +31,7 @@ export async function collectBlobs(options: {
   return removed;
 }
 
-async function usedBlobs(
-  store: Pick<MetadataStore, "models" | "versions" | "tasks" | "releases">,
-): Promise<ReadonlySet<Digest>> {
+async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
   for (const { digest } of await store.releases.targets()) used.add(digest);
   for (const { name, graph } of await store.models.list()) {
@@ -42,8 +42,10 @@ async function usedBlobs(
       page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
     }
   }
-  for (const { plan, spec } of await store.tasks.list()) {
+  for (const { name, plan, spec } of await store.tasks.list()) {
     used.add(plan.digest);
+    const optimizer = await store.optimizers.get(name);
+    if (optimizer !== undefined) used.add(optimizer.state.digest);
     if (spec.evaluation.dataset !== null) used.add(spec.evaluation.dataset);
   }
   return used;

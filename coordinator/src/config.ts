@@ -1,4 +1,10 @@
 import { resolve } from "node:path";
+import {
+  builtInStrategies,
+  createStrategyRegistry,
+  type StrategyDefinition,
+  type StrategyRegistry,
+} from "@tributary/aggregation";
 import { failure, isPopulationName, type Clock, type Logger, type SecureRandom } from "@tributary/core";
 
 /** What a coordinator is started with. Everything but `dataDir` has a default. */
@@ -24,6 +30,8 @@ export interface CoordinatorConfig {
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
   readonly limits?: Partial<CoordinatorLimits>;
+  /** Strategies of one's own, which tasks may name beside the built-in ones. */
+  readonly strategies?: readonly StrategyDefinition[];
   /** Seams, for tests. */
   readonly env?: { readonly clock?: Clock; readonly random?: SecureRandom; readonly log?: Logger };
 }
@@ -80,6 +88,7 @@ export interface ResolvedConfig {
   readonly publicUrl: string | undefined;
   readonly logLevel: LogLevel;
   readonly limits: CoordinatorLimits;
+  readonly strategies: StrategyRegistry;
 }
 
 /** @throws `coordinator/invalid-config`, naming the field */
@@ -109,6 +118,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     publicUrl: publicUrl === undefined ? undefined : parseHttpUrl("publicUrl", publicUrl).origin,
     logLevel,
     limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
+    strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),
   };
 }
 

@@ -75,7 +75,7 @@ async function start(
   opened: AsyncDisposableStack,
 ): Promise<Coordinator> {
   const { clock = systemClock, random = systemRandom } = seams;
-  const { limits } = config;
+  const { limits, strategies } = config;
 
   const lock = await lockDataDir(config.dataDir);
   opened.defer(() => lock.release());
@@ -108,13 +108,14 @@ async function start(
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
   const enrolment = await createEnrolment(context);
-  const registry = createRegistry({ store, blobs, bus, env, releases });
+  const registry = createRegistry({ store, blobs, bus, env, releases, strategies });
   const { issuerPublicKey } = enrolment;
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
     ...context,
     dataDir: config.dataDir,
     releases,
+    strategies,
     issuerPublicKey,
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),

@@ -47,6 +47,7 @@ export function aVersion(version: number, parentVersion: number | null): Version
     accuracy: null,
     cohort: 0,
     numExamples: 0,
+    strategy: null,
   };
 }
 
@@ -61,7 +62,17 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       model: "digits",
       population: "default",
       rounds: null,
-      local: { epochs: 1, batchSize: 10, learningRate: 0.1, maxExamples: 600 },
+      local: {
+        epochs: 1,
+        batchSize: 10,
+        learningRate: 0.1,
+        maxExamples: 600,
+        learningRateSchedule: { kind: "constant" },
+        optimizer: "sgd",
+        momentum: 0.9,
+        proximalTerm: null,
+      },
+      strategy: { name: "fedAvg", parameters: { learningRate: 1 } },
       cohort: {
         goalCount: 10,
         minimumCount: 5,

@@ -7,6 +7,7 @@ import type {
   RoundId,
   TaskName,
 } from "@tributary/core";
+import type { StrategyChoice } from "@tributary/aggregation";
 import type { GraphPort, RoundView, TaskSpec, TaskState } from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
 
@@ -59,6 +60,8 @@ export interface VersionRecord {
   /** Devices whose updates are in it; 0 for a published version. */
   readonly cohort: number;
   readonly numExamples: number;
+  /** How it came from the updates of its round, with every hyperparameter; null: published. */
+  readonly strategy: StrategyChoice | null;
 }
 
 /** A federated task and the plan it was published as. */
@@ -158,11 +161,11 @@ export interface RefusalRecord {
   readonly at: number;
 }
 
-/** The state of a task's server optimizer after `version`. */
+/** The state of a task's server optimizer after `version`, a safetensors file. */
 export interface OptimizerRecord {
   readonly task: TaskName;
   readonly version: ModelVersion;
-  readonly state: Uint8Array<ArrayBuffer>;
+  readonly state: BlobRef;
 }
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */

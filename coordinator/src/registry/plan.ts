@@ -29,11 +29,12 @@ export async function storePlan(
   const { spec, number, model, version } = options;
   const weights = parametersFromSafetensors(model.parameters, await blobs.bytes(version.weights.digest));
   const complete = bindWeights(await blobs.bytes(model.graph.digest), weights);
-  const training = trainingGraph(complete, spec.local.batchSize);
+  const training = trainingGraph(complete, spec.local);
   const evaluation = buildEvaluationGraph(complete, {
     batchSize: spec.evaluation.batchSize,
     loss: "softmax-cross-entropy",
   });
+  const { epochs, batchSize, learningRate, maxExamples, learningRateSchedule } = spec.local;
   const document = planTargets(
     number,
     {
@@ -43,7 +44,7 @@ export async function storePlan(
       training: { spec: training.spec },
       evaluation: { spec: evaluation.spec },
       parameters: model.parameters,
-      local: spec.local,
+      local: { epochs, batchSize, learningRate, maxExamples, learningRateSchedule },
       maxUpdateNorm: spec.maxUpdateNorm,
     },
     { train: await blobs.put(training.model), evaluate: await blobs.put(evaluation.model) },
@@ -56,8 +57,14 @@ export async function storePlan(
  * One training graph for all devices: in the formulations that WebGPU computes correctly too, where the model's
  * operators have them; else the CPU's, and the devices' own check keeps them off the GPU.
  */
-function trainingGraph(model: Uint8Array, batchSize: number) {
-  const options = { batchSize, loss: "softmax-cross-entropy", optimizer: "sgd" } as const;
+function trainingGraph(model: Uint8Array, local: TaskSpec["local"]) {
+  const { batchSize, optimizer, momentum, proximalTerm } = local;
+  const options = {
+    batchSize,
+    loss: "softmax-cross-entropy",
+    optimizer: optimizer === "momentum" ? { kind: optimizer, momentum } : { kind: optimizer },
+    proximalTerm: proximalTerm ?? undefined,
+  } as const;
   try {
     return buildTrainingGraph(model, { ...options, target: "webgpu" });
   } catch (error) {

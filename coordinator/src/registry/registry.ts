@@ -6,6 +6,7 @@ import {
   type ModelVersion,
   type TaskName,
 } from "@tributary/core";
+import type { StrategyRegistry } from "@tributary/aggregation";
 import { splitWeights } from "@tributary/onnx";
 import { parseTaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
@@ -17,6 +18,7 @@ import type { Releases } from "../rooms.ts";
 import { modelPorts } from "./model-ports.ts";
 import { requireDataset } from "./require-dataset.ts";
 import { storePlan } from "./plan.ts";
+import { strategyOf } from "./task-strategy.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
@@ -26,6 +28,7 @@ export interface RegistryOptions {
   readonly bus: Bus;
   readonly env: Env;
   readonly releases: Releases;
+  readonly strategies: StrategyRegistry;
 }
 
 /** Models, their versions, and the tasks that improve them. */
@@ -36,7 +39,7 @@ export interface Registry {
    * @throws `onnx/*`; `coordinator/model-exists` when the name belongs to another graph
    */
   publish(model: ModelName, onnx: Uint8Array): Promise<VersionRecord>;
-  /** @throws `protocol/invalid-document`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
+  /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
   createTask(spec: unknown): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
   changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
@@ -47,7 +50,7 @@ export interface Registry {
   task(name: TaskName): Promise<TaskRecord>;
 }
 
-export function createRegistry({ store, blobs, bus, env, releases }: RegistryOptions): Registry {
+export function createRegistry({ store, blobs, bus, env, releases, strategies }: RegistryOptions): Registry {
   const announce = async (events: readonly EventRecord[]) => {
     for (const event of events) await bus.publish("event", event);
   };
@@ -88,6 +91,7 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
         accuracy: null,
         cohort: 0,
         numExamples: 0,
+        strategy: null,
       };
       const stored = await storeVersion({ blobs, store }, model, published, parameters);
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
@@ -115,7 +119,9 @@ export function createRegistry({ store, blobs, bus, env, releases }: RegistryOpt
     },
 
     async createTask(document) {
-      const spec = parseTaskSpec(document);
+      const parsed = parseTaskSpec(document);
+      const { choice } = strategyOf(strategies, parsed);
+      const spec = { ...parsed, strategy: choice };
       if ((await store.tasks.get(spec.name)) !== undefined)
         throw failure("coordinator/task-exists", `registry: task "${spec.name}" exists already`, {
           detail: { task: spec.name },

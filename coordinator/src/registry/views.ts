@@ -45,6 +45,7 @@ export function versionView(record: VersionRecord): VersionView {
     accuracy: record.accuracy,
     cohort: record.cohort,
     numExamples: record.numExamples,
+    strategy: record.strategy,
   };
 }
 

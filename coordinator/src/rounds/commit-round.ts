@@ -1,5 +1,13 @@
-import { asModelVersion, encodeUtf8, failure, type ModelVersion } from "@tributary/core";
-import { applyStep, fedAvg, meanUpdate, serverSgd, type FedAvgState } from "@tributary/aggregation";
+import { asModelVersion, failure, type ModelVersion } from "@tributary/core";
+import {
+  applyStep,
+  decodeState,
+  encodeState,
+  isEmptyState,
+  meanUpdate,
+  type ChosenStrategy,
+  type StrategyState,
+} from "@tributary/aggregation";
 import { allFinite, parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
 import type { EventRecord, ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
@@ -9,6 +17,7 @@ import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
 import type { EvaluationResult, Evaluator } from "./evaluation.ts";
 import type { RoundPlan } from "./round-plan.ts";
 import type { RoundServices } from "./round-services.ts";
+import type { RoundMean } from "./update-aggregate.ts";
 
 export interface CommitInput {
   readonly config: RoundConfig;
@@ -16,7 +25,8 @@ export interface CommitInput {
   readonly task: TaskRecord;
   readonly model: ModelRecord;
   readonly base: VersionRecord;
-  readonly sum: FedAvgState;
+  readonly strategy: ChosenStrategy;
+  readonly mean: RoundMean;
   /** The weights are known and measured; the transaction begins. */
   evaluated(result: EvaluationResult | undefined): Promise<void>;
   /** The round's final row and the rest of its journal, for the version about to be stored. */
@@ -24,7 +34,7 @@ export interface CommitInput {
 }
 
 /**
- * From a sum to a version: mean, server optimizer, new weights; evaluation; blobs on disk; metadata signed in memory;
+ * From a mean to a version: server optimizer, new weights and its state; evaluation; blobs on disk; metadata signed in memory;
  * one transaction; then the push. Until the transaction nothing refers to what was written.
  *
  * @throws `round/aggregation-failed`, `round/evaluation-failed`, `store/conflict` when the base is not the newest version any more
@@ -34,9 +44,9 @@ export async function commitRound(
   input: CommitInput,
 ): Promise<VersionRecord> {
   const { env, store, blobs, bus, releases, evaluator } = services;
-  const { config, plan, task, model, base, sum } = input;
+  const { config, plan, task, model, base, mean, strategy } = input;
 
-  const weights = await newWeights(services, input);
+  const { weights, state } = await newWeights(services, input);
   const { dataset } = task.spec.evaluation;
   const result =
     dataset === null
@@ -61,11 +71,15 @@ export async function commitRound(
       createdAt,
       loss: result?.loss ?? null,
       accuracy: result?.accuracy ?? null,
-      cohort: sum.updates,
-      numExamples: sum.totalExamples,
+      cohort: mean.updates,
+      numExamples: mean.totalExamples,
+      strategy: strategy.choice,
     },
     weights,
   );
+  const optimizer = isEmptyState(state)
+    ? undefined
+    : { task: task.name, version, state: await blobs.put(encodeState(strategy.choice.name, state)) };
   const roundsCommitted = (await store.rounds.countCommitted(task.name)) + 1;
   const { events, timestampVersion } = await releases.release(stored.targets, async (release) => {
     const { round, journal } = input.finalRow(version);
@@ -75,7 +89,7 @@ export async function commitRound(
         version: stored.version,
         round,
         journal,
-        optimizer: { task: task.name, version, state: encodeUtf8("{}") },
+        ...(optimizer === undefined ? {} : { optimizer }),
         release,
         events: async ({ tasks }) => [
           roundEvent(round),
@@ -109,18 +123,39 @@ export async function publishEvents(
   for (const event of events) await bus.publish("event", event);
 }
 
-async function newWeights({ blobs }: RoundServices, input: CommitInput): Promise<ParameterSet> {
-  const { sum, plan, base, config } = input;
+async function newWeights(
+  services: RoundServices,
+  input: CommitInput,
+): Promise<{ readonly weights: ParameterSet; readonly state: StrategyState }> {
+  const { mean, plan, base, config, strategy } = input;
   const schema = plan.plan.parameters;
-  const mean = meanUpdate(schema, fedAvg.mean(sum));
-  const current = parametersFromSafetensors(schema, await blobs.bytes(base.weights.digest));
-  const optimizer = serverSgd();
-  const { step } = optimizer.update(mean, optimizer.init(current));
+  const current = parametersFromSafetensors(schema, await services.blobs.bytes(base.weights.digest));
+  const { optimizer } = strategy.strategy;
+  const before = (await storedState(services, input)) ?? optimizer.init(current);
+  const { step, state } = optimizer.update(meanUpdate(schema, mean.values), before);
   const weights = applyStep(current, step);
   if (!allFinite(weights.values)) {
     throw failure("round/aggregation-failed", `rounds: the weights after ${config.roundId} are not finite`);
   }
-  return weights;
+  return { weights, state };
+}
+
+/** What the optimizer remembers, if it is of the base version: momentum towards other weights would be none. */
+async function storedState(
+  { store, blobs, env }: RoundServices,
+  { task, base, plan, strategy }: CommitInput,
+): Promise<StrategyState | undefined> {
+  const record = await store.optimizers.get(task.name);
+  if (record === undefined) return undefined;
+  if (record.version !== base.version) {
+    env.log.warn("the optimizer begins anew: its version was replaced", {
+      task: task.name,
+      version: record.version,
+      baseVersion: base.version,
+    });
+    return undefined;
+  }
+  return decodeState(strategy.choice.name, plan.plan.parameters, await blobs.bytes(record.state.digest));
 }
 
 /** What a round leaves behind when it ends without a version. */

@@ -18,6 +18,7 @@ import {
   type RoundState,
   type UpdateClaim,
 } from "@tributary/federation";
+import type { ChosenStrategy } from "@tributary/aggregation";
 import type { ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { roundEvent, roundView } from "../registry/views.ts";
 import type { JsonValue } from "../ports/records.ts";
@@ -46,6 +47,7 @@ export interface RoundRunOptions {
   readonly services: RoundServices & { readonly evaluator: Evaluator };
   readonly config: RoundConfig;
   readonly plan: RoundPlan;
+  readonly strategy: ChosenStrategy;
   readonly task: TaskRecord;
   readonly model: ModelRecord;
   readonly base: VersionRecord;
@@ -87,6 +89,7 @@ export class RoundRun {
     this.#resolveEnded = resolve;
     this.updates = new RoundUpdates({
       rules: updateRules(plan, config.roundId),
+      aggregation: options.strategy.strategy.aggregation,
       folder: options.uploadFolder,
       invitationOf: (device) => this.invitationOf(device),
       accept: (device, claim) => this.#accept(device, claim),
@@ -223,11 +226,11 @@ export class RoundRun {
   async #commit(): Promise<void> {
     const { services } = this.#options;
     try {
-      const sum = await this.updates.sum();
+      const mean = await this.updates.mean();
       if (roundEnded(this.#state)) return;
       const version = await commitRound(services, {
         ...this.#options,
-        sum,
+        mean,
         evaluated: async (result) => {
           this.#evaluation = result;
           if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
@@ -308,14 +311,16 @@ export class RoundRun {
   }
 
   #finish(): void {
-    this.updates.close(failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`));
+    const closed = this.updates.close(
+      failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`),
+    );
     const record = this.record();
     // A committed row is part of the version's transaction already.
     const stored =
       record.phase === "committed"
         ? this.#writes.idle()
         : this.#writes.run(() => this.#storeAbandoned(record));
-    stored
+    Promise.all([stored, closed])
       .catch((error: unknown) =>
         this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
       )

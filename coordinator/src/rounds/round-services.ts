@@ -1,3 +1,4 @@
+import type { StrategyRegistry } from "@tributary/aggregation";
 import type { DeviceId, Env } from "@tributary/core";
 import type { ServerMessage } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -12,6 +13,7 @@ export interface RoundServices {
   readonly blobs: BlobStore;
   readonly bus: Pick<Bus, "publish" | "subscribe">;
   readonly releases: Pick<Releases, "release">;
+  readonly strategies: StrategyRegistry;
   /** To a connected device, now; the gateway's `send`. */
   readonly send: (device: DeviceId, message: ServerMessage) => boolean;
   /** The number of devices in training changed; the gateway's `countsChanged`. */

@@ -1,19 +1,21 @@
 import { join } from "node:path";
 import { abortable, failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
-import { fedAvg, type FedAvgState } from "@tributary/aggregation";
+import type { Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { LIMITS } from "@tributary/protocol";
 import { SerialQueue } from "./serial-queue.ts";
 import { checkUpdate, type CheckedUpdate, type UpdateRules } from "./update-check.ts";
-import { CHUNK_BYTES, readUpdate, receiveUpdate, type UpdateFile } from "./update-file.ts";
+import { createUpdateAggregate, type RoundMean, type UpdateAggregate } from "./update-aggregate.ts";
+import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "./update-file.ts";
 
 /** Bodies a device may send in one round that do not pass; then it is out. */
 const MAX_ATTEMPTS = 5;
 
 export interface RoundUpdatesOptions {
   readonly rules: UpdateRules;
-  /** Uploads lie here until they are summed. */
+  readonly aggregation: Aggregation;
+  /** Uploads lie here until they are summed, or, where the strategy compares them, until the round ends. */
   readonly folder: string;
   invitationOf(device: DeviceId): Invitation;
   /** Offers a checked update to the machine; true when it counts, and then `accumulate` was called meanwhile. */
@@ -29,8 +31,8 @@ interface Attempt {
 }
 
 /**
- * The updates of one round: each goes to a file as it comes, is checked there, and is added to the one sum, all in
- * pieces and one after the other. Memory is the sum and one piece, however many devices report.
+ * The updates of one round: each goes to a file as it comes, is checked there, and is handed to the strategy's aggregate, all
+ * in pieces and one after the other. Memory does not grow with the devices that report.
  */
 export class RoundUpdates {
   readonly metrics = createMetrics(trainingMetrics);
@@ -41,12 +43,14 @@ export class RoundUpdates {
   readonly #running = new Map<DeviceId, Attempt>();
   readonly #failures = new Map<DeviceId, number>();
   readonly #checked = new Map<DeviceId, { readonly file: UpdateFile; readonly checked: CheckedUpdate }>();
-  #sum: FedAvgState | undefined;
+  readonly #aggregate: UpdateAggregate;
+  readonly #ended = new AbortController();
   #buffer: Uint8Array<ArrayBuffer> | undefined;
   #nextFile = 1;
 
   constructor(options: RoundUpdatesOptions) {
     this.#options = options;
+    this.#aggregate = createUpdateAggregate(options.aggregation, options.rules.parameterCount);
   }
 
   /**
@@ -82,28 +86,21 @@ export class RoundUpdates {
     this.numExamples += checked.numExamples;
     addMetrics(this.metrics, checked.metrics);
     this.#queue
-      .run(async () => {
-        try {
-          await this.#add(file, checked.numExamples);
-        } finally {
-          await file.remove();
-        }
-      })
+      .run(() => this.#aggregate.add(file, checked.numExamples))
       .catch((error: unknown) => this.#options.failed(error));
   }
 
-  /** The sum, once everything that was counted is in it. */
-  async sum(): Promise<FedAvgState> {
-    await this.#queue.idle();
-    if (this.#sum === undefined) throw new TypeError("rounds: the sum of no updates");
-    return this.#sum;
+  /** The one update of the round, once everything that was counted is in it. */
+  mean(): Promise<RoundMean> {
+    return this.#queue.run(() => this.#aggregate.mean(this.#ended.signal));
   }
 
-  /** Stops what is still coming in and forgets the sum. */
-  close(reason: TributaryError): void {
+  /** Stops what is still coming in and forgets what came. */
+  async close(reason: TributaryError): Promise<void> {
     for (const { abort } of this.#running.values()) abort.abort(reason);
-    this.#sum = undefined;
+    this.#ended.abort(reason);
     this.#buffer = undefined;
+    await this.#queue.run(() => this.#aggregate.close());
   }
 
   async #attempt(
@@ -137,15 +134,6 @@ export class RoundUpdates {
         await file.remove();
       }
     }
-  }
-
-  async #add(file: UpdateFile, numExamples: number): Promise<void> {
-    const sum = (this.#sum ??= fedAvg.init(this.#options.rules.parameterCount));
-    await readUpdate(file, this.#chunk(), {
-      header() {},
-      values: (offset, values) => fedAvg.accumulateChunk(sum, offset, values, numExamples),
-    });
-    fedAvg.countUpdate(sum, numExamples);
   }
 
   #chunk(): Uint8Array<ArrayBuffer> {

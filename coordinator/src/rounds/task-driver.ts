@@ -11,6 +11,7 @@ import { createCheckInQueue, type RoundConfig } from "@tributary/federation";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { weightsPath } from "../releases/target-paths.ts";
+import { strategyOf } from "../registry/task-strategy.ts";
 import { taskEvent } from "../registry/views.ts";
 import { publishEvents } from "./commit-round.ts";
 import type { Evaluator } from "./evaluation.ts";
@@ -203,6 +204,7 @@ export class TaskDriver {
       services,
       config,
       plan,
+      strategy: strategyOf(services.strategies, task.spec),
       task,
       model,
       base,

@@ -96,7 +96,7 @@ export async function readUpdate(
 }
 
 /** Read at once, whole: a short read of a local file means that someone else cut it. */
-async function readAt(
+export async function readAt(
   file: FileHandle,
   buffer: Uint8Array<ArrayBuffer>,
   position: number,

@@ -4,6 +4,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import {
+  exampleBlob,
   exampleDevice,
   exampleModel,
   exampleRelease,
@@ -160,8 +161,8 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
 
       test("an optimizer state is replaced", async () => {
         const version = asModelVersion(1);
-        await store.optimizers.put({ task: TASK, version, state: new Uint8Array([1]) });
-        const newer = { task: TASK, version: asModelVersion(2), state: new Uint8Array([2, 3]) };
+        await store.optimizers.put({ task: TASK, version, state: exampleBlob("state 1") });
+        const newer = { task: TASK, version: asModelVersion(2), state: exampleBlob("state 2") };
         await store.optimizers.put(newer);
         expect(await store.optimizers.get(TASK)).toEqual(newer);
         expect(await store.optimizers.get(asTaskName("none"))).toBeUndefined();

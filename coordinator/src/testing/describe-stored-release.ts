@@ -95,12 +95,17 @@ export function describeStoredRelease(current: () => MetadataStore): void {
         version: asModelVersion(number + 1),
       });
       return {
-        version: exampleVersion(number + 1, { roundId: round.id, cohort: 3, numExamples: 30 }),
+        version: exampleVersion(number + 1, {
+          roundId: round.id,
+          cohort: 3,
+          numExamples: 30,
+          strategy: { name: "fedAdam", parameters: { learningRate: 0.1 } },
+        }),
         round,
         optimizer: {
           task: asTaskName("digits-task"),
           version: asModelVersion(number + 1),
-          state: new Uint8Array([number]),
+          state: exampleBlob(`state ${number}`),
         },
         journal: [{ roundId: round.id, sequence: 1, at: 1, input: { type: "committed" } }],
         release: exampleRelease(number + 1),

@@ -63,6 +63,7 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     accuracy: number === 1 ? null : 0.9,
     cohort: 0,
     numExamples: 0,
+    strategy: null,
     ...changes,
   };
 }

@@ -43,6 +43,7 @@ const population = asPopulationName("default");
 export async function startRoom(dataDir: string) {
   const env = systemEnv({ log: silentLogger });
   const config = resolveConfig({ dataDir });
+  const { strategies } = config;
   const store = await openSqlMetadataStore({ path: join(dataDir, "tributary.db") });
   const blobs = await openFolderBlobStore({ folder: join(dataDir, "blobs") });
   const bus = createInProcessBus(silentLogger);
@@ -56,7 +57,7 @@ export async function startRoom(dataDir: string) {
   });
   const releases = await createReleases({ config, env, store });
   const enrolment = await createEnrolment({ config, env, store });
-  const registry = createRegistry({ store, blobs, bus, env, releases });
+  const registry = createRegistry({ store, blobs, bus, env, releases, strategies });
   const { issuerPublicKey } = enrolment;
   const rounds = createRounds({
     env,
@@ -64,6 +65,7 @@ export async function startRoom(dataDir: string) {
     blobs,
     bus,
     releases,
+    strategies,
     access,
     issuerPublicKey,
     dataDir,

@@ -1,6 +1,7 @@
 import type { ParameterSpec } from "@tributary/tensor";
 import Type, { type Static } from "typebox";
 import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
+import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
 import {
   ChannelSchema,
@@ -75,6 +76,14 @@ export const TrainingGraphDocument = Type.Object({
     Type.Object({ name: TensorName, shape: Shape, input: TensorName, output: TensorName }),
     { minItems: 1, maxItems: LIMITS.maxParameters },
   ),
+  /** What the local optimizer carries from step to step, zeros before the first. Left out: nothing. */
+  state: Type.Optional(
+    readonlyArray(Type.Object({ shape: Shape, input: TensorName, output: TensorName }), {
+      maxItems: 3 * LIMITS.maxParameters,
+    }),
+  ),
+  /** With a proximal term: inputs for the base weights, in the order of `parameters`. */
+  baseParameters: Type.Optional(readonlyArray(GraphPort, { maxItems: LIMITS.maxParameters })),
   lossSum: TensorName,
   correct: TensorName,
 });
@@ -115,10 +124,14 @@ export const Plan = Type.Object({
     batchSize: batchSize(),
     learningRate: learningRate(),
     maxExamples: maxExamples(),
+    /** Left out: the same in every round. */
+    learningRateSchedule: Type.Optional(LearningRateSchedule),
   }),
   maxUpdateNorm: maxUpdateNorm(),
 });
 export type Plan = Static<typeof Plan>;
+
+export const LOCAL_OPTIMIZERS = ["sgd", "momentum", "adam"] as const;
 
 const strict = { additionalProperties: false };
 const durationMs = { minimum: 100, maximum: 7 * 24 * 3_600_000 };
@@ -140,6 +153,21 @@ export const TaskSpec = Type.Object(
         batchSize: batchSize({ default: 10, description: "Examples a gradient step" }),
         learningRate: learningRate({ default: 0.05 }),
         maxExamples: maxExamples({ default: 600, description: "Most examples used a round" }),
+        learningRateSchedule: DefaultLearningRateSchedule,
+        optimizer: textEnum(LOCAL_OPTIMIZERS, {
+          default: "sgd",
+          description: "Of the devices; begins anew in every round",
+        }),
+        momentum: Type.Number({
+          minimum: 0,
+          exclusiveMaximum: 1,
+          default: 0.9,
+          description: "Of the optimizer momentum",
+        }),
+        proximalTerm: nullable(Type.Number({ exclusiveMinimum: 0, maximum: 1000 }), {
+          default: null,
+          description: "FedProx's mu: holds devices close to the weights they began with",
+        }),
       },
       { ...strict, default: {} },
     ),
@@ -165,6 +193,23 @@ export const TaskSpec = Type.Object(
         }),
         trainDeadlineMs: Type.Integer({ ...durationMs, default: 60_000 }),
         reportDeadlineMs: Type.Integer({ ...durationMs, default: 20_000 }),
+      },
+      { ...strict, default: {} },
+    ),
+    strategy: Type.Object(
+      {
+        name: Type.String({
+          minLength: 1,
+          maxLength: 64,
+          default: "fedAvg",
+          description: "How updates become a step: fedAvg, fedAdam, trimmedMean, ...",
+        }),
+        parameters: Type.Unsafe<Readonly<Record<string, number>>>(
+          Type.Record(Type.String({ maxLength: 64 }), Type.Number(), {
+            default: {},
+            description: "Of the strategy; what is left out gets its default",
+          }),
+        ),
       },
       { ...strict, default: {} },
     ),
@@ -211,6 +256,10 @@ export function parseTaskSpec(value: unknown): TaskSpec {
       "/cohort/minimumCount",
       `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
     );
+  }
+  const fault = scheduleFault(spec.local.learningRateSchedule);
+  if (fault !== undefined) {
+    throw invalidDocument("task", `/local/learningRateSchedule/${fault.field}`, fault.problem);
   }
   return spec;
 }

@@ -117,6 +117,13 @@ export const VersionView = Type.Object({
   accuracy: nullable(Type.Number()),
   cohort: Count,
   numExamples: Count,
+  strategy: nullable(
+    Type.Object({
+      name: Type.String(),
+      parameters: Type.Unsafe<Readonly<Record<string, number>>>(Type.Record(Type.String(), Type.Number())),
+    }),
+    { description: "How it came from the updates of its round; null: it was published" },
+  ),
 });
 export type VersionView = Static<typeof VersionView>;
 

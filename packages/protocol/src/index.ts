@@ -20,6 +20,7 @@ export {
 export {
   EvaluationGraphDocument,
   GraphPort,
+  LOCAL_OPTIMIZERS,
   ModelManifest,
   ParameterSchemaDocument,
   parseModelManifest,
@@ -71,6 +72,7 @@ export {
   type Certificate,
   type Sign,
 } from "./identity.ts";
+export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, type LimitName } from "./limits.ts";
 export { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 export {

@@ -54,7 +54,9 @@ export function parseDocument<Schema extends TSchema>(
         ? `has unknown properties: ${error.params.additionalProperties.join(", ")}`
         : error.keyword === "required"
           ? `lacks ${error.params.requiredProperties.join(", ")}`
-          : error.message;
+          : error.keyword === "enum"
+            ? `must be one of ${error.params.allowedValues.join(", ")}`
+            : error.message;
   }
   throw invalidDocument(what, path, message);
 }

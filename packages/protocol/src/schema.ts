@@ -48,14 +48,17 @@ export function readonlyArray<Item extends TSchema>(
 }
 
 /** The value or null. */
-export function nullable<Value extends TSchema>(schema: Value, options: { default?: null } = {}) {
+export function nullable<Value extends TSchema>(
+  schema: Value,
+  options: { default?: null; description?: string } = {},
+) {
   return Type.Union([schema, Type.Null()], options);
 }
 
 /** A list of allowed texts. */
 export function textEnum<const Values extends readonly string[]>(
   values: Values,
-  options: { description?: string } = {},
+  options: { description?: string; default?: Values[number] } = {},
 ) {
   return Type.Unsafe<Values[number]>({ type: "string", enum: [...values], ...options });
 }

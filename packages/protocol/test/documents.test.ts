@@ -106,7 +106,17 @@ describe("task", () => {
       model: "digits",
       population: "default",
       rounds: null,
-      local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 600 },
+      local: {
+        epochs: 1,
+        batchSize: 10,
+        learningRate: 0.05,
+        maxExamples: 600,
+        learningRateSchedule: { kind: "constant" },
+        optimizer: "sgd",
+        momentum: 0.9,
+        proximalTerm: null,
+      },
+      strategy: { name: "fedAvg", parameters: {} },
       cohort: {
         goalCount: 10,
         minimumCount: 2,
@@ -135,16 +145,34 @@ describe("task", () => {
     [{ name: "t", model: "m", rounds: 0 }, "/rounds"],
     [{ name: "t", model: "m", evaluation: { dataset: "abc" } }, "/evaluation/dataset"],
     [{ name: "t", model: "m", cohort: { goalCount: 2, minimumCount: 3 } }, "/cohort/minimumCount"],
+    [{ name: "t", model: "m", strategy: { name: 3 } }, "/strategy/name"],
+    [{ name: "t", model: "m", strategy: { parameters: { beta2: "1" } } }, "/strategy/parameters/beta2"],
+    [{ name: "t", model: "m", local: { optimizer: "lion" } }, "/local/optimizer"],
+    [{ name: "t", model: "m", local: { momentum: 1 } }, "/local/momentum"],
+    [{ name: "t", model: "m", local: { proximalTerm: 0 } }, "/local/proximalTerm"],
+    [schedule({ kind: "step", factor: 0.5 }), "/local/learningRateSchedule/everyRounds"],
+    [schedule({ kind: "cosine" }), "/local/learningRateSchedule/totalRounds"],
+    [schedule({ kind: "exponential", factor: 2 }), "/local/learningRateSchedule/factor"],
+    [schedule({ factor: 0.5 }), "/local/learningRateSchedule/factor"],
     [null, "/"],
     [[], "/"],
   ])("with a fault names its path (%#)", (document, path) => {
     expect(faultOf(() => parseTaskSpec(document))).toBe(path);
   });
 
+  test("a value that is not in a list is answered with the list", () => {
+    const document = { name: "t", model: "m", local: { optimizer: "lion" } };
+    expect(() => parseTaskSpec(document)).toThrow("/local/optimizer must be one of sgd, momentum, adam");
+  });
+
   test("a misspelt property is named", () => {
     expect(() => parseTaskSpec({ name: "t", model: "m", local: { epoch: 3 } })).toThrow(/epoch/);
   });
 });
+
+function schedule(learningRateSchedule: object): unknown {
+  return { name: "t", model: "m", local: { learningRateSchedule } };
+}
 
 function faultOf(run: () => unknown): unknown {
   try {

@@ -45,6 +45,7 @@ export interface VersionsTable {
   accuracy: number | null;
   cohort: number;
   numExamples: number;
+  strategy: JsonText | null;
 }
 
 export interface TasksTable {
@@ -119,7 +120,8 @@ export interface RefusalsTable {
 export interface OptimizersTable {
   task: TaskName;
   version: ModelVersion;
-  state: Uint8Array;
+  stateDigest: Digest;
+  stateSizeBytes: number;
 }
 
 export interface EventsTable {

@@ -487,6 +487,13 @@ export interface paths {
                                 accuracy: number | null;
                                 cohort: number;
                                 numExamples: number;
+                                /** @description How it came from the updates of its round; null: it was published */
+                                strategy: {
+                                    name: string;
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
+                                } | null;
                             }[];
                         };
                     };
@@ -530,6 +537,13 @@ export interface paths {
                             accuracy: number | null;
                             cohort: number;
                             numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
                         };
                     };
                 };
@@ -600,6 +614,39 @@ export interface paths {
                                          * @default 600
                                          */
                                         maxExamples: number;
+                                        /** @default {} */
+                                        learningRateSchedule: {
+                                            /**
+                                             * @description Changes by round
+                                             * @default constant
+                                             * @enum {string}
+                                             */
+                                            kind: "constant" | "step" | "exponential" | "cosine";
+                                            /** @description step: every everyRounds rounds; exponential: every round */
+                                            factor?: number;
+                                            /** @description step */
+                                            everyRounds?: number;
+                                            /** @description cosine: rounds until the end is reached */
+                                            totalRounds?: number;
+                                            /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                            finalShare?: number;
+                                        };
+                                        /**
+                                         * @description Of the devices; begins anew in every round
+                                         * @default sgd
+                                         * @enum {string}
+                                         */
+                                        optimizer: "sgd" | "momentum" | "adam";
+                                        /**
+                                         * @description Of the optimizer momentum
+                                         * @default 0.9
+                                         */
+                                        momentum: number;
+                                        /**
+                                         * @description FedProx's mu: holds devices close to the weights they began with
+                                         * @default null
+                                         */
+                                        proximalTerm: number | null;
                                     };
                                     /** @default {} */
                                     cohort: {
@@ -622,6 +669,21 @@ export interface paths {
                                         trainDeadlineMs: number;
                                         /** @default 20000 */
                                         reportDeadlineMs: number;
+                                    };
+                                    /** @default {} */
+                                    strategy: {
+                                        /**
+                                         * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                         * @default fedAvg
+                                         */
+                                        name: string;
+                                        /**
+                                         * @description Of the strategy; what is left out gets its default
+                                         * @default {}
+                                         */
+                                        parameters: {
+                                            [key: string]: number;
+                                        };
                                     };
                                     /** @default 0 */
                                     pauseBetweenRoundsMs: number;
@@ -723,6 +785,39 @@ export interface paths {
                              * @default 600
                              */
                             maxExamples: number;
+                            /** @default {} */
+                            learningRateSchedule: {
+                                /**
+                                 * @description Changes by round
+                                 * @default constant
+                                 * @enum {string}
+                                 */
+                                kind: "constant" | "step" | "exponential" | "cosine";
+                                /** @description step: every everyRounds rounds; exponential: every round */
+                                factor?: number;
+                                /** @description step */
+                                everyRounds?: number;
+                                /** @description cosine: rounds until the end is reached */
+                                totalRounds?: number;
+                                /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                finalShare?: number;
+                            };
+                            /**
+                             * @description Of the devices; begins anew in every round
+                             * @default sgd
+                             * @enum {string}
+                             */
+                            optimizer: "sgd" | "momentum" | "adam";
+                            /**
+                             * @description Of the optimizer momentum
+                             * @default 0.9
+                             */
+                            momentum: number;
+                            /**
+                             * @description FedProx's mu: holds devices close to the weights they began with
+                             * @default null
+                             */
+                            proximalTerm: number | null;
                         };
                         /** @default {} */
                         cohort: {
@@ -745,6 +840,21 @@ export interface paths {
                             trainDeadlineMs: number;
                             /** @default 20000 */
                             reportDeadlineMs: number;
+                        };
+                        /** @default {} */
+                        strategy: {
+                            /**
+                             * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                             * @default fedAvg
+                             */
+                            name: string;
+                            /**
+                             * @description Of the strategy; what is left out gets its default
+                             * @default {}
+                             */
+                            parameters: {
+                                [key: string]: number;
+                            };
                         };
                         /** @default 0 */
                         pauseBetweenRoundsMs: number;
@@ -805,6 +915,39 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /**
+                                     * @description Of the devices; begins anew in every round
+                                     * @default sgd
+                                     * @enum {string}
+                                     */
+                                    optimizer: "sgd" | "momentum" | "adam";
+                                    /**
+                                     * @description Of the optimizer momentum
+                                     * @default 0.9
+                                     */
+                                    momentum: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -827,6 +970,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
@@ -953,6 +1111,39 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /**
+                                     * @description Of the devices; begins anew in every round
+                                     * @default sgd
+                                     * @enum {string}
+                                     */
+                                    optimizer: "sgd" | "momentum" | "adam";
+                                    /**
+                                     * @description Of the optimizer momentum
+                                     * @default 0.9
+                                     */
+                                    momentum: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -975,6 +1166,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
@@ -1113,6 +1319,39 @@ export interface paths {
                                      * @default 600
                                      */
                                     maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /**
+                                     * @description Of the devices; begins anew in every round
+                                     * @default sgd
+                                     * @enum {string}
+                                     */
+                                    optimizer: "sgd" | "momentum" | "adam";
+                                    /**
+                                     * @description Of the optimizer momentum
+                                     * @default 0.9
+                                     */
+                                    momentum: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
                                 };
                                 /** @default {} */
                                 cohort: {
@@ -1135,6 +1374,21 @@ export interface paths {
                                     trainDeadlineMs: number;
                                     /** @default 20000 */
                                     reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
                                 };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;

@@ -1,5 +1,5 @@
 import { asDigest, asModelName, asPopulationName, asTaskName } from "@tributary/core";
-import type { TaskSpec } from "@tributary/protocol";
+import { parseTaskSpec, type TaskSpec } from "@tributary/protocol";
 
 export const POPULATION = asPopulationName("default");
 export const MODEL = asModelName("digits");
@@ -12,7 +12,7 @@ export function digitsTask(options: {
   readonly rounds: number;
 }): TaskSpec {
   const goalCount = Math.max(1, Math.min(options.devices, Math.round(options.devices * 0.66)));
-  return {
+  return parseTaskSpec({
     name: TASK,
     model: MODEL,
     population: POPULATION,
@@ -25,8 +25,6 @@ export function digitsTask(options: {
       trainDeadlineMs: 30_000,
       reportDeadlineMs: 15_000,
     },
-    pauseBetweenRoundsMs: 0,
     evaluation: { dataset: asDigest(options.heldOut), batchSize: 100 },
-    maxUpdateNorm: 100,
-  };
+  });
 }

@@ -49,8 +49,8 @@ export interface TrainResult {
 }
 
 /**
- * Local training: `epochs` passes of minibatch SGD inside the graph. Weights go from step to step as the graph's
- * outputs; each output owns its memory, because an engine that wrote into its own input would train wrong silently.
+ * Local training: `epochs` passes in minibatches, each a step of the graph's optimizer. Weights and the optimizer's state
+ * go from step to step as the graph's outputs; each output owns its memory, because an engine that wrote into its own input would train wrong silently.
  * @throws `federation/no-examples`, `federation/training-diverged`, `runtime/invalid-example`, `engine/*`, or
  *   `signal.reason` between two steps
  */
@@ -68,9 +68,15 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
     featureLength: elementCount(spec.features.shape.slice(1)),
   };
   const learningRate = tensor("float32", [...spec.learningRate.shape], Float32Array.of(request.learningRate));
+  // Weights and the local optimizer's state: what goes from step to step.
+  const carried = [...spec.parameters, ...(spec.state ?? [])];
+  const fixed = baseFeeds(spec, base);
   let weights: Record<string, Tensor> = {};
   for (const { name, shape, input } of spec.parameters) {
     weights[input] = tensor("float32", [...shape], parameterView(base, name));
+  }
+  for (const { shape, input } of spec.state ?? []) {
+    weights[input] = tensor("float32", [...shape], new Float32Array(elementCount(shape)));
   }
   let lossSum = 0;
   let correct = 0;
@@ -82,13 +88,14 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
       signal?.throwIfAborted();
       const outputs = await session.run({
         ...weights,
+        ...fixed,
         [spec.features.name]: tensor("float32", [...spec.features.shape], batch.features),
         [spec.labels.name]: tensor("int32", [...spec.labels.shape], batch.labels),
         [spec.sampleWeights.name]: tensor("float32", [...spec.sampleWeights.shape], batch.weights),
         [spec.learningRate.name]: learningRate,
       });
       const next: Record<string, Tensor> = {};
-      for (const { input, output } of spec.parameters) next[input] = outputs[output]!;
+      for (const { input, output } of carried) next[input] = outputs[output]!;
       weights = next;
       const batchLoss = Number(outputs[spec.lossSum]!.data[0]);
       lossSum += batchLoss;
@@ -112,4 +119,13 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
     );
   }
   return { update, numExamples: order.length, lossSum, correct, steps };
+}
+
+/** The base weights once more, for the inputs that a proximal term measures the distance to. */
+function baseFeeds(spec: TrainingGraphDocument, base: ParameterSet): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  spec.baseParameters?.forEach(({ name, shape }, i) => {
+    feeds[name] = tensor("float32", [...shape], parameterView(base, spec.parameters[i]!.name));
+  });
+  return feeds;
 }

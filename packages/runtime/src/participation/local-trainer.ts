@@ -1,6 +1,6 @@
 import { encodeHex, failure, seededRandom, sha256, type Digest, type Env } from "@tributary/core";
 import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
-import { encodeUpdate, type Offer, type Plan } from "@tributary/protocol";
+import { encodeUpdate, learningRateAt, type Offer, type Plan } from "@tributary/protocol";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
@@ -74,7 +74,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           base,
           examples,
           epochs: plan.local.epochs,
-          learningRate: plan.local.learningRate,
+          learningRate: learningRateOf(plan, offer.round),
           maxExamples: plan.local.maxExamples,
           random: seededRandom(encodeHex(env.random.bytes(16))),
           signal,
@@ -122,9 +122,21 @@ function checkPlan(offer: Offer, { plan, target }: VerifiedPlan, population: str
     );
   }
   const trained = new Set(spec.parameters.map(({ name }) => name));
+  const { baseParameters = spec.parameters } = spec;
+  if (baseParameters.length !== spec.parameters.length) {
+    throw refused(
+      offer,
+      `has a graph with ${baseParameters.length} base inputs for ${spec.parameters.length} parameters`,
+    );
+  }
   const unknown = missingParameter(plan, trained);
   if (unknown !== undefined)
     throw refused(offer, `has a graph that trains "${unknown}", which is no parameter`);
+}
+
+function learningRateOf({ local }: Plan, round: number): number {
+  const { learningRate, learningRateSchedule = { kind: "constant" } } = local;
+  return learningRateAt(learningRate, learningRateSchedule, round);
 }
 
 function missingParameter(plan: Plan, trained: ReadonlySet<string>): string | undefined {

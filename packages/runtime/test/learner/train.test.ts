@@ -1,9 +1,16 @@
 import { seededRandom } from "@tributary/core";
-import type { Engine, Session } from "@tributary/engine";
+import type { Engine, Feeds, Session } from "@tributary/engine";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import { buildLinear, buildTrainingGraph, splitWeights, type TrainingGraphSpec } from "@tributary/onnx";
+import {
+  buildLinear,
+  buildTrainingGraph,
+  createOptimizer,
+  splitWeights,
+  type OptimizerOptions,
+  type TrainingGraphSpec,
+} from "@tributary/onnx";
 import type { TrainingGraphDocument } from "@tributary/protocol";
-import { parameterView, type ParameterSet } from "@tributary/tensor";
+import { parameterSet, parameterView, tensor, type ParameterSet } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { batchesOf, shuffledOrder } from "../../src/learner/batches.ts";
 import { train, type TrainRequest } from "../../src/learner/train.ts";
@@ -102,6 +109,75 @@ test("an update is what softmax regression by hand gives, padded batches include
   const worst = Math.max(...expected.update.map((value, i) => Math.abs(value - result.update[i]!)));
   expect(worst / largest).toBeLessThan(1e-4);
 });
+
+const LOCAL_OPTIMIZERS: [string, { optimizer?: OptimizerOptions; proximalTerm?: number }][] = [
+  ["momentum", { optimizer: { kind: "momentum", momentum: 0.8 } }],
+  ["adam", { optimizer: { kind: "adam" } }],
+  ["a proximal term", { proximalTerm: 0.5 }],
+  ["momentum and a proximal term", { optimizer: { kind: "momentum" }, proximalTerm: 0.1 }],
+];
+test.each(LOCAL_OPTIMIZERS)(
+  "with %s an update is that of the same optimizer outside of the graph",
+  async (_, changes) => {
+    const options = {
+      batchSize: 8,
+      loss: "softmax-cross-entropy",
+      optimizer: { kind: "sgd" } as OptimizerOptions,
+      target: "cpu",
+      ...changes,
+    } as const;
+    const inside = buildTrainingGraph(model, options);
+    const update = await withSession(inside.model, (of) =>
+      train(request({ session: of, spec: inside.spec as TrainingGraphDocument })),
+    );
+
+    const gradients = buildTrainingGraph(model, {
+      ...options,
+      optimizer: "none",
+      proximalTerm: undefined,
+    });
+    const proximal = changes.proximalTerm === undefined ? {} : { proximalTerm: changes.proximalTerm };
+    const outside = createOptimizer(options.optimizer, parameters.values.length, proximal);
+    const weights = parameters.values.slice();
+    await withSession(gradients.model, async (of) => {
+      const order = seededRandom("order");
+      const indices = shuffledOrder(examples.length, order);
+      for (let epoch = 0; epoch < 2; epoch++) {
+        order.shuffle(indices);
+        for (const batch of batchesOf({ examples, batchSize: 8, featureLength: 784 }, indices)) {
+          const { features, labels, sampleWeights, learningRate, lossSum: _loss, ...rest } = gradients.spec;
+          const set = parameterSet(parameters.schema, weights);
+          const feeds: Record<string, Feeds[string]> = {
+            [features.name]: tensor("float32", features.shape, batch.features),
+            [labels.name]: tensor("int32", labels.shape, batch.labels),
+            [sampleWeights.name]: tensor("float32", sampleWeights.shape, batch.weights),
+            [learningRate.name]: tensor("float32", [], Float32Array.of(0)),
+          };
+          for (const { name, shape, input } of rest.parameters)
+            feeds[input] = tensor("float32", shape, parameterView(set, name).slice());
+          const outputs = await of.run(feeds);
+          const gradient = parameterSet(parameters.schema);
+          for (const { name, output } of rest.parameters)
+            parameterView(gradient, name).set(outputs[output]!.data as Float32Array);
+          outside.step(weights, gradient.values, 0.05, parameters.values);
+        }
+      }
+    });
+    const expected = weights.map((value, i) => value - parameters.values[i]!);
+    const largest = Math.max(...expected.map(Math.abs));
+    const worst = Math.max(...expected.map((value, i) => Math.abs(value - update.update[i]!)));
+    expect(worst / largest).toBeLessThan(1e-4);
+  },
+);
+
+async function withSession<T>(graph: Uint8Array, use: (session: Session) => Promise<T>): Promise<T> {
+  const opened = await engine.load(graph);
+  try {
+    return await use(opened);
+  } finally {
+    await opened[Symbol.asyncDispose]();
+  }
+}
 
 test("the base weights stay as they are, and the same order gives the same bits", async () => {
   const before = parameters.values.slice();

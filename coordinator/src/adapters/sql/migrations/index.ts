@@ -1,9 +1,11 @@
 import type { Migration, MigrationProvider } from "kysely/migration";
 import { spine } from "./0001-spine.ts";
+import { strategies } from "./0002-strategies.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-spine": spine,
+  "0002-strategies": strategies,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -1,20 +1,23 @@
 import type { OptimizerRepository } from "../../../ports/metadata-store.ts";
 import { constrained } from "../constraint.ts";
-import { type Db, ownBytes } from "../rows.ts";
+import { blobRef, type Db } from "../rows.ts";
 
 export function optimizerRepository(db: Db): OptimizerRepository {
   return {
     async get(task) {
       const row = await db.selectFrom("optimizers").selectAll().where("task", "=", task).executeTakeFirst();
-      return row && { ...row, state: ownBytes(row.state) };
+      return (
+        row && { task: row.task, version: row.version, state: blobRef(row.stateDigest, row.stateSizeBytes) }
+      );
     },
     async put(record) {
-      const { version, state } = record;
-      await constrained(`the optimizer of "${record.task}"`, () =>
+      const { task, version, state } = record;
+      const changed = { version, stateDigest: state.digest, stateSizeBytes: state.sizeBytes };
+      await constrained(`the optimizer of "${task}"`, () =>
         db
           .insertInto("optimizers")
-          .values({ ...record })
-          .onConflict((oc) => oc.column("task").doUpdateSet({ version, state }))
+          .values({ task, ...changed })
+          .onConflict((oc) => oc.column("task").doUpdateSet(changed))
           .execute(),
       );
     },

@@ -3,7 +3,7 @@ import type { Selectable } from "kysely";
 import type { VersionRepository } from "../../../ports/metadata-store.ts";
 import type { VersionRecord } from "../../../ports/records.ts";
 import { constrained } from "../constraint.ts";
-import { blobRef, type Db, together } from "../rows.ts";
+import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { VersionsTable } from "../schema.ts";
 
 export function versionRepository(db: Db): VersionRepository {
@@ -54,7 +54,7 @@ export function versionRepository(db: Db): VersionRepository {
 }
 
 function toRow(version: VersionRecord): VersionsTable {
-  const { graph, weights, int8, ...rest } = version;
+  const { graph, weights, int8, strategy, ...rest } = version;
   return {
     ...rest,
     graphDigest: graph.digest,
@@ -63,16 +63,26 @@ function toRow(version: VersionRecord): VersionsTable {
     weightsSizeBytes: weights.sizeBytes,
     int8Digest: int8.digest,
     int8SizeBytes: int8.sizeBytes,
+    strategy: strategy && JSON.stringify(strategy),
   };
 }
 
 function toRecord(row: Selectable<VersionsTable>): VersionRecord {
-  const { graphDigest, graphSizeBytes, weightsDigest, weightsSizeBytes, int8Digest, int8SizeBytes, ...rest } =
-    row;
+  const {
+    graphDigest,
+    graphSizeBytes,
+    weightsDigest,
+    weightsSizeBytes,
+    int8Digest,
+    int8SizeBytes,
+    strategy,
+    ...rest
+  } = row;
   return {
     ...rest,
     graph: blobRef(graphDigest, graphSizeBytes),
     weights: blobRef(weightsDigest, weightsSizeBytes),
     int8: blobRef(int8Digest, int8SizeBytes),
+    strategy: strategy === null ? null : fromJson(strategy),
   };
 }

@@ -1,0 +1,65 @@
+import { fedAvg, fedNova } from "@tributary/aggregation";
+import type { UpdateAggregate } from "./update-aggregate.ts";
+import { CHUNK_BYTES, readUpdate } from "./update-file.ts";
+
+/** How a strategy adds up. */
+interface Summation<State> {
+  init(): State;
+  addChunk(state: State, offset: number, values: Float32Array, numExamples: number): void;
+  count(state: State, numExamples: number): void;
+  mean(state: State): Float64Array;
+}
+
+/** Weighted by examples. */
+export function fedAvgSum(length: number): UpdateAggregate {
+  return runningSum({
+    init: () => fedAvg.init(length),
+    addChunk: fedAvg.accumulateChunk,
+    count: fedAvg.countUpdate,
+    mean: fedAvg.mean,
+  });
+}
+
+/** Weighted by examples, each update divided by the work behind it. */
+export function fedNovaSum(length: number, norm: (numExamples: number) => number): UpdateAggregate {
+  const shareOf = (numExamples: number) => ({ numExamples, norm: norm(numExamples) });
+  return runningSum({
+    init: () => fedNova.init(length),
+    addChunk: (state, offset, values, numExamples) =>
+      fedNova.accumulateChunk(state, offset, values, shareOf(numExamples)),
+    count: (state, numExamples) => fedNova.countUpdate(state, shareOf(numExamples)),
+    mean: fedNova.mean,
+  });
+}
+
+/** A sum that grows with each update: memory is the sum and one piece, however many devices report. */
+function runningSum<State extends { readonly totalExamples: number; readonly updates: number }>(
+  summation: Summation<State>,
+): UpdateAggregate {
+  let state: State | undefined;
+  let buffer: Uint8Array<ArrayBuffer> | undefined;
+  return {
+    async add(file, numExamples) {
+      const sum = (state ??= summation.init());
+      buffer ??= new Uint8Array(CHUNK_BYTES);
+      try {
+        await readUpdate(file, buffer, {
+          header() {},
+          values: (offset, values) => summation.addChunk(sum, offset, values, numExamples),
+        });
+        summation.count(sum, numExamples);
+      } finally {
+        await file.remove();
+      }
+    },
+    async mean() {
+      if (state === undefined) throw new TypeError("rounds: the mean of no updates");
+      const { updates, totalExamples } = state;
+      return { values: summation.mean(state), updates, totalExamples };
+    },
+    async close() {
+      state = undefined;
+      buffer = undefined;
+    },
+  };
+}

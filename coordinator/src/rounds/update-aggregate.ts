@@ -1,0 +1,34 @@
+import type { Aggregation } from "@tributary/aggregation";
+import { heldUpdates } from "./held-updates.ts";
+import { fedAvgSum, fedNovaSum } from "./running-sum.ts";
+import type { UpdateFile } from "./update-file.ts";
+
+/** The one update of a round. */
+export interface RoundMean {
+  readonly values: Float64Array;
+  /** Updates in it. */
+  readonly updates: number;
+  readonly totalExamples: number;
+}
+
+/** The checked updates of a round on their way to one. Calls must not overlap. */
+export interface UpdateAggregate {
+  /** Takes a file over: removes it when it is not needed any more, also when this fails. */
+  add(file: UpdateFile, numExamples: number): Promise<void>;
+  /** @throws TypeError when nothing was added; `signal.reason` */
+  mean(signal: AbortSignal): Promise<RoundMean>;
+  /** Removes what is left. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** As the round's strategy wants it. */
+export function createUpdateAggregate(aggregation: Aggregation, length: number): UpdateAggregate {
+  switch (aggregation.kind) {
+    case "mean":
+      return fedAvgSum(length);
+    case "normalised":
+      return fedNovaSum(length, aggregation.norm);
+    case "robust":
+      return heldUpdates(length, aggregation.rule);
+  }
+}

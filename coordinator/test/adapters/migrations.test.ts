@@ -1,0 +1,60 @@
+import { join } from "node:path";
+import { asModelVersion, asTaskName } from "@tributary/core";
+import { parseTaskSpec } from "@tributary/protocol";
+import SqliteDatabase from "better-sqlite3";
+import { CamelCasePlugin, Kysely, SqliteDialect } from "kysely";
+import { Migrator } from "kysely/migration";
+import { expect, test } from "vitest";
+import { migrationProvider } from "../../src/adapters/sql/migrations/index.ts";
+import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
+import { temporaryFolder } from "../temporary-folder.ts";
+
+test("a task and a version of the first release say afterwards how they were averaged", async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder.path, "tributary.db");
+  const raw = new SqliteDatabase(path);
+  const db = new Kysely<unknown>({
+    dialect: new SqliteDialect({ database: raw }),
+    plugins: [new CamelCasePlugin()],
+  });
+  await new Migrator({ db, provider: migrationProvider }).migrateTo("0001-spine");
+  const digest = "a".repeat(64);
+  const spec = {
+    name: "digits",
+    model: "digits",
+    population: "default",
+    rounds: 3,
+    local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 600 },
+    cohort: {
+      goalCount: 10,
+      minimumCount: 2,
+      overSelection: 1.3,
+      trainDeadlineMs: 60_000,
+      reportDeadlineMs: 20_000,
+    },
+    pauseBetweenRoundsMs: 0,
+    evaluation: { dataset: null, batchSize: 200 },
+    maxUpdateNorm: 100,
+  };
+  raw.exec(`
+    insert into models values ('digits', 'stable', 2, '[]', 1, '${digest}', 1, '{}', '{}', null, 1);
+    insert into tasks values ('digits', 'digits', 'default', 'running', '${JSON.stringify(spec)}', 1, 'plans/digits/1.json', '${digest}', 1, 1);
+    insert into rounds (id, task, model, number, phase, base_version, started_at, offered, ready, cohort, reported, dropouts, refused, num_examples, bytes_up, bytes_down, config)
+      values ('digits-1', 'digits', 'digits', 1, 'committed', 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}');
+    insert into versions values ('digits', 1, null, null, 1, '${digest}', 1, '${digest}', 1, '${digest}', 1, 1, null, null, 0, 0);
+    insert into versions values ('digits', 2, 1, 'digits-1', 1, '${digest}', 1, '${digest}', 1, '${digest}', 1, 1, null, null, 2, 20);
+    insert into optimizers values ('digits', 2, '{}');
+  `);
+  await db.destroy();
+
+  const store = await openSqlMetadataStore({ path });
+  const fedAvg = { name: "fedAvg", parameters: { learningRate: 1 } };
+  const task = await store.tasks.get(asTaskName("digits"));
+  expect(task!.spec).toEqual({ ...parseTaskSpec(spec), strategy: fedAvg });
+  const versionOf = (version: number) => store.versions.get("digits" as never, asModelVersion(version));
+  expect((await versionOf(1))?.strategy).toBeNull();
+  expect((await versionOf(2))?.strategy).toEqual(fedAvg);
+  expect(await store.optimizers.get(asTaskName("digits"))).toBeUndefined();
+  await store.close();
+  await folder.remove();
+});
