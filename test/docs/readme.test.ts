@@ -134,7 +134,7 @@ test("a model of one's own is described, published and given a task", async () =
   expect(answers.map(({ stdout }) => stdout)).toEqual([
     expect.stringMatching(/^trainable +yes$[^]*^parameters +7,850 in 2 tensors$/m),
     expect.stringMatching(/^published mine version 1: 7850 parameters, /),
-    expect.stringMatching(/^mine +running +0 rounds committed, version 1\n$/),
+    expect.stringMatching(/^mine +running +fedAvg +0 rounds committed, version 1\n$/),
   ]);
   expect(await api.model("mine")).toMatchObject({ currentVersion: 1 });
   expect(await api.task("mine")).toMatchObject({

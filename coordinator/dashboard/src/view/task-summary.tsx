@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
+import { formatParameters } from "../format/strategy.ts";
 import { Change } from "./change.tsx";
 
 interface Props {
@@ -27,7 +28,11 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
         </span>
         <p className="summary-note">
           model <strong>{task.model}</strong>, population <strong>{task.population}</strong>, a cohort of{" "}
-          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(task.spec.cohort.minimumCount)})
+          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(task.spec.cohort.minimumCount)}),
+          strategy{" "}
+          <strong data-testid="strategy" title={formatParameters(task.spec.strategy)}>
+            {task.spec.strategy.name}
+          </strong>
         </p>
       </div>
       <dl className="figures">

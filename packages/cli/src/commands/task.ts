@@ -102,6 +102,6 @@ function print(task: TaskView, json: boolean | undefined): void {
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}  ${task.spec.strategy.name}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
   );
 }
