@@ -21,15 +21,10 @@ function* squaredDistances(count: number): Generator<Pass, Float64Array<ArrayBuf
   const distances = new Float64Array(count * count);
   yield ({ rows, length }) => {
     for (let a = 0; a < count; a++) {
-      const left = rows[a]!;
-      for (let b = 0; b < a; b++) {
-        const right = rows[b]!;
-        let sum = 0;
-        for (let i = 0; i < length; i++) {
-          const difference = left[i]! - right[i]!;
-          sum += difference * difference;
-        }
-        distances[a * count + b]! += sum;
+      // Four at a time: their sums do not wait for one another. A row too many is computed and not kept.
+      for (let b = 0; b < a; b += 4) {
+        const sums = fourDistances(rows[a]!, rows, b, Math.min(b + 4, a) - 1, length);
+        for (let k = 0; k < 4 && b + k < a; k++) distances[a * count + b + k]! += sums[k]!;
       }
     }
   };
@@ -37,6 +32,31 @@ function* squaredDistances(count: number): Generator<Pass, Float64Array<ArrayBuf
     for (let b = 0; b < a; b++) distances[b * count + a] = distances[a * count + b]!;
   }
   return distances;
+}
+
+/** Squared distances of a row to the rows from `first` on; behind `last` it is repeated. */
+function fourDistances(
+  row: Float32Array,
+  rows: readonly Float32Array[],
+  first: number,
+  last: number,
+  length: number,
+): readonly [number, number, number, number] {
+  const [r0, r1] = [rows[first]!, rows[Math.min(first + 1, last)]!];
+  const [r2, r3] = [rows[Math.min(first + 2, last)]!, rows[Math.min(first + 3, last)]!];
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  for (let i = 0; i < length; i++) {
+    const value = row[i]!;
+    const d0 = value - r0[i]!;
+    const d1 = value - r1[i]!;
+    const d2 = value - r2[i]!;
+    const d3 = value - r3[i]!;
+    s0 += d0 * d0;
+    s1 += d1 * d1;
+    s2 += d2 * d2;
+    s3 += d3 * d3;
+  }
+  return [s0, s1, s2, s3];
 }
 
 /**

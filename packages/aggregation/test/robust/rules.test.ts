@@ -50,7 +50,7 @@ const check = <T>(arbitrary: fc.Arbitrary<T>, property: (value: T) => void): voi
 
 describe("each rule is its definition", () => {
   test("coordinate median", () => {
-    check(vectors(1, 40), (updates) => {
+    check(vectors(1, 60), (updates) => {
       const expected = columns(updates).map((sorted) => {
         const half = sorted.length / 2;
         return Number.isInteger(half) ? (sorted[half - 1]! + sorted[half]!) / 2 : sorted[Math.floor(half)]!;
@@ -60,7 +60,7 @@ describe("each rule is its definition", () => {
   });
 
   test("trimmed mean", () => {
-    check(fc.tuple(vectors(1, 40), fc.constantFrom(0, 0.1, 0.25, 0.4, 0.49)), ([updates, trim]) => {
+    check(fc.tuple(vectors(1, 60), fc.constantFrom(0, 0.1, 0.25, 0.4, 0.49)), ([updates, trim]) => {
       const dropped = Math.floor(trim * updates.length + 1e-9);
       const expected = columns(updates).map((sorted) => mean(sorted.slice(dropped, sorted.length - dropped)));
       expectClose(run(trimmedMean({ trim }), updates), expected);
