@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { createApiClient, subscribeEvents } from "@tributary/api-client";
 import { asPopulationName, asTaskName, seededRandom } from "@tributary/core";
 import { openEnrolmentTokens } from "@tributary/coordinator";
@@ -44,6 +45,8 @@ describe("F: kill -9 of the coordinator at any moment of a round", () => {
           trainDeadlineMs: 20_000,
           reportDeadlineMs: 5_000,
         },
+        // With a state of its own, which has to be of the version the next round begins with.
+        strategy: { name: "fedAdam", parameters: { learningRate: 0.005 } },
         evaluation: { dataset: digest, batchSize: 100 },
       }),
     );
@@ -81,6 +84,7 @@ describe("F: kill -9 of the coordinator at any moment of a round", () => {
       const [last] = await createApiClient({ baseUrl: coordinator.url }).rounds(NAME, { limit: 1 });
       phases.set(last!.phase, (phases.get(last!.phase) ?? 0) + 1);
       await coordinator.kill();
+      expectStateOfCurrentVersion(join(coordinator.dataDir, "tributary.db"));
       await start();
       const after = await versions(coordinator.url);
       // Nothing that was committed is gone, no number stands twice, and the last version's bytes are all there.
@@ -99,6 +103,23 @@ describe("F: kill -9 of the coordinator at any moment of a round", () => {
     expect(phases.size).toBeGreaterThan(1);
   });
 });
+
+/** Looks into the database that the kill left, as the next coordinator will find it. */
+function expectStateOfCurrentVersion(path: string): void {
+  const db = new DatabaseSync(path);
+  try {
+    const row = db
+      .prepare(
+        `select optimizers.version, models.current_version as current
+         from optimizers join tasks on tasks.name = optimizers.task join models on models.name = tasks.model`,
+      )
+      .get();
+    expect(row?.["version"]).toBe(row?.["current"]);
+    expect(row?.["version"]).toBeGreaterThan(1);
+  } finally {
+    db.close();
+  }
+}
 
 function versions(url: string) {
   return createApiClient({ baseUrl: url }).versions(NAME);
