@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { decodeModel, readModel } from "../../src/ir/decode.ts";
 import { encodeModel } from "../../src/ir/encode.ts";
 import { ModelSpec, type GraphProto } from "../../src/proto/onnx-messages.ts";
+import { WireWriter } from "../../src/proto/wire-writer.ts";
 import { writeMessage } from "../../src/proto/write-message.ts";
 
 function file(graph: GraphProto): Uint8Array {
@@ -82,6 +83,13 @@ describe("external data", () => {
   });
 });
 
+/** Numbers as a packed field. */
+function varints(numbers: Iterable<number>): Uint8Array {
+  const writer = new WireWriter();
+  for (const number of numbers) writer.varint(number);
+  return writer.finish();
+}
+
 describe("element types", () => {
   // Code in TensorProto.DataType, and the bytes of three elements.
   test.each([
@@ -104,7 +112,7 @@ describe("element types", () => {
     // Packed into int32_data it is the same, but for those that have fields of their own.
     if (elementType === "complex128") return;
     const wide = new Uint16Array(rawData.slice().buffer, 0, rawData.length >> 1);
-    const int32Data = [...(length === 6 ? wide : rawData)];
+    const int32Data = varints(length === 6 ? wide : rawData);
     const packed = decodeModel(file({ initializers: [{ name: "w", dims: [3], dataType, int32Data }] }));
     expect(packed.graph.initializers[0]!.data).toEqual(rawData);
   });
