@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { describeCommand } from "./commands/describe.ts";
+import { histogramsCommand } from "./commands/histograms.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -20,6 +21,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     taskCommand(),
     describeCommand(),
     quantizeCommand(),
+    histogramsCommand(),
     tokenCommand(),
   ]) {
     program.addCommand(command);

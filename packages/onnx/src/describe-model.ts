@@ -1,5 +1,6 @@
 import { TributaryError } from "@tributary/core";
 import { dependents } from "./autodiff/gradient-graph.ts";
+import type { LossName } from "./autodiff/loss-options.ts";
 import { FLAT_OPS, isDifferentiable } from "./autodiff/rules/index.ts";
 import { buildTrainingGraph } from "./autodiff/training-graph.ts";
 import { decodeModel } from "./ir/decode.ts";
@@ -21,6 +22,18 @@ export interface ValueDescription {
   readonly shape: readonly Dim[] | undefined;
 }
 
+export interface ParameterDescription {
+  readonly name: string;
+  readonly elementType: ElementType;
+  readonly shape: readonly number[];
+  readonly count: number;
+}
+
+export interface DescribeOptions {
+  /** The loss that training is tried with. @defaultValue the first that fits the output */
+  readonly loss?: LossName;
+}
+
 /** What one wants to know of a model before publishing it. */
 export interface ModelDescription {
   readonly producer: string;
@@ -31,11 +44,7 @@ export interface ModelDescription {
   /** Without those that are only defaults of initializers. */
   readonly inputs: readonly ValueDescription[];
   readonly outputs: readonly ValueDescription[];
-  readonly parameters: readonly {
-    readonly name: string;
-    readonly shape: readonly number[];
-    readonly count: number;
-  }[];
+  readonly parameters: readonly ParameterDescription[];
   readonly parameterCount: number;
   /** Of one run, sizes that the file leaves open taken as 1; undefined where shapes contradict each other. */
   readonly flops: FlopCount | undefined;
@@ -46,22 +55,25 @@ export interface ModelDescription {
   /** Nodes by operator, most frequent first. */
   readonly ops: Readonly<Record<string, number>>;
   readonly trainable: boolean;
+  /** The loss that a training graph could be built with, or was tried last. */
+  readonly loss: LossName;
   /** Why not, one sentence each. */
   readonly reasons: readonly string[];
 }
 
 /** Describes a model file. Errors: those of decodeModel; anything else becomes a reason. */
-export function describeModel(bytes: Uint8Array): ModelDescription {
+export function describeModel(bytes: Uint8Array, options: DescribeOptions = {}): ModelDescription {
   const model = decodeModel(bytes);
   const { graph } = model;
   const constants = new Set(graph.initializers.map(({ name }) => name));
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
-  const parameters = trainableInitializers(model).map(({ name, dims }) => ({
+  const parameters = trainableInitializers(model).map(({ name, elementType, dims }) => ({
     name,
+    elementType,
     shape: dims,
     count: dims.reduce((product, dim) => product * dim, 1),
   }));
-  const reasons = reasonsAgainst(bytes, model, inputs);
+  const { loss, reasons } = tryTraining(bytes, model, inputs, options.loss);
   const nodes = sortedOrAsTheyAre(graph);
   const { trainable, obstacles } = trainability(
     nodes,
@@ -85,6 +97,7 @@ export function describeModel(bytes: Uint8Array): ModelDescription {
     obstacles,
     ops: histogram(graph),
     trainable: reasons.length === 0,
+    loss,
     reasons,
   };
 }
@@ -128,8 +141,54 @@ function histogram({ nodes }: Graph): Record<string, number> {
   return Object.fromEntries([...counts].toSorted(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)));
 }
 
-/** All operators in the way at once; else the first complaint of actually building a training graph. */
-function reasonsAgainst(bytes: Uint8Array, model: Model, inputs: readonly ValueInfo[]): string[] {
+interface TrainingTrial {
+  readonly loss: LossName;
+  /** Empty where it worked. */
+  readonly reasons: readonly string[];
+}
+
+/** Builds a training graph with the losses that may fit, until one works. */
+function tryTraining(
+  bytes: Uint8Array,
+  model: Model,
+  inputs: readonly ValueInfo[],
+  wanted: LossName | undefined,
+): TrainingTrial {
+  let trial: TrainingTrial | undefined;
+  for (const loss of wanted === undefined ? lossesFor(model.graph) : [wanted]) {
+    const error = attemptTraining(bytes, inputs, loss);
+    if (error === undefined) return { loss, reasons: [] };
+    trial ??= { loss, reasons: reasonsAgainst(model, error) };
+    // Another loss helps where only the output's form was in the way.
+    if (!TributaryError.is(error) || error.code !== "onnx/unsupported-graph") break;
+  }
+  return trial!;
+}
+
+/** One output a row is a number to be found, or a yes or no; several are classes, or else numbers. */
+function lossesFor({ outputs, nodes }: Graph): readonly LossName[] {
+  const [output] = outputs;
+  const last = nodes.find((node) => output !== undefined && node.outputs.includes(output.name));
+  if (last?.opType === "Sigmoid") return ["sigmoid-cross-entropy", "mse"];
+  const { shape } = output ?? {};
+  const single = shape !== undefined && (shape.length < 2 || shape.at(-1) === 1);
+  return single ? ["mse"] : ["softmax-cross-entropy", "mse"];
+}
+
+function attemptTraining(bytes: Uint8Array, inputs: readonly ValueInfo[], loss: LossName): Error | undefined {
+  const declared = inputs[0]?.shape?.[0];
+  const batchSize = typeof declared === "number" && declared >= 1 ? declared : 2;
+  try {
+    buildTrainingGraph(bytes, { batchSize, loss, optimizer: "sgd", target: "cpu" });
+    return undefined;
+  } catch (error) {
+    if (!TributaryError.is(error) && !(error instanceof RangeError)) throw error;
+    return error;
+  }
+}
+
+/** All operators in the way at once; else what building the training graph complained of. */
+function reasonsAgainst(model: Model, error: Error): string[] {
   const { graph } = model;
   const wanted = new Set(trainableInitializers(model).map(({ name }) => name));
   const reached = dependents(graph.nodes, wanted);
@@ -139,18 +198,6 @@ function reasonsAgainst(bytes: Uint8Array, model: Model, inputs: readonly ValueI
     const known = domain === "" && (isDifferentiable(opType) || FLAT_OPS.has(opType));
     if (!known) obstacles.add(domain === "" ? opType : `${domain}.${opType}`);
   }
-  const declared = inputs[0]?.shape?.[0];
-  try {
-    buildTrainingGraph(bytes, {
-      batchSize: typeof declared === "number" && declared >= 1 ? declared : 2,
-      loss: "softmax-cross-entropy",
-      optimizer: "sgd",
-      target: "cpu",
-    });
-    return [];
-  } catch (error) {
-    if (!TributaryError.is(error) && !(error instanceof RangeError)) throw error;
-    const rules = [...obstacles].map((op) => `${op} has no gradient rule`);
-    return rules.length > 0 ? rules : [(error as Error).message];
-  }
+  const rules = [...obstacles].map((op) => `${op} has no gradient rule`);
+  return rules.length > 0 ? rules : [error.message];
 }

@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { decodeModel, readModel } from "../../src/ir/decode.ts";
 import { encodeModel } from "../../src/ir/encode.ts";
 import { ModelSpec, type GraphProto } from "../../src/proto/onnx-messages.ts";
+import { writeModel } from "../../src/ir/write-model.ts";
+import { build2nn } from "../../src/models/digit-models.ts";
 import { WireWriter } from "../../src/proto/wire-writer.ts";
 import { writeMessage } from "../../src/proto/write-message.ts";
 
@@ -42,6 +44,31 @@ describe("external data", () => {
     expect(new Float32Array(a!.data.slice().buffer)).toEqual(weights.subarray(2, 4));
     // Written, it is one file.
     expect(decodeModel(encodeModel(model)).graph.initializers[1]!.data).toEqual(b!.data);
+  });
+
+  test("is written as views beside the model, page by page, and read again", async () => {
+    const model = decodeModel(build2nn({ seed: "external" }));
+    const externalData = { location: "2nn.onnx.data", smallestBytes: 1000 };
+    const written = writeModel(model, { externalData });
+    const { initializers } = model.graph;
+    const outside = initializers.filter(({ data }) => data.length >= 1000);
+    expect(outside.length).toBeGreaterThan(1);
+    expect(written.externalData.filter((part) => outside.some(({ data }) => data === part))).toHaveLength(
+      outside.length,
+    );
+    const data = Uint8Array.from(written.externalData.flatMap((part) => [...part]));
+    expect(written.model.length).toBeLessThan(10_000);
+    expect(codeOf(() => decodeModel(written.model))).toBe("onnx/external-data");
+    const again = await readModel(written.model, (location) => {
+      expect(location).toBe("2nn.onnx.data");
+      return data;
+    });
+    expect(encodeModel(again)).toEqual(encodeModel(model));
+    expect(
+      again.graph.initializers.every(({ data: view }) => view.byteOffset % 4096 === 0 || view.length < 1000),
+    ).toBe(true);
+    expect(writeModel(model)).toEqual({ model: encodeModel(model), externalData: [] });
+    expect(() => writeModel(model, { externalData: { location: "../up.data" } })).toThrow(TypeError);
   });
 
   test.each([
