@@ -71,6 +71,7 @@ export {
   type WeightReport,
 } from "./quantize/options.ts";
 export { gatherHistograms } from "./quantize/int8-static.ts";
+export { quantizeWeightsFile, type QuantizedWeightsFile } from "./quantize/quantize-weights-file.ts";
 export { quantize } from "./quantize/quantize.ts";
 export {
   recommend,
