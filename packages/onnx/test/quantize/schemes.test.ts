@@ -31,6 +31,8 @@ const CASES: readonly (readonly [Omit<QuantizeOptions, "calibration">, number, n
   [{ scheme: "int8-weights", perChannel: false }, 0.03, 0.27],
   [{ scheme: "int8-dynamic" }, 0.03, 0.27],
   [{ scheme: "int8-dynamic", perChannel: true }, 0.03, 0.28],
+  [{ scheme: "int8-dynamic", symmetric: true }, 0.03, 0.27],
+  [{ scheme: "int8-dynamic", symmetric: false }, 0.03, 0.27],
   [{ scheme: "int8-static" }, 0.05, 0.27],
   [{ scheme: "int8-static", perChannel: true }, 0.05, 0.28],
   [{ scheme: "int8-static", symmetric: true }, 0.05, 0.27],
@@ -130,6 +132,7 @@ test("int4 with zero points fits weights that lie to one side", async () => {
 
 test.each([
   [{ scheme: "int4-weights", perChannel: false }, TypeError],
+  [{ scheme: "int8-dynamic", symmetric: false, perChannel: true }, TypeError],
   [{ scheme: "int7" }, TypeError],
   [{ scheme: "float16", errorLimit: 0 }, RangeError],
   [{ scheme: "int8-static", calibration: { histograms: new Map(), percentile: 40 } }, RangeError],
