@@ -118,17 +118,29 @@ function boundVerdicts(figures: Readonly<Record<keyof typeof BOUNDS, number>>): 
   });
 }
 
-/** int8-static beside each file of onnxruntime's tools. */
+/** Points of accuracy that counting wrong answers on so few images cannot tell apart. */
+const TIED_POINTS = 0.05;
+
+/** Each file of onnxruntime's tools beside ours of the same kind: no larger, no less accurate. */
 function rivalVerdicts(subjects: readonly Subject[], measurements: readonly Measurement[]): string[] {
   return subjects.flatMap(({ name, rivals }) => {
     const of = (variant: string): Measurement =>
       measurements.find((m) => m.model === name && m.variant === variant)!;
-    const own = of("int8-static");
     return rivals.map((rival) => {
-      const theirs = of(rival);
-      return `${name}: int8-static ${own.bytes} B, drop ${own.accuracyDropPoints.toFixed(2)}; ${rival} ${theirs.bytes} B, drop ${theirs.accuracyDropPoints.toFixed(2)}`;
+      const [kind, theirs] = [rivalKind(rival), of(rival)];
+      const own = of(kind);
+      const met =
+        own.bytes <= theirs.bytes && own.accuracyDropPoints <= theirs.accuracyDropPoints + TIED_POINTS;
+      return (
+        `${met ? "met" : "MISSED"}: ${name}: ${kind} ${own.bytes} B, drop ${own.accuracyDropPoints.toFixed(2)}, ` +
+        `no worse than ${rival} ${theirs.bytes} B, drop ${theirs.accuracyDropPoints.toFixed(2)}`
+      );
     });
   });
+}
+
+function rivalKind(rival: string): "int8-dynamic" | "int8-static" {
+  return rival.includes("dynamic") ? "int8-dynamic" : "int8-static";
 }
 
 async function subjectsFrom(

@@ -1,4 +1,5 @@
-import { type ParameterSet, parametersToSafetensors, quantizeParameters } from "@tributary/tensor";
+import { quantizeWeightsFile } from "@tributary/onnx";
+import { type ParameterSet, parametersToSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, VersionRecord } from "../ports/records.ts";
@@ -15,7 +16,8 @@ export interface StoredVersion {
 }
 
 /**
- * Derives and stores everything a version consists of: float32 and int8 weights and the channel's manifest.
+ * Derives and stores everything a version consists of: float32 and int8 weights and the channel's manifest. The int8
+ * weights keep the scales of the parent's as long as those fit, so that a version differs from its parent in few bytes.
  * The first step of a commit: nothing refers to the blobs until the version is committed.
  */
 export async function storeVersion(
@@ -25,12 +27,15 @@ export async function storeVersion(
   parameters: ParameterSet,
 ): Promise<StoredVersion> {
   const { blobs, store } = stores;
+  const parent =
+    version.parentVersion === null ? undefined : await store.versions.get(model.name, version.parentVersion);
+  const earlier = parent === undefined ? undefined : await blobs.bytes(parent.int8.digest);
   const record: VersionRecord = {
     ...version,
     model: model.name,
     graph: model.graph,
     weights: await blobs.put(parametersToSafetensors(parameters)),
-    int8: await blobs.put(quantizeParameters(parameters)),
+    int8: await blobs.put(quantizeWeightsFile(parameters, earlier).bytes),
     parameterCount: model.parameterCount,
   };
   const manifest = versionTargets(model, record, await store.releases.targets());

@@ -1,7 +1,14 @@
 import { sha256, systemClock } from "@tributary/core";
 import { bindWeights, buildDigitsCnn, buildLinear, splitWeights } from "@tributary/onnx";
 import { parseModelManifest, parsePlan, type TaskView, type VersionView } from "@tributary/protocol";
-import { dequantizeParameters, parametersFromSafetensors, writeSafetensors, tensor } from "@tributary/tensor";
+import {
+  dequantizeParameters,
+  parameterSet,
+  parametersFromSafetensors,
+  quantizedScales,
+  tensor,
+  writeSafetensors,
+} from "@tributary/tensor";
 import { createTufClient, verifyTarget, type TufClient, type TufRole } from "@tributary/tuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
@@ -139,6 +146,25 @@ describe("a published model", () => {
     expect(manifest).toMatchObject({ version: 2, parentVersion: 1 });
     // Version 1 can still be downloaded, by devices in the middle of something.
     await download("models/digits/versions/1/weights.safetensors");
+  });
+
+  test("a version near its parent keeps the parent's scales and differs in few bytes", async () => {
+    const parent = buildDigitsCnn({ seed: "again" });
+    const { graph, parameters } = splitWeights(parent);
+    const near = parameterSet(
+      parameters.schema,
+      parameters.values.map((value, i) => value + 1e-6 * Math.sin(i)),
+    );
+    expect((await publish("digits", bindWeights(graph, near))).status).toBe(201);
+    await client.refresh();
+    const manifest = parseModelManifest(await download("models/digits/stable.json"));
+    expect(manifest).toMatchObject({ version: 3, parentVersion: 2 });
+    const after = await download(manifest.weights.int8.target);
+    const before = await download("models/digits/versions/2/weights.int8.safetensors");
+    expect(quantizedScales(near.schema, after)).toEqual(quantizedScales(near.schema, before));
+    const differing = after.reduce((count, byte, i) => count + (byte === before[i] ? 0 : 1), 0);
+    expect(differing).toBeGreaterThan(0);
+    expect(differing / after.length).toBeLessThan(0.05);
   });
 });
 

@@ -11,6 +11,17 @@ export function integerBetween(low: number, high: number): (text: string) => num
   };
 }
 
+/** Above `low`, at most `high`. */
+export function numberBetween(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value > low && value <= high)) {
+      throw new InvalidArgumentError(`Expected a number above ${low} and at most ${high}, got "${text}".`);
+    }
+    return value;
+  };
+}
+
 /** May be given several times, or once with commas. */
 export function list(text: string, previous: readonly string[]): string[] {
   return [

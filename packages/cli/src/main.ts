@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { adaptCommand } from "./commands/adapt.ts";
 import { describeCommand } from "./commands/describe.ts";
+import { histogramsCommand } from "./commands/histograms.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -22,6 +23,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     describeCommand(),
     quantizeCommand(),
     adaptCommand(),
+    histogramsCommand(),
     tokenCommand(),
   ]) {
     program.addCommand(command);

@@ -1,23 +1,15 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { buildDigitsCnn, decodeModel } from "@tributary/onnx";
 import { tensor, writeSafetensors } from "@tributary/tensor";
 import { afterAll, expect, test } from "vitest";
+import { runMain } from "./run-main.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tributary-quantize-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string): string => join(folder, name);
-const main = join(import.meta.dirname, "../src/main.ts");
-
-/** The command as a process: stdout, or the rejection of execFile. */
-async function tributary(...args: string[]): Promise<string> {
-  const run = `import(${JSON.stringify(main)}).then(({ main }) => main(process.argv));`;
-  const options = ["--conditions=@tributary/source", "-e", run, "tributary", ...args];
-  return (await promisify(execFile)(process.execPath, options)).stdout;
-}
+const tributary = async (...args: string[]): Promise<string> => (await runMain(...args)).stdout;
 
 test("quantizes with calibration examples and tells size and error", async () => {
   const model = buildDigitsCnn({ seed: "cli" });
@@ -47,7 +39,7 @@ test("quantizes with calibration examples and tells size and error", async () =>
 
   const bare = JSON.parse(await tributary(...common)) as { scheme: string; comparison: unknown };
   expect(bare).toMatchObject({ scheme: "int8-weights", comparison: null });
-  await expect(tributary(...common, "--scheme", "int8-static")).rejects.toMatchObject({
+  expect(await runMain(...common, "--scheme", "int8-static")).toMatchObject({
     code: 1,
     stderr: expect.stringContaining("onnx/needs-calibration") as string,
   });

@@ -215,7 +215,7 @@ export const ERROR_CATALOG = {
   "onnx/external-data": {
     status: 415,
     retryable: false,
-    publicMessage: "ONNX models with external data files are not supported.",
+    publicMessage: "The ONNX model keeps data in other files, which cannot be read.",
   },
 
   // aggregation

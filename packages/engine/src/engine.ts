@@ -1,4 +1,5 @@
 import type { DType, Tensor } from "@tributary/tensor";
+import type { SessionConfig } from "./session-config.ts";
 
 /** What executes a graph. */
 export type EngineName = "ort-wasm" | "ort-webgpu" | "ort-node";
@@ -24,6 +25,11 @@ export interface LoadOptions {
    * @defaultValue "all"
    */
   readonly optimization?: "all" | "none";
+  /**
+   * Configuration entries of onnxruntime, by their full names. Models with int8 weights want
+   * `{ "session.disable_quant_qdq": "1" }`: their weights are then folded to float32 at load, and run as fast.
+   */
+  readonly sessionConfig?: SessionConfig;
 }
 
 export interface RunOptions {

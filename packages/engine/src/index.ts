@@ -8,3 +8,4 @@ export type {
   Session,
   SessionPort,
 } from "./engine.ts";
+export type { SessionConfig } from "./session-config.ts";

@@ -2,6 +2,7 @@ import { failure, throwIfAborted } from "@tributary/core";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Engine, Session } from "./engine.ts";
 import { createOrtSession, text } from "./ort-session.ts";
+import { nestedConfig } from "./session-config.ts";
 
 export interface OrtNodeOptions {
   /**
@@ -18,7 +19,7 @@ const DEFAULTS = { threads: 1 } as const satisfies OrtNodeOptions;
  * Between uint8 activations and int8 weights the AVX2 kernels (x86 without VNNI) add pairs of products in int16, and
  * saturate in silence. With this entry onnxruntime stores such weights as uint8 there, which is exact.
  */
-const EXACT_INTEGERS = { session: { x64quantprecision: "1" } };
+const EXACT_INTEGERS = { "session.x64quantprecision": "1" };
 
 /** onnxruntime-node on the CPU. Outputs never alias feeds or each other. */
 export async function createOrtNodeEngine(options: OrtNodeOptions = {}): Promise<Engine> {
@@ -30,7 +31,7 @@ export async function createOrtNodeEngine(options: OrtNodeOptions = {}): Promise
   let closed: Promise<void> | undefined;
   return {
     name: "ort-node",
-    async load(model, { signal, optimization = "all" } = {}) {
+    async load(model, { signal, optimization = "all", sessionConfig = {} } = {}) {
       throwIfAborted(signal);
       if (closed !== undefined) throw failure("engine/closed", "ort-node: load() after close()");
       let native: InferenceSession;
@@ -42,7 +43,7 @@ export async function createOrtNodeEngine(options: OrtNodeOptions = {}): Promise
           executionMode: "sequential",
           graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
           logSeverityLevel: 4, // errors come back as exceptions
-          extra: EXACT_INTEGERS,
+          extra: nestedConfig(EXACT_INTEGERS, sessionConfig),
         });
       } catch (cause) {
         throw failure("engine/load-failed", `ort-node: the model could not be loaded: ${text(cause)}`, {

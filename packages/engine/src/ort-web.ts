@@ -5,6 +5,7 @@ import { createOrtSession, text } from "./ort-session.ts";
 import { chooseEntry, importEntry } from "./ort-web-entry.ts";
 import type { AdapterVerdict, OrtModule, OrtWebEntry } from "./ort-web-entry.ts";
 import { createRunQueue } from "./run-queue.ts";
+import { nestedConfig } from "./session-config.ts";
 import type { RunQueue } from "./run-queue.ts";
 
 export type { AdapterVerdict, OrtWebEntry } from "./ort-web-entry.ts";
@@ -107,7 +108,7 @@ function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine
   let closed: Promise<void> | undefined;
   return {
     name,
-    async load(model, { signal, optimization = "all" } = {}) {
+    async load(model, { signal, optimization = "all", sessionConfig = {} } = {}) {
       throwIfAborted(signal);
       if (closed !== undefined) throw failure("engine/closed", `${name}: load() after close()`);
       // Creating a session folds constants and compiles, so it stands in the same line as the runs.
@@ -117,6 +118,7 @@ function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine
             executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
             graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
             logSeverityLevel: 4, // errors come back as exceptions
+            extra: nestedConfig(sessionConfig),
           });
         } catch (cause) {
           throw failure("engine/load-failed", `${name}: the model could not be loaded: ${text(cause)}`, {

@@ -51,7 +51,8 @@ function scanModel(bytes: Uint8Array): ModelScan {
   let metadata: string | undefined;
   while (!reader.done) {
     const start = reader.position;
-    const { number, wireType } = reader.tag();
+    const key = reader.tag();
+    const [number, wireType] = [key >>> 3, key & 7];
     if (number === MODEL_GRAPH && wireType === WIRE.bytes) {
       if (body !== undefined) throw failure("onnx/invalid-model", "onnx: two graphs in one file");
       fieldStart = start;

@@ -24,6 +24,18 @@ export interface ValueDescription {
   readonly shape: readonly Dim[] | undefined;
 }
 
+export interface ParameterDescription {
+  readonly name: string;
+  readonly elementType: ElementType;
+  readonly shape: readonly number[];
+  readonly count: number;
+}
+
+export interface DescribeOptions {
+  /** The loss that training is tried with. @defaultValue the one that its first output looks made for */
+  readonly loss?: LossName;
+}
+
 /** What one wants to know of a model before publishing it. */
 export interface ModelDescription {
   readonly producer: string;
@@ -34,11 +46,7 @@ export interface ModelDescription {
   /** Without those that are only defaults of initializers. */
   readonly inputs: readonly ValueDescription[];
   readonly outputs: readonly ValueDescription[];
-  readonly parameters: readonly {
-    readonly name: string;
-    readonly shape: readonly number[];
-    readonly count: number;
-  }[];
+  readonly parameters: readonly ParameterDescription[];
   readonly parameterCount: number;
   /** Of one run, sizes that the file leaves open taken as 1; undefined where shapes contradict each other. */
   readonly flops: FlopCount | undefined;
@@ -49,26 +57,28 @@ export interface ModelDescription {
   /** Nodes by operator, most frequent first. */
   readonly ops: Readonly<Record<string, number>>;
   readonly trainable: boolean;
-  /** The loss it was tried with, the one its first output looks made for. */
+  /** The loss that training was tried with. */
   readonly loss: LossName;
   /** Why not, one sentence each. */
   readonly reasons: readonly string[];
 }
 
 /** Describes a model file. Errors: those of decodeModel; anything else becomes a reason. */
-export function describeModel(bytes: Uint8Array): ModelDescription {
+export function describeModel(bytes: Uint8Array, options: DescribeOptions = {}): ModelDescription {
   const read = decodeModel(bytes);
   const model = { ...read, graph: constantsToInitializers(read.graph) };
   const { graph } = model;
   const constants = new Set(graph.initializers.map(({ name }) => name));
   const inputs = graph.inputs.filter(({ name }) => !constants.has(name));
-  const parameters = trainableInitializers(model).map(({ name, dims }) => ({
+  const parameters = trainableInitializers(model).map(({ name, elementType, dims }) => ({
     name,
+    elementType,
     shape: dims,
     count: dims.reduce((product, dim) => product * dim, 1),
   }));
-  const loss = attempt(() => fittingLossOf(model)) ?? "softmax-cross-entropy";
-  const reasons = reasonsAgainst(bytes, model, inputs, loss);
+  const loss = options.loss ?? attempt(() => fittingLossOf(model)) ?? "softmax-cross-entropy";
+  const error = attemptTraining(bytes, inputs, loss);
+  const reasons = error === undefined ? [] : reasonsAgainst(model, error);
   const nodes = sortedOrAsTheyAre(graph);
   const { trainable, obstacles } = trainability(
     nodes,
@@ -136,13 +146,20 @@ function histogram({ nodes }: Graph): Record<string, number> {
   return Object.fromEntries([...counts].toSorted(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)));
 }
 
-/** All operators in the way at once; else the first complaint of actually building a training graph. */
-function reasonsAgainst(
-  bytes: Uint8Array,
-  model: Model,
-  inputs: readonly ValueInfo[],
-  loss: LossName,
-): string[] {
+function attemptTraining(bytes: Uint8Array, inputs: readonly ValueInfo[], loss: LossName): Error | undefined {
+  const declared = inputs[0]?.shape?.[0];
+  const batchSize = typeof declared === "number" && declared >= 1 ? declared : 2;
+  try {
+    buildTrainingGraph(bytes, { batchSize, loss, optimizer: "sgd", target: "cpu" });
+    return undefined;
+  } catch (error) {
+    if (!TributaryError.is(error) && !(error instanceof RangeError)) throw error;
+    return error;
+  }
+}
+
+/** All operators in the way at once; else what building the training graph complained of. */
+function reasonsAgainst(model: Model, error: Error): string[] {
   const { graph } = model;
   const wanted = new Set(trainableInitializers(model).map(({ name }) => name));
   const reached = dependents(graph.nodes, wanted);
@@ -152,18 +169,6 @@ function reasonsAgainst(
     const known = domain === "" && (isDifferentiable(opType) || FLAT_OPS.has(opType));
     if (!known) obstacles.add(domain === "" ? opType : `${domain}.${opType}`);
   }
-  const declared = inputs[0]?.shape?.[0];
-  try {
-    buildTrainingGraph(bytes, {
-      batchSize: typeof declared === "number" && declared >= 1 ? declared : 2,
-      loss,
-      optimizer: "sgd",
-      target: "cpu",
-    });
-    return [];
-  } catch (error) {
-    if (!TributaryError.is(error) && !(error instanceof RangeError)) throw error;
-    const rules = [...obstacles].map((op) => `${op} has no gradient rule`);
-    return rules.length > 0 ? rules : [(error as Error).message];
-  }
+  const rules = [...obstacles].map((op) => `${op} has no gradient rule`);
+  return rules.length > 0 ? rules : [error.message];
 }

@@ -27,9 +27,16 @@ export { createOptimizer, type Optimizer } from "./autodiff/optimizer-step.ts";
 export type { AdamSettings, GradientOptions, OptimizerName, OptimizerOptions } from "./autodiff/optimizer.ts";
 export type { DifferentiableOp } from "./autodiff/rules/index.ts";
 export { bindWeights } from "./bind.ts";
-export { describeModel, type ModelDescription, type ValueDescription } from "./describe-model.ts";
+export {
+  describeModel,
+  type DescribeOptions,
+  type ModelDescription,
+  type ParameterDescription,
+  type ValueDescription,
+} from "./describe-model.ts";
 export { decodeModel, readModel } from "./ir/decode.ts";
 export { encodeModel } from "./ir/encode.ts";
+export { writeModel, type WriteModelOptions, type WrittenModel } from "./ir/write-model.ts";
 export type { ElementType } from "./ir/element-type.ts";
 export type { ExternalReader } from "./ir/external-data.ts";
 export type { Fact, ShapeTable } from "./ir/fact.ts";
@@ -72,6 +79,7 @@ export {
   type WeightReport,
 } from "./quantize/options.ts";
 export { gatherHistograms } from "./quantize/int8-static.ts";
+export { quantizeWeightsFile, type QuantizedWeightsFile } from "./quantize/quantize-weights-file.ts";
 export { quantize } from "./quantize/quantize.ts";
 export {
   recommend,

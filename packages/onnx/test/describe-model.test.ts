@@ -18,7 +18,12 @@ describe("describeModel", () => {
       trainable: true,
       reasons: [],
     });
-    expect(description.parameters[0]).toEqual({ name: "conv1.weight", shape: [32, 1, 5, 5], count: 800 });
+    expect(description.parameters[0]).toEqual({
+      name: "conv1.weight",
+      elementType: "float32",
+      shape: [32, 1, 5, 5],
+      count: 800,
+    });
   });
 
   test.skipIf(models === undefined)(
@@ -45,6 +50,7 @@ describe("describeModel", () => {
       expect(of("pytorch-mlp-bn-mnist").reasons).toEqual([]);
       expect(of("keras2onnx-xor-lesson9").loss).toBe("sigmoid-cross-entropy");
       expect(of("tf2onnx-nhwc-conv").loss).toBe("mse");
+      expect(of("keras2onnx-helloworld").loss).toBe("mse");
       expect(of("skl2onnx-random-forest").reasons[0]).toContain("no float32 parameters");
     },
   );

@@ -23,7 +23,13 @@ export {
   type ParameterSpec,
 } from "./parameter-set.ts";
 export { dequantizePerChannel, quantizePerChannel, type QuantizedChannels } from "./quantize.ts";
-export { dequantizeParameters, QUANTIZATION_SCHEME, quantizeParameters } from "./quantized-parameters.ts";
+export {
+  dequantizeParameters,
+  QUANTIZATION_SCHEME,
+  quantizedScales,
+  quantizeParameters,
+  writeQuantizedParameters,
+} from "./quantized-parameters.ts";
 export {
   parametersFromSafetensors,
   parametersToSafetensors,

@@ -1,6 +1,6 @@
 import { copyBytes, failure } from "@tributary/core";
 import { parameterSet, parameterSlot, type ParameterSchema, type ParameterSet } from "./parameter-set.ts";
-import { dequantizePerChannel, quantizePerChannel } from "./quantize.ts";
+import { dequantizePerChannel, quantizePerChannel, type QuantizedChannels } from "./quantize.ts";
 import { requireEntry, requireNoneLeft, writeSafetensors } from "./safetensors.ts";
 import { readSafetensorsHeader } from "./safetensors-header.ts";
 import { tensor, type Tensor } from "./tensor.ts";
@@ -29,20 +29,59 @@ function requireNoCollision(schema: ParameterSchema): void {
  * 2 and more, the rest as F32. Deterministic: the same weights give the same bytes.
  */
 export function quantizeParameters(set: ParameterSet): Uint8Array<ArrayBuffer> {
+  const quantized = set.schema
+    .filter(({ shape }) => isQuantized(shape))
+    .map(({ name, shape }): [string, QuantizedChannels] => {
+      const { offset, length } = parameterSlot(set.schema, name);
+      return [name, quantizePerChannel(set.values.subarray(offset, offset + length), shape, 0)];
+    });
+  return writeQuantizedParameters(set, new Map(quantized));
+}
+
+/**
+ * The same file of tensors that were quantized elsewhere: every one of rank 2 and more, along axis 0.
+ * @throws `tensor/not-finite`, `tensor/invalid-schema`
+ */
+export function writeQuantizedParameters(
+  set: ParameterSet,
+  quantized: ReadonlyMap<string, QuantizedChannels>,
+): Uint8Array<ArrayBuffer> {
   requireNoCollision(set.schema);
+  const at = set.values.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) {
+    throw failure("tensor/not-finite", `quantize: value ${at} is ${set.values[at]}`, {
+      detail: { index: at },
+    });
+  }
   const tensors: [string, Tensor][] = [];
   for (const { name, shape } of set.schema) {
     const { offset, length } = parameterSlot(set.schema, name);
-    const values = set.values.subarray(offset, offset + length);
-    if (!isQuantized(shape)) {
-      tensors.push([name, tensor("float32", shape, values)]);
+    const channels = quantized.get(name);
+    if (!isQuantized(shape) || channels === undefined) {
+      if (isQuantized(shape)) throw new RangeError(`writeQuantizedParameters: "${name}" is missing`);
+      tensors.push([name, tensor("float32", shape, set.values.subarray(offset, offset + length))]);
       continue;
     }
-    const quantized = quantizePerChannel(values, shape, 0);
-    tensors.push([name, tensor("int8", shape, quantized.values)]);
-    tensors.push([scaleName(name), tensor("float32", [shape[0]!], quantized.scales)]);
+    tensors.push([name, tensor("int8", shape, channels.values)]);
+    tensors.push([scaleName(name), tensor("float32", [shape[0]!], channels.scales)]);
   }
   return writeSafetensors(tensors, { [SCHEME_KEY]: QUANTIZATION_SCHEME });
+}
+
+/** The scales of an int8 file, by parameter: what the next version is quantized with, so that few bytes change. */
+export function quantizedScales(
+  schema: ParameterSchema,
+  bytes: Uint8Array,
+): ReadonlyMap<string, Float32Array> {
+  const { entries } = readSafetensorsHeader(bytes);
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  const quantized = schema.filter(({ shape }) => isQuantized(shape));
+  return new Map(
+    quantized.map(({ name, shape }) => {
+      const { begin, end } = requireEntry(byName, scaleName(name), "float32", [shape[0]!]);
+      return [name, new Float32Array(copyBytes(bytes, begin, end).buffer)];
+    }),
+  );
 }
 
 /** The float32 weights an int8 file stands for; the same bits on every device. */

@@ -4,7 +4,7 @@ import { asModelName } from "@tributary/core";
 import { describeModel } from "@tributary/onnx";
 import { Command } from "commander";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
-import { readInput } from "../read-input.ts";
+import { readModelFile } from "../models/read-model-file.ts";
 import { formatBytes } from "../start/format.ts";
 
 /** `tributary publish model.onnx`: an ONNX file becomes version 1 of a model. */
@@ -27,7 +27,7 @@ export function publishCommand(): Command {
               .replace(/\.onnx$/i, "")
               .toLowerCase(),
         );
-        const bytes = await readInput(file);
+        const bytes = await readModelFile(file);
         // Here first: the reader's own message says more than a server tells a stranger.
         const { trainable, reasons } = describeModel(bytes);
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });

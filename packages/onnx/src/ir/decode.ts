@@ -1,4 +1,4 @@
-import { failure, TributaryError } from "@tributary/core";
+import { failure } from "@tributary/core";
 import type { ProtoLimits } from "../proto/message.ts";
 import { readMessage } from "../proto/message.ts";
 import type {
@@ -14,6 +14,7 @@ import type { ExternalReader } from "./external-data.ts";
 import { loadExternalData } from "./external-data.ts";
 import { inlineFunctions } from "./inline-functions.ts";
 import type { Attribute, Graph, Model, Node, ValueInfo } from "./model.ts";
+import { at, eachAt } from "./place.ts";
 import { kept, tensorFromProto } from "./tensor-value.ts";
 
 /**
@@ -22,7 +23,7 @@ import { kept, tensorFromProto } from "./tensor-value.ts";
  * Errors: `onnx/truncated`, `onnx/invalid-model`, `onnx/too-large`, `onnx/external-data`.
  */
 export function decodeModel(bytes: Uint8Array, limits?: ProtoLimits): Model {
-  return modelFromProto(readMessage(ModelSpec, bytes, limits));
+  return modelFromProto(readMessage(ModelSpec, bytes, limits), bytes.length);
 }
 
 /**
@@ -36,11 +37,11 @@ export async function readModel(
 ): Promise<Model> {
   const proto = readMessage(ModelSpec, bytes, limits);
   await loadExternalData(proto, external);
-  return modelFromProto(proto);
+  return modelFromProto(proto, bytes.length);
 }
 
-function modelFromProto(read: ModelProto): Model {
-  const proto = inlineFunctions(read);
+function modelFromProto(read: ModelProto, fileBytes: number): Model {
+  const proto = inlineFunctions(read, fileBytes);
   if (proto.graph === undefined) {
     throw failure("onnx/invalid-model", "onnx: no graph in the file; is this an ONNX model?");
   }
@@ -58,52 +59,51 @@ function modelFromProto(read: ModelProto): Model {
       key: key ?? "",
       value: value ?? "",
     })),
-    graph: graphFromProto(proto.graph),
+    graph: graphFromProto(proto.graph, "graph"),
     ...kept(proto),
   };
 }
 
-function graphFromProto(proto: GraphProto): Graph {
+function graphFromProto(proto: GraphProto, path: string): Graph {
   const sparse = proto.sparseInitializers?.length ?? 0;
   if (sparse > 0) {
     throw failure(
       "onnx/unsupported-dtype",
       `onnx: graph "${proto.name ?? ""}" has ${sparse} sparse initializers; export it with dense weights`,
+      { detail: { path: `${path}.sparseInitializers[0]` } },
     );
   }
   return {
     name: proto.name ?? "",
-    nodes: (proto.nodes ?? []).map(nodeFromProto),
-    initializers: (proto.initializers ?? []).map(tensorFromProto),
-    inputs: (proto.inputs ?? []).map(valueInfoFromProto),
-    outputs: (proto.outputs ?? []).map(valueInfoFromProto),
-    valueInfo: (proto.valueInfo ?? []).map(valueInfoFromProto),
+    nodes: eachAt(`${path}.nodes`, proto.nodes, nodeFromProto, labelOfProto),
+    initializers: eachAt(`${path}.initializers`, proto.initializers, tensorFromProto),
+    inputs: eachAt(`${path}.inputs`, proto.inputs, valueInfoFromProto),
+    outputs: eachAt(`${path}.outputs`, proto.outputs, valueInfoFromProto),
+    valueInfo: eachAt(`${path}.valueInfo`, proto.valueInfo, valueInfoFromProto),
     ...kept(proto),
   };
 }
 
-function nodeFromProto(proto: NodeProto): Node {
-  const opType = proto.opType ?? "";
+/** `Conv "conv1"`, or by its first result where it has no name. */
+function labelOfProto({ opType, name, outputs }: NodeProto): string {
+  return `${opType ?? ""} "${name || (outputs?.[0] ?? "")}"`;
+}
+
+function nodeFromProto(proto: NodeProto, path: string): Node {
   const attributes = new Map<string, Attribute>();
-  for (const attribute of proto.attributes ?? []) {
+  for (const [i, attribute] of (proto.attributes ?? []).entries()) {
     const name = attribute.name ?? "";
-    if (name === "" || attributes.has(name)) {
-      throw failure(
-        "onnx/invalid-model",
-        `onnx: ${opType} "${proto.name ?? ""}" has a nameless or repeated attribute "${name}"`,
-      );
-    }
-    try {
-      attributes.set(name, attributeFromProto(attribute));
-    } catch (error) {
-      if (!TributaryError.is(error)) throw error;
-      const place = `${opType} "${proto.name || (proto.outputs?.[0] ?? "")}", attribute ${name}`;
-      throw failure(error.code, `${error.message} (in ${place})`, { cause: error });
-    }
+    const place = { label: `${labelOfProto(proto)}, attribute ${name}`, path: `${path}.attributes[${i}]` };
+    at(place, () => {
+      if (name === "" || attributes.has(name)) {
+        throw failure("onnx/invalid-model", `onnx: a nameless or repeated attribute "${name}"`);
+      }
+      attributes.set(name, attributeFromProto(attribute, place.path));
+    });
   }
   return {
     name: proto.name ?? "",
-    opType,
+    opType: proto.opType ?? "",
     domain: defaultDomain(proto.domain),
     inputs: proto.inputs ?? [],
     outputs: proto.outputs ?? [],
@@ -112,7 +112,7 @@ function nodeFromProto(proto: NodeProto): Node {
   };
 }
 
-function attributeFromProto(proto: AttributeProto): Attribute {
+function attributeFromProto(proto: AttributeProto, path: string): Attribute {
   const rest = kept(proto);
   if (proto.sparseTensor !== undefined || (proto.sparseTensors?.length ?? 0) > 0) {
     throw failure("onnx/unsupported-dtype", "onnx: a sparse tensor; export it with dense weights");
@@ -135,7 +135,8 @@ function attributeFromProto(proto: AttributeProto): Attribute {
       if (proto.t !== undefined) return { type: "tensor", value: tensorFromProto(proto.t), ...rest };
       break;
     case 5:
-      if (proto.g !== undefined) return { type: "graph", value: graphFromProto(proto.g), ...rest };
+      if (proto.g !== undefined)
+        return { type: "graph", value: graphFromProto(proto.g, `${path}.g`), ...rest };
       break;
     case 6:
       return { type: "floats", value: proto.floats ?? [], ...rest };
@@ -144,9 +145,9 @@ function attributeFromProto(proto: AttributeProto): Attribute {
     case 8:
       return { type: "strings", value: proto.strings ?? [], ...rest };
     case 9:
-      return { type: "tensors", value: (proto.tensors ?? []).map(tensorFromProto), ...rest };
+      return { type: "tensors", value: eachAt(`${path}.tensors`, proto.tensors, tensorFromProto), ...rest };
     case 10:
-      return { type: "graphs", value: (proto.graphs ?? []).map(graphFromProto), ...rest };
+      return { type: "graphs", value: eachAt(`${path}.graphs`, proto.graphs, graphFromProto), ...rest };
     default:
       break;
   }

@@ -1,4 +1,10 @@
-import type { AttributeProto, GraphProto, NodeProto, ValueInfoProto } from "../proto/onnx-messages.ts";
+import type {
+  AttributeProto,
+  GraphProto,
+  NodeProto,
+  ValueInfoProto,
+  ModelProto,
+} from "../proto/onnx-messages.ts";
 import { ModelSpec } from "../proto/onnx-messages.ts";
 import { writeMessage } from "../proto/write-message.ts";
 import { elementCodeOf } from "./element-type.ts";
@@ -7,7 +13,11 @@ import { kept, tensorToProto } from "./tensor-value.ts";
 
 /** Writes an ONNX file; the same model always gives the same bytes. */
 export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
-  return writeMessage(ModelSpec, {
+  return writeMessage(ModelSpec, modelToProto(model));
+}
+
+export function modelToProto(model: Model): ModelProto {
+  return {
     irVersion: model.irVersion,
     ...text("producerName", model.producerName),
     ...text("producerVersion", model.producerVersion),
@@ -17,7 +27,7 @@ export function encodeModel(model: Model): Uint8Array<ArrayBuffer> {
     opsetImports: [...model.opsetImports],
     metadata: [...model.metadata],
     ...kept(model),
-  });
+  };
 }
 
 function graphToProto(graph: Graph): GraphProto {

@@ -8,8 +8,9 @@ import type {
   OperatorSetProto,
 } from "../proto/onnx-messages.ts";
 
-/** Most nodes that calls may become; small files can describe exponentially many. */
-const MAX_NODES = 200_000;
+/** Most nodes that calls may become, and one more for every so many bytes; small files can describe exponentially many. */
+const MAX_NODES = 20_000;
+const BYTES_PER_NODE = 400;
 const MAX_DEPTH = 32;
 
 /**
@@ -17,7 +18,7 @@ const MAX_DEPTH = 32;
  * body's names. Errors: `onnx/invalid-model` (recursion, too many operands), `onnx/too-large`,
  * `onnx/unsupported-opset` where a function needs another version of an operator set than the model.
  */
-export function inlineFunctions(model: ModelProto): ModelProto {
+export function inlineFunctions(model: ModelProto, fileBytes: number): ModelProto {
   const { functions, graph, ...rest } = model;
   if (functions === undefined || functions.length === 0 || graph === undefined) return model;
   const table = new Map<string, FunctionProto>();
@@ -26,7 +27,7 @@ export function inlineFunctions(model: ModelProto): ModelProto {
     if (table.has(key)) throw invalid(`two functions are called ${key}`);
     table.set(key, each);
   }
-  const inliner = new Inliner(table, graph);
+  const inliner = new Inliner(table, graph, MAX_NODES + Math.floor(fileBytes / BYTES_PER_NODE));
   const inlined = inliner.graph(graph, 0);
   return { ...rest, graph: inlined, opsetImports: mergeImports(rest.opsetImports ?? [], inliner.used) };
 }
@@ -67,10 +68,12 @@ class Inliner {
   readonly used = new Set<FunctionProto>();
   readonly #functions: ReadonlyMap<string, FunctionProto>;
   readonly #prefixes = new Set<string>();
+  readonly #most: number;
   #made = 0;
 
-  constructor(functions: ReadonlyMap<string, FunctionProto>, graph: GraphProto) {
+  constructor(functions: ReadonlyMap<string, FunctionProto>, graph: GraphProto, most: number) {
     this.#functions = functions;
+    this.#most = most;
     // Values named like a call's prefix would meet the body's values.
     for (const { outputs } of graph.nodes ?? []) {
       for (const name of outputs ?? []) {
@@ -97,8 +100,13 @@ class Inliner {
 
   #node(original: NodeProto, depth: number, call: Call | undefined): NodeProto[] {
     this.#made += 1;
-    if (this.#made > MAX_NODES)
-      throw failure("onnx/too-large", `onnx: functions unfold to over ${MAX_NODES} nodes`);
+    if (this.#made > this.#most) {
+      const label = `${original.opType ?? ""} "${original.name ?? ""}"`;
+      throw failure(
+        "onnx/too-large",
+        `onnx: functions unfold to over ${this.#most} nodes, stopped at ${label}`,
+      );
+    }
     const node = this.#bound(original, depth, call);
     const body = this.#functions.get(keyOf(node.domain, node.opType));
     if (body === undefined) return [node];

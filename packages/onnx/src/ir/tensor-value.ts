@@ -1,5 +1,6 @@
 import { failure } from "@tributary/core";
-import type { Preserved } from "../proto/message.ts";
+import { varintCount, type Preserved } from "../proto/message.ts";
+import { WireReader } from "../proto/wire-reader.ts";
 import type { TensorProto } from "../proto/onnx-messages.ts";
 import type { ElementType } from "./element-type.ts";
 import { elementCodeOf, elementTypeOf, rawByteLength } from "./element-type.ts";
@@ -45,8 +46,17 @@ export function kept(message: Preserved): Preserved {
   return message.unknown === undefined ? {} : { unknown: message.unknown };
 }
 
+/** No operator takes more than a few axes. */
+const MAX_RANK = 64;
+
 /** Number of elements; dims must be non-negative and the product a safe integer. */
 export function elementCount(dims: readonly number[], where: string): number {
+  if (dims.length > MAX_RANK) {
+    throw failure(
+      "onnx/invalid-model",
+      `onnx: ${where} has ${dims.length} axes, at most ${MAX_RANK} are read`,
+    );
+  }
   let count = 1;
   for (const dim of dims) {
     count *= dim;
@@ -66,26 +76,43 @@ function typedData(proto: TensorProto, type: ElementType, count: number): Uint8A
     case "complex128":
       return proto.doubleData ?? new Uint8Array(0);
     case "int64":
-      return bytesOf(BigInt64Array.from(proto.int64Data ?? []));
+      return unpacked(proto.int64Data, (n) => new BigInt64Array(n), signed);
     case "uint64":
-      return bytesOf(BigUint64Array.from(proto.uint64Data ?? []));
+      return unpacked(proto.uint64Data, (n) => new BigUint64Array(n), unsigned);
     case "uint32":
-      return bytesOf(Uint32Array.from(proto.uint64Data ?? [], Number));
+      return unpacked(proto.uint64Data, (n) => new Uint32Array(n), number);
     case "int32":
-      return bytesOf(Int32Array.from(proto.int32Data ?? []));
+      return unpacked(proto.int32Data, (n) => new Int32Array(n), number);
     case "uint16":
     case "int16":
     case "float16":
     case "bfloat16":
-      return bytesOf(Uint16Array.from(proto.int32Data ?? []));
+      return unpacked(proto.int32Data, (n) => new Uint16Array(n), number);
     case "undefined":
       return new Uint8Array(0);
     default: {
       // 8-bit types hold one element in an int32; 4- and 2-bit types one packed byte.
-      const data = Uint8Array.from(proto.int32Data ?? []);
+      const data = unpacked(proto.int32Data, (n) => new Uint8Array(n), number);
       return data.length > count ? data.subarray(0, rawByteLength(type, count)) : data;
     }
   }
+}
+
+const signed = (reader: WireReader): bigint => BigInt.asIntN(64, reader.varint());
+const unsigned = (reader: WireReader): bigint => reader.varint();
+const number = (reader: WireReader): number => reader.int64();
+
+/** Packed varints into as many elements of a type. */
+function unpacked<E extends number | bigint>(
+  packed: Uint8Array | undefined,
+  make: (length: number) => ArrayBufferView & Record<number, E>,
+  next: (reader: WireReader) => E,
+): Uint8Array {
+  if (packed === undefined) return new Uint8Array(0);
+  const elements = make(varintCount(packed));
+  const reader = new WireReader(packed);
+  for (let i = 0; !reader.done; i++) elements[i] = next(reader);
+  return bytesOf(elements);
 }
 
 function bytesOf(view: ArrayBufferView): Uint8Array {

@@ -1,18 +1,19 @@
 import { failure, TributaryError } from "@tributary/core";
+import { COST, MemoryBudget, nodeOnPath, pathText } from "./memory-budget.ts";
 import { WIRE, WireReader } from "./wire-reader.ts";
 
+/** Numbers that stay as their packed bytes: little-endian, or varints (`longs`: read into 64 bits each). */
+type PackedKind = "floats" | "doubles" | "varints" | "longs";
+
 /**
- * How one field is carried. `int` is a number (the value must be a safe integer), `bigint` a signed
- * int64, `floats` and `doubles` are packed little-endian bytes kept as bytes.
+ * How one field is carried. `int` is a number (the value must be a safe integer), `bigint` a signed int64.
  */
-export type ScalarKind = "string" | "bytes" | "int" | "bigint" | "float" | "floats" | "doubles";
+export type ScalarKind = "string" | "bytes" | "int" | "bigint" | "float" | PackedKind;
 
 export interface FieldSpec {
   readonly number: number;
   readonly kind: ScalarKind | (() => AnyMessageSpec);
   readonly repeated?: boolean;
-  /** Written packed; both forms are read. */
-  readonly packed?: boolean;
 }
 
 /** Fields this subset does not interpret, tag and payload, in their order: written back as they came. */
@@ -35,16 +36,16 @@ export interface ProtoLimits {
   /** Nesting of messages (a subgraph costs three). @defaultValue 64 */
   readonly maxDepth: number;
   /**
-   * Messages and list entries together; a file gets at most 4 000 000 and one more for every 4 of its
-   * bytes, of which 300 000 and one for every 16 bytes may be messages or views. @defaultValue 20 000 000
+   * Memory in bytes, as far as it can be told, that the structure of any file may take. A file gets its own size on
+   * top; so a file of 3.4 MB or more is read in less than four times its size. @defaultValue 10 MB
    */
-  readonly maxItems: number;
+  readonly structureBytes: number;
 }
 
 export const PROTO_LIMITS: ProtoLimits = Object.freeze({
   maxBytes: 2 ** 30,
   maxDepth: 64,
-  maxItems: 20_000_000,
+  structureBytes: 10_000_000,
 });
 
 export type Raw = Record<string, unknown> & Preserved;
@@ -75,72 +76,65 @@ export function readMessage<T extends Preserved>(
   if (bytes.length > limits.maxBytes) {
     throw failure("onnx/too-large", `onnx: ${bytes.length} bytes, at most ${limits.maxBytes} are read`);
   }
-  const size = bytes.length;
-  const budget: Budget = {
-    items: Math.min(limits.maxItems, 4_000_000 + size / 4),
-    objects: Math.min(limits.maxItems, 300_000 + size / 16),
-    path: [],
-  };
+  const budget = new MemoryBudget(limits.structureBytes + bytes.length);
   // Views of a Node Buffer would be Buffers, whose slice does not copy.
   const reader = new WireReader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   try {
-    return readInto(spec, reader, limits.maxDepth, budget) as T;
+    return readInto(spec, {}, reader, limits.maxDepth, budget) as T;
   } catch (error) {
     if (!TributaryError.is(error) || budget.path.length === 0) throw error;
-    const path = budget.path.slice(0, SHOWN_PATH).join(".");
-    throw failure(error.code, `${error.message} (in ${path})`, { cause: error, detail: { path } });
+    const path = pathText(budget.path);
+    const node = nodeOnPath(budget.path);
+    const place = node === undefined ? path : `${path}, ${node}`;
+    const detail = { ...error.detail, path, ...(node === undefined ? {} : { node }) };
+    throw failure(error.code, `${error.message} (in ${place})`, { cause: error, detail });
   }
 }
 
-/** Longest field path that an error shows. */
-const SHOWN_PATH = 12;
-
-interface Budget {
-  items: number;
-  /** What costs a hundred bytes and more in memory, however few in the file. */
-  objects: number;
-  /** Where reading is, `graph.nodes[3].attributes[0]`; what is left of it after an error tells the place. */
-  readonly path: string[];
-}
-
-function readInto(spec: AnyMessageSpec, reader: WireReader, depth: number, budget: Budget): Raw {
+function readInto(
+  spec: AnyMessageSpec,
+  message: Raw,
+  reader: WireReader,
+  depth: number,
+  budget: MemoryBudget,
+): Raw {
   if (depth === 0) {
     throw failure("onnx/too-large", `onnx: messages nested too deeply at byte ${reader.position}`);
   }
+  budget.charge(COST.message, reader.position);
   const table = tableOf(spec);
-  const message: Raw = {};
   const unknown: Uint8Array[] = [];
   let unknownFrom = -1;
   let unknownTo = -1;
-  budget.objects -= 1;
   while (!reader.done) {
     const start = reader.position;
-    const { number, wireType } = reader.tag();
+    const key = reader.tag();
+    const [number, wireType] = [key >>> 3, key & 7];
     const field = table.get(number);
-    budget.items -= 1;
     if (field === undefined) {
       reader.skip(wireType);
       // Neighbours are kept as one piece.
       if (start === unknownTo) unknown.pop();
       else {
         unknownFrom = start;
-        budget.objects -= 1;
+        budget.charge(COST.view, reader.position);
       }
       unknownTo = reader.position;
       unknown.push(reader.bytes.subarray(unknownFrom, unknownTo));
     } else {
       readField(spec, field, message, reader, wireType, depth, budget);
     }
-    if (budget.items < 0 || budget.objects < 0) {
-      throw failure("onnx/too-large", `onnx: too many items, stopped at byte ${start}`);
-    }
   }
   for (const { key, kind } of table.values()) {
-    if (kind !== "floats" && kind !== "doubles") continue;
-    if (message[key] !== undefined) message[key] = joined(message[key] as Uint8Array[]);
+    if (!isPacked(kind) || message[key] === undefined) continue;
+    message[key] = joined(message[key] as Chunk[], reader.bytes, kind === "doubles" ? 8 : 4);
   }
   if (unknown.length > 0) message.unknown = unknown;
   return message;
+}
+
+function isPacked(kind: FieldSpec["kind"]): kind is PackedKind {
+  return kind === "floats" || kind === "doubles" || kind === "varints" || kind === "longs";
 }
 
 function readField(
@@ -150,13 +144,12 @@ function readField(
   reader: WireReader,
   wireType: number,
   depth: number,
-  budget: Budget,
+  budget: MemoryBudget,
 ): void {
   const { key, kind } = field;
-  if (kind === "floats" || kind === "doubles") {
-    const chunks = (message[key] ??= []) as Uint8Array[];
-    chunks.push(packedBytes(spec, field, reader, wireType));
-    budget.objects -= 1;
+  if (isPacked(kind)) {
+    const chunks = (message[key] ??= []) as Chunk[];
+    chunks.push(packedBytes(spec, field, kind, reader, wireType, budget));
     return;
   }
   if (field.repeated !== true) {
@@ -173,16 +166,11 @@ function readField(
   const scalar = kind === "int" || kind === "bigint" || kind === "float";
   if (scalar && wireType === WIRE.bytes) {
     const [start, end] = reader.range();
-    const inner = new WireReader(reader.bytes, start, end);
+    const inner = reader.within(start, end);
     const innerType = kind === "float" ? WIRE.fixed32 : WIRE.varint;
-    while (!inner.done) {
-      list.push(readValue(spec, field, inner, innerType, depth, budget));
-      budget.items -= 1;
-      if (budget.items < 0) return;
-    }
+    while (!inner.done) list.push(readValue(spec, field, inner, innerType, depth, budget));
     return;
   }
-  if (kind === "bytes") budget.objects -= 1;
   list.push(readValue(spec, field, reader, wireType, depth, budget, list.length));
 }
 
@@ -192,7 +180,7 @@ function readValue(
   reader: WireReader,
   wireType: number,
   depth: number,
-  budget: Budget,
+  budget: MemoryBudget,
   index?: number,
 ): unknown {
   const { kind } = field;
@@ -200,44 +188,73 @@ function readValue(
     kind === "int" || kind === "bigint" ? WIRE.varint : kind === "float" ? WIRE.fixed32 : WIRE.bytes;
   if (wireType !== expected) throw wrongWireType(spec, field, wireType, expected, reader);
   switch (kind) {
-    case "string":
-      return reader.text();
+    case "string": {
+      const text = reader.text();
+      budget.charge(COST.text + text.length, reader.position);
+      return text;
+    }
     case "bytes":
+      if (index !== undefined) budget.charge(COST.view, reader.position);
       return reader.payload();
     case "float":
+      if (field.repeated === true) budget.charge(COST.number, reader.position);
       return reader.float();
     case "bigint":
+      if (field.repeated === true) budget.charge(COST.bigint, reader.position);
       return BigInt.asIntN(64, reader.varint());
     case "int":
-      return safeInteger(spec, field, BigInt.asIntN(64, reader.varint()));
+      if (field.repeated === true) budget.charge(COST.number, reader.position);
+      return safeInteger(spec, field, reader);
     case "floats":
     case "doubles":
+    case "varints":
+    case "longs":
       throw new TypeError(`${spec.name}.${field.key} is packed`);
     default: {
       const [start, end] = reader.range();
-      budget.path.push(index === undefined ? field.key : `${field.key}[${index}]`);
-      const message = readInto(kind(), new WireReader(reader.bytes, start, end), depth - 1, budget);
+      const message: Raw = {};
+      budget.path.push({ text: index === undefined ? field.key : `${field.key}[${index}]`, message });
+      readInto(kind(), message, reader.within(start, end), depth - 1, budget);
       budget.path.pop();
       return message;
     }
   }
 }
 
-/** Packed (one payload) or not (one number a field) floats and doubles, as their bytes. */
+/** A packed payload; or where a single number begins, of those that came one a field. */
+type Chunk = Uint8Array | number;
+
+/** Packed (one payload) or not (one number a field) numbers, as their bytes. */
 function packedBytes(
   spec: AnyMessageSpec,
   field: FieldEntry,
+  kind: PackedKind,
   reader: WireReader,
   wireType: number,
-): Uint8Array {
-  const width = field.kind === "floats" ? 4 : 8;
+  budget: MemoryBudget,
+): Chunk {
+  const start = reader.position;
+  if (kind === "varints" || kind === "longs") {
+    if (wireType === WIRE.varint) {
+      budget.charge(COST.view, reader.position);
+      reader.skip(wireType);
+      return reader.bytes.subarray(start, reader.position);
+    }
+    if (wireType !== WIRE.bytes) throw wrongWireType(spec, field, wireType, WIRE.bytes, reader);
+    budget.charge(COST.view, reader.position);
+    const payload = reader.payload();
+    if (kind === "longs") budget.charge(8 * varintCount(payload), reader.position);
+    return payload;
+  }
+  const width = kind === "floats" ? 4 : 8;
   const single = width === 4 ? WIRE.fixed32 : WIRE.fixed64;
   if (wireType === single) {
-    const start = reader.position;
+    budget.charge(COST.number, reader.position);
     reader.skip(single);
-    return reader.bytes.subarray(start, start + width);
+    return start;
   }
   if (wireType !== WIRE.bytes) throw wrongWireType(spec, field, wireType, WIRE.bytes, reader);
+  budget.charge(COST.view, reader.position);
   const payload = reader.payload();
   if (payload.length % width !== 0) {
     throw failure(
@@ -248,27 +265,36 @@ function packedBytes(
   return payload;
 }
 
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
+/** Numbers in a packed payload of varints: every one ends with a byte below 128. */
+export function varintCount(payload: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < payload.length; i++) if (payload[i]! < 0x80) count += 1;
+  return count;
+}
+
+function joined(chunks: readonly Chunk[], bytes: Uint8Array, width: number): Uint8Array {
   const [only] = chunks;
-  if (only !== undefined && chunks.length === 1) return only;
-  const all = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  if (typeof only === "object" && chunks.length === 1) return only;
+  const sizeOf = (chunk: Chunk): number => (typeof chunk === "number" ? width : chunk.length);
+  const all = new Uint8Array(chunks.reduce<number>((sum, chunk) => sum + sizeOf(chunk), 0));
   let at = 0;
   for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
+    if (typeof chunk === "object") all.set(chunk, at);
+    else for (let i = 0; i < width; i++) all[at + i] = bytes[chunk + i]!;
+    at += sizeOf(chunk);
   }
   return all;
 }
 
-function safeInteger(spec: AnyMessageSpec, field: FieldEntry, value: bigint): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) {
+function safeInteger(spec: AnyMessageSpec, field: FieldEntry, reader: WireReader): number {
+  const value = reader.int64();
+  if (!Number.isSafeInteger(value)) {
     throw failure(
       "onnx/invalid-model",
       `onnx: ${spec.name}.${field.key} is ${value}, beyond 2^53; no real model needs that`,
     );
   }
-  return number;
+  return value;
 }
 
 function wrongWireType(

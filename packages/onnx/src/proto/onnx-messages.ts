@@ -40,13 +40,14 @@ export interface TensorProto extends Preserved {
   dims?: number[];
   dataType?: number;
   floatData?: Uint8Array;
-  int32Data?: number[];
+  /** Packed varints, as those below. */
+  int32Data?: Uint8Array;
   stringData?: Uint8Array[];
-  int64Data?: bigint[];
+  int64Data?: Uint8Array;
   name?: string;
   rawData?: Uint8Array;
   doubleData?: Uint8Array;
-  uint64Data?: bigint[];
+  uint64Data?: Uint8Array;
   externalData?: EntryProto[];
   dataLocation?: number;
 }
@@ -120,10 +121,6 @@ function many(number: number, kind: ScalarKind): FieldSpec {
   return { number, kind, repeated: true };
 }
 
-function packed(number: number, kind: ScalarKind): FieldSpec {
-  return { number, kind, repeated: true, packed: true };
-}
-
 export const EntrySpec: MessageSpec<EntryProto> = {
   name: "StringStringEntryProto",
   fields: { key: one(1, "string"), value: one(2, "string") },
@@ -165,13 +162,13 @@ export const TensorSpec: MessageSpec<TensorProto> = {
     dims: many(1, "int"),
     dataType: one(2, "int"),
     floatData: one(4, "floats"),
-    int32Data: packed(5, "int"),
+    int32Data: one(5, "varints"),
     stringData: many(6, "bytes"),
-    int64Data: packed(7, "bigint"),
+    int64Data: one(7, "longs"),
     name: one(8, "string"),
     rawData: one(9, "bytes"),
     doubleData: one(10, "doubles"),
-    uint64Data: packed(11, "bigint"),
+    uint64Data: one(11, "longs"),
     externalData: { number: 13, kind: () => EntrySpec, repeated: true },
     dataLocation: one(14, "int"),
   },

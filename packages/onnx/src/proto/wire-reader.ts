@@ -5,11 +5,7 @@ export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** The number and wire type in front of every field. */
-export interface FieldTag {
-  readonly number: number;
-  readonly wireType: number;
-}
+const LARGEST_TAG = 2 ** 32 - 1;
 
 /**
  * A bounded cursor over protobuf wire format. Reads never pass `end`; sub-readers are views, nothing
@@ -21,11 +17,16 @@ export class WireReader {
   readonly #end: number;
   #at: number;
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length, view?: DataView) {
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = view ?? new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = start;
     this.#end = end;
+  }
+
+  /** A reader of a part of the same bytes. */
+  within(start: number, end: number): WireReader {
+    return new WireReader(this.bytes, start, end, this.#view);
   }
 
   get position(): number {
@@ -36,32 +37,53 @@ export class WireReader {
     return this.#at >= this.#end;
   }
 
-  tag(): FieldTag {
+  /** What stands in front of every field: its number times 8, and its wire type. */
+  tag(): number {
     const at = this.#at;
-    const key = this.varint();
-    const number = Number(key >> 3n);
-    const wireType = Number(key & 7n);
-    if (key >> 32n !== 0n || number === 0) {
+    const key = this.#unsigned();
+    if (key > LARGEST_TAG || key < 8) {
       throw failure("onnx/invalid-model", `onnx: invalid field tag ${key} at byte ${at}`);
     }
-    return { number, wireType };
+    return key;
   }
 
   /** An unsigned 64-bit varint of at most ten bytes. */
   varint(): bigint {
-    let low = 0;
-    let shift = 0;
     const start = this.#at;
-    // The first four bytes (28 bits) cover nearly every value and need no BigInt.
-    for (; shift < 28; shift += 7) {
+    const low = this.#lowBits(start);
+    return low >= 0 ? BigInt(low) : this.#longVarint(start);
+  }
+
+  /** A signed 64-bit varint; rounded beyond 2^53. */
+  int64(): number {
+    const start = this.#at;
+    const low = this.#lowBits(start);
+    return low >= 0 ? low : Number(BigInt.asIntN(64, this.#longVarint(start)));
+  }
+
+  #unsigned(): number {
+    const start = this.#at;
+    const low = this.#lowBits(start);
+    return low >= 0 ? low : Number(this.#longVarint(start));
+  }
+
+  /** Four bytes (28 bits) cover nearly every value and need no BigInt; -1 where there are more. */
+  #lowBits(start: number): number {
+    let low = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
       const byte = this.#byte(start);
       low |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return BigInt(low);
+      if (byte < 0x80) return low;
     }
-    let value = BigInt(low);
-    for (; shift < 70; shift += 7) {
+    return -1;
+  }
+
+  #longVarint(start: number): bigint {
+    let value = 0n;
+    this.#at = start;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
       const byte = this.#byte(start);
-      value |= BigInt(byte & 0x7f) << BigInt(shift);
+      value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) {
         if (value > 0xffff_ffff_ffff_ffffn) break;
         return value;
@@ -87,15 +109,15 @@ export class WireReader {
   /** A length-delimited payload as the half-open range of its bytes. */
   range(): [start: number, end: number] {
     const at = this.#at;
-    const length = this.varint();
+    const length = this.#unsigned();
     const left = this.#end - this.#at;
-    if (length > BigInt(left)) {
+    if (length > left) {
       throw failure(
         "onnx/truncated",
         `onnx: field at byte ${at} announces ${length} bytes, ${left} are left`,
       );
     }
-    const start = this.#advance(Number(length));
+    const start = this.#advance(length);
     return [start, this.#at];
   }
 
@@ -112,7 +134,7 @@ export class WireReader {
   skip(wireType: number): void {
     switch (wireType) {
       case WIRE.varint:
-        this.varint();
+        this.#unsigned();
         return;
       case WIRE.fixed64:
         this.#advance(8);

@@ -5,7 +5,7 @@ import { WireWriter } from "./wire-writer.ts";
 
 const utf8 = new TextEncoder();
 
-/** Lengths of messages and packed lists, which stand in front of them. */
+/** Lengths of messages, which stand in front of them. */
 type Sizes = Map<object, number>;
 
 /**
@@ -41,13 +41,6 @@ function measure(spec: AnyMessageSpec, message: Raw, sizes: Sizes): number {
     const tag = varintSize(number * 8);
     if (field.repeated !== true) {
       size += tag + measureValue(field, value, sizes);
-    } else if (field.packed === true) {
-      const list = value as readonly (number | bigint)[];
-      if (list.length === 0) continue;
-      let inner = 0;
-      for (const item of list) inner += varintSize(item);
-      sizes.set(list, inner);
-      size += tag + delimited(inner);
     } else {
       for (const item of value as readonly unknown[]) size += tag + measureValue(field, item, sizes);
     }
@@ -63,6 +56,8 @@ function measureValue({ kind }: FieldEntry, value: unknown, sizes: Sizes): numbe
     case "bytes":
     case "floats":
     case "doubles":
+    case "varints":
+    case "longs":
       return delimited((value as Uint8Array).length);
     case "float":
       return 4;
@@ -78,17 +73,11 @@ function measureValue({ kind }: FieldEntry, value: unknown, sizes: Sizes): numbe
 }
 
 function writeInto(spec: AnyMessageSpec, message: Raw, writer: WireWriter, sizes: Sizes): void {
-  for (const [number, field] of tableOf(spec)) {
+  for (const field of tableOf(spec).values()) {
     const value = message[field.key];
     if (value === undefined) continue;
     if (field.repeated !== true) {
       writeValue(field, value, writer, sizes);
-    } else if (field.packed === true) {
-      const list = value as readonly (number | bigint)[];
-      if (list.length === 0) continue;
-      writer.tag(number, WIRE.bytes);
-      writer.varint(sizes.get(list)!);
-      for (const item of list) writer.varint(item);
     } else {
       for (const item of value as readonly unknown[]) writeValue(field, item, writer, sizes);
     }
@@ -105,6 +94,8 @@ function writeValue(field: FieldEntry, value: unknown, writer: WireWriter, sizes
     case "bytes":
     case "floats":
     case "doubles":
+    case "varints":
+    case "longs":
       writer.bytesField(number, value as Uint8Array);
       return;
     case "float":

@@ -21,7 +21,7 @@ const CONTRIB_DOMAIN = "com.microsoft";
  */
 export const int4Weights: Scheme = (model, options) => {
   const { graph } = model;
-  const { exclude = [], int4Form = "matmul-nbits" } = options;
+  const { exclude = [], int4Form = "matmul-nbits", symmetric = true } = options;
   const rewriter = new Rewriter(graph);
   const weights = new Map<string, QuantizedTensor>();
   const dense = new Map<Node, LinearSite>();
@@ -41,7 +41,7 @@ export const int4Weights: Scheme = (model, options) => {
     if (rows === undefined) continue;
     const quantized = quantizeTensor(rows.grouped, {
       type: "int4",
-      symmetric: true,
+      symmetric,
       frozen: frozenWeight(options, weight.name),
     });
     weights.set(weight.name, quantized);
@@ -104,7 +104,10 @@ function rowsOf(weight: TensorValue, axis: number): Rows | undefined {
   };
 }
 
-/** B of MatMulNBits: [N, blocks, 16], the earlier of two elements in the low half; the zero point is 8. */
+/**
+ * B of MatMulNBits: [N, blocks, 16], the earlier of two elements in the low half, unsigned. The zero point is 8, or one
+ * for each block, two in a byte, every row from a byte of its own.
+ */
 function multiplyPacked(
   rewriter: Rewriter,
   { node, weight, bias, axis }: LinearSite,
@@ -128,9 +131,24 @@ function multiplyPacked(
     rewriter.floats(`${weight.name}.scale`, [rows * blocks], quantized.scales),
   ];
   const attributes = { K: columns, N: rows, bits: 4, block_size: INT4_BLOCK };
-  // Inputs 3 and 4 are zero points and a reordering of columns.
-  const withBias = bias === undefined ? inputs : [...inputs, "", "", rowBias(rewriter, bias)];
-  rewriter.op("MatMulNBits", withBias, node.outputs[0]!, attributes, CONTRIB_DOMAIN);
+  const { zeroPoints } = quantized;
+  const zeros = zeroPoints.every((zero) => zero === 0)
+    ? []
+    : [rewriter.constant(packedZeros(rewriter.name(`${weight.name}.zero`), zeroPoints, rows, blocks))];
+  // Input 4 is a reordering of columns.
+  const withBias =
+    bias === undefined ? zeros : [...(zeros.length === 0 ? [""] : zeros), "", rowBias(rewriter, bias)];
+  rewriter.op("MatMulNBits", [...inputs, ...withBias], node.outputs[0]!, attributes, CONTRIB_DOMAIN);
+}
+
+function packedZeros(name: string, zeroPoints: readonly number[], rows: number, blocks: number): TensorValue {
+  const rowBytes = Math.ceil(blocks / 2);
+  const data = new Uint8Array(rows * rowBytes);
+  for (const [i, zero] of zeroPoints.entries()) {
+    const block = i % blocks;
+    data[Math.floor(i / blocks) * rowBytes + (block >> 1)]! |= (zero + 8) << (block % 2 === 0 ? 0 : 4);
+  }
+  return { name, elementType: "uint8", dims: [rows * rowBytes], data };
 }
 
 /** A bias as [N]; Gemm also takes [1, N]. */
@@ -146,29 +164,44 @@ function dequantizeBlocks(
   rows: Rows,
   quantized: QuantizedTensor,
 ): void {
-  const { integers, scales } = quantized;
+  const { integers, scales, zeroPoints } = quantized;
   const { byRow } = rows;
   const matrix = byRow ? [rows.rows, rows.columns] : [rows.columns, rows.rows];
   const scaleShape = byRow ? [rows.rows, rows.blocks] : [rows.blocks, rows.rows];
   const place = (i: number): number =>
     byRow ? i : (i % rows.columns) * rows.rows + Math.floor(i / rows.columns);
-  const data = new Uint8Array(Math.ceil(integers.length / 2));
-  for (const [i, integer] of integers.entries()) {
-    const at = place(i);
-    data[at >> 1]! |= (integer & 15) << (at % 2 === 0 ? 0 : 4);
-  }
-  const ordered = byRow
-    ? scales
-    : Array.from(scales, (_, i) => scales[(i % rows.rows) * rows.blocks + Math.floor(i / rows.rows)]!);
+  // Around zero it is int4 without zero points; else uint4, as other tools write it.
+  const signed = zeroPoints.every((zero) => zero === 0);
+  const elementType = signed ? "int4" : "uint4";
+  const shift = signed ? 0 : 8;
+  const pack = (count: number, nibbles: Iterable<number>, at = (i: number): number => i): Uint8Array => {
+    const data = new Uint8Array(Math.ceil(count / 2));
+    let i = 0;
+    for (const nibble of nibbles) {
+      const to = at(i++);
+      data[to >> 1]! |= ((nibble + shift) & 15) << (to % 2 === 0 ? 0 : 4);
+    }
+    return data;
+  };
+  const inScaleOrder = (list: readonly number[]): readonly number[] =>
+    byRow
+      ? list
+      : Array.from(list, (_, i) => list[(i % rows.rows) * rows.blocks + Math.floor(i / rows.rows)]!);
   const inputs = [
     rewriter.constant({
       name: rewriter.name(`${weight.name}.int4`),
-      elementType: "int4",
+      elementType,
       dims: matrix,
-      data,
+      data: pack(integers.length, integers, place),
     }),
-    rewriter.floats(`${weight.name}.scale`, scaleShape, ordered),
+    rewriter.floats(`${weight.name}.scale`, scaleShape, inScaleOrder(scales)),
   ];
+  if (!signed) {
+    const data = pack(zeroPoints.length, inScaleOrder(zeroPoints));
+    inputs.push(
+      rewriter.constant({ name: rewriter.name(`${weight.name}.zero`), elementType, dims: scaleShape, data }),
+    );
+  }
   const attributes = { axis: byRow ? 1 : 0, block_size: INT4_BLOCK };
   if (weight.dims.length === 2) {
     rewriter.op("DequantizeLinear", inputs, weight.name, attributes);

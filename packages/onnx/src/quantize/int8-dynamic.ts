@@ -1,9 +1,10 @@
 import type { Node } from "../ir/model.ts";
 import { int64Tensor } from "../ir/tensor-value.ts";
+import type { QuantizeOptions } from "./options.ts";
 import type { QuantizedTensor } from "./quantize-tensor.ts";
 import { quantizeWeight } from "./quantize-weight.ts";
 import { Rewriter } from "./rewriter.ts";
-import type { Scheme } from "./scheme.ts";
+import { frozenWeight, type Scheme } from "./scheme.ts";
 import { transposed } from "./transpose-weights.ts";
 import { elementsOf, linearSites, type LinearSite } from "./weight-site.ts";
 
@@ -30,8 +31,7 @@ export const int8Dynamic: Scheme = ({ graph }, options) => {
     const activation = measured.get(input) ?? measure(rewriter, input);
     measured.set(input, activation);
     const { weight } = site;
-    // Around 128: ConvInteger takes no int8, and with it MatMulInteger saturates on x86 without VNNI.
-    const quantized = quantizeWeight(site, options, { type: WEIGHT_TYPE, symmetric: true });
+    const quantized = quantizeUnsigned(site, options);
     weights.set(weight.name, quantized);
     multiplyIntegers(rewriter, site, quantized, activation);
   }
@@ -42,6 +42,23 @@ export const int8Dynamic: Scheme = ({ graph }, options) => {
     reports: Array.from(weights.values(), ({ report }) => report),
   };
 };
+
+/**
+ * Unsigned: ConvInteger takes no int8, and with it MatMulInteger saturates on x86 without VNNI. Channels share a zero
+ * point of 128, as integer kernels want it; a weight with one scale may have its own, which fits it better for free.
+ */
+function quantizeUnsigned(site: LinearSite, options: QuantizeOptions): QuantizedTensor {
+  const around = quantizeWeight(site, options, { type: WEIGHT_TYPE, symmetric: true });
+  const { symmetric, perChannel } = options;
+  const frozen = frozenWeight(options, site.weight.name) !== undefined;
+  if (frozen || symmetric === true || (symmetric === undefined && around.scales.length > 1)) return around;
+  if (symmetric === false && perChannel === true) {
+    throw new TypeError(
+      "quantize: int8-dynamic has one zero point for all channels; symmetric: false goes with perChannel: false only",
+    );
+  }
+  return quantizeWeight(site, { ...options, perChannel: false }, { type: WEIGHT_TYPE, symmetric: false });
+}
 
 /** DynamicQuantizeLinear: the integers, their scale and their zero point. */
 function measure(rewriter: Rewriter, input: string): readonly [string, string, string] {

@@ -54,12 +54,16 @@ export interface QuantizeOptions {
   readonly scheme: QuantizationScheme;
   /** Needed by "int8-static" unless `frozenScales` brings the ranges. */
   readonly calibration?: Calibration;
-  /** A scale for each output channel of a weight; by default where it makes the weight's error a third smaller. */
+  /**
+   * A scale for each output channel of a weight; by default where it makes the weight's error a third smaller. With
+   * "int4-weights" scales are for blocks of a channel, and false is refused.
+   */
   readonly perChannel?: boolean;
   /**
    * int8: weights and activations in ranges around zero (true) or fitted to their values (false); by default weights
    * around zero and activations fitted. With "int8-static", true stores int8 weights in 7 bits, what integer kernels
-   * of every machine multiply exactly; else weights are uint8 around 128, which costs no bit.
+   * of every machine multiply exactly; else weights are uint8 around 128, which costs no bit. int4: blocks around zero
+   * (default), or with a zero point each (false), which makes files 2 % larger.
    */
   readonly symmetric?: boolean;
   /** Names of nodes, or of weights, that stay float32. */

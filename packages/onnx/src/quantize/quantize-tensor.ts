@@ -96,7 +96,7 @@ export function scaleOf(
   smallest = 0,
 ): { readonly scale: number; readonly zeroPoint: number } {
   const { max, lowest } = INTEGER_RANGES[type];
-  if (type === "int4") {
+  if (type === "int4" && symmetric) {
     // The larger side gets the -8 that the smaller one does without: 1/16 finer than dividing by 7.
     const peak = range.max > -range.min ? range.max : range.min;
     return { scale: Math.fround(peak / -8) || 1, zeroPoint: 0 };
@@ -109,7 +109,7 @@ export function scaleOf(
     );
     return { scale: normal(scale), zeroPoint: middle };
   }
-  const scale = normal(Math.max((range.max - range.min) / 255, smallest));
+  const scale = normal(Math.max((range.max - range.min) / (max - lowest), smallest));
   const zeroPoint = Math.max(lowest, Math.min(max, roundTiesToEven(lowest - range.min / scale)));
   return { scale, zeroPoint };
 }

@@ -53,7 +53,8 @@ export async function quantize(model: Uint8Array, options: QuantizeOptions): Pro
   };
 }
 
-function checkOptions({ scheme, calibration, errorLimit, frozenScales }: QuantizeOptions): void {
+function checkOptions(options: QuantizeOptions): void {
+  const { scheme, calibration, errorLimit, frozenScales, perChannel } = options;
   if (!Object.hasOwn(SCHEMES, scheme)) {
     throw new TypeError(
       `quantize: scheme must be one of ${Object.keys(SCHEMES).join(", ")}, got ${String(scheme)}`,
@@ -62,6 +63,11 @@ function checkOptions({ scheme, calibration, errorLimit, frozenScales }: Quantiz
   const percentile = calibration?.percentile ?? 100;
   if (!(percentile > 50 && percentile <= 100)) {
     throw new RangeError(`quantize: calibration.percentile must be in (50, 100], got ${percentile}`);
+  }
+  if (scheme === "int4-weights" && perChannel === false) {
+    throw new TypeError(
+      "quantize: perChannel: false cannot be had with int4-weights, whose scales are for blocks of 32 weights of one output channel; leave it out",
+    );
   }
   if (errorLimit !== undefined && !(errorLimit > 0)) {
     throw new RangeError(`quantize: errorLimit must be above 0, got ${errorLimit}`);

@@ -37,6 +37,26 @@ describe.skipIf(folder === undefined)("PyTorch's own steps", () => {
       }
     }
   });
+
+  test("adamw_test_single_weight_mode_1.json", () => {
+    const file = join(folder!, "adamw_test_single_weight_mode_1.json");
+    const recorded = JSON.parse(readFileSync(file, "utf8")) as Recorded;
+    const { "fc1.weight": steps } = recorded.Parameters;
+    const gradients = recorded.Gradients["fc1.weight"].map((values) => Float32Array.from(values));
+    for (const k of gradients.keys()) {
+      // transformers.AdamW adds its epsilon before the bias correction, so at step t it is PyTorch's Adam with this one.
+      const epsilon = 1e-6 / Math.sqrt(1 - 0.999 ** (k + 1));
+      const optimizer = createOptimizer({ kind: "adam", epsilon }, steps[0]!.length);
+      // Moments do not depend on weights or epsilon.
+      const scratch = new Float32Array(steps[0]!.length);
+      for (const gradient of gradients.slice(0, k)) optimizer.step(scratch, gradient, 1e-3);
+      const weights = Float32Array.from(steps[k]!);
+      optimizer.step(weights, gradients[k]!, 1e-3);
+      for (const [i, value] of weights.entries()) {
+        expect(Math.abs(value - steps[k + 1]![i]!), `step ${k}, weight ${i}`).toBeLessThan(5e-7);
+      }
+    }
+  });
 });
 
 const [BATCH, INPUTS, OUTPUTS] = [4, 6, 3];

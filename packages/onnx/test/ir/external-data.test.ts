@@ -4,6 +4,9 @@ import { describe, expect, test } from "vitest";
 import { decodeModel, readModel } from "../../src/ir/decode.ts";
 import { encodeModel } from "../../src/ir/encode.ts";
 import { ModelSpec, type GraphProto } from "../../src/proto/onnx-messages.ts";
+import { writeModel } from "../../src/ir/write-model.ts";
+import { build2nn } from "../../src/models/digit-models.ts";
+import { WireWriter } from "../../src/proto/wire-writer.ts";
 import { writeMessage } from "../../src/proto/write-message.ts";
 
 function file(graph: GraphProto): Uint8Array {
@@ -41,6 +44,31 @@ describe("external data", () => {
     expect(new Float32Array(a!.data.slice().buffer)).toEqual(weights.subarray(2, 4));
     // Written, it is one file.
     expect(decodeModel(encodeModel(model)).graph.initializers[1]!.data).toEqual(b!.data);
+  });
+
+  test("is written as views beside the model, page by page, and read again", async () => {
+    const model = decodeModel(build2nn({ seed: "external" }));
+    const externalData = { location: "2nn.onnx.data", smallestBytes: 1000 };
+    const written = writeModel(model, { externalData });
+    const { initializers } = model.graph;
+    const outside = initializers.filter(({ data }) => data.length >= 1000);
+    expect(outside.length).toBeGreaterThan(1);
+    expect(written.externalData.filter((part) => outside.some(({ data }) => data === part))).toHaveLength(
+      outside.length,
+    );
+    const data = Uint8Array.from(written.externalData.flatMap((part) => [...part]));
+    expect(written.model.length).toBeLessThan(10_000);
+    expect(codeOf(() => decodeModel(written.model))).toBe("onnx/external-data");
+    const again = await readModel(written.model, (location) => {
+      expect(location).toBe("2nn.onnx.data");
+      return data;
+    });
+    expect(encodeModel(again)).toEqual(encodeModel(model));
+    expect(
+      again.graph.initializers.every(({ data: view }) => view.byteOffset % 4096 === 0 || view.length < 1000),
+    ).toBe(true);
+    expect(writeModel(model)).toEqual({ model: encodeModel(model), externalData: [] });
+    expect(() => writeModel(model, { externalData: { location: "../up.data" } })).toThrow(TypeError);
   });
 
   test.each([
@@ -82,6 +110,13 @@ describe("external data", () => {
   });
 });
 
+/** Numbers as a packed field. */
+function varints(numbers: Iterable<number>): Uint8Array {
+  const writer = new WireWriter();
+  for (const number of numbers) writer.varint(number);
+  return writer.finish();
+}
+
 describe("element types", () => {
   // Code in TensorProto.DataType, and the bytes of three elements.
   test.each([
@@ -104,7 +139,7 @@ describe("element types", () => {
     // Packed into int32_data it is the same, but for those that have fields of their own.
     if (elementType === "complex128") return;
     const wide = new Uint16Array(rawData.slice().buffer, 0, rawData.length >> 1);
-    const int32Data = [...(length === 6 ? wide : rawData)];
+    const int32Data = varints(length === 6 ? wide : rawData);
     const packed = decodeModel(file({ initializers: [{ name: "w", dims: [3], dataType, int32Data }] }));
     expect(packed.graph.initializers[0]!.data).toEqual(rawData);
   });

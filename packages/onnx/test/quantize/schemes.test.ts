@@ -2,6 +2,8 @@ import { seededRandom } from "@tributary/core";
 import { tensor } from "@tributary/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeModel } from "../../src/ir/decode.ts";
+import { encodeModel } from "../../src/ir/encode.ts";
+import { floatTensor, floatValues } from "../../src/ir/tensor-value.ts";
 import { buildDigitsCnn } from "../../src/models/digit-models.ts";
 import { compareModels } from "../../src/quantize/compare-models.ts";
 import { mergeHistograms } from "../../src/quantize/activation-histogram.ts";
@@ -29,12 +31,16 @@ const CASES: readonly (readonly [Omit<QuantizeOptions, "calibration">, number, n
   [{ scheme: "int8-weights", perChannel: false }, 0.03, 0.27],
   [{ scheme: "int8-dynamic" }, 0.03, 0.27],
   [{ scheme: "int8-dynamic", perChannel: true }, 0.03, 0.28],
+  [{ scheme: "int8-dynamic", symmetric: true }, 0.03, 0.27],
+  [{ scheme: "int8-dynamic", symmetric: false }, 0.03, 0.27],
   [{ scheme: "int8-static" }, 0.05, 0.27],
   [{ scheme: "int8-static", perChannel: true }, 0.05, 0.28],
   [{ scheme: "int8-static", symmetric: true }, 0.05, 0.27],
   [{ scheme: "int8-static", symmetric: false }, 0.05, 0.27],
   [{ scheme: "int4-weights" }, 0.2, 0.17],
   [{ scheme: "int4-weights", int4Form: "dequantize-linear" }, 0.2, 0.17],
+  [{ scheme: "int4-weights", symmetric: false }, 0.2, 0.175],
+  [{ scheme: "int4-weights", symmetric: false, int4Form: "dequantize-linear" }, 0.2, 0.175],
 ];
 
 describe.each(ENGINES)("%s", (_, start) => {
@@ -106,7 +112,27 @@ test("inputs and outputs keep their names, types and shapes", async () => {
   }
 });
 
+test("int4 with zero points fits weights that lie to one side", async () => {
+  const decoded = decodeModel(model);
+  const initializers = decoded.graph.initializers.map((tensor) =>
+    tensor.dims.length < 2
+      ? tensor
+      : floatTensor(
+          tensor.name,
+          tensor.dims,
+          floatValues(tensor).map((value) => Math.abs(value) + 0.1),
+        ),
+  );
+  const oneSided = encodeModel({ ...decoded, graph: { ...decoded.graph, initializers } });
+  const errors = async (symmetric: boolean) =>
+    (await quantize(oneSided, { scheme: "int4-weights", symmetric })).weights.map((w) => w.relativeError);
+  const [around, fitted] = [await errors(true), await errors(false)];
+  expect(fitted.every((error, i) => error < 0.7 * around[i]!)).toBe(true);
+});
+
 test.each([
+  [{ scheme: "int4-weights", perChannel: false }, TypeError],
+  [{ scheme: "int8-dynamic", symmetric: false, perChannel: true }, TypeError],
   [{ scheme: "int7" }, TypeError],
   [{ scheme: "float16", errorLimit: 0 }, RangeError],
   [{ scheme: "int8-static", calibration: { histograms: new Map(), percentile: 40 } }, RangeError],
