@@ -28,7 +28,7 @@ export interface TrainingGraphOptions extends GradientOptions {
   readonly metrics?: readonly (MetricName | MetricOptions)[];
   /**
    * Most steps of one run, from 1 to 4096, as a loop inside the graph. Fewer where so many would take more than 30 ms on
-   * one WASM thread, by the operations of a step at 20 GF/s; one step is no loop. @defaultValue 1
+   * one WASM thread, by a step's products at 20 GF/s and what else it writes; one step is no loop. @defaultValue 1
    */
   readonly loopSteps?: number;
 }

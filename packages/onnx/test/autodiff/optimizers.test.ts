@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parameterView } from "@tributary/tensor";
 import { beforeAll, describe, expect, test } from "vitest";
+import { createOptimizer } from "@tributary/onnx/optimizer";
 import {
   buildTrainingGraph,
-  createOptimizer,
   splitWeights,
   type GradientOptions,
   type OptimizerName,
