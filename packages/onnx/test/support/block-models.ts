@@ -132,3 +132,27 @@ export function buildResidual(): Uint8Array {
   const head = [model.weight("head.weight", [3, 4]), model.weight("head.bias", [3])];
   return model.finish([2, 6, 6], model.op("Gemm", [pooled, ...head], { transB: 1 }), 21);
 }
+
+/** A ResNet's first block of a stage: strided 3x3 and 3x3 convolutions beside a strided 1x1, each with batch norm. */
+export function buildResNetBlock(): Uint8Array {
+  const model = new ModelWriter();
+  const conv = (x: string, name: string, from: number, kernel: number, stride: number): string => {
+    const weight = model.weight(`${name}.weight`, [6, from, kernel, kernel]);
+    const pad = (kernel - 1) / 2;
+    const convolved = model.op("Conv", [x, weight], {
+      pads: [pad, pad, pad, pad],
+      strides: [stride, stride],
+    });
+    const [scale, variance] = [
+      model.weight(`${name}.scale`, [6], 1),
+      model.weight(`${name}.variance`, [6], 1),
+    ];
+    const [bias, mean] = [model.weight(`${name}.bias`, [6]), model.weight(`${name}.mean`, [6])];
+    return model.op("BatchNormalization", [convolved, scale, bias, mean, variance]);
+  };
+  const inner = conv(model.op("Relu", [conv("input", "conv1", 3, 3, 2)]), "conv2", 6, 3, 1);
+  const sum = model.op("Add", [inner, conv("input", "shortcut", 3, 1, 2)]);
+  const pooled = model.op("Flatten", [model.op("GlobalAveragePool", [model.op("Relu", [sum])])]);
+  const head = [model.weight("head.weight", [3, 6]), model.weight("head.bias", [3])];
+  return model.finish([3, 8, 8], model.op("Gemm", [pooled, ...head], { transB: 1 }), 17);
+}
