@@ -1,7 +1,7 @@
 import { seededRandom } from "@tributary/core";
 import { encodeModel } from "@tributary/onnx";
 import type { TestEngine } from "../../../packages/onnx/test/support/engines.ts";
-import type { Timed } from "./step-case.ts";
+import type { Timed } from "./timed.ts";
 
 const SIZE = 512;
 
@@ -45,11 +45,9 @@ export async function matmulPeak(engine: TestEngine): Promise<Timed> {
     );
   const feeds = { a: matrix(), b: matrix() };
   return {
-    name: `${engine.name} matmul`,
-    flops: 2 * SIZE ** 3,
+    info: { name: "matmul", batchSize: 0, flops: 2 * SIZE ** 3 },
     async run() {
       await session.run(feeds);
     },
-    close: () => session.release(),
   };
 }

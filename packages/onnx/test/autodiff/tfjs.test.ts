@@ -16,30 +16,54 @@ import {
   tfjsTransformer,
   type TfjsModel,
 } from "../support/tfjs-models.ts";
-import { tfjsGradients, type TfjsGradients } from "../support/tfjs.ts";
+import { tfjsGradients, type MatrixLayout, type TfjsGradients } from "../support/tfjs.ts";
 import { feedsOf, randomBatch, type Batch } from "../support/training.ts";
 
 interface Case {
   readonly name: string;
   readonly build: () => Uint8Array;
-  readonly tfjs: TfjsModel;
+  readonly tfjs: { readonly model: TfjsModel; readonly layout: MatrixLayout };
   readonly classes: number;
   /** Weights of the batch's examples. */
   readonly shares: readonly number[];
 }
 
 const CASES: readonly Case[] = [
-  { name: "2nn", build: () => build2nn({ seed: "tfjs" }), tfjs: tfjs2nn, classes: 10, shares: [1, 0.5] },
+  {
+    name: "2nn",
+    build: () => build2nn({ seed: "tfjs" }),
+    tfjs: { model: tfjs2nn, layout: "out-in" },
+    classes: 10,
+    shares: [1, 0.5],
+  },
   {
     name: "fedavg-cnn",
     build: () => buildFedAvgCnn({ seed: "tfjs" }),
-    tfjs: tfjsFedAvgCnn,
+    tfjs: { model: tfjsFedAvgCnn, layout: "out-in" },
     classes: 10,
     shares: [1],
   },
-  { name: "resnet block", build: buildResNetBlock, tfjs: tfjsResNetBlock, classes: 3, shares: [1, 0.5, 0] },
-  { name: "transformer", build: buildTransformer, tfjs: tfjsTransformer, classes: 3, shares: [1, 0.5, 0] },
-  { name: "lstm", build: buildLstm, tfjs: tfjsLstm, classes: 3, shares: [1, 0.5, 0] },
+  {
+    name: "resnet block",
+    build: buildResNetBlock,
+    tfjs: { model: tfjsResNetBlock, layout: "out-in" },
+    classes: 3,
+    shares: [1, 0.5, 0],
+  },
+  {
+    name: "transformer",
+    build: () => buildTransformer(),
+    tfjs: { model: tfjsTransformer(2), layout: "in-out" },
+    classes: 3,
+    shares: [1, 0.5, 0],
+  },
+  {
+    name: "lstm",
+    build: buildLstm,
+    tfjs: { model: tfjsLstm, layout: "out-in" },
+    classes: 3,
+    shares: [1, 0.5, 0],
+  },
 ];
 
 /** Largest distance of a parameter's gradients, by the length of TensorFlow.js's. */

@@ -26,7 +26,7 @@ const OURS: [string, () => Uint8Array][] = [
   ["2nn", () => build2nn({ seed: "g" })],
   ["digits-cnn", () => buildDigitsCnn({ seed: "g" })],
   ["fedavg-cnn", () => buildFedAvgCnn({ seed: "g" })],
-  ["transformer", buildTransformer],
+  ["transformer", () => buildTransformer()],
   ["lstm", buildLstm],
   ["residual block", buildResidual],
 ];

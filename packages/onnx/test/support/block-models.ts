@@ -23,9 +23,15 @@ class ModelWriter {
   /** A trainable tensor of normal numbers around `mean`. */
   weight(name: string, shape: readonly number[], mean = 0): string {
     const count = shape.reduce((product, dim) => product * dim, 1);
-    const spread = shape.length > 1 ? 0.3 : 0.1;
+    const spread = shape.length > 1 ? Math.min(0.3, 1 / Math.sqrt(shape[0]!)) : 0.1;
     const values = Array.from({ length: count }, () => mean + spread * this.#random.normal());
     this.#initializers.push(floatTensor(name, shape, values));
+    return name;
+  }
+
+  constant(value: number): string {
+    const name = `constant.${this.#initializers.length}`;
+    this.#initializers.push(floatTensor(name, [], [value]));
     return name;
   }
 
@@ -35,7 +41,7 @@ class ModelWriter {
     return name;
   }
 
-  finish(input: readonly number[], output: string, opset: number): Uint8Array {
+  finish(input: readonly number[], output: string, opset: number, classes = 3): Uint8Array {
     return encodeModel({
       irVersion: 8,
       producerName: "test",
@@ -49,23 +55,34 @@ class ModelWriter {
         nodes: this.#nodes,
         initializers: this.#initializers,
         inputs: [{ name: "input", elementType: "float32", shape: ["batch", ...input] }],
-        outputs: [{ name: output, elementType: "float32", shape: ["batch", 3] }],
+        outputs: [{ name: output, elementType: "float32", shape: ["batch", classes] }],
         valueInfo: [],
       },
     });
   }
 }
 
-const [TOKENS, WIDTH, HEADS] = [5, 8, 2];
+const [TOKENS, WIDTH] = [5, 8];
+
+export interface TransformerSizes {
+  readonly tokens: number;
+  readonly width: number;
+  readonly heads: number;
+  /** Width of the layer inside the Gelu layer. */
+  readonly hidden: number;
+  readonly classes: number;
+}
+
+const SMALL: TransformerSizes = { tokens: TOKENS, width: WIDTH, heads: 2, hidden: 16, classes: 3 };
 
 /** Pre-norm self-attention and a Gelu layer with residuals, the mean over tokens, a linear head. */
-export function buildTransformer(): Uint8Array {
+export function buildTransformer({ tokens, width, heads, hidden, classes } = SMALL): Uint8Array {
   const model = new ModelWriter();
   const norm = (x: string, name: string): string =>
     model.op("LayerNormalization", [
       x,
-      model.weight(`${name}.weight`, [WIDTH], 1),
-      model.weight(`${name}.bias`, [WIDTH]),
+      model.weight(`${name}.weight`, [width], 1),
+      model.weight(`${name}.bias`, [width]),
     ]);
   const dense = (x: string, name: string, from: number, to: number): string =>
     model.op("Add", [
@@ -73,25 +90,26 @@ export function buildTransformer(): Uint8Array {
       model.weight(`${name}.bias`, [to]),
     ]);
   const normed = norm("input", "norm1");
-  const heads = (x: string): string => {
-    const apart = model.op("Reshape", [x, model.ints([0, TOKENS, HEADS, WIDTH / HEADS])]);
-    return model.op("Transpose", [apart], { perm: [0, 2, 1, 3] });
+  const apart = (x: string): string => {
+    const split = model.op("Reshape", [x, model.ints([0, tokens, heads, width / heads])]);
+    return model.op("Transpose", [split], { perm: [0, 2, 1, 3] });
   };
-  const q = heads(dense(normed, "query", WIDTH, WIDTH));
+  const q = apart(dense(normed, "query", width, width));
   // A bias of the keys would move all scores of a row alike: its gradient is zero.
-  const k = heads(model.op("MatMul", [normed, model.weight("key.weight", [WIDTH, WIDTH])]));
-  const v = heads(dense(normed, "value", WIDTH, WIDTH));
-  const scores = model.op("MatMul", [q, model.op("Transpose", [k], { perm: [0, 1, 3, 2] })]);
+  const k = apart(model.op("MatMul", [normed, model.weight("key.weight", [width, width])]));
+  const v = apart(dense(normed, "value", width, width));
+  const products = model.op("MatMul", [q, model.op("Transpose", [k], { perm: [0, 1, 3, 2] })]);
+  const scores = model.op("Mul", [products, model.constant(1 / Math.sqrt(width / heads))]);
   const mixed = model.op("MatMul", [model.op("Softmax", [scores], { axis: -1 }), v]);
   const joined = model.op("Reshape", [
     model.op("Transpose", [mixed], { perm: [0, 2, 1, 3] }),
-    model.ints([0, TOKENS, WIDTH]),
+    model.ints([0, tokens, width]),
   ]);
-  const attended = model.op("Add", ["input", dense(joined, "project", WIDTH, WIDTH)]);
-  const wide = model.op("Gelu", [dense(norm(attended, "norm2"), "up", WIDTH, 16)]);
-  const block = model.op("Add", [attended, dense(wide, "down", 16, WIDTH)]);
+  const attended = model.op("Add", ["input", dense(joined, "project", width, width)]);
+  const wide = model.op("Gelu", [dense(norm(attended, "norm2"), "up", width, hidden)]);
+  const block = model.op("Add", [attended, dense(wide, "down", hidden, width)]);
   const pooled = model.op("ReduceMean", [block, model.ints([1])], { keepdims: 0 });
-  return model.finish([TOKENS, WIDTH], dense(pooled, "head", WIDTH, 3), 20);
+  return model.finish([tokens, width], dense(pooled, "head", width, classes), 20, classes);
 }
 
 /** An LSTM over the sequence as PyTorch exports it, and a linear head on its last state. */

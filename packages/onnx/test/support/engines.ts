@@ -7,7 +7,7 @@ type Ort = typeof OrtCommon;
 export type OrtTensor = OrtCommon.Tensor;
 export type Feeds = Record<string, OrtTensor>;
 
-/** An onnxruntime under test; one thread, so that figures and bits do not depend on the machine. */
+/** An onnxruntime under test; by default one thread, so that figures and bits do not depend on the machine. */
 export interface TestEngine {
   readonly name: "ort-node" | "ort-wasm";
   readonly Tensor: Ort["Tensor"];
@@ -25,10 +25,11 @@ export async function ortNode(): Promise<TestEngine> {
   };
 }
 
-export async function ortWasm(): Promise<TestEngine> {
+/** Its threads are settled, for the process, by the first session. */
+export async function ortWasm(threads = 1): Promise<TestEngine> {
   const ort = (await import("onnxruntime-web/wasm")) as unknown as Ort;
   const main = createRequire(import.meta.url).resolve("onnxruntime-web/wasm");
-  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmPaths = pathToFileURL(join(dirname(main), "/")).href;
   return {
     name: "ort-wasm",
@@ -39,7 +40,7 @@ export async function ortWasm(): Promise<TestEngine> {
 
 export const ENGINES = [
   ["ort-node", ortNode],
-  ["ort-wasm", ortWasm],
+  ["ort-wasm", () => ortWasm()],
 ] as const;
 
 export function floatsOf(tensor: OrtTensor | undefined): Float32Array {

@@ -1,25 +1,23 @@
 import * as tf from "@tensorflow/tfjs";
 
-/** A weight of the ONNX file by its name there. */
+/**
+ * A weight of the ONNX file by its name there, in TensorFlow's layout: matrices [in, out], kernels [height, width, in,
+ * out].
+ */
 export type Weights = (name: string) => tf.Tensor;
 
 /** Logits of a model, written down a second time in TensorFlow.js operators. */
 export type TfjsModel = (w: Weights, x: tf.Tensor) => tf.Tensor2D;
 
-/** x·Wᵀ + b, weights as PyTorch stores them. */
 function linear(w: Weights, name: string, x: tf.Tensor): tf.Tensor2D {
-  return tf.add(
-    tf.matMul(x as tf.Tensor2D, w(`${name}.weight`) as tf.Tensor2D, false, true),
-    w(`${name}.bias`),
-  );
+  return tf.add(tf.matMul(x as tf.Tensor2D, w(`${name}.weight`) as tf.Tensor2D), w(`${name}.bias`));
 }
 
-/** Convolution of channels-last images; the weight stays [out, in, k, k]. */
-function conv(weight: tf.Tensor, x: tf.Tensor, stride = 1): tf.Tensor4D {
-  const kernel = tf.transpose(weight, [2, 3, 1, 0]) as tf.Tensor4D;
+/** Convolution of channels-last images. */
+function conv(kernel: tf.Tensor, x: tf.Tensor, stride = 1): tf.Tensor4D {
   // "same" of TensorFlow pads the end of even sizes more; PyTorch pads both sides alike.
-  const pad = (weight.shape[2]! - 1) / 2;
-  return tf.conv2d(x as tf.Tensor4D, kernel, stride, pad);
+  const pad = (kernel.shape[0]! - 1) / 2;
+  return tf.conv2d(x as tf.Tensor4D, kernel as tf.Tensor4D, stride, pad);
 }
 
 const channelsLast = (x: tf.Tensor): tf.Tensor => tf.transpose(x, [0, 2, 3, 1]);
@@ -55,40 +53,44 @@ export const tfjsResNetBlock: TfjsModel = (w, x) => {
   return linear(w, "head", tf.mean(block, [1, 2]));
 };
 
-export const tfjsTransformer: TfjsModel = (w, x) => {
-  const [batch, tokens, width] = x.shape as [number, number, number];
-  const [heads, perHead] = [2, width / 2];
-  const norm = (name: string, input: tf.Tensor): tf.Tensor => {
-    const centred = tf.sub(input, tf.mean(input, -1, true));
-    const variance = tf.mean(tf.square(centred), -1, true);
-    const normal = tf.div(centred, tf.sqrt(tf.add(variance, EPSILON)));
-    return tf.add(tf.mul(normal, w(`${name}.weight`)), w(`${name}.bias`));
-  };
-  /** x·W of each token, weights [in, out]. */
-  const product = (name: string, input: tf.Tensor): tf.Tensor => {
-    const weight = w(`${name}.weight`) as tf.Tensor2D;
-    const rows = tf.reshape(input, [-1, weight.shape[0]]) as tf.Tensor2D;
-    return tf.reshape(tf.matMul(rows, weight), [...input.shape.slice(0, -1), weight.shape[1]]);
-  };
-  const dense = (name: string, input: tf.Tensor): tf.Tensor =>
-    tf.add(product(name, input), w(`${name}.bias`));
-  const apart = (input: tf.Tensor): tf.Tensor4D =>
-    tf.transpose(tf.reshape(input, [batch, tokens, heads, perHead]), [0, 2, 1, 3]) as tf.Tensor4D;
-  const gelu = (input: tf.Tensor): tf.Tensor =>
-    tf.mul(tf.mul(input, 0.5), tf.add(1, tf.erf(tf.mul(input, Math.SQRT1_2))));
+/** Pre-norm self-attention and a Gelu layer, as `buildTransformer` of block-models.ts. */
+export const tfjsTransformer =
+  (heads: number): TfjsModel =>
+  (w, x) => {
+    const [batch, tokens, width] = x.shape as [number, number, number];
+    const perHead = width / heads;
+    const norm = (name: string, input: tf.Tensor): tf.Tensor => {
+      const centred = tf.sub(input, tf.mean(input, -1, true));
+      const variance = tf.mean(tf.square(centred), -1, true);
+      const normal = tf.div(centred, tf.sqrt(tf.add(variance, EPSILON)));
+      return tf.add(tf.mul(normal, w(`${name}.weight`)), w(`${name}.bias`));
+    };
+    /** x·W of each token. */
+    const product = (name: string, input: tf.Tensor): tf.Tensor => {
+      const weight = w(`${name}.weight`) as tf.Tensor2D;
+      const rows = tf.reshape(input, [-1, weight.shape[0]]) as tf.Tensor2D;
+      return tf.reshape(tf.matMul(rows, weight), [...input.shape.slice(0, -1), weight.shape[1]]);
+    };
+    const dense = (name: string, input: tf.Tensor): tf.Tensor =>
+      tf.add(product(name, input), w(`${name}.bias`));
+    const apart = (input: tf.Tensor): tf.Tensor4D =>
+      tf.transpose(tf.reshape(input, [batch, tokens, heads, perHead]), [0, 2, 1, 3]) as tf.Tensor4D;
+    const gelu = (input: tf.Tensor): tf.Tensor =>
+      tf.mul(tf.mul(input, 0.5), tf.add(1, tf.erf(tf.mul(input, Math.SQRT1_2))));
 
-  const normed = norm("norm1", x);
-  const [q, k, v] = [dense("query", normed), product("key", normed), dense("value", normed)].map(apart) as [
-    tf.Tensor4D,
-    tf.Tensor4D,
-    tf.Tensor4D,
-  ];
-  const mixed = tf.matMul(tf.softmax(tf.matMul(q, k, false, true)), v);
-  const joined = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]);
-  const attended = tf.add(x, dense("project", joined));
-  const block = tf.add(attended, dense("down", gelu(dense("up", norm("norm2", attended)))));
-  return dense("head", tf.mean(block, 1)) as tf.Tensor2D;
-};
+    const normed = norm("norm1", x);
+    const [q, k, v] = [dense("query", normed), product("key", normed), dense("value", normed)].map(apart) as [
+      tf.Tensor4D,
+      tf.Tensor4D,
+      tf.Tensor4D,
+    ];
+    const scores = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(perHead));
+    const mixed = tf.matMul(tf.softmax(scores), v);
+    const joined = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]);
+    const attended = tf.add(x, dense("project", joined));
+    const block = tf.add(attended, dense("down", gelu(dense("up", norm("norm2", attended)))));
+    return dense("head", tf.mean(block, 1)) as tf.Tensor2D;
+  };
 
 /** Gates in ONNX's order: input, output, forget, cell. */
 export const tfjsLstm: TfjsModel = (w, x) => {

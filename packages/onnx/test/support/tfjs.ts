@@ -11,13 +11,22 @@ export interface TfjsGradients {
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }
 
+/** How the ONNX file stores matrices: "out-in", as PyTorch's linear layers do, or "in-out". */
+export type MatrixLayout = "out-in" | "in-out";
+
+/** From the ONNX file's layout to TensorFlow's. */
+export function toTensorFlow(weight: tf.Tensor, layout: MatrixLayout): tf.Tensor {
+  if (weight.rank === 4) return tf.transpose(weight, [2, 3, 1, 0]);
+  return weight.rank === 2 && layout === "out-in" ? tf.transpose(weight) : weight;
+}
+
 /**
  * Loss and gradients by TensorFlow.js autodiff on its plain JavaScript backend: its WASM backend has no gradient of a
  * convolution's kernel, and a wrong one of max pooling where a window is all negative.
  */
 export async function tfjsGradients(
   bytes: Uint8Array,
-  model: TfjsModel,
+  { model, layout }: { readonly model: TfjsModel; readonly layout: MatrixLayout },
   spec: TrainingGraphSpec,
   batch: Batch,
   classes: number,
@@ -31,13 +40,13 @@ export async function tfjsGradients(
     const { name, dims, elementType } = initializer;
     if (elementType !== "float32") continue;
     const tensor = tf.tensor(Float32Array.from(floatValues(initializer)), [...dims]);
-    weights.set(name, trained.has(name) ? tf.variable(tensor, true, `${name}`) : tensor);
+    weights.set(name, trained.has(name) ? tf.variable(tensor, true, name) : tensor);
   }
   const x = tf.tensor(batch.features, [...spec.features.shape]);
   const oneHot = tf.oneHot(tf.tensor1d(batch.labels, "int32"), classes);
   const shares = tf.tensor1d(batch.weights);
   const lossSum = (): tf.Scalar => {
-    const logits = model((name) => weights.get(name)!, x);
+    const logits = model((name) => toTensorFlow(weights.get(name)!, layout), x);
     const losses = tf.neg(tf.sum(tf.mul(oneHot, tf.logSoftmax(logits)), 1));
     return tf.sum(tf.mul(losses, shares));
   };
