@@ -50,7 +50,10 @@ const MAX_GROUPS = 64;
 
 /** dW in the formulation that the target computes right. */
 export function kernelGradient(builder: GraphBuilder, geometry: ConvGeometry, target: GraphTarget): string {
-  if (target === "cpu") return kernelByConv(builder, geometry);
+  if (target === "cpu") {
+    const volume = geometry.inner.length === 2 && builder.shape(geometry.w)[1]! > 1;
+    return volume ? kernelByVolume(builder, geometry) : kernelByConv(builder, geometry);
+  }
   if (geometry.group === 1) return kernelByGemm(builder, geometry);
   if (isDepthwise(builder, geometry)) return depthwiseKernel(builder, geometry);
   const gradients = groupsOf(builder, geometry).map((part) => kernelByGemm(builder, part));
@@ -145,23 +148,51 @@ function kernelByConv(builder: GraphBuilder, geometry: ConvGeometry): string {
     images = builder.op("Transpose", [x], { perm: swap });
   }
   const filters = builder.op("Transpose", [dy], { perm: swap });
-  let result = builder.op("Conv", [images, filters], {
+  const result = builder.op("Conv", [images, filters], {
     kernel_shape: geometry.outer,
     strides: window.dilations,
     dilations: window.strides,
     pads: [...window.padsBegin, ...window.padsEnd],
     ...(group === 1 ? {} : { group }),
   });
-  // With strides, rows at the end that no window reached would look like further taps.
-  if (builder.shape(result).some((size, i) => i >= 2 && size !== kernel[i - 2])) {
-    result = builder.op("Slice", [
-      result,
-      builder.int64s(kernel.map(() => 0)),
-      builder.int64s(kernel),
-      builder.int64s(spatial),
-    ]);
-  }
-  return builder.reshape(builder.op("Transpose", [result], { perm: swap }), [m, perGroup, ...kernel]);
+  return builder.reshape(builder.op("Transpose", [cropTaps(builder, result, kernel)], { perm: swap }), [
+    m,
+    perGroup,
+    ...kernel,
+  ]);
+}
+
+/**
+ * The same for planes of several channels, which become a third axis that the filters do not reach along: X is one volume
+ * [1, G·N, Cg, h, w], dY filters [G·Mg, N, 1, h', w'], the result [1, G·Mg, Cg, kh, kw]. onnxruntime then multiplies one
+ * matrix of Cg·kh·kw columns, not one of kh·kw columns, rounded up to whole vectors, per channel.
+ */
+function kernelByVolume(builder: GraphBuilder, geometry: ConvGeometry): string {
+  const { x, w, dy, window, group, outer } = geometry;
+  const [n, c, height, width] = builder.shape(x) as [number, number, number, number];
+  const [m, perGroup, ...kernel] = builder.shape(w) as [number, number, number, number];
+  const grouped = [n, group, perGroup, height, width];
+  const examples =
+    group === 1 ? x : builder.op("Transpose", [builder.reshape(x, grouped)], { perm: [1, 0, 2, 3, 4] });
+  const volume = builder.reshape(examples, [1, group * n, c / group, height, width]);
+  const filters = builder.op("Transpose", [dy], { perm: [1, 0, 2, 3] });
+  const result = builder.op("Conv", [volume, builder.reshape(filters, [m, n, 1, ...outer])], {
+    kernel_shape: [1, ...outer],
+    strides: [1, ...window.dilations],
+    dilations: [1, ...window.strides],
+    pads: [0, ...window.padsBegin, 0, ...window.padsEnd],
+    ...(group === 1 ? {} : { group }),
+  });
+  return builder.reshape(cropTaps(builder, result, kernel), [m, perGroup, ...kernel]);
+}
+
+/** With strides, rows at the end that no window reached would look like further taps. */
+function cropTaps(builder: GraphBuilder, taps: string, kernel: readonly number[]): string {
+  const shape = builder.shape(taps);
+  const axes = kernel.map((_, i) => shape.length - kernel.length + i);
+  if (axes.every((axis, i) => shape[axis] === kernel[i])) return taps;
+  const starts = builder.int64s(kernel.map(() => 0));
+  return builder.op("Slice", [taps, starts, builder.int64s(kernel), builder.int64s(axes)]);
 }
 
 /** dW as one matrix product: dY [M, positions] times the input seen by each tap [taps·C, positions]. */
