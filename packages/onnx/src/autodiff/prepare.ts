@@ -13,6 +13,7 @@ import { opsetOf, upgradeModel } from "../ir/upgrade.ts";
 import type { GraphPort } from "./build-spec.ts";
 import { fedInputs, rebatch } from "./fed-inputs.ts";
 import type { LossHead } from "./loss-options.ts";
+import { poolFirst } from "./pool-first.ts";
 
 /** A model brought into the one form that training and evaluation graphs are built from. */
 export interface PreparedModel {
@@ -81,7 +82,8 @@ export function prepareModel(
   const frozen = trainableInitializers(sorted, frozenInputs).filter(({ name }) => !trained.has(name));
   const inputs = fedInputs(sorted.graph, batchSize);
   const upgraded = upgradeModel(withGraph(sorted, withoutUnreadMasks(sorted.graph)));
-  const rebatched = withGraph(upgraded, rebatch(upgraded, inputs, batchSize));
+  const pooled = withGraph(upgraded, poolFirst(upgraded.graph));
+  const rebatched = withGraph(pooled, rebatch(pooled, inputs, batchSize));
   const shapes = Object.fromEntries(inputs.map(({ name, shape }) => [name, shape]));
   const folded = withGraph(rebatched, foldShapeValues(rebatched.graph, inferShapes(rebatched, shapes)));
   const facts = inferShapes(folded, shapes);
