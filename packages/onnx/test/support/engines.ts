@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import type * as OrtCommon from "onnxruntime-node";
 
 type Ort = typeof OrtCommon;
@@ -30,7 +29,8 @@ export async function ortWasm(threads = 1): Promise<TestEngine> {
   const ort = (await import("onnxruntime-web/wasm")) as unknown as Ort;
   const main = createRequire(import.meta.url).resolve("onnxruntime-web/wasm");
   ort.env.wasm.numThreads = threads;
-  ort.env.wasm.wasmPaths = pathToFileURL(join(dirname(main), "/")).href;
+  // A path, not a URL: with several threads it would be fetched, and Node fetches no files.
+  ort.env.wasm.wasmPaths = join(dirname(main), "/");
   return {
     name: "ort-wasm",
     Tensor: ort.Tensor,
