@@ -1,13 +1,15 @@
-import { floatAttribute, intAttribute, nodeLabel, textAttribute } from "../ir/attributes.ts";
+import { floatAttribute, intAttribute, intsAttribute, nodeLabel, textAttribute } from "../ir/attributes.ts";
 import { parseEinsum } from "../ir/einsum.ts";
 import type { GraphBuilder } from "../ir/graph-builder.ts";
-import { RESERVED_PREFIX } from "../ir/graph-builder.ts";
 import type { Node } from "../ir/model.ts";
 import { inferNode } from "../ir/shapes.ts";
+import { windowOf, windowOutput } from "../ir/window.ts";
 import { staticShape, UNKNOWN } from "../ir/fact.ts";
 import { calculator, type Calculator } from "./rules/calculator.ts";
 import { reversed } from "./rules/moving.ts";
 import { normalize } from "./rules/normalization.ts";
+import { metBy } from "./rules/pool.ts";
+import { padSpatial, tapSlices } from "./rules/taps.ts";
 
 /** Gives the result's name; undefined where the node is right as it is. */
 type Write = (builder: GraphBuilder, node: Node, calc: Calculator) => string | undefined;
@@ -67,15 +69,22 @@ export const WEBGPU_FORMS: Readonly<Record<string, Write>> = {
   // The p-th root of taps times the mean of |x|^p
   LpPool: (builder, node, calc) => {
     const p = intAttribute(node, "p", 2);
-    const kernel = node.attributes.get("kernel_shape");
-    const taps = kernel?.type === "ints" ? Number(kernel.value.reduce((a, b) => a * b, 1n)) : 1;
     const x = node.inputs[0]!;
-    const power = calc.pow(calc.abs(x), p);
-    const attributes = new Map(node.attributes);
-    attributes.delete("p");
-    attributes.set("count_include_pad", { type: "int", value: 1n });
-    const mean = `${RESERVED_PREFIX}mean.${builder.nodes.length}`;
-    builder.append({ ...node, opType: "AveragePool", inputs: [power], outputs: [mean], attributes });
+    const inner = builder.shape(x).slice(2);
+    const window = windowOf(node, intsAttribute(node, "kernel_shape") ?? [], inner);
+    const outer = windowOutput(node, window, inner) as number[];
+    const { kernel, strides, dilations, padsBegin, padsEnd } = metBy(window, inner, outer);
+    const power = padSpatial(builder, calc.pow(calc.abs(x), p), padsBegin, padsEnd);
+    if (dilations.some((size) => size > 1)) {
+      // AveragePool has no dilations before operator set 19.
+      const [first, ...rest] = tapSlices(builder, power, window, outer);
+      return calc.pow(
+        rest.reduce((sum, tap) => calc.add(sum, tap), first!),
+        1 / p,
+      );
+    }
+    const mean = builder.op("AveragePool", [power], { kernel_shape: kernel, strides });
+    const taps = kernel.reduce((product, size) => product * size, 1);
     return calc.pow(calc.mul(mean, taps), 1 / p);
   },
   Slice: sliceForwards,

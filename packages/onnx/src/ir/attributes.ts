@@ -9,9 +9,21 @@ export interface FloatLiteral {
   readonly float: number;
 }
 
-export type AttributeLiteral = number | readonly number[] | string | FloatLiteral | TensorValue;
+/** Marks a list of numbers as floats. */
+export interface FloatsLiteral {
+  readonly floats: readonly number[];
+}
 
-/** Attributes from plain values: integers, lists of integers, text, `{ float }`, tensors. */
+export type AttributeLiteral =
+  | number
+  | readonly number[]
+  | string
+  | readonly string[]
+  | FloatLiteral
+  | FloatsLiteral
+  | TensorValue;
+
+/** Attributes from plain values: integers, texts, lists of either, `{ float }`, `{ floats }`, tensors. */
 export function attributesOf(literals: Readonly<Record<string, AttributeLiteral>>): Map<string, Attribute> {
   return new Map(Object.entries(literals).map(([name, value]) => [name, attributeOf(value)]));
 }
@@ -21,7 +33,10 @@ function attributeOf(value: AttributeLiteral): Attribute {
   if (typeof value === "string") return { type: "string", value: toUtf8.encode(value) };
   if ("float" in value) return { type: "float", value: value.float };
   if ("elementType" in value) return { type: "tensor", value };
-  return { type: "ints", value: value.map(BigInt) };
+  if ("floats" in value) return { type: "floats", value: value.floats };
+  const texts = value.filter((item) => typeof item === "string");
+  if (texts.length > 0) return { type: "strings", value: texts.map((text) => toUtf8.encode(text)) };
+  return { type: "ints", value: value.map((item) => BigInt(item)) };
 }
 
 /** An int attribute as a number, clamped to the safe integers (slices end at INT64_MAX). */

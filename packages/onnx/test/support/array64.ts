@@ -116,36 +116,24 @@ export function keeps(node: Node): boolean {
 
 /** Gives each window's values to `combine`; NaN stands for padding. */
 export function pool(node: Node, x: Array64, combine: (values: number[]) => number): Array64 {
-  if (x.shape.length === 3) return poolSignal(node, x, combine);
-  const [n, c, height, width] = x.shape as [number, number, number, number];
-  const window = windowOf(node, intsAttribute(node, "kernel_shape")!, [height, width]);
-  const [oh, ow] = windowOutput(node, window, [height, width]) as [number, number];
-  const result = array64([n, c, oh, ow]);
-  let at = 0;
-  for (const [image, channel, row, column] of coordinates([n, c, oh, ow]) as Iterable<
-    [number, number, number, number]
+  const [n, c, ...inner] = x.shape as [number, number, ...number[]];
+  const window = windowOf(node, intsAttribute(node, "kernel_shape")!, inner);
+  const outer = windowOutput(node, window, inner) as number[];
+  const result = array64([n, c, ...outer]);
+  const taps = [...coordinates(window.kernel)];
+  let i = 0;
+  for (const [image, channel, ...place] of coordinates(result.shape) as Iterable<
+    [number, number, ...number[]]
   >) {
-    const values: number[] = [];
-    for (let i = 0; i < window.kernel[0]!; i += 1)
-      for (let j = 0; j < window.kernel[1]!; j += 1) {
-        const y = row * window.strides[0]! - window.padsBegin[0]! + i * window.dilations[0]!;
-        const z = column * window.strides[1]! - window.padsBegin[1]! + j * window.dilations[1]!;
-        const inside = y >= 0 && y < height && z >= 0 && z < width;
-        values.push(inside ? x.data[((image * c + channel) * height + y) * width + z]! : Number.NaN);
-      }
-    result.data[at] = combine(values);
-    at += 1;
+    const values = taps.map((tap) => {
+      const at = place.map(
+        (from, k) => from * window.strides[k]! - window.padsBegin[k]! + tap[k]! * window.dilations[k]!,
+      );
+      const inside = at.every((index, k) => index >= 0 && index < inner[k]!);
+      return inside ? x.data[indexOf(x.shape, [image, channel, ...at])]! : Number.NaN;
+    });
+    result.data[i] = combine(values);
+    i += 1;
   }
   return result;
-}
-
-/** One spatial axis as two. */
-function poolSignal(node: Node, x: Array64, combine: (values: number[]) => number): Array64 {
-  const attributes = new Map(node.attributes);
-  for (const name of ["kernel_shape", "strides"]) {
-    attributes.set(name, { type: "ints", value: [1n, BigInt(intsAttribute(node, name)![0]!)] });
-  }
-  const [n, c, size] = x.shape as [number, number, number];
-  const plane = pool({ ...node, attributes }, { shape: [n, c, 1, size], data: x.data }, combine);
-  return { shape: plane.shape.toSpliced(2, 1), data: plane.data };
 }

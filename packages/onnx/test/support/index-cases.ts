@@ -79,6 +79,13 @@ export const INDEX_CASES: readonly RuleCase[] = [
     constants: indices([3, 2], [1, 1, 0, 3, 2, 2]),
     attributes: { axis: 1 },
   },
+  {
+    op: "GatherND",
+    label: "batch_dims",
+    inputs: [[2, 3, 4, 2]],
+    constants: indices([2, 3, 2, 1], [1, 1, 0, 3, 2, 2, 3, 0, 1, 0, 2, 1]),
+    attributes: { batch_dims: 2 },
+  },
   { op: "GatherND", label: "rows", inputs: [volume], constants: indices([3, 2], [0, 1, 1, 2, 0, 1]) },
   {
     op: "ScatterND",

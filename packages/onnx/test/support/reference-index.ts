@@ -28,15 +28,16 @@ export const INDEX_REFERENCE: Readonly<Record<string, Operator>> = {
     }
     return result;
   },
-  GatherND: (_, [x, indices]) => {
+  GatherND: (node, [x, indices]) => {
+    const batch = intAttribute(node, "batch_dims", 0);
     const depth = indices!.shape.at(-1)!;
     const lead = indices!.shape.length - 1;
-    const result = array64([...indices!.shape.slice(0, -1), ...x!.shape.slice(depth)]);
+    const result = array64([...indices!.shape.slice(0, -1), ...x!.shape.slice(batch + depth)]);
     let i = 0;
     for (const at of coordinates(result.shape)) {
       const start = indexOf(indices!.shape, [...at.slice(0, lead), 0]);
-      const from = [...indices!.data.subarray(start, start + depth), ...at.slice(lead)];
-      result.data[i] = x!.data[indexOf(x!.shape, from)]!;
+      const picked = indices!.data.subarray(start, start + depth);
+      result.data[i] = x!.data[indexOf(x!.shape, [...at.slice(0, batch), ...picked, ...at.slice(lead)])]!;
       i += 1;
     }
     return result;

@@ -63,12 +63,10 @@ export function kernelGradient(builder: GraphBuilder, geometry: ConvGeometry, ta
 /** dX: the transposed convolution; WebGPU's is wrong for some groups. */
 function inputGradient(builder: GraphBuilder, geometry: ConvGeometry, target: GraphTarget): string {
   if (target === "cpu") return transposed(builder, geometry);
-  // Its ConvTranspose knows no third axis, and its Conv no groups there.
-  const isVolume = geometry.inner.length > 2;
-  const one = isVolume ? transposedByConv : transposed;
-  if (geometry.group === 1) return one(builder, geometry);
-  if (!isVolume && isDepthwise(builder, geometry)) return depthwiseInput(builder, geometry);
-  const gradients = groupsOf(builder, geometry).map((part) => one(builder, part));
+  if (geometry.group === 1) return transposedOne(builder, geometry, target);
+  // Its Conv knows no groups over three axes.
+  if (geometry.inner.length < 3 && isDepthwise(builder, geometry)) return depthwiseInput(builder, geometry);
+  const gradients = groupsOf(builder, geometry).map((part) => transposedOne(builder, part, target));
   return builder.op("Concat", gradients, { axis: 1 });
 }
 
@@ -92,12 +90,18 @@ export function groupsOf(builder: GraphBuilder, geometry: ConvGeometry): ConvGeo
 }
 
 /** What the strides left over at the end is output padding. */
-export function transposed(builder: GraphBuilder, geometry: ConvGeometry): string {
+function transposed(builder: GraphBuilder, geometry: ConvGeometry): string {
   const { w, dy, window, group, inner } = geometry;
   return builder.op("ConvTranspose", [dy, w], {
     ...transposedWindow(window, inner),
     ...(group === 1 ? {} : { group }),
   });
+}
+
+/** dX of one group; WebGPU's ConvTranspose knows no third axis. */
+export function transposedOne(builder: GraphBuilder, geometry: ConvGeometry, target: GraphTarget): string {
+  const byConv = target === "webgpu" && geometry.inner.length > 2;
+  return byConv ? transposedByConv(builder, geometry) : transposed(builder, geometry);
 }
 
 /** The same as an ordinary convolution: of the gradient, spread out, with the kernel turned and its channels exchanged. */
@@ -110,7 +114,7 @@ export function transposedByConv(builder: GraphBuilder, geometry: ConvGeometry):
 }
 
 /** Attributes of the ConvTranspose that undoes a window over `inner` sizes. */
-export function transposedWindow(
+function transposedWindow(
   window: Window,
   inner: readonly number[],
 ): Record<"kernel_shape" | "strides" | "dilations" | "pads" | "output_padding", readonly number[]> {

@@ -54,12 +54,38 @@ export const gatherElements: GradRule = (context, dy) => {
 export const gatherND: GradRule = (context, dy) => {
   if (!context.needs(0)) return [undefined];
   const { builder, node } = context;
-  if (intAttribute(node, "batch_dims", 0) !== 0) {
-    throw failure("onnx/no-gradient", `onnx: ${nodeLabel(node)}: batch_dims above 0 has no gradient`);
-  }
-  const zeros = calculator(builder).zeros(builder.shape(context.x(0)));
-  return [builder.op("ScatterND", [zeros, context.x(1), dy], { reduction: "add" })];
+  const shape = builder.shape(context.x(0));
+  const batch = intAttribute(node, "batch_dims", 0);
+  const indices = batch === 0 ? context.x(1) : wholeIndices(builder, context.x(1), batch);
+  const zeros = calculator(builder).zeros(shape);
+  return [builder.op("ScatterND", [zeros, indices, dy], { reduction: "add" })];
 };
+
+/** Largest list of places that is put into a graph. */
+const MAX_PLACES = 2 ** 20;
+
+/** Indices behind `batch` common axes, with the place along those axes in front. */
+function wholeIndices(builder: GraphBuilder, indices: string, batch: number): string {
+  const shape = builder.shape(indices).slice(0, -1);
+  const rows = count(shape);
+  if (rows * batch > MAX_PLACES) {
+    throw failure("onnx/no-gradient", `onnx: GatherND of ${rows} places with batch_dims is too large`);
+  }
+  const places = Array.from({ length: rows }, (_, row) => {
+    let rest = row;
+    const at = shape
+      .toReversed()
+      .map((size) => {
+        const index = rest % size;
+        rest = Math.floor(rest / size);
+        return index;
+      })
+      .toReversed();
+    return at.slice(0, batch);
+  }).flat();
+  const front = builder.reshape(builder.int64s(places), [...shape, batch]);
+  return builder.op("Concat", [front, indices], { axis: -1 });
+}
 
 /** Whether updates replace (false) or are added (true). */
 function adds(node: Node): boolean {

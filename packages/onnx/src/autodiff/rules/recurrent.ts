@@ -3,26 +3,13 @@ import { intAttribute, nodeLabel, textAttribute } from "../../ir/attributes.ts";
 import type { GraphBuilder } from "../../ir/graph-builder.ts";
 import type { Node } from "../../ir/model.ts";
 import type { GraphTarget } from "../rule.ts";
-import { calculator, type Calculator } from "./calculator.ts";
+import { calculator } from "./calculator.ts";
 import { parts } from "./parts.ts";
+import { recurrentActivations } from "./recurrent-activations.ts";
+import { gruStep, lstmStep, rnnStep, type Cell, type Step } from "./recurrent-cells.ts";
 
 /** Each step costs nodes. */
 const MAX_STEPS = 512;
-
-/** What one direction's cell works with. */
-interface Cell {
-  readonly builder: GraphBuilder;
-  readonly calc: Calculator;
-  readonly target: GraphTarget;
-  /** Recurrent weights [gates·hidden, hidden]. */
-  readonly recurrent: string;
-  /** Recurrent bias [gates·hidden]; already in `input` unless the cell kept it apart. */
-  readonly recurrentBias: string | undefined;
-  readonly node: Node;
-}
-
-/** From the input's share of the gates [batch, gates·hidden] and the state to the next state. */
-type Step = (cell: Cell, input: string, state: readonly string[]) => readonly string[];
 
 interface Kind {
   readonly gates: number;
@@ -34,8 +21,15 @@ interface Kind {
 
 /** Writes a recurrent layer out, step by step: Y [T, D, B, H], then the last states [D, B, H]. */
 function unroll(builder: GraphBuilder, node: Node, target: GraphTarget, kind: Kind): readonly string[] {
-  checkForm(builder, node, kind);
-  const [x, w, r, b = "", , ...initial] = node.inputs as [string, string, string, ...string[]];
+  checkForm(builder, node);
+  const [given, w, r, b = "", , ...more] = node.inputs as [string, string, string, ...string[]];
+  const initial = more.slice(0, kind.states);
+  const peepholes = kind.states === 2 ? (more[2] ?? "") : "";
+  // layout 1 has the batch in front of the steps, and of the directions.
+  const batchFirst = intAttribute(node, "layout", 0) !== 0;
+  const turned = (value: string, perm: readonly number[]): string =>
+    batchFirst ? builder.op("Transpose", [value], { perm }) : value;
+  const x = turned(given, [1, 0, 2]);
   const [steps, batch] = builder.shape(x) as [number, number, number];
   const hidden = builder.shape(r)[2]!;
   const direction = textAttribute(node, "direction", "forward");
@@ -44,9 +38,11 @@ function unroll(builder: GraphBuilder, node: Node, target: GraphTarget, kind: Ki
   const recurrents = parts(builder, r, 0, directions, target);
   const biases = b === "" ? [] : parts(builder, b, 0, directions, target);
   const starts = Array.from({ length: kind.states }, (_, i) =>
-    (initial[i] ?? "") === "" ? [] : parts(builder, initial[i]!, 0, directions, target),
+    (initial[i] ?? "") === "" ? [] : parts(builder, turned(initial[i]!, [1, 0, 2]), 0, directions, target),
   );
+  const peeps = peepholes === "" ? [] : parts(builder, peepholes, 0, directions, target);
   const calc = calculator(builder);
+  const activations = recurrentActivations(calc, node, kind.activations, directions);
   const runs = weights.map((weight, d) => {
     const backwards = direction === "reverse" || d === 1;
     const { shares, recurrentBias } = inputShares(builder, node, target, {
@@ -56,7 +52,16 @@ function unroll(builder: GraphBuilder, node: Node, target: GraphTarget, kind: Ki
       gates: kind.gates,
     });
     const recurrent = builder.reshape(recurrents[d]!, [kind.gates * hidden, hidden]);
-    const cell: Cell = { builder, calc, target, recurrent, recurrentBias, node };
+    const cell: Cell = {
+      builder,
+      calc,
+      target,
+      recurrent,
+      recurrentBias,
+      peepholes: peeps[d] === undefined ? undefined : builder.reshape(peeps[d], [3 * hidden]),
+      activations: activations[d]!,
+      node,
+    };
     const shape = [batch, hidden];
     let state: readonly string[] = starts.map((start) =>
       start[d] === undefined ? calc.zeros(shape) : builder.reshape(start[d], shape),
@@ -76,14 +81,12 @@ function unroll(builder: GraphBuilder, node: Node, target: GraphTarget, kind: Ki
       0,
     ),
   );
-  return [
-    joined(
-      builder,
-      runs.map(({ y }) => y),
-      1,
-    ),
-    ...last,
-  ];
+  const all = joined(
+    builder,
+    runs.map(({ y }) => y),
+    1,
+  );
+  return [turned(all, [2, 0, 1, 3]), ...last.map((state) => turned(state, [1, 0, 2]))];
 }
 
 /** x·Wᵀ of all steps in one product, then apart by step. */
@@ -123,62 +126,18 @@ function joined(builder: GraphBuilder, values: readonly string[], axis: number):
   return values.length === 1 ? values[0]! : builder.op("Concat", values, { axis });
 }
 
-function recurrentShare(cell: Cell, state: string, weights: string, bias?: string): string {
-  return cell.builder.op("Gemm", [state, weights, ...(bias === undefined ? [] : [bias])], { transB: 1 });
-}
-
-/** Gates in the order i, o, f, c. */
-const lstmStep: Step = (cell, input, [h, c]) => {
-  const { builder, calc, target } = cell;
-  const sum = calc.add(input, recurrentShare(cell, h!, cell.recurrent));
-  const [i, o, f, g] = parts(builder, sum, 1, 4, target) as [string, string, string, string];
-  const kept = calc.mul(calc.sigmoid(f), c!);
-  const next = calc.add(kept, calc.mul(calc.sigmoid(i), calc.tanh(g)));
-  return [calc.mul(calc.sigmoid(o), calc.tanh(next)), next];
-};
-
-/** Gates in the order z, r, h. */
-const gruStep: Step = (cell, input, [h]) => {
-  const { builder, calc, target, recurrentBias } = cell;
-  const afterReset = intAttribute(cell.node, "linear_before_reset", 0) !== 0;
-  const [xz, xr, xh] = parts(builder, input, 1, 3, target) as [string, string, string];
-  const mix = (update: string, candidate: string): string =>
-    calc.add(candidate, calc.mul(update, calc.sub(h!, candidate)));
-  if (afterReset) {
-    const share = recurrentShare(cell, h!, cell.recurrent, recurrentBias);
-    const [hz, hr, hh] = parts(builder, share, 1, 3, target) as [string, string, string];
-    const reset = calc.sigmoid(calc.add(xr, hr));
-    const candidate = calc.tanh(calc.add(xh, calc.mul(reset, hh)));
-    return [mix(calc.sigmoid(calc.add(xz, hz)), candidate)];
-  }
-  const [rz, rr, rh] = parts(builder, cell.recurrent, 0, 3, target) as [string, string, string];
-  const update = calc.sigmoid(calc.add(xz, recurrentShare(cell, h!, rz)));
-  const reset = calc.sigmoid(calc.add(xr, recurrentShare(cell, h!, rr)));
-  const candidate = calc.tanh(calc.add(xh, recurrentShare(cell, calc.mul(reset, h!), rh)));
-  return [mix(update, candidate)];
-};
-
-const rnnStep: Step = (cell, input, [h]) => {
-  const { calc } = cell;
-  return [calc.tanh(calc.add(input, recurrentShare(cell, h!, cell.recurrent)))];
-};
-
-function checkForm(builder: GraphBuilder, node: Node, kind: Kind): void {
+function checkForm(builder: GraphBuilder, node: Node): void {
   const refuse = (what: string): Error =>
     failure("onnx/no-gradient", `onnx: ${nodeLabel(node)}: ${what} cannot be trained`);
-  const steps = builder.shape(node.inputs[0]!)[0]!;
+  const x = builder.shape(node.inputs[0]!);
+  const steps = intAttribute(node, "layout", 0) === 0 ? x[0]! : x[1]!;
   if (steps > MAX_STEPS) throw refuse(`${steps} steps, more than ${MAX_STEPS},`);
-  if ((node.inputs[4] ?? "") !== "") throw refuse("a layer with sequence_lens");
-  if ((node.inputs[7] ?? "") !== "") throw refuse("a layer with peepholes");
-  for (const name of ["layout", "input_forget"]) {
-    if (intAttribute(node, name, 0) !== 0) throw refuse(`${name} 1`);
+  const lengths = node.inputs[4] ?? "";
+  if (lengths === "") return;
+  const known = builder.fact(lengths)?.values;
+  if (known === undefined || known.some((length) => length !== steps)) {
+    throw refuse("a layer whose sequence_lens are not the full length of all sequences");
   }
-  if (node.attributes.has("clip")) throw refuse("clip");
-  const given = node.attributes.get("activations");
-  if (given === undefined) return;
-  const names = given.type === "strings" ? given.value.map((bytes) => new TextDecoder().decode(bytes)) : [];
-  const usual = names.every((name, i) => name === kind.activations[i % kind.activations.length]);
-  if (!usual) throw refuse(`activations ${names.join(", ")}`);
 }
 
 const LSTM: Kind = { gates: 4, activations: ["Sigmoid", "Tanh", "Tanh"], states: 2, step: lstmStep };
