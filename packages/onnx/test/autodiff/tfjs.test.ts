@@ -69,7 +69,9 @@ const CASES: readonly Case[] = [
 /** Largest distance of a parameter's gradients, by the length of TensorFlow.js's. */
 const TOLERANCE = 1e-4;
 
-// One answer of TensorFlow.js, which is slow in plain JavaScript, serves both engines.
+const TARGETS = ["cpu", "webgpu"] as const;
+
+// One answer of TensorFlow.js, which is slow in plain JavaScript, serves all engines and targets.
 const known = new Map<string, Promise<TfjsGradients>>();
 
 function expectedOf({ name, tfjs, classes }: Case, model: Uint8Array, spec: TrainingGraphSpec, batch: Batch) {
@@ -84,13 +86,14 @@ describe.each(ENGINES)("gradients beside TensorFlow.js on %s", (_, open) => {
     engine = await open();
   });
 
-  test.each(CASES)("$name", { timeout: 120_000 }, async (one) => {
+  const runs = CASES.flatMap((one) => TARGETS.map((target) => ({ ...one, target })));
+  test.each(runs)("$name, built for $target", { timeout: 120_000 }, async ({ target, ...one }) => {
     const model = one.build();
     const { model: graph, spec } = buildTrainingGraph(model, {
       batchSize: one.shares.length,
       loss: "softmax-cross-entropy",
       optimizer: "none",
-      target: "cpu",
+      target,
     });
     const batch = { ...randomBatch(spec, one.name, one.classes), weights: Float32Array.from(one.shares) };
     const session = await engine.load(graph);
