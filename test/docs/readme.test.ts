@@ -132,7 +132,9 @@ test("a model of one's own is described, published and given a task", async () =
   for (const line of blockOf("sh", heading).trim().split("\n")) answers.push(await runLine(line));
   for (const answer of answers) expect(answer).toMatchObject({ code: 0, stderr: "" });
   expect(answers.map(({ stdout }) => stdout)).toEqual([
-    expect.stringMatching(/^trainable +yes$[^]*^parameters +7,850 in 2 tensors$/m),
+    expect.stringMatching(
+      /^parameters +7,850 in 2 tensors$[^]*^trainable +yes, with softmax-cross-entropy$/m,
+    ),
     expect.stringMatching(/^published mine version 1: 7850 parameters, /),
     expect.stringMatching(/^mine +running +fedAvg +0 rounds committed, version 1\n$/),
   ]);

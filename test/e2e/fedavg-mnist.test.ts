@@ -21,4 +21,4 @@ test("2NN FedAvg over 100 devices reaches 95 % on MNIST within 40 rounds, IID (C
   });
   expect(run.roundsToTarget).toBeLessThanOrEqual(40);
   expect(run.curve.every(({ cohort, reported }) => cohort === 10 && reported === 10)).toBe(true);
-});
+}, 400_000);

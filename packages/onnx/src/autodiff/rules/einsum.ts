@@ -24,8 +24,10 @@ export const einsum: GradRule = (context, dy) => {
     if (!context.needs(i)) return undefined;
     const whole = terms[i]!;
     // A letter that comes twice takes a diagonal: the gradient of the diagonal goes onto it.
-    const first = [...whole].map((letter, k) => whole.indexOf(letter) === k);
-    const own = [...whole].filter((_, k) => first[k]).join("");
+    const first = Array.from(whole, (letter, k) => whole.indexOf(letter) === k);
+    const own = Array.from(whole)
+      .filter((_, k) => first[k])
+      .join("");
     const shape = shapes[i]!.filter((_, k) => first[k]);
     const others = terms.flatMap((term, k) => (k === i ? [] : [{ term, name: node.inputs[k]! }]));
     const sources = [{ term: result, name: dy }, ...others];
@@ -61,7 +63,7 @@ const MAX_ELEMENTS = 2 ** 20;
 
 /** From one axis per letter to one per place in the term: zero but where equal letters have equal indices. */
 function ontoDiagonal(builder: GraphBuilder, value: string, term: string, shape: readonly number[]): string {
-  const letters = [...term];
+  const letters = Array.from(term);
   const repeats = letters.map((letter) => letters.filter((other) => other === letter).length > 1);
   const sizes = shape.map((size, k) => (repeats[k] ? size : 1));
   const total = sizes.reduce((product, size) => product * size, 1);
