@@ -23,8 +23,9 @@ export async function openContestant(
       return await ortCases(await ortNode(), chosen, batchSizes);
     case "tfjs-wasm":
     case "tfjs-cpu": {
-      const { openTfjs, tfjsCase } = await import("./tfjs-case.ts");
-      await openTfjs(name === "tfjs-wasm" ? "wasm" : "cpu");
+      const { tfjsCase } = await import("./tfjs-case.ts");
+      const { useTfjs } = await import("../../../packages/onnx/test/support/tfjs-backend.ts");
+      await useTfjs(name === "tfjs-wasm" ? "wasm" : "cpu");
       return chosen.flatMap((model) => batchSizes.map((batchSize) => tfjsCase(model, batchSize)));
     }
   }

@@ -1,24 +1,10 @@
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { seededRandom } from "@tributary/core";
 import { decodeModel } from "@tributary/onnx";
 import { floatValues } from "../../../packages/onnx/src/ir/tensor-value.ts";
 import { toTensorFlow } from "../../../packages/onnx/test/support/tfjs.ts";
 import { stepFlops, type BenchModel } from "./bench-model.ts";
-import { registerKernelGradient } from "./tfjs-wasm-kernels.ts";
 import type { Timed } from "./timed.ts";
-
-export async function openTfjs(backend: "wasm" | "cpu"): Promise<void> {
-  tf.env().set("PROD", true);
-  if (backend === "wasm") {
-    const main = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm");
-    setWasmPaths(join(dirname(main), "../wasm-out/"));
-    registerKernelGradient();
-  }
-  if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js has no ${backend} backend here`);
-}
 
 /** The same step as TensorFlow.js's users write it: weights in its layout stay on the backend, SGD by its optimizer. */
 export function tfjsCase(bench: BenchModel, batchSize: number): Timed {

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { floatValues } from "../../src/ir/tensor-value.ts";
 import { decodeModel, type TrainingGraphSpec } from "../../src/index.ts";
+import { useTfjs } from "./tfjs-backend.ts";
 import type { TfjsModel } from "./tfjs-models.ts";
 import type { Batch } from "./training.ts";
 
@@ -31,8 +32,7 @@ export async function tfjsGradients(
   batch: Batch,
   classes: number,
 ): Promise<TfjsGradients> {
-  tf.env().set("PROD", true);
-  await tf.setBackend("cpu");
+  await useTfjs("cpu");
   tf.engine().startScope();
   const trained = new Set(spec.parameters.map(({ name }) => name));
   const weights = new Map<string, tf.Tensor>();
