@@ -108,8 +108,8 @@ async function start(
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
   const enrolment = await createEnrolment(context);
-  const registry = createRegistry({ store, blobs, bus, env, releases, strategies });
   const { issuerPublicKey } = enrolment;
+  const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
     ...context,

@@ -40,6 +40,7 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
   /** Undefined until they were counted. */
   let examples: number | undefined;
   let round = 0;
+  let secured = false;
   let current: Participation | undefined;
 
   const show = (state: Shown, words: string): void => {
@@ -78,6 +79,7 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         return;
       case "offered":
         round = event.round;
+        secured = false;
         show("training", `Round ${round}: training on ${examplesText(examples ?? 0)} of yours.`);
         return;
       case "progress":
@@ -90,8 +92,17 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
             `${Math.round(100 * (event.accuracy ?? 0))} % were read right.`,
         );
         return;
+      case "secured":
+        secured = true;
+        note(
+          event.at,
+          event.private
+            ? `One of ${event.cohort} devices: the coordinator will see their sum, and no difference alone.`
+            : `One of ${event.cohort} devices in a trial: so few that the sum is not private.`,
+        );
+        return;
       case "uploaded":
-        note(event.at, `Sent the difference, ${kilobytes(event.sizeBytes)}.`);
+        note(event.at, `Sent the difference${secured ? " under masks" : ""}, ${kilobytes(event.sizeBytes)}.`);
         return;
       case "outcome":
         tellOutcome(event);

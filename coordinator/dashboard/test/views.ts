@@ -28,6 +28,7 @@ export function aRound(more: Partial<RoundView> = {}): RoundView {
     bytesDown: 0,
     seconds: null,
     reason: null,
+    secure: null,
     ...more,
   };
 }
@@ -89,6 +90,15 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       pauseBetweenRoundsMs: 0,
       evaluation: { dataset: null, batchSize: 100 },
       maxUpdateNorm: 10,
+      secureAggregation: {
+        mode: "off",
+        minimumCohort: 16,
+        corruption: 0.05,
+        dropout: 0.3,
+        phaseDeadlineMs: 10_000,
+        valueBits: 16,
+        maxExampleLoss: 1000,
+      },
     },
     currentVersion: 6,
     round: null,

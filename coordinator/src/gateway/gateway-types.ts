@@ -8,7 +8,10 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Gateway } from "../rooms.ts";
 
 /** What devices say about tasks and rounds; the gateway answers everything else itself. */
-export type RoundMessage = Extract<DeviceMessage, { type: "check-in" | "leave" | "ready" | "decline" }>;
+export type RoundMessage = Extract<
+  DeviceMessage,
+  { type: "check-in" | "leave" | "ready" | "secure-ready" | "decline" }
+>;
 export type RunningMessage = Extract<DeviceMessage, { type: "running" }>;
 
 /** Who is at the other end of a session. */

@@ -218,6 +218,7 @@ class WebSocketGateway implements DeviceGateway {
       case "check-in":
       case "leave":
       case "ready":
+      case "secure-ready":
       case "decline":
         handler.message(device, message);
         return;

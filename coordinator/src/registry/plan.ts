@@ -16,6 +16,7 @@ import type { BlobRef, ModelRecord, VersionRecord } from "../ports/records.ts";
 import { planTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { lossOf, trainedNames } from "./training-options.ts";
+import { securePlan } from "./secure-plan.ts";
 
 export interface StoredPlan {
   readonly plan: BlobRef & { readonly number: number; readonly target: string };
@@ -25,7 +26,7 @@ export interface StoredPlan {
 /**
  * Builds what devices train and evaluate for a task, and stores it: the plan and its graphs.
  *
- * @throws `onnx/*` when the model cannot be trained as the task says
+ * @throws `onnx/*` when the model cannot be trained as the task says, `secagg/*` when its updates cannot be summed so
  */
 export async function storePlan(
   blobs: BlobStore,
@@ -35,9 +36,12 @@ export async function storePlan(
     readonly model: ModelRecord;
     /** The model with the weights of some version: the graphs do not depend on them. */
     readonly complete: Uint8Array;
+    readonly issuerPublicKey: Uint8Array;
   },
 ): Promise<StoredPlan> {
-  const { spec, number, model, complete } = options;
+  const { spec, number, model, complete, issuerPublicKey } = options;
+  const { parameterCount } = model;
+  const secureAggregation = securePlan({ spec, number, parameterCount, issuerPublicKey });
   const graphs = await planGraphs(blobs, spec, model, complete);
   const { training, webgpu, evaluation } = graphs;
   const { epochs, batchSize, learningRate, maxExamples, learningRateSchedule } = spec.local;
@@ -55,6 +59,7 @@ export async function storePlan(
       parameters: model.parameters,
       local: { epochs, batchSize, learningRate, maxExamples, learningRateSchedule },
       maxUpdateNorm: spec.maxUpdateNorm,
+      ...(secureAggregation === undefined ? {} : { secureAggregation }),
     },
     {
       train: await blobs.put(training.model),

@@ -30,6 +30,8 @@ export interface RegistryOptions {
   readonly env: Env;
   readonly releases: Releases;
   readonly strategies: StrategyRegistry;
+  /** Raw Ed25519 public key (32 bytes) of the issuer of device certificates: signed into secure plans. */
+  readonly issuerPublicKey: Uint8Array;
 }
 
 /** Models, their versions, and the tasks that improve them. */
@@ -51,7 +53,8 @@ export interface Registry {
   task(name: TaskName): Promise<TaskRecord>;
 }
 
-export function createRegistry({ store, blobs, bus, env, releases, strategies }: RegistryOptions): Registry {
+export function createRegistry(options: RegistryOptions): Registry {
+  const { store, blobs, bus, env, releases, strategies, issuerPublicKey } = options;
   const announce = async (events: readonly EventRecord[]) => {
     for (const event of events) await bus.publish("event", event);
   };
@@ -139,7 +142,7 @@ export function createRegistry({ store, blobs, bus, env, releases, strategies }:
       const spec = withLoss(asked, complete);
       await requireDataset(blobs, spec, model);
       await requireIdleModel(store.tasks, spec);
-      const { plan, targets } = await storePlan(blobs, { spec, number: 1, model, complete });
+      const { plan, targets } = await storePlan(blobs, { spec, number: 1, model, complete, issuerPublicKey });
       const createdAt = env.clock.now();
       const task: TaskRecord = {
         name: spec.name,

@@ -2,18 +2,17 @@ import type { ChosenStrategy, StrategyRegistry } from "@tributary/aggregation";
 import type { TaskSpec } from "@tributary/protocol";
 
 /**
- * The strategy that a task names, checked against the rest of it. Devices send their updates in the clear, so that every
- * strategy has what it needs.
+ * The strategy that a task names, checked against the rest of it: under secure aggregation there is no single update.
  *
  * @throws `aggregation/invalid-strategy`, `aggregation/incompatible-strategy`
  */
 export function strategyOf(strategies: StrategyRegistry, spec: TaskSpec): ChosenStrategy {
-  const { strategy, cohort, local } = spec;
+  const { strategy, cohort, local, secureAggregation } = spec;
   const { kind, momentum = 0.9, nesterov } = local.optimizer;
   // Nesterov's steps are of another length: strategies that count on it have to know.
   const optimizer = nesterov === true ? "nesterov" : kind;
   return strategies.choose(strategy, {
-    secureAggregation: false,
+    secureAggregation: secureAggregation.mode === "on",
     cohort,
     local: { ...local, optimizer, momentum },
   });

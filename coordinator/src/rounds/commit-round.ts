@@ -14,9 +14,9 @@ import type { EventRecord, ModelRecord, RoundRecord, TaskRecord, VersionRecord }
 import type { VersionCommit } from "../ports/metadata-store.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
-import type { EvaluationResult, Evaluator } from "./evaluation.ts";
+import type { EvaluationResult } from "./evaluation.ts";
 import type { RoundPlan } from "./round-plan.ts";
-import type { RoundServices } from "./round-services.ts";
+import type { RoundServices, Workers } from "./round-services.ts";
 import type { RoundMean } from "./update-aggregate.ts";
 
 export interface CommitInput {
@@ -40,7 +40,7 @@ export interface CommitInput {
  * @throws `round/aggregation-failed`, `round/evaluation-failed`, `store/conflict` when the base is not the newest version any more
  */
 export async function commitRound(
-  services: RoundServices & { readonly evaluator: Evaluator },
+  services: RoundServices & Pick<Workers, "evaluator">,
   input: CommitInput,
 ): Promise<VersionRecord> {
   const { env, store, blobs, bus, releases, evaluator } = services;

@@ -1,5 +1,6 @@
-import { failure, type Digest, type RoundId } from "@tributary/core";
-import { parsePlan, type Plan } from "@tributary/protocol";
+import { failure, type Digest, type PopulationName, type RoundId } from "@tributary/core";
+import { parsePlan, type Plan, type SecurePlan } from "@tributary/protocol";
+import { planEncoding, type CohortAssumptions, type EncodingPlan } from "@tributary/secagg";
 import { parameterCount, schemaDigest } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
@@ -14,6 +15,16 @@ export interface RoundPlan {
   /** The one for CPUs, and the one for WebGPU where there is one. */
   readonly trainingGraphs: readonly Digest[];
   readonly evaluationGraph: Digest;
+  /** Null: updates are reported one by one. */
+  readonly secure: SecureRoundPlan | null;
+}
+
+/** What a plan says of secure aggregation, as the rounds use it. */
+export interface SecureRoundPlan {
+  readonly plan: SecurePlan;
+  readonly population: PopulationName;
+  readonly encoding: EncodingPlan;
+  readonly assumptions: CohortAssumptions;
 }
 
 /** @throws `store/*`, `protocol/invalid-document` */
@@ -38,6 +49,18 @@ export async function readRoundPlan(
       [target, ...(webgpu === undefined ? [] : [webgpu.target])].map(digestOf),
     ),
     evaluationGraph: await digestOf(plan.evaluation.target),
+    secure: secureRoundPlan(plan),
+  };
+}
+
+function secureRoundPlan({ population, secureAggregation: secure }: Plan): SecureRoundPlan | null {
+  if (secure === undefined) return null;
+  const { corruption, dropout } = secure;
+  return {
+    plan: secure,
+    population,
+    encoding: planEncoding(secure.encoding),
+    assumptions: { corruption, dropout, adversary: "curious" },
   };
 }
 

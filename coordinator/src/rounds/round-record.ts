@@ -1,6 +1,8 @@
 import type { ModelName } from "@tributary/core";
 import { roundCounts, roundDeadline, type RoundConfig, type RoundState } from "@tributary/federation";
 import { summarizeTraining } from "@tributary/metrics";
+import type { SecureView } from "@tributary/protocol";
+import { DEFAULT_MINIMUM_COHORT } from "@tributary/secagg";
 import type { JsonValue, RoundRecord } from "../ports/records.ts";
 
 /** What a round's row shows beside its machine's state. */
@@ -19,18 +21,21 @@ export interface RoundFacts {
   /** Of the new version, on held-out data. */
   readonly loss: number | null;
   readonly accuracy: number | null;
+  /** In secure rounds: how much of the masks has been taken off. */
+  readonly unmasked: number;
 }
 
 /** The row of a round as it stands. */
 export function roundRecord(config: RoundConfig, state: RoundState, facts: RoundFacts): RoundRecord {
-  const { metrics, knowsHits, trainingAt, endedAt, ...rest } = facts;
+  const { metrics, knowsHits, trainingAt, endedAt, unmasked, ...rest } = facts;
   const { loss: trainLoss, accuracy: trainAccuracy } = summarizeTraining(metrics);
-  const { plan, weights, ...rules } = config;
+  const { plan, weights, secure, ...rules } = config;
   return {
     id: config.roundId,
     task: config.task,
     number: config.round,
-    phase: state.phase,
+    // Whoever watches sees members reporting; `secure` says how.
+    phase: state.phase === "securing" ? "reporting" : state.phase,
     baseVersion: config.baseVersion,
     version: state.phase === "committed" ? state.version : null,
     deadlineAt: roundDeadline(state),
@@ -40,7 +45,24 @@ export function roundRecord(config: RoundConfig, state: RoundState, facts: Round
     seconds: endedAt === null ? null : (endedAt - (trainingAt ?? facts.startedAt)) / 1000,
     reason: state.phase === "abandoned" ? state.code : null,
     endedAt,
-    config: { ...rules, plan: { ...plan }, weights: { ...weights } } satisfies JsonValue,
+    config: {
+      ...rules,
+      plan: { ...plan },
+      weights: { ...weights },
+      secure: secure && { ...secure },
+    } satisfies JsonValue,
+    secure: secure && secureView(config, state, unmasked),
     ...rest,
   };
+}
+
+function secureView(config: RoundConfig, state: RoundState, unmasked: number): SecureView {
+  const tally = state.secure ?? {
+    step: "advertise",
+    cohort: 0,
+    threshold: config.minimumCount,
+    survivors: 0,
+    lost: { advertise: 0, share: 0, mask: 0, sign: 0, unmask: 0 },
+  };
+  return { ...tally, private: tally.threshold >= DEFAULT_MINIMUM_COHORT, unmasked };
 }

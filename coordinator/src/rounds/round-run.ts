@@ -4,6 +4,7 @@ import {
   type DeviceId,
   type Digest,
   type ErrorCode,
+  type PopulationName,
   type TributaryError,
 } from "@tributary/core";
 import {
@@ -19,16 +20,18 @@ import {
   type UpdateClaim,
 } from "@tributary/federation";
 import type { ChosenStrategy } from "@tributary/aggregation";
+import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { roundEvent, roundView } from "../registry/views.ts";
 import type { JsonValue } from "../ports/records.ts";
 import { abandonedEvents, commitRound, publishEvents } from "./commit-round.ts";
-import type { EvaluationResult, Evaluator } from "./evaluation.ts";
+import type { EvaluationResult } from "./evaluation.ts";
 import { RoundJournal } from "./round-journal.ts";
 import { updateRules, type RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
-import type { RoundServices } from "./round-services.ts";
+import type { RoundServices, Workers } from "./round-services.ts";
 import { RoundUpdates } from "./round-updates.ts";
+import { SecureSession } from "./secure/secure-session.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
 /** An input without its time: the driver's clock adds it. */
@@ -44,7 +47,7 @@ const MAX_UNWRITTEN = 512;
 const SHOW_MS = 200;
 
 export interface RoundRunOptions {
-  readonly services: RoundServices & { readonly evaluator: Evaluator };
+  readonly services: RoundServices & Workers;
   readonly config: RoundConfig;
   readonly plan: RoundPlan;
   readonly strategy: ChosenStrategy;
@@ -60,6 +63,8 @@ export interface RoundRunOptions {
 export class RoundRun {
   readonly config: RoundConfig;
   readonly updates: RoundUpdates;
+  /** In secure rounds, instead of the updates. */
+  readonly secure: SecureSession | undefined;
   /** The final row, when the round is over and stored. */
   readonly ended: Promise<RoundRecord>;
   readonly #options: RoundRunOptions;
@@ -96,6 +101,18 @@ export class RoundRun {
       refuse: (device, error, final) => this.#refuse(device, error, final),
       failed: (error) => this.#fail(error, "round/aggregation-failed"),
     });
+    if (plan.secure !== null) {
+      this.secure = new SecureSession({
+        config,
+        plan: plan.secure,
+        env: services.env,
+        folder: options.uploadFolder,
+        unmasker: services.unmasker,
+        expects: (device, step) => this.#expects(device, step),
+        answered: (device, step) => this.give({ type: "secure-answered", device, step }),
+        progressed: () => this.#show(),
+      });
+    }
   }
 
   /** Stores the round's row, so that its number is taken, and lets it begin. */
@@ -122,25 +139,45 @@ export class RoundRun {
   }
 
   record(): RoundRecord {
-    const { config, updates } = this;
+    const { config } = this;
+    const { numExamples, metrics, bytesUp } = this.secure ?? this.updates;
     const ended = roundEnded(this.#state);
     return roundRecord(config, this.#state, {
       model: this.#options.model.name,
       startedAt: this.#startedAt,
       trainingAt: this.#trainingAt,
       endedAt: ended ? this.#options.services.env.clock.now() : null,
-      numExamples: updates.numExamples,
-      metrics: updates.metrics,
+      numExamples,
+      metrics,
       knowsHits: this.#options.plan.plan.training.spec.noHits !== true,
-      bytesUp: updates.bytesUp,
+      bytesUp,
       bytesDown: this.#bytesDown,
       loss: this.#evaluation?.loss ?? null,
       accuracy: this.#evaluation?.accuracy ?? null,
+      unmasked: this.secure?.unmasked ?? 0,
     });
   }
 
   invitationOf(device: DeviceId): Invitation {
     return invitationOf(this.#state, device);
+  }
+
+  /** Whose devices take part. */
+  get population(): PopulationName {
+    return this.#options.task.population;
+  }
+
+  /**
+   * A device says that it is ready for a secure cohort.
+   *
+   * @throws `identity/*` when the other members would not accept its certificate
+   */
+  async secureReady(
+    device: DeviceId,
+    { certificate, commitment }: Pick<SecureReady, "certificate" | "commitment">,
+  ): Promise<void> {
+    await this.secure?.admit(device, { certificate, commitment });
+    this.give({ type: "secure-ready", device, commitment });
   }
 
   /** Bytes of this round's plan, graph or weights were sent to a device. */
@@ -188,6 +225,12 @@ export class RoundRun {
         this.#timer?.cancel();
         this.#timer = clock.schedule(Math.max(0, effect.at - clock.now()), () => this.give({ type: "tick" }));
         return;
+      case "secure-open":
+        void this.#open(effect);
+        return;
+      case "secure-step":
+        this.#options.services.send(effect.device, this.secure!.ask(effect));
+        return;
       case "accumulate":
         this.updates.accumulate(effect.device);
         return;
@@ -203,6 +246,22 @@ export class RoundRun {
         throw new TypeError(`rounds: no such effect ${String(never)}`);
       }
     }
+  }
+
+  async #open(effect: Extract<RoundEffect, { type: "secure-open" }>): Promise<void> {
+    try {
+      const digests = await this.secure!.open(effect);
+      this.give({ type: "secure-opened", step: effect.step, digests });
+    } catch (error) {
+      if (!roundEnded(this.#state)) this.#fail(error, "round/aggregation-failed");
+    }
+  }
+
+  #expects(device: DeviceId, step: SecureStepName): boolean {
+    const { phase } = this.#state;
+    return (
+      phase === "securing" && this.#state.cohort.step === step && this.#state.cohort.outstanding.has(device)
+    );
   }
 
   #accept(device: DeviceId, claim: UpdateClaim): boolean {
@@ -227,7 +286,8 @@ export class RoundRun {
   async #commit(): Promise<void> {
     const { services } = this.#options;
     try {
-      const mean = await this.updates.mean();
+      const { maxUpdateNorm } = this.#options.plan.plan;
+      const mean = await (this.secure?.mean(maxUpdateNorm) ?? this.updates.mean());
       if (roundEnded(this.#state)) return;
       const version = await commitRound(services, {
         ...this.#options,
@@ -312,9 +372,9 @@ export class RoundRun {
   }
 
   #finish(): void {
-    const closed = this.updates.close(
-      failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`),
-    );
+    const over = failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`);
+    const closed = this.updates.close(over);
+    this.secure?.close(over);
     const record = this.record();
     // A committed row is part of the version's transaction already.
     const stored =
@@ -352,7 +412,8 @@ export class RoundRun {
       this.#showTimer = undefined;
       this.#writes
         .run(async () => {
-          if (this.#committing !== undefined || roundEnded(this.#state)) return;
+          const unmasking = this.secure !== undefined && this.secure.unmasked < 1;
+          if ((this.#committing !== undefined && !unmasking) || roundEnded(this.#state)) return;
           const record = this.record();
           await store.rounds.update(record);
           const data = roundView(record) as unknown as JsonValue;

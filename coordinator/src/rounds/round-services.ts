@@ -5,6 +5,14 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Releases } from "../rooms.ts";
+import type { Evaluator } from "./evaluation.ts";
+import type { Unmasker } from "./secure/unmasker.ts";
+
+/** Threads that rounds hand their heavy work to. */
+export interface Workers {
+  readonly evaluator: Evaluator;
+  readonly unmasker: Unmasker;
+}
 
 /** What rounds need of the rest of the coordinator. */
 export interface RoundServices {

@@ -1,9 +1,10 @@
 import { join } from "node:path";
-import { abortable, failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
+import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import type { Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { LIMITS } from "@tributary/protocol";
+import { abortableChunks } from "./abortable-chunks.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import { checkUpdate, type CheckedUpdate, type UpdateRules } from "./update-check.ts";
 import { createUpdateAggregate, type RoundMean, type UpdateAggregate } from "./update-aggregate.ts";
@@ -155,31 +156,6 @@ function requireRoom({ sizeBytes }: UpdateClaim, rules: UpdateRules): void {
   throw failure("update/too-large", `update: ${sizeBytes} bytes announced, at most ${largest} are expected`, {
     detail: { sizeBytes, maxBytes: largest },
   });
-}
-
-/** The chunks of a body until a signal; what was received is counted. A source that breaks off is no update. */
-async function* abortableChunks(
-  source: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-  counter: { bytesUp: number },
-): AsyncGenerator<Uint8Array> {
-  const iterator = source[Symbol.asyncIterator]();
-  for (;;) {
-    signal.throwIfAborted();
-    let next: IteratorResult<Uint8Array>;
-    try {
-      // Not Promise.race with one promise for all: that would keep every chunk until the end.
-      next = await abortable(iterator.next(), signal);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      throw failure("transport/upload-failed", "update: the connection ended during the upload", {
-        cause: error,
-      });
-    }
-    if (next.done === true) return;
-    counter.bytesUp += next.value.length;
-    yield next.value;
-  }
 }
 
 function superseded(device: DeviceId): TributaryError {

@@ -11,6 +11,8 @@ import { publishEvents } from "./commit-round.ts";
 import { createEvaluator } from "./evaluator.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
+import { registerSecureRoutes } from "./secure/secure-route.ts";
+import { createUnmasker } from "./secure/unmasker.ts";
 import { TaskDriver } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
 
@@ -35,7 +37,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const { clock, log } = env;
   const uploadFolder = join(options.dataDir, "uploads");
   const evaluator = createEvaluator({ blobs: options.blobs, clock });
-  const services = { ...options, evaluator };
+  const unmasker = createUnmasker();
+  const services = { ...options, evaluator, unmasker };
   const drivers = new Map<TaskName, TaskDriver>();
   let closing: Promise<void> | undefined;
 
@@ -78,14 +81,16 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       case "ready": {
         const { numExamples, updateDigest, sizeBytes } = message;
         const run = findRun(message.roundId);
-        if (run !== undefined)
-          return run.give({ type: "ready", device, numExamples, updateDigest, sizeBytes });
-        options.send(device, {
-          type: "outcome",
-          roundId: message.roundId,
-          result: "late",
-          code: "round/stale-round",
-        });
+        if (run === undefined) return stale(device, message.roundId);
+        return run.give({ type: "ready", device, numExamples, updateDigest, sizeBytes });
+      }
+      case "secure-ready": {
+        const { roundId, certificate, commitment } = message;
+        const run = findRun(roundId);
+        if (run === undefined) return stale(device, roundId);
+        run
+          .secureReady(device, { certificate, commitment })
+          .catch((error: unknown) => refuse(from, message, error));
         return;
       }
       case "decline":
@@ -95,6 +100,16 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
         throw new TypeError(`rounds: no such message ${String(never)}`);
       }
     }
+  };
+
+  const stale = (device: DeviceId, roundId: RoundId): void => {
+    options.send(device, { type: "outcome", roundId, result: "late", code: "round/stale-round" });
+  };
+
+  const refuse = (from: ConnectedDevice, { type }: RoundMessage, error: unknown): void => {
+    const coded = toFailure(error);
+    log.info("message of a device refused", { ...from, type, error });
+    options.send(from.device, refusalOf(coded, coded.retryable ? { retryAfterMs: 5_000 } : {}));
   };
 
   const requireDriver = (name: TaskName): TaskDriver => {
@@ -109,9 +124,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
         try {
           receive(from, message);
         } catch (error) {
-          const coded = toFailure(error);
-          log.info("message of a device refused", { ...from, type: message.type, error });
-          options.send(from.device, refusalOf(coded, coded.retryable ? { retryAfterMs: 5_000 } : {}));
+          refuse(from, message, error);
         }
       },
       disconnected({ device }: { readonly device: DeviceId }) {
@@ -134,6 +147,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
         findRun,
         isKnown: async (roundId) => (await store.rounds.get(roundId)) !== undefined,
       });
+      registerSecureRoutes(app, { access, clock, findRun });
       // What devices download for a round, counted where it is sent.
       app.addHook("onResponse", async (request, reply) => {
         if (request.routeOptions.url !== "/v1/blobs/:digest" || request.method !== "GET") return;
@@ -155,7 +169,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       closing ??= (async () => {
         for (const subscription of subscriptions) subscription.close();
         await Promise.all([...drivers.values()].map((driver) => driver.close()));
-        await evaluator.close();
+        await Promise.all([evaluator.close(), unmasker.close()]);
         if ((await readdir(uploadFolder).catch(() => [])).length > 0)
           log.warn("uploads were left behind", { uploadFolder });
       })();

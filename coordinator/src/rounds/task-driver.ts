@@ -14,10 +14,9 @@ import { weightsPath } from "../releases/target-paths.ts";
 import { strategyOf } from "../registry/task-strategy.ts";
 import { taskEvent } from "../registry/views.ts";
 import { publishEvents } from "./commit-round.ts";
-import type { Evaluator } from "./evaluation.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import { RoundRun } from "./round-run.ts";
-import type { RoundServices } from "./round-services.ts";
+import type { RoundServices, Workers } from "./round-services.ts";
 
 /** A member that lost its connection is waited for this long, at most a quarter of the reporting time. */
 const RECONNECT_GRACE_MS = 5_000;
@@ -29,7 +28,7 @@ const RESTING_RETRY_MS = 30_000;
 const HARMLESS: ReadonlySet<string> = new Set(["round/task-paused", "round/base-replaced"]);
 
 export interface TaskDriverOptions {
-  readonly services: RoundServices & { readonly evaluator: Evaluator };
+  readonly services: RoundServices & Workers;
   readonly task: TaskRecord;
   readonly uploadFolder: string;
 }
@@ -184,6 +183,8 @@ export class TaskDriver {
     }
     const round = (await store.rounds.lastNumber(task.name)) + 1;
     const { goalCount, minimumCount, overSelection, trainDeadlineMs, reportDeadlineMs } = task.spec.cohort;
+    const stepDeadlineMs = task.spec.secureAggregation.phaseDeadlineMs;
+    const waitedForMs = plan.secure === null ? reportDeadlineMs : stepDeadlineMs;
     const config: RoundConfig = {
       task: task.name,
       roundId: roundIdOf(task, round),
@@ -192,12 +193,14 @@ export class TaskDriver {
       plan: { target: task.plan.target, digest: task.plan.digest },
       weights: { target: weightsPath(model.name, base.version), digest: base.weights.digest },
       goalCount,
-      minimumCount,
+      // A secure sum's floor is in the plan, where devices read it.
+      minimumCount: Math.max(minimumCount, plan.secure?.plan.minimumCohort ?? 0),
       offerLimit: Math.ceil(goalCount * overSelection),
       trainDeadlineMs,
       reportDeadlineMs,
-      reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(reportDeadlineMs / 4)),
+      reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
       timestampVersion: timestamp.version,
+      secure: plan.secure === null ? null : { stepDeadlineMs },
     };
     if (this.#stopped) return undefined;
     const run = await RoundRun.begin({

@@ -22,6 +22,7 @@ import type { AccessPolicy } from "../http/access-policy.ts";
 import type { App } from "../http/app.ts";
 import type { RoundRun } from "./round-run.ts";
 import { Semaphore } from "./serial-queue.ts";
+import { contentLength } from "./upload-headers.ts";
 import { watchPace } from "./upload-pace.ts";
 
 /** Bodies received at a time; the others wait in their sockets, unread. */
@@ -115,14 +116,6 @@ export function registerUploadRoute(app: App, options: UploadRouteOptions): void
       });
     },
   );
-}
-
-function contentLength(header: string | undefined): number {
-  const sizeBytes = Number(header);
-  if (header !== undefined && Number.isSafeInteger(sizeBytes)) return sizeBytes;
-  throw failure("http/bad-request", "rounds: an upload names its length in Content-Length", {
-    detail: { header: "content-length" },
-  });
 }
 
 function certificateOf(authorization: string | undefined): Uint8Array {

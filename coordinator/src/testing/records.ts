@@ -110,6 +110,7 @@ export function exampleRound(number: number, changes: Partial<RoundRecord> = {})
     bytesDown: 0,
     seconds: null,
     reason: null,
+    secure: null,
     config: { goalCount: 3 },
     ...changes,
   };

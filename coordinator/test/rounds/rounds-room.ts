@@ -57,8 +57,8 @@ export async function startRoom(dataDir: string) {
   });
   const releases = await createReleases({ config, env, store });
   const enrolment = await createEnrolment({ config, env, store });
-  const registry = createRegistry({ store, blobs, bus, env, releases, strategies });
   const { issuerPublicKey } = enrolment;
+  const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   const rounds = createRounds({
     env,
     store,

@@ -49,6 +49,8 @@ function describeParticipation(event: ParticipationEvent): string | undefined {
       return `round ${event.round} of ${event.task}: training from version ${event.baseVersion}`;
     case "trained":
       return `trained on ${event.numExamples} examples in ${seconds(event.durationMs)}, loss ${event.loss.toFixed(3)}${accuracyText(event.accuracy)}`;
+    case "secured":
+      return `in a secure cohort of ${event.cohort}${event.private ? "" : ", a trial: not private"}`;
     case "uploaded":
       return `uploaded ${event.sizeBytes} bytes`;
     case "outcome": {

@@ -538,6 +538,17 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The member has sent another masked vector already.",
   },
+  "secagg/invalid-capability": {
+    status: 403,
+    retryable: false,
+    publicMessage: "The capability does not open this step to this member.",
+  },
+  "secagg/contributed-enough": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The device has contributed to enough sums on this version.",
+    advice: "It takes part again with the next version; trust.maxContributionsPerVersion sets how often.",
+  },
   "secagg/phase-over": { status: 409, retryable: false, publicMessage: "The phase is over." },
   "secagg/infeasible-graph": {
     status: 422,
@@ -601,6 +612,17 @@ export const ERROR_CATALOG = {
     status: 500,
     retryable: true,
     publicMessage: "The updates could not be aggregated.",
+  },
+
+  "round/secure-mismatch": {
+    status: 409,
+    retryable: false,
+    publicMessage: "The round and the device disagree on whether updates are summed securely.",
+  },
+  "round/secure-sum-refused": {
+    status: 422,
+    retryable: true,
+    publicMessage: "The cohort's sum is not one that honest members can have made; it was dropped.",
   },
 
   // update

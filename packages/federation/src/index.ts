@@ -10,6 +10,7 @@ export {
   type ParticipantInput,
   type ParticipantState,
   type ParticipantStep,
+  type SecureUpdate,
 } from "./client/participant-types.ts";
 export {
   initialRound,
@@ -29,7 +30,18 @@ export type {
   RoundInput,
   RoundState,
   RoundStep,
+  SecureClaim,
+  SecureCohort,
+  SecureRules,
+  SecureTally,
   TargetReference,
   UpdateClaim,
 } from "./server/round-types.ts";
+export {
+  fromSecureSegments,
+  secureEncoding,
+  toSecureSegments,
+  type SecureVectorRules,
+  type TrainingTotals,
+} from "./secure-vector.ts";
 export { createCheckInQueue, type CheckIn, type CheckInQueue } from "./server/selection.ts";

@@ -40,6 +40,7 @@ export function roundConfig(more: Partial<RoundConfig> = {}): RoundConfig {
     reportDeadlineMs: 20_000,
     reconnectGraceMs: 5_000,
     timestampVersion: 1,
+    secure: null,
     ...more,
   };
 }

@@ -157,6 +157,9 @@ export class LossyWorld {
           this.#give({ type: "tick", now: this.clock.now() }),
         );
         return;
+      case "secure-open":
+      case "secure-step":
+        throw new Error("these rounds are not secure");
       case "accumulate":
         this.#summed.push(effect.device);
         return;
@@ -294,6 +297,9 @@ class SimulatedDevice {
           this.#give({ type: "tick", now: this.#now() }),
         );
         return;
+      case "secure-step":
+      case "cancel-secure-step":
+        throw new Error("these rounds are not secure");
       case "cancel-training":
       case "cancel-upload":
       case "discard-update":

@@ -91,7 +91,10 @@ function describeEffect(effect: ParticipantEffect): string {
     case "upload":
     case "cancel-upload":
     case "discard-update":
+    case "cancel-secure-step":
       return effect.type;
+    case "secure-step":
+      return `secure-step ${effect.request.step}`;
   }
 }
 

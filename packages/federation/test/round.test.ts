@@ -65,6 +65,10 @@ function describeEffects(effects: readonly RoundEffect[]): string[] {
       }
       case "wake-at":
         return `wake ${effect.at - START}`;
+      case "secure-open":
+        return `open ${effect.step}`;
+      case "secure-step":
+        return `${effect.step} ${indexOf(effect.device)}`;
       case "accumulate":
         return `accumulate ${indexOf(effect.device)}`;
       case "aggregate":

@@ -66,6 +66,15 @@ export interface Ready {
   sizeBytes: number;
 }
 
+/** Training for a secure round is done. Nothing of the update is told, nor how many examples it stands for. */
+export interface SecureReady {
+  roundId: RoundId;
+  /** Hash of the nonce that the member will reveal with its keys. */
+  commitment: Digest;
+  /** The device's own; the other members verify it. */
+  certificate: Uint8Array;
+}
+
 /** The device will not train this offer. */
 export interface Decline {
   roundId: RoundId;
@@ -91,6 +100,7 @@ interface DeviceMessages {
   "check-in": CheckIn;
   leave: Leave;
   ready: Ready;
+  "secure-ready": SecureReady;
   decline: Decline;
   running: Running;
   heartbeat: Heartbeat;
@@ -125,6 +135,12 @@ export const Ready: Codec<Ready> = struct({
   sizeBytes: u53,
 });
 
+export const SecureReady: Codec<SecureReady> = struct({
+  roundId,
+  commitment: digest,
+  certificate: bytes({ max: LIMITS.maxCertificateBytes }),
+});
+
 export const Decline: Codec<Decline> = struct({ roundId, code });
 
 export const Running: Codec<Running> = struct({
@@ -145,4 +161,5 @@ export const DeviceMessage: Codec<DeviceMessage> = taggedUnion("type", {
   decline: [69, Decline],
   running: [70, Running],
   heartbeat: [71, Heartbeat],
+  "secure-ready": [72, SecureReady],
 });

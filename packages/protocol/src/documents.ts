@@ -5,6 +5,7 @@ import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from
 import { LIMITS } from "./limits.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
+import { SecurePlan, SecureSpec } from "./secure-aggregation.ts";
 import {
   ChannelSchema,
   DigestSchema,
@@ -142,6 +143,8 @@ export const Plan = Type.Object({
     learningRateSchedule: Type.Optional(LearningRateSchedule),
   }),
   maxUpdateNorm: maxUpdateNorm(),
+  /** Absent: updates are reported one by one. */
+  secureAggregation: Type.Optional(SecurePlan),
 });
 export type Plan = Static<typeof Plan>;
 
@@ -226,6 +229,7 @@ export const TaskSpec = Type.Object(
       { ...strict, default: {} },
     ),
     maxUpdateNorm: maxUpdateNorm({ default: 100, description: "L2 norm an update may have" }),
+    secureAggregation: SecureSpec,
   },
   strict,
 );
@@ -266,6 +270,14 @@ export function parseTaskSpec(value: unknown): TaskSpec {
   const fault = scheduleFault(spec.local.learningRateSchedule);
   if (fault !== undefined) {
     throw invalidDocument("task", `/local/learningRateSchedule/${fault.field}`, fault.problem);
+  }
+  const { mode, minimumCohort } = spec.secureAggregation;
+  if (mode === "on" && minimumCohort > spec.cohort.goalCount) {
+    throw invalidDocument(
+      "task",
+      "/secureAggregation/minimumCohort",
+      `must be at most goalCount (${spec.cohort.goalCount}), got ${minimumCohort}; a trial may lower it to 3`,
+    );
   }
   return spec;
 }

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
 import { GraphPort, TaskSpec } from "./documents.ts";
+import { SecureView } from "./secure-aggregation.ts";
 import {
   DeviceIdSchema,
   DigestSchema,
@@ -55,7 +56,7 @@ export const EnrolmentResponse = Type.Object({
 });
 export type EnrolmentResponse = Static<typeof EnrolmentResponse>;
 
-/** 202 of `PUT /v1/rounds/:roundId/updates/:digest` */
+/** 202 of `PUT /v1/rounds/:roundId/updates/:digest`, and of a member's answer to a secure step */
 export const UploadAccepted = Type.Object({ accepted: Type.Literal(true) });
 export type UploadAccepted = Static<typeof UploadAccepted>;
 
@@ -100,6 +101,8 @@ export const RoundView = Type.Object({
   bytesDown: Count,
   seconds: nullable(Type.Number()),
   reason: nullable(Type.String()),
+  /** Null: the task's updates are reported one by one, and the coordinator sees each. */
+  secure: nullable(SecureView),
 });
 export type RoundView = Static<typeof RoundView>;
 

@@ -141,6 +141,48 @@ export async function verifyCertificate(
   return fields;
 }
 
+/** Who a member of a cohort is, by its certificate; `verify` tells its signatures from others and never throws. */
+export interface MemberIdentity {
+  readonly publicKey: Uint8Array;
+  verify(message: Uint8Array, signature: Uint8Array): Promise<boolean>;
+}
+
+/**
+ * What makes someone a member: a certificate of this issuer, for this population, that holds now.
+ *
+ * @throws identity/*
+ */
+export async function verifyMember(
+  certificate: Uint8Array,
+  options: { readonly issuerPublicKey: Uint8Array; readonly population: string; readonly nowMs: number },
+): Promise<MemberIdentity & Certificate> {
+  const nowMs = tolerant(certificate, options.nowMs);
+  const fields = await verifyCertificate(certificate, options.issuerPublicKey, nowMs);
+  if (fields.population !== options.population) {
+    throw failure(
+      "identity/wrong-population",
+      `identity: ${fields.deviceId} is of population ${fields.population}, expected ${options.population}`,
+    );
+  }
+  return {
+    ...fields,
+    verify: (message, signature) => verifySignature(fields.publicKey, signature, message),
+  };
+}
+
+/** A device's clock may be behind that of the issuer of a certificate that another device just got. */
+const CLOCK_TOLERANCE_MS = 5 * 60_000;
+
+function tolerant(certificate: Uint8Array, nowMs: number): number {
+  try {
+    const { notBeforeMs } = readCertificate(certificate);
+    const aheadMs = notBeforeMs - nowMs;
+    return aheadMs > 0 && aheadMs <= CLOCK_TOLERANCE_MS ? notBeforeMs : nowMs;
+  } catch {
+    return nowMs;
+  }
+}
+
 /** Reads a certificate without checking anything: a device looks up its own expiry with it. */
 export function readCertificate(certificate: Uint8Array): Certificate {
   return decode(Certificate, decode(SignedCertificate, certificate).payload);

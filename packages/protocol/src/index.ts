@@ -15,6 +15,7 @@ export {
   Leave,
   Ready,
   Running,
+  SecureReady,
   Subscribe,
 } from "./device-message.ts";
 export {
@@ -67,13 +68,25 @@ export {
   readCertificate,
   uploadMessage,
   verifyCertificate,
+  verifyMember,
   verifySignature,
   type Certificate,
+  type MemberIdentity,
   type Sign,
 } from "./identity.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, type LimitName } from "./limits.ts";
 export { invalidDocument, parseDocument, parseJson } from "./parse.ts";
+export {
+  CAPABILITY_SCHEME,
+  secureAnswerPath,
+  secureInputPath,
+  SecurePlan,
+  SECURE_STEPS,
+  SecureSpec,
+  SecureView,
+  type SecureStepName,
+} from "./secure-aggregation.ts";
 export {
   Challenge,
   HeartbeatAck,
@@ -83,6 +96,7 @@ export {
   RefusalDetail,
   Release,
   RequestReport,
+  SecureStep,
   ServerMessage,
   Wait,
   Welcome,

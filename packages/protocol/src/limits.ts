@@ -23,6 +23,8 @@ export const LIMITS = Object.freeze({
   maxUpdateBytes: 512 * 1024 * 1024,
   /** Largest header of an upload body, its prefix included. */
   maxUpdateHeaderBytes: 2048,
+  /** Most bytes that a member of a secure cohort gets for a step: the list of 10,000 members. */
+  maxSecureInputBytes: 16 * 1024 * 1024,
   /** Largest model file accepted for publishing. */
   maxModelBytes: 1024 * 1024 * 1024,
   /** Largest manifest document. */

@@ -25,6 +25,7 @@ import {
 } from "@tributary/core";
 import { channel, code, targetPath } from "./fields.ts";
 import { LIMITS } from "./limits.ts";
+import type { SecureStepName } from "./secure-aggregation.ts";
 
 /** First message of a connection: prove who you are, in one of these versions. */
 export interface Challenge {
@@ -86,6 +87,20 @@ export interface RequestReport {
   uploadPath: string;
 }
 
+/** The device is a member of a secure cohort: get what the step needs, check it, and put the answer. */
+export interface SecureStep {
+  roundId: RoundId;
+  step: SecureStepName;
+  /** The device's place in the cohort list. */
+  member: number;
+  /** SHA-256 of what `secureInputPath` gives. */
+  digest: Digest;
+  /** Absolute, on the server's clock. */
+  deadlineMs: number;
+  /** Lets this member get and put this step's bytes until the deadline; 32 bytes. */
+  capability: Uint8Array;
+}
+
 /** How a round ended for this device. */
 export type OutcomeResult = "committed" | "abandoned" | "not-needed" | "late" | "refused";
 
@@ -124,6 +139,7 @@ interface ServerMessages {
   refusal: Refusal;
   offer: Offer;
   "request-report": RequestReport;
+  "secure-step": SecureStep;
   outcome: Outcome;
   release: Release;
   wait: Wait;
@@ -180,6 +196,17 @@ export const RequestReport: Codec<RequestReport> = struct({
   uploadPath: text({ max: 256 }),
 });
 
+const secureStepName: Codec<SecureStepName> = choice({ advertise: 1, share: 2, mask: 3, sign: 4, unmask: 5 });
+
+export const SecureStep: Codec<SecureStep> = struct({
+  roundId,
+  step: secureStepName,
+  member: u16,
+  digest,
+  deadlineMs: u53,
+  capability: fixedBytes(32),
+});
+
 const outcomeResult: Codec<OutcomeResult> = choice({
   committed: 1,
   abandoned: 2,
@@ -217,4 +244,5 @@ export const ServerMessage: Codec<ServerMessage> = taggedUnion("type", {
   release: [7, Release],
   wait: [8, Wait],
   "heartbeat-ack": [9, HeartbeatAck],
+  "secure-step": [10, SecureStep],
 });

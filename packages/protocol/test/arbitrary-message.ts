@@ -89,6 +89,15 @@ export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
     version,
     timestampVersion: u32,
   }),
+  fc.record({
+    type: fc.constant("secure-step" as const),
+    roundId,
+    step: fc.constantFrom("advertise", "share", "mask", "sign", "unmask"),
+    member: u16,
+    digest,
+    deadlineMs: u53,
+    capability: raw(32),
+  }),
   fc.record({ type: fc.constant("wait" as const), task, retryAfterMs: u32 }),
   fc.record({ type: fc.constant("heartbeat-ack" as const), nonce: u32 }),
 );
@@ -113,6 +122,12 @@ export const deviceMessage: fc.Arbitrary<DeviceMessage> = fc.oneof(
     numExamples: u32,
     updateDigest: digest,
     sizeBytes: u53,
+  }),
+  fc.record({
+    type: fc.constant("secure-ready" as const),
+    roundId,
+    commitment: digest,
+    certificate: fc.uint8Array({ maxLength: 1024 }),
   }),
   fc.record({ type: fc.constant("decline" as const), roundId, code: text(64) }),
   fc.record({ type: fc.constant("running" as const), model, version, appliedAfterMs: u32 }),

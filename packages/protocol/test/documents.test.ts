@@ -132,6 +132,15 @@ describe("task", () => {
       pauseBetweenRoundsMs: 0,
       evaluation: { dataset: null, batchSize: 200 },
       maxUpdateNorm: 100,
+      secureAggregation: {
+        mode: "off",
+        minimumCohort: 16,
+        corruption: 0.05,
+        dropout: 0.3,
+        phaseDeadlineMs: 10_000,
+        valueBits: 16,
+        maxExampleLoss: 1000,
+      },
     });
   });
 

@@ -7,6 +7,7 @@ import {
   readCertificate,
   uploadMessage,
   verifyCertificate,
+  verifyMember,
   verifySignature,
 } from "../src/index.ts";
 
@@ -74,6 +75,34 @@ describe("certificates", () => {
     );
     await expect(verifyCertificate(certificate, issuer.publicKey, NOW - 1001)).rejects.toSatisfy(
       hasCode("identity/not-yet-valid"),
+    );
+  });
+});
+
+describe("members", () => {
+  const memberOptions = (nowMs: number, population = "default") => ({
+    issuerPublicKey: issuer.publicKey,
+    population,
+    nowMs,
+  });
+
+  test("are who holds a certificate for their population; a clock may be behind the issuer's a little", async () => {
+    const member = await verifyMember(certificate, memberOptions(NOW));
+    const message = new Uint8Array(32).fill(7);
+    expect(await member.verify(message, await device.sign(message))).toBe(true);
+    expect(await member.verify(new Uint8Array(32), await device.sign(message))).toBe(false);
+    await verifyMember(certificate, memberOptions(NOW - 1000 - 5 * 60_000));
+    await expect(verifyMember(certificate, memberOptions(NOW - 1001 - 5 * 60_000))).rejects.toSatisfy(
+      hasCode("identity/not-yet-valid"),
+    );
+    await expect(verifyMember(certificate, memberOptions(NOW + 1000))).rejects.toSatisfy(
+      hasCode("identity/certificate-expired"),
+    );
+    await expect(verifyMember(certificate, memberOptions(NOW, "other"))).rejects.toSatisfy(
+      hasCode("identity/wrong-population"),
+    );
+    await expect(verifyMember(new Uint8Array(5), memberOptions(NOW))).rejects.toSatisfy(
+      hasCode("identity/invalid-certificate"),
     );
   });
 });

@@ -3,6 +3,7 @@ import { asPopulationName, failure, silentLogger, systemClock } from "@tributary
 import { LIMITS } from "@tributary/protocol";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { trustLimits } from "./trust.ts";
 import { withIdleness } from "./worker/idleness.ts";
 import { withPersistence } from "./worker/persistence.ts";
 import { createRemoteDevice } from "./worker/remote-device.ts";
@@ -49,6 +50,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
     );
   }
   const coordinator = originOf(options.coordinator);
+  const limits = trustLimits(options.trust);
   const trustedRoot = await loadRoot(options.trust);
   const { token } = options;
   const scope = `${coordinator} ${population}`;
@@ -59,6 +61,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
         coordinator,
         population,
         software,
+        limits,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       enrols: token !== undefined,

@@ -3,6 +3,7 @@ import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
 import type { Inference, ModelState, RuntimeEvent, RuntimeStatus } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
+import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
 
 /** What a device needs to know. Plain data but for the token: it can be posted to a worker. */
@@ -13,6 +14,7 @@ export interface DeviceConfig {
   /** The pinned TUF root; absent with trust "first-use". */
   readonly trustedRoot?: Uint8Array;
   readonly software: string;
+  readonly limits: TrustLimits;
 }
 
 /** The platform, as a device sees it: everything with a side effect comes through here. */

@@ -10,6 +10,7 @@ import { createNodeEngines } from "./node/node-engines.ts";
 import { openWsSocket } from "./node/ws-socket.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { trustLimits } from "./trust.ts";
 
 export interface NodeRuntimeOptions extends RuntimeOptions {
   /** Folder of this device's keys, models and examples. Created where it is missing; one device each. */
@@ -36,12 +37,13 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
       `createRuntime: software has at most ${LIMITS.maxSoftwareBytes} bytes, got "${software}"`,
     );
   }
+  const limits = trustLimits(options.trust);
   const trustedRoot = await readRoot(options.trust);
   const store = await openFileStore({ dataDir });
   try {
     const engine = options.engine ?? (await ownEngine(log));
     const device = createDevice(
-      { coordinator, population, software, ...(trustedRoot === undefined ? {} : { trustedRoot }) },
+      { coordinator, population, software, limits, ...(trustedRoot === undefined ? {} : { trustedRoot }) },
       {
         env: systemEnv({ log }),
         store,

@@ -9,6 +9,18 @@ export type Trust =
   | {
       /** The TUF root the app pins: its bytes, or where the app ships it. */
       readonly root: Uint8Array | URL | string;
+      /**
+       * Fewest members of a sum that this device's update may enter. Below 16 it is a trial, and not private.
+       *
+       * @defaultValue 16
+       */
+      readonly minimumCohort?: number;
+      /**
+       * How often the device gives to sums on one version of a task's model.
+       *
+       * @defaultValue 2
+       */
+      readonly maxContributionsPerVersion?: number;
     }
   /** Believe the root that the coordinator shows on the very first contact. Warns; not for production. */
   | "first-use";
@@ -193,6 +205,14 @@ export type ParticipationEvent =
       readonly engine: EngineName;
       /** Why this engine and not a faster one, where there is something to tell. */
       readonly note?: string;
+    }
+  /** The device is in a cohort whose sum alone the coordinator will see. `private` is false below 16 members. */
+  | {
+      readonly type: "secured";
+      readonly at: number;
+      readonly roundId: string;
+      readonly cohort: number;
+      readonly private: boolean;
     }
   | { readonly type: "uploaded"; readonly at: number; readonly roundId: string; readonly sizeBytes: number }
   | {

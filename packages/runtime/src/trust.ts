@@ -1,6 +1,38 @@
 import { failure, type Logger } from "@tributary/core";
+import type { Trust } from "./runtime.ts";
 import type { MetadataStore } from "./store/device-store.ts";
 import type { HttpTransport } from "./transport/http.ts";
+
+/** What a device insists on by itself, whatever a task says. */
+export interface TrustLimits {
+  readonly minimumCohort: number;
+  readonly maxContributionsPerVersion: number;
+}
+
+export const TRUST_DEFAULTS = Object.freeze({
+  minimumCohort: 16,
+  maxContributionsPerVersion: 2,
+}) satisfies TrustLimits;
+
+/** With two members each sees the other's update. */
+const LEAST_COHORT = 3;
+
+/** @throws RangeError for limits that limit nothing */
+export function trustLimits(trust: Trust): TrustLimits {
+  const given = trust === "first-use" ? TRUST_DEFAULTS : trust;
+  const {
+    minimumCohort = TRUST_DEFAULTS.minimumCohort,
+    maxContributionsPerVersion = TRUST_DEFAULTS.maxContributionsPerVersion,
+  } = given;
+  requireAtLeast("minimumCohort", minimumCohort, LEAST_COHORT);
+  requireAtLeast("maxContributionsPerVersion", maxContributionsPerVersion, 1);
+  return { minimumCohort, maxContributionsPerVersion };
+}
+
+function requireAtLeast(name: keyof TrustLimits, value: number, least: number): void {
+  if (Number.isSafeInteger(value) && value >= least) return;
+  throw new RangeError(`createRuntime: trust.${name} must be an integer of at least ${least}, got ${value}`);
+}
 
 const MAX_ROOT_BYTES = 512 * 1024;
 

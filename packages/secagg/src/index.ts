@@ -32,6 +32,7 @@ export { chooseGraph, type GraphAssumptions, type GraphRow } from "./graph/choos
 export { neighbourGraph, type NeighbourGraph } from "./graph/neighbour-graph.ts";
 export {
   cohortShape,
+  majorityThreshold,
   REGULAR_GRAPH_FROM,
   type CohortAssumptions,
   type CohortShape,

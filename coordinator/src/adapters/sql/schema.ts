@@ -63,7 +63,10 @@ export interface TasksTable {
 }
 
 /** A round's columns are the fields of its view, and its configuration. */
-export type RoundsTable = Omit<RoundRecord, "config"> & { config: JsonText };
+export type RoundsTable = Omit<RoundRecord, "config" | "secure"> & {
+  config: JsonText;
+  secure: JsonText | null;
+};
 
 export interface RoundInputsTable {
   roundId: RoundId;

@@ -264,6 +264,88 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/secure/{roundId}/{step}/{member}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a member of a secure cohort needs for a step */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    roundId: string;
+                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                    member: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/secure/{roundId}/{step}/{member}/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** A member's answer to a step of secure aggregation */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    roundId: string;
+                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                    member: number;
+                    digest: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @enum {boolean} */
+                            accepted: true;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -784,6 +866,45 @@ export interface paths {
                                      * @default 100
                                      */
                                     maxUpdateNorm: number;
+                                    /** @default {} */
+                                    secureAggregation: {
+                                        /**
+                                         * @description on: the coordinator learns the cohort's sum and no single update
+                                         * @default off
+                                         * @enum {string}
+                                         */
+                                        mode: "on" | "off";
+                                        /**
+                                         * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                                         * @default 16
+                                         */
+                                        minimumCohort: number;
+                                        /**
+                                         * @description Largest share of members that may be corrupt
+                                         * @default 0.05
+                                         */
+                                        corruption: number;
+                                        /**
+                                         * @description Largest share of members that may drop out
+                                         * @default 0.3
+                                         */
+                                        dropout: number;
+                                        /**
+                                         * @description Each of the five steps ends when all have answered, else then
+                                         * @default 10000
+                                         */
+                                        phaseDeadlineMs: number;
+                                        /**
+                                         * @description Bits of one rounded value of an update
+                                         * @default 16
+                                         */
+                                        valueBits: number;
+                                        /**
+                                         * @description Largest mean loss a device can tell
+                                         * @default 1000
+                                         */
+                                        maxExampleLoss: number;
+                                    };
                                 };
                                 currentVersion: number;
                                 round: {
@@ -817,6 +938,22 @@ export interface paths {
                                     bytesDown: number;
                                     seconds: number | null;
                                     reason: string | null;
+                                    secure: {
+                                        /** @enum {string} */
+                                        step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                                        cohort: number;
+                                        threshold: number;
+                                        survivors: number;
+                                        lost: {
+                                            advertise: number;
+                                            share: number;
+                                            mask: number;
+                                            sign: number;
+                                            unmask: number;
+                                        };
+                                        private: boolean;
+                                        unmasked: number;
+                                    } | null;
                                 } | null;
                                 roundsCommitted: number;
                                 /**
@@ -1032,6 +1169,45 @@ export interface paths {
                          * @default 100
                          */
                         maxUpdateNorm: number;
+                        /** @default {} */
+                        secureAggregation: {
+                            /**
+                             * @description on: the coordinator learns the cohort's sum and no single update
+                             * @default off
+                             * @enum {string}
+                             */
+                            mode: "on" | "off";
+                            /**
+                             * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                             * @default 16
+                             */
+                            minimumCohort: number;
+                            /**
+                             * @description Largest share of members that may be corrupt
+                             * @default 0.05
+                             */
+                            corruption: number;
+                            /**
+                             * @description Largest share of members that may drop out
+                             * @default 0.3
+                             */
+                            dropout: number;
+                            /**
+                             * @description Each of the five steps ends when all have answered, else then
+                             * @default 10000
+                             */
+                            phaseDeadlineMs: number;
+                            /**
+                             * @description Bits of one rounded value of an update
+                             * @default 16
+                             */
+                            valueBits: number;
+                            /**
+                             * @description Largest mean loss a device can tell
+                             * @default 1000
+                             */
+                            maxExampleLoss: number;
+                        };
                     };
                 };
             };
@@ -1239,6 +1415,45 @@ export interface paths {
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /** @default {} */
+                                secureAggregation: {
+                                    /**
+                                     * @description on: the coordinator learns the cohort's sum and no single update
+                                     * @default off
+                                     * @enum {string}
+                                     */
+                                    mode: "on" | "off";
+                                    /**
+                                     * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                                     * @default 16
+                                     */
+                                    minimumCohort: number;
+                                    /**
+                                     * @description Largest share of members that may be corrupt
+                                     * @default 0.05
+                                     */
+                                    corruption: number;
+                                    /**
+                                     * @description Largest share of members that may drop out
+                                     * @default 0.3
+                                     */
+                                    dropout: number;
+                                    /**
+                                     * @description Each of the five steps ends when all have answered, else then
+                                     * @default 10000
+                                     */
+                                    phaseDeadlineMs: number;
+                                    /**
+                                     * @description Bits of one rounded value of an update
+                                     * @default 16
+                                     */
+                                    valueBits: number;
+                                    /**
+                                     * @description Largest mean loss a device can tell
+                                     * @default 1000
+                                     */
+                                    maxExampleLoss: number;
+                                };
                             };
                             currentVersion: number;
                             round: {
@@ -1272,6 +1487,22 @@ export interface paths {
                                 bytesDown: number;
                                 seconds: number | null;
                                 reason: string | null;
+                                secure: {
+                                    /** @enum {string} */
+                                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                                    cohort: number;
+                                    threshold: number;
+                                    survivors: number;
+                                    lost: {
+                                        advertise: number;
+                                        share: number;
+                                        mask: number;
+                                        sign: number;
+                                        unmask: number;
+                                    };
+                                    private: boolean;
+                                    unmasked: number;
+                                } | null;
                             } | null;
                             roundsCommitted: number;
                             /**
@@ -1512,6 +1743,45 @@ export interface paths {
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /** @default {} */
+                                secureAggregation: {
+                                    /**
+                                     * @description on: the coordinator learns the cohort's sum and no single update
+                                     * @default off
+                                     * @enum {string}
+                                     */
+                                    mode: "on" | "off";
+                                    /**
+                                     * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                                     * @default 16
+                                     */
+                                    minimumCohort: number;
+                                    /**
+                                     * @description Largest share of members that may be corrupt
+                                     * @default 0.05
+                                     */
+                                    corruption: number;
+                                    /**
+                                     * @description Largest share of members that may drop out
+                                     * @default 0.3
+                                     */
+                                    dropout: number;
+                                    /**
+                                     * @description Each of the five steps ends when all have answered, else then
+                                     * @default 10000
+                                     */
+                                    phaseDeadlineMs: number;
+                                    /**
+                                     * @description Bits of one rounded value of an update
+                                     * @default 16
+                                     */
+                                    valueBits: number;
+                                    /**
+                                     * @description Largest mean loss a device can tell
+                                     * @default 1000
+                                     */
+                                    maxExampleLoss: number;
+                                };
                             };
                             currentVersion: number;
                             round: {
@@ -1545,6 +1815,22 @@ export interface paths {
                                 bytesDown: number;
                                 seconds: number | null;
                                 reason: string | null;
+                                secure: {
+                                    /** @enum {string} */
+                                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                                    cohort: number;
+                                    threshold: number;
+                                    survivors: number;
+                                    lost: {
+                                        advertise: number;
+                                        share: number;
+                                        mask: number;
+                                        sign: number;
+                                        unmask: number;
+                                    };
+                                    private: boolean;
+                                    unmasked: number;
+                                } | null;
                             } | null;
                             roundsCommitted: number;
                             /**
@@ -1797,6 +2083,45 @@ export interface paths {
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /** @default {} */
+                                secureAggregation: {
+                                    /**
+                                     * @description on: the coordinator learns the cohort's sum and no single update
+                                     * @default off
+                                     * @enum {string}
+                                     */
+                                    mode: "on" | "off";
+                                    /**
+                                     * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                                     * @default 16
+                                     */
+                                    minimumCohort: number;
+                                    /**
+                                     * @description Largest share of members that may be corrupt
+                                     * @default 0.05
+                                     */
+                                    corruption: number;
+                                    /**
+                                     * @description Largest share of members that may drop out
+                                     * @default 0.3
+                                     */
+                                    dropout: number;
+                                    /**
+                                     * @description Each of the five steps ends when all have answered, else then
+                                     * @default 10000
+                                     */
+                                    phaseDeadlineMs: number;
+                                    /**
+                                     * @description Bits of one rounded value of an update
+                                     * @default 16
+                                     */
+                                    valueBits: number;
+                                    /**
+                                     * @description Largest mean loss a device can tell
+                                     * @default 1000
+                                     */
+                                    maxExampleLoss: number;
+                                };
                             };
                             currentVersion: number;
                             round: {
@@ -1830,6 +2155,22 @@ export interface paths {
                                 bytesDown: number;
                                 seconds: number | null;
                                 reason: string | null;
+                                secure: {
+                                    /** @enum {string} */
+                                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                                    cohort: number;
+                                    threshold: number;
+                                    survivors: number;
+                                    lost: {
+                                        advertise: number;
+                                        share: number;
+                                        mask: number;
+                                        sign: number;
+                                        unmask: number;
+                                    };
+                                    private: boolean;
+                                    unmasked: number;
+                                } | null;
                             } | null;
                             roundsCommitted: number;
                             /**
@@ -1908,6 +2249,22 @@ export interface paths {
                                 bytesDown: number;
                                 seconds: number | null;
                                 reason: string | null;
+                                secure: {
+                                    /** @enum {string} */
+                                    step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                                    cohort: number;
+                                    threshold: number;
+                                    survivors: number;
+                                    lost: {
+                                        advertise: number;
+                                        share: number;
+                                        mask: number;
+                                        sign: number;
+                                        unmask: number;
+                                    };
+                                    private: boolean;
+                                    unmasked: number;
+                                } | null;
                             }[];
                         };
                     };
@@ -1978,6 +2335,22 @@ export interface paths {
                             bytesDown: number;
                             seconds: number | null;
                             reason: string | null;
+                            secure: {
+                                /** @enum {string} */
+                                step: "advertise" | "share" | "mask" | "sign" | "unmask";
+                                cohort: number;
+                                threshold: number;
+                                survivors: number;
+                                lost: {
+                                    advertise: number;
+                                    share: number;
+                                    mask: number;
+                                    sign: number;
+                                    unmask: number;
+                                };
+                                private: boolean;
+                                unmasked: number;
+                            } | null;
                         };
                     };
                 };

@@ -28,6 +28,7 @@ const COMMITTED: RoundView = {
   bytesDown: 456_789,
   seconds: 1.25,
   reason: null,
+  secure: null,
 };
 
 /** Column titles and the cells under them, by where they stand. */

@@ -1,5 +1,12 @@
 import type { Digest, ModelVersion, RoundId, TaskName } from "@tributary/core";
-import type { DeviceMessage, Offer, OutcomeResult, ServerMessage } from "@tributary/protocol";
+import type {
+  DeviceMessage,
+  Offer,
+  OutcomeResult,
+  SecureStep,
+  SecureStepName,
+  ServerMessage,
+} from "@tributary/protocol";
 
 /** One device's part in one task. Times are milliseconds on the coordinator's clock (see `challenge.serverTimeMs`). */
 export interface ParticipantConfig {
@@ -27,12 +34,32 @@ export interface LocalUpdate {
   readonly metrics: readonly number[];
 }
 
+/** A finished update of a secure round: the driver keeps it encoded, with the secrets that the commitment is for. */
+export interface SecureUpdate {
+  readonly numExamples: number;
+  readonly commitment: Digest;
+  /** The device's own, for the other members. */
+  readonly certificate: Uint8Array;
+}
+
 /** What the device is doing for the task. */
 export type Activity =
   | { readonly type: "idle" }
   | { readonly type: "training"; readonly offer: Offer }
   /** Trained; waiting to be asked. */
-  | { readonly type: "ready"; readonly offer: Offer; readonly update: LocalUpdate }
+  | { readonly type: "ready"; readonly offer: Offer; readonly update: LocalUpdate | SecureUpdate }
+  | {
+      readonly type: "securing";
+      readonly offer: Offer;
+      readonly update: SecureUpdate;
+      readonly request: SecureStep;
+      /** Failures of this step so far. */
+      readonly failures: number;
+      /** When to try again; null: the step is under way, or was answered. */
+      readonly retryAt: number | null;
+      /** The coordinator has the answer; waiting for the next step or the outcome. */
+      readonly answered: boolean;
+    }
   | {
       readonly type: "uploading";
       readonly offer: Offer;
@@ -62,6 +89,15 @@ export type ParticipantInput = { readonly now: number } & (
   | { readonly type: "disconnected" }
   | { readonly type: "message"; readonly message: ServerMessage }
   | ({ readonly type: "trained"; readonly roundId: RoundId } & LocalUpdate)
+  | ({ readonly type: "trained-securely"; readonly roundId: RoundId } & SecureUpdate)
+  | { readonly type: "secure-answered"; readonly roundId: RoundId; readonly step: SecureStepName }
+  | {
+      readonly type: "secure-failed";
+      readonly roundId: RoundId;
+      readonly step: SecureStepName;
+      readonly code: string;
+      readonly retryable: boolean;
+    }
   | { readonly type: "train-failed"; readonly roundId: RoundId; readonly code: string }
   | { readonly type: "uploaded"; readonly roundId: RoundId }
   | {
@@ -84,7 +120,7 @@ export type ParticipantEvent =
       readonly round: number;
       readonly baseVersion: ModelVersion;
     }
-  | { readonly type: "trained"; readonly roundId: RoundId; readonly update: LocalUpdate }
+  | { readonly type: "trained"; readonly roundId: RoundId }
   | { readonly type: "reporting"; readonly roundId: RoundId }
   | { readonly type: "uploaded"; readonly roundId: RoundId; readonly sizeBytes: number }
   | {
@@ -111,6 +147,9 @@ export type ParticipantEffect =
       readonly deadlineMs: number;
     }
   | { readonly type: "cancel-upload"; readonly roundId: RoundId }
+  /** GET what the step needs, PUT the answer; asked again for one that was made, PUT that. `secure-answered` or `secure-failed`. */
+  | { readonly type: "secure-step"; readonly roundId: RoundId; readonly request: SecureStep }
+  | { readonly type: "cancel-secure-step"; readonly roundId: RoundId }
   /** The kept update is not needed any more. */
   | { readonly type: "discard-update"; readonly roundId: RoundId }
   /** Give a `tick` at this time. The newest replaces the ones before. */

@@ -1,22 +1,15 @@
 import type { RoundId } from "@tributary/core";
+import type { Offer, Outcome, Refusal, RequestReport, ServerMessage } from "@tributary/protocol";
+import { isWilling, ParticipantDraft } from "./participant-draft.ts";
 import type {
-  DeviceMessage,
-  Offer,
-  Outcome,
-  Refusal,
-  RequestReport,
-  ServerMessage,
-} from "@tributary/protocol";
-import type {
-  Activity,
   LocalUpdate,
   ParticipantConfig,
-  ParticipantEffect,
-  ParticipantEvent,
   ParticipantInput,
   ParticipantState,
   ParticipantStep,
+  SecureUpdate,
 } from "./participant-types.ts";
+import { expireStep, receiveStep, secureAnswered, secureFailed } from "./secure-steps.ts";
 
 /** A device that is not connected and has no consent. */
 export function initialParticipant(): ParticipantState {
@@ -39,14 +32,14 @@ export function stepParticipant(
   state: ParticipantState,
   input: ParticipantInput,
 ): ParticipantStep {
-  const draft = new Draft(config, state, input.now);
+  const draft = new ParticipantDraft(config, state, input.now);
   expire(draft);
   apply(draft, input);
   checkIn(draft);
   return draft.finish(input.type === "tick");
 }
 
-function apply(draft: Draft, input: ParticipantInput): void {
+function apply(draft: ParticipantDraft, input: ParticipantInput): void {
   switch (input.type) {
     case "connected":
       draft.set({ connected: true, checkedIn: false, checkInAt: null });
@@ -65,10 +58,20 @@ function apply(draft: Draft, input: ParticipantInput): void {
       }
       const { numExamples, updateDigest, sizeBytes, metrics } = input;
       const update: LocalUpdate = { numExamples, updateDigest, sizeBytes, metrics };
-      draft.go({ type: "ready", offer: activity.offer, update });
-      draft.notify({ type: "trained", roundId: input.roundId, update });
-      return sendReady(draft, activity.offer, update);
+      return trained(draft, activity.offer, update);
     }
+    case "trained-securely": {
+      const { activity } = draft;
+      if (activity.type !== "training" || activity.offer.roundId !== input.roundId) {
+        return draft.effect({ type: "discard-update", roundId: input.roundId });
+      }
+      const { numExamples, commitment, certificate } = input;
+      return trained(draft, activity.offer, { numExamples, commitment, certificate });
+    }
+    case "secure-answered":
+      return secureAnswered(draft, input);
+    case "secure-failed":
+      return secureFailed(draft, input);
     case "train-failed":
       if (draft.activity.type !== "training" || draft.activity.offer.roundId !== input.roundId) return;
       draft.go({ type: "idle" });
@@ -101,13 +104,15 @@ function apply(draft: Draft, input: ParticipantInput): void {
   }
 }
 
-function receive(draft: Draft, message: ServerMessage): void {
+function receive(draft: ParticipantDraft, message: ServerMessage): void {
   switch (message.type) {
     case "offer":
       if (message.task === draft.config.task) receiveOffer(draft, message);
       return;
     case "request-report":
       return receiveRequest(draft, message);
+    case "secure-step":
+      return receiveStep(draft, message);
     case "outcome":
       return receiveOutcome(draft, message);
     case "wait":
@@ -136,14 +141,14 @@ const MIN_WAIT_MS = 250;
 const UNKNOWN_TASK_RETRY_MS = 5_000;
 
 /** A task may begin later than its devices: a check-in for one that is unknown is said again. */
-function receiveRefusal(draft: Draft, refusal: Refusal): void {
+function receiveRefusal(draft: ParticipantDraft, refusal: Refusal): void {
   const named = refusal.detail.find(({ key }) => key === "task")?.value;
   if (refusal.code !== "federation/unknown-task" || named !== draft.config.task) return;
   const waitMs = Math.max(MIN_WAIT_MS, refusal.retryAfterMs ?? UNKNOWN_TASK_RETRY_MS);
   if (draft.state.checkedIn) draft.set({ checkInAt: draft.now + waitMs });
 }
 
-function receiveOffer(draft: Draft, offer: Offer): void {
+function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
   const { activity } = draft;
   if (activity.type !== "idle" && activity.offer.roundId === offer.roundId) {
     if (activity.type === "ready") sendReady(draft, activity.offer, activity.update);
@@ -172,7 +177,7 @@ function receiveOffer(draft: Draft, offer: Offer): void {
   draft.effect({ type: "train", offer });
 }
 
-function receiveRequest(draft: Draft, request: RequestReport): void {
+function receiveRequest(draft: ParticipantDraft, request: RequestReport): void {
   const { activity } = draft;
   if (
     activity.type === "idle" ||
@@ -183,6 +188,12 @@ function receiveRequest(draft: Draft, request: RequestReport): void {
     return draft.send({ type: "decline", roundId: request.roundId, code: "federation/update-lost" });
   }
   const { offer, update } = activity;
+  if (activity.type === "securing" || "commitment" in update) {
+    // The plan promised that nobody would see this update alone.
+    draft.drop();
+    draft.send({ type: "decline", roundId: request.roundId, code: "round/secure-mismatch" });
+    return draft.notify({ type: "failed", roundId: request.roundId, code: "round/secure-mismatch" });
+  }
   const target = { path: request.uploadPath, deadlineMs: request.deadlineMs };
   if (activity.type === "uploading") {
     // Asked again after a reconnect; the upload under way goes on.
@@ -194,7 +205,7 @@ function receiveRequest(draft: Draft, request: RequestReport): void {
   upload(draft);
 }
 
-function receiveOutcome(draft: Draft, message: Outcome): void {
+function receiveOutcome(draft: ParticipantDraft, message: Outcome): void {
   const { activity } = draft;
   if (activity.type === "idle" || activity.offer.roundId !== message.roundId) return;
   draft.drop();
@@ -208,13 +219,12 @@ function receiveOutcome(draft: Draft, message: Outcome): void {
 }
 
 function uploadFailed(
-  draft: Draft,
+  draft: ParticipantDraft,
   input: { readonly roundId: RoundId; readonly code: string; readonly retryable: boolean },
 ): void {
-  const { activity, config } = draft;
+  const { activity } = draft;
   if (activity.type !== "uploading" || activity.offer.roundId !== input.roundId) return;
-  const delay = Math.min(config.maxRetryDelayMs, config.retryDelayMs * 2 ** activity.failures);
-  const retryAt = draft.now + delay;
+  const retryAt = draft.now + draft.retryDelayMs(activity.failures);
   if (input.retryable && retryAt < activity.deadlineMs) {
     return draft.go({ ...activity, failures: activity.failures + 1, retryAt });
   }
@@ -224,7 +234,7 @@ function uploadFailed(
 }
 
 /** What time alone ends or begins. */
-function expire(draft: Draft): void {
+function expire(draft: ParticipantDraft): void {
   const { activity, now, config } = draft;
   switch (activity.type) {
     case "training":
@@ -241,6 +251,9 @@ function expire(draft: Draft): void {
         upload(draft);
       }
       return;
+    case "securing":
+      if (expireStep(draft) === "late") late(draft, activity.offer.roundId);
+      return;
     case "idle":
       return;
     default: {
@@ -250,14 +263,15 @@ function expire(draft: Draft): void {
   }
 }
 
-function late(draft: Draft, roundId: RoundId): void {
-  const { type } = draft.activity;
+function late(draft: ParticipantDraft, roundId: RoundId): void {
+  const { activity } = draft;
   draft.drop();
   // An update that was reported is most likely part of the sum; only the news about it got lost.
-  if (type !== "reported") draft.notify({ type: "failed", roundId, code: "round/deadline-passed" });
+  const told = activity.type === "reported" || (activity.type === "securing" && activity.answered);
+  if (!told) draft.notify({ type: "failed", roundId, code: "round/deadline-passed" });
 }
 
-function upload(draft: Draft): void {
+function upload(draft: ParticipantDraft): void {
   const { activity } = draft;
   if (activity.type !== "uploading") return;
   draft.effect({
@@ -269,13 +283,23 @@ function upload(draft: Draft): void {
   });
 }
 
-function sendReady(draft: Draft, offer: Offer, update: LocalUpdate): void {
+function trained(draft: ParticipantDraft, offer: Offer, update: LocalUpdate | SecureUpdate): void {
+  draft.go({ type: "ready", offer, update });
+  draft.notify({ type: "trained", roundId: offer.roundId });
+  sendReady(draft, offer, update);
+}
+
+function sendReady(draft: ParticipantDraft, offer: Offer, update: LocalUpdate | SecureUpdate): void {
+  if ("commitment" in update) {
+    const { commitment, certificate } = update;
+    return draft.send({ type: "secure-ready", roundId: offer.roundId, commitment, certificate });
+  }
   const { numExamples, updateDigest, sizeBytes } = update;
   draft.send({ type: "ready", roundId: offer.roundId, numExamples, updateDigest, sizeBytes });
 }
 
 /** Makes sure that a check-in stands while there is consent, a connection and something to learn from. */
-function checkIn(draft: Draft): void {
+function checkIn(draft: ParticipantDraft): void {
   const { connected, checkedIn, checkInAt, consent } = draft.state;
   if (!connected || !isWilling(draft.state)) return;
   const asked = checkInAt !== null && draft.now >= checkInAt && draft.activity.type === "idle";
@@ -283,90 +307,4 @@ function checkIn(draft: Draft): void {
   draft.set({ checkedIn: true, checkInAt: null });
   draft.send({ type: "check-in", task: draft.config.task, examples: consent.examples });
   if (!checkedIn) draft.notify({ type: "checked-in", examples: consent.examples });
-}
-
-function isWilling({ consent }: ParticipantState): boolean {
-  return consent.granted && consent.examples > 0;
-}
-
-/** A step under way: the next state and its effects, gathered. */
-class Draft {
-  readonly config: ParticipantConfig;
-  readonly now: number;
-  state: ParticipantState;
-  readonly #before: number | null;
-  readonly #effects: ParticipantEffect[] = [];
-
-  constructor(config: ParticipantConfig, state: ParticipantState, now: number) {
-    this.config = config;
-    this.now = now;
-    this.state = state;
-    this.#before = nextWake(config, state);
-  }
-
-  get activity(): Activity {
-    return this.state.activity;
-  }
-
-  set(change: Partial<ParticipantState>): void {
-    this.state = { ...this.state, ...change };
-  }
-
-  go(activity: Activity): void {
-    this.set({ activity });
-  }
-
-  effect(effect: ParticipantEffect): void {
-    this.#effects.push(effect);
-  }
-
-  notify(event: ParticipantEvent): void {
-    this.effect({ type: "notify", event });
-  }
-
-  send(message: DeviceMessage): void {
-    if (this.state.connected) this.effect({ type: "send", message });
-  }
-
-  /** Ends whatever is going on and lets its data go. */
-  drop(): void {
-    const { activity } = this;
-    if (activity.type === "idle") return;
-    const { roundId } = activity.offer;
-    if (activity.type === "training") this.effect({ type: "cancel-training", roundId });
-    else {
-      if (activity.type === "uploading" && activity.retryAt === null) {
-        this.effect({ type: "cancel-upload", roundId });
-      }
-      this.effect({ type: "discard-update", roundId });
-    }
-    this.go({ type: "idle" });
-  }
-
-  /** @param wakeAgain the driver's timer is spent: ask for it again, should it have fired early. */
-  finish(wakeAgain: boolean): ParticipantStep {
-    const at = nextWake(this.config, this.state);
-    if (at !== null && (wakeAgain || at !== this.#before)) this.effect({ type: "wake-at", at });
-    return { state: this.state, effects: this.#effects };
-  }
-}
-
-/** The next moment at which time alone changes something. */
-function nextWake(config: ParticipantConfig, state: ParticipantState): number | null {
-  const { activity, checkInAt, connected } = state;
-  switch (activity.type) {
-    case "idle":
-      return connected && isWilling(state) ? checkInAt : null;
-    case "training":
-      return activity.offer.trainDeadlineMs;
-    case "ready":
-    case "reported":
-      return activity.offer.trainDeadlineMs + config.keepReadyMs;
-    case "uploading":
-      return Math.min(activity.deadlineMs, activity.retryAt ?? activity.deadlineMs);
-    default: {
-      const never: never = activity;
-      throw new TypeError(`participant: no such activity ${String(never)}`);
-    }
-  }
 }

@@ -17,7 +17,7 @@ type StageOf<Stage extends ParticipantStage> = Extract<Participant, { readonly s
 
 /** One phase's own data, without what all phases share. */
 type PhaseData<State> = State extends RoundState
-  ? Omit<State, "participants" | "counts" | "tally" | "nextOrder" | "wakeAt">
+  ? Omit<State, "participants" | "counts" | "tally" | "secure" | "nextOrder" | "wakeAt">
   : never;
 
 /** A step under way: the next state and its effects, gathered. The state given is never changed. */
@@ -85,7 +85,7 @@ export class RoundDraft {
 
   reconnect(device: DeviceId, participant: Participant): void {
     if (participant.connected) return;
-    if (participant.stage === "member")
+    if (participant.stage === "member" || participant.stage === "secure-member")
       this.put(device, { ...participant, connected: true, goneSince: null });
     else this.put(device, { ...participant, connected: true });
   }
@@ -156,21 +156,21 @@ export class RoundDraft {
 
   /** Outstanding members that are there, or not gone for long. */
   waitedFor(): number {
-    if (this.state.phase !== "reporting") return 0;
     let waitedFor = 0;
-    for (const device of this.state.outstanding) {
-      const member = this.get(device);
-      if (member?.stage !== "member") continue;
-      if (member.goneSince === null || this.now < member.goneSince + this.config.reconnectGraceMs) {
-        waitedFor += 1;
-      }
+    for (const goneSince of this.#outstandingSince()) {
+      if (goneSince === null || this.now < goneSince + this.config.reconnectGraceMs) waitedFor += 1;
     }
     return waitedFor;
   }
 
   /** Members that have neither reported nor been refused are dropouts now. */
   countMissingMembers(): void {
-    if (this.state.phase === "reporting") this.count("dropouts", this.state.outstanding.size);
+    const { state } = this;
+    if (state.phase === "reporting") this.count("dropouts", state.outstanding.size);
+    if (state.phase !== "securing") return;
+    const { survivors } = state.cohort;
+    for (const [device, { stage }] of state.participants)
+      if (stage === "secure-member" && !survivors.has(device)) this.count("dropouts");
   }
 
   /** Returns the devices whose updates are in the sum. */
@@ -184,27 +184,47 @@ export class RoundDraft {
   }
 
   enter(data: PhaseData<RoundState>): void {
-    const { participants, counts, tally, nextOrder, wakeAt } = this.state;
-    this.state = { ...data, participants, counts, tally, nextOrder, wakeAt };
+    const { participants, counts, tally, secure, nextOrder, wakeAt } = this.state;
+    this.state = { ...data, participants, counts, tally, secure, nextOrder, wakeAt };
   }
 
   deadline(): number {
-    const { state } = this;
-    return state.phase === "training" || state.phase === "reporting" ? state.deadline : this.now;
+    return deadlineOf(this.state) ?? this.now;
   }
 
   #nextWake(): number | null {
-    const { state, config } = this;
-    if (state.phase === "training") return state.deadline;
-    if (state.phase !== "reporting") return null;
-    let at = state.deadline;
-    for (const device of state.outstanding) {
-      const member = this.get(device);
-      if (member?.stage !== "member" || member.goneSince === null) continue;
-      const givenUpAt = member.goneSince + config.reconnectGraceMs;
+    let at = deadlineOf(this.state);
+    if (at === null) return null;
+    for (const goneSince of this.#outstandingSince()) {
+      if (goneSince === null) continue;
+      const givenUpAt = goneSince + this.config.reconnectGraceMs;
       if (givenUpAt > this.now) at = Math.min(at, givenUpAt);
     }
     return at;
+  }
+
+  /** Since when each outstanding member is gone; null: it is there. */
+  *#outstandingSince(): Generator<number | null> {
+    const { state } = this;
+    if (state.phase !== "reporting" && state.phase !== "securing") return;
+    const { outstanding } = state.phase === "reporting" ? state : state.cohort;
+    for (const device of outstanding) {
+      const member = this.get(device);
+      if (member?.stage === "member" || member?.stage === "secure-member") yield member.goneSince;
+    }
+  }
+}
+
+/** When the phase under way ends at the latest; null where only the driver can end it. */
+export function deadlineOf(state: RoundState): number | null {
+  switch (state.phase) {
+    case "training":
+    case "reporting":
+      return state.deadline;
+    case "securing":
+      return state.cohort.opened?.deadline ?? null;
+    default:
+      return null;
   }
 }
 

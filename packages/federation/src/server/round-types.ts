@@ -1,5 +1,5 @@
 import type { DeviceId, Digest, ErrorCode, ModelVersion, RoundId, TaskName } from "@tributary/core";
-import type { ServerMessage } from "@tributary/protocol";
+import type { SecureStepName, ServerMessage } from "@tributary/protocol";
 import type { DeviceTable } from "../device-table.ts";
 
 /** A TUF target with the digest its bytes must have. */
@@ -31,6 +31,14 @@ export interface RoundConfig {
   readonly reconnectGraceMs: number;
   /** TUF timestamp version that lists plan and weights. */
   readonly timestampVersion: number;
+  /** Null: members report their updates one by one. */
+  readonly secure: SecureRules | null;
+}
+
+/** Secure aggregation, as far as the round's machine is concerned. */
+export interface SecureRules {
+  /** Each step ends when all have answered, else this long after it was opened. */
+  readonly stepDeadlineMs: number;
 }
 
 /** What a device said about its update in `ready`. */
@@ -40,17 +48,30 @@ export interface UpdateClaim {
   readonly sizeBytes: number;
 }
 
+/** What a device said in `secure-ready`. */
+export interface SecureClaim {
+  readonly commitment: Digest;
+}
+
 /**
  * What a device is in a round. candidate: willing, no offer yet. offered: training. ready: has an update.
  * member: asked to report. reported: its update counts. refused: its update did not pass. out: declined, left,
- * was late or was not needed.
+ * was late or was not needed. In a secure round: secure-member: in the cohort. secured: its update is in the sum, and
+ * nothing more is asked of it.
  */
 export type Participant = { readonly connected: boolean } & (
   | { readonly stage: "candidate"; readonly order: number }
   | { readonly stage: "offered" }
-  | { readonly stage: "ready"; readonly claim: UpdateClaim }
+  | { readonly stage: "ready"; readonly claim: UpdateClaim | SecureClaim }
   | { readonly stage: "member"; readonly claim: UpdateClaim; readonly goneSince: number | null }
   | { readonly stage: "reported"; readonly claim: UpdateClaim }
+  | ({
+      readonly stage: "secure-member";
+      /** Place in the cohort list. */
+      readonly member: number;
+      readonly goneSince: number | null;
+    } & SecureClaim)
+  | { readonly stage: "secured" }
   | { readonly stage: "refused"; readonly code: string }
   | { readonly stage: "out" }
 );
@@ -82,10 +103,41 @@ export interface RoundTally {
   readonly ready: number;
 }
 
+/** A secure cohort between its forming and its sum. */
+export interface SecureCohort {
+  readonly step: SecureStepName;
+  /** Members by number; fixed before any of them reveals its keys. */
+  readonly roster: readonly DeviceId[];
+  /** Null while the driver prepares what the step needs. */
+  readonly opened: {
+    readonly deadline: number;
+    /** Of what each member gets; null for those that are lost. */
+    readonly digests: readonly (Digest | null)[];
+  } | null;
+  /** Members that were, or will be, asked and have not answered. */
+  readonly outstanding: ReadonlySet<DeviceId>;
+  /** Members that answered this step and are still there. */
+  readonly answered: ReadonlySet<DeviceId>;
+  /** Members whose masked vector was taken: the sum is over them. */
+  readonly survivors: ReadonlySet<DeviceId>;
+}
+
+/** What is known of a secure round, also when its cohort is gone. */
+export interface SecureTally {
+  readonly step: SecureStepName;
+  readonly cohort: number;
+  /** Fewest members of any step. */
+  readonly threshold: number;
+  readonly survivors: number;
+  readonly lost: { readonly [Step in SecureStepName]: number };
+}
+
 interface Common {
   readonly participants: DeviceTable<Participant>;
   readonly counts: RoundCounts;
   readonly tally: RoundTally;
+  /** Null in rounds that are not secure, and before the cohort was formed. */
+  readonly secure: SecureTally | null;
   /** Next candidate's place in the queue. */
   readonly nextOrder: number;
   /** When the driver was last asked to tick. */
@@ -102,6 +154,7 @@ export type RoundState = Common &
         /** Members that have not reported, been refused or left. */
         readonly outstanding: ReadonlySet<DeviceId>;
       }
+    | { readonly phase: "securing"; readonly cohort: SecureCohort }
     | { readonly phase: "aggregating"; readonly survivors: readonly DeviceId[]; readonly aggregated: boolean }
     | { readonly phase: "committed"; readonly version: ModelVersion }
     | { readonly phase: "abandoned"; readonly code: ErrorCode }
@@ -114,7 +167,16 @@ export type RoundInput = { readonly now: number } & (
   | { readonly type: "leave"; readonly device: DeviceId }
   | { readonly type: "disconnect"; readonly device: DeviceId }
   | ({ readonly type: "ready"; readonly device: DeviceId } & UpdateClaim)
+  | ({ readonly type: "secure-ready"; readonly device: DeviceId } & SecureClaim)
   | { readonly type: "decline"; readonly device: DeviceId; readonly code: string }
+  /** What `secure-open` asked for is there, by member. */
+  | {
+      readonly type: "secure-opened";
+      readonly step: SecureStepName;
+      readonly digests: readonly (Digest | null)[];
+    }
+  /** A member's answer to a step passed every check. */
+  | { readonly type: "secure-answered"; readonly device: DeviceId; readonly step: SecureStepName }
   /** An upload passed every check. It counts if, and only if, the step answers with `accumulate`. */
   | { readonly type: "report-accepted"; readonly device: DeviceId; readonly digest: Digest }
   | { readonly type: "report-refused"; readonly device: DeviceId; readonly code: string }
@@ -132,6 +194,22 @@ export type RoundEffect =
   | { readonly type: "wake-at"; readonly at: number }
   /** Add this device's checked update to the sum: once for each device. */
   | { readonly type: "accumulate"; readonly device: DeviceId; readonly claim: UpdateClaim }
+  /** Prepare what these members need for a step, closing the one before; then `secure-opened`, or `abandon`. */
+  | {
+      readonly type: "secure-open";
+      readonly step: SecureStepName;
+      /** All members by number; null for those that are lost. */
+      readonly members: readonly (DeviceId | null)[];
+    }
+  /** Send `secure-step` with a capability. */
+  | {
+      readonly type: "secure-step";
+      readonly device: DeviceId;
+      readonly step: SecureStepName;
+      readonly member: number;
+      readonly digest: Digest;
+      readonly deadlineMs: number;
+    }
   /** All updates are in: take the mean, evaluate, commit; then `committed`, or `abandon`. */
   | { readonly type: "aggregate"; readonly devices: readonly DeviceId[] }
   | { readonly type: "ended"; readonly result: "committed"; readonly version: ModelVersion }

@@ -1,7 +1,7 @@
 import { failure, type DeviceId, type ErrorCode } from "@tributary/core";
 import type { OutcomeResult, ServerMessage } from "@tributary/protocol";
 import { DeviceTable } from "../device-table.ts";
-import { RoundDraft } from "./round-draft.ts";
+import { deadlineOf, RoundDraft } from "./round-draft.ts";
 import type {
   Participant,
   RoundConfig,
@@ -9,8 +9,17 @@ import type {
   RoundInput,
   RoundState,
   RoundStep,
+  SecureClaim,
   UpdateClaim,
 } from "./round-types.ts";
+import {
+  advanceSecuring,
+  beginSecuring,
+  loseMember,
+  secureAnswered,
+  secureOpened,
+  sendStep,
+} from "./secure-cohort.ts";
 
 /**
  * A round before its `start`.
@@ -28,12 +37,16 @@ export function initialRound(config: RoundConfig): RoundState {
     if (!(config[name] > 0))
       throw new RangeError(`initialRound: ${name} must be above 0, got ${config[name]}`);
   }
+  if (config.secure !== null && !(config.secure.stepDeadlineMs > 0)) {
+    throw new RangeError(`initialRound: stepDeadlineMs must be above 0, got ${config.secure.stepDeadlineMs}`);
+  }
   return {
     phase: "selecting",
     started: false,
     participants: DeviceTable.empty<Participant>(),
     counts: { offered: 0, ready: 0, cohort: 0, reported: 0, dropouts: 0, refused: 0 },
     tally: { candidates: 0, open: 0, ready: 0 },
+    secure: null,
     nextOrder: 0,
     wakeAt: null,
   };
@@ -43,8 +56,8 @@ export function initialRound(config: RoundConfig): RoundState {
  * The synchronous round, server half: train first, then aggregate.
  *
  * selecting -> training as soon as the minimum of devices is there; training -> reporting when the goal count is
- * ready, or at the deadline with the minimum; reporting -> aggregating when no member is waited for any more; any
- * phase -> abandoned. Pure: the same inputs give the same states and effects.
+ * ready, or at the deadline with the minimum; reporting -> aggregating when no member is waited for any more; in secure
+ * rounds securing, step by step, takes the place of reporting; any phase -> abandoned. Pure: the same inputs give the same states and effects.
  *
  * @throws federation/invalid-transition for a driver's mistake; never for anything a device sends.
  */
@@ -64,7 +77,7 @@ export function roundCounts(state: RoundState): RoundCounts {
 
 /** When the phase under way ends at the latest; null where only the driver can end it. */
 export function roundDeadline(state: RoundState): number | null {
-  return state.phase === "training" || state.phase === "reporting" ? state.deadline : null;
+  return deadlineOf(state);
 }
 
 /** What the driver checks an upload against. */
@@ -110,6 +123,12 @@ function advance(draft: RoundDraft): void {
       if (waitedFor > 0 && draft.now < state.deadline) return;
       return endReporting(draft);
     }
+    case "securing": {
+      const progress = advanceSecuring(draft);
+      if (progress.type === "too-few") return abandon(draft, "secagg/below-threshold");
+      if (progress.type === "unmasked") aggregate(draft, progress.survivors);
+      return;
+    }
     case "aggregating":
     case "committed":
     case "abandoned":
@@ -139,6 +158,12 @@ function apply(draft: RoundDraft, input: RoundInput): void {
         updateDigest: input.updateDigest,
         sizeBytes: input.sizeBytes,
       });
+    case "secure-ready":
+      return secureReady(draft, input.device, { commitment: input.commitment });
+    case "secure-opened":
+      return secureOpened(draft, input);
+    case "secure-answered":
+      return secureAnswered(draft, input);
     case "report-accepted":
       return reportAccepted(draft, input.device, input.digest);
     case "report-refused":
@@ -154,7 +179,8 @@ function apply(draft: RoundDraft, input: RoundInput): void {
       draft.enter({ phase: "committed", version: input.version });
       draft.effect({ type: "ended", result: "committed", version: input.version });
       for (const [device, participant] of draft.participants()) {
-        if (participant.stage !== "reported" || !participant.connected) continue;
+        const summed = participant.stage === "reported" || participant.stage === "secured";
+        if (!summed || !participant.connected) continue;
         draft.send(device, outcome(draft, "committed", { version: input.version }));
       }
       return;
@@ -191,7 +217,13 @@ function checkIn(draft: RoundDraft, device: DeviceId, examples: number): void {
     case "member":
       if (draft.state.phase === "reporting") draft.send(device, requestReport(draft, participant.claim));
       return;
+    case "secure-member": {
+      const member = draft.get(device);
+      if (member?.stage === "secure-member") sendStep(draft, device, member);
+      return;
+    }
     case "reported":
+    case "secured":
       return;
     case "refused":
     case "out":
@@ -221,7 +253,10 @@ function withdraw(draft: RoundDraft, device: DeviceId): void {
       draft.count("dropouts");
       draft.settle(device, { stage: "out", connected: true });
       return;
+    case "secure-member":
+      return loseMember(draft, device, { tell: false });
     case "reported":
+    case "secured":
     case "refused":
     case "out":
     case undefined:
@@ -237,7 +272,7 @@ function disconnect(draft: RoundDraft, device: DeviceId): void {
   const participant = draft.get(device);
   if (participant === undefined || !participant.connected) return;
   if (participant.stage === "candidate") draft.remove(device);
-  else if (participant.stage === "member") {
+  else if (participant.stage === "member" || participant.stage === "secure-member") {
     draft.put(device, { ...participant, connected: false, goneSince: draft.now });
   } else draft.put(device, { ...participant, connected: false });
 }
@@ -245,24 +280,14 @@ function disconnect(draft: RoundDraft, device: DeviceId): void {
 function ready(draft: RoundDraft, device: DeviceId, claim: UpdateClaim): void {
   const participant = draft.get(device);
   const { phase } = draft.state;
-  if (phase === "aggregating" || phase === "committed" || phase === "abandoned") {
-    if (participant?.stage === "reported") return;
-    draft.send(device, outcome(draft, "late", { code: "round/deadline-passed" }));
-    return;
-  }
+  if (isOver(draft)) return lateReady(draft, device);
   if (participant !== undefined) draft.reconnect(device, participant);
   switch (participant?.stage) {
     case "offered":
     case "ready":
-      if (claim.numExamples < 1) {
-        draft.put(device, { stage: "out", connected: true });
-        draft.send(device, outcome(draft, "refused", { code: "update/invalid-weight" }));
-        return;
-      }
-      // A device that trained again after a restart has only its newest update.
-      if (participant.stage === "offered") draft.count("ready");
-      draft.put(device, { stage: "ready", connected: true, claim });
-      return;
+      if (draft.config.secure !== null) return refuseReady(draft, device, "round/secure-mismatch");
+      if (claim.numExamples < 1) return refuseReady(draft, device, "update/invalid-weight");
+      return putReady(draft, device, participant.stage, claim);
     case "member":
       if (sameClaim(participant.claim, claim)) {
         draft.send(device, requestReport(draft, participant.claim));
@@ -281,6 +306,8 @@ function ready(draft: RoundDraft, device: DeviceId, claim: UpdateClaim): void {
       return;
     case "candidate":
     case "refused":
+    case "secure-member":
+    case "secured":
     case undefined:
       draft.send(device, outcome(draft, "refused", { code: "update/not-invited" }));
       return;
@@ -289,6 +316,69 @@ function ready(draft: RoundDraft, device: DeviceId, claim: UpdateClaim): void {
       throw new TypeError(`round: no such stage ${String(never)}`);
     }
   }
+}
+
+/** What its driver verified takes a moment: a device that is gone meanwhile says it again when it is back. */
+function secureReady(draft: RoundDraft, device: DeviceId, claim: SecureClaim): void {
+  const participant = draft.get(device);
+  if (isOver(draft)) return lateReady(draft, device);
+  if (participant?.connected === false) return;
+  switch (participant?.stage) {
+    case "offered":
+    case "ready":
+      if (draft.config.secure === null) return refuseReady(draft, device, "round/secure-mismatch");
+      return putReady(draft, device, participant.stage, claim);
+    case "secure-member":
+      if (participant.commitment === claim.commitment) return sendStep(draft, device, participant);
+      // The secrets it committed to are gone with its process.
+      loseMember(draft, device, { tell: false });
+      draft.send(device, outcome(draft, "refused", { code: "secagg/commitment-mismatch" }));
+      return;
+    case "secured":
+      return;
+    case "out":
+      if (draft.state.phase === "securing")
+        draft.send(device, outcome(draft, "late", { code: "round/full" }));
+      else draft.send(device, outcome(draft, "refused", { code: "update/not-invited" }));
+      return;
+    case "candidate":
+    case "refused":
+    case "member":
+    case "reported":
+    case undefined:
+      draft.send(device, outcome(draft, "refused", { code: "update/not-invited" }));
+      return;
+    default: {
+      const never: never = participant;
+      throw new TypeError(`round: no such stage ${String(never)}`);
+    }
+  }
+}
+
+function isOver({ state }: RoundDraft): boolean {
+  return state.phase === "aggregating" || state.phase === "committed" || state.phase === "abandoned";
+}
+
+function lateReady(draft: RoundDraft, device: DeviceId): void {
+  const stage = draft.get(device)?.stage;
+  if (stage === "reported" || stage === "secured") return;
+  draft.send(device, outcome(draft, "late", { code: "round/deadline-passed" }));
+}
+
+function refuseReady(draft: RoundDraft, device: DeviceId, code: ErrorCode): void {
+  draft.put(device, { stage: "out", connected: true });
+  draft.send(device, outcome(draft, "refused", { code }));
+}
+
+/** A device that trained again after a restart has only its newest update. */
+function putReady(
+  draft: RoundDraft,
+  device: DeviceId,
+  before: "offered" | "ready",
+  claim: UpdateClaim | SecureClaim,
+): void {
+  if (before === "offered") draft.count("ready");
+  draft.put(device, { stage: "ready", connected: true, claim });
 }
 
 function reportAccepted(draft: RoundDraft, device: DeviceId, digest: string): void {
@@ -315,8 +405,18 @@ function offerSlots(draft: RoundDraft): void {
 
 function formCohort(draft: RoundDraft): void {
   const ready = draft.readyDevices();
-  draft.beginReporting(ready);
-  for (const [device, { claim }] of ready) draft.send(device, requestReport(draft, claim));
+  if (draft.config.secure === null) {
+    const members = ready.flatMap(([device, { claim }]) =>
+      "commitment" in claim ? [] : [[device, { claim }] as const],
+    );
+    draft.beginReporting(members);
+    for (const [device, { claim }] of members) draft.send(device, requestReport(draft, claim));
+  } else {
+    const members = ready.flatMap(([device, { claim }]) =>
+      "commitment" in claim ? [[device, claim] as const] : [],
+    );
+    beginSecuring(draft, members);
+  }
   for (const [device, participant] of draft.participants()) {
     if (participant.stage !== "offered" && participant.stage !== "ready") continue;
     draft.put(device, { stage: "out", connected: participant.connected });
@@ -327,6 +427,11 @@ function formCohort(draft: RoundDraft): void {
 function endReporting(draft: RoundDraft): void {
   const survivors = draft.endReporting();
   if (survivors.length < draft.config.minimumCount) return abandon(draft, "round/too-few-reports");
+  draft.effect({ type: "aggregate", devices: survivors });
+}
+
+function aggregate(draft: RoundDraft, survivors: readonly DeviceId[]): void {
+  draft.enter({ phase: "aggregating", survivors, aggregated: false });
   draft.effect({ type: "aggregate", devices: survivors });
 }
 
@@ -374,9 +479,7 @@ function wait(draft: RoundDraft): ServerMessage {
   const { config, state } = draft;
   let retryAfterMs = WAIT_FOR_ENDED_MS;
   if (state.phase === "selecting") retryAfterMs = config.trainDeadlineMs;
-  else if (state.phase === "training" || state.phase === "reporting") {
-    retryAfterMs = Math.max(1_000, state.deadline - draft.now);
-  }
+  else if (deadlineOf(state) !== null) retryAfterMs = Math.max(1_000, draft.deadline() - draft.now);
   return { type: "wait", task: config.task, retryAfterMs };
 }
 

@@ -92,6 +92,19 @@ const messages: readonly Omit<Vector, "frame">[] = [
   { name: "wait", side: "server", message: { type: "wait", task: "digits", retryAfterMs: 5000 } },
   { name: "heartbeat-ack", side: "server", message: { type: "heartbeat-ack", nonce: 4_294_967_295 } },
   {
+    name: "secure-step",
+    side: "server",
+    message: {
+      type: "secure-step",
+      roundId,
+      step: "mask",
+      member: 3,
+      digest: digest("dd"),
+      deadlineMs: 1_767_225_690_000,
+      capability: { hex: "77".repeat(32) },
+    },
+  },
+  {
     name: "hello",
     side: "device",
     message: {
@@ -136,6 +149,16 @@ const messages: readonly Omit<Vector, "frame">[] = [
     message: { type: "running", model: "digits", version: 7, appliedAfterMs: 312 },
   },
   { name: "heartbeat", side: "device", message: { type: "heartbeat", nonce: 1 } },
+  {
+    name: "secure-ready",
+    side: "device",
+    message: {
+      type: "secure-ready",
+      roundId,
+      commitment: digest("ee"),
+      certificate: { hex: "c0ffee" },
+    },
+  },
 ];
 
 const vectors: Vector[] = messages.map((vector) => {

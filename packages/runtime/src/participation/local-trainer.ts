@@ -15,15 +15,26 @@ import type { EngineProvider } from "../engine-provider.ts";
 import { checkedWeights, matchingOutputs } from "../learner/graph-weights.ts";
 import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
+import type { TrustLimits } from "../trust.ts";
+import type { Identity } from "../identity.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
+import { createContributions } from "./contributions.ts";
+import type { SecureMember } from "./secure-member.ts";
 
-/** A finished update, as it will be uploaded. */
-export interface LocalUpdate {
-  readonly body: Uint8Array<ArrayBuffer>;
-  readonly digest: Digest;
+/** A finished update, as it will leave the device: as a body of its own, or masked in a secure cohort. */
+export type LocalUpdate = TrainingFacts &
+  (
+    | {
+        readonly body: Uint8Array<ArrayBuffer>;
+        readonly digest: Digest;
+        /** `trainingMetrics` vector. */
+        readonly metrics: readonly number[];
+      }
+    | { readonly member: SecureMember }
+  );
+
+interface TrainingFacts {
   readonly numExamples: number;
-  /** `trainingMetrics` vector. */
-  readonly metrics: readonly number[];
   /** Means over the last epoch. */
   readonly loss: number;
   readonly accuracy: number | null;
@@ -37,7 +48,9 @@ export interface LocalTrainerOptions {
   readonly releases: Releases;
   readonly engines: EngineProvider;
   readonly store: Pick<DeviceStore, "examples" | "settings">;
+  readonly identity: Pick<Identity, "certificate" | "sign">;
   readonly population: string;
+  readonly limits: TrustLimits;
   readonly env: Env;
 }
 
@@ -50,7 +63,8 @@ export interface LocalTrainer {
 }
 
 export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
-  const { releases, engines, store, env } = options;
+  const { releases, engines, store, env, identity, limits, population } = options;
+  const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
 
   /** The plan, its graph and the base weights are targets of verified metadata, and those the offer means. */
   const verify = async (
@@ -72,6 +86,11 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const startedAtMs = env.clock.monotonicMs();
       const { verified, base } = await verify(offer, signal);
       const { plan } = verified;
+      const secure = plan.secureAggregation;
+      if (secure !== undefined) {
+        requireCohort(secure.encoding.clients, limits.minimumCohort);
+        await contributions.requireRoom(offer.task, offer.baseVersion);
+      }
       const examples = await store.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);
       const { webgpu, spec: cpuSpec } = plan.training;
@@ -111,6 +130,32 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           ...(onProgress === undefined ? {} : { onProgress }),
         });
         const { numExamples, lossSum, correct, steps } = result;
+        const facts = (): TrainingFacts => ({
+          numExamples,
+          loss: lossSum / numExamples,
+          accuracy: cpuSpec.noHits === true ? null : correct / numExamples,
+          durationMs: env.clock.monotonicMs() - startedAtMs,
+          engine: lease.engine,
+          ...(lease.note === undefined ? {} : { note: lease.note }),
+        });
+        if (secure !== undefined) {
+          // Only devices that meet a secure task load it.
+          const { createSecureMember } = await import("./secure-member.ts");
+          const member = await createSecureMember({
+            offer,
+            plan: secure,
+            population,
+            maxUpdateNorm: plan.maxUpdateNorm,
+            update: result.update,
+            totals: { lossSum, correct, examples: numExamples, steps },
+            identity,
+            certificate: await identity.certificate(signal),
+            minimumCohort: limits.minimumCohort,
+            env,
+            beforeSpending: () => contributions.add(offer.task, offer.baseVersion),
+          });
+          return { ...facts(), member };
+        }
         const metrics = createMetrics(trainingMetrics);
         count(trainingMetrics, metrics, "lossSum", lossSum);
         count(trainingMetrics, metrics, "correct", correct);
@@ -124,22 +169,22 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           metrics: [...metrics],
         };
         const body = encodeUpdate(header, result.update);
-        return {
-          body,
-          digest: sha256(body),
-          numExamples,
-          metrics: header.metrics,
-          loss: lossSum / numExamples,
-          accuracy: cpuSpec.noHits === true ? null : correct / numExamples,
-          durationMs: env.clock.monotonicMs() - startedAtMs,
-          engine: lease.engine,
-          ...(lease.note === undefined ? {} : { note: lease.note }),
-        };
+        return { ...facts(), body, digest: sha256(body), metrics: header.metrics };
       } finally {
         await lease.release();
       }
     },
   };
+}
+
+/** Before it trains for nothing: no cohort of this task will be large enough for the device. */
+function requireCohort(most: number, minimumCohort: number): void {
+  if (most >= minimumCohort) return;
+  throw failure(
+    "secagg/cohort-too-small",
+    `learner: cohorts of the plan have at most ${most} members, this device asks for ${minimumCohort}`,
+    { detail: { most, minimumCohort } },
+  );
 }
 
 function checkPlan(offer: Offer, { plan, target }: VerifiedPlan, population: string): void {

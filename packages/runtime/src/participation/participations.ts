@@ -230,7 +230,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
     },
     receive(message) {
       const all = [...tasks.values()].map(({ participation }) => participation);
-      if (message.type !== "request-report" && message.type !== "outcome") {
+      if (message.type !== "request-report" && message.type !== "secure-step" && message.type !== "outcome") {
         for (const participation of all) participation.receive(message);
         return;
       }

@@ -1,6 +1,7 @@
 import {
   encodeBase64url,
   failure,
+  sha256,
   toFailure,
   type RoundId,
   type TaskName,
@@ -15,7 +16,15 @@ import {
   type ParticipantEvent,
   type ParticipantInput,
 } from "@tributary/federation";
-import { uploadMessage, type DeviceMessage, type Offer, type ServerMessage } from "@tributary/protocol";
+import {
+  secureAnswerPath,
+  secureInputPath,
+  uploadMessage,
+  type DeviceMessage,
+  type Offer,
+  type SecureStep,
+  type ServerMessage,
+} from "@tributary/protocol";
 import type { Env } from "@tributary/core";
 import type { Identity } from "../identity.ts";
 import type { ParticipationState } from "../runtime.ts";
@@ -27,7 +36,7 @@ export interface TaskParticipationOptions {
   readonly task: TaskName;
   readonly env: Env;
   readonly identity: Pick<Identity, "certificate" | "sign">;
-  readonly http: Pick<HttpTransport, "upload">;
+  readonly http: Pick<HttpTransport, "upload" | "secureInput" | "secureAnswer">;
   readonly trainer: LocalTrainer;
   readonly send: (message: DeviceMessage) => void;
   /** What to add to the device's clock to get the coordinator's. */
@@ -88,6 +97,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
         return "waiting";
       case "uploading":
       case "reported":
+      case "securing":
         return "reporting";
       case "training":
       case "ready":
@@ -107,9 +117,12 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
         return work(`upload ${effect.roundId}`, (signal) => upload(effect, signal));
       case "cancel-upload":
         return cancel(`upload ${effect.roundId}`);
+      case "secure-step":
+        return work(`secure ${effect.roundId}`, (signal) => secureStep(effect.request, signal));
+      case "cancel-secure-step":
+        return cancel(`secure ${effect.roundId}`);
       case "discard-update":
-        updates.delete(effect.roundId);
-        return;
+        return discard(effect.roundId);
       case "wake-at":
         timer?.cancel();
         timer = env.clock.schedule(Math.max(0, effect.at - now()), () => input({ type: "tick" }));
@@ -155,9 +168,14 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
           notify({ type: "progress", roundId, step, steps, loss });
         },
       });
-      if (signal.aborted) return;
       updates.set(roundId, update);
-      const { numExamples, digest, metrics } = update;
+      if (signal.aborted) return discard(roundId);
+      const { numExamples } = update;
+      if ("member" in update) {
+        const { commitment, certificate } = update.member;
+        return input({ type: "trained-securely", roundId, numExamples, commitment, certificate });
+      }
+      const { digest, metrics } = update;
       input({
         type: "trained",
         roundId,
@@ -180,8 +198,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
   ): Promise<void> => {
     try {
       const update = updates.get(roundId);
-      if (update === undefined)
-        throw failure("federation/update-lost", `participation: the update of ${roundId} is gone`);
+      if (update === undefined || "member" in update) throw lost(roundId);
       const certificate = await identity.certificate(signal);
       const proof = await identity.sign(uploadMessage(roundId, update.digest, update.body.length));
       await http.upload({
@@ -198,6 +215,53 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       const error = toFailure(cause, "transport/upload-failed");
       env.log.warn("upload failed", { task, roundId, error });
       input({ type: "upload-failed", roundId, code: error.code, retryable: error.retryable });
+    }
+  };
+
+  const discard = (roundId: RoundId): void => {
+    const update = updates.get(roundId);
+    updates.delete(roundId);
+    if (update !== undefined && "member" in update) update.member.close();
+  };
+
+  /** Gets what a step needs, has it checked, and puts the answer; one that was made before is put again. */
+  const secureStep = async (request: SecureStep, signal: AbortSignal): Promise<void> => {
+    const { roundId, step, member: number } = request;
+    const access = {
+      capability: encodeBase64url(request.capability),
+      untilMs: request.deadlineMs - options.serverOffsetMs(),
+      signal,
+    };
+    let checked = false;
+    try {
+      const update = updates.get(roundId);
+      if (update === undefined || !("member" in update)) throw lost(roundId);
+      const { member } = update;
+      let answering = member.answerTo(step);
+      if (answering === undefined) {
+        const bytes = await http.secureInput({ path: secureInputPath(roundId, step, number), ...access });
+        if (sha256(bytes) !== request.digest) throw otherInput(request);
+        if (signal.aborted) return;
+        answering = member.answer(step, bytes);
+      }
+      const body = await answering;
+      checked = true;
+      if (step === "advertise" && member.cohort !== undefined && !signal.aborted) {
+        const { members: cohort, private: isPrivate } = member.cohort;
+        notify({ type: "secured", roundId, cohort, private: isPrivate });
+      }
+      const path = secureAnswerPath(roundId, step, number, sha256(body));
+      await http.secureAnswer({ path, body, ...access });
+      if (signal.aborted) return;
+      if (step === "mask") notify({ type: "uploaded", roundId, sizeBytes: body.length });
+      input({ type: "secure-answered", roundId, step });
+    } catch (cause) {
+      if (signal.aborted) return;
+      const error = toFailure(cause, "transport/upload-failed");
+      env.log.warn("a step of secure aggregation failed", { task, roundId, step, error });
+      // A check that failed has ended the session here; only the way to the coordinator is tried again.
+      const retryable = error.retryable && (checked || !error.code.startsWith("secagg/"));
+      input({ type: "secure-failed", roundId, step, code: error.code, retryable });
     }
   };
 
@@ -258,4 +322,14 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       await Promise.all(underWay);
     },
   };
+}
+
+function lost(roundId: RoundId): Error {
+  return failure("federation/update-lost", `participation: the update of ${roundId} is gone`);
+}
+
+function otherInput({ roundId, step, digest }: SecureStep): Error {
+  return failure("transport/digest-mismatch", `participation: ${step} of ${roundId} is not ${digest}`, {
+    detail: { digest },
+  });
 }

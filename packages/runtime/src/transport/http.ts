@@ -3,8 +3,10 @@ import {
   EnrolmentResponse,
   parseDocument,
   parseJson,
-  PROOF_HEADER,
+  CAPABILITY_SCHEME,
   CERTIFICATE_SCHEME,
+  LIMITS,
+  PROOF_HEADER,
   type EnrolmentRequest,
 } from "@tributary/protocol";
 import { chunksOf, drain, errorOf, readBody } from "./http-response.ts";
@@ -45,6 +47,17 @@ export interface UploadRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One step of secure aggregation, under its capability. */
+export interface SecureRequest {
+  /** Path on the coordinator's origin. */
+  readonly path: string;
+  /** base64url */
+  readonly capability: string;
+  /** On the device's clock: broken off then. */
+  readonly untilMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Bulk and enrolment over HTTP. No cookies, bounded answers, retries where the code says so. */
 export interface HttpTransport {
   /** A metadata file, or `undefined` where the server has none. */
@@ -57,6 +70,10 @@ export interface HttpTransport {
   enrol(population: string, request: EnrolmentRequest, signal?: AbortSignal): Promise<EnrolmentResponse>;
   /** One try; when to try again is the participant's decision. */
   upload(request: UploadRequest): Promise<void>;
+  /** What a step of secure aggregation needs. One try. */
+  secureInput(request: SecureRequest): Promise<Uint8Array<ArrayBuffer>>;
+  /** The answer to a step. One try. */
+  secureAnswer(request: SecureRequest & { readonly body: Uint8Array<ArrayBuffer> }): Promise<void>;
   readonly bytesUp: number;
   readonly bytesDown: number;
 }
@@ -94,6 +111,27 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
   ): Promise<T> => {
     using limit = timeoutSignal(env.clock, timeoutMs, parent);
     return await use(limit.signal);
+  };
+
+  const putBytes = async (
+    put: Pick<UploadRequest, "path" | "body" | "untilMs" | "signal">,
+    authorization: Record<string, string>,
+  ): Promise<void> => {
+    const { path, body, untilMs, signal } = put;
+    requireOwnPath(coordinator, path);
+    await limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
+      const response = await request(path, {
+        method: "PUT",
+        headers: { "Content-Type": "application/octet-stream", ...authorization },
+        // A redirect must not carry what authorizes it elsewhere.
+        redirect: "error",
+        body,
+        signal: limit,
+      });
+      bytesUp += body.length;
+      if (!response.ok) throw await errorOf(response, env.clock);
+      await drain(response);
+    });
   };
 
   return {
@@ -164,26 +202,22 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
         }),
       ),
 
-    upload: async ({ path, body, certificate, proof, untilMs, signal }) => {
-      requireOwnPath(coordinator, path);
-      await limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
+    upload: ({ certificate, proof, ...put }) =>
+      putBytes(put, { Authorization: `${CERTIFICATE_SCHEME} ${certificate}`, [PROOF_HEADER]: proof }),
+
+    secureInput: ({ path, capability, untilMs, signal }) =>
+      limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
         const response = await request(path, {
-          method: "PUT",
-          headers: {
-            "Content-Type": "application/octet-stream",
-            Authorization: `${CERTIFICATE_SCHEME} ${certificate}`,
-            [PROOF_HEADER]: proof,
-          },
-          // A redirect must not carry the proof elsewhere.
+          headers: { Authorization: `${CAPABILITY_SCHEME} ${capability}` },
           redirect: "error",
-          body,
           signal: limit,
         });
-        bytesUp += body.length;
         if (!response.ok) throw await errorOf(response, env.clock);
-        await drain(response);
-      });
-    },
+        return await readBody(response, LIMITS.maxSecureInputBytes, countDown);
+      }),
+
+    secureAnswer: ({ capability, ...put }) =>
+      putBytes(put, { Authorization: `${CAPABILITY_SCHEME} ${capability}` }),
 
     get bytesUp() {
       return bytesUp;

@@ -25,7 +25,12 @@ function start(engine: WorkerStart["engine"] = {}): Runtime {
     createRemoteDevice({
       spawn: () => new Worker(new URL("./release-worker.ts", import.meta.url), { type: "module" }),
       start: {
-        config: { coordinator: "https://fl.example.org", population: "default", software: "test" },
+        config: {
+          coordinator: "https://fl.example.org",
+          population: "default",
+          software: "test",
+          limits: { minimumCohort: 16, maxContributionsPerVersion: 2 },
+        },
         enrols: false,
         database,
         lifeLock,

@@ -21,7 +21,12 @@ function open(script = new URL("./fixture-worker.ts", import.meta.url)): Device 
       return worker;
     },
     start: {
-      config: { coordinator: "http://127.0.0.1:1", population: "default", software: "test" },
+      config: {
+        coordinator: "http://127.0.0.1:1",
+        population: "default",
+        software: "test",
+        limits: { minimumCohort: 16, maxContributionsPerVersion: 2 },
+      },
       enrols: true,
       database: "none",
       lifeLock: `life-${crypto.randomUUID()}`,

@@ -2,12 +2,14 @@ import type { Migration, MigrationProvider } from "kysely/migration";
 import { spine } from "./0001-spine.ts";
 import { strategies } from "./0002-strategies.ts";
 import { trainingOptions } from "./0003-training-options.ts";
+import { secureRounds } from "./0004-secure-rounds.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0001-spine": spine,
   "0002-strategies": strategies,
   "0003-training-options": trainingOptions,
+  "0004-secure-rounds": secureRounds,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -67,9 +67,18 @@ export function roundRepository(db: Db): RoundRepository {
 }
 
 function toRow(round: RoundRecord): RoundsTable {
-  return { ...round, config: JSON.stringify(round.config) };
+  const { config, secure, ...rest } = round;
+  return {
+    ...rest,
+    config: JSON.stringify(config),
+    secure: secure === null ? null : JSON.stringify(secure),
+  };
 }
 
 function toRecord(row: Selectable<RoundsTable>): RoundRecord {
-  return { ...row, config: fromJson(row.config) };
+  return {
+    ...row,
+    config: fromJson(row.config),
+    secure: row.secure === null ? null : fromJson(row.secure),
+  };
 }

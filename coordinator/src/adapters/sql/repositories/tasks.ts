@@ -1,3 +1,4 @@
+import { parseTaskSpec } from "@tributary/protocol";
 import type { Selectable } from "kysely";
 import type { TaskRepository } from "../../../ports/metadata-store.ts";
 import type { TaskRecord } from "../../../ports/records.ts";
@@ -56,7 +57,8 @@ function toRecord(row: Selectable<TasksTable>): TaskRecord {
     model: row.model,
     population: row.population,
     state: row.state,
-    spec: fromJson(row.spec),
+    // A task of an earlier release gets the defaults of what it could not say.
+    spec: parseTaskSpec(fromJson(row.spec)),
     plan: {
       number: row.planNumber,
       target: row.planTarget,

@@ -1,0 +1,45 @@
+import { failure, type TributaryError } from "@tributary/core";
+import type { FedAvgState } from "@tributary/aggregation";
+import { fromSecureSegments, type TrainingTotals } from "@tributary/federation";
+import { decodeSum, type CohortSum, type EncodingPlan } from "@tributary/secagg";
+import { l2Norm } from "@tributary/tensor";
+
+export interface CheckedSum {
+  readonly sum: FedAvgState;
+  readonly totals: TrainingTotals;
+}
+
+/**
+ * Reads a cohort's sum, and drops one that honest members cannot have made: nobody sees their updates one by one, so
+ * what holds for each is held of all together.
+ *
+ * @throws `round/secure-sum-refused`, `secagg/value-out-of-range`
+ */
+export function checkCohortSum(
+  encoding: EncodingPlan,
+  { sum: codes, contributors }: Pick<CohortSum, "sum" | "contributors">,
+  maxUpdateNorm: number,
+): CheckedSum {
+  const members = contributors.length;
+  const { maxWeight } = encoding.spec;
+  const { update, totals } = fromSecureSegments(
+    decodeSum(encoding, codes, members) as Float64Array<ArrayBuffer>[],
+  );
+  const { examples, correct } = totals;
+  if (!(examples > 0 && examples <= members * maxWeight)) {
+    throw refused(`${examples} examples of ${members} members`, { examples, members });
+  }
+  if (correct > examples) throw refused(`${correct} of ${examples} examples correct`, { correct, examples });
+  // Each member rounds each coordinate by less than one step.
+  const slack = members * encoding.segments[0]!.step * Math.sqrt(update.length);
+  const limit = (examples / maxWeight) * maxUpdateNorm + slack;
+  const norm = l2Norm(update);
+  if (!(norm <= limit)) throw refused(`norm ${norm}, at most ${limit}`, { norm, limit });
+  // Members sum (examples / maxWeight) x update.
+  for (let i = 0; i < update.length; i++) update[i]! *= maxWeight;
+  return { sum: { sum: update, totalExamples: examples, updates: members }, totals };
+}
+
+function refused(what: string, detail: Record<string, number>): TributaryError {
+  return failure("round/secure-sum-refused", `rounds: the decoded sum has ${what}`, { detail });
+}

@@ -1,0 +1,183 @@
+import {
+  decode,
+  decodeHex,
+  encode,
+  encodeHex,
+  failure,
+  type Codec,
+  type Digest,
+  type Env,
+} from "@tributary/core";
+import { toSecureSegments, type TrainingTotals } from "@tributary/federation";
+import { verifyMember, type Offer, type SecurePlan, type SecureStepName } from "@tributary/protocol";
+import {
+  Advertisement,
+  CohortList,
+  cohortShape,
+  DEFAULT_MINIMUM_COHORT,
+  encodeContribution,
+  KeyList,
+  MaskedInput,
+  openSecAggCrypto,
+  planEncoding,
+  SecAggClient,
+  ShareBundle,
+  ShareInbox,
+  SignatureList,
+  Survivors,
+  SurvivorSignature,
+  UnmaskShares,
+  type CohortAssumptions,
+  type SpendableVector,
+} from "@tributary/secagg";
+import { clipNormInto } from "@tributary/tensor";
+import type { Identity } from "../identity.ts";
+
+export interface SecureMemberOptions {
+  readonly offer: Offer;
+  /** Of the verified plan. */
+  readonly plan: SecurePlan;
+  readonly population: string;
+  readonly maxUpdateNorm: number;
+  /** trained - base. It is overwritten. */
+  readonly update: Float32Array<ArrayBuffer>;
+  readonly totals: TrainingTotals;
+  readonly identity: Pick<Identity, "sign">;
+  readonly certificate: Uint8Array;
+  /** The device's own floor. */
+  readonly minimumCohort: number;
+  readonly env: Env;
+  /** Called before the update enters a masked vector; a rejection keeps it. */
+  readonly beforeSpending: () => Promise<void>;
+}
+
+/** A cohort that passed this device's checks. */
+export interface CheckedCohort {
+  readonly members: number;
+  /** Whether no sum of it can be over fewer than 16 members. */
+  readonly private: boolean;
+}
+
+/** This device in one secure cohort: its secrets and its update, which leaves masked and once. */
+export interface SecureMember {
+  /** Of the nonce; for `secure-ready`. */
+  readonly commitment: Digest;
+  readonly certificate: Uint8Array;
+  /** Known once `advertise` was answered. */
+  readonly cohort: CheckedCohort | undefined;
+  /** A step's answer, if it was made. */
+  answerTo(step: SecureStepName): Promise<Uint8Array<ArrayBuffer>> | undefined;
+  /**
+   * Checks what the coordinator gave for a step and makes the answer. The same step again gives the same answer; any
+   * check that fails ends the session.
+   *
+   * @throws `secagg/*`, `codec/*`
+   */
+  answer(step: SecureStepName, input: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
+  /** Overwrites update and secrets. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Clips and encodes a finished update and begins a session for it.
+ *
+ * @throws `federation/plan-refused`, `secagg/*`
+ */
+export async function createSecureMember(options: SecureMemberOptions): Promise<SecureMember> {
+  const { offer, plan, update, totals, certificate, env, minimumCohort } = options;
+  const encoding = planEncoding(plan.encoding);
+  const [first] = encoding.segments;
+  if (first?.segment.codec !== "update" || first.count !== update.length) {
+    throw failure(
+      "federation/plan-refused",
+      `secure: the plan encodes ${first?.count ?? 0} values, the model has ${update.length}`,
+    );
+  }
+  clipNormInto(update, options.maxUpdateNorm);
+  const values = toSecureSegments(update, totals);
+  const { vector } = encodeContribution(encoding, { weight: totals.examples, values }, env.random);
+  update.fill(0);
+  const assumptions: CohortAssumptions = {
+    corruption: plan.corruption,
+    dropout: plan.dropout,
+    adversary: "curious",
+  };
+  const issuerPublicKey = decodeHex(plan.issuerPublicKey);
+  const client = new SecAggClient({
+    binding: {
+      task: offer.task,
+      round: offer.roundId,
+      plan: offer.planDigest,
+      baseWeights: offer.weightsDigest,
+      encoding: encoding.digest,
+    },
+    encoding,
+    assumptions,
+    minimumCohort,
+    taskMinimumCohort: plan.minimumCohort,
+    certificate,
+    sign: (message) => options.identity.sign(new Uint8Array(message)),
+    verifyCertificate: (other) =>
+      verifyMember(other, { issuerPublicKey, population: options.population, nowMs: env.clock.now() }),
+    random: env.random,
+    crypto: await openSecAggCrypto(),
+  });
+
+  const floor = Math.max(minimumCohort, plan.minimumCohort);
+  let cohort: CheckedCohort | undefined;
+  const advertise = async (list: CohortList): Promise<Advertisement> => {
+    const advertisement = await client.advertise(list);
+    const members = list.members.length;
+    const least = Math.max(floor, cohortShape(members, assumptions).signatureThreshold);
+    cohort = { members, private: least >= DEFAULT_MINIMUM_COHORT };
+    return advertisement;
+  };
+  const steps: {
+    readonly [Step in SecureStepName]: (input: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>;
+  } = {
+    advertise: stepOf(CohortList, Advertisement, advertise),
+    share: stepOf(KeyList, ShareBundle, (keys) => client.shareKeys(keys)),
+    mask: stepOf(ShareInbox, MaskedInput, (inbox) => spend(client, inbox, vector, options.beforeSpending)),
+    sign: stepOf(Survivors, SurvivorSignature, (survivors) => client.signSurvivors(survivors)),
+    unmask: stepOf(SignatureList, UnmaskShares, (signatures) => client.unmask(signatures)),
+  };
+  const answers = new Map<SecureStepName, Promise<Uint8Array<ArrayBuffer>>>();
+  return {
+    commitment: encodeHex(client.commitment) as Digest,
+    certificate,
+    get cohort() {
+      return cohort;
+    },
+    answerTo: (step) => answers.get(step),
+    answer(step, input) {
+      const known = answers.get(step);
+      if (known !== undefined) return known;
+      const answer = steps[step](input);
+      answers.set(step, answer);
+      return answer;
+    },
+    close() {
+      client.close();
+      vector.erase();
+      answers.clear();
+    },
+  };
+}
+
+async function spend(
+  client: SecAggClient,
+  inbox: ShareInbox,
+  vector: SpendableVector,
+  before: () => Promise<void>,
+): Promise<MaskedInput> {
+  await before();
+  return client.maskInput(inbox, vector);
+}
+
+function stepOf<Input, Answer>(
+  input: Codec<Input>,
+  answer: Codec<Answer>,
+  run: (input: Input) => Promise<Answer>,
+): (bytes: Uint8Array) => Promise<Uint8Array<ArrayBuffer>> {
+  return async (bytes) => encode(answer, await run(decode(input, bytes)));
+}
