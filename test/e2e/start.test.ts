@@ -8,7 +8,7 @@ import { temporaryFolder } from "../src/coordinator-process.ts";
 import { freePort } from "../src/free-port.ts";
 import { runTributary, startTributary, type TributaryProcess } from "../src/tributary-process.ts";
 
-const HEADER = /^round +version +participants +dropouts +loss +accuracy +seconds +up +down$/;
+const HEADER = /^round +version +participants +dropouts +secure +loss +accuracy +seconds +up +down$/;
 /** Generous: how fast it is on how many cores is the benchmark's question. */
 const FIRST_COMMIT_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 2_000;
@@ -29,7 +29,7 @@ function rowsOf(lines: readonly string[]): Row[] {
   return lines
     .slice(header + 1)
     .map((line) => line.trim().split(/ {2,}/))
-    .filter((cells) => cells.length === 9)
+    .filter((cells) => cells.length === 10)
     .map((cells) => cells.map(Number))
     .map(([round, version, participants, dropouts]) => ({
       round: round!,

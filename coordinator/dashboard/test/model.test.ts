@@ -11,6 +11,7 @@ import { formatAgo, formatCountdown, formatSeconds } from "../src/format/time.ts
 import { learningCurves } from "../src/model/curves.ts";
 import { lineage } from "../src/model/lineage.ts";
 import { participantGroups, phaseSteps } from "../src/model/round-progress.ts";
+import { secureLine } from "../src/model/secure-line.ts";
 import { aRound, aVersion } from "./views.ts";
 
 describe("phases of a round", () => {
@@ -163,5 +164,42 @@ describe("figures in words", () => {
       "3 h ago",
       "2 d ago",
     ]);
+  });
+});
+
+describe("what the coordinator could see of one device", () => {
+  const secure = {
+    step: "mask",
+    cohort: 24,
+    threshold: 17,
+    survivors: 20,
+    lost: { advertise: 0, share: 4, mask: 0, sign: 0, unmask: 0 },
+    private: true,
+    unmasked: 0,
+  } as const;
+
+  test("everything, without secure aggregation", () => {
+    expect(secureLine(aRound())).toContain("sees each update");
+  });
+
+  test("a sum, and of how many; who vouches for the members", () => {
+    const committed = secureLine(aRound({ phase: "committed", secure: { ...secure, unmasked: 1 } }));
+    expect(committed).toContain("a sum of at least 17");
+    expect(committed).toContain("vouched for by this server");
+    expect(committed).toContain("20 of 24 members");
+  });
+
+  test("a trial is called one", () => {
+    const line = secureLine(aRound({ secure: { ...secure, threshold: 3, private: false } }));
+    expect(line).toContain("not private");
+  });
+
+  test("how far it is", () => {
+    expect(secureLine(aRound({ phase: "reporting", secure }))).toContain("masked vectors, 20 of 24");
+    expect(secureLine(aRound({ phase: "aggregating", secure: { ...secure, unmasked: 0.438 } }))).toContain(
+      "43 % done",
+    );
+    expect(secureLine(aRound({ secure: { ...secure, cohort: 0 } }))).toContain("No cohort yet");
+    expect(secureLine(aRound({ phase: "abandoned", secure }))).toContain("No sum came out");
   });
 });

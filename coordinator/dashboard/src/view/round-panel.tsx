@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { formatBytes, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatSeconds } from "../format/time.ts";
 import { isRunning, roundSentence } from "../model/round-progress.ts";
+import { secureLine } from "../model/secure-line.ts";
 import { Countdown } from "./countdown.tsx";
 import { Participants } from "./participants.tsx";
 import { PhaseTimeline } from "./phase-timeline.tsx";
@@ -54,6 +55,9 @@ function Round({ round, task }: { readonly round: RoundView; readonly task: Task
         <Count name="Dropouts" value={round.dropouts} id="dropouts" tone="warn" />
         <Count name="Refused" value={round.refused} id="refused" tone="bad" />
       </dl>
+      <p className="quiet" data-testid="secure-line">
+        {secureLine(round)}
+      </p>
       {round.refused > 0 && <Refusals round={round} />}
     </>
   );

@@ -13,12 +13,19 @@ const COLUMNS: readonly Column[] = [
   { title: "version", width: 7, cell: (round) => (round.version === null ? "-" : String(round.version)) },
   { title: "participants", width: 12, cell: (round) => String(round.reported) },
   { title: "dropouts", width: 8, cell: (round) => String(round.dropouts) },
+  { title: "secure", width: 6, cell: ({ secure }) => secureWord(secure) },
   { title: "loss", width: 7, cell: (round) => formatNumber(round.loss ?? round.trainLoss, 4) },
   { title: "accuracy", width: 8, cell: (round) => formatPercent(round.accuracy) },
   { title: "seconds", width: 7, cell: (round) => formatNumber(round.seconds, 1) },
   { title: "up", width: 8, cell: (round) => formatBytes(round.bytesUp) },
   { title: "down", width: 8, cell: (round) => formatBytes(round.bytesDown) },
 ];
+
+/** Whether the coordinator saw the sum alone: "trial" below sixteen devices, where that hides little. */
+function secureWord(secure: RoundView["secure"]): string {
+  if (secure === null) return "no";
+  return secure.private ? "yes" : "trial";
+}
 
 export function roundTableHeader(): string {
   return COLUMNS.map(({ title, width }) => title.padStart(width)).join("  ");
@@ -39,6 +46,10 @@ export function phaseLine(round: RoundView): string {
     case "training":
       return `${number}: training, ${round.ready} ready of ${round.offered} offered`;
     case "reporting":
+      if (round.secure !== null) {
+        const { step, survivors, cohort } = round.secure;
+        return `${number}: securing (${step}), ${survivors} of ${cohort} in the sum`;
+      }
       return `${number}: reporting, ${round.reported} of ${round.cohort} updates`;
     case "aggregating":
       return `${number}: aggregating ${round.reported} updates, evaluating`;

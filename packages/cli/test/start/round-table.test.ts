@@ -44,13 +44,14 @@ test("a committed round is one row under the header, flush right", () => {
     "version",
     "participants",
     "dropouts",
+    "secure",
     "loss",
     "accuracy",
     "seconds",
     "up",
     "down",
   ]);
-  expect(cells(row)).toEqual(["7", "8", "15", "1", "0.3456", "89.1 %", "1.3", "1.2 MB", "457 kB"]);
+  expect(cells(row)).toEqual(["7", "8", "15", "1", "no", "0.3456", "89.1 %", "1.3", "1.2 MB", "457 kB"]);
   expect(row).toHaveLength(header.length);
   for (const title of ["version", "loss", "down"]) {
     const end = header.indexOf(title) + title.length;
@@ -59,7 +60,7 @@ test("a committed round is one row under the header, flush right", () => {
 });
 
 test("without held-out data the loss is the devices' own, and the accuracy a dash", () => {
-  expect(cells(roundTableRow({ ...COMMITTED, loss: null, accuracy: null })).slice(4, 6)).toEqual([
+  expect(cells(roundTableRow({ ...COMMITTED, loss: null, accuracy: null })).slice(5, 7)).toEqual([
     "0.4100",
     "-",
   ]);
@@ -75,7 +76,7 @@ test("an abandoned round says why", () => {
     accuracy: null,
     reason: "round/too-few-reports",
   });
-  expect(row).toMatch(/^ +7 +- +15 +1 +- +- +1\.3 .*abandoned: round\/too-few-reports$/);
+  expect(row).toMatch(/^ +7 +- +15 +1 +no +- +- +1\.3 .*abandoned: round\/too-few-reports$/);
 });
 
 test.each<[RoundPhase, string]>([
@@ -87,4 +88,23 @@ test.each<[RoundPhase, string]>([
   ["abandoned", "round 7: abandoned, no reason given"],
 ])("%s, in one line", (phase, line) => {
   expect(phaseLine({ ...COMMITTED, phase })).toBe(line);
+});
+
+test("a secure round says so, in its row and while its members go through the steps", () => {
+  const secure = {
+    step: "mask",
+    cohort: 16,
+    threshold: 16,
+    survivors: 3,
+    lost: { advertise: 0, share: 1, mask: 0, sign: 0, unmask: 0 },
+    private: true,
+    unmasked: 0,
+  } as const;
+  const word = (more: Partial<typeof secure> | { private: boolean }) =>
+    cells(roundTableRow({ ...COMMITTED, secure: { ...secure, ...more } }))[4];
+  expect(word({})).toBe("yes");
+  expect(word({ private: false })).toBe("trial");
+  expect(phaseLine({ ...COMMITTED, phase: "reporting", secure })).toBe(
+    "round 7: securing (mask), 3 of 16 in the sum",
+  );
 });

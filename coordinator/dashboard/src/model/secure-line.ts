@@ -1,0 +1,36 @@
+import type { RoundView } from "@tributary/api-client";
+
+const STEP_WORDS = {
+  advertise: "members show their keys",
+  share: "members share their secrets",
+  mask: "members send masked vectors",
+  sign: "members sign who is in the sum",
+  unmask: "members open the masks of the sum",
+} as const;
+
+/** What this coordinator could see of one device in a round, in one line. */
+export function secureLine(round: RoundView): string {
+  const { secure } = round;
+  if (secure === null)
+    return "Without secure aggregation: this coordinator sees each update before it adds it.";
+  const { cohort, survivors, threshold } = secure;
+  const what = secure.private
+    ? `each update is hidden in a sum of at least ${threshold}, also from a coordinator that lies in the protocol`
+    : `a trial and not private, its sums may be of ${threshold}`;
+  const vouched = "membership is vouched for by this server";
+  return `Secure aggregation: ${what}; ${vouched}. ${progress(round, { cohort, survivors })}`;
+}
+
+function progress(
+  { phase, secure }: RoundView,
+  { cohort, survivors }: { readonly cohort: number; readonly survivors: number },
+): string {
+  if (secure === null || cohort === 0) return "No cohort yet.";
+  if (phase === "committed") return `The sum is over ${survivors} of ${cohort} members.`;
+  if (phase === "abandoned") return "No sum came out.";
+  if (phase === "aggregating" && secure.unmasked < 1) {
+    return `Taking off the masks of ${survivors} members, ${Math.floor(100 * secure.unmasked)} % done.`;
+  }
+  if (phase === "aggregating") return `The sum is over ${survivors} of ${cohort} members.`;
+  return `Now ${STEP_WORDS[secure.step]}, ${survivors} of ${cohort} in the sum.`;
+}
