@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { createApiClient, subscribeEvents, type RoundView, type VersionView } from "@tributary/api-client";
 import { createStack, digitsTask, MODEL, POPULATION, TASK, type Stack } from "@tributary/cli";
 import { buildDigitsCnn } from "@tributary/onnx";
+import { SECURE_STEPS } from "@tributary/protocol";
 import { createFleet, heldOutDigits, labelledImagesFile } from "@tributary/simulator";
 import type { Browser, Page } from "playwright";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -38,6 +39,8 @@ beforeAll(async () => {
   opened.defer(() => browser.close());
 });
 afterAll(() => opened.disposeAsync());
+
+const inOrder = (a: string, b: string): number => a.localeCompare(b);
 
 /** When a page showed a version as running, and when the drawing on its pad was read by it. */
 interface Sighting {
@@ -81,7 +84,7 @@ async function sightingsOf(page: Page, lastVersion: number): Promise<readonly Si
   return (await handle.jsonValue()) as readonly Sighting[];
 }
 
-test("two browser contexts, served from another origin than the coordinator, and sixteen Node devices take part in the same rounds; the pages get each new version pushed and use it without reload within 2 s of the commit; the console is free of errors", async () => {
+test("two browser contexts, served from another origin than the coordinator, and sixteen Node devices take part in the same rounds, summed under masks; the pages get each new version pushed and use it without reload within 2 s of the commit; the console is free of errors", async () => {
   const { coordinator } = stack;
   expect(new URL(stack.demoUrl).origin).not.toBe(new URL(coordinator.url).origin);
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
@@ -117,6 +120,7 @@ test("two browser contexts, served from another origin than the coordinator, and
     pauseBetweenRoundsMs: PUSH_LIMIT_MS,
     // A round is committed by all of them or not at all.
     cohort: { ...task.cohort, goalCount: ALL, minimumCount: ALL, overSelection: 1 },
+    secureAggregation: { ...task.secureAggregation, mode: "on", phaseDeadlineMs: 30_000 },
   });
   const fleet = await createFleet({
     coordinator: coordinator.url,
@@ -133,6 +137,8 @@ test("two browser contexts, served from another origin than the coordinator, and
   expect(rounds.map(({ version }) => version)).toEqual([2, 3, 4]);
   for (const round of rounds) {
     expect(round).toMatchObject({ cohort: ALL, reported: ALL, dropouts: 0, refused: 0 });
+    // No task lowers the floor of the pages and devices, which is sixteen.
+    expect(round.secure).toMatchObject({ private: true, threshold: ALL, survivors: ALL });
   }
   const delays: number[] = [];
   for (const { page, record } of pages) {
@@ -148,8 +154,12 @@ test("two browser contexts, served from another origin than the coordinator, and
         .filter({ hasText: `Round ${number} committed as version ${version}.` })
         .waitFor();
     }
-    const uploads = record.requests.filter(({ method }) => method === "PUT");
-    expect(uploads.map(({ url }) => new URL(url).origin)).toEqual(rounds.map(() => coordinator.url));
+    const uploads = record.requests.filter(({ method }) => method === "PUT").map(({ url }) => new URL(url));
+    expect(new Set(uploads.map(({ origin }) => origin))).toEqual(new Set([coordinator.url]));
+    // Each step was answered, and no update was sent alone.
+    const steps = rounds.flatMap(({ id }) => SECURE_STEPS.map((step) => `/v1/secure/${id}/${step}`));
+    const answered = uploads.map(({ pathname }) => pathname.split("/").slice(0, 5).join("/"));
+    expect(answered.toSorted(inOrder)).toEqual(steps.toSorted(inOrder));
     expect(record.navigations).toEqual([`${stack.demoUrl}/`]);
     expect(record.complaints).toEqual([]);
   }

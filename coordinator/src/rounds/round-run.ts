@@ -176,7 +176,11 @@ export class RoundRun {
     device: DeviceId,
     { certificate, commitment }: Pick<SecureReady, "certificate" | "commitment">,
   ): Promise<void> {
-    await this.secure?.admit(device, { certificate, commitment });
+    const stage = this.#state.participants.get(device)?.stage;
+    // Who has no offer is refused by the machine, and nothing is kept of it.
+    if (stage === "offered" || stage === "ready") {
+      await this.secure?.admit(device, { certificate, commitment });
+    }
     this.give({ type: "secure-ready", device, commitment });
   }
 

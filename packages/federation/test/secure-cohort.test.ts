@@ -93,6 +93,24 @@ describe("a secure cohort", () => {
   });
 });
 
+test("a step that overtakes the answer to the one before it does not break that off", () => {
+  const world = new SecureWorld(healthy(3));
+  const [member] = world.devices;
+  world.clock.advance(1_000);
+  // Until it has been asked for a step and is at work on it.
+  while (member!.state.activity.type !== "securing" || member!.state.activity.answered)
+    world.clock.advance(1);
+  const { request } = member!.state.activity;
+  const next = { ...request, type: "secure-step" as const, step: "share" as const };
+  const step = stepParticipant({ task: world.config.task, ...PARTICIPANT_DEFAULTS }, member!.state, {
+    type: "message",
+    message: next,
+    now: world.clock.now(),
+  });
+  expect(step.effects.map(({ type }) => type)).toEqual(["secure-step"]);
+  expect(step.state.activity).toMatchObject({ type: "securing", request: { step: "share" } });
+});
+
 describe("a round and a device that disagree on secure aggregation", () => {
   function inTraining(secure: boolean) {
     const config = roundConfig({ secure: secure ? { stepDeadlineMs: 5_000 } : null });

@@ -66,7 +66,7 @@ export function registerSecureRoutes(app: App, { clock, access, findRun }: Secur
       const bytes = session.input({ step, member, capability });
       return noStore(reply)
         .header("content-type", "application/octet-stream")
-        .send(Buffer.from(bytes.buffer));
+        .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     },
   );
 

@@ -62,6 +62,13 @@ export interface MemberRequest {
   readonly capability: Uint8Array;
 }
 
+/** A device that said ready, with a certificate that was verified. */
+interface Candidate {
+  readonly certificate: Uint8Array;
+  readonly commitment: Uint8Array;
+  readonly identity: VerifiedIdentity;
+}
+
 type Opening = Extract<RoundEffect, { readonly type: "secure-open" }>;
 type Asking = Extract<RoundEffect, { readonly type: "secure-step" }>;
 
@@ -82,11 +89,7 @@ export class SecureSession {
   unmasked = 0;
   readonly #options: SecureSessionOptions;
   readonly #key: Uint8Array;
-  readonly #candidates = new Map<
-    DeviceId,
-    { readonly certificate: Uint8Array; readonly commitment: Uint8Array }
-  >();
-  readonly #identities = new Map<Uint8Array, VerifiedIdentity>();
+  readonly #candidates = new Map<DeviceId, Candidate>();
   readonly #grants = new Map<string, Grant>();
   readonly #answers = new Map<string, Digest>();
   readonly #folding = new SerialQueue();
@@ -128,8 +131,7 @@ export class SecureSession {
         { detail: { notAfterMs: identity.notAfterMs, nowMs } },
       );
     }
-    this.#candidates.set(device, { certificate, commitment: decodeHex(commitment) });
-    this.#identities.set(certificate, identity);
+    this.#candidates.set(device, { certificate, commitment: decodeHex(commitment), identity });
   }
 
   /**
@@ -270,12 +272,14 @@ export class SecureSession {
     this.#server = undefined;
     this.#published = undefined;
     this.#candidates.clear();
-    this.#identities.clear();
   }
 
   async #openCohort(roster: readonly DeviceId[]): Promise<readonly (Digest | null)[]> {
     const { plan, config } = this.#options;
     this.#roster = roster;
+    const members = roster.map((device) => this.#candidates.get(device)!);
+    this.#candidates.clear();
+    const identities = new Map(members.map(({ certificate, identity }) => [certificate, identity]));
     const server = await SecAggServer.open({
       binding: {
         task: config.task,
@@ -287,12 +291,9 @@ export class SecureSession {
       encoding: plan.encoding,
       assumptions: plan.assumptions,
       minimumCohort: config.minimumCount,
-      members: roster.map((device) => this.#candidates.get(device)!),
-      verifyCertificate: async (certificate) => {
-        const known = this.#identities.get(certificate);
-        if (known === undefined) throw failure("secagg/invalid-certificate", "rounds: it was never shown");
-        return known;
-      },
+      members,
+      // Each was verified when its device said ready.
+      verifyCertificate: (certificate) => Promise.resolve(identities.get(certificate)!),
       crypto: await openSecAggCrypto(),
     });
     this.#ended.signal.throwIfAborted();

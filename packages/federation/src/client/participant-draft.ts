@@ -60,7 +60,7 @@ export class ParticipantDraft {
     if (activity.type === "training") this.effect({ type: "cancel-training", roundId });
     else {
       if (activity.type === "securing" && !activity.answered && activity.retryAt === null) {
-        this.effect({ type: "cancel-secure-step", roundId });
+        this.effect({ type: "cancel-secure-step", roundId, step: activity.request.step });
       }
       if (activity.type === "uploading" && activity.retryAt === null) {
         this.effect({ type: "cancel-upload", roundId });

@@ -149,7 +149,7 @@ export type ParticipantEffect =
   | { readonly type: "cancel-upload"; readonly roundId: RoundId }
   /** GET what the step needs, PUT the answer; asked again for one that was made, PUT that. `secure-answered` or `secure-failed`. */
   | { readonly type: "secure-step"; readonly roundId: RoundId; readonly request: SecureStep }
-  | { readonly type: "cancel-secure-step"; readonly roundId: RoundId }
+  | { readonly type: "cancel-secure-step"; readonly roundId: RoundId; readonly step: SecureStepName }
   /** The kept update is not needed any more. */
   | { readonly type: "discard-update"; readonly roundId: RoundId }
   /** Give a `tick` at this time. The newest replaces the ones before. */

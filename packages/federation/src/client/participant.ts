@@ -208,6 +208,9 @@ function receiveRequest(draft: ParticipantDraft, request: RequestReport): void {
 function receiveOutcome(draft: ParticipantDraft, message: Outcome): void {
   const { activity } = draft;
   if (activity.type === "idle" || activity.offer.roundId !== message.roundId) return;
+  // Whose sum became a version has answered, though word of the last answer may still be on its way here.
+  if (activity.type === "securing" && message.result === "committed")
+    draft.go({ ...activity, answered: true });
   draft.drop();
   draft.notify({
     type: "outcome",

@@ -24,7 +24,7 @@ export function receiveStep(draft: ParticipantDraft, request: SecureStep): void 
   const underWay = !activity.answered && activity.retryAt === null;
   // Asked again while it is under way. When it was answered, the coordinator has not counted the answer.
   if (behind === 0 && underWay) return;
-  if (underWay) draft.effect({ type: "cancel-secure-step", roundId });
+  // A later step says that the answer before it was counted; word of that may still be on its way here.
   begin(draft, { offer: activity.offer, update: activity.update, request });
 }
 

@@ -118,9 +118,11 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       case "cancel-upload":
         return cancel(`upload ${effect.roundId}`);
       case "secure-step":
-        return work(`secure ${effect.roundId}`, (signal) => secureStep(effect.request, signal));
+        return work(`${effect.request.step} ${effect.roundId}`, (signal) =>
+          secureStep(effect.request, signal),
+        );
       case "cancel-secure-step":
-        return cancel(`secure ${effect.roundId}`);
+        return cancel(`${effect.step} ${effect.roundId}`);
       case "discard-update":
         return discard(effect.roundId);
       case "wake-at":
