@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
+import { rewriteTaskSpecs } from "./rewrite-task-specs.ts";
 
 /** What a task's document did not say before: how it was averaged is now spelled out. */
 const SPEC_BEFORE = {
@@ -11,7 +12,6 @@ const SPEC_BEFORE = {
 } as const;
 
 interface Tables {
-  tasks: { name: string; spec: string };
   versions: { roundId: string | null; strategy: string | null };
 }
 
@@ -36,14 +36,10 @@ export const strategies: Migration = {
       .set({ strategy: JSON.stringify(SPEC_BEFORE.strategy) })
       .where("roundId", "is not", null)
       .execute();
-    for (const { name, spec } of await tables.selectFrom("tasks").select(["name", "spec"]).execute()) {
-      const before = JSON.parse(spec) as { readonly local: object };
-      const after = { ...before, ...SPEC_BEFORE, local: { ...before.local, ...SPEC_BEFORE.local } };
-      await tables
-        .updateTable("tasks")
-        .set({ spec: JSON.stringify(after) })
-        .where("name", "=", name)
-        .execute();
-    }
+    await rewriteTaskSpecs(db, (before) => ({
+      ...before,
+      ...SPEC_BEFORE,
+      local: { ...before.local, ...SPEC_BEFORE.local },
+    }));
   },
 };
