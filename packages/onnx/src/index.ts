@@ -12,6 +12,7 @@ export type {
   TrainingGraphSpec,
 } from "./autodiff/build-spec.ts";
 export type { GraphTarget } from "./autodiff/rule.ts";
+export type { DropoutMask } from "./autodiff/training-forms.ts";
 export type {
   GraphLossOptions,
   Loss,

@@ -1,5 +1,6 @@
 import type { ParameterSet } from "@tributary/tensor";
 import { parameterSet } from "@tributary/tensor";
+import { withInferenceBatchNorms } from "./ir/batch-norm.ts";
 import { decodeModel } from "./ir/decode.ts";
 import { encodeModel } from "./ir/encode.ts";
 import { constantsToInitializers } from "./ir/fold-constants.ts";
@@ -17,7 +18,8 @@ export interface SplitModel {
 
 /**
  * Takes the trainable parameters out of a model, so that a new version only brings new weights, wherever the
- * exporter put them: among the initializers or in Constant nodes.
+ * exporter put them: among the initializers or in Constant nodes. What is left runs as in inference: a batch
+ * normalization exported in training mode goes by its running statistics, which are parameters.
  * {@link bindWeights} is the inverse. Errors: `onnx/nothing-trainable` and those of decodeModel.
  */
 export function splitWeights(model: Uint8Array, trainable?: Trainable): SplitModel {
@@ -40,7 +42,7 @@ export function splitWeights(model: Uint8Array, trainable?: Trainable): SplitMod
       { key: PARAMETERS_KEY, value: writeParameterList(schema) },
     ],
     graph: {
-      ...decoded.graph,
+      ...withInferenceBatchNorms(decoded.graph),
       initializers: decoded.graph.initializers.filter(({ name }) => !taken.has(name)),
     },
   });

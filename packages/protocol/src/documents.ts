@@ -98,6 +98,17 @@ export const TrainingGraphDocument = Type.Object({
   frozen: Type.Optional(readonlyArray(FedParameter, { maxItems: LIMITS.maxParameters })),
   /** What the optimizer carries from step to step; zeros before the first. */
   state: Type.Optional(readonlyArray(CarriedTensor, { maxItems: 2 * LIMITS.maxParameters + 2 })),
+  /** Masks to draw anew for every run: each element 0 with probability `ratio`, else 1. */
+  dropouts: Type.Optional(
+    readonlyArray(
+      Type.Object({
+        input: TensorName,
+        shape: Shape,
+        ratio: Type.Number({ minimum: 0, exclusiveMaximum: 1 }),
+      }),
+      { maxItems: 1024 },
+    ),
+  ),
   /** With a proximal term: inputs for the base weights, in the order of `parameters`. */
   baseParameters: Type.Optional(readonlyArray(GraphPort, { maxItems: LIMITS.maxParameters })),
   /** A run does up to `maxSteps` steps: inputs, labels and weights begin with that axis. */

@@ -25,7 +25,12 @@ export function loopOver(
 ): { readonly graph: Graph; readonly spec: TrainingGraphSpec } {
   const all = (name: string): string => `${RESERVED_PREFIX}loop.${name}`;
   const more = spec.moreLabels ?? [];
-  const fed = [...spec.inputs, spec.labels, spec.sampleWeights, ...more];
+  const masks = (spec.dropouts ?? []).map(({ input, shape }): GraphPort => ({
+    name: input,
+    dtype: "float32",
+    shape,
+  }));
+  const fed = [...spec.inputs, spec.labels, spec.sampleWeights, ...more, ...masks];
   const carried = [...spec.parameters, ...(spec.state ?? [])];
   const results = [
     { output: spec.lossSum, shape: [] },
@@ -73,11 +78,17 @@ export function loopOver(
   const outside = new Set([...fed.map(({ name }) => name), ...carried.map(({ input }) => input)]);
   const constant: TensorValue = { name: always, elementType: "bool", dims: [], data: Uint8Array.of(1) };
   const inputs = ports.slice(0, spec.inputs.length);
-  const [labels, sampleWeights, ...moreLabels] = ports.slice(inputs.length) as [
+  const [labels, sampleWeights, ...others] = ports.slice(inputs.length) as [
     GraphPort,
     GraphPort,
     ...GraphPort[],
   ];
+  const moreLabels = others.slice(0, more.length);
+  const dropouts = spec.dropouts?.map((mask) => ({
+    ...mask,
+    input: all(mask.input),
+    shape: [loopSteps, ...mask.shape],
+  }));
   const looped = <T extends { readonly input: string; readonly output: string }>(value: T): T => ({
     ...value,
     input: all(value.input),
@@ -107,6 +118,7 @@ export function loopOver(
       labels,
       ...(more.length === 0 ? {} : { moreLabels }),
       sampleWeights,
+      ...(dropouts === undefined ? {} : { dropouts }),
       lossSum: all(spec.lossSum),
       correct: all(spec.correct),
       parameters: spec.parameters.map(looped),

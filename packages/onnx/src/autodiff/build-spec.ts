@@ -5,6 +5,7 @@ import type { MetricName, MetricOptions, MetricOutput } from "./metrics.ts";
 import type { StateTensor } from "./optimizer-graph.ts";
 import type { GradientOptions, OptimizerName, OptimizerOptions } from "./optimizer.ts";
 import type { GraphTarget } from "./rule.ts";
+import type { DropoutMask } from "./training-forms.ts";
 
 /** An input of a graph as a feed must have it. */
 export interface GraphPort {
@@ -73,6 +74,12 @@ export interface TrainedParameter {
   readonly input: string;
   /** Graph output with the updated value, or, of an optimizer `none`, with the gradient of the weighted mean loss. */
   readonly output: string;
+  /**
+   * Left out: a weight, which the loss moves. A statistic is the running mean or variance of a batch normalization in
+   * training mode: it is carried and federated beside the weights, but has no gradient, no optimizer state and no
+   * pull of a proximal term. Its output is always the new value, momentum * input + (1 - momentum) * batch's.
+   */
+  readonly role?: "statistic";
 }
 
 export interface TrainingGraphSpec extends CommonSpec {
@@ -82,11 +89,16 @@ export interface TrainingGraphSpec extends CommonSpec {
   readonly parameters: readonly TrainedParameter[];
   /** Inputs for parameters that are not trained. */
   readonly frozen?: readonly Omit<TrainedParameter, "output">[];
+  /**
+   * Masks of Dropouts in training mode, to be drawn anew for every step: float32 inputs, each element 0 with the
+   * probability `ratio` and else 1; with a loop they begin with the axis of `maxSteps`, as the inputs do.
+   */
+  readonly dropouts?: readonly DropoutMask[];
   /** What the outputs of the parameters hold. Left out: their updated values. */
   readonly outputs?: "gradients";
   /** What the optimizer carries from step to step; all zeros before the first. */
   readonly state?: readonly StateTensor[];
-  /** With a proximal term: the inputs for what the round began with, in the parameters' order. */
+  /** With a proximal term: the inputs for what the round began with, one for each parameter, in their order. */
   readonly baseParameters?: readonly GraphPort[];
   /**
    * With `loopSteps`, where several fit into a run: inputs, labels and sample weights begin with an axis of `maxSteps`

@@ -9,10 +9,10 @@ import type { MetricName, MetricOptions, MetricOutput } from "./metrics.ts";
 import { appendMetrics } from "./metrics.ts";
 import { sumAll } from "./loss-parts.ts";
 import type { HeadRead, PreparedModel } from "./prepare.ts";
+import { SAMPLE_WEIGHTS } from "./reserved-names.ts";
 import type { GraphTarget, Seed } from "./rule.ts";
 
 export const LABELS = `${RESERVED_PREFIX}labels`;
-export const SAMPLE_WEIGHTS = `${RESERVED_PREFIX}sampleWeights`;
 export const LOSS_SUM = `${RESERVED_PREFIX}lossSum`;
 export const CORRECT = `${RESERVED_PREFIX}correct`;
 

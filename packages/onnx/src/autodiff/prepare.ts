@@ -1,4 +1,5 @@
 import { failure } from "@tributary/core";
+import { intAttribute, nodeLabel } from "../ir/attributes.ts";
 import { decodeModel } from "../ir/decode.ts";
 import type { ShapeTable } from "../ir/fact.ts";
 import { shapeText, staticShape } from "../ir/fact.ts";
@@ -9,11 +10,16 @@ import type { Graph, Model, Node, ValueInfo } from "../ir/model.ts";
 import type { Trainable } from "../ir/parameters.ts";
 import { trainableInitializers } from "../ir/parameters.ts";
 import { inferShapes } from "../ir/shapes.ts";
+import { integerValues } from "../ir/tensor-value.ts";
 import { opsetOf, upgradeModel } from "../ir/upgrade.ts";
+import { weightNames } from "../ir/weight-names.ts";
 import type { GraphPort } from "./build-spec.ts";
 import { fedInputs, rebatch } from "./fed-inputs.ts";
 import type { LossHead } from "./loss-options.ts";
 import { poolFirst } from "./pool-first.ts";
+import { SAMPLE_WEIGHTS } from "./reserved-names.ts";
+import type { DropoutMask, GraphPurpose, TrainingForms } from "./training-forms.ts";
+import { trainingForms } from "./training-forms.ts";
 
 /** A model brought into the one form that training and evaluation graphs are built from. */
 export interface PreparedModel {
@@ -26,9 +32,18 @@ export interface PreparedModel {
   readonly inputs: readonly [GraphPort, ...GraphPort[]];
   /** What the losses read, in their order; undefined for what needed not be there and is not. */
   readonly heads: readonly (PreparedHead | undefined)[];
-  readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly parameters: readonly PreparedParameter[];
   /** Parameters that are inputs and not trained. */
   readonly frozen: PreparedModel["parameters"];
+  /** Masks that are fed, in the graph's order. */
+  readonly dropouts: readonly DropoutMask[];
+}
+
+export interface PreparedParameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Of a running statistic that this graph moves: the value with what it becomes. */
+  readonly moved?: string;
 }
 
 /** An output that a loss reads. */
@@ -60,6 +75,7 @@ const MAX_BATCH_SIZE = 65_536;
 export function prepareModel(
   bytes: Uint8Array,
   options: {
+    readonly purpose: GraphPurpose;
     readonly batchSize: number;
     readonly trainable?: Trainable | undefined;
     readonly frozenInputs?: readonly string[] | undefined;
@@ -75,6 +91,7 @@ export function prepareModel(
   const constant = withGraph(decoded, constantsToInitializers(decoded.graph));
   const sorted = withGraph(constant, { ...constant.graph, nodes: sortNodes(constant.graph) });
   const parameters = trainableInitializers(sorted, trainable);
+  if (trainable === "all") checkNotQuantized(sorted.graph);
   if (parameters.length === 0) {
     throw failure("onnx/nothing-trainable", "onnx: no float32 parameters; are the weights in the file?");
   }
@@ -86,14 +103,24 @@ export function prepareModel(
   const rebatched = withGraph(pooled, rebatch(pooled, inputs, batchSize));
   const shapes = Object.fromEntries(inputs.map(({ name, shape }) => [name, shape]));
   const folded = withGraph(rebatched, foldShapeValues(rebatched.graph, inferShapes(rebatched, shapes)));
-  const facts = inferShapes(folded, shapes);
-  const heads = options.heads.map((read) => findLogits(folded.graph, facts, batchSize, read));
-  const graph = eliminateDeadCode({
-    ...folded.graph,
-    outputs: heads.flatMap((head): ValueInfo[] =>
-      head === undefined ? [] : [{ name: head.logits, elementType: "float32", shape: head.shape }],
-    ),
+  const settled = withGraph(folded, withoutFullLengths(folded.graph, inferShapes(folded, shapes)));
+  const forms = trainingForms(settled.graph, inferShapes(settled, shapes), {
+    ...options,
+    batchSize,
+    parameters: trained,
   });
+  const facts = inferShapes(withGraph(settled, withFedForms(forms, batchSize)), shapes);
+  const heads = options.heads.map((read) => findLogits(forms.graph, facts, batchSize, read));
+  const kept = heads.flatMap((head) => (head === undefined ? [] : [head.logits]));
+  const graph = eliminateDeadCode({
+    ...forms.graph,
+    outputs: [...kept, ...forms.statistics.values()].map((name): ValueInfo => ({
+      name,
+      elementType: "float32",
+      shape: facts.get(name)?.shape,
+    })),
+  });
+  const read = new Set(graph.nodes.flatMap(readsOf));
   return {
     opset: opsetOf(folded),
     irVersion: Math.min(Math.max(decoded.irVersion, 8), NEWEST_IR),
@@ -101,9 +128,53 @@ export function prepareModel(
     facts,
     inputs,
     heads,
-    parameters: parameters.map(({ name, dims }) => ({ name, shape: dims })),
+    parameters: parameters.map(({ name, dims }): PreparedParameter => {
+      const moved = forms.statistics.get(name);
+      return { name, shape: dims, ...(moved === undefined ? {} : { moved }) };
+    }),
     frozen: frozen.map(({ name, dims }) => ({ name, shape: dims })),
+    dropouts: forms.dropouts.filter(({ input }) => read.has(input)),
   };
+}
+
+/** The graph with what its training forms are fed besides examples. */
+function withFedForms({ graph, dropouts }: TrainingForms, batchSize: number): Graph {
+  const fed = [{ input: SAMPLE_WEIGHTS, shape: [batchSize] }, ...dropouts].map(
+    ({ input, shape }): ValueInfo => ({ name: input, elementType: "float32", shape }),
+  );
+  return { ...graph, inputs: [...graph.inputs, ...fed] };
+}
+
+/** Recurrent layers whose sequences all have full length do not need to be told so. */
+function withoutFullLengths(graph: Graph, facts: ShapeTable): Graph {
+  const constants = new Map(graph.initializers.map((tensor) => [tensor.name, tensor]));
+  const nodes = graph.nodes.map((node): Node => {
+    if (node.domain !== "" || !["GRU", "LSTM", "RNN"].includes(node.opType)) return node;
+    const lengths = constants.get(node.inputs[4] ?? "");
+    const values = lengths && integerValues(lengths);
+    const steps = facts.get(node.inputs[0]!)?.shape?.[intAttribute(node, "layout", 0) === 0 ? 0 : 1];
+    const isFull = values?.every((length) => length === steps) === true;
+    return isFull ? { ...node, inputs: node.inputs.with(4, "") } : node;
+  });
+  return { ...graph, nodes };
+}
+
+/** Integers cannot take small steps. */
+function checkNotQuantized(graph: Graph): void {
+  const weights = weightNames(graph);
+  const integers = new Map(
+    graph.initializers.flatMap(({ name, elementType }) =>
+      weights.has(name) && elementType !== "float32" ? [[name, elementType] as const] : [],
+    ),
+  );
+  for (const node of graph.nodes) {
+    const name = node.inputs[0] ?? "";
+    if (node.domain !== "" || node.opType !== "DequantizeLinear" || !integers.has(name)) continue;
+    throw failure(
+      "onnx/nothing-trainable",
+      `onnx: the weight "${name}" of ${nodeLabel(node)} is ${integers.get(name)}, and integers cannot be trained; train the float model that it was quantized from and quantize the result, or name the float32 parameters to train`,
+    );
+  }
 }
 
 function withGraph(model: Model, graph: Graph): Model {

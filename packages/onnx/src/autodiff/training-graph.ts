@@ -19,12 +19,13 @@ import { appendLowered } from "./lower.ts";
 import { lossTerms } from "./loss-options.ts";
 import { boundedLoopSteps } from "./loop-bound.ts";
 import type { AppendedLosses, ReadTerm } from "./loss-terms.ts";
-import { appendLosses, CORRECT, headsOf, LOSS_SUM, readTerms, SAMPLE_WEIGHTS } from "./loss-terms.ts";
+import { appendLosses, CORRECT, headsOf, LOSS_SUM, readTerms } from "./loss-terms.ts";
 import type { OptimizedParameter, StateTensor } from "./optimizer-graph.ts";
 import { appendGradientOptions, appendOptimizer, appendSgd } from "./optimizer-graph.ts";
 import { checkGradientOptions, optimizerRule } from "./optimizer.ts";
 import type { PreparedModel } from "./prepare.ts";
 import { prepareModel } from "./prepare.ts";
+import { SAMPLE_WEIGHTS } from "./reserved-names.ts";
 
 const LEARNING_RATE = `${RESERVED_PREFIX}learningRate`;
 
@@ -36,7 +37,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
   checkGradientOptions(options);
   checkLoopSteps(options.loopSteps, options.optimizer);
   const terms = readTerms(lossTerms(options.loss));
-  const prepared = prepareModel(model, { ...options, heads: headsOf(terms) });
+  const prepared = prepareModel(model, { ...options, purpose: "train", heads: headsOf(terms) });
   const forward = appendForward(prepared, terms, options);
   const learningRate: GraphPort = { name: LEARNING_RATE, dtype: "float32", shape: [] };
   forward.builder.declare(LEARNING_RATE, { elementType: "float32", shape: [] });
@@ -49,6 +50,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
     ...(prepared.frozen.length === 0
       ? {}
       : { frozen: prepared.frozen.map(({ name, shape }) => ({ name, shape, input: name })) }),
+    ...(prepared.dropouts.length === 0 ? {} : { dropouts: prepared.dropouts }),
     ...(options.optimizer === "none" ? { outputs: "gradients" } : {}),
     ...(state.length === 0 ? {} : { state }),
     ...(bases.length === 0 ? {} : { baseParameters: bases }),
@@ -59,6 +61,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
     learningRate,
     ...ports(parameters.map(({ input, shape }) => ({ name: input, shape }))),
     ...ports(prepared.frozen),
+    ...ports(prepared.dropouts.map(({ input, shape }) => ({ name: input, shape }))),
     ...bases,
     ...ports(state.map(({ input, shape }) => ({ name: input, shape }))),
   ];
@@ -74,7 +77,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
 /** Loss and hits of one batch, with the parameters as inputs. Errors as in {@link buildTrainingGraph}. */
 export function buildEvaluationGraph(model: Uint8Array, options: EvaluationGraphOptions): EvaluationGraph {
   const terms = readTerms(lossTerms(options.loss));
-  const prepared = prepareModel(model, { ...options, heads: headsOf(terms) });
+  const prepared = prepareModel(model, { ...options, purpose: "evaluate", heads: headsOf(terms) });
   const forward = appendForward(prepared, terms, options);
   const parameters = prepared.parameters.map(({ name, shape }) => ({ name, shape, input: name }));
   const spec: EvaluationGraphSpec = { kind: "evaluate", ...forward.spec, parameters };
@@ -128,21 +131,21 @@ function appendUpdates(
 ): Updates {
   const { optimizer, target, clipGradientNorm, proximalTerm } = options;
   const rule = optimizer === "none" ? undefined : optimizerRule(optimizer);
-  const wanted = new Set(prepared.parameters.map(({ name }) => name));
+  const weights = prepared.parameters.filter(({ moved }) => moved === undefined);
+  const wanted = new Set(weights.map(({ name }) => name));
   const nodes = [...prepared.graph.nodes, ...losses.nodes];
   const differentiate = (factor?: string) =>
     appendGradients(builder, nodes, losses.seeds(factor), wanted, target);
   const word = rule === undefined ? "gradient" : "updated";
-  const parameters = prepared.parameters.map(({ name, shape }): TrainedParameter => ({
-    name,
-    shape,
-    input: name,
-    output: `${RESERVED_PREFIX}${word}.${name}`,
-  }));
+  const parameters = prepared.parameters.map(({ name, shape, moved }): TrainedParameter => {
+    if (moved !== undefined) return { name, shape, input: name, output: moved, role: "statistic" };
+    return { name, shape, input: name, output: `${RESERVED_PREFIX}${word}.${name}` };
+  });
+  const learned = parameters.filter(({ role }) => role === undefined);
   const plain = rule?.kind === "sgd" && rule.weightDecay === 0;
   if (plain && clipGradientNorm === undefined && proximalTerm === undefined) {
     const steps = differentiate(LEARNING_RATE);
-    for (const { name, output } of parameters) appendSgd(builder, name, steps.get(name), output);
+    for (const { name, output } of learned) appendSgd(builder, name, steps.get(name), output);
     return { parameters, state: [], bases: [] };
   }
   const bases = proximalTerm === undefined ? [] : parameters.map(basePort);
@@ -150,11 +153,11 @@ function appendUpdates(
   const gradients = differentiate();
   const optimized = appendGradientOptions(
     builder,
-    parameters.map((parameter): OptimizedParameter => ({
+    learned.map((parameter): OptimizedParameter => ({
       ...parameter,
       gradient: gradients.get(parameter.name),
     })),
-    bases.map(({ name }) => name),
+    bases.filter((_, i) => parameters[i]!.role === undefined).map(({ name }) => name),
     options,
   );
   if (rule !== undefined) {

@@ -21,10 +21,13 @@ export class GraphBuilder {
   readonly #facts: Map<string, Fact>;
   readonly #constants = new Map<string, string>();
   readonly #makers = new Map<string, Node>();
+  readonly #prefix: string;
   #count = 0;
 
-  constructor(facts: ShapeTable = new Map()) {
+  /** `prefix` keeps the names of two builders of one graph apart. */
+  constructor(facts: ShapeTable = new Map(), prefix = RESERVED_PREFIX) {
     this.#facts = new Map(facts);
+    this.#prefix = prefix;
   }
 
   /** Appends a node and gives the name of its first output. */
@@ -35,7 +38,7 @@ export class GraphBuilder {
     output?: string,
   ): string {
     this.#count += 1;
-    const name = `${RESERVED_PREFIX}${this.#count}.${opType}`;
+    const name = `${this.#prefix}${this.#count}.${opType}`;
     const result = output ?? name;
     this.append({
       name,
@@ -127,7 +130,7 @@ export class GraphBuilder {
     const key = `${kind}[${dims.join(",")}]${values.map((v) => (Object.is(v, -0) ? "-0" : v)).join(",")}`;
     let name = this.#constants.get(key);
     if (name === undefined) {
-      name = `${RESERVED_PREFIX}constant.${this.#constants.size}`;
+      name = `${this.#prefix}constant.${this.#constants.size}`;
       this.#constants.set(key, name);
       const tensor = make(name, dims, values);
       this.initializers.push(tensor);

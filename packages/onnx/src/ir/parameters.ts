@@ -1,6 +1,7 @@
 import { failure } from "@tributary/core";
 import { ADAPTERS_KEY, readAdapterList, trainedFactors } from "../adapters/adapter-list.ts";
-import type { Graph, Model, TensorValue } from "./model.ts";
+import { isTrainingBatchNorm } from "./batch-norm.ts";
+import type { Graph, Model, Node, TensorValue } from "./model.ts";
 import { weightNames } from "./weight-names.ts";
 
 /**
@@ -11,14 +12,15 @@ export type Trainable = "all" | readonly string[] | ((name: string, shape: reado
 
 /**
  * The initializers that count as parameters, in file order, which is the canonical order: float32, at least one axis,
- * read as a weight (see {@link weightNames}). `trainable` narrows them down; "all" of a model with low-rank adapters are
+ * read as a weight (see {@link weightNames}) or, by a batch normalization in training mode, as its running statistics.
+ * `trainable` narrows them down; "all" of a model with low-rank adapters are
  * those; names written out may be any float32 initializer. Constant nodes must be initializers already.
  * Errors: `onnx/nothing-trainable` (also where a name is not a parameter).
  */
 export function trainableInitializers(model: Model, trainable: Trainable = "all"): TensorValue[] {
   const { graph } = model;
   const floats = graph.initializers.filter(({ elementType }) => elementType === "float32");
-  const weights = weightNames(graph);
+  const weights = new Set([...weightNames(graph), ...statisticNames(graph, isTrainingBatchNorm)]);
   const candidates = floats.filter(({ name, dims }) => dims.length > 0 && weights.has(name));
   if (trainable === "all") {
     const adapters = model.metadata.find(({ key }) => key === ADAPTERS_KEY);
@@ -47,6 +49,14 @@ function notTrainable(graph: Graph, pattern: string, names: readonly string[]): 
       ? `onnx: no trainable parameter is called "${pattern}"; there are ${names.join(", ")}`
       : `onnx: "${pattern}" is ${other.elementType}, and only float32 is trained; train the float model and quantize the result`,
   );
+}
+
+/** Running means and variances of the batch normalizations that are picked. */
+export function statisticNames(
+  graph: Graph,
+  picked: (node: Node) => boolean = (node) => node.domain === "" && node.opType === "BatchNormalization",
+): ReadonlySet<string> {
+  return new Set(graph.nodes.filter(picked).flatMap(({ inputs }) => inputs.slice(3, 5)));
 }
 
 /** Names that a pattern means: itself, or with `*` for any text. */

@@ -28,6 +28,7 @@ export const REFERENCE: Readonly<Record<string, Operator>> = {
   Sub: pointwise2((a, b) => a - b),
   Mul: pointwise2((a, b) => a * b),
   Div: pointwise2((a, b) => a / b),
+  Greater: pointwise2((a, b) => Number(a > b)),
   Sum: (node, inputs) => inputs.reduce((a, b) => pointwise2((x, y) => x + y)(node, [a, b])),
   Neg: pointwise(() => (x) => -x),
   Relu: pointwise(() => (x) => Math.max(x, 0)),

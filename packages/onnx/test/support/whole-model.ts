@@ -30,6 +30,7 @@ export class ReferenceModel {
 
   constructor(model: Uint8Array, batch: Batch) {
     this.#prepared = prepareModel(model, {
+      purpose: "train",
       batchSize: batch.labels.length,
       heads: [{ output: undefined, head: "softmax" }],
     });

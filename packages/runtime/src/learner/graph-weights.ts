@@ -1,5 +1,6 @@
 import type { TrainingGraphDocument } from "@tributary/protocol";
 import { elementCount, parameterView, tensor, type ParameterSet, type Tensor } from "@tributary/tensor";
+import { dropoutMasks } from "./dropout-masks.ts";
 
 /** What a training graph is fed besides examples, as it begins from the base weights. */
 export interface GraphWeights {
@@ -47,7 +48,7 @@ export function checkedWeights(
   base: ParameterSet,
 ): Readonly<Record<string, Tensor>> {
   const { carried, fixed } = graphWeights(spec, base, spec.state === undefined ? PROBE_RATE : 0);
-  return { ...carried, ...fixed };
+  return { ...carried, ...fixed, ...dropoutMasks(spec) };
 }
 
 /** The outputs of one form of a training graph by the names that another form has for them. */

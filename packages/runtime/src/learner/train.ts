@@ -11,6 +11,7 @@ import {
   type Tensor,
 } from "@tributary/tensor";
 import type { StoredExample } from "../store/device-store.ts";
+import { dropoutMasks } from "./dropout-masks.ts";
 import { graphWeights } from "./graph-weights.ts";
 
 export interface TrainRequest {
@@ -74,7 +75,11 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
     random.shuffle(order);
     for (const run of exampleRuns(spec, (index) => examples[index]!, order)) {
       signal?.throwIfAborted();
-      const results = await session.run({ ...carried, ...weights.fixed, ...run.feeds }, { outputs });
+      const masks = dropoutMasks(spec, random);
+      const results = await session.run(
+        { ...carried, ...weights.fixed, ...masks, ...run.feeds },
+        { outputs },
+      );
       const next: Record<string, Tensor> = {};
       for (const { input, output } of stepped) next[input] = results[output]!;
       carried = next;

@@ -19,6 +19,7 @@ import {
 import { gemm, matMul } from "./linear.ts";
 import { averagePool, lpPool, maxPool } from "./pool.ts";
 import { throughExpansion } from "./expansion.ts";
+import { dequantizeLinear, quantizeLinear } from "./quantization.ts";
 import { resize } from "./resize.ts";
 import { einsum } from "./einsum.ts";
 import { convTranspose } from "./conv-transpose.ts";
@@ -90,6 +91,7 @@ export type DifferentiableOp =
   | "Resize"
   | "ConvTranspose"
   | "DepthToSpace"
+  | "DequantizeLinear"
   | "Div"
   | "Dropout"
   | "Elu"
@@ -123,6 +125,7 @@ export type DifferentiableOp =
   | "PRelu"
   | "Pad"
   | "Pow"
+  | "QuantizeLinear"
   | "RMSNormalization"
   | "Reciprocal"
   | "ReduceL1"
@@ -182,6 +185,7 @@ export const GRAD_RULES: { readonly [Op in DifferentiableOp]: GradRule } = {
   Resize: resize,
   ConvTranspose: convTranspose,
   DepthToSpace: depthToSpace,
+  DequantizeLinear: dequantizeLinear,
   Div: div,
   Dropout: passThrough,
   Elu: elu,
@@ -215,6 +219,7 @@ export const GRAD_RULES: { readonly [Op in DifferentiableOp]: GradRule } = {
   PRelu: pRelu,
   Pad: pad,
   Pow: pow,
+  QuantizeLinear: quantizeLinear,
   RMSNormalization: rmsNormalization,
   Reciprocal: reciprocal,
   ReduceL1: reduceL1,
