@@ -3,6 +3,7 @@ import { intAttribute, nodeLabel } from "../ir/attributes.ts";
 import { normalAxis } from "../ir/fact.ts";
 import type { GraphBuilder } from "../ir/graph-builder.ts";
 import type { Node } from "../ir/model.ts";
+import { appendPool } from "./lower-pool.ts";
 import { appendWebgpuForm, WEBGPU_FORMS } from "./lower-webgpu.ts";
 import type { GraphTarget } from "./rule.ts";
 import { appendForwardConv, appendTransposedByGroup } from "./lower-conv.ts";
@@ -33,9 +34,12 @@ interface Lowering {
 
 /** onnxruntime's WebGPU engine has no Sum and no LogSoftmax kernel. */
 const LOWERINGS: ReadonlyMap<string, Lowering> = new Map<string, Lowering>([
+  ["AveragePool", { append: appendPool }],
   ["Conv", { target: "webgpu", append: appendForwardConv }],
   ["ConvTranspose", { target: "webgpu", append: appendTransposedByGroup }],
   ["Dropout", { append: dropoutAtInference }],
+  ["LpPool", { append: appendPool }],
+  ["MaxPool", { append: appendPool }],
   ["LogSoftmax", { target: "webgpu", append: logSoftmaxInParts }],
   ["Sum", { target: "webgpu", append: sumInPairs }],
 ]);

@@ -76,7 +76,7 @@ export const INDEX_REFERENCE: Readonly<Record<string, Operator>> = {
       const size = x!.shape[axis]!;
       const step = steps?.data[k] ?? 1;
       const end = ends!.data[k]!;
-      const from = Math.min(start < 0 ? start + size : start, size - (step < 0 ? 1 : 0));
+      const from = Math.min(Math.max(start < 0 ? start + size : start, 0), size - (step < 0 ? 1 : 0));
       const to = end < -size ? -1 : end < 0 ? end + size : Math.min(end, size);
       taken[axis] = [];
       for (let i = from; step > 0 ? i < to : i > to; i += step) taken[axis].push(i);
