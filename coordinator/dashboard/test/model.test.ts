@@ -11,8 +11,8 @@ import { formatAgo, formatCountdown, formatSeconds } from "../src/format/time.ts
 import { learningCurves } from "../src/model/curves.ts";
 import { lineage } from "../src/model/lineage.ts";
 import { participantGroups, phaseSteps } from "../src/model/round-progress.ts";
-import { secureLine } from "../src/model/secure-line.ts";
-import { aRound, aVersion } from "./views.ts";
+import { secureLine, secureTask, secureWord } from "../src/model/secure-line.ts";
+import { aRound, aTask, aVersion } from "./views.ts";
 
 describe("phases of a round", () => {
   const statuses = (more: Parameters<typeof aRound>[0]) =>
@@ -192,6 +192,26 @@ describe("what the coordinator could see of one device", () => {
   test("a trial is called one", () => {
     const line = secureLine(aRound({ secure: { ...secure, threshold: 3, private: false } }));
     expect(line).toContain("not private");
+  });
+
+  test("of a task and of each round: on, a trial, or opted out", () => {
+    const task = aTask();
+    const asked = (more: object) => {
+      const secureAggregation = { ...task.spec.secureAggregation, ...more };
+      return secureTask({ ...task, spec: { ...task.spec, secureAggregation } });
+    };
+    expect(asked({})).toEqual({ word: "on", sentence: expect.stringContaining("at least 16 devices") });
+    expect(asked({ minimumCohort: 3 })).toEqual({
+      word: "trial",
+      sentence: expect.stringContaining("Not private"),
+    });
+    expect(asked({ mode: "off" })).toEqual({
+      word: "off",
+      sentence: expect.stringContaining("sees each update"),
+    });
+    expect(
+      [aRound(), aRound({ secure }), aRound({ secure: { ...secure, private: false } })].map(secureWord),
+    ).toEqual(["no", "yes", "trial"]);
   });
 
   test("how far it is", () => {

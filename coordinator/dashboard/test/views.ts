@@ -91,7 +91,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       evaluation: { dataset: null, batchSize: 100 },
       maxUpdateNorm: 10,
       secureAggregation: {
-        mode: "off",
+        mode: "on",
         minimumCohort: 16,
         corruption: 0.05,
         dropout: 0.3,

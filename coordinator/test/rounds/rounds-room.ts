@@ -115,7 +115,7 @@ export async function startRoom(dataDir: string) {
 
 export type Room = Awaited<ReturnType<typeof startRoom>>;
 
-/** A model, a held-out data set and a task on it. */
+/** A model, a held-out data set and a task on it whose updates, unless `spec` says otherwise, come one by one. */
 export async function publishTask(
   room: Room,
   spec: Record<string, unknown> = {},
@@ -127,6 +127,7 @@ export async function publishTask(
     name: "digits",
     model,
     evaluation: { dataset: dataset.digest, batchSize: 16 },
+    secureAggregation: { mode: "off" },
     ...spec,
     cohort: {
       goalCount: 3,

@@ -41,7 +41,7 @@ export type RoundPhase = RoundView["phase"];
 export type TaskSpec = Body<"/v1/tasks">;
 export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
 
-type Group = "local" | "strategy" | "cohort" | "evaluation";
+type Group = "local" | "strategy" | "cohort" | "evaluation" | "secureAggregation";
 
 /** A task as an operator writes it: what is left out gets the coordinator's default. */
 export type TaskSpecInput = Pick<TaskSpec, "name" | "model"> &

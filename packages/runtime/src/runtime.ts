@@ -214,7 +214,14 @@ export type ParticipationEvent =
       readonly cohort: number;
       readonly private: boolean;
     }
-  | { readonly type: "uploaded"; readonly at: number; readonly roundId: string; readonly sizeBytes: number }
+  /** `masked` is false where the task has opted out of secure aggregation: the coordinator sees this device's update. */
+  | {
+      readonly type: "uploaded";
+      readonly at: number;
+      readonly roundId: string;
+      readonly sizeBytes: number;
+      readonly masked: boolean;
+    }
   | {
       readonly type: "outcome";
       readonly at: number;

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatParameters } from "../format/strategy.ts";
+import { secureTask } from "../model/secure-line.ts";
 import { Change } from "./change.tsx";
 
 interface Props {
@@ -11,10 +12,17 @@ interface Props {
   readonly rounds: readonly RoundView[] | undefined;
 }
 
+/** The floor of a secure sum is one of the cohort too. */
+function leastOf({ spec: { cohort, secureAggregation } }: TaskView): number {
+  const { mode, minimumCohort } = secureAggregation;
+  return mode === "on" ? Math.max(cohort.minimumCount, minimumCohort) : cohort.minimumCount;
+}
+
 /** What is learned, how far it is, and how good the current version is. */
 export function TaskSummary({ task, rounds }: Props): ReactNode {
   const { queries } = useDashboard();
   const { data: versions } = useQuery(queries.versions(task.model));
+  const secure = secureTask(task);
   const current = versions?.find(({ version }) => version === task.currentVersion);
   const parent = versions?.find(({ version }) => version === current?.parentVersion);
   const dropouts = rounds?.reduce((sum, round) => sum + round.dropouts, 0);
@@ -28,10 +36,13 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
         </span>
         <p className="summary-note">
           model <strong>{task.model}</strong>, population <strong>{task.population}</strong>, a cohort of{" "}
-          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(task.spec.cohort.minimumCount)}),
-          strategy{" "}
+          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(leastOf(task))}), strategy{" "}
           <strong data-testid="strategy" title={formatParameters(task.spec.strategy)}>
             {task.spec.strategy.name}
+          </strong>
+          , secure aggregation{" "}
+          <strong data-testid="secure" title={secure.sentence}>
+            {secure.word === "trial" ? "in a trial, not private" : secure.word}
           </strong>
         </p>
       </div>

@@ -819,7 +819,7 @@ export interface paths {
                                     cohort: {
                                         /**
                                          * @description Ready devices that form the cohort
-                                         * @default 10
+                                         * @default 24
                                          */
                                         goalCount: number;
                                         /**
@@ -869,8 +869,8 @@ export interface paths {
                                     /** @default {} */
                                     secureAggregation: {
                                         /**
-                                         * @description on: the coordinator learns the cohort's sum and no single update
-                                         * @default off
+                                         * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                         * @default on
                                          * @enum {string}
                                          */
                                         mode: "on" | "off";
@@ -1122,7 +1122,7 @@ export interface paths {
                         cohort: {
                             /**
                              * @description Ready devices that form the cohort
-                             * @default 10
+                             * @default 24
                              */
                             goalCount: number;
                             /**
@@ -1172,8 +1172,8 @@ export interface paths {
                         /** @default {} */
                         secureAggregation: {
                             /**
-                             * @description on: the coordinator learns the cohort's sum and no single update
-                             * @default off
+                             * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                             * @default on
                              * @enum {string}
                              */
                             mode: "on" | "off";
@@ -1368,7 +1368,7 @@ export interface paths {
                                 cohort: {
                                     /**
                                      * @description Ready devices that form the cohort
-                                     * @default 10
+                                     * @default 24
                                      */
                                     goalCount: number;
                                     /**
@@ -1418,8 +1418,8 @@ export interface paths {
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update
-                                     * @default off
+                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                     * @default on
                                      * @enum {string}
                                      */
                                     mode: "on" | "off";
@@ -1696,7 +1696,7 @@ export interface paths {
                                 cohort: {
                                     /**
                                      * @description Ready devices that form the cohort
-                                     * @default 10
+                                     * @default 24
                                      */
                                     goalCount: number;
                                     /**
@@ -1746,8 +1746,8 @@ export interface paths {
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update
-                                     * @default off
+                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                     * @default on
                                      * @enum {string}
                                      */
                                     mode: "on" | "off";
@@ -2036,7 +2036,7 @@ export interface paths {
                                 cohort: {
                                     /**
                                      * @description Ready devices that form the cohort
-                                     * @default 10
+                                     * @default 24
                                      */
                                     goalCount: number;
                                     /**
@@ -2086,8 +2086,8 @@ export interface paths {
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update
-                                     * @default off
+                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                     * @default on
                                      * @enum {string}
                                      */
                                     mode: "on" | "off";

@@ -5,6 +5,7 @@ import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
+import { PRIVATE_COHORT } from "../start/digits-task.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
 interface CreateOptions extends OperatorOptions {
@@ -96,12 +97,18 @@ function parseJson(file: string, bytes: Uint8Array): { evaluation?: object } {
   }
 }
 
+/** Whether the coordinator sees sums only. */
+function secureWords({ spec: { secureAggregation } }: TaskView): string {
+  if (secureAggregation.mode === "off") return "secure: off";
+  return secureAggregation.minimumCohort < PRIVATE_COHORT ? "secure: trial, not private" : "secure: on";
+}
+
 function print(task: TaskView, json: boolean | undefined): void {
   if (json === true) return console.log(JSON.stringify(task));
   const last = task.round;
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}  ${task.spec.strategy.name}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}  ${task.spec.strategy.name}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
   );
 }
