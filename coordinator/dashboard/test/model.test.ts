@@ -12,6 +12,7 @@ import { learningCurves } from "../src/model/curves.ts";
 import { lineage } from "../src/model/lineage.ts";
 import { participantGroups, phaseSteps } from "../src/model/round-progress.ts";
 import { secureLine, secureTask, secureWord } from "../src/model/secure-line.ts";
+import { suspicionLines } from "../src/model/suspicion-lines.ts";
 import { aRound, aTask, aVersion } from "./views.ts";
 
 describe("phases of a round", () => {
@@ -221,5 +222,31 @@ describe("what the coordinator could see of one device", () => {
     );
     expect(secureLine(aRound({ secure: { ...secure, cohort: 0 } }))).toContain("No cohort yet");
     expect(secureLine(aRound({ phase: "abandoned", secure }))).toContain("No sum came out");
+  });
+});
+
+describe("who makes sums fail", () => {
+  const of = (device: string, state: "suspected" | "quarantined") => ({
+    task: "digits",
+    device: device.repeat(32),
+    points: 3,
+    state,
+    roundId: "digits-7",
+    at: "2026-11-01T10:00:00.000Z",
+  });
+
+  test("is nothing to tell while nobody is suspected", () => {
+    expect(suspicionLines([])).toBeUndefined();
+  });
+
+  test("the quarantined are named, the suspected counted", () => {
+    const lines = suspicionLines([of("a", "quarantined"), of("b", "suspected"), of("c", "suspected")])!;
+    expect(lines.sentence).toBe(
+      "1 device stayed in cohorts whose sums failed and is quarantined; 2 devices are suspected until a cohort with them holds.",
+    );
+    expect(lines.quarantined.map(({ device }) => device)).toEqual(["a".repeat(32)]);
+    expect(suspicionLines([of("b", "suspected")])!.sentence).toBe(
+      "1 device is suspected until a cohort with it holds.",
+    );
   });
 });

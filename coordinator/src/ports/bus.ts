@@ -8,7 +8,7 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "round" | "task" | "version" | "devices";
+        readonly type: "round" | "task" | "version" | "suspicion" | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };

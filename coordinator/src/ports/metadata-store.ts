@@ -20,6 +20,7 @@ import type {
   ReleaseChange,
   RoundRecord,
   SignedMetadata,
+  SuspicionRecord,
   TargetRecord,
   TaskRecord,
   TokenUse,
@@ -144,6 +145,16 @@ export interface RefusalRepository {
   count(deviceId: DeviceId, since?: number): Promise<number>;
 }
 
+export interface SuspicionRepository {
+  /** Of a task: the quarantined first, then the most suspected. */
+  list(task: TaskName): Promise<SuspicionRecord[]>;
+  get(task: TaskName, deviceId: DeviceId): Promise<SuspicionRecord | undefined>;
+  /** Adds or replaces. */
+  put(records: readonly SuspicionRecord[]): Promise<void>;
+  /** Those that are not there are no error. */
+  remove(task: TaskName, devices: readonly DeviceId[]): Promise<void>;
+}
+
 export interface OptimizerRepository {
   get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
@@ -176,6 +187,7 @@ export interface MetadataRepositories {
   readonly releases: ReleaseRepository;
   readonly devices: DeviceRepository;
   readonly refusals: RefusalRepository;
+  readonly suspicions: SuspicionRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

@@ -7,6 +7,7 @@ import type {
   RefusalView,
   RoundView,
   StatusView,
+  SuspicionView,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -50,6 +51,10 @@ export interface ApiClient {
   round(id: string, options?: CallOptions): Promise<RoundView>;
   /** Updates of a round that did not count, newest first. */
   refusals(roundId: string, options?: CallOptions): Promise<readonly RefusalView[]>;
+  /** Devices in secure cohorts of a task whose sums failed: the quarantined, then the most suspected. */
+  suspicions(task: string, options?: CallOptions): Promise<readonly SuspicionView[]>;
+  /** Lets a device take part again, and suspects it no more. */
+  releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** Publishes an ONNX file as a new model. */
   publishModel(name: string, onnx: Uint8Array, options?: CallOptions): Promise<VersionView>;
   /** Uploads bytes, such as a held-out data set; they are named by their digest from then on. */
@@ -109,6 +114,19 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/rounds/{roundId}/refusals", { params: { path: { roundId } }, ...json(call) }),
         )
       ).refusals,
+    suspicions: async (task, call) =>
+      (
+        await answered(`GET /v1/tasks/${task}/suspicions`, call, () =>
+          http.GET("/v1/tasks/{task}/suspicions", { params: { path: { task } }, ...json(call) }),
+        )
+      ).suspicions,
+    releaseDevice: (task, device, call) =>
+      answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
+        http.DELETE("/v1/tasks/{task}/suspicions/{device}", {
+          params: { path: { task, device } },
+          ...json(call),
+        }),
+      ),
     publishModel: (model, onnx, call) =>
       answered(`POST /v1/models/${model}/versions`, call, () =>
         http.POST("/v1/models/{model}/versions", { params: { path: { model } }, ...octets(onnx, call) }),

@@ -26,6 +26,7 @@ export type {
   ModelView,
   RoundPhase,
   RefusalView,
+  SuspicionView,
   RoundView,
   StatusView,
   TaskSpec,

@@ -35,6 +35,8 @@ export type TaskView = Answer<"/v1/tasks/{task}">;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;
 /** An update of a round that did not count, its sender and the reason. */
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
+/** A device in secure cohorts of a task whose sums failed. */
+export type SuspicionView = Answer<"/v1/tasks/{task}/suspicions">["suspicions"][number];
 export type RoundPhase = RoundView["phase"];
 
 /** What a task learns and how, every field filled in. */

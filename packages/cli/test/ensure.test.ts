@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { createApiClient, type ApiClient } from "@tributary/api-client";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
 import { heldOutDigits } from "@tributary/simulator";
@@ -9,6 +10,7 @@ import type { Dataset } from "../src/start/dataset.ts";
 import { digitsTask, floorFor, privacyLine } from "../src/start/digits-task.ts";
 import { ensureModel, ensureTask } from "../src/start/ensure.ts";
 import { createProgress } from "../src/start/progress.ts";
+import { runMain } from "./run-main.ts";
 
 const heldOut = (seed: string): Dataset => ({
   training: "digits",
@@ -62,4 +64,29 @@ test("the task is created, goes on with more rounds, and refuses what could neve
   await expect(ensureTask(api, { ...first, dataset: heldOut("two") })).rejects.toThrow("--dataset");
   // Nothing to train: nothing to hold against it.
   expect(await ensureTask(api, { ...first, devices: 1, rounds: 0 })).toMatchObject({ until: null });
+});
+
+test("who is suspected of making sums fail is listed, and released", async () => {
+  const url = ["--url", coordinator.url];
+  expect(await runMain("task", "suspicions", "digits", ...url)).toMatchObject({
+    code: 0,
+    stdout: "no device of digits is suspected\n",
+  });
+  const device = "ab".repeat(16);
+  const db = new DatabaseSync(join(folder, "tributary.db"));
+  db.exec(
+    `insert into suspicions values ('digits', '${device}', 4, 'quarantined', 'digits-7', 1790000000000)`,
+  );
+  db.close();
+  expect((await runMain("task", "suspicions", "digits", ...url)).stdout).toBe(
+    `2026-09-21T14:13:20.000Z  ${device}  quarantined  4 failed cohorts, last digits-7\n`,
+  );
+  const release = () => runMain("task", "release", "digits", device, ...url, "--data-dir", folder);
+  expect(await release()).toMatchObject({
+    code: 0,
+    stdout: `released ${device} in digits, after 4 failed cohorts\n`,
+  });
+  expect(await release()).toMatchObject({ code: 1, stderr: expect.stringContaining("http/not-found") });
+  expect(await api.suspicions("digits")).toEqual([]);
+  expect((await runMain("task", "list", ...url)).stdout).toMatch(/^digits +running +fedAvg +secure: on /);
 });

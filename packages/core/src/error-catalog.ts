@@ -455,6 +455,13 @@ export const ERROR_CATALOG = {
     publicMessage: "The plan does not pass the device's own limits.",
   },
 
+  "federation/quarantined": {
+    status: 403,
+    retryable: true,
+    publicMessage: "The device stayed in cohorts whose sums failed; it takes no part until it is released.",
+    advice: "An operator releases it: tributary task release TASK DEVICE.",
+  },
+
   // secagg
   "secagg/out-of-order": {
     status: 409,

@@ -139,7 +139,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Server-sent events: round, task, version, devices, reset; resumed by Last-Event-ID */
+        /** Server-sent events: round, task, version, suspicion, devices, reset; resumed by Last-Event-ID */
         get: {
             parameters: {
                 query?: {
@@ -341,6 +341,119 @@ export interface paths {
         };
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/suspicions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Devices in secure cohorts whose sums failed: the quarantined, then the most suspected */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            suspicions: {
+                                task: string;
+                                device: string;
+                                /** @description Cohorts with it that failed since one held */
+                                points: number;
+                                /**
+                                 * @description quarantined: it takes no part until an operator releases it
+                                 * @enum {string}
+                                 */
+                                state: "suspected" | "quarantined" | "released";
+                                /** @description The last round that failed */
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/suspicions/{device}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Release a device: it takes part again, and is not suspected */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            task: string;
+                            device: string;
+                            /** @description Cohorts with it that failed since one held */
+                            points: number;
+                            /**
+                             * @description quarantined: it takes no part until an operator releases it
+                             * @enum {string}
+                             */
+                            state: "suspected" | "quarantined" | "released";
+                            /** @description The last round that failed */
+                            roundId: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            at: string;
+                        };
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;

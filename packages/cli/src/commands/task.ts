@@ -13,10 +13,10 @@ interface CreateOptions extends OperatorOptions {
   readonly json?: boolean;
 }
 
-/** `tributary task create|list|pause|resume|refusals`. */
+/** `tributary task create|list|pause|resume|refusals|suspicions|release`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
-    "Create federated tasks, list them, pause and resume them, and see what was refused.",
+    "Create federated tasks, list them, pause and resume them, see what was refused, and who is suspected.",
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
@@ -76,6 +76,29 @@ export function taskCommand(): Command {
       for (const { at, device, code, detail } of refusals)
         console.log(`${at}  ${device}  ${code}  ${JSON.stringify(detail)}`);
       if (refusals.length === 0) console.log(`no update of ${round} was refused`);
+    });
+
+  withOperator(command.command("suspicions"))
+    .description(
+      "List the devices in secure cohorts whose sums failed: who is quarantined, and who only suspected.",
+    )
+    .argument("<name>", "the task")
+    .option("--json", "print one JSON object")
+    .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
+      const suspicions = await createApiClient({ baseUrl: options.url }).suspicions(name);
+      if (options.json === true) return console.log(JSON.stringify({ suspicions }));
+      for (const { at, device, state, points, roundId } of suspicions)
+        console.log(`${at}  ${device}  ${state}  ${points} failed cohorts, last ${roundId}`);
+      if (suspicions.length === 0) console.log(`no device of ${name} is suspected`);
+    });
+
+  withOperator(command.command("release"))
+    .description("Let a quarantined device take part again; it is not suspected any more.")
+    .argument("<name>", "the task")
+    .argument("<device>", "the device's id, as `suspicions` lists it")
+    .action(async (name: string, device: string, options: OperatorOptions) => {
+      const { points } = await client(options).releaseDevice(name, device);
+      console.log(`released ${device} in ${name}, after ${points} failed cohorts`);
     });
 
   return command;
