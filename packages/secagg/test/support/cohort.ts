@@ -73,6 +73,8 @@ export interface CohortOptions {
   readonly assumptions?: CohortAssumptions;
   readonly minimumCohort?: number;
   readonly random?: SecureRandom;
+  /** The platform of each member, where it is another than the server's. */
+  readonly cryptoFor?: (member: number) => SecAggCrypto;
   /** Another binding for some members: a server that serves them something else. */
   readonly bindingFor?: (member: number) => Partial<SessionBinding>;
 }
@@ -104,6 +106,7 @@ export class TestCohort {
 
   static async open(options: CohortOptions): Promise<TestCohort> {
     const { clients: count, assumptions = ASSUMPTIONS, minimumCohort = 3, random = systemRandom } = options;
+    const { cryptoFor = () => crypto } = options;
     const encoding = options.encoding ?? smallPlan(Math.max(count, 2));
     const { verifyCertificate } = ISSUER;
     const own = await identities(count);
@@ -118,7 +121,7 @@ export class TestCohort {
           sign,
           verifyCertificate,
           random,
-          crypto,
+          crypto: cryptoFor(member),
         }),
     );
     const encoded = own.map((_, member) => contribution(encoding, member, random));
