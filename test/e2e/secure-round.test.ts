@@ -71,13 +71,17 @@ async function start(allowOrigins: string[] = []): Promise<Coordinator> {
   return started;
 }
 
-async function createTask(devices: number, more: Record<string, unknown> = {}): Promise<void> {
+async function createTask(
+  devices: number,
+  more: Record<string, unknown> = {},
+  cohort: Record<string, unknown> = {},
+): Promise<void> {
   await api.createTask({
     name: "digits",
     model: "digits",
     rounds: 1,
     local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 60 },
-    cohort: { goalCount: devices, minimumCount: 3, overSelection: 1, trainDeadlineMs: 60_000 },
+    cohort: { goalCount: devices, minimumCount: 3, overSelection: 1, trainDeadlineMs: 60_000, ...cohort },
     secureAggregation: { mode: "on", minimumCohort: 3, phaseDeadlineMs: 4_000, ...more },
   } as never);
 }
@@ -91,16 +95,16 @@ interface Device {
 }
 
 async function startDevices(
-  { url, tufRoot, mintEnrolmentToken }: Coordinator,
+  started: Coordinator,
   fates: readonly (readonly [device: number, fate?: Fate])[],
-  minimumCohort?: number,
+  trust: { readonly minimumCohort?: number; readonly requireSecureAggregation?: boolean } = {},
 ): Promise<Device[]> {
   return Promise.all(
     fates.map(async ([i, fate]) => {
       const runtime = await createRuntime({
-        coordinator: url,
-        trust: { root: tufRoot, ...(minimumCohort === undefined ? {} : { minimumCohort }) },
-        token: () => mintEnrolmentToken(POPULATION),
+        coordinator: started.url,
+        trust: { root: started.tufRoot, ...trust },
+        token: () => started.mintEnrolmentToken(POPULATION),
         dataDir: join(folder.path, `device-${i}`),
       });
       opened.defer(() => runtime.close());
@@ -137,14 +141,14 @@ async function weightsOf(version: number): Promise<Float32Array> {
 
 /** A device in a process of its own that is killed when it is about to make this step. */
 async function startDoomed(
-  { url, tufRoot, mintEnrolmentToken }: Coordinator,
+  started: Coordinator,
   device: number,
   diesAt: SecureStepName,
 ): Promise<{ readonly killed: Promise<unknown> }> {
   const options: DoomedDevice = {
-    coordinator: url,
-    root: Buffer.from(tufRoot).toString("base64"),
-    token: await mintEnrolmentToken(POPULATION),
+    coordinator: started.url,
+    root: Buffer.from(started.tufRoot).toString("base64"),
+    token: await started.mintEnrolmentToken(POPULATION),
     dataDir: join(folder.path, `device-${device}`),
     device,
     diesAt,
@@ -289,7 +293,7 @@ test("below the threshold nothing comes out, and every device says so", async ()
   const started = await start();
   await createTask(5);
   const dies: Fate = (event) => event.type === "secured";
-  const devices = await startDevices(started, [[0], [1], [2], [3, dies], [4, dies]], 3);
+  const devices = await startDevices(started, [[0], [1], [2], [3, dies], [4, dies]], { minimumCohort: 3 });
   expect(await endedRound()).toMatchObject({
     phase: "abandoned",
     reason: "secagg/below-threshold",
@@ -318,4 +322,24 @@ test("a device whose app has not lowered its floor does not train for a cohort b
     { timeout: 20_000 },
   );
   expect(device!.events.some(({ type }) => type === "trained")).toBe(false);
+});
+
+test("a device whose app insists on secure aggregation does not train for a task that opted out", async () => {
+  const started = await start();
+  await createTask(1, { mode: "off" }, { minimumCount: 1 });
+  const [device] = await startDevices(started, [[0]], { requireSecureAggregation: true });
+  await vi.waitFor(
+    () =>
+      expect(device!.events).toContainEqual(
+        expect.objectContaining({ type: "failed", code: "secagg/required" }),
+      ),
+    { timeout: 20_000 },
+  );
+  expect(device!.events.some(({ type }) => type === "trained")).toBe(false);
+  // Another one trains, and hears that its update was seen.
+  const [other] = await startDevices(started, [[1]]);
+  await vi.waitFor(
+    () => expect(other!.events).toContainEqual(expect.objectContaining({ type: "uploaded", masked: false })),
+    { timeout: 20_000 },
+  );
 });

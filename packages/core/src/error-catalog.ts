@@ -474,6 +474,12 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The update has entered a masked vector already; train anew.",
   },
+  "secagg/required": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The task has opted out of secure aggregation, and the device takes part in no such task.",
+    advice: "The app decides: trust.requireSecureAggregation.",
+  },
   "secagg/cohort-too-small": {
     status: 422,
     retryable: true,

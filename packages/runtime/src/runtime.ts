@@ -21,6 +21,13 @@ export type Trust =
        * @defaultValue 2
        */
       readonly maxContributionsPerVersion?: number;
+      /**
+       * Whether the device takes no part in tasks that opted out of secure aggregation, whose coordinator sees each
+       * update.
+       *
+       * @defaultValue false
+       */
+      readonly requireSecureAggregation?: boolean;
     }
   /** Believe the root that the coordinator shows on the very first contact. Warns; not for production. */
   | "first-use";

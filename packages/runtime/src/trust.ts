@@ -7,11 +7,13 @@ import type { HttpTransport } from "./transport/http.ts";
 export interface TrustLimits {
   readonly minimumCohort: number;
   readonly maxContributionsPerVersion: number;
+  readonly requireSecureAggregation: boolean;
 }
 
 export const TRUST_DEFAULTS = Object.freeze({
   minimumCohort: 16,
   maxContributionsPerVersion: 2,
+  requireSecureAggregation: false,
 }) satisfies TrustLimits;
 
 /** With two members each sees the other's update. */
@@ -23,13 +25,18 @@ export function trustLimits(trust: Trust): TrustLimits {
   const {
     minimumCohort = TRUST_DEFAULTS.minimumCohort,
     maxContributionsPerVersion = TRUST_DEFAULTS.maxContributionsPerVersion,
+    requireSecureAggregation = TRUST_DEFAULTS.requireSecureAggregation,
   } = given;
   requireAtLeast("minimumCohort", minimumCohort, LEAST_COHORT);
   requireAtLeast("maxContributionsPerVersion", maxContributionsPerVersion, 1);
-  return { minimumCohort, maxContributionsPerVersion };
+  return { minimumCohort, maxContributionsPerVersion, requireSecureAggregation };
 }
 
-function requireAtLeast(name: keyof TrustLimits, value: number, least: number): void {
+function requireAtLeast(
+  name: "minimumCohort" | "maxContributionsPerVersion",
+  value: number,
+  least: number,
+): void {
   if (Number.isSafeInteger(value) && value >= least) return;
   throw new RangeError(`createRuntime: trust.${name} must be an integer of at least ${least}, got ${value}`);
 }

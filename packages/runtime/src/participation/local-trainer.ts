@@ -90,6 +90,14 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       if (secure !== undefined) {
         requireCohort(secure.encoding.clients, limits.minimumCohort);
         await contributions.requireRoom(offer.task, offer.baseVersion);
+      } else if (limits.requireSecureAggregation) {
+        throw failure(
+          "secagg/required",
+          `learner: task ${offer.task} has opted out, this device's app has not`,
+          {
+            detail: { task: offer.task },
+          },
+        );
       }
       const examples = await store.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);
