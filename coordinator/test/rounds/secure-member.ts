@@ -18,6 +18,7 @@ import {
   type SecureStepName,
 } from "@tributary/protocol";
 import { encodeContribution, planEncoding, type EncodingPlan } from "@tributary/secagg";
+import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 // A test may use the runtime; the package must not.
 import {
   createSecureMember,
@@ -88,6 +89,7 @@ export class ScriptedMember {
       certificate,
       minimumCohort: 3,
       env: { ...systemEnv({ log: silentLogger }), random: createInsecureTestRandom(seed) },
+      crypto: openNodeSecAggCrypto(),
       beforeSpending: () => Promise.resolve(),
     });
     const { commitment } = member;

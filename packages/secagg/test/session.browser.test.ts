@@ -13,13 +13,14 @@ import {
   webCryptoX25519,
   type SecAggCrypto,
 } from "../src/index.ts";
+import { accept } from "./support/accept.ts";
 import { TestCohort } from "./support/cohort.ts";
 
 // In a real browser: its WebCrypto, and noble where a browser is too old for the curves.
 
 const { subtle } = globalThis.crypto;
 const platform = await openSecAggCrypto();
-const withNoble: SecAggCrypto = { subtle, x25519: await nobleX25519() };
+const withNoble: SecAggCrypto = { ...platform, x25519: await nobleX25519() };
 
 test("this browser has the curve itself", () => {
   expect(platform.x25519.name).toBe("webcrypto");
@@ -84,24 +85,23 @@ async function session(cryptoFor: (member: number) => SecAggCrypto): Promise<Ses
   const everyone = cohort.members();
   const left = cohort.members([3]);
   for (const member of everyone) {
-    await server.acceptAdvertisement(say(Advertisement, await clients[member]!.advertise(server.cohort)));
+    await accept.advertisement(server, say(Advertisement, await clients[member]!.advertise(server.cohort)));
   }
   const keys = server.closeAdvertise();
   for (const member of everyone) {
-    server.acceptShares(say(ShareBundle, await clients[member]!.shareKeys(keys)));
+    accept.shares(server, say(ShareBundle, await clients[member]!.shareKeys(keys)));
   }
   server.closeShares();
   for (const member of left) {
-    const masked = say(MaskedInput, await cohort.masked(member));
-    server.acceptMaskedInput(masked, sha256(masked.vector));
+    await accept.maskedInput(server, say(MaskedInput, await cohort.masked(member)));
   }
   const survivors = server.closeMaskedInput();
   for (const member of left) {
-    await server.acceptSignature(say(SurvivorSignature, await clients[member]!.signSurvivors(survivors)));
+    await accept.signature(server, say(SurvivorSignature, await clients[member]!.signSurvivors(survivors)));
   }
   const signatures = server.closeConsistency();
   for (const member of left) {
-    server.acceptUnmaskShares(say(UnmaskShares, await clients[member]!.unmask(signatures)));
+    accept.unmaskShares(server, say(UnmaskShares, await clients[member]!.unmask(signatures)));
   }
   const { sum } = await cohort.finish();
   return { said, sum, expected: cohort.expected(left) };

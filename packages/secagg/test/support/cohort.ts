@@ -1,6 +1,7 @@
 import { asRoundId, asTaskName, sha256, systemRandom, type SecureRandom } from "@tributary/core";
 import {
   encodeContribution,
+  openSecAggCrypto,
   planEncoding,
   SecAggClient,
   SecAggServer,
@@ -18,10 +19,13 @@ import {
   type Survivors,
 } from "../../src/index.ts";
 import { testIssuer, type TestIdentity } from "./identities.ts";
-import { openNodeSecAggCrypto } from "../../src/node.ts";
 import { accept } from "./accept.ts";
 
-export const crypto: SecAggCrypto = openNodeSecAggCrypto();
+/** That of Node, or of the browser that this runs in. */
+export const crypto: SecAggCrypto =
+  "document" in globalThis
+    ? await openSecAggCrypto()
+    : (await import("../../src/node.ts")).openNodeSecAggCrypto();
 export const ISSUER = await testIssuer();
 const POOL: TestIdentity[] = [];
 
