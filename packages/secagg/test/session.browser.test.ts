@@ -93,7 +93,7 @@ async function session(cryptoFor: (member: number) => SecAggCrypto): Promise<Ses
   }
   server.closeShares();
   for (const member of left) {
-    await accept.maskedInput(server, say(MaskedInput, await cohort.masked(member)));
+    accept.maskedInput(server, say(MaskedInput, await cohort.masked(member)));
   }
   const survivors = server.closeMaskedInput();
   for (const member of left) {
