@@ -107,6 +107,7 @@ export class TaskDriver {
     this.#stale = true;
     const task = await store.tasks.get(this.#task.name);
     if (task !== undefined) this.#task = task;
+    await this.#seating.refresh(store, this.#task.name);
     if (this.#task.state !== "running") await this.#interrupt("round/task-paused");
     this.#wake?.();
   }

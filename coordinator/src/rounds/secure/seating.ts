@@ -15,13 +15,13 @@ export type Seat = "free" | "held" | "quarantined";
 
 /** Who may be in one round: all that are not suspected, and some of those that are, so that its sum tells more. */
 export class Seating {
-  readonly #points: SuspicionPoints;
-  readonly #quarantined: ReadonlySet<DeviceId>;
+  readonly #points: Map<DeviceId, number>;
+  readonly #quarantined: Set<DeviceId>;
   readonly #admitted: Set<DeviceId>;
   readonly #random: SeededRandom;
 
   private constructor(points: SuspicionPoints, quarantined: Iterable<DeviceId>, random: SeededRandom) {
-    this.#points = points;
+    this.#points = new Map(points);
     this.#quarantined = new Set(quarantined);
     this.#admitted = new Set(chooseSuspects(points, random));
     this.#random = random;
@@ -51,6 +51,14 @@ export class Seating {
   inOrder<Item extends { readonly device: DeviceId }>(held: readonly Item[]): readonly Item[] {
     const pointsOfOne = ({ device }: Item): number => this.#points.get(device) ?? 0;
     return this.#random.shuffle([...held]).toSorted((a, b) => pointsOfOne(a) - pointsOfOne(b));
+  }
+
+  /** An operator may have released some. */
+  async refresh({ suspicions }: Pick<MetadataStore, "suspicions">, task: TaskName): Promise<void> {
+    if (this.#points.size === 0 && this.#quarantined.size === 0) return;
+    const left = new Set((await suspicions.list(task)).map(({ deviceId }) => deviceId));
+    for (const device of this.#quarantined) if (!left.has(device)) this.#quarantined.delete(device);
+    for (const device of this.#points.keys()) if (!left.has(device)) this.#points.delete(device);
   }
 
   /** Lets a suspected device in after all: the others are too few. */

@@ -71,6 +71,7 @@ export function registerSuspicionRoutes(app: App, { clock, log, store, bus }: Su
       });
       log.info("device released from suspicion", { task, device });
       await publishEvents({ bus }, events);
+      await bus.publish("task", { task });
       return suspicionView(record, "released");
     },
   );

@@ -21,7 +21,9 @@ export function taskCommand(): Command {
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
   withOperator(command.command("create"))
-    .description("Create a task from its JSON document and start its rounds.")
+    .description(
+      "Create a task from its JSON document and start its rounds. Updates are summed under masks unless it opts out.",
+    )
     .argument("<file>", "the task document (JSON)")
     .option("--held-out <file>", "safetensors file with `images` and `labels`, to measure each version on")
     .option("--json", "print one JSON object")
