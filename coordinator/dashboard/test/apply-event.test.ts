@@ -47,8 +47,8 @@ describe("what an event changes", () => {
       parameterCount: 1,
       createdAt: "",
       versions: 6,
-      input: { name: "image", dtype: "float32", shape: [] },
-      output: { name: "logits", dtype: "float32", shape: [] },
+      inputs: [{ name: "image", dtype: "float32", shape: [] }],
+      outputs: [{ name: "logits", dtype: "float32", shape: [] }],
     } as const;
     const once = applyToModels([model], event);
     expect(once[0]).toMatchObject({ currentVersion: 7, versions: 7 });

@@ -34,8 +34,9 @@ export interface ModelRecord {
   readonly parameters: ParameterSchema;
   readonly parameterCount: number;
   readonly graph: BlobRef;
-  readonly input: GraphPort;
-  readonly output: GraphPort;
+  /** In the graph's order; a free dimension is -1. */
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
   readonly labels: readonly string[] | null;
   readonly createdAt: number;
 }

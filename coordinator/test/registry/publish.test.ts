@@ -97,7 +97,7 @@ describe("a published model", () => {
   test("puts together from signed targets, byte for byte", async () => {
     const manifest = parseModelManifest(await download("models/digits/stable.json"));
     expect(manifest).toMatchObject({ model: "digits", version: 1, parentVersion: null });
-    expect(manifest.input).toMatchObject({ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] });
+    expect(manifest.inputs).toEqual([{ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] }]);
     const split = splitWeights(onnx);
     const graph = await download(manifest.graph.target);
     expect(graph).toEqual(split.graph);
@@ -326,7 +326,7 @@ describe("a task", () => {
         ["images", uint8([2, 784])],
         ["labels", int32(1)],
       ]),
-      "2 images and 1",
+      "images 2",
     ],
     [
       "another size",
@@ -347,10 +347,10 @@ describe("a task", () => {
     [
       "another type",
       writeSafetensors([
-        ["images", int32(1)],
+        ["images", tensor("float16", [1, 784], new Uint16Array(784))],
         ["labels", int32(1)],
       ]),
-      "got int32",
+      "is float16, the model takes float32",
     ],
   ])("with a data set of %s is refused", async (_, file, problem) => {
     const stored = await coordinator.request("/v1/blobs", {

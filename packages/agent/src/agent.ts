@@ -1,6 +1,7 @@
+import type { ExampleTable } from "@tributary/engine/examples";
 import { delay, failure, systemClock, TributaryError, type Logger } from "@tributary/core";
 import type { ModelHandle, Participation, Runtime, RuntimeEvent, Trust } from "@tributary/runtime";
-import { giveExamples, type ExampleSet } from "@tributary/runtime/internal-node";
+import { giveExamples } from "@tributary/runtime/internal-node";
 import { createRuntime } from "@tributary/runtime/node";
 
 export interface AgentOptions {
@@ -15,7 +16,7 @@ export interface AgentOptions {
   /** @defaultValue every task of the model */
   readonly task?: string;
   /** Replaces what the device has, where it differs. @defaultValue what the device has */
-  readonly examples?: () => Promise<ExampleSet>;
+  readonly examples?: () => Promise<ExampleTable>;
   /** False: only run the model and follow its releases. @defaultValue true */
   readonly participate?: boolean;
   readonly onEvent?: (event: RuntimeEvent) => void;

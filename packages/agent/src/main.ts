@@ -2,8 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { asModelName, asPopulationName, asTaskName, toFailure, TributaryError } from "@tributary/core";
+import type { ExampleTable } from "@tributary/engine/examples";
 import type { RuntimeEvent } from "@tributary/runtime";
-import { MAX_EXAMPLES, type ExampleSet } from "@tributary/runtime/internal-node";
+import { MAX_EXAMPLES } from "@tributary/runtime/internal-node";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { createAgent } from "./agent.ts";
 import { humanLine, jsonLine } from "./event-lines.ts";
@@ -67,11 +68,11 @@ async function run(options: RunOptions): Promise<void> {
   }
 }
 
-async function readAll(path: string): Promise<ExampleSet> {
+async function readAll(path: string): Promise<ExampleTable> {
   const set = await readExamples(path);
-  if (set.labels.length > MAX_EXAMPLES) {
+  if (set.count > MAX_EXAMPLES) {
     process.stderr.write(
-      `tributary-agent: ${path} has ${set.labels.length} examples; a device keeps ${MAX_EXAMPLES}, the last are taken\n`,
+      `tributary-agent: ${path} has ${set.count} examples; a device keeps ${MAX_EXAMPLES}, the last are taken\n`,
     );
   }
   return set;
@@ -139,7 +140,10 @@ program
   .option("--population <name>", "population to enrol in", checked(asPopulationName), "default" as never)
   .option("--model <name>", "model to run", checked(asModelName), "digits" as never)
   .option("--task <name>", "task to take part in (default: every task of the model)", checked(asTaskName))
-  .option("--examples <path>", "labelled examples: a safetensors file, or a folder of IDX files")
+  .option(
+    "--examples <path>",
+    "labelled examples: a safetensors file with a tensor for each input and `labels`, or a folder of IDX files",
+  )
   .option("--no-participate", "run the model only")
   .addOption(new Option("--log <format>", "what is printed").choices(["human", "json"]).default("human"))
   .exitOverride()

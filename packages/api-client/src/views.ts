@@ -29,7 +29,7 @@ export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];
 export type ModelView = Answer<"/v1/models/{model}">;
-export type GraphPort = ModelView["input"];
+export type GraphPort = ModelView["inputs"][number];
 export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
 export type TaskView = Answer<"/v1/tasks/{task}">;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;

@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { GraphPort, TaskSpec } from "./documents.ts";
+import { GraphPorts, TaskSpec } from "./documents.ts";
 import { SecureView } from "./secure-aggregation.ts";
 import {
   DeviceIdSchema,
@@ -142,8 +142,8 @@ export const ModelView = Type.Object({
   parameterCount: Count,
   createdAt: TimestampSchema,
   versions: Count,
-  input: GraphPort,
-  output: GraphPort,
+  inputs: GraphPorts,
+  outputs: GraphPorts,
 });
 export type ModelView = Static<typeof ModelView>;
 

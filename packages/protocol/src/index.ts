@@ -21,6 +21,7 @@ export {
 export {
   EvaluationGraphDocument,
   GraphPort,
+  GraphPorts,
   ModelManifest,
   ParameterSchemaDocument,
   parseModelManifest,

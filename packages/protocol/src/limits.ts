@@ -35,6 +35,8 @@ export const LIMITS = Object.freeze({
   maxTaskSpecBytes: 64 * 1024,
   /** Most parameters (named tensors) of a model. */
   maxParameters: 65_536,
+  /** Most inputs of a model, and most outputs. */
+  maxPorts: 64,
   /** Most dimensions of a tensor. */
   maxRank: 8,
 

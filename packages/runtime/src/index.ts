@@ -4,7 +4,9 @@ export type {
   ExampleCollection,
   FeedValue,
   Inference,
+  KeptExample,
   LabelledExample,
+  LabelValue,
   ModelHandle,
   ModelOptions,
   ModelState,
@@ -20,4 +22,3 @@ export type {
   RuntimeStatus,
   Trust,
 } from "./runtime.ts";
-export type { StoredExample } from "./store/device-store.ts";

@@ -22,8 +22,8 @@ export interface ModelsTable {
   parameterCount: number;
   graphDigest: Digest;
   graphSizeBytes: number;
-  input: JsonText;
-  output: JsonText;
+  inputs: JsonText;
+  outputs: JsonText;
   labels: JsonText | null;
   createdAt: number;
 }

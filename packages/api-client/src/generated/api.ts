@@ -438,18 +438,18 @@ export interface paths {
                                  */
                                 createdAt: string;
                                 versions: number;
-                                input: {
+                                inputs: {
                                     name: string;
                                     /** @enum {string} */
                                     dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
                                     shape: number[];
-                                };
-                                output: {
+                                }[];
+                                outputs: {
                                     name: string;
                                     /** @enum {string} */
                                     dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
                                     shape: number[];
-                                };
+                                }[];
                             }[];
                         };
                     };
@@ -500,18 +500,18 @@ export interface paths {
                              */
                             createdAt: string;
                             versions: number;
-                            input: {
+                            inputs: {
                                 name: string;
                                 /** @enum {string} */
                                 dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
                                 shape: number[];
-                            };
-                            output: {
+                            }[];
+                            outputs: {
                                 name: string;
                                 /** @enum {string} */
                                 dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
                                 shape: number[];
-                            };
+                            }[];
                         };
                     };
                 };

@@ -100,8 +100,8 @@ describe("a page's runtime", () => {
     expect(await again.examples.count()).toBe(2);
     const [seven, three] = await again.examples.list();
     expect([seven!.label, three!.label]).toEqual([7, 3]);
-    expect(seven!.features).toBeInstanceOf(Uint8Array);
-    expect([...(three!.features as Float32Array)]).toEqual([...image]);
+    expect(seven!.inputs["image"]).toBeInstanceOf(Uint8Array);
+    expect([...(three!.inputs["image"] as Float32Array)]).toEqual([...image]);
     await again.examples.clear();
     expect(await again.examples.count()).toBe(0);
   });
