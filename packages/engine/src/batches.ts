@@ -20,7 +20,7 @@ export type LabelValues = number | Float32Array;
 /** What one run takes of the examples. */
 export interface ExampleRun {
   readonly feeds: Readonly<Record<string, Tensor>>;
-  /** Examples in it; rows beyond are zeros of weight 0. */
+  /** Examples in it; rows that fill up the last batch repeat them, with weight 0. */
   readonly count: number;
   /** Batches they fill, the last one perhaps in part. */
   readonly steps: number;
@@ -58,6 +58,11 @@ export function* exampleRuns(
       weights[row] = 1;
     }
     const steps = Math.ceil(count / graph.batchSize);
+    // Not zeros: a mean over an empty mask is not a number, and no weight makes one of that.
+    for (let row = count; row < steps * graph.batchSize; row++) {
+      for (const [i, { size }] of inputs.entries()) repeatRow(inputData[i]!, size, row % count, row);
+      for (const [i, { size }] of labels.entries()) repeatRow(labelData[i]!, size, row % count, row);
+    }
     const feeds: Record<string, Tensor> = {};
     for (const [fields, data] of [
       [inputs, inputData],
@@ -124,6 +129,10 @@ function fillRow({ port, name, size }: Field, target: TensorData, row: number, v
     `learner: "${name}" is ${port.dtype}, value ${wrong} of an example is ${String(values[wrong])}`,
     { detail: { port: name, dtype: port.dtype, got: String(values[wrong]) } },
   );
+}
+
+function repeatRow(data: TensorData, size: number, from: number, to: number): void {
+  data.copyWithin(to * size, from * size, (from + 1) * size);
 }
 
 function misfit(what: string, expected: number, got: number): Error {
