@@ -106,6 +106,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       identity,
       population: config.population,
       limits: config.limits,
+      openSecAggCrypto: ports.openSecAggCrypto,
       env,
     }),
     openModels: () => models.slots.map(({ name }) => name),

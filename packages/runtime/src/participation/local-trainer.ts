@@ -9,6 +9,7 @@ import {
   type Plan,
   type TrainingGraphDocument,
 } from "@tributary/protocol";
+import type { SecAggCrypto } from "@tributary/secagg";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
@@ -51,6 +52,7 @@ export interface LocalTrainerOptions {
   readonly identity: Pick<Identity, "certificate" | "sign">;
   readonly population: string;
   readonly limits: TrustLimits;
+  readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly env: Env;
 }
 
@@ -151,6 +153,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
             identity,
             certificate: await identity.certificate(signal),
             minimumCohort: limits.minimumCohort,
+            crypto: await options.openSecAggCrypto(),
             env,
             beforeSpending: () => contributions.add(offer.task, offer.baseVersion),
           });
