@@ -9,5 +9,5 @@ export type {
   Session,
   SessionPort,
 } from "./engine.ts";
-export { writeValues, type PortValues } from "./port-values.ts";
+export { writeValues } from "./port-values.ts";
 export type { SessionConfig } from "./session-config.ts";

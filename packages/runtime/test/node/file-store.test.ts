@@ -102,6 +102,20 @@ test("examples kept by an earlier release, of one input each, are read and added
   await again.close();
 });
 
+test("examples: a damaged record is a coded error, and clear() begins anew", async () => {
+  const digits = asModelName("digits");
+  const file = join(dataDir, "examples", "digits.examples");
+  const store = await openFileStore({ dataDir });
+  await store.examples.add(digits, [{ inputs: [Uint8Array.of(1, 2)], label: 1 }]);
+  const bytes = await readFile(file);
+  bytes[9] = 0xff; // how many inputs there are
+  await writeFile(file, bytes);
+  await expect(store.examples.read(digits)).rejects.toMatchObject({ code: "store/corrupt" });
+  await store.examples.clear(digits);
+  expect(await store.examples.read(digits)).toEqual([]);
+  await store.close();
+});
+
 test("a damaged identity file is a coded error, not a new identity", async () => {
   const store = await openFileStore({ dataDir });
   await writeFile(join(dataDir, "identity.json"), "{");
