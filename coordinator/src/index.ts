@@ -1,4 +1,4 @@
-export type { CoordinatorConfig, CoordinatorLimits, LogLevel } from "./config.ts";
+export type { CoordinatorConfig, CoordinatorLimits, IssuerConfig, LogLevel } from "./config.ts";
 export { DEFAULT_LIMITS, LOG_LEVELS } from "./config.ts";
 export { type Coordinator, createCoordinator } from "./coordinator.ts";
 export { DEFAULT_TOKEN_TTL_MS, type EnrolmentTokens, type MintOptions } from "./enrolment/enrolment-token.ts";

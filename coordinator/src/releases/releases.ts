@@ -1,6 +1,10 @@
 import { join } from "node:path";
 import { failure, type Timer } from "@tributary/core";
-import type { ReleaseChange, SignedMetadata } from "../ports/records.ts";
+import { logHeadOf, type LogHead } from "@tributary/protocol";
+import { parseMetadata } from "@tributary/tuf";
+import { RELEASES_KEPT } from "../housekeeping.ts";
+import { headOf } from "../enrolment/certificate-tree.ts";
+import type { ReleaseChange, SignedMetadata, TufRole } from "../ports/records.ts";
 import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
 import { createReleaseKeys, openReleaseKeys } from "./release-keys.ts";
 import { createReleaseSigner, type CurrentRelease } from "./release-signer.ts";
@@ -47,12 +51,26 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
   };
 
   const current = async (): Promise<CurrentRelease> => {
-    const found: Partial<Record<keyof CurrentRelease, SignedMetadata>> = {};
+    const found: Partial<Record<TufRole, SignedMetadata>> = {};
     for (const role of ["root", "timestamp", "snapshot", "targets"] as const) {
       const metadata = await store.releases.latest(role);
       if (metadata !== undefined) found[role] = metadata;
     }
-    return found;
+    return { ...found, logHead: await headOf(store.certificateLog) };
+  };
+
+  const signLogHead = async (): Promise<LogHead> => {
+    const now = await current();
+    const { logHead, timestamp } = now;
+    const signed = timestamp && logHeadOf(parseMetadata("timestamp", timestamp.bytes).signed.custom);
+    if (signed?.treeSize === logHead.treeSize) return logHead;
+    const change = await signer.prepareLogHead(now);
+    await store.releases.apply(change);
+    // Devices that enrol one after the other make many timestamps, of which only the newest is served.
+    if (change.metadata.some(({ version }) => version % RELEASES_KEPT === 0)) {
+      await store.releases.prune(RELEASES_KEPT);
+    }
+    return logHead;
   };
 
   const refresh = async (): Promise<void> => {
@@ -86,6 +104,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
   };
 
   await inTurn(refresh);
+  await inTurn(signLogHead);
   watch();
 
   return {
@@ -94,6 +113,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
       inTurn(async () =>
         commit(await signer.prepare(await current(), await store.releases.targets(), changes)),
       ),
+    signLogHead: () => inTurn(signLogHead),
     async close() {
       timer?.cancel();
       if (!closed) {

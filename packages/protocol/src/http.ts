@@ -182,6 +182,18 @@ export const PushView = Type.Object({
 });
 export type PushView = Static<typeof PushView>;
 
+/** Who vouches that devices are those of the app. */
+export const IssuerView = Type.Object({
+  /** `coordinator`: this server issues certificates itself, and so could invent members. */
+  kind: textEnum(["coordinator", "outside"]),
+  name: Type.String(),
+  /** Raw Ed25519 public key, in hex. */
+  publicKey: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+  /** Certificates in the log. */
+  certificates: Count,
+});
+export type IssuerView = Static<typeof IssuerView>;
+
 /** `GET /v1/status` */
 export const StatusView = Type.Object({
   name: Type.String(),
@@ -193,6 +205,7 @@ export const StatusView = Type.Object({
   models: Count,
   tasks: Count,
   demoUrl: nullable(Type.String({ description: "Where the demo is, if it was started with one" })),
+  issuer: IssuerView,
 });
 export type StatusView = Static<typeof StatusView>;
 

@@ -4,6 +4,7 @@ import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
 import { createIdentity } from "./identity.ts";
 import { createOpenModels } from "./open-models.ts";
+import { createLogView } from "./participation/log-view.ts";
 import { createLocalTrainer } from "./participation/local-trainer.ts";
 import { createParticipations } from "./participation/participations.ts";
 import type { ConnectionState, ModelState, RuntimeStatus } from "./runtime.ts";
@@ -105,6 +106,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       store,
       identity,
       population: config.population,
+      log: createLogView({ releases, http, settings: store.settings }),
       limits: config.limits,
       env,
     }),

@@ -50,7 +50,9 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         engines: createNodeEngines(engine, options.engine === undefined),
         openSocket: openWsSocket,
         fetch: globalThis.fetch,
-        ...(token === undefined ? {} : { token: async () => (typeof token === "string" ? token : token()) }),
+        ...(token === undefined
+          ? {}
+          : { token: async (device) => (typeof token === "string" ? token : token(device)) }),
       },
     );
     return createRuntimeOf(device);

@@ -25,6 +25,14 @@ export type Trust =
   /** Believe the root that the coordinator shows on the very first contact. Warns; not for production. */
   | "first-use";
 
+/** Who asks for a token; plain data, to be posted to the app's backend as JSON. */
+export interface TokenRequest {
+  readonly deviceId: string;
+  /** Raw Ed25519 public key, base64url: the `x` of its JWK. */
+  readonly publicKey: string;
+  readonly population: string;
+}
+
 /** Options that every platform shares; `@tributary/runtime/browser` and `/node` add their own. */
 export interface RuntimeOptions {
   /** The coordinator's origin, such as `https://fl.example.org`. */
@@ -32,8 +40,11 @@ export interface RuntimeOptions {
   readonly trust: Trust;
   /** Population the device enrols in. @defaultValue "default" */
   readonly population?: string;
-  /** Enrolment token, or where to ask for one; asked again when the certificate has expired. */
-  readonly token?: string | (() => Promise<string> | string);
+  /**
+   * Where to ask for what admits this device: an enrolment token, or the certificate that the app's own issuer gives for the key in
+   * `device`. Asked again before the certificate expires.
+   */
+  readonly token?: string | ((device: TokenRequest) => Promise<string> | string);
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */

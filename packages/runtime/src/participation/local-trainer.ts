@@ -19,6 +19,7 @@ import type { TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
 import { createContributions } from "./contributions.ts";
+import type { LogView } from "./log-view.ts";
 import type { SecureMember } from "./secure-member.ts";
 
 /** A finished update, as it will leave the device: as a body of its own, or masked in a secure cohort. */
@@ -50,6 +51,7 @@ export interface LocalTrainerOptions {
   readonly store: Pick<DeviceStore, "examples" | "settings">;
   readonly identity: Pick<Identity, "certificate" | "sign">;
   readonly population: string;
+  readonly log: LogView;
   readonly limits: TrustLimits;
   readonly env: Env;
 }
@@ -90,6 +92,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       if (secure !== undefined) {
         requireCohort(secure.encoding.clients, limits.minimumCohort);
         await contributions.requireRoom(offer.task, offer.baseVersion);
+        await options.log.requireConsistent(signal);
       }
       const examples = await store.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);
@@ -150,6 +153,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
             totals: { lossSum, correct, examples: numExamples, steps },
             identity,
             certificate: await identity.certificate(signal),
+            log: options.log,
             minimumCohort: limits.minimumCohort,
             env,
             beforeSpending: () => contributions.add(offer.task, offer.baseVersion),

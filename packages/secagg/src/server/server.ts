@@ -71,7 +71,8 @@ export class SecAggServer {
     this.#probe = probe;
     this.#options = options;
     this.#identities = identities;
-    this.cohort = { members: options.members };
+    const { members, membershipProof = new Uint8Array(0) } = options;
+    this.cohort = { members, membershipProof };
     this.shape = cohortShape(options.members.length, options.assumptions);
     this.#least = Math.max(options.minimumCohort, this.shape.signatureThreshold);
     this.#listDigest = listDigestOf(this.cohort);
