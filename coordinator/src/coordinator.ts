@@ -22,7 +22,7 @@ import { type App, createApp } from "./http/app.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
-import { createOperatorCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
@@ -82,7 +82,7 @@ async function start(
   opened.defer(() => lock.release());
 
   const operatorToken = await operatorTokenOf(config.dataDir, random);
-  const isOperator = createOperatorCheck(operatorToken);
+  const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
   const { app } = await createApp({ config, access, isOperator, version: VERSION });
   const log =

@@ -424,6 +424,11 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "A certificate is not in the certificate log.",
   },
+  "identity/not-issued": {
+    status: 403,
+    retryable: false,
+    publicMessage: "The issuer has no record of a certificate that its key signed.",
+  },
   "identity/log-unsigned": {
     status: 502,
     retryable: true,

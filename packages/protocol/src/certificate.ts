@@ -100,11 +100,7 @@ export async function verifyCertificate(
   issuerPublicKey: Uint8Array,
   nowMs: number,
 ): Promise<Certificate> {
-  const { signed, signature, claims } = split(certificate);
-  if (!(await verifySignature(issuerPublicKey, signature, encodeUtf8(signed)))) {
-    throw invalid("is not signed by the issuer that is trusted here");
-  }
-  const fields = await certificateOf(claims());
+  const fields = await verifyIssued(certificate, [issuerPublicKey]);
   const { deviceId, notBeforeMs, notAfterMs } = fields;
   if (notAfterMs <= notBeforeMs || notAfterMs - notBeforeMs > LIMITS.maxCertificateLifetimeMs) {
     throw invalid(
@@ -126,6 +122,23 @@ export async function verifyCertificate(
     );
   }
   return fields;
+}
+
+/**
+ * Reads a certificate and checks that one of these issuers signed it, whenever it holds: for whoever audits a log.
+ *
+ * @throws identity/invalid-certificate
+ */
+export async function verifyIssued(
+  certificate: Uint8Array,
+  issuerPublicKeys: readonly Uint8Array[],
+): Promise<Certificate> {
+  const { signed, signature, claims } = split(certificate);
+  const message = encodeUtf8(signed);
+  for (const publicKey of issuerPublicKeys) {
+    if (await verifySignature(publicKey, signature, message)) return certificateOf(claims());
+  }
+  throw invalid("is not signed by an issuer that is trusted here");
 }
 
 /** Who a member of a cohort is, by its certificate; `verify` tells its signatures from others and never throws. */

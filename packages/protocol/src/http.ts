@@ -56,6 +56,20 @@ export const EnrolmentResponse = Type.Object({
 });
 export type EnrolmentResponse = Static<typeof EnrolmentResponse>;
 
+/** `POST /v1/certificates` of an issuer: what a device's app asks with, on its behalf. */
+export const CertificateRequest = Type.Object(
+  {
+    population: PopulationNameSchema,
+    publicKey: Base64Url(32),
+    /** Of the key; a device says it, and nobody has to. */
+    deviceId: Type.Optional(DeviceIdSchema),
+    /** The app's name for whom it is; recorded, not interpreted. */
+    subject: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+  },
+  { additionalProperties: false },
+);
+export type CertificateRequest = Static<typeof CertificateRequest>;
+
 /** 202 of `PUT /v1/rounds/:roundId/updates/:digest`, and of a member's answer to a secure step */
 export const UploadAccepted = Type.Object({ accepted: Type.Literal(true) });
 export type UploadAccepted = Static<typeof UploadAccepted>;

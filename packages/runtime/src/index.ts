@@ -18,6 +18,7 @@ export type {
   RuntimeEvent,
   RuntimeOptions,
   RuntimeStatus,
+  TokenRequest,
   Trust,
 } from "./runtime.ts";
 export type { StoredExample } from "./store/device-store.ts";
