@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { TributaryError } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
@@ -59,6 +59,12 @@ const command = new Command("tributary-coordinator")
   .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
   .allowExcessArguments(false)
   .action(async ({ allowOrigin, allowHost, issuerKey, issuerName, ...rest }: Arguments) => {
+    if (issuerName !== undefined && issuerKey === undefined) {
+      throw failure(
+        "coordinator/invalid-config",
+        "coordinator: --issuer-name: name the issuer's key too, with --issuer-key",
+      );
+    }
     const coordinator = await createCoordinator({
       ...rest,
       allowOrigins: allowOrigin,

@@ -61,7 +61,7 @@ test("its ten lines admit a device at a coordinator that has the public key alon
   vi.stubEnv("ISSUER_JWK", JSON.stringify(await exportJWK(privateKey)));
   writeFileSync(join(scratch, "fl-token.ts"), files[1]!.text);
   const { flToken } = (await import(join(scratch, "fl-token.ts"))) as {
-    flToken(device: { publicKey: string }): Promise<string>;
+    readonly flToken: (device: { publicKey: string }) => Promise<string>;
   };
   const { x } = await exportJWK(publicKey);
   await using coordinator = await createCoordinator({

@@ -100,8 +100,13 @@ test("devices whose app vouches for them sum a round under masks, and the log th
   expect(await readdir(join(dataDir, "keys"))).not.toContain("issuer.key.json");
 
   const audit = await startTributary([
-    ...["log", "verify", "--url", coordinator.url, "--data-dir", dataDir, "--root", rootFile],
-    ...["--issuer", publicKey, "--issued", join(keyDir, "issued.jsonl")],
+    "log",
+    "verify",
+    `--url=${coordinator.url}`,
+    `--data-dir=${dataDir}`,
+    `--root=${rootFile}`,
+    `--issuer=${publicKey}`,
+    `--issued=${join(keyDir, "issued.jsonl")}`,
   ]).ended;
   expect(audit).toMatchObject({ code: 0, stderr: "" });
   expect(audit.stdout).toMatch(/^4 certificates of 4 devices, root [0-9a-f]{64}: as signed\ndefault +4$/);

@@ -40,8 +40,13 @@ describe("tributary issue", () => {
   test("issues a certificate for a key, and records it", async () => {
     const issuer = await makeKey();
     const { stdout, code } = await runMain(
-      ...["issue", "certificate", "--key-dir", keyDir, "--public-key", PUBLIC_KEY],
-      ...["--population", "clinics", "--hours", "2", "--subject", "ward 7"],
+      "issue",
+      "certificate",
+      `--key-dir=${keyDir}`,
+      `--public-key=${PUBLIC_KEY}`,
+      "--population=clinics",
+      "--hours=2",
+      "--subject=ward 7",
     );
     expect(code).toBe(0);
     const fields = await verifyCertificate(encodeUtf8(stdout.trim()), issuer, Date.now());

@@ -49,8 +49,12 @@ async function verified(size: number, ...more: string[]): Promise<Awaited<Return
 
 const verify = (...more: string[]) =>
   runMain(
-    ...["log", "verify", "--url", coordinator.url, "--data-dir", dataDir],
-    ...["--root", join(folder, "root.json"), ...more],
+    "log",
+    "verify",
+    `--url=${coordinator.url}`,
+    `--data-dir=${dataDir}`,
+    `--root=${join(folder, "root.json")}`,
+    ...more,
   );
 
 test("an audit recomputes the log, follows it from one to the next, and misses what the issuer has no record of", async () => {

@@ -92,6 +92,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       }
     },
   });
+  const log = createLogView({ releases, http, settings: store.settings });
   const participations = createParticipations({
     config,
     env,
@@ -106,7 +107,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       store,
       identity,
       population: config.population,
-      log: createLogView({ releases, http, settings: store.settings }),
+      log,
       limits: config.limits,
       env,
     }),
@@ -218,6 +219,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       channel.nudge();
     },
     async status(): Promise<RuntimeStatus> {
+      const certificateLog = await log.seen();
       return {
         ...(identity.deviceId === undefined ? {} : { deviceId: identity.deviceId }),
         connection,
@@ -232,6 +234,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         bytesUp: http.bytesUp,
         bytesDown: http.bytesDown,
         roundsCommitted: participations.roundsCommitted,
+        ...(certificateLog === undefined ? {} : { certificateLog }),
       };
     },
     subscribe: (listener) => events.subscribe(listener),

@@ -18,6 +18,7 @@ export type {
   RuntimeEvent,
   RuntimeOptions,
   RuntimeStatus,
+  SeenLogHead,
   TokenRequest,
   Trust,
 } from "./runtime.ts";

@@ -285,6 +285,12 @@ export type RuntimeEvent =
       readonly retryable: boolean;
     };
 
+/** A state of the certificate log: its size, and its root in hex. */
+export interface SeenLogHead {
+  readonly treeSize: number;
+  readonly rootHash: string;
+}
+
 export interface RuntimeStatus {
   /** Absent before the first enrolment. */
   readonly deviceId?: string;
@@ -294,4 +300,9 @@ export interface RuntimeStatus {
   readonly bytesUp: number;
   readonly bytesDown: number;
   readonly roundsCommitted: number;
+  /**
+   * The newest head of the certificate log that this device saw signed, once it met a secure task. An app that sends it home lets its
+   * auditor compare it with the log that is shown there.
+   */
+  readonly certificateLog?: SeenLogHead;
 }

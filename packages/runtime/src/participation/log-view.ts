@@ -15,6 +15,8 @@ export interface LogViewOptions {
  * device takes part in nothing.
  */
 export interface LogView {
+  /** The newest head that was seen signed; `undefined` where there is none, or the store cannot be read. */
+  seen(): Promise<LogHead | undefined>;
   /**
    * That the signed head continues what was seen before.
    *
@@ -56,13 +58,17 @@ export function createLogView(options: LogViewOptions): LogView {
     requireLogContinues(before, after, path);
   };
 
+  const seenHead = async (): Promise<LogHead | undefined> => {
+    const stored = await settings.read(SETTING);
+    return stored === undefined ? undefined : parseDocument("certificate log head", LogHead, stored);
+  };
+
   /** The signed head, once it is known to continue the newest that was seen, which it then is itself. */
   const signedHead = async (signal?: AbortSignal): Promise<LogHead> => {
     const signed = releases.logHead();
     if (signed === undefined) throw unsigned("the verified metadata has none");
-    const stored = await settings.read(SETTING);
-    if (stored !== undefined) {
-      const seen = parseDocument("certificate log head", LogHead, stored);
+    const seen = await seenHead();
+    if (seen !== undefined) {
       await requireContinues(seen, signed, signal);
       if (seen.treeSize === signed.treeSize) return signed;
     }
@@ -71,6 +77,7 @@ export function createLogView(options: LogViewOptions): LogView {
   };
 
   return {
+    seen: () => seenHead().catch(() => undefined),
     requireConsistent: (signal) => inTurn(async () => void (await signedHead(signal))),
     requireMembers: (proof, certificates, signal) =>
       inTurn(async () => {

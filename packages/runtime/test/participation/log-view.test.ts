@@ -81,8 +81,10 @@ const codeOf = async (work: Promise<unknown>): Promise<unknown> =>
 
 describe("heads", () => {
   test("that grow are followed, over restarts, with one proof each", async () => {
+    expect(await view.seen()).toBeUndefined();
     await view.requireConsistent();
     await view.requireConsistent();
+    expect(await view.seen()).toEqual(headOf(log));
     log = [...log, ...entriesOf(4, "later")];
     signed = headOf(log);
     await open().requireConsistent();
