@@ -52,6 +52,36 @@ async function startDevice(coordinator: Coordinator, i: number): Promise<Device>
   return device;
 }
 
+/** Takes the last certificate out of the log. */
+function cutLog(path: string): void {
+  const database = new DatabaseSync(path);
+  database.exec("delete from certificate_log where entry_index = 2");
+  database.exec("delete from certificate_log_nodes where level = 0 and node_index = 2");
+  database.close();
+}
+
+/** Makes the coordinator believe that it signed for the first certificate only: it will sign for the log as it is now. */
+function forgetSignedHead(path: string): void {
+  const database = new DatabaseSync(path);
+  const newest = "role = 'timestamp' order by version desc limit 1";
+  const { version, bytes } = database
+    .prepare(`select version, bytes from tuf_metadata where ${newest}`)
+    .get() as {
+    version: number;
+    bytes: Uint8Array;
+  };
+  const { hash } = database
+    .prepare("select hash from certificate_log_nodes where level = 0 and node_index = 0")
+    .get() as { hash: Uint8Array };
+  const timestamp = JSON.parse(new TextDecoder().decode(bytes)) as { signed: { custom: object } };
+  const rootHash = Buffer.from(hash).toString("hex");
+  timestamp.signed.custom = { certificateLog: { treeSize: 1, rootHash } };
+  database
+    .prepare("update tuf_metadata set bytes = ? where role = 'timestamp' and version = ?")
+    .run(new TextEncoder().encode(JSON.stringify(timestamp)), version);
+  database.close();
+}
+
 test("a coordinator that takes a certificate out of the log is refused by every device that saw it there, and they stop", async () => {
   const dataDir = join(folder.path, "coordinator");
   let coordinator = await createCoordinator({ dataDir, port: 0, logLevel: "silent" });
@@ -82,10 +112,12 @@ test("a coordinator that takes a certificate out of the log is refused by every 
   for (const { runtime } of devices) expect((await runtime.status()).certificateLog).toEqual(head);
 
   await coordinator.close();
-  const database = new DatabaseSync(join(dataDir, "tributary.db"));
-  database.exec("delete from certificate_log where entry_index = 2");
-  database.exec("delete from certificate_log_nodes where level = 0 and node_index = 2");
-  database.close();
+  cutLog(join(dataDir, "tributary.db"));
+  // An honest coordinator notices by itself.
+  await expect(createCoordinator({ dataDir, port, logLevel: "silent" })).rejects.toMatchObject({
+    code: "store/corrupt",
+  });
+  forgetSignedHead(join(dataDir, "tributary.db"));
   coordinator = await createCoordinator({ dataDir, port, logLevel: "silent" });
   await api.setTaskState("digits", { state: "running", moreRounds: 1 });
   for (const { runtime, rounds, events } of devices) {

@@ -4,6 +4,7 @@ import { logHeadOf, type LogHead } from "@tributary/protocol";
 import { parseMetadata } from "@tributary/tuf";
 import { RELEASES_KEPT } from "../housekeeping.ts";
 import { headOf } from "../enrolment/certificate-tree.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ReleaseChange, SignedMetadata, TufRole } from "../ports/records.ts";
 import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
 import { createReleaseKeys, openReleaseKeys } from "./release-keys.ts";
@@ -63,6 +64,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     const now = await current();
     const { logHead, timestamp } = now;
     const signed = timestamp && logHeadOf(parseMetadata("timestamp", timestamp.bytes).signed.custom);
+    if (signed !== undefined) await requireContinued(store, signed, logHead);
     if (signed?.treeSize === logHead.treeSize) return logHead;
     const change = await signer.prepareLogHead(now);
     await store.releases.apply(change);
@@ -123,4 +125,23 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
       await queue;
     },
   };
+}
+
+/**
+ * Devices never believe a log again that loses what was signed for, so that is not signed. Only damage, or a hand in the database, leads here.
+ *
+ * @throws `store/corrupt`
+ */
+async function requireContinued(
+  { certificateLog }: MetadataStore,
+  signed: LogHead,
+  now: LogHead,
+): Promise<void> {
+  const before = signed.treeSize <= now.treeSize ? await headOf(certificateLog, signed.treeSize) : undefined;
+  if (before?.rootHash === signed.rootHash) return;
+  throw failure(
+    "store/corrupt",
+    `releases: the certificate log of ${now.treeSize} entries does not continue the head of ${signed.treeSize} that was signed; restore the database`,
+    { detail: { signed: signed.treeSize, stored: now.treeSize } },
+  );
 }
