@@ -66,6 +66,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const chromium = needsBrowser ? ensureChromium({ allowApt }) : undefined;
   if (chromium !== undefined) environment.CHROME_PATH = chromium;
   for (const project of projects) {
+    if (interrupted) break;
     if (project === "browser" && chromium === undefined) {
       console.error(
         "browser: no Chromium. Install one (Debian: `apt-get install chromium`) or set CHROME_PATH, then run again.",
@@ -75,6 +76,7 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     outcomes.push(await runProject(project, patterns, environment));
   }
+  if (interrupted) return 130;
   if (patterns.length > 0 && outcomes.every(({ passed, failed }) => passed + failed === 0)) {
     console.error(`\nno test matches ${patterns.join(" ")}; projects are ${PROJECTS.join(", ")}`);
     return 1;
@@ -90,7 +92,7 @@ async function check(): Promise<Outcome> {
     ["oxlint", "--type-aware"],
     ["oxfmt", "--check"],
   ]) {
-    ok = (await run(command!, args, process.env)) === 0 && ok;
+    ok = !interrupted && (await run(command!, args, process.env)) === 0 && ok;
   }
   return {
     name: "check",
@@ -174,10 +176,16 @@ function report(outcomes: readonly Outcome[], seconds: number): number {
   return failed === 0 ? 0 : 1;
 }
 
+/** Whoever stops the run stops all of it, not only the step it is at. */
+let interrupted = false;
+
 function run(command: string, args: readonly string[], environment: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"], env: environment });
-    const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
+    const forward = (signal: NodeJS.Signals): void => {
+      interrupted = true;
+      child.kill(signal);
+    };
     process.on("SIGINT", forward).on("SIGTERM", forward);
     child.on("error", (error) => {
       console.error(`${command}: ${error.message}`);
