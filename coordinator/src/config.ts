@@ -6,7 +6,6 @@ import {
   type StrategyRegistry,
 } from "@tributary/aggregation";
 import {
-  decodeBase64url,
   encodeHex,
   failure,
   isPopulationName,
@@ -14,6 +13,7 @@ import {
   type Logger,
   type SecureRandom,
 } from "@tributary/core";
+import { readPublicKey } from "@tributary/protocol";
 
 /** What a coordinator is started with. Everything but `dataDir` has a default. */
 export interface CoordinatorConfig {
@@ -179,14 +179,9 @@ function checkHost(text: string): string {
 function checkIssuer({ publicKey, name = "the app's backend" }: IssuerConfig): Required<IssuerConfig> {
   const expected = "an Ed25519 public key in 64 hexadecimal digits or 43 characters of base64url";
   if (name === "" || name.length > 64) throw invalid("issuer.name", "1 to 64 characters", name);
-  if (/^[0-9a-f]{64}$/.test(publicKey)) return { publicKey, name };
-  try {
-    const bytes = decodeBase64url(publicKey);
-    if (bytes.length === 32) return { publicKey: encodeHex(bytes), name };
-  } catch {
-    // Said below.
-  }
-  throw invalid("issuer.publicKey", expected, publicKey);
+  const key = readPublicKey(publicKey);
+  if (key === undefined) throw invalid("issuer.publicKey", expected, publicKey);
+  return { publicKey: encodeHex(key), name };
 }
 
 function checkLimits(limits: CoordinatorLimits): CoordinatorLimits {

@@ -56,7 +56,7 @@ test("devices whose app vouches for them sum a round under masks, and the log th
   for (let i = 0; i < DEVICES; i++) {
     const runtime = await createRuntime({
       coordinator: coordinator.url,
-      trust: { root, minimumCohort: 3 },
+      trust: { root, minimumCohort: 3, issuer: publicKey },
       // What the app's backend does once it knows who asks.
       token: (device) =>
         fetch(`${issuerUrl}/v1/certificates`, {

@@ -95,6 +95,7 @@ export {
   deviceIdOf,
   enrolmentMessage,
   helloMessage,
+  readPublicKey,
   uploadMessage,
   verifySignature,
   type Sign,

@@ -10,6 +10,11 @@ export type Trust =
       /** The TUF root the app pins: its bytes, or where the app ships it. */
       readonly root: Uint8Array | URL | string;
       /**
+       * Public key of the app's enrolment issuer, in hex or as the `x` of its JWK. With it the device takes part only in cohorts whose
+       * members that issuer vouched for, whatever a plan says; without it the issuer is the one that the signed plan names.
+       */
+      readonly issuer?: string;
+      /**
        * Fewest members of a sum that this device's update may enter. Below 16 it is a trial, and not private.
        *
        * @defaultValue 16

@@ -1,11 +1,12 @@
 import { type ApiClient } from "@tributary/api-client";
-import { decodeHex, encodeHex, encodeUtf8, failure, type Clock, type Digest } from "@tributary/core";
+import { encodeHex, encodeUtf8, failure, type Clock, type Digest } from "@tributary/core";
 import {
   completedBy,
   foldNodes,
   leafHash,
   logHeadOf,
   nodeHash,
+  readPublicKey,
   requireLogContinues,
   verifyIssued,
   type LogHead,
@@ -149,8 +150,12 @@ function short(size: number, { treeSize }: LogHead): Error {
   });
 }
 
-/** A key as operators write it, in hexadecimal. */
+/** A key as operators write it. */
 export function issuerKey(text: string): Uint8Array {
-  if (/^[0-9a-f]{64}$/.test(text)) return decodeHex(text);
-  throw failure("cli/usage", `--issuer: expected 64 hexadecimal digits, got "${text}"`);
+  const key = readPublicKey(text);
+  if (key !== undefined) return key;
+  throw failure(
+    "cli/usage",
+    `--issuer: expected 64 hexadecimal digits or 43 characters of base64url, got "${text}"`,
+  );
 }

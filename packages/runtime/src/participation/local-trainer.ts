@@ -15,7 +15,7 @@ import type { EngineProvider } from "../engine-provider.ts";
 import { checkedWeights, matchingOutputs } from "../learner/graph-weights.ts";
 import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
-import type { TrustLimits } from "../trust.ts";
+import { requireIssuer, type TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
 import { createContributions } from "./contributions.ts";
@@ -91,6 +91,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const secure = plan.secureAggregation;
       if (secure !== undefined) {
         requireCohort(secure.encoding.clients, limits.minimumCohort);
+        requireIssuer(limits, secure);
         await contributions.requireRoom(offer.task, offer.baseVersion);
         await options.log.requireConsistent(signal);
       }
