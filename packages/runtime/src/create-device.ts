@@ -109,6 +109,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       population: config.population,
       log,
       limits: config.limits,
+      openSecAggCrypto: ports.openSecAggCrypto,
       env,
     }),
     openModels: () => models.slots.map(({ name }) => name),

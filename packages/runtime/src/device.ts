@@ -1,4 +1,5 @@
 import type { Env } from "@tributary/core";
+import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
 import type { Inference, ModelState, RuntimeEvent, RuntimeStatus, TokenRequest } from "./runtime.ts";
@@ -22,6 +23,8 @@ export interface DevicePorts {
   readonly env: Env;
   readonly store: DeviceStore;
   readonly engines: EngineProvider;
+  /** Asked for by the first secure round. */
+  readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly openSocket: OpenSocket;
   readonly fetch: typeof fetch;
   /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */

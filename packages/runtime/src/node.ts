@@ -48,6 +48,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         env: systemEnv({ log }),
         store,
         engines: createNodeEngines(engine, options.engine === undefined),
+        openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: openWsSocket,
         fetch: globalThis.fetch,
         ...(token === undefined

@@ -10,7 +10,8 @@ export {
   type EncodedContribution,
 } from "./encoding/encode-vector.ts";
 export { maskLayout, type MaskLayout } from "./encoding/mask-layout.ts";
-export { addPacked, packVector, packedBytes } from "./encoding/packing.ts";
+export { PackedAdder } from "./encoding/packed-adder.ts";
+export { packVector, packedBytes } from "./encoding/packing.ts";
 export {
   describeEncoding,
   planEncoding,
@@ -56,6 +57,7 @@ export {
 export { openSecAggCrypto, type SecAggCrypto } from "./primitives/crypto.ts";
 export { bytesToNumber, encodeElement, FIELD_PRIME, numberToBytes } from "./primitives/field.ts";
 export { hkdfSha256 } from "./primitives/kdf.ts";
+export { webCryptoMaskKeys, type KeyStream, type MaskKey, type MaskKeys } from "./primitives/mask-keys.ts";
 export { addMasks, pairMaskKey, pairSign, selfMaskKey, type Mask } from "./primitives/mask.ts";
 export { combine, evaluate, lagrangeWeights, splitSecret, type SharePoint } from "./primitives/shamir.ts";
 export {

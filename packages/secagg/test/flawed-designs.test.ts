@@ -12,15 +12,15 @@ import {
 } from "../src/index.ts";
 import { crypto, smallPlan, TestCohort } from "./support/cohort.ts";
 
-const { subtle } = crypto;
+const { masks } = crypto;
 const WIDTH = 20;
 const SEGMENTS = [{ count: 40_000, width: WIDTH }];
 const LAYOUT = maskLayout(SEGMENTS);
 
 async function ourMask(raw: Uint8Array<ArrayBuffer>): Promise<Uint32Array> {
-  const key = await pairMaskKey(subtle, raw, new Uint8Array(32), [0, 1]);
+  const key = await pairMaskKey(masks, raw, new Uint8Array(32), [0, 1]);
   const vector = new Uint32Array(SEGMENTS[0]!.count);
-  await addMasks(subtle, vector, [{ key, sign: 1 }], LAYOUT);
+  await addMasks(vector, [{ key, sign: 1 }], LAYOUT);
   reduceToRing(vector, SEGMENTS);
   return vector;
 }
@@ -160,10 +160,10 @@ describe("both shares of one member revealed (Flower: no check of the lists)", (
     const sessionId = systemRandom.bytes(32);
     const segments = [{ count: 50, width: WIDTH }];
     const update = Uint32Array.from({ length: 50 }, (_, i) => i);
-    const key = await pairMaskKey(subtle, await own.agree(peer.publicKey), sessionId, [0, 1]);
-    const masks: Mask[] = [{ key, sign: pairSign(0, 1) }];
+    const key = await pairMaskKey(masks, await own.agree(peer.publicKey), sessionId, [0, 1]);
+    const pairMasks: Mask[] = [{ key, sign: pairSign(0, 1) }];
     const masked = update.slice();
-    await addMasks(subtle, masked, masks, maskLayout(segments));
+    await addMasks(masked, pairMasks, maskLayout(segments));
     const selfOnly = await sumOfMasks(crypto, {
       sessionId,
       segments,

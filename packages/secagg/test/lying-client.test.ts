@@ -3,6 +3,7 @@ import { codeOf } from "@tributary/core/testing";
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeElement, type UnmaskShares } from "../src/index.ts";
 import { advertisementMessage, cohortIdOf, listDigestOf } from "../src/transcript.ts";
+import { accept } from "./support/accept.ts";
 import { bindingOf, TestCohort } from "./support/cohort.ts";
 import { rejection } from "./support/rejection.ts";
 
@@ -24,13 +25,13 @@ describe("keys", () => {
     const advertisement = await cohort.clients[0]!.advertise(cohort.server.cohort);
     const { server } = cohort;
     const send = (changed: Partial<typeof advertisement>) =>
-      rejection(server.acceptAdvertisement({ ...advertisement, ...changed }));
+      rejection(accept.advertisement(server, { ...advertisement, ...changed }));
     expect(await send({ maskKey: systemRandom.bytes(32) })).toBe("secagg/invalid-signature");
     expect(await send({ nonce: systemRandom.bytes(32) })).toBe("secagg/commitment-mismatch");
     expect(await send({ member: 1 })).toBe("secagg/commitment-mismatch");
     expect(await send({ member: 99 })).toBe("secagg/unknown-member");
-    expect(await server.acceptAdvertisement(advertisement)).toBe("accepted");
-    expect(await server.acceptAdvertisement(advertisement)).toBe("repeated");
+    expect(await accept.advertisement(server, advertisement)).toBe("accepted");
+    expect(await accept.advertisement(server, advertisement)).toBe("repeated");
     expect(await send({ maskKey: systemRandom.bytes(32) })).toBe("secagg/repeated-member");
   });
 });
@@ -43,7 +44,9 @@ test("a key of small order, which would end its neighbours' sessions", async () 
   };
   const cohortId = cohortIdOf(bindingOf(cohort.encoding), listDigestOf(server.cohort));
   const signature = await cohort.identities[0]!.sign(advertisementMessage(cohortId, unsigned));
-  expect(await rejection(server.acceptAdvertisement({ ...unsigned, signature }))).toBe("secagg/invalid-key");
+  expect(await rejection(accept.advertisement(server, { ...unsigned, signature }))).toBe(
+    "secagg/invalid-key",
+  );
 });
 
 describe("shares", () => {
@@ -51,14 +54,14 @@ describe("shares", () => {
     const keys = await cohort.advertise(everyone);
     const bundle = await cohort.clients[0]!.shareKeys(keys);
     const { server } = cohort;
-    expect(codeOf(() => server.acceptShares({ ...bundle, shares: bundle.shares.slice(1) }))).toBe(
+    expect(codeOf(() => accept.shares(server, { ...bundle, shares: bundle.shares.slice(1) }))).toBe(
       "secagg/invalid-share",
     );
-    expect(codeOf(() => server.acceptShares({ ...bundle, sessionId: systemRandom.bytes(32) }))).toBe(
+    expect(codeOf(() => accept.shares(server, { ...bundle, sessionId: systemRandom.bytes(32) }))).toBe(
       "secagg/wrong-session",
     );
     await cohort.shareKeys(cohort.members([0]), keys);
-    expect(codeOf(() => server.acceptShares(bundle))).toBe("secagg/phase-over");
+    expect(codeOf(() => accept.shares(server, bundle))).toBe("secagg/phase-over");
   });
 });
 
@@ -104,7 +107,7 @@ describe("unmasking", () => {
   test("a member that lies about all its shares is found, and the sum is right", async () => {
     const messages = await answers([8]);
     for (const [i, answer] of messages.entries())
-      cohort.server.acceptUnmaskShares(i === 2 ? falsified(answer) : answer);
+      accept.unmaskShares(cohort.server, i === 2 ? falsified(answer) : answer);
     const { sum, liars } = await cohort.finish();
     expect(sum).toEqual(cohort.expected(cohort.members([8])));
     expect(liars).toEqual([2]);
@@ -113,7 +116,7 @@ describe("unmasking", () => {
   test("more liars than spare shares: nothing comes out", async () => {
     const messages = await answers([7, 8]);
     for (const [i, answer] of messages.entries())
-      cohort.server.acceptUnmaskShares(i === 2 ? falsified(answer) : answer);
+      accept.unmaskShares(cohort.server, i === 2 ? falsified(answer) : answer);
     expect(await rejection(cohort.finish())).toBe("secagg/invalid-share");
   });
 
@@ -121,14 +124,14 @@ describe("unmasking", () => {
     const [answer] = await answers([8]);
     const { server } = cohort;
     const send = (changed: Partial<UnmaskShares>) =>
-      codeOf(() => server.acceptUnmaskShares({ ...answer!, ...changed }));
+      codeOf(() => accept.unmaskShares(server, { ...answer!, ...changed }));
     const [first, ...rest] = answer!.seedShares;
     const tooLarge = new Uint8Array(33).fill(0xff);
     expect(send({ seedShares: [{ of: first!.of, share: tooLarge }, ...rest] })).toBe("secagg/invalid-share");
     expect(send({ seedShares: rest })).toBe("secagg/invalid-share");
     expect(send({ keyShares: [first!, ...answer!.keyShares] })).toBe("secagg/invalid-share");
     expect(send({ member: 8 })).toBe("secagg/unknown-member");
-    expect(server.acceptUnmaskShares(answer!)).toBe("accepted");
-    expect(server.acceptUnmaskShares(answer!)).toBe("repeated");
+    expect(accept.unmaskShares(server, answer!)).toBe("accepted");
+    expect(accept.unmaskShares(server, answer!)).toBe("repeated");
   });
 });

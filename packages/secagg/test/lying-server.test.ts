@@ -10,6 +10,7 @@ import {
 } from "../src/index.ts";
 import { testIssuer } from "./support/identities.ts";
 import { ASSUMPTIONS, bindingOf, crypto, identities, ISSUER, TestCohort } from "./support/cohort.ts";
+import { accept } from "./support/accept.ts";
 import { rejection } from "./support/rejection.ts";
 
 const CLIENTS = 6;
@@ -357,7 +358,7 @@ describe("different models", () => {
     });
     const first = await odd.clients[0]!.advertise(odd.server.cohort);
     // The coordinator, which itself binds other weights, refuses them too.
-    expect(await rejection(odd.server.acceptAdvertisement(first))).toBe("secagg/invalid-signature");
+    expect(await rejection(accept.advertisement(odd.server, first))).toBe("secagg/invalid-signature");
     const rest = await Promise.all(odd.clients.slice(1).map((client) => client.advertise(odd.server.cohort)));
     const keys = { advertisements: [first, ...rest] };
     expect(await rejection(odd.clients[0]!.shareKeys(keys))).toBe("secagg/invalid-signature");

@@ -1,4 +1,15 @@
-import { asRoundId, asTaskName, decode, encode, sha256, systemRandom } from "@tributary/core";
+import { createHash } from "node:crypto";
+import {
+  asDigest,
+  asRoundId,
+  asTaskName,
+  decode,
+  encode,
+  sha256,
+  systemRandom,
+  type Codec,
+  type Digest,
+} from "@tributary/core";
 import {
   CohortList,
   cohortShape,
@@ -146,7 +157,11 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
     advertisements.push({ ...unsigned, signature });
   }
   const keys = await server.time("keys", async () => {
-    await Promise.all(advertisements.map((message) => coordinator.acceptAdvertisement(message)));
+    await Promise.all(
+      advertisements.map((message) =>
+        coordinator.acceptAdvertisement(message, digestOf(AdvertisementCodec, message)),
+      ),
+    );
     return coordinator.closeAdvertise();
   });
   const sessionId = sessionIdOf(cohortId, keys);
@@ -156,7 +171,9 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
   const bundle = await client.time("shareKeys", () => measured.shareKeys(keys));
   for (const [member, peer] of peers.entries()) {
     const message = member === self ? bundle : peerBundle(peer, member, graph, sessionId);
-    await server.time("shares", async () => coordinator.acceptShares(message));
+    await server.time("shares", async () =>
+      coordinator.acceptShares(message, digestOf(ShareBundle, message)),
+    );
   }
   await server.time("shares", async () => {
     coordinator.closeShares();
@@ -207,7 +224,9 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
     ),
   );
   const signatureList = await server.time("signatures", async () => {
-    await Promise.all(signatures.map((one) => coordinator.acceptSignature(one)));
+    await Promise.all(
+      signatures.map((one) => coordinator.acceptSignature(one, digestOf(SurvivorSignature, one))),
+    );
     return coordinator.closeConsistency();
   });
   const answer = await client.time("unmask", () => measured.unmask(signatureList));
@@ -231,7 +250,7 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
     };
   });
   const work = await server.time("reconstruct", async () => {
-    for (const one of answers) coordinator.acceptUnmaskShares(one);
+    for (const one of answers) coordinator.acceptUnmaskShares(one, digestOf(UnmaskShares, one));
     return coordinator.closeUnmask();
   });
   const masks = maskCount(work);
@@ -307,6 +326,11 @@ function peerBundle(peer: Peer, member: number, graph: NeighbourGraph, sessionId
 
 function elementOf(secret: Uint8Array): Uint8Array<ArrayBuffer> {
   return encodeElement(bytesToNumber(secret));
+}
+
+/** As a transport takes it from the bytes that arrive. */
+function digestOf<T>(codec: Codec<T>, message: T): Digest {
+  return asDigest(createHash("sha256").update(encode(codec, message)).digest("hex"));
 }
 
 /** Adds up wall-clock time by name. */

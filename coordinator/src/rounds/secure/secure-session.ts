@@ -20,7 +20,6 @@ import {
   CohortList,
   KeyList,
   MaskedInput,
-  openSecAggCrypto,
   SecAggServer,
   ShareBundle,
   ShareInbox,
@@ -30,6 +29,7 @@ import {
   UnmaskShares,
   type VerifiedIdentity,
 } from "@tributary/secagg";
+import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 import type { CertificateLog } from "../../rooms.ts";
 import { abortableChunks } from "../abortable-chunks.ts";
 import type { SecureRoundPlan } from "../round-plan.ts";
@@ -300,7 +300,7 @@ export class SecureSession {
       membershipProof,
       // Each was verified when its device said ready.
       verifyCertificate: (certificate) => Promise.resolve(identities.get(certificate)!),
-      crypto: await openSecAggCrypto(),
+      crypto: openNodeSecAggCrypto(),
     });
     this.#ended.signal.throwIfAborted();
     this.#server = server;
@@ -331,19 +331,19 @@ export class SecureSession {
     }
     switch (step) {
       case "advertise":
-        await server.acceptAdvertisement(ofMember(member, decode(Advertisement, bytes)));
+        await server.acceptAdvertisement(ofMember(member, decode(Advertisement, bytes)), digest);
         break;
       case "share":
-        server.acceptShares(ofMember(member, decode(ShareBundle, bytes)));
+        server.acceptShares(ofMember(member, decode(ShareBundle, bytes)), digest);
         break;
       case "mask":
         server.acceptMaskedInput(ofMember(member, decode(MaskedInput, bytes)), digest);
         break;
       case "sign":
-        await server.acceptSignature(ofMember(member, decode(SurvivorSignature, bytes)));
+        await server.acceptSignature(ofMember(member, decode(SurvivorSignature, bytes)), digest);
         break;
       case "unmask":
-        server.acceptUnmaskShares(ofMember(member, decode(UnmaskShares, bytes)));
+        server.acceptUnmaskShares(ofMember(member, decode(UnmaskShares, bytes)), digest);
         break;
       default: {
         const never: never = step;

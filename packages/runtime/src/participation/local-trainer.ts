@@ -9,6 +9,7 @@ import {
   type Plan,
   type TrainingGraphDocument,
 } from "@tributary/protocol";
+import type { SecAggCrypto } from "@tributary/secagg";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
@@ -53,6 +54,7 @@ export interface LocalTrainerOptions {
   readonly population: string;
   readonly log: LogView;
   readonly limits: TrustLimits;
+  readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly env: Env;
 }
 
@@ -156,6 +158,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
             certificate: await identity.certificate(signal),
             log: options.log,
             minimumCohort: limits.minimumCohort,
+            crypto: await options.openSecAggCrypto(),
             env,
             beforeSpending: () => contributions.add(offer.task, offer.baseVersion),
           });

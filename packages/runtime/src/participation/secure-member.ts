@@ -18,7 +18,6 @@ import {
   encodeContribution,
   KeyList,
   MaskedInput,
-  openSecAggCrypto,
   planEncoding,
   SecAggClient,
   ShareBundle,
@@ -28,6 +27,7 @@ import {
   SurvivorSignature,
   UnmaskShares,
   type CohortAssumptions,
+  type SecAggCrypto,
   type SpendableVector,
 } from "@tributary/secagg";
 import { clipNormInto } from "@tributary/tensor";
@@ -49,6 +49,7 @@ export interface SecureMemberOptions {
   readonly log: Pick<LogView, "requireMembers">;
   /** The device's own floor. */
   readonly minimumCohort: number;
+  readonly crypto: SecAggCrypto;
   readonly env: Env;
   /** Called before the update enters a masked vector; a rejection keeps it. */
   readonly beforeSpending: () => Promise<void>;
@@ -123,7 +124,7 @@ export async function createSecureMember(options: SecureMemberOptions): Promise<
     verifyCertificate: (other) =>
       verifyMember(other, { issuerPublicKey, population: options.population, nowMs: env.clock.now() }),
     random: env.random,
-    crypto: await openSecAggCrypto(),
+    crypto: options.crypto,
   });
 
   const floor = Math.max(minimumCohort, plan.minimumCohort);

@@ -19,6 +19,7 @@ const open: OpenDevice = async (start, token) => {
     env,
     store: createIndexedDbStore({ name: start.database, clock: env.clock }),
     engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+    openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
     openSocket: connectAsLeader(openWebSocket, leader),
     fetch: (input, init) => fetch(input, init),
     exclusive: (work, signal) =>

@@ -22,6 +22,7 @@ import {
   type SecurePlan,
 } from "@tributary/protocol";
 import { CohortList } from "@tributary/secagg";
+import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { createLogView } from "../../src/participation/log-view.ts";
 import { createSecureMember, type SecureMember } from "../../src/participation/secure-member.ts";
@@ -131,6 +132,7 @@ async function openMember(): Promise<SecureMember> {
       http: { logConsistency: () => Promise.reject(new Error("nobody asks")) },
     }),
     minimumCohort: 3,
+    crypto: openNodeSecAggCrypto(),
     env: { clock: systemClock, random: systemRandom, log: silentLogger },
     beforeSpending: () => Promise.resolve(),
   });

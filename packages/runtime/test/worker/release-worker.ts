@@ -3,6 +3,7 @@
  * memory instead of a network. The page says what to release over a BroadcastChannel.
  */
 import { silentLogger, systemEnv } from "@tributary/core";
+import { openSecAggCrypto } from "@tributary/secagg";
 import { expose } from "comlink";
 import { createDevice } from "../../src/create-device.ts";
 import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
@@ -39,6 +40,7 @@ const open: OpenDevice = async (start) => {
       env,
       store: createIndexedDbStore({ name: start.database, clock: env.clock }),
       engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+      openSecAggCrypto,
       openSocket: (_options, handlers) => {
         queueMicrotask(() => handlers.closed({ code: 1006, reason: "no network here" }));
         return { bufferedBytes: 0, send() {}, close() {} };

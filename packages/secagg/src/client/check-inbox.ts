@@ -2,7 +2,7 @@ import { decode, failure } from "@tributary/core";
 import { fromBitmap } from "../bitmap.ts";
 import { requireAscending, requireCount, requireExactly } from "../member-lists.ts";
 import { SharePair, type ShareInbox } from "../messages.ts";
-import { bytesToNumber, FIELD_PRIME } from "../primitives/field.ts";
+import { isElement } from "../primitives/field.ts";
 import type { ShareCipher } from "../primitives/share-cipher.ts";
 import type { Session } from "./check-keys.ts";
 
@@ -60,7 +60,7 @@ export async function openInbox(
 function checkPair(pair: SharePair, from: number, to: number): void {
   // Round 4 of the paper checks u and v inside the ciphertext; here before anything depends on them.
   const wrongIds = pair.from !== from || pair.to !== to;
-  const notElements = [pair.keyShare, pair.seedShare].some((share) => bytesToNumber(share) >= FIELD_PRIME);
+  const notElements = !isElement(pair.keyShare) || !isElement(pair.seedShare);
   if (wrongIds || notElements) {
     throw failure(
       "secagg/invalid-share",

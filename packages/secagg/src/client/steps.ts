@@ -142,18 +142,18 @@ export async function maskInput(
   const pairMasks = await Promise.all(
     peers.map(async (peer): Promise<Mask> => {
       const secret = await stage.maskKey.agree(keys.get(peer)!.maskKey);
-      const key = await pairMaskKey(crypto.subtle, secret, sessionId, [self, peer]);
+      const key = await pairMaskKey(crypto.masks, secret, sessionId, [self, peer]);
       return { key, sign: pairSign(self, peer) };
     }),
   );
   const selfMask: Mask = {
-    key: await selfMaskKey(crypto.subtle, stage.seed.take(), sessionId, self),
+    key: await selfMaskKey(crypto.masks, stage.seed.take(), sessionId, self),
     sign: 1,
   };
   // Everything that can refuse has been asked: from here on the update counts as sent.
   const vector = update.spend();
   try {
-    await addMasks(crypto.subtle, vector, [selfMask, ...pairMasks], encoding.layout);
+    await addMasks(vector, [selfMask, ...pairMasks], encoding.layout);
     reduceToRing(vector, encoding.segments);
     const pairs = ownPair === undefined ? held.pairs : new Map([...held.pairs, [self, ownPair]]);
     return {

@@ -6,7 +6,7 @@ export function packedBytes(segments: readonly RingSegment[]): number {
   return segments.reduce((sum, segment) => sum + segmentBytes(segment), 0);
 }
 
-function segmentBytes({ count, width }: RingSegment): number {
+export function segmentBytes({ count, width }: RingSegment): number {
   return Math.ceil((count * width) / 8);
 }
 
@@ -44,41 +44,6 @@ export function packVector(vector: Uint32Array, segments: readonly RingSegment[]
     if (bits > 0) packed[byte++] = held;
   }
   return packed;
-}
-
-/** Unpacks a vector and adds it to a sum, modulo 2^32, without holding a second vector. */
-export function addPacked(sum: Uint32Array, packed: Uint8Array, segments: readonly RingSegment[]): void {
-  checkPacked(packed, segments);
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-  let start = 0;
-  let base = 0;
-  for (const segment of segments) {
-    addSegment(sum.subarray(start, start + segment.count), view, base, segment.width);
-    start += segment.count;
-    base += segmentBytes(segment);
-  }
-}
-
-function addSegment(part: Uint32Array, view: DataView, base: number, width: number): void {
-  const mask = width === MAX_WIDTH ? 0xffff_ffff : 2 ** width - 1;
-  // An element lies in at most five bytes; those near the end of the buffer are read byte by byte.
-  const safe = Math.max(0, Math.min(part.length, Math.floor(((view.byteLength - base - 5) * 8) / width)));
-  let bit = 0;
-  for (let i = 0; i < safe; i++, bit += width) {
-    const byte = base + (bit >>> 3);
-    const offset = bit & 7;
-    let value = view.getUint32(byte, true) >>> offset;
-    if (offset + width > 32) value |= view.getUint8(byte + 4) << (32 - offset);
-    part[i] = part[i]! + ((value & mask) >>> 0);
-  }
-  for (let i = safe; i < part.length; i++, bit += width) {
-    let value = 0;
-    for (let done = 0; done < width; done++) {
-      const at = bit + done;
-      value += ((view.getUint8(base + (at >>> 3)) >>> (at & 7)) & 1) * 2 ** done;
-    }
-    part[i] = part[i]! + value;
-  }
 }
 
 /**

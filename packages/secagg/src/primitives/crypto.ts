@@ -1,14 +1,16 @@
 import { failure } from "@tributary/core";
+import { type MaskKeys, webCryptoMaskKeys } from "./mask-keys.ts";
 import { detectX25519, type X25519 } from "./x25519.ts";
 
 /** The platform's primitives; one object serves any number of sessions. */
 export interface SecAggCrypto {
   readonly subtle: SubtleCrypto;
   readonly x25519: X25519;
+  readonly masks: MaskKeys;
 }
 
 /**
- * WebCrypto, with noble's X25519 where WebCrypto lacks the curve.
+ * WebCrypto, with noble's X25519 where WebCrypto lacks the curve. In Node, `@tributary/secagg/node` is faster.
  *
  * @throws TributaryError `core/unsupported-platform` without WebCrypto: a page that is no secure context.
  */
@@ -21,7 +23,7 @@ export async function openSecAggCrypto(
       "secagg: WebCrypto is missing; secure aggregation needs a secure context (https or localhost)",
     );
   }
-  return { subtle, x25519: await detectX25519(subtle) };
+  return { subtle, x25519: await detectX25519(subtle), masks: webCryptoMaskKeys(subtle) };
 }
 
 function platformSubtle(): SubtleCrypto | null {

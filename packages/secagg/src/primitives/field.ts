@@ -15,6 +15,14 @@ export function bytesToNumber(bytes: Uint8Array): bigint {
   return BigInt(text);
 }
 
+/** Whether 33 big-endian bytes are an element: below 2^256 + 297. */
+export function isElement(bytes: Uint8Array): boolean {
+  if (bytes.length !== FIELD_BYTES || bytes[0]! > 1) return false;
+  if (bytes[0] === 0) return true;
+  const low = bytes[31]! * 256 + bytes[32]!;
+  return low < 297 && bytes.subarray(1, 31).every((byte) => byte === 0);
+}
+
 /** A number below 2^(8 length) as big-endian bytes. */
 export function numberToBytes(value: bigint, length: number): Uint8Array<ArrayBuffer> {
   const text = value.toString(16).padStart(2 * length, "0");

@@ -3,7 +3,7 @@ import { own } from "./own.ts";
 
 /** X25519 (RFC 7748) by whichever implementation the platform has. */
 export interface X25519 {
-  readonly name: "webcrypto" | "noble";
+  readonly name: "webcrypto" | "noble" | "node";
   /** The key of 32 secret bytes; they are copied. */
   importSecret(secret: Uint8Array): Promise<AgreementKey>;
 }
@@ -23,7 +23,7 @@ export interface AgreementKey {
 export const X25519_BYTES = 32;
 
 /** RFC 8410: the PKCS #8 wrapping of an X25519 secret, which follows it. */
-const PKCS8_PREFIX = decodeHex("302e020100300506032b656e04220420");
+export const PKCS8_PREFIX = decodeHex("302e020100300506032b656e04220420");
 
 /** RFC 7748 §4.1: the base point, u = 9. */
 const BASE_POINT = Uint8Array.of(9, ...new Uint8Array(31));
@@ -33,12 +33,12 @@ export function webCryptoX25519(subtle: SubtleCrypto): X25519 {
   return {
     name: "webcrypto",
     async importSecret(secret) {
-      requireLength("secret", secret);
+      requireKeyBytes("secret", secret);
       const pkcs8 = concatBytes(PKCS8_PREFIX, secret);
       const key = await subtle.importKey("pkcs8", pkcs8, "X25519", false, ["deriveBits"]);
       pkcs8.fill(0);
       const agree = async (peer: Uint8Array): Promise<Uint8Array<ArrayBuffer>> => {
-        requireLength("public key", peer);
+        requireKeyBytes("public key", peer);
         try {
           const publicKey = await subtle.importKey("raw", own(peer), "X25519", false, []);
           const bits = await subtle.deriveBits({ name: "X25519", public: publicKey }, key, 256);
@@ -58,12 +58,12 @@ export async function nobleX25519(): Promise<X25519> {
   return {
     name: "noble",
     importSecret(secret) {
-      requireLength("secret", secret);
+      requireKeyBytes("secret", secret);
       const key = own(secret);
       return Promise.resolve({
         publicKey: own(x25519.getPublicKey(key)),
         agree: async (peer) => {
-          requireLength("public key", peer);
+          requireKeyBytes("public key", peer);
           await Promise.resolve();
           try {
             return requireNonZero(own(x25519.getSharedSecret(key, peer)));
@@ -107,21 +107,21 @@ async function passesKnownAnswer(candidate: X25519): Promise<boolean> {
   }
 }
 
-function requireLength(name: string, bytes: Uint8Array): void {
+export function requireKeyBytes(name: string, bytes: Uint8Array): void {
   if (bytes.length !== X25519_BYTES) {
     throw new RangeError(`secagg: an X25519 ${name} has ${X25519_BYTES} bytes, got ${bytes.length}`);
   }
 }
 
 /** RFC 7748 §6.1: the all-zero value must be refused. */
-function requireNonZero(shared: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+export function requireNonZero(shared: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   let bits = 0;
   for (const byte of shared) bits |= byte;
   if (bits === 0) throw new RangeError("the shared secret is zero");
   return shared;
 }
 
-function smallOrder(cause: unknown): Error {
+export function smallOrder(cause: unknown): Error {
   return failure("secagg/invalid-key", "secagg: the peer's X25519 key has small order or is malformed", {
     cause,
   });

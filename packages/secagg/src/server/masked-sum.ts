@@ -1,12 +1,13 @@
 import { failure, type Digest } from "@tributary/core";
 import type { EncodingPlan } from "../encoding/plan-encoding.ts";
-import { addPacked } from "../encoding/packing.ts";
+import { PackedAdder } from "../encoding/packed-adder.ts";
 import { addVector, reduceToRing } from "../encoding/ring.ts";
 
 /** Adds masked vectors as they come: it holds one vector, however many members there are. */
 export class MaskedSum {
   readonly #plan: EncodingPlan;
   readonly #sum: Uint32Array<ArrayBuffer>;
+  readonly #adder = new PackedAdder();
   readonly #digests = new Map<number, Digest>();
 
   constructor(plan: EncodingPlan) {
@@ -35,7 +36,7 @@ export class MaskedSum {
         { detail: { member } },
       );
     }
-    addPacked(this.#sum, packed, this.#plan.segments);
+    this.#adder.add(this.#sum, packed, this.#plan.segments);
     this.#digests.set(member, digest);
     return "folded";
   }

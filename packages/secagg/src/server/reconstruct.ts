@@ -1,6 +1,7 @@
 import { failure } from "@tributary/core";
-import { numberToBytes } from "../primitives/field.ts";
-import { combine, lagrangeWeights, type SharePoint } from "../primitives/shamir.ts";
+import { bytesToNumber, numberToBytes } from "../primitives/field.ts";
+import { combine, lagrangeWeights } from "../primitives/shamir.ts";
+import type { RevealedPoint } from "./revealed-shares.ts";
 
 /** Decides whether reconstructed bytes are the secret. */
 export type Accepts = (secret: Uint8Array<ArrayBuffer>) => boolean | Promise<boolean>;
@@ -30,7 +31,7 @@ export class Reconstructor {
    */
   async recover(
     member: number,
-    points: readonly SharePoint[],
+    points: readonly RevealedPoint[],
     accepts: Accepts,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const honest = points.filter(({ abscissa }) => !this.#liars.has(abscissa));
@@ -57,7 +58,10 @@ export class Reconstructor {
     });
   }
 
-  async #try(points: readonly SharePoint[], accepts: Accepts): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  async #try(
+    points: readonly RevealedPoint[],
+    accepts: Accepts,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const abscissas = points.map(({ abscissa }) => abscissa);
     const key = abscissas.join();
     let weights = this.#weights.get(key);
@@ -67,7 +71,7 @@ export class Reconstructor {
     }
     const value = combine(
       weights,
-      points.map((point) => point.value),
+      points.map(({ share }) => bytesToNumber(share)),
     );
     // False shares give any field element, also one that is no 32 bytes.
     if (value >= 2n ** 256n) return undefined;

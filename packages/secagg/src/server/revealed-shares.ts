@@ -1,12 +1,19 @@
 import { failure } from "@tributary/core";
 import { requireExactly } from "../member-lists.ts";
 import type { RevealedShare, UnmaskShares } from "../messages.ts";
-import { bytesToNumber, FIELD_PRIME } from "../primitives/field.ts";
-import type { SharePoint } from "../primitives/shamir.ts";
+import { isElement } from "../primitives/field.ts";
+
+/** A share as it was revealed. */
+export interface RevealedPoint {
+  /** The holder's. */
+  readonly abscissa: number;
+  /** An element, 33 bytes; read only if it is needed. */
+  readonly share: Uint8Array;
+}
 
 /** Shares that were revealed, by the member whose secret they are of. */
 export class RevealedShares {
-  readonly #points = new Map<number, SharePoint[]>();
+  readonly #points = new Map<number, RevealedPoint[]>();
   readonly #holders = new Set<number>();
 
   /** U5. */
@@ -25,23 +32,27 @@ export class RevealedShares {
     const what = `revealed shares of member ${member}`;
     requireExactly(membersOf(seedShares), survivors, what, "secagg/invalid-share");
     requireExactly(membersOf(keyShares), dropouts, what, "secagg/invalid-share");
-    const values = [...seedShares, ...keyShares].map(({ of, share }) => {
-      const value = bytesToNumber(share);
-      if (value < FIELD_PRIME) return { of, value };
-      throw failure("secagg/invalid-share", `secagg: ${what}: that of member ${of} is not a field element`, {
-        detail: { member },
-      });
-    });
+    const shares = [...seedShares, ...keyShares];
+    const odd = shares.find(({ share }) => !isElement(share));
+    if (odd !== undefined) {
+      throw failure(
+        "secagg/invalid-share",
+        `secagg: ${what}: that of member ${odd.of} is not a field element`,
+        {
+          detail: { member },
+        },
+      );
+    }
     this.#holders.add(member);
-    for (const { of, value } of values) {
-      const point = { abscissa: member + 1, value };
+    for (const { of, share } of shares) {
+      const point = { abscissa: member + 1, share };
       const points = this.#points.get(of);
       if (points === undefined) this.#points.set(of, [point]);
       else points.push(point);
     }
   }
 
-  pointsOf(member: number): readonly SharePoint[] {
+  pointsOf(member: number): readonly RevealedPoint[] {
     return this.#points.get(member) ?? [];
   }
 }

@@ -1,22 +1,22 @@
-import { encode, equalBytes, failure, sha256, type Codec, type Digest } from "@tributary/core";
+import { equalBytes, failure, type Digest } from "@tributary/core";
 import { toBitmap } from "../bitmap.ts";
 import { neighbourGraph, type NeighbourGraph } from "../graph/neighbour-graph.ts";
 import { cohortShape, type CohortShape } from "../graph/thresholds.ts";
 import { verifyMembers, type VerifiedIdentity } from "../identity.ts";
 import { requireCount } from "../member-lists.ts";
-import {
+import type {
   Advertisement,
+  CohortList,
+  KeyList,
+  MaskedInput,
   ShareBundle,
+  ShareInbox,
+  SignatureList,
   SurvivorSignature,
+  Survivors,
   UnmaskShares,
-  type CohortList,
-  type KeyList,
-  type MaskedInput,
-  type ShareInbox,
-  type SignatureList,
-  type Survivors,
 } from "../messages.ts";
-import type { AgreementKey } from "../primitives/x25519.ts";
+import { hasSmallOrder } from "../primitives/small-order.ts";
 import {
   cohortIdOf,
   commitmentOf,
@@ -36,8 +36,8 @@ import type { UnmaskItem, UnmaskWork } from "./unmask-work.ts";
 
 /**
  * The coordinator's side of one session, without transport and clock: the driver hands in messages, closes stages,
- * runs the unmasking and sends what comes out. A refused message leaves everything as it was. The same message
- * again counts once; another one of the same member is refused.
+ * runs the unmasking and sends what comes out. A refused message leaves everything as it was. Each comes with the
+ * digest of its bytes: the same again counts once, another one of the same member is refused.
  */
 export class SecAggServer {
   /** What every member gets first. */
@@ -45,7 +45,6 @@ export class SecAggServer {
   readonly shape: CohortShape;
   readonly #options: SecAggServerOptions;
   readonly #identities: readonly VerifiedIdentity[];
-  readonly #probe: AgreementKey;
   readonly #listDigest: Uint8Array;
   readonly #cohortId: Uint8Array;
   /** The fewest members of any stage. */
@@ -54,6 +53,7 @@ export class SecAggServer {
 
   readonly #accepted = new Map<string, Digest>();
   readonly #keys = new Map<number, Advertisement>();
+  readonly #knownKeys = new Set<string>();
   #session: { readonly id: Uint8Array; readonly graph: NeighbourGraph } | undefined;
   readonly #shares = new ShareStore();
   readonly #masked: MaskedSum;
@@ -63,12 +63,7 @@ export class SecAggServer {
   readonly #revealed = new RevealedShares();
   readonly #reconstructor: Reconstructor;
 
-  private constructor(
-    options: SecAggServerOptions,
-    identities: readonly VerifiedIdentity[],
-    probe: AgreementKey,
-  ) {
-    this.#probe = probe;
+  private constructor(options: SecAggServerOptions, identities: readonly VerifiedIdentity[]) {
     this.#options = options;
     this.#identities = identities;
     const { members, membershipProof = new Uint8Array(0) } = options;
@@ -95,9 +90,7 @@ export class SecAggServer {
         { detail: { needed: minimumCohort, got: members.length } },
       );
     }
-    // Any secret tells points of small order; this one protects nothing.
-    const probe = await options.crypto.x25519.importSecret(new Uint8Array(32));
-    return new SecAggServer(options, await verifyMembers(members, options.verifyCertificate), probe);
+    return new SecAggServer(options, await verifyMembers(members, options.verifyCertificate));
   }
 
   get stage(): ServerStage {
@@ -110,24 +103,23 @@ export class SecAggServer {
   }
 
   /** Round 0. */
-  async acceptAdvertisement(message: Advertisement): Promise<Acceptance> {
+  async acceptAdvertisement(message: Advertisement, digest: Digest): Promise<Acceptance> {
     const { member, nonce } = message;
     this.#requireStage("advertise");
     this.#requireMember(member, member < this.shape.clients);
-    if (this.#isRepeated(Advertisement, message)) return "repeated";
+    if (this.#isRepeated(member, digest)) return "repeated";
     if (!equalBytes(commitmentOf(nonce), this.cohort.members[member]!.commitment)) {
       throw failure("secagg/commitment-mismatch", `secagg: member ${member} committed to another nonce`, {
         detail: { member },
       });
     }
+    this.#requireSafeKeys(message);
     await verifyAdvertisement({ cohortId: this.#cohortId, identities: this.#identities }, message);
-    // A key of small order would make every neighbour of this member give up.
-    await Promise.all([message.encryptionKey, message.maskKey].map((key) => this.#probe.agree(key)));
     // While the signature was verified the stage may have been closed, or another message of the member accepted.
     this.#requireStage("advertise");
-    if (this.#isRepeated(Advertisement, message)) return "repeated";
+    if (this.#isRepeated(member, digest)) return "repeated";
     this.#requireFreshKeys(message);
-    this.#record(Advertisement, message);
+    this.#record(member, digest);
     this.#keys.set(member, message);
     return "accepted";
   }
@@ -147,14 +139,14 @@ export class SecAggServer {
   }
 
   /** Round 1. */
-  acceptShares(message: ShareBundle): Acceptance {
+  acceptShares(message: ShareBundle, digest: Digest): Acceptance {
     const { member } = message;
     this.#requireStage("shareKeys");
     this.#requireSession(message);
     this.#requireMember(member, this.#keys.has(member));
-    if (this.#isRepeated(ShareBundle, message)) return "repeated";
+    if (this.#isRepeated(member, digest)) return "repeated";
     this.#shares.add(message, this.#neighbours(member, this.#keys));
-    this.#record(ShareBundle, message);
+    this.#record(member, digest);
     return "accepted";
   }
 
@@ -177,11 +169,7 @@ export class SecAggServer {
     };
   }
 
-  /**
-   * Round 2: folds a masked vector into the sum.
-   *
-   * @param digest - of the upload as it came
-   */
+  /** Round 2: folds a masked vector into the sum. */
   acceptMaskedInput(message: MaskedInput, digest: Digest): Acceptance {
     const { member, vector } = message;
     this.#requireStage("maskedInput");
@@ -204,20 +192,20 @@ export class SecAggServer {
   }
 
   /** Round 3. */
-  async acceptSignature(message: SurvivorSignature): Promise<Acceptance> {
+  async acceptSignature(message: SurvivorSignature, digest: Digest): Promise<Acceptance> {
     const { member, signature } = message;
     this.#requireStage("consistency");
     this.#requireSession(message);
     this.#requireMember(member, this.#survivors.has(member));
-    if (this.#isRepeated(SurvivorSignature, message)) return "repeated";
+    if (this.#isRepeated(member, digest)) return "repeated";
     if (!(await this.#identities[member]!.verify(this.#survivorsMessage, signature))) {
       throw failure("secagg/invalid-signature", `secagg: member ${member} did not sign the survivors`, {
         detail: { member },
       });
     }
     this.#requireStage("consistency");
-    if (this.#isRepeated(SurvivorSignature, message)) return "repeated";
-    this.#record(SurvivorSignature, message);
+    if (this.#isRepeated(member, digest)) return "repeated";
+    this.#record(member, digest);
     this.#signatures.set(member, signature);
     return "accepted";
   }
@@ -236,12 +224,12 @@ export class SecAggServer {
   }
 
   /** Round 4. */
-  acceptUnmaskShares(message: UnmaskShares): Acceptance {
+  acceptUnmaskShares(message: UnmaskShares, digest: Digest): Acceptance {
     const { member } = message;
     this.#requireStage("unmask");
     this.#requireSession(message);
     this.#requireMember(member, this.#survivors.has(member));
-    if (this.#isRepeated(UnmaskShares, message)) return "repeated";
+    if (this.#isRepeated(member, digest)) return "repeated";
     // Who holds a share of whom is symmetric in both graphs.
     const { givers } = this.#shares;
     const held = this.#session!.graph.holdersOf(member).filter((of) => givers.has(of));
@@ -250,7 +238,7 @@ export class SecAggServer {
       held.filter((of) => this.#survivors.has(of)),
       held.filter((of) => !this.#survivors.has(of)),
     );
-    this.#record(UnmaskShares, message);
+    this.#record(member, digest);
     return "accepted";
   }
 
@@ -336,35 +324,42 @@ export class SecAggServer {
     });
   }
 
-  /** Distinct over the cohort, as every member will check. */
-  #requireFreshKeys({ member, encryptionKey, maskKey }: Advertisement): void {
-    const known = [...this.#keys.values()].flatMap((other) => [other.encryptionKey, other.maskKey]);
-    const repeated =
-      equalBytes(encryptionKey, maskKey) ||
-      known.some((key) => equalBytes(key, encryptionKey) || equalBytes(key, maskKey));
-    if (!repeated) return;
-    throw failure("secagg/invalid-key", `secagg: a key of member ${member} is used already`, {
+  /** A key of small order would make every neighbour of this member give up. */
+  #requireSafeKeys({ member, encryptionKey, maskKey }: Advertisement): void {
+    if (!hasSmallOrder(encryptionKey) && !hasSmallOrder(maskKey)) return;
+    throw failure("secagg/invalid-key", `secagg: a key of member ${member} has small order`, {
       detail: { member },
     });
   }
 
+  /** Distinct over the cohort, as every member will check. */
+  #requireFreshKeys({ member, encryptionKey, maskKey }: Advertisement): void {
+    const keys = [encryptionKey, maskKey].map((key) => String.fromCharCode(...key));
+    if (keys[0] === keys[1] || keys.some((key) => this.#knownKeys.has(key))) {
+      throw failure("secagg/invalid-key", `secagg: a key of member ${member} is used already`, {
+        detail: { member },
+      });
+    }
+    for (const key of keys) this.#knownKeys.add(key);
+  }
+
   /** Whether exactly this message was accepted before; throws for another one of the same member. */
-  #isRepeated<T extends { member: number }>(codec: Codec<T>, message: T): boolean {
-    const before = this.#accepted.get(this.#slot(message));
+  #isRepeated(member: number, digest: Digest): boolean {
+    const before = this.#accepted.get(this.#slot(member));
     if (before === undefined) return false;
-    if (before === sha256(encode(codec, message))) return true;
+    if (before === digest) return true;
     throw failure(
       "secagg/repeated-member",
-      `secagg: member ${message.member} has answered stage ${this.#stage} with another message`,
-      { detail: { member: message.member } },
+      `secagg: member ${member} has answered stage ${this.#stage} with another message`,
+      { detail: { member } },
     );
   }
 
-  #record<T extends { member: number }>(codec: Codec<T>, message: T): void {
-    this.#accepted.set(this.#slot(message), sha256(encode(codec, message)));
+  #record(member: number, digest: Digest): void {
+    this.#accepted.set(this.#slot(member), digest);
   }
 
-  #slot({ member }: { readonly member: number }): string {
+  #slot(member: number): string {
     return `${this.#stage}:${member}`;
   }
 }

@@ -88,7 +88,7 @@ export async function sumOfMasks(
   // While one batch is added, the next one's keys are agreed on.
   for (const batch of [...batches(items), []]) {
     signal?.throwIfAborted();
-    const [next] = await Promise.all([derive(batch), addMasks(crypto.subtle, sum, masks, layout)]);
+    const [next] = await Promise.all([derive(batch), addMasks(sum, masks, layout)]);
     done += masks.length;
     if (masks.length > 0) onProgress?.(done);
     masks = next;
@@ -98,13 +98,13 @@ export async function sumOfMasks(
 
 async function masksOf(crypto: SecAggCrypto, item: UnmaskItem, sessionId: Uint8Array): Promise<Mask[]> {
   if (item.type === "self") {
-    return [{ key: await selfMaskKey(crypto.subtle, item.seed, sessionId, item.member), sign: 1 }];
+    return [{ key: await selfMaskKey(crypto.masks, item.seed, sessionId, item.member), sign: 1 }];
   }
   const agreement = await crypto.x25519.importSecret(item.maskSecret);
   return Promise.all(
     item.peers.map(async ({ member, maskKey }): Promise<Mask> => {
       const secret = await agreement.agree(maskKey);
-      const key = await pairMaskKey(crypto.subtle, secret, sessionId, [member, item.member]);
+      const key = await pairMaskKey(crypto.masks, secret, sessionId, [member, item.member]);
       return { key, sign: pairSign(member, item.member) };
     }),
   );

@@ -1,12 +1,14 @@
 import { codeOf } from "@tributary/core/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { addPacked, packedBytes, packVector, type RingSegment } from "../../src/index.ts";
+import { PackedAdder, packedBytes, packVector, type RingSegment } from "../../src/index.ts";
 
 const segments = fc.array(
   fc.record({ count: fc.integer({ min: 1, max: 70 }), width: fc.integer({ min: 8, max: 32 }) }),
   { minLength: 1, maxLength: 5 },
 );
+
+const adder = new PackedAdder();
 
 const mask = (width: number): number => (width === 32 ? 0xffff_ffff : 2 ** width - 1);
 
@@ -34,7 +36,7 @@ describe("packing", () => {
         expect(packed.length).toBe(packedBytes(parts));
         expect(packed).toEqual(slowPack(vector, parts));
         const sum = new Uint32Array(length).fill(7);
-        addPacked(sum, packed, parts);
+        adder.add(sum, packed, parts);
         let at = 0;
         for (const { count, width } of parts)
           for (let i = 0; i < count; i++, at++)
@@ -44,10 +46,26 @@ describe("packing", () => {
     );
   });
 
+  test("segments longer than a chunk are added whole", () => {
+    const parts = [
+      { count: 40_003, width: 25 },
+      { count: 16_384, width: 13 },
+      { count: 9, width: 32 },
+    ];
+    const length = 40_003 + 16_384 + 9;
+    const vector = Uint32Array.from({ length }, (_, i) => Math.imul(i + 1, 0x9e37_79b9));
+    const sum = new Uint32Array(length).fill(3);
+    adder.add(sum, packVector(vector, parts), parts);
+    adder.add(sum, packVector(vector, parts), parts);
+    const widthAt = (i: number): number => (i < 40_003 ? 25 : i < 56_387 ? 13 : 32);
+    const expected = vector.map((word, i) => 3 + 2 * ((word & mask(widthAt(i))) >>> 0));
+    expect(sum).toEqual(expected);
+  });
+
   test("a wrong length and bits after the end are refused", () => {
     const parts = [{ count: 3, width: 9 }];
     const packed = packVector(Uint32Array.of(1, 2, 3), parts);
-    const add = (bytes: Uint8Array) => codeOf(() => addPacked(new Uint32Array(3), bytes, parts));
+    const add = (bytes: Uint8Array) => codeOf(() => adder.add(new Uint32Array(3), bytes, parts));
     expect(add(packed)).toBe("no error");
     expect(add(packed.subarray(1))).toBe("secagg/wrong-length");
     expect(add(Uint8Array.of(...packed, 0))).toBe("secagg/wrong-length");

@@ -1,7 +1,6 @@
 import { asRoundId, asTaskName, sha256, systemRandom, type SecureRandom } from "@tributary/core";
 import {
   encodeContribution,
-  openSecAggCrypto,
   planEncoding,
   SecAggClient,
   SecAggServer,
@@ -19,8 +18,10 @@ import {
   type Survivors,
 } from "../../src/index.ts";
 import { testIssuer, type TestIdentity } from "./identities.ts";
+import { openNodeSecAggCrypto } from "../../src/node.ts";
+import { accept } from "./accept.ts";
 
-export const crypto: SecAggCrypto = await openSecAggCrypto();
+export const crypto: SecAggCrypto = openNodeSecAggCrypto();
 export const ISSUER = await testIssuer();
 const POOL: TestIdentity[] = [];
 
@@ -149,13 +150,13 @@ export class TestCohort {
 
   async advertise(members: readonly number[]): Promise<KeyList> {
     for (const member of members) {
-      await this.server.acceptAdvertisement(await this.clients[member]!.advertise(this.server.cohort));
+      await accept.advertisement(this.server, await this.clients[member]!.advertise(this.server.cohort));
     }
     return this.server.closeAdvertise();
   }
 
   async shareKeys(members: readonly number[], keys: KeyList): Promise<void> {
-    for (const member of members) this.server.acceptShares(await this.clients[member]!.shareKeys(keys));
+    for (const member of members) accept.shares(this.server, await this.clients[member]!.shareKeys(keys));
     this.server.closeShares();
   }
 
@@ -165,21 +166,20 @@ export class TestCohort {
 
   async maskInputs(members: readonly number[]): Promise<Survivors> {
     for (const member of members) {
-      const message = await this.masked(member);
-      this.server.acceptMaskedInput(message, sha256(message.vector));
+      accept.maskedInput(this.server, await this.masked(member));
     }
     return this.server.closeMaskedInput();
   }
 
   async sign(members: readonly number[], survivors: Survivors): Promise<SignatureList> {
     for (const member of members)
-      await this.server.acceptSignature(await this.clients[member]!.signSurvivors(survivors));
+      await accept.signature(this.server, await this.clients[member]!.signSurvivors(survivors));
     return this.server.closeConsistency();
   }
 
   async unmask(members: readonly number[], signatures: SignatureList): Promise<CohortSum> {
     for (const member of members)
-      this.server.acceptUnmaskShares(await this.clients[member]!.unmask(signatures));
+      accept.unmaskShares(this.server, await this.clients[member]!.unmask(signatures));
     return this.finish();
   }
 
