@@ -2,6 +2,8 @@ import { Command, CommanderError } from "commander";
 import { adaptCommand } from "./commands/adapt.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { histogramsCommand } from "./commands/histograms.ts";
+import { issueCommand } from "./commands/issue.ts";
+import { logCommand } from "./commands/log.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -25,6 +27,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     adaptCommand(),
     histogramsCommand(),
     tokenCommand(),
+    issueCommand(),
+    logCommand(),
   ]) {
     program.addCommand(command);
   }

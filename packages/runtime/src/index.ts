@@ -18,6 +18,8 @@ export type {
   RuntimeEvent,
   RuntimeOptions,
   RuntimeStatus,
+  SeenLogHead,
+  TokenRequest,
   Trust,
 } from "./runtime.ts";
 export type { StoredExample } from "./store/device-store.ts";
