@@ -68,6 +68,7 @@ describe("what an event changes", () => {
       models: 0,
       tasks: 0,
       demoUrl: null,
+      issuer: { kind: "coordinator", name: "tributary", publicKey: "ab".repeat(32), certificates: 0 },
     };
     const event: ServerEvent = { type: "devices", id: null, data: { connected: 24, training: 3 } };
     expect(applyToStatus(status, event).devices).toEqual({ connected: 24, training: 3 });

@@ -1,6 +1,13 @@
 import type { ExampleTable } from "@tributary/engine/examples";
 import { delay, failure, systemClock, TributaryError, type Logger } from "@tributary/core";
-import type { ModelHandle, Participation, Runtime, RuntimeEvent, Trust } from "@tributary/runtime";
+import type {
+  ModelHandle,
+  Participation,
+  Runtime,
+  RuntimeEvent,
+  RuntimeOptions,
+  Trust,
+} from "@tributary/runtime";
 import { giveExamples } from "@tributary/runtime/internal-node";
 import { createRuntime } from "@tributary/runtime/node";
 
@@ -8,7 +15,7 @@ export interface AgentOptions {
   readonly coordinator: string;
   readonly trust: Trust;
   /** Enrolment token, or where to ask for one. */
-  readonly token: string | (() => Promise<string> | string);
+  readonly token: NonNullable<RuntimeOptions["token"]>;
   readonly dataDir: string;
   /** @defaultValue "default" */
   readonly population?: string;

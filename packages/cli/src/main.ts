@@ -2,6 +2,8 @@ import { Command, CommanderError } from "commander";
 import { adaptCommand } from "./commands/adapt.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { histogramsCommand } from "./commands/histograms.ts";
+import { issueCommand } from "./commands/issue.ts";
+import { logCommand } from "./commands/log.ts";
 import { modelCommand } from "./commands/model.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
@@ -27,6 +29,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     adaptCommand(),
     histogramsCommand(),
     tokenCommand(),
+    issueCommand(),
+    logCommand(),
   ]) {
     program.addCommand(command);
   }

@@ -7,6 +7,8 @@ export const LIMITS = Object.freeze({
   maxFrameBytes: 16 * 1024,
   /** Largest enrolment certificate, as encoded. */
   maxCertificateBytes: 1024,
+  /** Longest life of a certificate: whoever leaves is out after so long, also where nobody tells the coordinator. */
+  maxCertificateLifetimeMs: 7 * 86_400_000,
   /** Largest `software` text of a hello (UTF-8 bytes). */
   maxSoftwareBytes: 64,
   /** Longest target path in an offer or release. */

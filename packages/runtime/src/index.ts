@@ -20,5 +20,7 @@ export type {
   RuntimeEvent,
   RuntimeOptions,
   RuntimeStatus,
+  SeenLogHead,
+  TokenRequest,
   Trust,
 } from "./runtime.ts";

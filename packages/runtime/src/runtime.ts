@@ -10,6 +10,11 @@ export type Trust =
       /** The TUF root the app pins: its bytes, or where the app ships it. */
       readonly root: Uint8Array | URL | string;
       /**
+       * Public key of the app's enrolment issuer, in hex or as the `x` of its JWK. With it the device takes part only in cohorts whose
+       * members that issuer vouched for, whatever a plan says; without it the issuer is the one that the signed plan names.
+       */
+      readonly issuer?: string;
+      /**
        * Fewest members of a sum that this device's update may enter. Below 16 it is a trial, and not private.
        *
        * @defaultValue 16
@@ -25,6 +30,14 @@ export type Trust =
   /** Believe the root that the coordinator shows on the very first contact. Warns; not for production. */
   | "first-use";
 
+/** Who asks for a token; plain data, to be posted to the app's backend as JSON. */
+export interface TokenRequest {
+  readonly deviceId: string;
+  /** Raw Ed25519 public key, base64url: the `x` of its JWK. */
+  readonly publicKey: string;
+  readonly population: string;
+}
+
 /** Options that every platform shares; `@tributary/runtime/browser` and `/node` add their own. */
 export interface RuntimeOptions {
   /** The coordinator's origin, such as `https://fl.example.org`. */
@@ -32,8 +45,11 @@ export interface RuntimeOptions {
   readonly trust: Trust;
   /** Population the device enrols in. @defaultValue "default" */
   readonly population?: string;
-  /** Enrolment token, or where to ask for one; asked again when the certificate has expired. */
-  readonly token?: string | (() => Promise<string> | string);
+  /**
+   * Where to ask for what admits this device: an enrolment token, or the certificate that the app's own issuer gives for the key in
+   * `device`. Asked again before the certificate expires.
+   */
+  readonly token?: string | ((device: TokenRequest) => Promise<string> | string);
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -301,6 +317,12 @@ export type RuntimeEvent =
       readonly retryable: boolean;
     };
 
+/** A state of the certificate log: its size, and its root in hex. */
+export interface SeenLogHead {
+  readonly treeSize: number;
+  readonly rootHash: string;
+}
+
 export interface RuntimeStatus {
   /** Absent before the first enrolment. */
   readonly deviceId?: string;
@@ -310,4 +332,9 @@ export interface RuntimeStatus {
   readonly bytesUp: number;
   readonly bytesDown: number;
   readonly roundsCommitted: number;
+  /**
+   * The newest head of the certificate log that this device saw signed, once it met a secure task. An app that sends it home lets its
+   * auditor compare it with the log that is shown there.
+   */
+  readonly certificateLog?: SeenLogHead;
 }

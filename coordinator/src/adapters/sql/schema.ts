@@ -105,6 +105,20 @@ export interface DevicesTable {
   lastSeenAt: number | null;
 }
 
+export interface CertificateLogTable {
+  entryIndex: number;
+  leafHash: Digest;
+  deviceId: DeviceId;
+  certificate: Uint8Array;
+  at: number;
+}
+
+export interface CertificateLogNodesTable {
+  level: number;
+  nodeIndex: number;
+  hash: Uint8Array;
+}
+
 export interface TokenUsesTable {
   tokenId: string;
   deviceId: DeviceId;
@@ -151,6 +165,8 @@ export interface Database {
   targets: TargetsTable;
   releasedBlobs: ReleasedBlobsTable;
   devices: DevicesTable;
+  certificateLog: CertificateLogTable;
+  certificateLogNodes: CertificateLogNodesTable;
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
   optimizers: OptimizersTable;

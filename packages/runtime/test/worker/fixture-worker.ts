@@ -83,7 +83,7 @@ const open: OpenDevice = async (start, token) => {
     reconnect: async () => {},
     async status() {
       return {
-        deviceId: await token(),
+        deviceId: await token({ deviceId: "", publicKey: "", population: "default" }),
         connection: "connected",
         models: opened.map(stateOf),
         participation: "waiting",
