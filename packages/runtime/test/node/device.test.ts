@@ -5,7 +5,7 @@ import type { Digest } from "@tributary/core";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { trainingMetrics, summarizeTraining } from "@tributary/metrics";
 import { bindWeights } from "@tributary/onnx/bind";
-import { splitWeights } from "@tributary/onnx";
+import { decodeModel, encodeModel, splitWeights, type Node } from "@tributary/onnx";
 import { decodeUpdateHeader, updateValues, type Offer } from "@tributary/protocol";
 import { createRuntime, type NodeRuntimeOptions } from "@tributary/runtime/node";
 import type { ParticipationEvent, Runtime, RuntimeEvent } from "@tributary/runtime";
@@ -88,6 +88,34 @@ describe("inference", () => {
       outputs: [{ name: "logits" }],
     });
     expect((await model.run({ image })).classes).toHaveLength(1);
+  });
+
+  test("of a model that gives the class before its scores, probabilities are of the scores", async () => {
+    const linear = decodeModel(site.repository.model);
+    const { nodes, outputs } = linear.graph;
+    const argMax: Node = {
+      name: "",
+      domain: "",
+      opType: "ArgMax",
+      inputs: ["logits"],
+      outputs: ["class"],
+      attributes: new Map(
+        Object.entries({ axis: 1n, keepdims: 0n }).map(([name, value]) => [name, { type: "int", value }]),
+      ),
+    };
+    const classFirst = encodeModel({
+      ...linear,
+      graph: {
+        ...linear.graph,
+        nodes: [...nodes, argMax],
+        outputs: [{ name: "class", elementType: "int64", shape: ["batch"] }, ...outputs],
+      },
+    });
+    await site.repository.releaseModel("class-first", classFirst);
+    const model = await (await start()).model("class-first");
+    const { outputs: given, probabilities, classes } = await model.run({ image });
+    expect(probabilities).toHaveLength(10);
+    expect(given["class"]).toEqual(tensor("int64", [1], BigInt64Array.of(BigInt(classes[0]!))));
   });
 
   test("flat batches, bytes and bad feeds", async () => {
