@@ -29,7 +29,7 @@ export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];
 export type ModelView = Answer<"/v1/models/{model}">;
-export type GraphPort = ModelView["input"];
+export type GraphPort = ModelView["inputs"][number];
 export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
 export type TaskView = Answer<"/v1/tasks/{task}">;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;
@@ -37,6 +37,10 @@ export type RoundView = Answer<"/v1/rounds/{roundId}">;
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
 /** A device in secure cohorts of a task whose sums failed. */
 export type SuspicionView = Answer<"/v1/tasks/{task}/suspicions">["suspicions"][number];
+/** Heads of the certificate log. */
+export type CertificateLogView = Answer<"/v1/certificate-log">;
+/** Certificates as compact JWTs, in the log's order. */
+export type LogEntries = Answer<"/v1/certificate-log/entries">;
 export type RoundPhase = RoundView["phase"];
 
 /** What a task learns and how, every field filled in. */

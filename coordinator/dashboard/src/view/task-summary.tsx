@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
+import { formatPorts } from "../format/ports.ts";
 import { formatParameters } from "../format/strategy.ts";
 import { secureTask } from "../model/secure-line.ts";
 import { Change } from "./change.tsx";
@@ -25,6 +26,7 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
   const secure = secureTask(task);
   const current = versions?.find(({ version }) => version === task.currentVersion);
   const parent = versions?.find(({ version }) => version === current?.parentVersion);
+  const model = useQuery(queries.models()).data?.find(({ name }) => name === task.model);
   const dropouts = rounds?.reduce((sum, round) => sum + round.dropouts, 0);
   const reports = rounds?.reduce((sum, round) => sum + round.reported, 0);
   return (
@@ -45,6 +47,11 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
             {secure.word === "trial" ? "in a trial, not private" : secure.word}
           </strong>
         </p>
+        {model !== undefined && (
+          <p className="summary-note" data-testid="ports">
+            in <code>{formatPorts(model.inputs)}</code>, out <code>{formatPorts(model.outputs)}</code>
+          </p>
+        )}
       </div>
       <dl className="figures">
         <div className="figure">

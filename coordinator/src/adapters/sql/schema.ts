@@ -28,8 +28,8 @@ export interface ModelsTable {
   parameterCount: number;
   graphDigest: Digest;
   graphSizeBytes: number;
-  input: JsonText;
-  output: JsonText;
+  inputs: JsonText;
+  outputs: JsonText;
   labels: JsonText | null;
   createdAt: number;
 }
@@ -111,6 +111,20 @@ export interface DevicesTable {
   lastSeenAt: number | null;
 }
 
+export interface CertificateLogTable {
+  entryIndex: number;
+  leafHash: Digest;
+  deviceId: DeviceId;
+  certificate: Uint8Array;
+  at: number;
+}
+
+export interface CertificateLogNodesTable {
+  level: number;
+  nodeIndex: number;
+  hash: Uint8Array;
+}
+
 export interface TokenUsesTable {
   tokenId: string;
   deviceId: DeviceId;
@@ -159,6 +173,8 @@ export interface Database {
   targets: TargetsTable;
   releasedBlobs: ReleasedBlobsTable;
   devices: DevicesTable;
+  certificateLog: CertificateLogTable;
+  certificateLogNodes: CertificateLogNodesTable;
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;

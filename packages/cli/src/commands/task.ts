@@ -25,7 +25,10 @@ export function taskCommand(): Command {
       "Create a task from its JSON document and start its rounds. Updates are summed under masks unless it opts out.",
     )
     .argument("<file>", "the task document (JSON)")
-    .option("--held-out <file>", "safetensors file with `images` and `labels`, to measure each version on")
+    .option(
+      "--held-out <file>",
+      "safetensors file to measure each version on: a tensor for each input of the model, and `labels` (or `labels.<output>`)",
+    )
     .option("--json", "print one JSON object")
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);

@@ -3,7 +3,9 @@ import { spine } from "./0001-spine.ts";
 import { strategies } from "./0002-strategies.ts";
 import { trainingOptions } from "./0003-training-options.ts";
 import { secureRounds } from "./0004-secure-rounds.ts";
+import { modelPorts } from "./0005-model-ports.ts";
 import { suspicions } from "./0006-suspicions.ts";
+import { certificateLog } from "./0007-certificate-log.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -11,7 +13,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0002-strategies": strategies,
   "0003-training-options": trainingOptions,
   "0004-secure-rounds": secureRounds,
+  "0005-model-ports": modelPorts,
   "0006-suspicions": suspicions,
+  "0007-certificate-log": certificateLog,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -19,8 +19,8 @@ export function modelRepository(db: Db): ModelRepository {
             parameterCount: model.parameterCount,
             graphDigest: model.graph.digest,
             graphSizeBytes: model.graph.sizeBytes,
-            input: JSON.stringify(model.input),
-            output: JSON.stringify(model.output),
+            inputs: JSON.stringify(model.inputs),
+            outputs: JSON.stringify(model.outputs),
             labels: model.labels === null ? null : JSON.stringify(model.labels),
             createdAt: model.createdAt,
           })
@@ -46,8 +46,8 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
     parameters: fromJson(row.parameters),
     parameterCount: row.parameterCount,
     graph: blobRef(row.graphDigest, row.graphSizeBytes),
-    input: fromJson(row.input),
-    output: fromJson(row.output),
+    inputs: fromJson(row.inputs),
+    outputs: fromJson(row.outputs),
     labels: row.labels === null ? null : fromJson(row.labels),
     createdAt: row.createdAt,
   };
