@@ -269,20 +269,20 @@ test("24 Node devices and two pages, every seventh device killed at a random ste
   // What is kept is found: the version that came out.
   const committed = Buffer.from((await weightsOf(2)).slice(0, 64).buffer);
   expect(kept.some((bytes) => bytes.includes(committed))).toBe(true);
-  for (const { codes, update } of encoded) {
+  for (const { weight, codes, update } of encoded) {
     const forms = [
       packVector(codes, plans[0]!.segments),
       new Uint8Array(codes.buffer),
       new Uint8Array(update.buffer),
     ];
     for (const form of forms) {
-      // Any piece of it gives it away.
-      const pieces = Array.from({ length: Math.floor(form.length / 32) }, (_, i) => 32 * i)
-        .map((at) => Buffer.from(form.subarray(at, at + 32)))
-        // Zeros, where a drawing has its margin, are everywhere.
-        .filter((piece) => new Set(piece).size > 7)
+      // Any piece of it gives it away. A device of few examples has codes near zero, so that short ones say little;
+      // zeros, where a drawing has its margin, are everywhere.
+      const pieces = Array.from({ length: Math.floor(form.length / 256) }, (_, i) => 256 * i)
+        .map((at) => Buffer.from(form.subarray(at, at + 256)))
+        .filter((piece) => new Set(piece).size > 3)
         .slice(0, 4);
-      expect(pieces.length).toBeGreaterThan(0);
+      expect(pieces.length, `pieces of the device with ${weight} examples`).toBeGreaterThan(0);
       for (const bytes of kept) for (const piece of pieces) expect(bytes.includes(piece)).toBe(false);
     }
   }
