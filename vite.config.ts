@@ -99,7 +99,8 @@ export default defineConfig({
           include: ["test/{e2e,chaos,load,docs,conformance}/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Two lanes: each file waits for processes and timers most of its time.
+          maxWorkers: 2,
         },
       },
     ],
