@@ -33,7 +33,10 @@ export interface ModelRecord {
   readonly currentVersion: ModelVersion;
   readonly parameters: ParameterSchema;
   readonly parameterCount: number;
+  /** As inference runs it. */
   readonly graph: BlobRef;
+  /** As it was exported, in training mode; null where that is the same. */
+  readonly trainingGraph: BlobRef | null;
   readonly input: GraphPort;
   readonly output: GraphPort;
   readonly labels: readonly string[] | null;

@@ -53,7 +53,14 @@ test("a task and a version of the first release say afterwards how they were tra
   const now = parseTaskSpec(spec);
   // What its plan did is what it says, not what a task that is created today would get.
   const loss = { kind: "softmax-cross-entropy" };
-  expect(task!.spec).toEqual({ ...now, strategy: fedAvg, loss, local: { ...now.local, loopSteps: 1 } });
+  expect(task!.spec).toEqual({
+    ...now,
+    strategy: fedAvg,
+    loss,
+    local: { ...now.local, loopSteps: 1 },
+    batchNormalization: "frozen",
+  });
+  expect((await store.models.get("digits" as never))?.trainingGraph).toBeNull();
   const versionOf = (version: number) => store.versions.get("digits" as never, asModelVersion(version));
   expect((await versionOf(1))?.strategy).toBeNull();
   expect((await versionOf(2))?.strategy).toEqual(fedAvg);

@@ -100,7 +100,7 @@ export class ScriptedMember {
     const totals = { examples, correct, steps: 3, lossSum: 2 * examples };
     const { vector } = encodeContribution(
       encoding,
-      { weight: examples, values: toSecureSegments(update, totals) },
+      { weight: examples, values: toSecureSegments(update, update.length, totals) },
       systemRandom,
     );
     const codes = vector.spend();

@@ -172,7 +172,12 @@ describe("lowRankStep", () => {
     const { trainable, model } = lowRankTrainingModel(everyOperator, options);
     const zero = splitWeights(model, trainable).parameters;
     expect(zero.values.every((value) => value === 0)).toBe(true);
-    const training = { batchSize: 3, loss: "softmax-cross-entropy", optimizer: "sgd", target: "cpu" } as const;
+    const training = {
+      batchSize: 3,
+      loss: "softmax-cross-entropy",
+      optimizer: "sgd",
+      target: "cpu",
+    } as const;
     const trained = async (bytes: Uint8Array): Promise<ParameterSet> => {
       const { parameters } = splitWeights(bytes, trainable);
       const { model: graph, spec } = buildTrainingGraph(bytes, { ...training, trainable });
@@ -190,7 +195,12 @@ describe("lowRankStep", () => {
     const { parameters: start } = splitWeights(direct, trainable);
     const after = await trained(direct);
     const step = await trained(model);
-    expect(worst(after.values.map((value, i) => value - start.values[i]!), step.values)).toBeLessThan(1e-5);
+    expect(
+      worst(
+        after.values.map((value, i) => value - start.values[i]!),
+        step.values,
+      ),
+    ).toBeLessThan(1e-5);
     expect(worst(step.values, zero.values)).toBeGreaterThan(0.01);
   });
 });

@@ -45,6 +45,7 @@ export {
   allFinite,
   argMax,
   axpyInto,
+  clampInto,
   clipNormInto,
   dot,
   l2Norm,

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatParameters } from "../format/strategy.ts";
+import { formatUpdate } from "../format/update.ts";
 import { Change } from "./change.tsx";
 
 interface Props {
@@ -17,6 +18,7 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
   const { data: versions } = useQuery(queries.versions(task.model));
   const current = versions?.find(({ version }) => version === task.currentVersion);
   const parent = versions?.find(({ version }) => version === current?.parentVersion);
+  const trains = formatUpdate(task.spec);
   const dropouts = rounds?.reduce((sum, round) => sum + round.dropouts, 0);
   const reports = rounds?.reduce((sum, round) => sum + round.reported, 0);
   return (
@@ -33,6 +35,11 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
           <strong data-testid="strategy" title={formatParameters(task.spec.strategy)}>
             {task.spec.strategy.name}
           </strong>
+          {trains !== "" && (
+            <>
+              , devices train <strong data-testid="trains">{trains}</strong>
+            </>
+          )}
         </p>
       </div>
       <dl className="figures">

@@ -22,6 +22,8 @@ export interface ModelsTable {
   parameterCount: number;
   graphDigest: Digest;
   graphSizeBytes: number;
+  trainingGraphDigest: Digest | null;
+  trainingGraphSizeBytes: number | null;
   input: JsonText;
   output: JsonText;
   labels: JsonText | null;

@@ -745,6 +745,37 @@ export interface paths {
                                         /** @description topK */
                                         k?: number;
                                     }[];
+                                    /**
+                                     * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                     * @default as-exported
+                                     * @enum {string}
+                                     */
+                                    batchNormalization: "as-exported" | "frozen" | "federated";
+                                    /**
+                                     * @description Low-rank adapters: devices train and send only these
+                                     * @default null
+                                     */
+                                    adapters: {
+                                        /**
+                                         * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                         * @default [
+                                         *       "*"
+                                         *     ]
+                                         */
+                                        targets: string[];
+                                        /**
+                                         * @description Columns between the two factors
+                                         * @default 8
+                                         */
+                                        rank: number;
+                                        /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                        alpha?: number;
+                                        /**
+                                         * @description Train the second factor alone: only then is the mean of updates exact
+                                         * @default true
+                                         */
+                                        freezeA: boolean;
+                                    } | null;
                                     /** @default {} */
                                     local: {
                                         /**
@@ -862,10 +893,15 @@ export interface paths {
                                         batchSize: number;
                                     };
                                     /**
-                                     * @description L2 norm an update may have
+                                     * @description L2 norm the weights of an update may have
                                      * @default 100
                                      */
                                     maxUpdateNorm: number;
+                                    /**
+                                     * @description Most that one running mean or variance may change in a round
+                                     * @default 100
+                                     */
+                                    maxStatisticChange: number;
                                     /** @default {} */
                                     secureAggregation: {
                                         /**
@@ -1048,6 +1084,37 @@ export interface paths {
                             /** @description topK */
                             k?: number;
                         }[];
+                        /**
+                         * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                         * @default as-exported
+                         * @enum {string}
+                         */
+                        batchNormalization: "as-exported" | "frozen" | "federated";
+                        /**
+                         * @description Low-rank adapters: devices train and send only these
+                         * @default null
+                         */
+                        adapters: {
+                            /**
+                             * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                             * @default [
+                             *       "*"
+                             *     ]
+                             */
+                            targets: string[];
+                            /**
+                             * @description Columns between the two factors
+                             * @default 8
+                             */
+                            rank: number;
+                            /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                            alpha?: number;
+                            /**
+                             * @description Train the second factor alone: only then is the mean of updates exact
+                             * @default true
+                             */
+                            freezeA: boolean;
+                        } | null;
                         /** @default {} */
                         local: {
                             /**
@@ -1165,10 +1232,15 @@ export interface paths {
                             batchSize: number;
                         };
                         /**
-                         * @description L2 norm an update may have
+                         * @description L2 norm the weights of an update may have
                          * @default 100
                          */
                         maxUpdateNorm: number;
+                        /**
+                         * @description Most that one running mean or variance may change in a round
+                         * @default 100
+                         */
+                        maxStatisticChange: number;
                         /** @default {} */
                         secureAggregation: {
                             /**
@@ -1294,6 +1366,37 @@ export interface paths {
                                     /** @description topK */
                                     k?: number;
                                 }[];
+                                /**
+                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                 * @default as-exported
+                                 * @enum {string}
+                                 */
+                                batchNormalization: "as-exported" | "frozen" | "federated";
+                                /**
+                                 * @description Low-rank adapters: devices train and send only these
+                                 * @default null
+                                 */
+                                adapters: {
+                                    /**
+                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    targets: string[];
+                                    /**
+                                     * @description Columns between the two factors
+                                     * @default 8
+                                     */
+                                    rank: number;
+                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                    alpha?: number;
+                                    /**
+                                     * @description Train the second factor alone: only then is the mean of updates exact
+                                     * @default true
+                                     */
+                                    freezeA: boolean;
+                                } | null;
                                 /** @default {} */
                                 local: {
                                     /**
@@ -1411,10 +1514,15 @@ export interface paths {
                                     batchSize: number;
                                 };
                                 /**
-                                 * @description L2 norm an update may have
+                                 * @description L2 norm the weights of an update may have
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /**
+                                 * @description Most that one running mean or variance may change in a round
+                                 * @default 100
+                                 */
+                                maxStatisticChange: number;
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
@@ -1622,6 +1730,37 @@ export interface paths {
                                     /** @description topK */
                                     k?: number;
                                 }[];
+                                /**
+                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                 * @default as-exported
+                                 * @enum {string}
+                                 */
+                                batchNormalization: "as-exported" | "frozen" | "federated";
+                                /**
+                                 * @description Low-rank adapters: devices train and send only these
+                                 * @default null
+                                 */
+                                adapters: {
+                                    /**
+                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    targets: string[];
+                                    /**
+                                     * @description Columns between the two factors
+                                     * @default 8
+                                     */
+                                    rank: number;
+                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                    alpha?: number;
+                                    /**
+                                     * @description Train the second factor alone: only then is the mean of updates exact
+                                     * @default true
+                                     */
+                                    freezeA: boolean;
+                                } | null;
                                 /** @default {} */
                                 local: {
                                     /**
@@ -1739,10 +1878,15 @@ export interface paths {
                                     batchSize: number;
                                 };
                                 /**
-                                 * @description L2 norm an update may have
+                                 * @description L2 norm the weights of an update may have
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /**
+                                 * @description Most that one running mean or variance may change in a round
+                                 * @default 100
+                                 */
+                                maxStatisticChange: number;
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
@@ -1962,6 +2106,37 @@ export interface paths {
                                     /** @description topK */
                                     k?: number;
                                 }[];
+                                /**
+                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                 * @default as-exported
+                                 * @enum {string}
+                                 */
+                                batchNormalization: "as-exported" | "frozen" | "federated";
+                                /**
+                                 * @description Low-rank adapters: devices train and send only these
+                                 * @default null
+                                 */
+                                adapters: {
+                                    /**
+                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    targets: string[];
+                                    /**
+                                     * @description Columns between the two factors
+                                     * @default 8
+                                     */
+                                    rank: number;
+                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                    alpha?: number;
+                                    /**
+                                     * @description Train the second factor alone: only then is the mean of updates exact
+                                     * @default true
+                                     */
+                                    freezeA: boolean;
+                                } | null;
                                 /** @default {} */
                                 local: {
                                     /**
@@ -2079,10 +2254,15 @@ export interface paths {
                                     batchSize: number;
                                 };
                                 /**
-                                 * @description L2 norm an update may have
+                                 * @description L2 norm the weights of an update may have
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /**
+                                 * @description Most that one running mean or variance may change in a round
+                                 * @default 100
+                                 */
+                                maxStatisticChange: number;
                                 /** @default {} */
                                 secureAggregation: {
                                     /**

@@ -28,16 +28,14 @@ export function lowRankTrainingModel(model: Uint8Array, options: LowRankOptions)
       ? [{ ...tensor, name: startOf(tensor.name) }, floatTensor(tensor.name, tensor.dims, zerosFor(tensor))]
       : [tensor],
   );
-  const sums = [...trained].map(
-    (name): Node => ({
-      name: sumOf(name),
-      domain: "",
-      opType: "Add",
-      inputs: [startOf(name), name],
-      outputs: [sumOf(name)],
-      attributes: new Map(),
-    }),
-  );
+  const sums = [...trained].map((name): Node => ({
+    name: sumOf(name),
+    domain: "",
+    opType: "Add",
+    inputs: [startOf(name), name],
+    outputs: [sumOf(name)],
+    attributes: new Map(),
+  }));
   const nodes = graph.nodes.map((node) => ({
     ...node,
     inputs: node.inputs.map((name) => (trained.has(name) ? sumOf(name) : name)),

@@ -3,6 +3,7 @@ import { spine } from "./0001-spine.ts";
 import { strategies } from "./0002-strategies.ts";
 import { trainingOptions } from "./0003-training-options.ts";
 import { secureRounds } from "./0004-secure-rounds.ts";
+import { updateLayout } from "./0007-update-layout.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -10,6 +11,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0002-strategies": strategies,
   "0003-training-options": trainingOptions,
   "0004-secure-rounds": secureRounds,
+  "0007-update-layout": updateLayout,
 };
 
 export const migrationProvider: MigrationProvider = {
