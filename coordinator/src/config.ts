@@ -5,7 +5,15 @@ import {
   type StrategyDefinition,
   type StrategyRegistry,
 } from "@tributary/aggregation";
-import { failure, isPopulationName, type Clock, type Logger, type SecureRandom } from "@tributary/core";
+import {
+  encodeHex,
+  failure,
+  isPopulationName,
+  type Clock,
+  type Logger,
+  type SecureRandom,
+} from "@tributary/core";
+import { readPublicKey } from "@tributary/protocol";
 
 /** What a coordinator is started with. Everything but `dataDir` has a default. */
 export interface CoordinatorConfig {
@@ -27,6 +35,11 @@ export interface CoordinatorConfig {
   readonly demoUrl?: string;
   /** The URL devices and the operator reach it by, when it is not the address it listens on. */
   readonly publicUrl?: string;
+  /**
+   * Who issues device certificates, where it is not this coordinator: an app's backend with `tributary issue`, or any JOSE library. Then
+   * no issuer's key is made here, and none is read.
+   */
+  readonly issuer?: IssuerConfig;
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
   readonly limits?: Partial<CoordinatorLimits>;
@@ -34,6 +47,14 @@ export interface CoordinatorConfig {
   readonly strategies?: readonly StrategyDefinition[];
   /** Seams, for tests. */
   readonly env?: { readonly clock?: Clock; readonly random?: SecureRandom; readonly log?: Logger };
+}
+
+/** An issuer outside the coordinator. */
+export interface IssuerConfig {
+  /** Ed25519 public key: 64 hexadecimal digits, or the 43 characters of a JWK's `x`. */
+  readonly publicKey: string;
+  /** Shown in the dashboard: who vouches for membership, 1 to 64 characters. @defaultValue "the app's backend" */
+  readonly name?: string;
 }
 
 export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
@@ -86,6 +107,8 @@ export interface ResolvedConfig {
   readonly dashboardDir: () => string | undefined;
   readonly demoUrl: string | undefined;
   readonly publicUrl: string | undefined;
+  /** Key in hexadecimal. */
+  readonly issuer: Required<IssuerConfig> | undefined;
   readonly logLevel: LogLevel;
   readonly limits: CoordinatorLimits;
   readonly strategies: StrategyRegistry;
@@ -116,6 +139,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     dashboardDir: typeof dashboardDir === "function" ? dashboardDir : () => dashboardDir,
     demoUrl,
     publicUrl: publicUrl === undefined ? undefined : parseHttpUrl("publicUrl", publicUrl).origin,
+    issuer: config.issuer === undefined ? undefined : checkIssuer(config.issuer),
     logLevel,
     limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),
@@ -150,6 +174,14 @@ function checkHost(text: string): string {
   if (!URL.canParse(`http://${host}`) || /[/@?#\s]/.test(host))
     throw invalid("allowHosts", "host names (fl.example, fl.example:8443)", text);
   return host;
+}
+
+function checkIssuer({ publicKey, name = "the app's backend" }: IssuerConfig): Required<IssuerConfig> {
+  const expected = "an Ed25519 public key in 64 hexadecimal digits or 43 characters of base64url";
+  if (name === "" || name.length > 64) throw invalid("issuer.name", "1 to 64 characters", name);
+  const key = readPublicKey(publicKey);
+  if (key === undefined) throw invalid("issuer.publicKey", expected, publicKey);
+  return { publicKey: encodeHex(key), name };
 }
 
 function checkLimits(limits: CoordinatorLimits): CoordinatorLimits {

@@ -12,6 +12,7 @@ import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { collectBlobs } from "./collect-blobs.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
+import { createCertificateLog } from "./enrolment/certificate-log.ts";
 import { createEnrolment } from "./enrolment/enrolment.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import type { DeviceGateway } from "./gateway/gateway-types.ts";
@@ -21,7 +22,7 @@ import { type App, createApp } from "./http/app.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
-import { createOperatorCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
@@ -81,7 +82,7 @@ async function start(
   opened.defer(() => lock.release());
 
   const operatorToken = await operatorTokenOf(config.dataDir, random);
-  const isOperator = createOperatorCheck(operatorToken);
+  const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
   const { app } = await createApp({ config, access, isOperator, version: VERSION });
   const log =
@@ -107,7 +108,9 @@ async function start(
   const context: RoomContext = { config, env, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
-  const enrolment = await createEnrolment(context);
+  const certificateLog = createCertificateLog({ ...context, releases, isOperator });
+  opened.defer(() => certificateLog.close());
+  const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
@@ -117,6 +120,7 @@ async function start(
     releases,
     strategies,
     issuerPublicKey,
+    certificateLog,
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
@@ -136,6 +140,7 @@ async function start(
   registerTufRoutes(app, store);
   registerEventRoutes(app, streams);
   enrolment.register(app);
+  certificateLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
   registerRegistryRoutes(app, {
@@ -144,6 +149,7 @@ async function start(
     registry,
     clock,
     version: VERSION,
+    issuerPublicKey,
     devices,
     push: () => push.view(),
   });

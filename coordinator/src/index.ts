@@ -1,7 +1,11 @@
-export type { CoordinatorConfig, CoordinatorLimits, LogLevel } from "./config.ts";
+export type { CoordinatorConfig, CoordinatorLimits, IssuerConfig, LogLevel } from "./config.ts";
 export { DEFAULT_LIMITS, LOG_LEVELS } from "./config.ts";
 export { type Coordinator, createCoordinator } from "./coordinator.ts";
 export { DEFAULT_TOKEN_TTL_MS, type EnrolmentTokens, type MintOptions } from "./enrolment/enrolment-token.ts";
+export { createIssuerKey, readIssuerKey } from "./enrolment/issuer-key.ts";
 export { openEnrolmentTokens } from "./enrolment/tokens-of-data-dir.ts";
+export { TokenBucket } from "./gateway/token-bucket.ts";
+export { sendError } from "./http/errors.ts";
 export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-name.ts";
+export { createBearerCheck } from "./http/operator-token.ts";
 export { PLAIN_PAGE_CSP, plainPage } from "./http/plain-page.ts";

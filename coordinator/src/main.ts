@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { TributaryError } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { LOG_LEVELS, type LogLevel } from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
@@ -17,6 +17,8 @@ interface Arguments {
   readonly dashboardDir?: string;
   readonly demoUrl?: string;
   readonly publicUrl?: string;
+  readonly issuerKey?: string;
+  readonly issuerName?: string;
   readonly logLevel: LogLevel;
 }
 
@@ -52,13 +54,24 @@ const command = new Command("tributary-coordinator")
   .option("--dashboard-dir <folder>", "the built dashboard")
   .option("--demo-url <url>", "where /demo/ leads")
   .option("--public-url <url>", "the URL it is reached by, behind a proxy")
+  .option("--issuer-key <key>", "public key of the app's own issuer: this coordinator then issues nothing")
+  .option("--issuer-name <name>", "who that is, for the dashboard")
   .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
   .allowExcessArguments(false)
-  .action(async ({ allowOrigin, allowHost, ...rest }: Arguments) => {
+  .action(async ({ allowOrigin, allowHost, issuerKey, issuerName, ...rest }: Arguments) => {
+    if (issuerName !== undefined && issuerKey === undefined) {
+      throw failure(
+        "coordinator/invalid-config",
+        "coordinator: --issuer-name: name the issuer's key too, with --issuer-key",
+      );
+    }
     const coordinator = await createCoordinator({
       ...rest,
       allowOrigins: allowOrigin,
       allowHosts: allowHost,
+      ...(issuerKey === undefined
+        ? {}
+        : { issuer: { publicKey: issuerKey, ...(issuerName === undefined ? {} : { name: issuerName }) } }),
     });
     stopOnSignal(() => coordinator.close());
     const { url, port: listening } = coordinator;

@@ -1,6 +1,6 @@
 import type { Server } from "node:http";
 import type { DeviceId, Env, PopulationName } from "@tributary/core";
-import type { DevicesView } from "@tributary/protocol";
+import type { DevicesView, LogHead } from "@tributary/protocol";
 import type { ResolvedConfig } from "./config.ts";
 import type { AccessPolicy } from "./http/access-policy.ts";
 import type { App } from "./http/app.ts";
@@ -36,14 +36,38 @@ export interface Releases {
    * in one transaction. The next release begins when `commit` has settled; when it throws, nothing has happened.
    */
   release<T>(changes: TargetChanges, commit: (change: ReleaseChange) => Promise<T>): Promise<T>;
+  /**
+   * Signs a timestamp with the head of the certificate log as it is now, unless the newest one has it.
+   *
+   * @returns the head that the newest timestamp holds
+   */
+  signLogHead(): Promise<LogHead>;
   /** Signs what is about to expire, from time to time. */
   close(): Promise<void>;
 }
 
-/** Issues device certificates against tokens. */
+/** Every certificate that devices were admitted with, in a Merkle tree whose head is in the signed metadata. */
+export interface CertificateLog {
+  /** Adds `GET /v1/certificate-log` and its proofs. */
+  register(app: App): void;
+  /** Entries were added: the head is signed again within about a second. */
+  grew(): void;
+  /** @throws `identity/not-logged` */
+  requireLogged(certificate: Uint8Array): Promise<void>;
+  /**
+   * A proof that all of these certificates are in the log, under a signed head.
+   *
+   * @throws `identity/not-logged`
+   */
+  prove(certificates: readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>>;
+  close(): Promise<void>;
+}
+
+/** Admits devices: with a certificate that is issued here against a token, or one of the app's own issuer. */
 export interface Enrolment {
   /** Adds `POST /v1/populations/:population/enrolments`. */
   register(app: App): void;
+  /** @throws `identity/issued-elsewhere` */
   mintToken(population: PopulationName): Promise<string>;
   /** Raw Ed25519 public key (32 bytes) that certificates are verified with. */
   readonly issuerPublicKey: Uint8Array<ArrayBuffer>;

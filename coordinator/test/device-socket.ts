@@ -11,7 +11,7 @@ import {
   type ServerMessage,
 } from "@tributary/protocol";
 import { WebSocket } from "ws";
-import type { EnrolmentIssuer } from "../src/enrolment/enrolment.ts";
+import type { EnrolmentRoom } from "../src/enrolment/enrolment.ts";
 import { encodeBase64url } from "@tributary/core";
 
 type MessageOf<Type extends ServerMessage["type"]> = Extract<ServerMessage, { type: Type }>;
@@ -25,7 +25,7 @@ export interface TestIdentity {
 
 /** Enrols a new device with the real issuer. */
 export async function enrolDevice(
-  enrolment: EnrolmentIssuer,
+  enrolment: EnrolmentRoom,
   population: PopulationName,
 ): Promise<TestIdentity> {
   const keys = (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;

@@ -14,7 +14,8 @@ export async function openRoom() {
   return {
     clock,
     env,
-    config: { dataDir: folder.path },
+    config: { dataDir: folder.path, issuer: undefined },
+    logGrew: () => {},
     keysFolder: join(folder.path, "keys"),
     get store() {
       return store;

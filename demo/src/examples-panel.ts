@@ -42,7 +42,9 @@ export function createExamplesPanel({ examples, onChange }: ExamplesPanelOptions
       ...all
         .slice(-SHOWN)
         .reverse()
-        .map(({ features, label }) => thumbnail(features, Number(label))),
+        .map(({ inputs, label }) =>
+          thumbnail(Object.values(inputs)[0] as Float32Array | Uint8Array, Number(label)),
+        ),
     );
     onChange(count);
   };

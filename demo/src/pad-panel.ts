@@ -42,7 +42,7 @@ export function createPadPanel(onProblem: (words: string) => void): PadPanel {
     const agreed = label === read;
     pad.clear();
     try {
-      await model.examples.add({ [model.state.input.name]: bytes, label });
+      await model.examples.add({ [model.state.inputs[0]!.name]: bytes, label });
       kept(agreed ? `Kept on this device: a ${label}.` : `Kept on this device as a ${label}. Thank you.`);
       await onKept();
     } catch (error) {

@@ -44,7 +44,7 @@ export function createPredictor({ model, onAnswer, onError }: PredictorOptions):
     const asked = drawing;
     const start = performance.now();
     try {
-      const feeds = { [model.state.input.name]: image.slice() };
+      const feeds = { [model.state.inputs[0]!.name]: image.slice() };
       const inference = await model.run(feeds, { transfer: true });
       times.push(performance.now() - start);
       if (times.length > WINDOW) times.shift();

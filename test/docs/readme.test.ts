@@ -5,8 +5,10 @@ import { pathToFileURL } from "node:url";
 import { createApiClient, type ApiClient } from "@tributary/api-client";
 import { createStack, type Stack } from "@tributary/cli";
 import { buildLinear } from "@tributary/onnx";
+import { tensor, writeSafetensors } from "@tributary/tensor";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
+import { buildTextModel } from "../../packages/runtime/test/fixtures/several-inputs.ts";
 import { anchors, fencedBlocks, relativeLinks } from "../src/markdown.ts";
 
 // The README is executed: what it tells a newcomer to type is typed here.
@@ -145,6 +147,41 @@ test("a model of one's own is described, published and given a task", async () =
   });
 });
 
+test("a model of several inputs runs by their names, keeps examples and gets its task", async () => {
+  const heading = "Several inputs and outputs";
+  await api.publishModel("texts", buildTextModel());
+  const program = `
+import { createRuntime } from "@tributary/runtime/node";
+const runtime = await createRuntime({
+  coordinator: ${JSON.stringify(stack.coordinator.url)},
+  trust: "first-use",
+  dataDir: ${JSON.stringify(join(folder.path, "texts"))},
+});
+${blockOf("ts", heading)}
+const [kept] = await texts.examples.list();
+console.log(JSON.stringify({ outputs: Object.keys(outputs), topic: kept?.label.topic, count: await texts.examples.count() }));
+await runtime.close();
+`;
+  // In here, so that Node finds the workspace's packages.
+  const scratch = mkdtempSync(join(import.meta.dirname, ".readme-"));
+  onTestFinished(() => rmSync(scratch, { recursive: true, force: true }));
+  writeFileSync(join(scratch, "texts.mjs"), program);
+  const { code, stdout, stderr } = await run(process.execPath, [join(scratch, "texts.mjs")], home);
+  expect(code, stderr).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ outputs: ["topic", "score"], topic: 2, count: 1 });
+
+  const document = JSON.parse(blockOf("json", heading)) as Parameters<ApiClient["createTask"]>[0];
+  const columns = {
+    ids: tensor("int64", [1, 8], new BigInt64Array(8)),
+    mask: tensor("float32", [1, 8], new Float32Array(8).fill(1)),
+    "labels.topic": tensor("int64", [1], BigInt64Array.of(2n)),
+    "labels.score": tensor("float32", [1, 1], Float32Array.of(0.5)),
+  };
+  const { digest } = await api.uploadBlob(writeSafetensors(Object.entries(columns)));
+  const task = await api.createTask({ ...document, evaluation: { dataset: digest } });
+  expect(task).toMatchObject({ state: "running", spec: document });
+});
+
 describe("the runtime in ten lines", () => {
   const example = blockOf("ts", "The runtime in ten lines");
   // In here, so that Node and TypeScript find the workspace's packages; they skip folders with a dot.
@@ -215,16 +252,19 @@ await runtime.close();
 });
 
 describe("what it says of the repository", () => {
-  test.each(["README.md", "packages/protocol/SPEC.md"])("links in %s lead somewhere", (document) => {
-    const text = readFileSync(join(ROOT, document), "utf8");
-    for (const link of relativeLinks(text)) {
-      const [path = "", anchor] = link.split("#");
-      const target = path === "" ? join(ROOT, document) : join(ROOT, dirname(document), path);
-      expect(existsSync(target), link).toBe(true);
-      if (anchor !== undefined) expect(anchors(readFileSync(target, "utf8"))).toContain(anchor);
-    }
-    if (document === "README.md") expect(relativeLinks(text)).toContain("packages/protocol/SPEC.md");
-  });
+  test.each(["README.md", "packages/protocol/SPEC.md", "coordinator/ISSUER.md"])(
+    "links in %s lead somewhere",
+    (document) => {
+      const text = readFileSync(join(ROOT, document), "utf8");
+      for (const link of relativeLinks(text)) {
+        const [path = "", anchor] = link.split("#");
+        const target = path === "" ? join(ROOT, document) : join(ROOT, dirname(document), path);
+        expect(existsSync(target), link).toBe(true);
+        if (anchor !== undefined) expect(anchors(readFileSync(target, "utf8"))).toContain(anchor);
+      }
+      if (document === "README.md") expect(relativeLinks(text)).toContain("packages/protocol/SPEC.md");
+    },
+  );
 
   test("every package is in one row of the table, below all it depends on", () => {
     const rows = [...README.matchAll(/^\| (\d+) +\| ((?:`[\w-]+` *)+)\|/gm)];

@@ -47,8 +47,8 @@ describe("what an event changes", () => {
       parameterCount: 1,
       createdAt: "",
       versions: 6,
-      input: { name: "image", dtype: "float32", shape: [] },
-      output: { name: "logits", dtype: "float32", shape: [] },
+      inputs: [{ name: "image", dtype: "float32", shape: [] }],
+      outputs: [{ name: "logits", dtype: "float32", shape: [] }],
     } as const;
     const once = applyToModels([model], event);
     expect(once[0]).toMatchObject({ currentVersion: 7, versions: 7 });
@@ -68,6 +68,7 @@ describe("what an event changes", () => {
       models: 0,
       tasks: 0,
       demoUrl: null,
+      issuer: { kind: "coordinator", name: "tributary", publicKey: "ab".repeat(32), certificates: 0 },
     };
     const event: ServerEvent = { type: "devices", id: null, data: { connected: 24, training: 3 } };
     expect(applyToStatus(status, event).devices).toEqual({ connected: 24, training: 3 });

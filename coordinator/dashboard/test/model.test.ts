@@ -168,6 +168,12 @@ describe("figures in words", () => {
 });
 
 describe("what the coordinator could see of one device", () => {
+  const here = {
+    kind: "coordinator",
+    name: "tributary",
+    publicKey: "ab".repeat(32),
+    certificates: 24,
+  } as const;
   const secure = {
     step: "mask",
     cohort: 24,
@@ -179,27 +185,30 @@ describe("what the coordinator could see of one device", () => {
   } as const;
 
   test("everything, without secure aggregation", () => {
-    expect(secureLine(aRound())).toContain("sees each update");
+    expect(secureLine(aRound(), here)).toContain("sees each update");
   });
 
   test("a sum, and of how many; who vouches for the members", () => {
-    const committed = secureLine(aRound({ phase: "committed", secure: { ...secure, unmasked: 1 } }));
+    const committed = secureLine(aRound({ phase: "committed", secure: { ...secure, unmasked: 1 } }), here);
     expect(committed).toContain("a sum of at least 17");
     expect(committed).toContain("vouched for by this server");
+    const outside = { ...here, kind: "outside" as const, name: "the clinic" };
+    expect(secureLine(aRound({ secure }), outside)).toContain("vouched for by the clinic");
+    expect(secureLine(aRound({ secure }), undefined)).toContain("not known yet");
     expect(committed).toContain("20 of 24 members");
   });
 
   test("a trial is called one", () => {
-    const line = secureLine(aRound({ secure: { ...secure, threshold: 3, private: false } }));
+    const line = secureLine(aRound({ secure: { ...secure, threshold: 3, private: false } }), here);
     expect(line).toContain("not private");
   });
 
   test("how far it is", () => {
-    expect(secureLine(aRound({ phase: "reporting", secure }))).toContain("masked vectors, 20 of 24");
-    expect(secureLine(aRound({ phase: "aggregating", secure: { ...secure, unmasked: 0.438 } }))).toContain(
-      "43 % done",
-    );
-    expect(secureLine(aRound({ secure: { ...secure, cohort: 0 } }))).toContain("No cohort yet");
-    expect(secureLine(aRound({ phase: "abandoned", secure }))).toContain("No sum came out");
+    expect(secureLine(aRound({ phase: "reporting", secure }), here)).toContain("masked vectors, 20 of 24");
+    expect(
+      secureLine(aRound({ phase: "aggregating", secure: { ...secure, unmasked: 0.438 } }), here),
+    ).toContain("43 % done");
+    expect(secureLine(aRound({ secure: { ...secure, cohort: 0 } }), here)).toContain("No cohort yet");
+    expect(secureLine(aRound({ phase: "abandoned", secure }), here)).toContain("No sum came out");
   });
 });

@@ -9,7 +9,7 @@ import { decodeJwt, errors, jwtVerify, SignJWT, type JWTPayload } from "jose";
 import type { PopulationSecrets } from "./population-secrets.ts";
 
 /** Tells enrolment tokens from any other JWT that the same secret might ever sign (RFC 8725, 3.11). */
-const TYPE = "tributary-enrolment+jwt";
+export const ENROLMENT_TOKEN_TYPE = "tributary-enrolment+jwt";
 const ALGORITHM = "HS256";
 const TOKEN_ID_BYTES = 16;
 const MAX_TOKEN_LENGTH = 4_096;
@@ -58,7 +58,7 @@ export function createEnrolmentTokens(options: {
       }
       const nowSeconds = Math.floor(clock.now() / 1_000);
       const jwt = new SignJWT(maxUses === 1 ? {} : { uses: maxUses })
-        .setProtectedHeader({ alg: ALGORITHM, typ: TYPE })
+        .setProtectedHeader({ alg: ALGORITHM, typ: ENROLMENT_TOKEN_TYPE })
         .setAudience(population)
         .setIssuedAt(nowSeconds)
         .setExpirationTime(nowSeconds + Math.ceil(ttlMs / 1_000))
@@ -76,7 +76,7 @@ export function createEnrolmentTokens(options: {
       try {
         ({ payload } = await jwtVerify(token, secret, {
           algorithms: [ALGORITHM],
-          typ: TYPE,
+          typ: ENROLMENT_TOKEN_TYPE,
           audience: population,
           requiredClaims: ["exp", "iat", "jti"],
           currentDate: new Date(clock.now()),

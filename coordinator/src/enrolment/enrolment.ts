@@ -1,119 +1,98 @@
 import { join } from "node:path";
-import { decodeBase64url, encodeBase64url, encodeHex, failure, type PopulationName } from "@tributary/core";
 import {
-  deviceIdOf,
+  decodeBase64url,
+  decodeHex,
+  encodeBase64url,
+  failure,
+  type DeviceId,
+  type PopulationName,
+} from "@tributary/core";
+import {
   EnrolmentRequest,
   EnrolmentResponse,
   enrolmentMessage,
-  issueCertificate,
+  LIMITS,
   PopulationNameSchema,
+  readCertificate,
   verifySignature,
 } from "@tributary/protocol";
 import Type from "typebox";
 import type { App } from "../http/app.ts";
-import { readOrCreateSigningKey } from "../keys/signing-key.ts";
+import type { MetadataRepositories } from "../ports/metadata-store.ts";
+import type { LogEntryRecord } from "../ports/records.ts";
 import { timestamp } from "../registry/views.ts";
 import type { Enrolment, RoomContext } from "../rooms.ts";
-import { createEnrolmentTokens, type MintOptions } from "./enrolment-token.ts";
-import { openPopulationSecrets } from "./population-secrets.ts";
+import { appendCertificate } from "./certificate-tree.ts";
+import type { EnrolmentToken, MintOptions } from "./enrolment-token.ts";
+import { openOwnIssuer, outsideIssuer, type Certified } from "./issuer.ts";
 
-/** How long a certificate is good for; a device that enrols again gets a new one. */
-export const CERTIFICATE_LIFETIME_MS = 30 * 86_400_000;
-
-const SERIAL_BYTES = 16;
 /** Uses of expired tokens are remembered this much longer, should the clock be set back. */
 const TOKEN_GRACE_MS = 86_400_000;
 
 export type EnrolmentContext = Pick<RoomContext, "env" | "store"> & {
-  readonly config: Pick<RoomContext["config"], "dataDir">;
+  readonly config: Pick<RoomContext["config"], "dataDir" | "issuer">;
+  /** A certificate was added to the log. */
+  readonly logGrew: () => void;
 };
 
-/** The issuer: it alone has the key that certificates are signed with, in `<dataDir>/keys`. */
-export interface EnrolmentIssuer extends Enrolment {
+/** Admission of devices. Without an issuer in the configuration the key that certificates are signed with is in `<dataDir>/keys`. */
+export interface EnrolmentRoom extends Enrolment {
   mintToken(population: PopulationName, options?: MintOptions): Promise<string>;
   /**
-   * Issues a certificate to the holder of a key who brings a token. Trying again with the same token and key is allowed, so that a
-   * lost answer costs nothing.
+   * Admits the holder of a key: gives a certificate against an enrolment token, or takes one of the app's own issuer. Trying again with
+   * the same token and key is allowed and gives the same certificate, so that a lost answer costs nothing.
    *
-   * @throws TributaryError `identity/invalid-token`, `identity/token-expired`, `identity/wrong-population`,
-   * `identity/token-used`, `identity/invalid-proof` or `identity/revoked`.
+   * @throws TributaryError `identity/*`
    */
   enrol(population: PopulationName, request: EnrolmentRequest): Promise<EnrolmentResponse>;
 }
 
-export async function createEnrolment({ config, env, store }: EnrolmentContext): Promise<EnrolmentIssuer> {
-  const folder = join(config.dataDir, "keys");
+export async function createEnrolment(context: EnrolmentContext): Promise<EnrolmentRoom> {
+  const { config, env, store } = context;
   const { clock, random, log } = env;
-  const issuer = await readOrCreateSigningKey(folder, "issuer", random);
-  const tokens = createEnrolmentTokens({ secrets: openPopulationSecrets(folder, random), clock, random });
+  const issuer =
+    config.issuer === undefined
+      ? await openOwnIssuer({ folder: join(config.dataDir, "keys"), clock, random })
+      : outsideIssuer({ publicKey: decodeHex(config.issuer.publicKey), clock });
   await store.devices.forgetTokens(clock.now() - TOKEN_GRACE_MS);
 
   const enrol = async (population: PopulationName, request: EnrolmentRequest): Promise<EnrolmentResponse> => {
-    const token = await tokens.verify(population, request.token);
-    const publicKey = decodeBase64url(request.publicKey);
+    const certified = await issuer.certify(population, request);
     const proof = decodeBase64url(request.proof);
+    const { publicKey, deviceId } = certified.fields;
     if (!(await verifySignature(publicKey, proof, enrolmentMessage(request.token)))) {
       throw failure(
         "identity/invalid-proof",
         "enrolment: the proof is no signature of the token by the given key",
       );
     }
-    const deviceId = await deviceIdOf(publicKey);
     const now = clock.now();
-    const expiresAt = now + CERTIFICATE_LIFETIME_MS;
-    const serial = random.bytes(SERIAL_BYTES);
-    const certificate = await issueCertificate((message) => issuer.sign(message), {
-      population,
-      publicKey,
-      notBeforeMs: now,
-      notAfterMs: expiresAt,
-      serial,
+    const before = await store.certificateLog.newestOf(deviceId);
+    const stillNew = before !== undefined && (await isNew(before, population, now));
+    // The use of the token, the device and the entry of the log are stored together, before anybody sees the certificate.
+    const admitted = await store.transaction(async (tx) => {
+      const use = await requireAdmissible(tx, certified, now);
+      // A device that asks again with its token was not answered: it gets what it was given.
+      if (use === "already" && stillNew) return { certificate: before.certificate, grew: false };
+      return { certificate: certified.certificate, grew: await admit(tx, certified, now) };
     });
-    // The use of the token and the device are stored together, before anybody sees the certificate.
-    await store.transaction(async ({ devices }) => {
-      if ((await devices.get(deviceId))?.state === "revoked") {
-        throw failure("identity/revoked", `enrolment: device ${deviceId} was revoked`, {
-          detail: { deviceId },
-        });
-      }
-      const use = await devices.useToken({
-        tokenId: token.id,
-        deviceId,
-        at: now,
-        expiresAt: token.expiresAtMs,
-        maxUses: token.maxUses,
-      });
-      if (use === "exhausted") {
-        throw failure(
-          "identity/token-used",
-          `enrolment: the token was used by ${token.maxUses} other device(s)`,
-          {
-            detail: { maxUses: token.maxUses },
-          },
-        );
-      }
-      await devices.enrol({
-        deviceId,
-        population,
-        publicKey,
-        state: "active",
-        enrolledAt: now,
-        certificateSerial: encodeHex(serial),
-        certificateExpiresAt: expiresAt,
-        lastSeenAt: null,
-      });
-    });
-    log.info("device enrolled", { deviceId, population, subject: token.subject });
-    return { certificate: encodeBase64url(certificate), deviceId, expiresAt: timestamp(expiresAt) };
+    if (admitted.grew) context.logGrew();
+    log.info("device enrolled", { deviceId, population, subject: certified.token?.subject });
+    const { notAfterMs } = await readCertificate(admitted.certificate);
+    return {
+      certificate: encodeBase64url(admitted.certificate),
+      deviceId,
+      expiresAt: timestamp(notAfterMs),
+    };
   };
 
   return {
-    issuerPublicKey: new Uint8Array(issuer.publicKey),
+    issuerPublicKey: issuer.publicKey,
     enrol,
     async mintToken(population, options) {
       // Minting is rare and an operator's doing: a good moment to forget what has expired.
       await store.devices.forgetTokens(clock.now() - TOKEN_GRACE_MS);
-      return tokens.mint(population, options);
+      return issuer.mintToken(population, options);
     },
     register(app: App): void {
       app.post(
@@ -122,7 +101,8 @@ export async function createEnrolment({ config, env, store }: EnrolmentContext):
           config: { audience: "device" },
           bodyLimit: 8_192,
           schema: {
-            summary: "Enrol a device: a certificate for its key, against a token of the app's backend",
+            summary:
+              "Enrol a device: a certificate for its key against a token, or one of the app's own issuer as the token",
             tags: ["devices"],
             params: Type.Object({ population: PopulationNameSchema }),
             body: EnrolmentRequest,
@@ -136,4 +116,58 @@ export async function createEnrolment({ config, env, store }: EnrolmentContext):
       );
     },
   };
+}
+
+/** Whether a token may be used and the device is not revoked. */
+async function requireAdmissible(
+  { devices }: MetadataRepositories,
+  { fields: { deviceId }, token }: Certified,
+  at: number,
+): Promise<"used" | "already" | undefined> {
+  if ((await devices.get(deviceId))?.state === "revoked") throw revoked(deviceId);
+  if (token === undefined) return undefined;
+  const { id: tokenId, expiresAtMs: expiresAt, maxUses } = token;
+  const use = await devices.useToken({ tokenId, deviceId, at, expiresAt, maxUses });
+  if (use === "exhausted") throw tokenUsed(token);
+  return use;
+}
+
+/** Stores the device and its certificate. @returns whether the log grew */
+async function admit(
+  { devices, certificateLog }: MetadataRepositories,
+  { fields, certificate }: Certified,
+  at: number,
+): Promise<boolean> {
+  const { deviceId, population, publicKey, serial, notAfterMs } = fields;
+  await devices.enrol({
+    deviceId,
+    population,
+    publicKey,
+    state: "active",
+    enrolledAt: at,
+    certificateSerial: serial,
+    certificateExpiresAt: notAfterMs,
+    lastSeenAt: null,
+  });
+  return appendCertificate(certificateLog, certificate, fields, at);
+}
+
+/** Whether more than half of the life of a logged certificate is left. */
+async function isNew(
+  { certificate }: LogEntryRecord,
+  population: PopulationName,
+  now: number,
+): Promise<boolean> {
+  const { notAfterMs, population: issuedFor } = await readCertificate(certificate);
+  return issuedFor === population && notAfterMs - now > LIMITS.maxCertificateLifetimeMs / 2;
+}
+
+function revoked(deviceId: DeviceId): Error {
+  return failure("identity/revoked", `enrolment: device ${deviceId} was revoked`, { detail: { deviceId } });
+}
+
+function tokenUsed({ maxUses }: EnrolmentToken): Error {
+  return failure("identity/token-used", `enrolment: the token was used by ${maxUses} other device(s)`, {
+    detail: { maxUses },
+  });
 }

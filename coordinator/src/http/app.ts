@@ -24,7 +24,8 @@ const PREFLIGHT_MAX_AGE_SECONDS = 7200;
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Paths that pages of other origins may use; everything else is for programs and the dashboard. */
-const DEVICE_PATHS = /^\/v1\/(?:populations\/([a-z0-9-]+)\/|tuf\/|blobs\/|secure\/|rounds\/[^/]+\/updates\/)/;
+const DEVICE_PATHS =
+  /^\/v1\/(?:populations\/([a-z0-9-]+)\/|tuf\/|blobs\/|certificate-log\/consistency|secure\/|rounds\/[^/]+\/updates\/)/;
 
 /** The HTTP server; its routes are typed by their TypeBox schemas. */
 export type App = FastifyInstance<

@@ -34,7 +34,7 @@ export async function operatorTokenOf(dataDir: string, random: SecureRandom): Pr
 }
 
 /** Checks `Authorization: Bearer …` in constant time. */
-export function createOperatorCheck(token: string): (authorization: string | undefined) => boolean {
+export function createBearerCheck(token: string): (authorization: string | undefined) => boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   const expected = digest(token);
   return (authorization) => {

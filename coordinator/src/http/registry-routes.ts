@@ -1,4 +1,4 @@
-import { failure, type Clock, type RoundId } from "@tributary/core";
+import { encodeHex, failure, type Clock, type RoundId } from "@tributary/core";
 import {
   ModelList,
   ModelNameSchema,
@@ -35,6 +35,8 @@ export interface RegistryRoutesOptions {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly version: string;
+  /** Of the issuer of device certificates. */
+  readonly issuerPublicKey: Uint8Array;
   readonly devices: () => DevicesView;
   readonly push: () => PushView | null;
 }
@@ -66,6 +68,12 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       models: (await store.models.list()).length,
       tasks: (await store.tasks.list()).length,
       demoUrl: config.demoUrl ?? null,
+      issuer: {
+        kind: config.issuer === undefined ? ("coordinator" as const) : ("outside" as const),
+        name: config.issuer?.name ?? config.name,
+        publicKey: encodeHex(options.issuerPublicKey),
+        certificates: await store.certificateLog.size(),
+      },
     }),
   );
 

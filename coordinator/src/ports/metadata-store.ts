@@ -13,6 +13,8 @@ import type {
   EventRecord,
   JournalEntry,
   JsonValue,
+  LogEntryRecord,
+  LogNodeRecord,
   ModelRecord,
   NewEvent,
   OptimizerRecord,
@@ -133,6 +135,24 @@ export interface DeviceRepository {
   forgetTokens(expiredBefore: number): Promise<void>;
 }
 
+/** An append-only log: nothing in it is ever changed or removed. */
+export interface CertificateLogRepository {
+  /** Entries; the next one's index. */
+  size(): Promise<number>;
+  /**
+   * Adds an entry with the hashes of the full subtrees that it completes.
+   * @throws `store/conflict` when the index is not the next one, or the certificate is in the log already.
+   */
+  append(entry: LogEntryRecord, nodes: readonly LogNodeRecord[]): Promise<void>;
+  /** Places of the certificates that are in the log, by leaf hash. */
+  indicesOf(leafHashes: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>;
+  newestOf(deviceId: DeviceId): Promise<LogEntryRecord | undefined>;
+  /** In order, from `start`. */
+  entries(start: number, limit: number): Promise<LogEntryRecord[]>;
+  /** Hashes in the order asked for. @throws `store/corrupt` when one is not there. */
+  nodes(wanted: readonly Pick<LogNodeRecord, "level" | "index">[]): Promise<Uint8Array<ArrayBuffer>[]>;
+}
+
 export interface RefusalRepository {
   add(refusal: RefusalRecord): Promise<void>;
   /** Newest first. */
@@ -175,6 +195,7 @@ export interface MetadataRepositories {
   readonly journal: JournalRepository;
   readonly releases: ReleaseRepository;
   readonly devices: DeviceRepository;
+  readonly certificateLog: CertificateLogRepository;
   readonly refusals: RefusalRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;

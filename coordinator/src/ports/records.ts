@@ -37,8 +37,9 @@ export interface ModelRecord {
   readonly graph: BlobRef;
   /** As it was exported, in training mode; null where that is the same. */
   readonly trainingGraph: BlobRef | null;
-  readonly input: GraphPort;
-  readonly output: GraphPort;
+  /** In the graph's order; a free dimension is -1. */
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
   readonly labels: readonly string[] | null;
   readonly createdAt: number;
 }
@@ -142,6 +143,26 @@ export interface DeviceRecord {
   readonly certificateSerial: string;
   readonly certificateExpiresAt: number;
   readonly lastSeenAt: number | null;
+}
+
+/** A certificate in the log, by its place from 0. */
+export interface LogEntryRecord {
+  readonly index: number;
+  /** RFC 9162 leaf hash of the certificate: it is found by it, and stands in the log once. */
+  readonly leafHash: Digest;
+  readonly deviceId: DeviceId;
+  /** As issued. */
+  readonly certificate: Uint8Array<ArrayBuffer>;
+  /** When it was first presented. */
+  readonly at: number;
+}
+
+/** The hash of a full subtree of the log: 2^level entries from index x 2^level. */
+export interface LogNodeRecord {
+  readonly level: number;
+  readonly index: number;
+  /** 32 bytes. */
+  readonly hash: Uint8Array<ArrayBuffer>;
 }
 
 /** The use of an enrolment token by one device. */

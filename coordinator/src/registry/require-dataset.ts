@@ -1,13 +1,18 @@
 import { failure, TributaryError, type Digest } from "@tributary/core";
-import type { GraphPort, TaskSpec } from "@tributary/protocol";
+import {
+  inputColumns,
+  readExampleTable,
+  type ExampleTable,
+  type LabelColumn,
+} from "@tributary/engine/examples";
+import type { GraphPort, LossSpec, TaskSpec } from "@tributary/protocol";
 import { elementCount } from "@tributary/tensor";
-import { readDataset, type Dataset } from "../evaluation-dataset.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { ModelRecord } from "../ports/records.ts";
 
 /**
- * Holds a task's data set for evaluation to the model: images of the input's size, labels among the output's classes, or numbers, as the loss needs.
- * Asked when the task is created, not after its first round.
+ * Holds a task's data set for evaluation to the model: a row of each input's size, and for each output that is learned classes
+ * among its own, or numbers, as the loss needs. Asked when the task is created, not after its first round.
  *
  * @throws `coordinator/invalid-task`, saying what does not fit
  */
@@ -16,14 +21,25 @@ export async function requireDataset(blobs: BlobStore, spec: TaskSpec, model: Mo
   if (dataset === null) return;
   if ((await blobs.stat(dataset)) === undefined)
     throw invalid(spec, "there is no such blob; POST it to /v1/blobs first");
-  const problem = problemOf(await read(blobs, spec, dataset), spec, model);
+  const table = await read(blobs, spec, dataset, model);
+  const problem = inputProblem(table, model.inputs) ?? labelProblem(table, spec, model.outputs);
   if (problem !== undefined) throw invalid(spec, problem);
 }
 
-async function read(blobs: BlobStore, spec: TaskSpec, digest: Digest): Promise<Dataset> {
+async function read(
+  blobs: BlobStore,
+  spec: TaskSpec,
+  digest: Digest,
+  { inputs }: ModelRecord,
+): Promise<ExampleTable> {
   const bytes = await blobs.bytes(digest);
   try {
-    return readDataset(bytes);
+    const table = readExampleTable(bytes);
+    inputColumns(
+      table,
+      inputs.map(({ name }) => name),
+    );
+    return table;
   } catch (error) {
     if (!TributaryError.is(error)) throw error;
     const dataset = error.code === "dataset/invalid" || error.code === "dataset/mismatch";
@@ -31,28 +47,70 @@ async function read(blobs: BlobStore, spec: TaskSpec, digest: Digest): Promise<D
   }
 }
 
-function problemOf(
-  { exampleSize, labels, labelSize }: Dataset,
-  { loss, moreLosses }: TaskSpec,
-  { input, output }: { readonly input: GraphPort; readonly output: GraphPort },
-): string | undefined {
-  // The first dimension of the input is the batch; others that are free fit anything.
-  const wanted = input.shape.slice(1);
-  if (!wanted.includes(-1) && exampleSize !== elementCount(wanted))
-    return `its images have ${exampleSize} values, the model takes ${elementCount(wanted)} (${wanted.join("x")})`;
-  // What several losses and graphs read, the training graph says when it is built.
-  if (loss.kind === "graph" || moreLosses.length > 0) return undefined;
-  if (loss.kind !== "softmax-cross-entropy") {
-    const numbers = output.shape.slice(1);
-    if (labels instanceof Int32Array) {
-      return `its labels are int32 classes, the loss ${loss.kind} takes float32 numbers [N, ...]`;
+function inputProblem(table: ExampleTable, ports: readonly GraphPort[]): string | undefined {
+  const columns = inputColumns(
+    table,
+    ports.map(({ name }) => name),
+  );
+  for (const [i, { name, dtype, shape }] of ports.entries()) {
+    const column = columns[i]!;
+    const size = elementCount(column.shape.slice(1));
+    // The first dimension of an input is the batch; others that are free fit anything.
+    const wanted = shape.slice(1);
+    if (!wanted.includes(-1) && size !== elementCount(wanted)) {
+      return `a row of its "${name}" has ${size} values, the model takes ${elementCount(wanted)} (${wanted.join("x")})`;
     }
-    if (numbers.includes(-1) || labelSize === elementCount(numbers)) return undefined;
-    return `it has ${labelSize} numbers for each example, the model gives ${elementCount(numbers)}`;
+    const isFloat = (each: string): boolean => each.startsWith("float");
+    if (
+      (isFloat(column.dtype) && !isFloat(dtype)) ||
+      (dtype === "float16") !== (column.dtype === "float16")
+    ) {
+      return `its "${name}" is ${column.dtype}, the model takes ${dtype}`;
+    }
   }
-  if (!(labels instanceof Int32Array)) return `its labels are float32, the loss ${loss.kind} takes int32 [N]`;
+  return undefined;
+}
+
+function labelProblem(
+  { labels }: ExampleTable,
+  { loss, moreLosses }: TaskSpec,
+  outputs: readonly GraphPort[],
+): string | undefined {
+  const losses = [loss, ...moreLosses];
+  // What graphs read, the training graph says when it is built.
+  if (losses.some(({ kind }) => kind === "graph")) return undefined;
+  const only = labels.get("");
+  if (losses.length > 1 && only !== undefined) {
+    return `it has "labels", the task learns several outputs: "labels.<output>" of each`;
+  }
+  for (const each of losses) {
+    const output = outputs.find(({ name }) => name === (each.output ?? outputs[0]?.name));
+    // That there is no such output is said by the training graph.
+    if (output === undefined) continue;
+    const column = only ?? labels.get(output.name);
+    if (column === undefined) {
+      return `it has no "labels.${output.name}", but ${[...labels.keys()].map((name) => `"labels.${name}"`).join(", ")}`;
+    }
+    const problem = columnProblem(column, each, output);
+    if (problem !== undefined) return losses.length === 1 ? problem : `"labels.${output.name}": ${problem}`;
+  }
+  return undefined;
+}
+
+function columnProblem(
+  { values, size }: LabelColumn,
+  { kind }: LossSpec,
+  output: GraphPort,
+): string | undefined {
+  if (kind !== "softmax-cross-entropy") {
+    const wanted = output.shape.slice(1);
+    if (wanted.includes(-1) || size === elementCount(wanted)) return undefined;
+    const has = values instanceof Int32Array ? "one class" : `${size} numbers`;
+    return `it has ${has} for each example, the loss ${kind} on "${output.name}" takes ${elementCount(wanted)} numbers (float32 [N, ...])`;
+  }
+  if (!(values instanceof Int32Array)) return `its labels are numbers, the loss ${kind} takes int32 [N]`;
   const classes = output.shape.at(-1) ?? -1;
-  const outside = labels.find((label) => label < 0 || (classes > 0 && label >= classes));
+  const outside = values.find((label) => label < 0 || (classes > 0 && label >= classes));
   return outside === undefined ? undefined : `label ${outside} is none of the model's ${classes} classes`;
 }
 

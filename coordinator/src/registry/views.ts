@@ -58,8 +58,8 @@ export function modelView(record: ModelRecord, versions: number): ModelView {
     parameterCount: record.parameterCount,
     createdAt: timestamp(record.createdAt),
     versions,
-    input: record.input,
-    output: record.output,
+    inputs: record.inputs,
+    outputs: record.outputs,
   };
 }
 

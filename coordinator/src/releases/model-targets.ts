@@ -25,7 +25,7 @@ export interface TargetDocument {
  * @param current - the targets of the present release
  */
 export function versionTargets(
-  model: Pick<ModelRecord, "channel" | "parameters" | "input" | "output" | "labels">,
+  model: Pick<ModelRecord, "channel" | "parameters" | "inputs" | "outputs" | "labels">,
   version: VersionRecord,
   current: Iterable<Pick<TargetRecord, "path">>,
 ): TargetDocument {
@@ -34,7 +34,7 @@ export function versionTargets(
   const weights = weightsPath(name, version.version);
   const int8 = int8WeightsPath(name, version.version);
   const manifest: ModelManifest = {
-    formatVersion: 1,
+    formatVersion: 2,
     model: name,
     channel: model.channel,
     version: version.version,
@@ -42,8 +42,8 @@ export function versionTargets(
     graph: { target: graph },
     weights: { float32: { target: weights }, int8: { target: int8 } },
     parameters: model.parameters,
-    input: model.input,
-    output: model.output,
+    inputs: model.inputs,
+    outputs: model.outputs,
     ...(model.labels === null ? {} : { labels: model.labels }),
     createdAt: timestamp(version.createdAt),
   };

@@ -1,4 +1,5 @@
 import type { Clock } from "@tributary/core";
+import { timestampCustom, type LogHead } from "@tributary/protocol";
 import {
   parseMetadata,
   signRoot,
@@ -23,8 +24,10 @@ export const LIFETIME_MS: Readonly<Record<TufRole, number>> = Object.freeze({
   timestamp: 7 * DAY_MS,
 });
 
-/** The newest metadata of each role, as stored. */
-export type CurrentRelease = Readonly<Partial<Record<TufRole, SignedMetadata>>>;
+/** The newest metadata of each role, as stored, and the certificate log's head: what a timestamp signed now has to say. */
+export type CurrentRelease = Readonly<Partial<Record<TufRole, SignedMetadata>>> & {
+  readonly logHead: LogHead;
+};
 
 /**
  * Signs releases in memory: numbers are allocated and bytes made, nothing is stored.
@@ -39,6 +42,8 @@ export interface ReleaseSigner {
     targets: readonly TargetRecord[],
     changes: TargetChanges,
   ): Promise<ReleaseChange>;
+  /** A timestamp of the same release with the present head of the certificate log. */
+  prepareLogHead(current: CurrentRelease): Promise<ReleaseChange>;
   /** The roles whose metadata has to be signed again: half of its lifetime is over. */
   refreshNeeded(current: CurrentRelease): readonly TufRole[];
   /**
@@ -96,6 +101,7 @@ export function createReleaseSigner(options: {
       targets,
       expiresMs: { snapshot: expiresMs("snapshot"), timestamp: expiresMs("timestamp") },
       signers: { snapshot: [keys.snapshot], timestamp: [keys.timestamp] },
+      custom: timestampCustom(current.logHead),
     });
     return [
       { role: "snapshot", version: versions.snapshot, bytes: snapshot },
@@ -113,6 +119,7 @@ export function createReleaseSigner(options: {
       expiresMs: expiresMs("timestamp"),
       snapshot,
       signers: [keys.timestamp],
+      custom: timestampCustom(current.logHead),
     });
     return { role: "timestamp", version, bytes };
   };
@@ -142,6 +149,10 @@ export function createReleaseSigner(options: {
       const next = applyChanges(targets, changes);
       const file = await targetsFile(current, next.values());
       return changeOf(current, [file, ...(await upperFiles(current, file))], changes);
+    },
+    async prepareLogHead(current) {
+      if (current.snapshot === undefined) throw new TypeError("releases: there is no snapshot yet");
+      return changeOf(current, [await timestampFile(current, current.snapshot)], { put: [] });
     },
     refreshNeeded,
     async prepareRefresh(current, targets) {

@@ -1,6 +1,11 @@
 import { join } from "node:path";
 import { failure, type Timer } from "@tributary/core";
-import type { ReleaseChange, SignedMetadata } from "../ports/records.ts";
+import { logHeadOf, type LogHead } from "@tributary/protocol";
+import { parseMetadata } from "@tributary/tuf";
+import { RELEASES_KEPT } from "../housekeeping.ts";
+import { headOf } from "../enrolment/certificate-tree.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { ReleaseChange, SignedMetadata, TufRole } from "../ports/records.ts";
 import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
 import { createReleaseKeys, openReleaseKeys } from "./release-keys.ts";
 import { createReleaseSigner, type CurrentRelease } from "./release-signer.ts";
@@ -47,12 +52,27 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
   };
 
   const current = async (): Promise<CurrentRelease> => {
-    const found: Partial<Record<keyof CurrentRelease, SignedMetadata>> = {};
+    const found: Partial<Record<TufRole, SignedMetadata>> = {};
     for (const role of ["root", "timestamp", "snapshot", "targets"] as const) {
       const metadata = await store.releases.latest(role);
       if (metadata !== undefined) found[role] = metadata;
     }
-    return found;
+    return { ...found, logHead: await headOf(store.certificateLog) };
+  };
+
+  const signLogHead = async (): Promise<LogHead> => {
+    const now = await current();
+    const { logHead, timestamp } = now;
+    const signed = timestamp && logHeadOf(parseMetadata("timestamp", timestamp.bytes).signed.custom);
+    if (signed !== undefined) await requireContinued(store, signed, logHead);
+    if (signed?.treeSize === logHead.treeSize) return logHead;
+    const change = await signer.prepareLogHead(now);
+    await store.releases.apply(change);
+    // Devices that enrol one after the other make many timestamps, of which only the newest is served.
+    if (change.metadata.some(({ version }) => version % RELEASES_KEPT === 0)) {
+      await store.releases.prune(RELEASES_KEPT);
+    }
+    return logHead;
   };
 
   const refresh = async (): Promise<void> => {
@@ -86,6 +106,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
   };
 
   await inTurn(refresh);
+  await inTurn(signLogHead);
   watch();
 
   return {
@@ -94,6 +115,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
       inTurn(async () =>
         commit(await signer.prepare(await current(), await store.releases.targets(), changes)),
       ),
+    signLogHead: () => inTurn(signLogHead),
     async close() {
       timer?.cancel();
       if (!closed) {
@@ -103,4 +125,23 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
       await queue;
     },
   };
+}
+
+/**
+ * Devices never believe a log again that loses what was signed for, so that is not signed. Only damage, or a hand in the database, leads here.
+ *
+ * @throws `store/corrupt`
+ */
+async function requireContinued(
+  { certificateLog }: MetadataStore,
+  signed: LogHead,
+  now: LogHead,
+): Promise<void> {
+  const before = signed.treeSize <= now.treeSize ? await headOf(certificateLog, signed.treeSize) : undefined;
+  if (before?.rootHash === signed.rootHash) return;
+  throw failure(
+    "store/corrupt",
+    `releases: the certificate log of ${now.treeSize} entries does not continue the head of ${signed.treeSize} that was signed; restore the database`,
+    { detail: { signed: signed.treeSize, stored: now.treeSize } },
+  );
 }

@@ -1,10 +1,10 @@
 import { parentPort } from "node:worker_threads";
 import { failure, toFailure, type Digest } from "@tributary/core";
 import type { Feeds, Session } from "@tributary/engine";
-import { exampleRuns, exampleSizes, type LabelledValues } from "@tributary/engine/batches";
+import { exampleRuns } from "@tributary/engine/batches";
+import { exampleOf, inputColumns, readExampleTable, type ExampleTable } from "@tributary/engine/examples";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { elementCount, tensor } from "@tributary/tensor";
-import { readDataset, type Dataset } from "../evaluation-dataset.ts";
 import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, EvaluationResult } from "./evaluation.ts";
 
 // A worker thread: graphs and data sets come once, weights with every job.
@@ -13,7 +13,7 @@ const port = parentPort;
 if (port === null) throw new TypeError("evaluation-worker: to be started as a worker thread");
 const engine = await createOrtNodeEngine();
 const sessions = new Map<Digest, Session>();
-const datasets = new Map<Digest, Dataset>();
+const datasets = new Map<Digest, ExampleTable>();
 const unusable = new Map<Digest, unknown>();
 let tail: Promise<void> = Promise.resolve();
 
@@ -30,7 +30,7 @@ async function handle(job: EvaluationJob): Promise<void> {
     case "graph":
       return load(job.digest, async () => void sessions.set(job.digest, await engine.load(job.bytes)));
     case "dataset":
-      return load(job.digest, async () => void datasets.set(job.digest, readDataset(job.bytes)));
+      return load(job.digest, async () => void datasets.set(job.digest, readExampleTable(job.bytes)));
     case "evaluate":
       try {
         answer({ id: job.id, result: await evaluate(job) });
@@ -70,17 +70,10 @@ async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Pr
       failure("round/evaluation-failed", "evaluation: graph and data set come before the job")
     );
   }
-  const sizes = exampleSizes(spec);
-  for (const [what, got, expected] of [
-    ["values", data.exampleSize, sizes.features],
-    ["labels", data.labelSize, sizes.labels],
-  ] as const) {
-    if (got === expected) continue;
-    throw failure(
-      "dataset/mismatch",
-      `evaluation: the graph takes ${expected} ${what} an example, the data set has ${got}`,
-    );
-  }
+  const columns = inputColumns(
+    data,
+    (spec.inputs ?? [spec.features]).map(({ name }) => name),
+  );
   const weights: Record<string, Feeds[string]> = {};
   let at = 0;
   for (const { input, shape } of spec.parameters) {
@@ -94,9 +87,9 @@ async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Pr
     ...(spec.metrics ?? []),
   ];
   const sums = new Map(measured.map(({ name, shape }) => [name, new Float64Array(elementCount(shape))]));
-  const examples = data.labels.length / data.labelSize;
+  const examples = data.count;
   const order = Array.from({ length: examples }, (_, i) => i);
-  for (const run of exampleRuns(spec, (index) => exampleOf(data, index), order)) {
+  for (const run of exampleRuns(spec, (index) => exampleOf(data, columns, index), order)) {
     const outputs = await session.run(
       { ...weights, ...run.feeds },
       { outputs: measured.map(({ output }) => output) },
@@ -119,13 +112,4 @@ async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Pr
     ),
     examples,
   };
-}
-
-function exampleOf({ images, labels, exampleSize, labelSize }: Dataset, index: number): LabelledValues {
-  const features = images.subarray(index * exampleSize, (index + 1) * exampleSize);
-  const label =
-    labels instanceof Int32Array
-      ? labels[index]!
-      : labels.subarray(index * labelSize, (index + 1) * labelSize);
-  return { features, label };
 }

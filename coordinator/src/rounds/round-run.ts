@@ -108,6 +108,7 @@ export class RoundRun {
         env: services.env,
         folder: options.uploadFolder,
         unmasker: services.unmasker,
+        certificateLog: services.certificateLog,
         expects: (device, step) => this.#expects(device, step),
         answered: (device, step) => this.give({ type: "secure-answered", device, step }),
         progressed: () => this.#show(),

@@ -4,7 +4,7 @@ import type { ServerMessage } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { Releases } from "../rooms.ts";
+import type { CertificateLog, Releases } from "../rooms.ts";
 import type { Evaluator } from "./evaluation.ts";
 import type { Unmasker } from "./secure/unmasker.ts";
 
@@ -22,6 +22,8 @@ export interface RoundServices {
   readonly bus: Pick<Bus, "publish" | "subscribe">;
   readonly releases: Pick<Releases, "release">;
   readonly strategies: StrategyRegistry;
+  /** What shows the members of a secure cohort that the others were admitted in the open. */
+  readonly certificateLog: Pick<CertificateLog, "requireLogged" | "prove">;
   /** To a connected device, now; the gateway's `send`. */
   readonly send: (device: DeviceId, message: ServerMessage) => boolean;
   /** The number of devices in training changed; the gateway's `countsChanged`. */

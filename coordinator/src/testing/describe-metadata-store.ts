@@ -1,4 +1,4 @@
-import { asModelName, asModelVersion, asRoundId, asTaskName } from "@tributary/core";
+import { asModelName, asModelVersion, asRoundId, asTaskName, sha256 } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
@@ -201,6 +201,39 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       expect(both.toSorted()).toEqual(["exhausted", "used"]);
       await store.devices.forgetTokens(101);
       expect(await use(3)).toBe("used");
+    });
+
+    test("the certificate log only grows, one entry after the other, and keeps hashes of subtrees", async () => {
+      const log = store.certificateLog;
+      const entry = (index: number) => ({
+        index,
+        leafHash: sha256(Uint8Array.of(index)),
+        deviceId: exampleDevice(index % 2).deviceId,
+        certificate: new Uint8Array(40).fill(index),
+        at: 1_790_000_000_000 + index,
+      });
+      const node = (level: number, index: number) => ({
+        level,
+        index,
+        hash: new Uint8Array(32).fill(10 * level + index),
+      });
+      expect([await log.size(), await log.entries(0, 10)]).toEqual([0, []]);
+      await log.append(entry(0), [node(0, 0)]);
+      expect(await codeOf(log.append(entry(2), [node(0, 2)]))).toBe("store/conflict");
+      expect(await codeOf(log.append({ ...entry(0), index: 1 }, [node(0, 1)]))).toBe("store/conflict");
+      await log.append(entry(1), [node(0, 1), node(1, 0)]);
+      await log.append(entry(2), [node(0, 2)]);
+      expect(await log.size()).toBe(3);
+      expect(await log.entries(1, 10)).toEqual([entry(1), entry(2)]);
+      expect(await log.entries(0, 1)).toEqual([entry(0)]);
+      const found = await log.indicesOf([entry(2).leafHash, entry(7).leafHash, entry(0).leafHash]);
+      expect(new Map(found)).toEqual(
+        new Map([entry(2), entry(0)].map((each) => [each.leafHash, each.index])),
+      );
+      expect(await log.newestOf(exampleDevice(0).deviceId)).toEqual(entry(2));
+      expect(await log.newestOf(exampleDevice(9).deviceId)).toBeUndefined();
+      expect(await log.nodes([node(1, 0), node(0, 2)])).toEqual([node(1, 0).hash, node(0, 2).hash]);
+      expect(await codeOf(log.nodes([node(1, 1)]))).toBe("store/corrupt");
     });
 
     test("refusals are kept per device and round", async () => {

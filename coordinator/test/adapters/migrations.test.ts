@@ -9,7 +9,7 @@ import { migrationProvider } from "../../src/adapters/sql/migrations/index.ts";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
-test("a task and a version of the first release say afterwards how they were trained and averaged", async () => {
+test("what the first release stored says afterwards how it was trained and averaged, and what goes in and out", async () => {
   const folder = await temporaryFolder();
   const path = join(folder.path, "tributary.db");
   const raw = new SqliteDatabase(path);
@@ -37,7 +37,7 @@ test("a task and a version of the first release say afterwards how they were tra
     maxUpdateNorm: 100,
   };
   raw.exec(`
-    insert into models values ('digits', 'stable', 2, '[]', 1, '${digest}', 1, '{}', '{}', null, 1);
+    insert into models values ('digits', 'stable', 2, '[]', 1, '${digest}', 1, '{"name":"image"}', '{"name":"logits"}', null, 1);
     insert into tasks values ('digits', 'digits', 'default', 'running', '${JSON.stringify(spec)}', 1, 'plans/digits/1.json', '${digest}', 1, 1);
     insert into rounds (id, task, model, number, phase, base_version, started_at, offered, ready, cohort, reported, dropouts, refused, num_examples, bytes_up, bytes_down, config)
       values ('digits-1', 'digits', 'digits', 1, 'committed', 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}');
@@ -60,7 +60,12 @@ test("a task and a version of the first release say afterwards how they were tra
     local: { ...now.local, loopSteps: 1 },
     batchNormalization: "frozen",
   });
-  expect((await store.models.get("digits" as never))?.trainingGraph).toBeNull();
+  const model = await store.models.get("digits" as never);
+  expect(model).toMatchObject({
+    inputs: [{ name: "image" }],
+    outputs: [{ name: "logits" }],
+    trainingGraph: null,
+  });
   const versionOf = (version: number) => store.versions.get("digits" as never, asModelVersion(version));
   expect((await versionOf(1))?.strategy).toBeNull();
   expect((await versionOf(2))?.strategy).toEqual(fedAvg);

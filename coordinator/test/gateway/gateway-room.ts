@@ -18,7 +18,7 @@ export async function openGateway(limits: Partial<GatewayLimits> = {}) {
   const room = await openRoom();
   const env = systemEnv();
   const bus = createInProcessBus(silentLogger);
-  const enrolment = await createEnrolment({ config: room.config, env, store: room.store });
+  const enrolment = await createEnrolment({ ...room, env, store: room.store });
   const server = createServer((_request, response) => response.end());
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,4 +1,4 @@
-import { sha256, systemClock } from "@tributary/core";
+import { sha256 } from "@tributary/core";
 import { bindWeights, buildDigitsCnn, buildLinear, splitWeights } from "@tributary/onnx";
 import { parseModelManifest, parsePlan, type TaskView, type VersionView } from "@tributary/protocol";
 import {
@@ -9,53 +9,21 @@ import {
   tensor,
   writeSafetensors,
 } from "@tributary/tensor";
-import { createTufClient, verifyTarget, type TufClient, type TufRole } from "@tributary/tuf";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { releaseReader, type ReleaseReader } from "../release-reader.ts";
 import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
 
 const OCTETS = { "content-type": "application/octet-stream" };
 
 let coordinator: RunningCoordinator;
-let client: TufClient;
+let released: ReleaseReader;
 const onnx = buildDigitsCnn({ seed: "publish" });
 
 beforeAll(async () => {
   coordinator = await runningCoordinator();
-  client = tufClient(coordinator);
+  released = releaseReader(coordinator);
 });
 afterAll(() => coordinator.end());
-
-/** A TUF client that reads what the coordinator serves, as devices do. */
-function tufClient(served: RunningCoordinator): TufClient {
-  const stored = new Map<TufRole, Uint8Array>();
-  return createTufClient({
-    trustedRoot: served.tufRoot,
-    clock: systemClock,
-    store: {
-      read: async (role) => stored.get(role),
-      write: async (role, bytes) => void stored.set(role, bytes),
-      delete: async (role) => void stored.delete(role),
-    },
-    fetcher: {
-      async metadata(file) {
-        const response = await served.request(`/v1/tuf/${file}`);
-        if (response.status === 404) return undefined;
-        return response.bytes();
-      },
-    },
-  });
-}
-
-/** Downloads a target by its digest and holds it to the signed metadata. */
-async function download(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const file = client.target(path);
-  if (file === undefined) throw new Error(`no target ${path}`);
-  const response = await coordinator.request(`/v1/blobs/${file.sha256}`);
-  expect(response.status).toBe(200);
-  const bytes = await response.bytes();
-  verifyTarget(file, bytes);
-  return bytes;
-}
 
 const publish = (model: string, body: Uint8Array<ArrayBuffer>) =>
   coordinator.request(`/v1/models/${model}/versions`, {
@@ -74,8 +42,8 @@ const createTask = (spec: object) =>
   });
 
 test("before anything is published there is a verified, empty release", async () => {
-  await client.refresh();
-  expect(client.targets().size).toBe(0);
+  await released.client.refresh();
+  expect(released.client.targets().size).toBe(0);
   expect(await (await coordinator.request("/v1/models")).json()).toEqual({ models: [] });
 });
 
@@ -85,7 +53,7 @@ describe("a published model", () => {
     const response = await publish("digits", onnx);
     expect(response.status).toBe(201);
     version = (await response.json()) as VersionView;
-    await client.refresh();
+    await released.client.refresh();
   });
 
   test("is version 1", () => {
@@ -95,18 +63,21 @@ describe("a published model", () => {
   });
 
   test("puts together from signed targets, byte for byte", async () => {
-    const manifest = parseModelManifest(await download("models/digits/stable.json"));
+    const manifest = parseModelManifest(await released.download("models/digits/stable.json"));
     expect(manifest).toMatchObject({ model: "digits", version: 1, parentVersion: null });
-    expect(manifest.input).toMatchObject({ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] });
+    expect(manifest.inputs).toEqual([{ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] }]);
     const split = splitWeights(onnx);
-    const graph = await download(manifest.graph.target);
+    const graph = await released.download(manifest.graph.target);
     expect(graph).toEqual(split.graph);
-    const weights = await download(manifest.weights.float32.target);
+    const weights = await released.download(manifest.weights.float32.target);
     expect(sha256(weights)).toBe(version.weightsDigest);
     const parameters = parametersFromSafetensors(manifest.parameters, weights);
     expect(parameters.values).toEqual(split.parameters.values);
     expect(bindWeights(graph, parameters).length).toBeGreaterThan(weights.length);
-    const int8 = dequantizeParameters(manifest.parameters, await download(manifest.weights.int8.target));
+    const int8 = dequantizeParameters(
+      manifest.parameters,
+      await released.download(manifest.weights.int8.target),
+    );
     const worst = int8.values.reduce(
       (most, value, index) => Math.max(most, Math.abs(value - split.parameters.values[index]!)),
       0,
@@ -128,24 +99,24 @@ describe("a published model", () => {
   });
 
   test("another graph under its name is refused, the release stays", async () => {
-    const before = client.timestampVersion;
+    const before = released.client.timestampVersion;
     const response = await publish("digits", buildLinear({ seed: "other" }));
     expect(response.status).toBe(409);
     expect(await errorCode(response)).toBe("coordinator/model-exists");
-    await client.refresh();
-    expect(client.timestampVersion).toBe(before);
+    await released.client.refresh();
+    expect(released.client.timestampVersion).toBe(before);
   });
 
   test("new weights for its graph become the next version", async () => {
     const response = await publish("digits", buildDigitsCnn({ seed: "again" }));
     expect(await response.json()).toMatchObject({ version: 2, parentVersion: 1 });
-    const { timestampVersion } = client;
-    await client.refresh();
-    expect(client.timestampVersion).toBe(timestampVersion + 1);
-    const manifest = parseModelManifest(await download("models/digits/stable.json"));
+    const { timestampVersion } = released.client;
+    await released.client.refresh();
+    expect(released.client.timestampVersion).toBe(timestampVersion + 1);
+    const manifest = parseModelManifest(await released.download("models/digits/stable.json"));
     expect(manifest).toMatchObject({ version: 2, parentVersion: 1 });
     // Version 1 can still be downloaded, by devices in the middle of something.
-    await download("models/digits/versions/1/weights.safetensors");
+    await released.download("models/digits/versions/1/weights.safetensors");
   });
 
   test("a version near its parent keeps the parent's scales and differs in few bytes", async () => {
@@ -156,11 +127,11 @@ describe("a published model", () => {
       parameters.values.map((value, i) => value + 1e-6 * Math.sin(i)),
     );
     expect((await publish("digits", bindWeights(graph, near))).status).toBe(201);
-    await client.refresh();
-    const manifest = parseModelManifest(await download("models/digits/stable.json"));
+    await released.client.refresh();
+    const manifest = parseModelManifest(await released.download("models/digits/stable.json"));
     expect(manifest).toMatchObject({ version: 3, parentVersion: 2 });
-    const after = await download(manifest.weights.int8.target);
-    const before = await download("models/digits/versions/2/weights.int8.safetensors");
+    const after = await released.download(manifest.weights.int8.target);
+    const before = await released.download("models/digits/versions/2/weights.int8.safetensors");
     expect(quantizedScales(near.schema, after)).toEqual(quantizedScales(near.schema, before));
     const differing = after.reduce((count, byte, i) => count + (byte === before[i] ? 0 : 1), 0);
     expect(differing).toBeGreaterThan(0);
@@ -237,22 +208,22 @@ describe("a task", () => {
     expect(view).toMatchObject({ name: "learn-digits", state: "running", roundsCommitted: 0 });
     expect(view.spec).toMatchObject({ rounds: 5, local: { batchSize: 8, epochs: 1 } });
 
-    await client.refresh();
-    const plan = parsePlan(await download("plans/learn-digits/1.json"));
+    await released.client.refresh();
+    const plan = parsePlan(await released.download("plans/learn-digits/1.json"));
     expect(plan).toMatchObject({ task: "learn-digits", model: "digits", population: "default" });
     expect(plan.training.spec).toMatchObject({ kind: "train", batchSize: 8 });
     expect(plan.evaluation.spec).toMatchObject({ kind: "evaluate", batchSize: 50 });
     expect(plan.training.spec.parameters.map(({ name }) => name)).toEqual(
       plan.parameters.map(({ name }) => name),
     );
-    expect((await download(plan.training.target)).length).toBeGreaterThan(1000);
+    expect((await released.download(plan.training.target)).length).toBeGreaterThan(1000);
     // The GPU's form has no loop, which would go through the CPU.
     const webgpu = plan.training.webgpu!;
     expect(plan.training.spec.loop).toBeDefined();
     expect(webgpu.spec.loop).toBeUndefined();
-    expect(await download(webgpu.target)).not.toEqual(await download(plan.training.target));
+    expect(await released.download(webgpu.target)).not.toEqual(await released.download(plan.training.target));
     expect(view.spec.loss).toEqual({ kind: "softmax-cross-entropy" });
-    expect((await download(plan.evaluation.target)).length).toBeGreaterThan(100);
+    expect((await released.download(plan.evaluation.target)).length).toBeGreaterThan(100);
   });
 
   test("is listed, paused and let go on", async () => {
@@ -326,7 +297,7 @@ describe("a task", () => {
         ["images", uint8([2, 784])],
         ["labels", int32(1)],
       ]),
-      "2 images and 1",
+      "images 2",
     ],
     [
       "another size",
@@ -347,10 +318,10 @@ describe("a task", () => {
     [
       "another type",
       writeSafetensors([
-        ["images", int32(1)],
+        ["images", tensor("float16", [1, 784], new Uint16Array(784))],
         ["labels", int32(1)],
       ]),
-      "got int32",
+      "is float16, the model takes float32",
     ],
   ])("with a data set of %s is refused", async (_, file, problem) => {
     const stored = await coordinator.request("/v1/blobs", {
@@ -380,8 +351,8 @@ describe("bulk", () => {
   let path: string;
   let whole: Uint8Array;
   beforeAll(async () => {
-    await client.refresh();
-    const file = client.target("models/digits/versions/1/weights.safetensors")!;
+    await released.client.refresh();
+    const file = released.client.target("models/digits/versions/1/weights.safetensors")!;
     path = `/v1/blobs/${file.sha256}`;
     whole = await (await coordinator.request(path)).bytes();
   });

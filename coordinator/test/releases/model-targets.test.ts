@@ -13,7 +13,7 @@ describe("a version's targets", () => {
     const { bytes, changes } = versionTargets(exampleModel(), version, []);
     const manifest = parseModelManifest(bytes);
     expect(manifest).toEqual({
-      formatVersion: 1,
+      formatVersion: 2,
       model: "digits",
       channel: "stable",
       version: 3,
@@ -24,8 +24,8 @@ describe("a version's targets", () => {
         int8: { target: "models/digits/versions/3/weights.int8.safetensors" },
       },
       parameters: exampleModel().parameters,
-      input: exampleModel().input,
-      output: exampleModel().output,
+      inputs: exampleModel().inputs,
+      outputs: exampleModel().outputs,
       labels: ["0", "1"],
       createdAt: new Date(version.createdAt).toISOString(),
     });

@@ -24,6 +24,7 @@ import { openFolderBlobStore } from "../../src/adapters/blob/folder-blob-store.t
 import { createInProcessBus } from "../../src/adapters/bus/in-process-bus.ts";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { resolveConfig } from "../../src/config.ts";
+import { createCertificateLog } from "../../src/enrolment/certificate-log.ts";
 import { createEnrolment } from "../../src/enrolment/enrolment.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
 import type { DeviceGateway } from "../../src/gateway/gateway-types.ts";
@@ -56,7 +57,8 @@ export async function startRoom(dataDir: string) {
     logStream: { write() {} },
   });
   const releases = await createReleases({ config, env, store });
-  const enrolment = await createEnrolment({ config, env, store });
+  const certificateLog = createCertificateLog({ env, store, releases, isOperator: () => false });
+  const enrolment = await createEnrolment({ config, env, store, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   const rounds = createRounds({
@@ -68,6 +70,7 @@ export async function startRoom(dataDir: string) {
     strategies,
     access,
     issuerPublicKey,
+    certificateLog,
     dataDir,
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
@@ -92,6 +95,7 @@ export async function startRoom(dataDir: string) {
     await rounds.close();
     await gateway.close();
     await app.close();
+    await certificateLog.close();
     await releases.close();
     await bus.close();
     await blobs.close();

@@ -1,13 +1,21 @@
+import type { ExampleTable } from "@tributary/engine/examples";
 import { delay, failure, systemClock, TributaryError, type Logger } from "@tributary/core";
-import type { ModelHandle, Participation, Runtime, RuntimeEvent, Trust } from "@tributary/runtime";
-import { giveExamples, type ExampleSet } from "@tributary/runtime/internal-node";
+import type {
+  ModelHandle,
+  Participation,
+  Runtime,
+  RuntimeEvent,
+  RuntimeOptions,
+  Trust,
+} from "@tributary/runtime";
+import { giveExamples } from "@tributary/runtime/internal-node";
 import { createRuntime } from "@tributary/runtime/node";
 
 export interface AgentOptions {
   readonly coordinator: string;
   readonly trust: Trust;
   /** Enrolment token, or where to ask for one. */
-  readonly token: string | (() => Promise<string> | string);
+  readonly token: NonNullable<RuntimeOptions["token"]>;
   readonly dataDir: string;
   /** @defaultValue "default" */
   readonly population?: string;
@@ -15,7 +23,7 @@ export interface AgentOptions {
   /** @defaultValue every task of the model */
   readonly task?: string;
   /** Replaces what the device has, where it differs. @defaultValue what the device has */
-  readonly examples?: () => Promise<ExampleSet>;
+  readonly examples?: () => Promise<ExampleTable>;
   /** False: only run the model and follow its releases. @defaultValue true */
   readonly participate?: boolean;
   readonly onEvent?: (event: RuntimeEvent) => void;

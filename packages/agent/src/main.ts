@@ -2,10 +2,12 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { asModelName, asPopulationName, asTaskName, toFailure, TributaryError } from "@tributary/core";
-import type { RuntimeEvent } from "@tributary/runtime";
-import { MAX_EXAMPLES, type ExampleSet } from "@tributary/runtime/internal-node";
+import type { ExampleTable } from "@tributary/engine/examples";
+import type { RuntimeEvent, RuntimeOptions } from "@tributary/runtime";
+import { MAX_EXAMPLES } from "@tributary/runtime/internal-node";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { createAgent } from "./agent.ts";
+import { askBackend } from "./ask-backend.ts";
 import { humanLine, jsonLine } from "./event-lines.ts";
 import { readExamples } from "./read-examples.ts";
 
@@ -15,6 +17,7 @@ interface RunOptions {
   readonly trustOnFirstUse?: boolean;
   readonly token?: string;
   readonly tokenFile?: string;
+  readonly tokenUrl?: string;
   readonly dataDir: string;
   readonly population: string;
   readonly model: string;
@@ -26,15 +29,11 @@ interface RunOptions {
 
 /** Exit codes: 0 stopped as asked, 1 failed, 2 the command line is wrong. */
 async function run(options: RunOptions): Promise<void> {
-  const { root, token, tokenFile, examples, task } = options;
+  const { root, tokenFile, examples, task } = options;
   if (root === undefined && options.trustOnFirstUse !== true) {
     throw usage("--root FILE is needed: the trust root of the coordinator (or say --trust-on-first-use)");
   }
-  if (token === undefined && tokenFile === undefined) {
-    throw usage(
-      "--token TOKEN or --token-file FILE is needed, or TRIBUTARY_ENROLMENT_TOKEN in the environment",
-    );
-  }
+  const token = tokenOf(options);
   if (tokenFile !== undefined) await readToken(tokenFile);
   if (root === undefined) {
     process.stderr.write(
@@ -49,8 +48,7 @@ async function run(options: RunOptions): Promise<void> {
   const agent = await createAgent({
     coordinator: options.coordinator,
     trust: root === undefined ? "first-use" : { root: resolve(root) },
-    // A file is read again for each enrolment, so that a new token can be put there.
-    token: tokenFile === undefined ? token! : () => readToken(tokenFile),
+    token,
     dataDir: resolve(options.dataDir),
     population: options.population,
     model: options.model,
@@ -67,11 +65,25 @@ async function run(options: RunOptions): Promise<void> {
   }
 }
 
-async function readAll(path: string): Promise<ExampleSet> {
+/** @throws `cli/usage` where there is none */
+function tokenOf({ token, tokenFile, tokenUrl }: RunOptions): NonNullable<RuntimeOptions["token"]> {
+  // A file is read again for each enrolment, so that a new token can be put there.
+  const read = tokenFile === undefined ? undefined : () => readToken(tokenFile);
+  if (tokenUrl !== undefined) {
+    return async (device) => askBackend(tokenUrl, (await read?.()) ?? token ?? "")(device);
+  }
+  const given = read ?? token;
+  if (given !== undefined) return given;
+  throw usage(
+    "--token TOKEN, --token-file FILE or --token-url URL is needed, or TRIBUTARY_ENROLMENT_TOKEN in the environment",
+  );
+}
+
+async function readAll(path: string): Promise<ExampleTable> {
   const set = await readExamples(path);
-  if (set.labels.length > MAX_EXAMPLES) {
+  if (set.count > MAX_EXAMPLES) {
     process.stderr.write(
-      `tributary-agent: ${path} has ${set.labels.length} examples; a device keeps ${MAX_EXAMPLES}, the last are taken\n`,
+      `tributary-agent: ${path} has ${set.count} examples; a device keeps ${MAX_EXAMPLES}, the last are taken\n`,
     );
   }
   return set;
@@ -135,11 +147,19 @@ program
   .option("--trust-on-first-use", "believe the root that the coordinator shows first; not for production")
   .addOption(new Option("--token <token>", "enrolment token").env("TRIBUTARY_ENROLMENT_TOKEN"))
   .option("--token-file <file>", "file with the enrolment token, read again when the certificate expires")
+  .option(
+    "--token-url <url>",
+    "app's backend that answers with this device's token or certificate; it is shown the token as a bearer's",
+    checked(asCoordinator),
+  )
   .option("--data-dir <folder>", "keys, models and examples of this device", ".tributary-agent")
   .option("--population <name>", "population to enrol in", checked(asPopulationName), "default" as never)
   .option("--model <name>", "model to run", checked(asModelName), "digits" as never)
   .option("--task <name>", "task to take part in (default: every task of the model)", checked(asTaskName))
-  .option("--examples <path>", "labelled examples: a safetensors file, or a folder of IDX files")
+  .option(
+    "--examples <path>",
+    "labelled examples: a safetensors file with a tensor for each input and `labels`, or a folder of IDX files",
+  )
   .option("--no-participate", "run the model only")
   .addOption(new Option("--log <format>", "what is printed").choices(["human", "json"]).default("human"))
   .exitOverride()

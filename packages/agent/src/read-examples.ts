@@ -3,49 +3,26 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { failure, toFailure } from "@tributary/core";
-import { elementCount, readSafetensors, type Tensor } from "@tributary/tensor";
-import type { ExampleSet } from "@tributary/runtime/internal-node";
+import { exampleTable, ONLY_INPUT, readExampleTable, type ExampleTable } from "@tributary/engine/examples";
+import { tensor } from "@tributary/tensor";
 
 const MAX_FILE_BYTES = 2 ** 30;
 const UNSIGNED_BYTE = 8;
 const unzip = promisify(gunzip);
 
 /**
- * Labelled examples from a safetensors file (`images`: float32 or uint8, first dimension the examples; `labels`:
- * classes as int32 or int64 [N], or numbers as float32 [N, ...]), or the training part of a folder of IDX files, the MNIST format, plain or .gz.
+ * Labelled examples from a safetensors file (a tensor for each input of the model, `labels`; see `readExampleTable`), or the
+ * training part of a folder of IDX files, the MNIST format, plain or .gz.
  * @throws `dataset/*`
  */
-export async function readExamples(path: string): Promise<ExampleSet> {
+export async function readExamples(path: string): Promise<ExampleTable> {
   const info = await stat(path).catch(() => undefined);
   if (info === undefined)
     throw failure("dataset/not-found", `examples: ${path} does not exist`, { detail: { path } });
   return info.isDirectory() ? await readIdx(path) : await readTensors(path);
 }
 
-async function readTensors(path: string): Promise<ExampleSet> {
-  const tensors = await tensorsOf(path);
-  const images = tensors.get("images");
-  const labels = tensors.get("labels");
-  if (images === undefined || labels === undefined) {
-    throw invalid(path, `has no "images" and "labels", but ${[...tensors.keys()].join(", ") || "nothing"}`);
-  }
-  const { data } = images;
-  if (!(data instanceof Float32Array) && !(images.dtype === "uint8" && data instanceof Uint8Array)) {
-    throw invalid(path, `"images" must be float32 or uint8, got ${images.dtype}`);
-  }
-  if (labels.dtype !== "int32" && labels.dtype !== "int64" && labels.dtype !== "float32") {
-    throw invalid(path, `"labels" must be int32, int64 or float32, got ${labels.dtype}`);
-  }
-  const [count, ...rest] = labels.shape;
-  const isList = rest.length === 0 || labels.dtype === "float32";
-  if (images.shape[0] !== count || count === 0 || !isList) {
-    throw invalid(path, `"images" is [${images.shape.join(",")}], "labels" [${labels.shape.join(",")}]`);
-  }
-  const numbers = Array.from(labels.data as ArrayLike<number | bigint>, Number);
-  return { images: data, labels: numbers, labelSize: elementCount(rest) };
-}
-
-async function tensorsOf(path: string): Promise<ReadonlyMap<string, Tensor>> {
+async function readTensors(path: string): Promise<ExampleTable> {
   let bytes: Uint8Array;
   try {
     bytes = new Uint8Array(await readFile(path));
@@ -56,22 +33,26 @@ async function tensorsOf(path: string): Promise<ReadonlyMap<string, Tensor>> {
     });
   }
   try {
-    return readSafetensors(bytes).tensors;
+    return readExampleTable(bytes);
   } catch (cause) {
-    throw failure("dataset/invalid", `examples: ${path}: ${toFailure(cause).message}`, {
+    const { code, message } = toFailure(cause);
+    throw failure(code === "dataset/mismatch" ? code : "dataset/invalid", `examples: ${path}: ${message}`, {
       detail: { path },
       cause,
     });
   }
 }
 
-async function readIdx(folder: string): Promise<ExampleSet> {
+async function readIdx(folder: string): Promise<ExampleTable> {
   const images = await readIdxFile(folder, "train-images-idx3-ubyte", 3);
   const labels = await readIdxFile(folder, "train-labels-idx1-ubyte", 1);
   if (images.count !== labels.count) {
     throw invalid(folder, `has ${images.count} images and ${labels.count} labels`);
   }
-  return { images: images.data, labels: labels.data };
+  return exampleTable([
+    [ONLY_INPUT, tensor("uint8", images.shape, images.data)],
+    ["labels", tensor("uint8", [labels.count], labels.data)],
+  ]);
 }
 
 /** Magic 0, 0, element type, rank; then each dimension as u32 big-endian; then the elements. */
@@ -79,7 +60,7 @@ async function readIdxFile(
   folder: string,
   name: string,
   rank: number,
-): Promise<{ count: number; data: Uint8Array }> {
+): Promise<{ count: number; shape: readonly number[]; data: Uint8Array }> {
   const bytes = await readPlainOrGzip(join(folder, name));
   const headBytes = 4 + rank * 4;
   if (bytes.length < headBytes || bytes[2] !== UNSIGNED_BYTE || bytes[3] !== rank) {
@@ -94,7 +75,7 @@ async function readIdxFile(
       `examples: ${join(folder, name)} has ${bytes.length} bytes, its header says ${expected}`,
     );
   }
-  return { count: shape[0]!, data: bytes.subarray(headBytes) };
+  return { count: shape[0]!, shape, data: bytes.subarray(headBytes) };
 }
 
 async function readPlainOrGzip(path: string): Promise<Uint8Array> {

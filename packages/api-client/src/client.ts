@@ -3,6 +3,8 @@ import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
   BlobCreated,
+  CertificateLogView,
+  LogEntries,
   ModelView,
   RefusalView,
   RoundView,
@@ -32,6 +34,12 @@ export interface RoundsOptions extends CallOptions {
   readonly before?: number | undefined;
 }
 
+export interface LogEntriesOptions extends CallOptions {
+  readonly start: number;
+  /** 1 to 1000. @defaultValue 1000 */
+  readonly limit?: number | undefined;
+}
+
 /**
  * The operators' side of the HTTP API, one method a route. Every method rejects with a `TributaryError`: the
  * coordinator's own, `transport/connect-failed` when nobody answers, `http/unexpected-response` when something else
@@ -50,6 +58,10 @@ export interface ApiClient {
   round(id: string, options?: CallOptions): Promise<RoundView>;
   /** Updates of a round that did not count, newest first. */
   refusals(roundId: string, options?: CallOptions): Promise<readonly RefusalView[]>;
+  /** The head of the certificate log, now and as it was signed last. */
+  certificateLog(options?: CallOptions): Promise<CertificateLogView>;
+  /** Certificates of the log from `start`, at most 1000. */
+  logEntries(options: LogEntriesOptions): Promise<LogEntries>;
   /** Publishes an ONNX file as a new model. */
   publishModel(name: string, onnx: Uint8Array, options?: CallOptions): Promise<VersionView>;
   /** Uploads bytes, such as a held-out data set; they are named by their digest from then on. */
@@ -109,6 +121,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/rounds/{roundId}/refusals", { params: { path: { roundId } }, ...json(call) }),
         )
       ).refusals,
+    certificateLog: (call) =>
+      answered("GET /v1/certificate-log", call, () => http.GET("/v1/certificate-log", { ...json(call) })),
+    logEntries: ({ start, limit = 1000, ...call }) =>
+      answered("GET /v1/certificate-log/entries", call, () =>
+        http.GET("/v1/certificate-log/entries", { params: { query: { start, limit } }, ...json(call) }),
+      ),
     publishModel: (model, onnx, call) =>
       answered(`POST /v1/models/${model}/versions`, call, () =>
         http.POST("/v1/models/{model}/versions", { params: { path: { model } }, ...octets(onnx, call) }),

@@ -5,6 +5,7 @@ export {
   type ApiClient,
   type ApiClientOptions,
   type CallOptions,
+  type LogEntriesOptions,
   type RoundsOptions,
 } from "./client.ts";
 export {
@@ -21,8 +22,10 @@ export {
 } from "./subscribe-events.ts";
 export type {
   BlobCreated,
+  CertificateLogView,
   DevicesView,
   GraphPort,
+  LogEntries,
   ModelView,
   RoundPhase,
   RefusalView,

@@ -29,12 +29,16 @@ export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];
 export type ModelView = Answer<"/v1/models/{model}">;
-export type GraphPort = ModelView["input"];
+export type GraphPort = ModelView["inputs"][number];
 export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
 export type TaskView = Answer<"/v1/tasks/{task}">;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;
 /** An update of a round that did not count, its sender and the reason. */
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
+/** Heads of the certificate log. */
+export type CertificateLogView = Answer<"/v1/certificate-log">;
+/** Certificates as compact JWTs, in the log's order. */
+export type LogEntries = Answer<"/v1/certificate-log/entries">;
 export type RoundPhase = RoundView["phase"];
 
 /** What a task learns and how, every field filled in. */

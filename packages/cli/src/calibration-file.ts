@@ -1,6 +1,7 @@
 import { failure } from "@tributary/core";
+import { writeValues } from "@tributary/engine";
 import type { ModelDescription } from "@tributary/onnx";
-import { readSafetensors, tensor, type Tensor } from "@tributary/tensor";
+import { allocate, isDType, readSafetensors, tensor, type Tensor } from "@tributary/tensor";
 
 /** Examples of a calibration file in feeds as large as the model takes them. */
 export interface CalibrationExamples {
@@ -15,11 +16,11 @@ const OPEN_BATCH = 16;
 
 /**
  * A safetensors file with one tensor for each input of the model, [examples, …], or, for a model with one input,
- * `images`; float32 as it is, uint8 by 255. `labels` (int32, [examples]) may be there too.
+ * `images`; as the input's element type, uint8 by 255 where that is a float. `labels` (int32, [examples]) may be there too.
  */
 export function readCalibration(bytes: Uint8Array, model: ModelDescription): CalibrationExamples {
   const { tensors } = readSafetensors(bytes);
-  const columns = model.inputs.map(({ name, shape }) => {
+  const columns = model.inputs.map(({ name, shape, elementType }) => {
     const found = tensors.get(name) ?? (model.inputs.length === 1 ? tensors.get("images") : undefined);
     if (found === undefined) {
       throw failure(
@@ -27,7 +28,8 @@ export function readCalibration(bytes: Uint8Array, model: ModelDescription): Cal
         `the calibration file has no tensor "${name}"; it has ${[...tensors.keys()].join(", ")}`,
       );
     }
-    return { name, shape: shape ?? found.shape, count: found.shape[0] ?? 0, values: floats(name, found) };
+    const values = fitting(name, elementType, found);
+    return { name, shape: shape ?? found.shape, count: found.shape[0] ?? 0, values };
   });
   const count = Math.min(...columns.map((column) => column.count));
   const declared = columns[0]?.shape[0];
@@ -42,12 +44,11 @@ export function readCalibration(bytes: Uint8Array, model: ModelDescription): Cal
   const examples = Array.from({ length: feeds }, (_, feed) =>
     Object.fromEntries(
       columns.map(({ name, shape, values, count: rows }) => {
-        const size = (values.length / rows) * batch;
+        const { dtype, data } = values;
+        const size = (data.length / rows) * batch;
         const tail = shape.slice(1).map((dim) => (typeof dim === "number" ? dim : 1));
-        return [
-          name,
-          tensor("float32", [batch, ...tail], values.slice(feed * size, (feed + 1) * size)),
-        ] as const;
+        const batchOf = data.slice(feed * size, (feed + 1) * size) as typeof data;
+        return [name, tensor(dtype, [batch, ...tail], batchOf)] as const;
       }),
     ),
   );
@@ -59,11 +60,18 @@ export function readCalibration(bytes: Uint8Array, model: ModelDescription): Cal
   };
 }
 
-function floats(name: string, { data }: Tensor): Float32Array<ArrayBuffer> {
-  if (data instanceof Float32Array) return Float32Array.from(data);
-  if (data instanceof Uint8Array) return Float32Array.from(data, (value) => value / 255);
+/** The column in the input's element type. */
+function fitting(name: string, elementType: string, { dtype, shape, data }: Tensor): Tensor {
+  if (isDType(elementType)) {
+    const values = allocate(elementType, data.length);
+    // Truth values are numbers; only bytes are shares of 255.
+    const given = dtype === "bool" ? Array.from(data as Uint8Array) : data;
+    const wrong = writeValues(elementType, values, 0, given);
+    if (wrong === undefined) return tensor(elementType, shape, values);
+  }
   throw failure(
     "cli/file",
-    `"${name}" of the calibration file must be float32, or uint8 to be divided by 255`,
+    `"${name}" of the calibration file is ${dtype}, which does not fit the model's ${elementType}`,
+    { detail: { input: name, expected: elementType, got: dtype } },
   );
 }

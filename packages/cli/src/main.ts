@@ -2,6 +2,9 @@ import { Command, CommanderError } from "commander";
 import { adaptCommand } from "./commands/adapt.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { histogramsCommand } from "./commands/histograms.ts";
+import { issueCommand } from "./commands/issue.ts";
+import { logCommand } from "./commands/log.ts";
+import { modelCommand } from "./commands/model.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -19,12 +22,15 @@ export async function main(argv: readonly string[]): Promise<void> {
     startCommand(),
     serveCommand(),
     publishCommand(),
+    modelCommand(),
     taskCommand(),
     describeCommand(),
     quantizeCommand(),
     adaptCommand(),
     histogramsCommand(),
     tokenCommand(),
+    issueCommand(),
+    logCommand(),
   ]) {
     program.addCommand(command);
   }

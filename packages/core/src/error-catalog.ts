@@ -414,6 +414,36 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "The device could not be enrolled.",
   },
+  "identity/issued-elsewhere": {
+    status: 403,
+    retryable: false,
+    publicMessage: "This coordinator issues no certificates; the app's backend does.",
+  },
+  "identity/not-logged": {
+    status: 403,
+    retryable: false,
+    publicMessage: "A certificate is not in the certificate log.",
+  },
+  "identity/not-issued": {
+    status: 403,
+    retryable: false,
+    publicMessage: "The issuer has no record of a certificate that its key signed.",
+  },
+  "identity/log-unsigned": {
+    status: 502,
+    retryable: true,
+    publicMessage: "The head of the certificate log is not in the signed metadata.",
+  },
+  "identity/log-forked": {
+    status: 502,
+    retryable: false,
+    publicMessage: "The certificate log does not continue the one that was seen before.",
+  },
+  "identity/log-shrunk": {
+    status: 502,
+    retryable: false,
+    publicMessage: "The certificate log is shorter than the one that was seen before.",
+  },
 
   // federation
   "federation/invalid-transition": {

@@ -1,33 +1,32 @@
 /** Labelled examples as the feeds of training and evaluation graphs. */
 import { failure } from "@tributary/core";
 import type { EvaluationGraphDocument, GraphPort, TrainingGraphDocument } from "@tributary/protocol";
-import { elementCount, tensor, type Tensor } from "@tributary/tensor";
+import { allocate, elementCount, tensor, type Tensor, type TensorData } from "@tributary/tensor";
+import { writeValues, type PortValues } from "./port-values.ts";
 
 /** One example. */
 export interface LabelledValues {
-  /** Values of all inputs, one after the other. Bytes are read as value / 255 where an input is float32. */
-  readonly features: Float32Array | Uint8Array;
-  /** A class, or the values of all labels, one after the other. */
-  readonly label: number | Float32Array;
+  /** Values of each input, in the model's order. Bytes are read as value / 255 where an input holds floats. */
+  readonly inputs: readonly TensorData[];
+  readonly label: ExampleLabel;
 }
+
+/** What is to be learned of an example: of the only label, or by the names of the outputs (or a loss graph's inputs). */
+export type ExampleLabel = LabelValues | Readonly<Record<string, LabelValues>>;
+
+/** A class, or numbers. Where labels have no names, the numbers of all, one label after the other. */
+export type LabelValues = number | Float32Array;
 
 /** What one run takes of the examples. */
 export interface ExampleRun {
   readonly feeds: Readonly<Record<string, Tensor>>;
-  /** Examples in it; rows beyond are zeros of weight 0. */
+  /** Examples in it; rows that fill up the last batch repeat them, with weight 0. */
   readonly count: number;
   /** Batches they fill, the last one perhaps in part. */
   readonly steps: number;
 }
 
 type FedGraph = TrainingGraphDocument | EvaluationGraphDocument;
-
-/** Values of one example over all of a graph's inputs, and over all of its labels. */
-export function exampleSizes(graph: FedGraph): { readonly features: number; readonly labels: number } {
-  const { inputs, labels } = fieldsOf(graph);
-  const total = (fields: readonly Field[]): number => fields.reduce((sum, { size }) => sum + size, 0);
-  return { features: total(inputs), labels: total(labels) };
-}
 
 /**
  * One pass over the examples in the given order, in runs of as many batches as the graph takes; `maxSteps` makes them
@@ -44,25 +43,35 @@ export function* exampleRuns(
   const loop = graph.kind === "train" ? graph.loop : undefined;
   const rows = graph.batchSize * (loop?.maxSteps ?? 1);
   const taken = graph.batchSize * Math.min(loop?.maxSteps ?? 1, maxSteps);
-  const sizes = exampleSizes(graph);
   for (let start = 0; start < order.length; start += taken) {
     const count = Math.min(taken, order.length - start);
-    const tensors = new Map(
-      [...inputs, ...labels].map((field): [Field, Tensor] => [field, emptyTensor(field, rows)]),
-    );
+    const memory = (fields: readonly Field[]): TensorData[] =>
+      fields.map(({ port, size }) => allocate(port.dtype, rows * size));
+    const [inputData, labelData] = [memory(inputs), memory(labels)];
     const weights = new Float32Array(rows);
     for (let row = 0; row < count; row++) {
-      const { features, label } = example(order[start + row]!);
-      checkLength("values", features.length, sizes.features);
-      fillRow(tensors, inputs, row, features, features instanceof Uint8Array);
-      const values = typeof label === "number" ? [label] : label;
-      checkLength("labels", values.length, sizes.labels);
-      fillRow(tensors, labels, row, values, false);
+      const { inputs: values, label } = example(order[start + row]!);
+      if (values.length !== inputs.length) throw misfit("inputs", inputs.length, values.length);
+      for (const [i, field] of inputs.entries()) fillRow(field, inputData[i]!, row, values[i]!);
+      const wanted = labelRows(label, labels);
+      for (const [i, field] of labels.entries()) fillRow(field, labelData[i]!, row, wanted[i]!);
       weights[row] = 1;
     }
     const steps = Math.ceil(count / graph.batchSize);
+    // Not zeros: a mean over an empty mask is not a number, and no weight makes one of that.
+    for (let row = count; row < steps * graph.batchSize; row++) {
+      for (const [i, { size }] of inputs.entries()) repeatRow(inputData[i]!, size, row % count, row);
+      for (const [i, { size }] of labels.entries()) repeatRow(labelData[i]!, size, row % count, row);
+    }
     const feeds: Record<string, Tensor> = {};
-    for (const [{ port }, value] of tensors) feeds[port.name] = value;
+    for (const [fields, data] of [
+      [inputs, inputData],
+      [labels, labelData],
+    ] as const) {
+      for (const [i, { port }] of fields.entries()) {
+        feeds[port.name] = tensor(port.dtype, [...port.shape], data[i]!);
+      }
+    }
     feeds[graph.sampleWeights.name] = tensor("float32", [...graph.sampleWeights.shape], weights);
     if (loop !== undefined) {
       feeds[loop.steps.name] = tensor("int64", [], BigInt64Array.of(BigInt(steps)));
@@ -71,75 +80,65 @@ export function* exampleRuns(
   }
 }
 
-/** A port, and the values that one example has of it. */
+/** A port, what examples call it, and the values that one example has of it. */
 interface Field {
   readonly port: GraphPort;
+  readonly name: string;
   readonly size: number;
 }
 
 function fieldsOf(graph: FedGraph): { readonly inputs: readonly Field[]; readonly labels: readonly Field[] } {
   const leading = graph.kind === "train" && graph.loop !== undefined ? 2 : 1;
-  const field = (port: GraphPort): Field => ({ port, size: elementCount(port.shape.slice(leading)) });
+  const field = (port: GraphPort, name = port.name): Field => ({
+    port,
+    name,
+    size: elementCount(port.shape.slice(leading)),
+  });
   return {
-    inputs: (graph.inputs ?? [graph.features]).map(field),
-    labels: [graph.labels, ...(graph.moreLabels ?? [])].map(field),
+    inputs: (graph.inputs ?? [graph.features]).map((port) => field(port)),
+    labels: [graph.labels, ...(graph.moreLabels ?? [])].map((port, i) => field(port, graph.labelNames?.[i])),
   };
 }
 
-function emptyTensor({ port, size }: Field, rows: number): Tensor {
-  const length = rows * size;
-  const shape = [...port.shape];
-  switch (port.dtype) {
-    case "float32":
-      return tensor("float32", shape, new Float32Array(length));
-    case "int32":
-      return tensor("int32", shape, new Int32Array(length));
-    case "int64":
-      return tensor("int64", shape, new BigInt64Array(length));
-    case "bool":
-      return tensor("bool", shape, new Uint8Array(length));
-    default:
-      throw failure(
-        "engine/unsupported-dtype",
-        `learner: "${port.name}" is ${port.dtype}; examples are float32, int32, int64 or bool`,
-        { detail: { port: port.name, dtype: port.dtype } },
-      );
+/** The values of each label. */
+function labelRows(label: ExampleLabel, fields: readonly Field[]): readonly PortValues[] {
+  if (typeof label === "number" || label instanceof Float32Array) {
+    const values = typeof label === "number" ? Float64Array.of(label) : label;
+    const total = fields.reduce((sum, { size }) => sum + size, 0);
+    if (values.length !== total) throw misfit("labels", total, values.length);
+    let at = 0;
+    return fields.map(({ size }) => values.subarray(at, (at += size)));
   }
+  return fields.map(({ name }) => {
+    const own = Object.hasOwn(label, name) ? label[name] : undefined;
+    if (own !== undefined) return typeof own === "number" ? [own] : own;
+    throw failure(
+      "runtime/invalid-example",
+      `learner: an example has no label "${name}", which the task learns; it has ${Object.keys(label).join(", ") || "none"}`,
+      { detail: { label: name } },
+    );
+  });
 }
 
-function fillRow(
-  tensors: ReadonlyMap<Field, Tensor>,
-  fields: readonly Field[],
-  row: number,
-  values: ArrayLike<number>,
-  areBytes: boolean,
-): void {
-  let at = 0;
-  for (const field of fields) {
-    const { data, dtype } = tensors.get(field)!;
-    const offset = row * field.size;
-    for (let i = 0; i < field.size; i++) {
-      const value = values[at + i]!;
-      if (data instanceof Float32Array) data[offset + i] = areBytes ? value / 255 : value;
-      else if (!Number.isInteger(value)) throw notWhole(field.port, value);
-      else if (data instanceof BigInt64Array) data[offset + i] = BigInt(value);
-      else (data as Int32Array | Uint8Array)[offset + i] = dtype === "bool" ? Number(value !== 0) : value;
-    }
-    at += field.size;
-  }
-}
-
-function checkLength(what: string, got: number, expected: number): void {
-  if (got === expected) return;
+function fillRow({ port, name, size }: Field, target: TensorData, row: number, values: PortValues): void {
+  if (values.length !== size) throw misfit(`values of "${name}"`, size, values.length);
+  const wrong = writeValues(port.dtype, target, row * size, values);
+  if (wrong === undefined) return;
   throw failure(
+    "runtime/invalid-example",
+    `learner: "${name}" is ${port.dtype}, value ${wrong} of an example is ${String(values[wrong])}`,
+    { detail: { port: name, dtype: port.dtype, got: String(values[wrong]) } },
+  );
+}
+
+function repeatRow(data: TensorData, size: number, from: number, to: number): void {
+  data.copyWithin(to * size, from * size, (from + 1) * size);
+}
+
+function misfit(what: string, expected: number, got: number): Error {
+  return failure(
     "runtime/invalid-example",
     `learner: an example has ${got} ${what}, the task takes ${expected}`,
     { detail: { what, expected, got } },
   );
-}
-
-function notWhole({ name, dtype }: GraphPort, got: number): Error {
-  return failure("runtime/invalid-example", `learner: "${name}" is ${dtype}, an example has ${got}`, {
-    detail: { port: name, dtype, got: String(got) },
-  });
 }

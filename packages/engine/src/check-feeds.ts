@@ -1,9 +1,13 @@
 import { failure } from "@tributary/core";
-import type { EngineName, Feeds, SessionPort } from "./engine.ts";
+import type { Feeds, SessionPort } from "./engine.ts";
 
-/** Checks feeds and wanted outputs against the ports of a graph, before an engine sees them. */
+/**
+ * Checks feeds and wanted outputs against the ports of a graph, before an engine sees them.
+ * @param where - begins the messages: an engine, or what was called
+ * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch`, `engine/unknown-output`
+ */
 export function checkFeeds(
-  engine: EngineName,
+  where: string,
   inputs: readonly SessionPort[],
   outputs: readonly string[],
   feeds: Feeds,
@@ -14,21 +18,21 @@ export function checkFeeds(
     if (value === undefined) {
       throw failure(
         "engine/missing-input",
-        `${engine}: input "${port.name}" (${port.dtype} ${describeShape(port.shape)}) was not fed; got ${list(Object.keys(feeds))}`,
+        `${where}: input "${port.name}" (${port.dtype} ${describeShape(port.shape)}) was not fed; got ${list(Object.keys(feeds))}`,
         { detail: { input: port.name } },
       );
     }
     if (value.dtype !== port.dtype) {
       throw failure(
         "engine/input-mismatch",
-        `${engine}: input "${port.name}" expects ${port.dtype}, got ${value.dtype}`,
+        `${where}: input "${port.name}" expects ${port.dtype}, got ${value.dtype}`,
         { detail: { input: port.name, expected: port.dtype, got: value.dtype } },
       );
     }
     if (!fits(port.shape, value.shape)) {
       throw failure(
         "engine/input-mismatch",
-        `${engine}: input "${port.name}" expects ${describeShape(port.shape)}, got ${describeShape(value.shape)}`,
+        `${where}: input "${port.name}" expects ${describeShape(port.shape)}, got ${describeShape(value.shape)}`,
         {
           detail: {
             input: port.name,
@@ -43,7 +47,7 @@ export function checkFeeds(
     if (!inputs.some((port) => port.name === name)) {
       throw failure(
         "engine/unknown-input",
-        `${engine}: the graph has no input "${name}"; it has ${list(inputs.map((port) => port.name))}`,
+        `${where}: the graph has no input "${name}"; it has ${list(inputs.map((port) => port.name))}`,
         { detail: { input: name } },
       );
     }
@@ -52,7 +56,7 @@ export function checkFeeds(
     if (!outputs.includes(name)) {
       throw failure(
         "engine/unknown-output",
-        `${engine}: the graph has no output "${name}"; it has ${list(outputs)}`,
+        `${where}: the graph has no output "${name}"; it has ${list(outputs)}`,
         { detail: { output: name } },
       );
     }

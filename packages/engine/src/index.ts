@@ -1,3 +1,4 @@
+export { checkFeeds } from "./check-feeds.ts";
 export type {
   Engine,
   EngineName,
@@ -8,4 +9,5 @@ export type {
   Session,
   SessionPort,
 } from "./engine.ts";
+export { writeValues } from "./port-values.ts";
 export type { SessionConfig } from "./session-config.ts";

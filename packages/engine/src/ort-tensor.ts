@@ -25,7 +25,12 @@ export function dtypeOf(type: string): DType | undefined {
 
 /** Wraps the data of a tensor for onnxruntime, without a copy. */
 export function toOrtTensor(constructor: TensorConstructor, value: Tensor): OrtTensor {
-  return new constructor(DTYPES[value.dtype], value.data as OrtTensor.DataType, value.shape);
+  if (value.dtype !== "float16") {
+    return new constructor(DTYPES[value.dtype], value.data as OrtTensor.DataType, value.shape);
+  }
+  // Where the platform has Float16Array, the constructor makes one of float16 bits, and onnxruntime-node reads it as empty.
+  const bits = new constructor("uint16", value.data as Uint16Array, value.shape);
+  return Object.defineProperty(bits, "type", { value: "float16" });
 }
 
 /**

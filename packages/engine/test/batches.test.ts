@@ -1,7 +1,7 @@
 import { seededRandom } from "@tributary/core";
 import type { GraphPort, TrainingGraphDocument } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
-import { exampleRuns, exampleSizes, type LabelledValues } from "../src/batches.ts";
+import { exampleRuns, type LabelledValues } from "../src/batches.ts";
 
 const port = (name: string, dtype: GraphPort["dtype"], shape: readonly number[]): GraphPort => ({
   name,
@@ -26,7 +26,7 @@ function graph(changes: Partial<TrainingGraphDocument> = {}): TrainingGraphDocum
 }
 
 const seven = Array.from({ length: 7 }, (_, label): LabelledValues => ({
-  features: Float32Array.of(label / 10),
+  inputs: [Float32Array.of(label / 10)],
   label,
 }));
 const order = seededRandom(1).shuffle([0, 1, 2, 3, 4, 5, 6]);
@@ -35,14 +35,18 @@ const runs = (changes: Partial<TrainingGraphDocument>, examples = seven, maxStep
 ];
 
 describe("runs of examples", () => {
-  test("hold every example once, the last one padded with weight 0", () => {
+  test("hold every example once; what fills up the last batch repeats some with weight 0", () => {
     const all = runs({});
     expect(all.map(({ count, steps }) => [count, steps])).toEqual([
       [3, 1],
       [3, 1],
       [1, 1],
     ]);
-    expect([...all[2]!.feeds["weights"]!.data]).toEqual([1, 0, 0]);
+    const { weights, x, labels } = all[2]!.feeds;
+    expect([...weights!.data]).toEqual([1, 0, 0]);
+    // Zeros may be no input at all: a mean over an empty mask is not a number.
+    for (const repeated of [x!, labels!]) expect(new Set(repeated.data as Float32Array).size).toBe(1);
+    expect(x!.data[0]).toBeCloseTo(Number(labels!.data[0]) / 10);
     const seen = all.flatMap(({ feeds, count }) => [...feeds["labels"]!.data].slice(0, count));
     expect(seen.toSorted((a, b) => Number(a) - Number(b))).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
@@ -71,25 +75,42 @@ describe("runs of examples", () => {
       labels: port("labels", "float32", [3, 2]),
       moreLabels: [port("more", "int32", [3])],
     };
-    const example = { features: Uint8Array.of(51, 7, 8, 1), label: Float32Array.of(0.5, -1, 4) };
+    const inputs = [Uint8Array.of(51), BigInt64Array.of(2n ** 53n + 1n, 8n), Uint8Array.of(1)];
+    const example = { inputs, label: Float32Array.of(0.5, -1, 4) };
     const [run] = runs(changes, [example]);
     const rows = Object.fromEntries(
       ["x", "token", "mask", "labels", "more"].map((name) => [name, [...run!.feeds[name]!.data]]),
     );
     expect(rows["x"]![0]).toBeCloseTo(0.2, 6);
     expect(rows).toMatchObject({
-      token: [7n, 8n, 0n, 0n, 0n, 0n],
-      mask: [1, 0, 0],
-      labels: [0.5, -1, 0, 0, 0, 0],
-      more: [4, 0, 0],
+      token: [2n ** 53n + 1n, 8n, 2n ** 53n + 1n, 8n, 2n ** 53n + 1n, 8n],
+      mask: [1, 1, 1],
+      labels: [0.5, -1, 0.5, -1, 0.5, -1],
+      more: [4, 4, 4],
     });
-    expect(exampleSizes(graph(changes))).toEqual({ features: 4, labels: 3 });
+  });
+
+  test("take labels by the names that the plan gives them, in any order", () => {
+    const changes: Partial<TrainingGraphDocument> = {
+      labels: port("labels.topic", "int32", [3]),
+      moreLabels: [port("labels.score", "float32", [3, 2])],
+      labelNames: ["topic", "score"],
+    };
+    const example = {
+      inputs: [Float32Array.of(1)],
+      label: { extra: 9, score: Float32Array.of(0.5, -1), topic: 4 },
+    };
+    const [run] = runs(changes, [example]);
+    expect([...run!.feeds["labels.topic"]!.data]).toEqual([4, 4, 4]);
+    expect([...run!.feeds["labels.score"]!.data]).toEqual([0.5, -1, 0.5, -1, 0.5, -1]);
   });
 
   test.each([
-    ["too few values", { features: new Float32Array(0), label: 0 }],
-    ["too many labels", { features: Float32Array.of(1), label: Float32Array.of(1, 2) }],
-    ["a share as a class", { features: Float32Array.of(1), label: Float32Array.of(0.5) }],
+    ["too few values", { inputs: [new Float32Array(0)], label: 0 }],
+    ["too few inputs", { inputs: [], label: 0 }],
+    ["too many labels", { inputs: [Float32Array.of(1)], label: Float32Array.of(1, 2) }],
+    ["a share as a class", { inputs: [Float32Array.of(1)], label: Float32Array.of(0.5) }],
+    ["no label of the output that is learned", { inputs: [Float32Array.of(1)], label: { other: 1 } }],
   ])("refuse %s", (_, example) => {
     expect(() => runs({}, [example])).toThrowError(
       expect.objectContaining({ code: "runtime/invalid-example" }),

@@ -42,6 +42,9 @@ export const GraphPort = Type.Object({
 });
 export type GraphPort = Static<typeof GraphPort>;
 
+/** Inputs or outputs of a model, in the graph's order. */
+export const GraphPorts = readonlyArray(GraphPort, { minItems: 1, maxItems: LIMITS.maxPorts });
+
 /** Names and shapes of a model's parameters, in canonical order. */
 export const ParameterSchemaDocument = readonlyArray(
   Type.Unsafe<ParameterSpec>(Type.Object({ name: TensorName, shape: Shape })),
@@ -50,9 +53,7 @@ export const ParameterSchemaDocument = readonlyArray(
 
 const TargetReference = Type.Object({ target: TargetPathSchema });
 
-/** What a channel of a model points to: `models/<model>/<channel>.json`. */
-export const ModelManifest = Type.Object({
-  formatVersion: Type.Literal(1),
+const MANIFEST_FIELDS = {
   model: ModelNameSchema,
   channel: ChannelSchema,
   version: ModelVersionSchema,
@@ -60,12 +61,26 @@ export const ModelManifest = Type.Object({
   graph: TargetReference,
   weights: Type.Object({ float32: TargetReference, int8: TargetReference }),
   parameters: ParameterSchemaDocument,
-  input: GraphPort,
-  output: GraphPort,
   labels: Type.Optional(readonlyArray(Type.String({ maxLength: 256 }), { maxItems: 65_536 })),
   createdAt: TimestampSchema,
+};
+
+/** What a channel of a model points to: `models/<model>/<channel>.json`. */
+export const ModelManifest = Type.Object({
+  formatVersion: Type.Literal(2),
+  ...MANIFEST_FIELDS,
+  inputs: GraphPorts,
+  outputs: GraphPorts,
 });
 export type ModelManifest = Static<typeof ModelManifest>;
+
+/** As signed before models had several inputs and outputs. */
+const FirstModelManifest = Type.Object({
+  formatVersion: Type.Literal(1),
+  ...MANIFEST_FIELDS,
+  input: GraphPort,
+  output: GraphPort,
+});
 
 interface Note {
   default?: number;
@@ -77,10 +92,12 @@ const batchSize = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 4096,
 const GRAPH_FIELDS = {
   batchSize: batchSize(),
   /** What is fed of an example, in the model's order. Left out: `features` alone. */
-  inputs: Type.Optional(readonlyArray(GraphPort, { minItems: 1, maxItems: 64 })),
+  inputs: Type.Optional(GraphPorts),
   features: GraphPort,
   labels: GraphPort,
-  moreLabels: Type.Optional(readonlyArray(GraphPort, { maxItems: 64 })),
+  moreLabels: Type.Optional(readonlyArray(GraphPort, { maxItems: LIMITS.maxPorts })),
+  /** What examples call `labels` and `moreLabels`: by the output that is learned, or by a loss graph's input. */
+  labelNames: Type.Optional(readonlyArray(TensorName, { minItems: 1, maxItems: LIMITS.maxPorts + 1 })),
   sampleWeights: GraphPort,
   lossSum: TensorName,
   correct: TensorName,
@@ -265,13 +282,18 @@ export const TaskSpec = Type.Object(
 );
 export type TaskSpec = Static<typeof TaskSpec>;
 
-/** @throws protocol/invalid-document with the path of the first fault in `detail`. */
+/**
+ * A manifest of this or an earlier format, in the present one.
+ *
+ * @throws protocol/invalid-document with the path of the first fault in `detail`.
+ */
 export function parseModelManifest(bytes: Uint8Array): ModelManifest {
-  return parseDocument(
-    "model manifest",
-    ModelManifest,
-    parseJson("model manifest", bytes, LIMITS.maxManifestBytes),
-  );
+  const json = parseJson("model manifest", bytes, LIMITS.maxManifestBytes);
+  if ((json as { readonly formatVersion?: unknown } | null)?.formatVersion !== 1) {
+    return parseDocument("model manifest", ModelManifest, json);
+  }
+  const { input, output, ...rest } = parseDocument("model manifest", FirstModelManifest, json);
+  return { ...rest, formatVersion: 2, inputs: [input], outputs: [output] };
 }
 
 /**

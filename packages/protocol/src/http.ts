@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { GraphPort, TaskSpec } from "./documents.ts";
+import { GraphPorts, TaskSpec } from "./documents.ts";
 import { SecureView } from "./secure-aggregation.ts";
 import {
   DeviceIdSchema,
@@ -55,6 +55,20 @@ export const EnrolmentResponse = Type.Object({
   expiresAt: TimestampSchema,
 });
 export type EnrolmentResponse = Static<typeof EnrolmentResponse>;
+
+/** `POST /v1/certificates` of an issuer: what a device's app asks with, on its behalf. */
+export const CertificateRequest = Type.Object(
+  {
+    population: PopulationNameSchema,
+    publicKey: Base64Url(32),
+    /** Of the key; a device says it, and nobody has to. */
+    deviceId: Type.Optional(DeviceIdSchema),
+    /** The app's name for whom it is; recorded, not interpreted. */
+    subject: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
+  },
+  { additionalProperties: false },
+);
+export type CertificateRequest = Static<typeof CertificateRequest>;
 
 /** 202 of `PUT /v1/rounds/:roundId/updates/:digest`, and of a member's answer to a secure step */
 export const UploadAccepted = Type.Object({ accepted: Type.Literal(true) });
@@ -142,8 +156,8 @@ export const ModelView = Type.Object({
   parameterCount: Count,
   createdAt: TimestampSchema,
   versions: Count,
-  input: GraphPort,
-  output: GraphPort,
+  inputs: GraphPorts,
+  outputs: GraphPorts,
 });
 export type ModelView = Static<typeof ModelView>;
 
@@ -182,6 +196,18 @@ export const PushView = Type.Object({
 });
 export type PushView = Static<typeof PushView>;
 
+/** Who vouches that devices are those of the app. */
+export const IssuerView = Type.Object({
+  /** `coordinator`: this server issues certificates itself, and so could invent members. */
+  kind: textEnum(["coordinator", "outside"]),
+  name: Type.String(),
+  /** Raw Ed25519 public key, in hex. */
+  publicKey: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+  /** Certificates in the log. */
+  certificates: Count,
+});
+export type IssuerView = Static<typeof IssuerView>;
+
 /** `GET /v1/status` */
 export const StatusView = Type.Object({
   name: Type.String(),
@@ -193,6 +219,7 @@ export const StatusView = Type.Object({
   models: Count,
   tasks: Count,
   demoUrl: nullable(Type.String({ description: "Where the demo is, if it was started with one" })),
+  issuer: IssuerView,
 });
 export type StatusView = Static<typeof StatusView>;
 

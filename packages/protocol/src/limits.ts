@@ -7,6 +7,8 @@ export const LIMITS = Object.freeze({
   maxFrameBytes: 16 * 1024,
   /** Largest enrolment certificate, as encoded. */
   maxCertificateBytes: 1024,
+  /** Longest life of a certificate: whoever leaves is out after so long, also where nobody tells the coordinator. */
+  maxCertificateLifetimeMs: 7 * 86_400_000,
   /** Largest `software` text of a hello (UTF-8 bytes). */
   maxSoftwareBytes: 64,
   /** Longest target path in an offer or release. */
@@ -35,6 +37,8 @@ export const LIMITS = Object.freeze({
   maxTaskSpecBytes: 64 * 1024,
   /** Most parameters (named tensors) of a model. */
   maxParameters: 65_536,
+  /** Most inputs of a model, and most outputs. */
+  maxPorts: 64,
   /** Most dimensions of a tensor. */
   maxRank: 8,
 

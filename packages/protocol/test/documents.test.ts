@@ -15,7 +15,7 @@ const labels = { name: "label", dtype: "int32", shape: [10] } as const;
 const sampleWeights = { name: "weight", dtype: "float32", shape: [10] } as const;
 
 const manifest = {
-  formatVersion: 1,
+  formatVersion: 2,
   model: "digits",
   channel: "stable",
   version: 3,
@@ -26,8 +26,14 @@ const manifest = {
     int8: { target: "models/digits/versions/3/weights.int8.safetensors" },
   },
   parameters,
-  input: { name: "image", dtype: "float32", shape: [-1, 1, 28, 28] },
-  output: { name: "logits", dtype: "float32", shape: [-1, 10] },
+  inputs: [
+    { name: "ids", dtype: "int64", shape: [-1, 16] },
+    { name: "mask", dtype: "bool", shape: [-1, 16] },
+  ],
+  outputs: [
+    { name: "topic", dtype: "float32", shape: [-1, 4] },
+    { name: "score", dtype: "float32", shape: [-1, 1] },
+  ],
   createdAt: "2026-01-01T00:00:00.000Z",
 };
 
@@ -102,15 +108,31 @@ describe("manifest and plan", () => {
     );
   });
 
+  test("of a manifest signed by an earlier release, with one input and output: the same shape", () => {
+    const { inputs, outputs, ...rest } = manifest;
+    const first = { ...rest, formatVersion: 1, input: inputs[0], output: outputs[0] };
+    expect(parseModelManifest(json(first))).toEqual({
+      ...manifest,
+      inputs: [inputs[0]],
+      outputs: [outputs[0]],
+    });
+    const faulty = { ...first, input: { ...inputs[0], dtype: "float8" } };
+    expect(faultOf(() => parseModelManifest(json(faulty)))).toBe("/input/dtype");
+  });
+
   test("may carry what a newer writer added", () => {
     expect(parseModelManifest(json({ ...manifest, notes: "x" })).version).toBe(3);
   });
 
   test.each([
     [{ ...manifest, version: 0 }, "/version"],
-    [{ ...manifest, formatVersion: 2 }, "/formatVersion"],
+    [{ ...manifest, formatVersion: 3 }, "/formatVersion"],
+    [{ ...manifest, formatVersion: 1 }, "/"],
+    [null, "/"],
     [{ ...manifest, graph: { target: "../../etc/passwd" } }, "/graph/target"],
-    [{ ...manifest, input: { ...manifest.input, dtype: "float8" } }, "/input/dtype"],
+    [{ ...manifest, inputs: [{ ...manifest.inputs[0], dtype: "float8" }] }, "/inputs/0/dtype"],
+    [{ ...manifest, outputs: [] }, "/outputs"],
+    [{ ...manifest, inputs: Array.from({ length: 65 }, () => manifest.inputs[0]) }, "/inputs"],
     [{ ...manifest, parameters: [{ name: "w", shape: [-1] }] }, "/parameters/0/shape/0"],
     [{ ...manifest, parameters: [] }, "/parameters"],
   ])("with a fault name its path (%#)", (document, path) => {

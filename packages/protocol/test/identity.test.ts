@@ -1,110 +1,13 @@
-import { asDigest, asPopulationName, asRoundId, TributaryError } from "@tributary/core";
+import { asDigest, asRoundId } from "@tributary/core";
 import { beforeAll, describe, expect, test } from "vitest";
-import {
-  deviceIdOf,
-  helloMessage,
-  issueCertificate,
-  readCertificate,
-  uploadMessage,
-  verifyCertificate,
-  verifyMember,
-  verifySignature,
-} from "../src/index.ts";
+import { helloMessage, uploadMessage, verifySignature } from "../src/index.ts";
+import { party, type Party } from "./party.ts";
 
-interface Party {
-  publicKey: Uint8Array;
-  readonly sign: (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
-}
-
-async function party(): Promise<Party> {
-  const keys = (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;
-  return {
-    publicKey: new Uint8Array(await crypto.subtle.exportKey("raw", keys.publicKey)),
-    sign: async (message) => new Uint8Array(await crypto.subtle.sign("Ed25519", keys.privateKey, message)),
-  };
-}
-
-const NOW = 1_800_000_000_000;
-let issuer: Party;
+const certificate = new Uint8Array(300).fill(3);
 let device: Party;
-let certificate: Uint8Array<ArrayBuffer>;
 
 beforeAll(async () => {
-  issuer = await party();
   device = await party();
-  certificate = await issueCertificate(issuer.sign, {
-    population: asPopulationName("default"),
-    publicKey: device.publicKey,
-    notBeforeMs: NOW - 1000,
-    notAfterMs: NOW + 1000,
-    serial: new Uint8Array(16).fill(7),
-  });
-});
-
-describe("certificates", () => {
-  test("say whose key it is", async () => {
-    const fields = await verifyCertificate(certificate, issuer.publicKey, NOW);
-    expect(fields.deviceId).toBe(await deviceIdOf(device.publicKey));
-    expect(fields.population).toBe("default");
-    expect(fields).toEqual(readCertificate(certificate));
-    expect(certificate.length).toBeLessThan(256);
-  });
-
-  test("of another issuer are refused", async () => {
-    const other = await party();
-    await expect(verifyCertificate(certificate, other.publicKey, NOW)).rejects.toSatisfy(
-      hasCode("identity/invalid-certificate"),
-    );
-  });
-
-  test("with any one byte changed are refused", async () => {
-    for (let i = 0; i < certificate.length; i++) {
-      const changed = Uint8Array.from(certificate);
-      changed[i]! ^= 1;
-      await expect(verifyCertificate(changed, issuer.publicKey, NOW)).rejects.toSatisfy(
-        hasCode("identity/invalid-certificate"),
-      );
-    }
-  });
-
-  test("are valid from notBefore up to, not including, notAfter", async () => {
-    await verifyCertificate(certificate, issuer.publicKey, NOW - 1000);
-    await verifyCertificate(certificate, issuer.publicKey, NOW + 999);
-    await expect(verifyCertificate(certificate, issuer.publicKey, NOW + 1000)).rejects.toSatisfy(
-      hasCode("identity/certificate-expired"),
-    );
-    await expect(verifyCertificate(certificate, issuer.publicKey, NOW - 1001)).rejects.toSatisfy(
-      hasCode("identity/not-yet-valid"),
-    );
-  });
-});
-
-describe("members", () => {
-  const memberOptions = (nowMs: number, population = "default") => ({
-    issuerPublicKey: issuer.publicKey,
-    population,
-    nowMs,
-  });
-
-  test("are who holds a certificate for their population; a clock may be behind the issuer's a little", async () => {
-    const member = await verifyMember(certificate, memberOptions(NOW));
-    const message = new Uint8Array(32).fill(7);
-    expect(await member.verify(message, await device.sign(message))).toBe(true);
-    expect(await member.verify(new Uint8Array(32), await device.sign(message))).toBe(false);
-    await verifyMember(certificate, memberOptions(NOW - 1000 - 5 * 60_000));
-    await expect(verifyMember(certificate, memberOptions(NOW - 1001 - 5 * 60_000))).rejects.toSatisfy(
-      hasCode("identity/not-yet-valid"),
-    );
-    await expect(verifyMember(certificate, memberOptions(NOW + 1000))).rejects.toSatisfy(
-      hasCode("identity/certificate-expired"),
-    );
-    await expect(verifyMember(certificate, memberOptions(NOW, "other"))).rejects.toSatisfy(
-      hasCode("identity/wrong-population"),
-    );
-    await expect(verifyMember(new Uint8Array(5), memberOptions(NOW))).rejects.toSatisfy(
-      hasCode("identity/invalid-certificate"),
-    );
-  });
 });
 
 describe("proofs", () => {
@@ -140,7 +43,3 @@ describe("proofs", () => {
     );
   });
 });
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => TributaryError.is(error) && error.code === code;
-}

@@ -15,6 +15,7 @@ export type {
   Participation,
   Runtime,
   RuntimeOptions,
+  TokenRequest,
   Trust,
 } from "./runtime.ts";
 
@@ -71,7 +72,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
       engine,
       logToConsole: log !== silentLogger,
     },
-    token: async () => (typeof token === "function" ? token() : (token ?? "")),
+    token: async (device) => (typeof token === "function" ? token(device) : (token ?? "")),
     locks: navigator.locks,
     clock: systemClock,
     log,

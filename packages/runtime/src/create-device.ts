@@ -4,6 +4,7 @@ import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
 import { createIdentity } from "./identity.ts";
 import { createOpenModels } from "./open-models.ts";
+import { createLogView } from "./participation/log-view.ts";
 import { createLocalTrainer } from "./participation/local-trainer.ts";
 import { createParticipations } from "./participation/participations.ts";
 import type { ConnectionState, ModelState, RuntimeStatus } from "./runtime.ts";
@@ -91,6 +92,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       }
     },
   });
+  const log = createLogView({ releases, http, settings: store.settings });
   const participations = createParticipations({
     config,
     env,
@@ -105,6 +107,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       store,
       identity,
       population: config.population,
+      log,
       limits: config.limits,
       openSecAggCrypto: ports.openSecAggCrypto,
       env,
@@ -217,6 +220,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       channel.nudge();
     },
     async status(): Promise<RuntimeStatus> {
+      const certificateLog = await log.seen();
       return {
         ...(identity.deviceId === undefined ? {} : { deviceId: identity.deviceId }),
         connection,
@@ -231,6 +235,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         bytesUp: http.bytesUp,
         bytesDown: http.bytesDown,
         roundsCommitted: participations.roundsCommitted,
+        ...(certificateLog === undefined ? {} : { certificateLog }),
       };
     },
     subscribe: (listener) => events.subscribe(listener),

@@ -2,7 +2,7 @@ import type { Env } from "@tributary/core";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
-import type { Inference, ModelState, RuntimeEvent, RuntimeStatus } from "./runtime.ts";
+import type { Inference, ModelState, RuntimeEvent, RuntimeStatus, TokenRequest } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
@@ -30,7 +30,7 @@ export interface DevicePorts {
   /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */
   readonly exclusive?: Exclusive | undefined;
   /** Asks the app for an enrolment token. Without it: inference only, new versions are looked for by polling. */
-  readonly token?: (() => Promise<string>) | undefined;
+  readonly token?: ((device: TokenRequest) => Promise<string>) | undefined;
 }
 
 /** Runs `work` when nobody else runs theirs. Rejects with `signal.reason` when aborted before. */

@@ -4,10 +4,12 @@ import {
   encodeBase64url,
   failure,
   timeoutSignal,
+  toFailure,
   type DeviceId,
   type Env,
 } from "@tributary/core";
 import { deviceIdOf, enrolmentMessage, readCertificate } from "@tributary/protocol";
+import type { TokenRequest } from "./runtime.ts";
 import type { IdentityStore, StoredIdentity } from "./store/device-store.ts";
 import type { HttpTransport } from "./transport/http.ts";
 
@@ -16,7 +18,7 @@ export interface IdentityOptions {
   readonly extractableKeys: boolean;
   readonly http: Pick<HttpTransport, "enrol">;
   readonly population: string;
-  readonly token: () => Promise<string>;
+  readonly token: (device: TokenRequest) => Promise<string>;
   readonly env: Env;
   /** Aborts when the device closes. */
   readonly closing: AbortSignal;
@@ -36,9 +38,8 @@ export interface Identity {
   discardCertificate(): Promise<void>;
 }
 
-/** Renewed this part of its life before it ends, or an hour, whichever is less. */
+/** Renewed this part of its life before it ends: there is time to try again when the app's backend is away. */
 const RENEWAL_SHARE = 0.1;
-const MAX_RENEWAL_MARGIN_MS = 3_600_000;
 /** How long the app may take for an enrolment token. */
 const TOKEN_TIMEOUT_MS = 60_000;
 
@@ -73,26 +74,28 @@ export function createIdentity(options: IdentityOptions): Identity {
     return new Uint8Array(await crypto.subtle.sign("Ed25519", known!.keys.privateKey, message));
   };
 
-  const askToken = async (): Promise<string> => {
+  const askToken = async (publicKey: string): Promise<string> => {
     using limit = timeoutSignal(env.clock, TOKEN_TIMEOUT_MS, options.closing);
-    return (await abortable(options.token(), limit.signal)).trim();
+    const device: TokenRequest = { deviceId: deviceId!, publicKey, population };
+    return (await abortable(options.token(device), limit.signal)).trim();
   };
 
   /** Ends with the device, not with who asked first: a connection may be closed before the token is there. */
   const enrol = async (): Promise<Uint8Array> => {
     const { keys } = known!;
-    const token = await askToken();
+    const publicKey = encodeBase64url(await rawPublicKey(keys));
+    const token = await askToken(publicKey);
     const answer = await http.enrol(
       population,
       {
         token,
-        publicKey: encodeBase64url(await rawPublicKey(keys)),
+        publicKey,
         proof: encodeBase64url(await sign(enrolmentMessage(token))),
       },
       options.closing,
     );
     const certificate = decodeBase64url(answer.certificate);
-    const fields = readCertificate(certificate);
+    const fields = await readCertificate(certificate);
     if (fields.deviceId !== deviceId || fields.population !== population) {
       throw failure(
         "identity/enrolment-failed",
@@ -113,11 +116,21 @@ export function createIdentity(options: IdentityOptions): Identity {
     async certificate(signal) {
       await load();
       const stored = known!.certificate;
-      if (stored !== undefined && isFresh(stored, population, env.clock.now())) return stored;
+      const state = stored === undefined ? "over" : await stateOf(stored, population, env.clock.now());
+      if (stored !== undefined && state === "fresh") return stored;
       enrolling ??= enrol().finally(() => {
         enrolling = undefined;
       });
-      return await abortable(enrolling, signal);
+      if (stored === undefined || state === "over") return await abortable(enrolling, signal);
+      // It is renewed in good time: when nobody gives a new one now, the next use asks again.
+      try {
+        return await abortable(enrolling, signal);
+      } catch (cause) {
+        signal?.throwIfAborted();
+        options.closing.throwIfAborted();
+        env.log.warn("certificate not renewed yet", { error: toFailure(cause) });
+        return stored;
+      }
     },
     sign,
     async discardCertificate() {
@@ -129,13 +142,18 @@ export function createIdentity(options: IdentityOptions): Identity {
   };
 }
 
-function isFresh(certificate: Uint8Array, population: string, nowMs: number): boolean {
+/** Whether a certificate is good, to be renewed although it still holds, or of no use. */
+async function stateOf(
+  certificate: Uint8Array,
+  population: string,
+  nowMs: number,
+): Promise<"fresh" | "due" | "over"> {
   try {
-    const { notBeforeMs, notAfterMs, population: issuedFor } = readCertificate(certificate);
-    const marginMs = Math.min((notAfterMs - notBeforeMs) * RENEWAL_SHARE, MAX_RENEWAL_MARGIN_MS);
-    return issuedFor === population && nowMs < notAfterMs - marginMs;
+    const { notBeforeMs, notAfterMs, population: issuedFor } = await readCertificate(certificate);
+    if (issuedFor !== population || nowMs >= notAfterMs) return "over";
+    return nowMs < notAfterMs - (notAfterMs - notBeforeMs) * RENEWAL_SHARE ? "fresh" : "due";
   } catch {
-    return false;
+    return "over";
   }
 }
 

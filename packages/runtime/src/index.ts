@@ -4,7 +4,9 @@ export type {
   ExampleCollection,
   FeedValue,
   Inference,
+  KeptExample,
   LabelledExample,
+  LabelValue,
   ModelHandle,
   ModelOptions,
   ModelState,
@@ -18,6 +20,7 @@ export type {
   RuntimeEvent,
   RuntimeOptions,
   RuntimeStatus,
+  SeenLogHead,
+  TokenRequest,
   Trust,
 } from "./runtime.ts";
-export type { StoredExample } from "./store/device-store.ts";

@@ -2,5 +2,5 @@
 export { removeOwnLock } from "./node/data-dir-lock.ts";
 export { openFileStore, type FileStoreOptions } from "./node/file-store.ts";
 export { openWsSocket } from "./node/ws-socket.ts";
-export { giveExamples, type ExampleSet } from "./node/give-examples.ts";
+export { giveExamples } from "./node/give-examples.ts";
 export { MAX_EXAMPLES } from "./store/device-store.ts";

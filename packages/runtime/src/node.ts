@@ -51,7 +51,9 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: openWsSocket,
         fetch: globalThis.fetch,
-        ...(token === undefined ? {} : { token: async () => (typeof token === "string" ? token : token()) }),
+        ...(token === undefined
+          ? {}
+          : { token: async (device) => (typeof token === "string" ? token : token(device)) }),
       },
     );
     return createRuntimeOf(device);

@@ -1,8 +1,7 @@
 import { failure } from "@tributary/core";
-import type { Tensor } from "@tributary/tensor";
 import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
-import { toExample } from "./learner/example.ts";
+import { toExample, toKept } from "./learner/example.ts";
 import type {
   ModelHandle,
   ModelState,
@@ -13,7 +12,7 @@ import type {
   Runtime,
   RuntimeEvent,
 } from "./runtime.ts";
-import { toFeed } from "./updater/inference.ts";
+import { toFeeds } from "./updater/feeds.ts";
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device): Runtime {
@@ -49,22 +48,19 @@ export function createRuntimeOf(device: Device): Runtime {
       },
       async run(feeds, { signal, transfer = false } = {}) {
         requireHandle();
-        const tensors: Record<string, Tensor> = {};
-        for (const [input, value] of Object.entries(feeds)) {
-          tensors[input] = input === state.input.name ? toFeed(state.input, value) : (value as Tensor);
-        }
+        const tensors = toFeeds(state.inputs, feeds);
         return await device.run(name, tensors, { transfer, ...(signal === undefined ? {} : { signal }) });
       },
       examples: {
         async add(example) {
           requireHandle();
-          await device.addExamples(name, [toExample(state.input, state.output, example)]);
+          await device.addExamples(name, [toExample(state, example)]);
         },
         async addAll(examples) {
           requireHandle();
           await device.addExamples(
             name,
-            examples.map((example) => toExample(state.input, state.output, example)),
+            examples.map((example) => toExample(state, example)),
           );
         },
         async count() {
@@ -73,7 +69,7 @@ export function createRuntimeOf(device: Device): Runtime {
         },
         async list() {
           requireHandle();
-          return await device.listExamples(name);
+          return (await device.listExamples(name)).map((example) => toKept(state, example));
         },
         async clear() {
           requireHandle();

@@ -1,14 +1,19 @@
 import type { EngineName } from "@tributary/engine";
+import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
 import type { GraphPort } from "@tributary/protocol";
-import type { Tensor } from "@tributary/tensor";
+import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
-import type { StoredExample } from "./store/device-store.ts";
 
 /** Whom the device believes. */
 export type Trust =
   | {
       /** The TUF root the app pins: its bytes, or where the app ships it. */
       readonly root: Uint8Array | URL | string;
+      /**
+       * Public key of the app's enrolment issuer, in hex or as the `x` of its JWK. With it the device takes part only in cohorts whose
+       * members that issuer vouched for, whatever a plan says; without it the issuer is the one that the signed plan names.
+       */
+      readonly issuer?: string;
       /**
        * Fewest members of a sum that this device's update may enter. Below 16 it is a trial, and not private.
        *
@@ -25,6 +30,14 @@ export type Trust =
   /** Believe the root that the coordinator shows on the very first contact. Warns; not for production. */
   | "first-use";
 
+/** Who asks for a token; plain data, to be posted to the app's backend as JSON. */
+export interface TokenRequest {
+  readonly deviceId: string;
+  /** Raw Ed25519 public key, base64url: the `x` of its JWK. */
+  readonly publicKey: string;
+  readonly population: string;
+}
+
 /** Options that every platform shares; `@tributary/runtime/browser` and `/node` add their own. */
 export interface RuntimeOptions {
   /** The coordinator's origin, such as `https://fl.example.org`. */
@@ -32,8 +45,11 @@ export interface RuntimeOptions {
   readonly trust: Trust;
   /** Population the device enrols in. @defaultValue "default" */
   readonly population?: string;
-  /** Enrolment token, or where to ask for one; asked again when the certificate has expired. */
-  readonly token?: string | (() => Promise<string> | string);
+  /**
+   * Where to ask for what admits this device: an enrolment token, or the certificate that the app's own issuer gives for the key in
+   * `device`. Asked again before the certificate expires.
+   */
+  readonly token?: string | ((device: TokenRequest) => Promise<string> | string);
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -81,15 +97,20 @@ export interface ModelState {
   readonly engine: EngineName;
   /** Why this engine and not a faster one, where there is something to tell. */
   readonly note?: string;
-  readonly input: GraphPort;
-  readonly output: GraphPort;
+  /** In the graph's order; a free dimension, such as the batch, is -1. */
+  readonly inputs: readonly GraphPort[];
+  readonly outputs: readonly GraphPort[];
   readonly labels?: readonly string[];
   /** Newest verified version, where it is not the one that runs. */
   readonly available?: number;
 }
 
-/** A value of a feed: a tensor, or flat numbers whose batch size follows from their length. Bytes are value / 255. */
-export type FeedValue = Tensor | Float32Array | Uint8Array | readonly number[];
+/**
+ * A value of a feed: a tensor, or flat values whose batch size follows from their length. Those are converted to the input's
+ * element type: whole types take whole numbers in their range (int64 also bigints), bool takes 0, 1 and booleans, float16
+ * raw bits (`Uint16Array`). Bytes are value / 255 where the input is float32 or float64.
+ */
+export type FeedValue = Tensor | TensorData | readonly number[] | readonly bigint[] | readonly boolean[];
 
 export interface RunInferenceOptions {
   readonly signal?: AbortSignal;
@@ -101,7 +122,7 @@ export interface Inference {
   /** The version that answered. */
   readonly version: number;
   readonly outputs: Readonly<Record<string, Tensor>>;
-  /** The model's output as probabilities, [batch * classes] flat: softmax over logits. */
+  /** The model's first float32 output as probabilities, [batch * classes] flat: softmax over logits. Empty if it has none. */
   readonly probabilities: Float32Array;
   /** Index of the largest probability of each row. */
   readonly classes: readonly number[];
@@ -114,6 +135,12 @@ export interface ModelHandle {
   readonly name: string;
   readonly state: ModelState;
   readonly version: number;
+  /**
+   * Runs a batch: a value for each input, by its name.
+   *
+   * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch` (element type, shape or values), before
+   *   anything runs
+   */
   run(feeds: Readonly<Record<string, FeedValue>>, options?: RunInferenceOptions): Promise<Inference>;
   readonly examples: ExampleCollection;
   /**
@@ -138,20 +165,36 @@ export interface ModelUpdate {
 
 /** Labelled examples for local learning. They never leave the device. */
 export interface ExampleCollection {
-  /** Adds one: the model's input by its name, and the label's class index. */
+  /**
+   * Adds one: each of the model's inputs by its name, and what is to be learned of it.
+   *
+   * @throws `runtime/invalid-example`, saying what was expected of which input or label
+   */
   add(example: LabelledExample): Promise<void>;
-  /** Adds many at once: flat features of all, one label each. */
+  /** Adds many at once; none where one of them does not fit. */
   addAll(examples: readonly LabelledExample[]): Promise<void>;
   count(): Promise<number>;
-  /** All that are kept, oldest first: features flat (bytes are value / 255) and label. */
-  list(): Promise<readonly StoredExample[]>;
+  /** All that are kept, oldest first. */
+  list(): Promise<readonly KeptExample[]>;
   clear(): Promise<void>;
 }
 
 export interface LabelledExample {
-  /** Of a classifier the class, from 0; else the numbers to be learned, as many as the output has of an example. */
-  readonly label: number | Float32Array | readonly number[];
-  readonly [input: string]: FeedValue | number;
+  /**
+   * Of a classifier the class, from 0; else the numbers to be learned, as many as the output has of an example. Of a model
+   * with several outputs: that of the first, or those of several by name, as the task's losses need them.
+   */
+  readonly label: LabelValue | Readonly<Record<string, LabelValue>>;
+  readonly [input: string]: FeedValue | LabelledExample["label"];
+}
+
+export type LabelValue = LabelValues | readonly number[];
+
+/** An example as it is kept on the device. */
+export interface KeptExample {
+  /** Flat, by the input's name. Bytes of a float input are value / 255. */
+  readonly inputs: Readonly<Record<string, TensorData>>;
+  readonly label: ExampleLabel;
 }
 
 export interface ParticipateOptions {
@@ -274,6 +317,12 @@ export type RuntimeEvent =
       readonly retryable: boolean;
     };
 
+/** A state of the certificate log: its size, and its root in hex. */
+export interface SeenLogHead {
+  readonly treeSize: number;
+  readonly rootHash: string;
+}
+
 export interface RuntimeStatus {
   /** Absent before the first enrolment. */
   readonly deviceId?: string;
@@ -283,4 +332,9 @@ export interface RuntimeStatus {
   readonly bytesUp: number;
   readonly bytesDown: number;
   readonly roundsCommitted: number;
+  /**
+   * The newest head of the certificate log that this device saw signed, once it met a secure task. An app that sends it home lets its
+   * auditor compare it with the log that is shown there.
+   */
+  readonly certificateLog?: SeenLogHead;
 }

@@ -1,4 +1,5 @@
-import { failure, type Logger } from "@tributary/core";
+import { encodeHex, failure, type Logger } from "@tributary/core";
+import { readPublicKey, type SecurePlan } from "@tributary/protocol";
 import type { Trust } from "./runtime.ts";
 import type { MetadataStore } from "./store/device-store.ts";
 import type { HttpTransport } from "./transport/http.ts";
@@ -7,6 +8,8 @@ import type { HttpTransport } from "./transport/http.ts";
 export interface TrustLimits {
   readonly minimumCohort: number;
   readonly maxContributionsPerVersion: number;
+  /** The issuer that the app pins, in hexadecimal. */
+  readonly issuer?: string;
 }
 
 export const TRUST_DEFAULTS = Object.freeze({
@@ -26,7 +29,28 @@ export function trustLimits(trust: Trust): TrustLimits {
   } = given;
   requireAtLeast("minimumCohort", minimumCohort, LEAST_COHORT);
   requireAtLeast("maxContributionsPerVersion", maxContributionsPerVersion, 1);
-  return { minimumCohort, maxContributionsPerVersion };
+  const limits = { minimumCohort, maxContributionsPerVersion };
+  const issuer = trust === "first-use" ? undefined : trust.issuer;
+  if (issuer === undefined) return limits;
+  const key = readPublicKey(issuer);
+  if (key === undefined) {
+    throw new RangeError(`createRuntime: trust.issuer must be an Ed25519 public key, got "${issuer}"`);
+  }
+  return { ...limits, issuer: encodeHex(key) };
+}
+
+/**
+ * That a plan's members are vouched for by the issuer that the app pins, if it pins one: who signs plans could name another.
+ *
+ * @throws `federation/plan-refused`
+ */
+export function requireIssuer({ issuer }: TrustLimits, { issuerPublicKey }: SecurePlan): void {
+  if (issuer === undefined || issuer === issuerPublicKey) return;
+  throw failure(
+    "federation/plan-refused",
+    `learner: the plan names issuer ${issuerPublicKey}, this app pins ${issuer}`,
+    { detail: { issuer: issuerPublicKey } },
+  );
 }
 
 function requireAtLeast(name: keyof TrustLimits, value: number, least: number): void {

@@ -3,9 +3,12 @@ import { createVirtualClock } from "@tributary/core/testing";
 import { deviceIdOf, issueCertificate } from "@tributary/protocol";
 import { expect, test } from "vitest";
 import { createIdentity } from "../src/identity.ts";
+import type { TokenRequest } from "../src/runtime.ts";
 import { createMemoryStore } from "../src/testing/memory-store.ts";
 
-async function setUp(token: () => Promise<string>) {
+const LIFETIME_MS = 3_600_000;
+
+async function setUp(token: (device: TokenRequest) => Promise<string>) {
   const clock = createVirtualClock();
   const issuer = (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;
   const closing = new AbortController();
@@ -17,9 +20,9 @@ async function setUp(token: () => Promise<string>) {
     population: "default",
     env: { clock, random: systemRandom, log: silentLogger },
     closing: closing.signal,
-    token() {
+    token(device) {
       asked += 1;
-      return token();
+      return token(device);
     },
     http: {
       async enrol(population, request) {
@@ -30,7 +33,7 @@ async function setUp(token: () => Promise<string>) {
             population: population as never,
             publicKey: decodeBase64url(request.publicKey),
             notBeforeMs: clock.now(),
-            notAfterMs: clock.now() + 3_600_000,
+            notAfterMs: clock.now() + LIFETIME_MS,
             serial: systemRandom.bytes(16),
           },
         );
@@ -72,4 +75,37 @@ test("when the device closes, nobody waits for a token any more", async () => {
   const waiting = identity.certificate();
   closing.abort(new Error("closed"));
   await expect(waiting).rejects.toThrow("closed");
+});
+
+test("the app is told whose key it is, and asked again before the certificate expires", async () => {
+  const devices: TokenRequest[] = [];
+  const { identity, clock, asked } = await setUp((device) => {
+    devices.push(device);
+    return Promise.resolve("token");
+  });
+  const first = await identity.certificate();
+  clock.advance(LIFETIME_MS * 0.9 - 1);
+  expect(await identity.certificate()).toBe(first);
+  clock.advance(1);
+  expect(await identity.certificate()).not.toBe(first);
+  expect(asked()).toBe(2);
+  const { deviceId, publicKey, population } = devices[0]!;
+  expect([deviceId, population]).toEqual([await deviceIdOf(decodeBase64url(publicKey)), "default"]);
+  expect(deviceId).toBe(identity.deviceId);
+});
+
+test("while a certificate still holds, an app's backend that is away does not matter; afterwards it does", async () => {
+  let away = false;
+  const { identity, clock, asked } = await setUp(() =>
+    away ? Promise.reject(new Error("backend away")) : Promise.resolve("token"),
+  );
+  const first = await identity.certificate();
+  away = true;
+  clock.advance(LIFETIME_MS * 0.95);
+  expect(await identity.certificate()).toBe(first);
+  expect(asked()).toBe(2);
+  clock.advance(LIFETIME_MS * 0.05);
+  await expect(identity.certificate()).rejects.toThrow("backend away");
+  away = false;
+  expect(await identity.certificate()).not.toBe(first);
 });

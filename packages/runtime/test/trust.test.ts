@@ -1,6 +1,7 @@
+import type { SecurePlan } from "@tributary/protocol";
 import { DEFAULT_MINIMUM_COHORT, LEAST_COHORT } from "@tributary/secagg";
-import { expect, test } from "vitest";
-import { TRUST_DEFAULTS, trustLimits } from "../src/trust.ts";
+import { describe, expect, test } from "vitest";
+import { requireIssuer, TRUST_DEFAULTS, trustLimits } from "../src/trust.ts";
 
 const root = new Uint8Array(1);
 
@@ -21,4 +22,35 @@ test.each([
   { maxContributionsPerVersion: 0 },
 ])("%o limits nothing", (limits) => {
   expect(() => trustLimits({ root, ...limits })).toThrow(RangeError);
+});
+
+describe("the issuer that an app pins", () => {
+  const key = "ab".repeat(32);
+  const plan = (issuerPublicKey: string) => ({ issuerPublicKey }) as SecurePlan;
+  const codeOf = (run: () => void): unknown => {
+    try {
+      return run();
+    } catch (error) {
+      return (error as { code?: string }).code;
+    }
+  };
+
+  test("may be written as hex or as in a JWK, and is the only one whose members are trusted", () => {
+    const x = Buffer.from(key, "hex").toString("base64url");
+    for (const issuer of [key, x]) {
+      const limits = trustLimits({ root, issuer });
+      expect(limits.issuer).toBe(key);
+      expect(codeOf(() => requireIssuer(limits, plan(key)))).toBeUndefined();
+      expect(codeOf(() => requireIssuer(limits, plan("cd".repeat(32))))).toBe("federation/plan-refused");
+    }
+    for (const issuer of ["", "ab", key.toUpperCase()]) {
+      expect(() => trustLimits({ root, issuer })).toThrow(RangeError);
+    }
+  });
+
+  test("is nobody in particular where none is pinned: the signed plan says who", () => {
+    for (const trust of [{ root }, "first-use"] as const) {
+      expect(codeOf(() => requireIssuer(trustLimits(trust), plan(key)))).toBeUndefined();
+    }
+  });
 });

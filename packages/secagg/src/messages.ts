@@ -7,6 +7,8 @@ export const SECAGG_LIMITS = Object.freeze({
   /** Members of one cohort. */
   maxClients: 10_000,
   maxCertificateBytes: 1024,
+  /** What shows, beside the certificates, that members are who they say. */
+  maxMembershipProofBytes: 11 * 1024 * 1024,
   /** A packed vector; 16 million parameters of 32 bits. */
   maxVectorBytes: 64 * 1024 * 1024,
 });
@@ -30,8 +32,16 @@ export const CohortMember: Codec<CohortMember> = struct({
 /** The cohort, fixed before any member reveals its nonce; a member's number is its place here. */
 export interface CohortList {
   members: readonly CohortMember[];
+  /**
+   * For whoever runs the protocol to check the certificates with, such as proofs that they stand in a log. It means nothing here, but
+   * is hashed with the list: members of one session saw the same.
+   */
+  membershipProof: Uint8Array;
 }
-export const CohortList: Codec<CohortList> = struct({ members: list(CohortMember, { max: MAX }) });
+export const CohortList: Codec<CohortList> = struct({
+  members: list(CohortMember, { max: MAX }),
+  membershipProof: bytes({ max: SECAGG_LIMITS.maxMembershipProofBytes }),
+});
 
 /** Round 0 of the paper, with the nonce of the graph. */
 export interface Advertisement {

@@ -14,6 +14,7 @@ import { accept } from "./support/accept.ts";
 import { rejection } from "./support/rejection.ts";
 
 const CLIENTS = 6;
+const NO_PROOF = new Uint8Array(0);
 let cohort: TestCohort;
 let everyone: number[];
 
@@ -59,7 +60,7 @@ describe("round 0, the list", () => {
       const target = clients[0]!;
       const own = { ...members[0]!, commitment: target.commitment };
       const served = list.map((member) => (member === members[0] ? own : member));
-      expect(await rejection(target.advertise({ members: served }))).toBe(code);
+      expect(await rejection(target.advertise({ members: served, membershipProof: NO_PROOF }))).toBe(code);
       await isOver(target);
     }
   });
@@ -71,16 +72,18 @@ describe("round 0, the list", () => {
       commitment: new Uint8Array(32),
     });
     const client = cohort.clients[0]!;
-    expect(await rejection(client.advertise({ members }))).toBe("secagg/invalid-certificate");
+    expect(await rejection(client.advertise({ members, membershipProof: NO_PROOF }))).toBe(
+      "secagg/invalid-certificate",
+    );
     await isOver(client);
   });
 
   test("one member listed as two, who would sign twice", async () => {
     const { members } = cohort.server.cohort;
     const client = cohort.clients[0]!;
-    expect(await rejection(client.advertise({ members: members.with(3, members[2]!) }))).toBe(
-      "secagg/invalid-cohort",
-    );
+    expect(
+      await rejection(client.advertise({ members: members.with(3, members[2]!), membershipProof: NO_PROOF })),
+    ).toBe("secagg/invalid-cohort");
     await isOver(client);
   });
 });

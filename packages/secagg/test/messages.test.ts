@@ -38,7 +38,13 @@ function roundTrip<T>(codec: Codec<T>, value: T): () => void {
 }
 
 const messages: readonly (readonly [string, () => void])[] = [
-  ["CohortList", roundTrip(CohortList, { members: [{ certificate: bytes(200), commitment: bytes(32) }] })],
+  [
+    "CohortList",
+    roundTrip(CohortList, {
+      members: [{ certificate: bytes(200), commitment: bytes(32) }],
+      membershipProof: bytes(300),
+    }),
+  ],
   ["Advertisement", roundTrip(Advertisement, advertisement)],
   ["KeyList", roundTrip(KeyList, { advertisements: [advertisement] })],
   ["SharePair", roundTrip(SharePair, { from: 1, to: 2, keyShare: bytes(33), seedShare: bytes(33) })],

@@ -27,7 +27,6 @@ export {
   dequantizeParameters,
   QUANTIZATION_SCHEME,
   quantizedScales,
-  quantizeParameters,
   writeQuantizedParameters,
 } from "./quantized-parameters.ts";
 export {

@@ -1,6 +1,6 @@
 import { copyBytes, failure } from "@tributary/core";
 import { parameterSet, parameterSlot, type ParameterSchema, type ParameterSet } from "./parameter-set.ts";
-import { dequantizePerChannel, quantizePerChannel, type QuantizedChannels } from "./quantize.ts";
+import { dequantizePerChannel, type QuantizedChannels } from "./quantize.ts";
 import { requireEntry, requireNoneLeft, writeSafetensors } from "./safetensors.ts";
 import { readSafetensorsHeader } from "./safetensors-header.ts";
 import { tensor, type Tensor } from "./tensor.ts";
@@ -26,20 +26,8 @@ function requireNoCollision(schema: ParameterSchema): void {
 
 /**
  * Weights at about a quarter of their size: `name` as I8 and `name.scale` as F32 [shape[0]] for tensors of rank
- * 2 and more, the rest as F32. Deterministic: the same weights give the same bytes.
- */
-export function quantizeParameters(set: ParameterSet): Uint8Array<ArrayBuffer> {
-  const quantized = set.schema
-    .filter(({ shape }) => isQuantized(shape))
-    .map(({ name, shape }): [string, QuantizedChannels] => {
-      const { offset, length } = parameterSlot(set.schema, name);
-      return [name, quantizePerChannel(set.values.subarray(offset, offset + length), shape, 0)];
-    });
-  return writeQuantizedParameters(set, new Map(quantized));
-}
-
-/**
- * The same file of tensors that were quantized elsewhere: every one of rank 2 and more, along axis 0.
+ * 2 and more, the rest as F32.
+ * @param quantized - every tensor of rank 2 and more, along axis 0
  * @throws `tensor/not-finite`, `tensor/invalid-schema`
  */
 export function writeQuantizedParameters(

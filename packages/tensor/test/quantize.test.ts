@@ -5,14 +5,22 @@ import {
   parameterSet,
   parameterView,
   parametersToSafetensors,
-  quantizeParameters,
   quantizePerChannel,
   readSafetensors,
   tensor,
+  writeQuantizedParameters,
   writeSafetensors,
+  type ParameterSet,
 } from "@tributary/tensor";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+
+function quantizeParameters(set: ParameterSet): Uint8Array<ArrayBuffer> {
+  const channels = set.schema
+    .filter(({ shape }) => shape.length > 1)
+    .map(({ name, shape }) => [name, quantizePerChannel(parameterView(set, name), shape, 0)] as const);
+  return writeQuantizedParameters(set, new Map(channels));
+}
 
 const values = fc.float32Array({ minLength: 24, maxLength: 24, noNaN: true, noDefaultInfinity: true });
 

@@ -1,4 +1,5 @@
 import { failure, TributaryError, type Clock } from "@tributary/core";
+import type { JsonValue } from "./json.ts";
 import { resolveLimits, type TufLimits } from "./limits.ts";
 import type { MetaFile, RoleKeys, RootMetadata, TargetFile, TufRole } from "./metadata.ts";
 import { TrustedSet } from "./trusted-set.ts";
@@ -53,6 +54,8 @@ export interface TufClient {
   targets(): ReadonlyMap<string, TargetFile>;
   /** Of the release that `target` answers from; 0 where there is none, or where `load` found that an update was cut off. */
   readonly timestampVersion: number;
+  /** The `custom` field of that timestamp. */
+  readonly timestampCustom: JsonValue | undefined;
   /** 0 before the first refresh or load. */
   readonly rootVersion: number;
 }
@@ -89,6 +92,9 @@ export function createTufClient(options: TufClientOptions): TufClient {
     targets: () => current?.set.targets?.targets ?? new Map<string, TargetFile>(),
     get timestampVersion() {
       return current?.timestampVersion ?? 0;
+    },
+    get timestampCustom() {
+      return (current?.timestampVersion ?? 0) === 0 ? undefined : current?.set.timestamp?.custom;
     },
     get rootVersion() {
       return current?.set.root.version ?? 0;

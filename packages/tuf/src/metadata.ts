@@ -46,6 +46,8 @@ export interface MetaFile {
 export interface TimestampMetadata extends SignedFields {
   readonly role: "timestamp";
   readonly snapshot: MetaFile;
+  /** A field beyond the spec, which clients that do not know it ignore (spec 4): what has to be signed often and is small. */
+  readonly custom: JsonValue | undefined;
 }
 
 export interface SnapshotMetadata extends SignedFields {

@@ -141,7 +141,12 @@ function parseRole(fields: JsonFields): RoleKeys {
 
 function parseTimestamp(signed: JsonFields): TimestampMetadata {
   const snapshot = signed.fields("meta").fields("snapshot.json");
-  return { role: "timestamp", ...parseCommon(signed), snapshot: parseMetaFile(snapshot) };
+  return {
+    role: "timestamp",
+    ...parseCommon(signed),
+    snapshot: parseMetaFile(snapshot),
+    custom: ownValue(signed.object, "custom"),
+  };
 }
 
 function parseSnapshot(signed: JsonFields): SnapshotMetadata {

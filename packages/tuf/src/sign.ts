@@ -120,6 +120,8 @@ export interface SignSnapshotAndTimestampOptions {
   readonly targets: { readonly version: number; readonly bytes: Uint8Array };
   readonly expiresMs: Readonly<Record<"snapshot" | "timestamp", number>>;
   readonly signers: Readonly<Record<"snapshot" | "timestamp", readonly TufSigner[]>>;
+  /** Of the timestamp. */
+  readonly custom?: JsonValue;
 }
 
 /** Signs a snapshot of an existing targets file and a timestamp: a renewal before the snapshot expires. */
@@ -141,22 +143,25 @@ export async function signSnapshotAndTimestamp(options: SignSnapshotAndTimestamp
     expiresMs: expiresMs.timestamp,
     snapshot: { version: versions.snapshot, bytes: snapshot },
     signers: signers.timestamp,
+    ...(options.custom === undefined ? {} : { custom: options.custom }),
   });
   return { snapshot, timestamp, versions };
 }
 
-/** Signs a timestamp of an existing snapshot: a renewal before the timestamp expires. */
+/** Signs a timestamp of an existing snapshot: a renewal before the timestamp expires, or with another `custom`. */
 export function signTimestamp(options: {
   readonly version: number;
   readonly expiresMs: number;
   readonly snapshot: { readonly version: number; readonly bytes: Uint8Array };
   readonly signers: readonly TufSigner[];
+  readonly custom?: JsonValue;
 }): Promise<Uint8Array<ArrayBuffer>> {
-  const { version, bytes } = options.snapshot;
+  const { snapshot, custom } = options;
+  const meta = { "snapshot.json": metaJson(snapshot.version, snapshot.bytes) };
   return signFile(
     "timestamp",
     options,
-    { meta: { "snapshot.json": metaJson(version, bytes) } },
+    { meta, ...(custom === undefined ? {} : { custom }) },
     options.signers,
   );
 }

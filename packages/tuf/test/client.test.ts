@@ -5,6 +5,7 @@ import {
   createTufClient,
   DEFAULT_TUF_LIMITS,
   nobleEd25519,
+  signTimestamp,
   verifyTarget,
   type TufFetcher,
 } from "../src/index.ts";
@@ -270,6 +271,35 @@ describe("the store", () => {
     repository.files.delete("timestamp.json");
     await expect(device.client.refresh()).rejects.toMatchObject({ code: "tuf/missing-metadata" });
     expect(await restarted(repository, device, offline).load()).toBe(false);
+  });
+
+  test("what a timestamp says beside the spec is signed for, costs one small file, and is there after a restart", async () => {
+    const repository = await Repository.create();
+    const device = deviceOf(repository);
+    await device.client.refresh();
+    expect(device.client.timestampCustom).toBeUndefined();
+    const snapshot = { version: 1, bytes: repository.files.get("1.snapshot.json")! };
+    const { timestamp: signers } = repository.keys;
+    const expiresMs = START_MS + DAY_MS;
+    const custom = { head: { size: 3, root: "ab" } };
+    repository.files.set(
+      "timestamp.json",
+      await signTimestamp({ version: 2, expiresMs, snapshot, signers, custom }),
+    );
+    repository.requests.length = 0;
+    await device.client.refresh();
+    expect(repository.requests).toEqual(["2.root.json", "timestamp.json"]);
+    expect(device.client.timestampCustom).toEqual(custom);
+    const later = restarted(repository, device, offline);
+    expect(later.timestampCustom).toBeUndefined();
+    expect(await later.load()).toBe(true);
+    expect(later.timestampCustom).toEqual(custom);
+    // Changed on the way.
+    const forged = readJson(repository.files.get("timestamp.json")!);
+    forged.signed["custom"] = { head: { size: 9, root: "cd" } };
+    repository.files.set("timestamp.json", new TextEncoder().encode(JSON.stringify(forged)));
+    await expect(device.client.refresh()).rejects.toMatchObject({ code: "tuf/threshold-not-met" });
+    expect(device.client.timestampCustom).toEqual(custom);
   });
 
   test("a store that fails makes the refresh fail with its own error", async () => {

@@ -139,7 +139,7 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
     verifyCertificate,
     crypto,
   });
-  const listDigest = listDigestOf({ members });
+  const listDigest = listDigestOf(coordinator.cohort);
   const cohortId = cohortIdOf(binding, listDigest);
   const encryptionKeys: AgreementKey[] = [];
   const own = await client.time("advertise", () => measured.advertise(coordinator.cohort));

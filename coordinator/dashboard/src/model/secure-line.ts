@@ -1,4 +1,4 @@
-import type { RoundView } from "@tributary/api-client";
+import type { RoundView, StatusView } from "@tributary/api-client";
 
 const STEP_WORDS = {
   advertise: "members show their keys",
@@ -8,8 +8,8 @@ const STEP_WORDS = {
   unmask: "members open the masks of the sum",
 } as const;
 
-/** What this coordinator could see of one device in a round, in one line. */
-export function secureLine(round: RoundView): string {
+/** What this coordinator could see of one device in a round, and who says who is a device, in one line. */
+export function secureLine(round: RoundView, issuer: StatusView["issuer"] | undefined): string {
   const { secure } = round;
   if (secure === null)
     return "Without secure aggregation: this coordinator sees each update before it adds it.";
@@ -17,8 +17,12 @@ export function secureLine(round: RoundView): string {
   const what = secure.private
     ? `each update is hidden in a sum of at least ${threshold}, also from a coordinator that lies in the protocol`
     : `a trial and not private, its sums may be of ${threshold}`;
-  const vouched = "membership is vouched for by this server";
-  return `Secure aggregation: ${what}; ${vouched}. ${progress(round, { cohort, survivors })}`;
+  return `Secure aggregation: ${what}; ${vouchedFor(issuer)}. ${progress(round, { cohort, survivors })}`;
+}
+
+function vouchedFor(issuer: StatusView["issuer"] | undefined): string {
+  if (issuer === undefined) return "who vouches for membership is not known yet";
+  return `membership is vouched for by ${issuer.kind === "coordinator" ? "this server" : issuer.name}`;
 }
 
 function progress(

@@ -1,5 +1,7 @@
 import type { RoundView, TaskView } from "@tributary/api-client";
+import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { useDashboard } from "../data/dashboard-context.ts";
 import { formatBytes, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatSeconds } from "../format/time.ts";
 import { isRunning, roundSentence } from "../model/round-progress.ts";
@@ -34,6 +36,7 @@ export function RoundPanel({ task }: { readonly task: TaskView }): ReactNode {
 }
 
 function Round({ round, task }: { readonly round: RoundView; readonly task: TaskView }): ReactNode {
+  const { data: status } = useQuery(useDashboard().queries.status());
   return (
     <>
       <div className="round-head">
@@ -56,7 +59,7 @@ function Round({ round, task }: { readonly round: RoundView; readonly task: Task
         <Count name="Refused" value={round.refused} id="refused" tone="bad" />
       </dl>
       <p className="quiet" data-testid="secure-line">
-        {secureLine(round)}
+        {secureLine(round, status?.issuer)}
       </p>
       {round.refused > 0 && <Refusals round={round} />}
     </>

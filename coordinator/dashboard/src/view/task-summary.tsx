@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
+import { formatPorts } from "../format/ports.ts";
 import { formatParameters } from "../format/strategy.ts";
 import { formatUpdate } from "../format/update.ts";
 import { Change } from "./change.tsx";
@@ -19,6 +20,7 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
   const current = versions?.find(({ version }) => version === task.currentVersion);
   const parent = versions?.find(({ version }) => version === current?.parentVersion);
   const trains = formatUpdate(task.spec);
+  const model = useQuery(queries.models()).data?.find(({ name }) => name === task.model);
   const dropouts = rounds?.reduce((sum, round) => sum + round.dropouts, 0);
   const reports = rounds?.reduce((sum, round) => sum + round.reported, 0);
   return (
@@ -41,6 +43,11 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
             </>
           )}
         </p>
+        {model !== undefined && (
+          <p className="summary-note" data-testid="ports">
+            in <code>{formatPorts(model.inputs)}</code>, out <code>{formatPorts(model.outputs)}</code>
+          </p>
+        )}
       </div>
       <dl className="figures">
         <div className="figure">

@@ -1,4 +1,5 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
+import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { eventRepository } from "./repositories/events.ts";
 import { journalRepository } from "./repositories/journal.ts";
@@ -22,6 +23,7 @@ export function repositories(db: Db): MetadataRepositories {
     journal: journalRepository(db),
     releases: releaseRepository(db),
     devices: deviceRepository(db),
+    certificateLog: certificateLogRepository(db),
     refusals: refusalRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),

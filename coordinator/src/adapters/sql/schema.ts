@@ -24,8 +24,8 @@ export interface ModelsTable {
   graphSizeBytes: number;
   trainingGraphDigest: Digest | null;
   trainingGraphSizeBytes: number | null;
-  input: JsonText;
-  output: JsonText;
+  inputs: JsonText;
+  outputs: JsonText;
   labels: JsonText | null;
   createdAt: number;
 }
@@ -107,6 +107,20 @@ export interface DevicesTable {
   lastSeenAt: number | null;
 }
 
+export interface CertificateLogTable {
+  entryIndex: number;
+  leafHash: Digest;
+  deviceId: DeviceId;
+  certificate: Uint8Array;
+  at: number;
+}
+
+export interface CertificateLogNodesTable {
+  level: number;
+  nodeIndex: number;
+  hash: Uint8Array;
+}
+
 export interface TokenUsesTable {
   tokenId: string;
   deviceId: DeviceId;
@@ -153,6 +167,8 @@ export interface Database {
   targets: TargetsTable;
   releasedBlobs: ReleasedBlobsTable;
   devices: DevicesTable;
+  certificateLog: CertificateLogTable;
+  certificateLogNodes: CertificateLogNodesTable;
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
   optimizers: OptimizersTable;

@@ -49,6 +49,9 @@ class SqlMetadataStore implements MetadataStore {
   get devices() {
     return this.#repositories().devices;
   }
+  get certificateLog() {
+    return this.#repositories().certificateLog;
+  }
   get refusals() {
     return this.#repositories().refusals;
   }

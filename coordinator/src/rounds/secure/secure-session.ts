@@ -30,6 +30,7 @@ import {
   type VerifiedIdentity,
 } from "@tributary/secagg";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
+import type { CertificateLog } from "../../rooms.ts";
 import { abortableChunks } from "../abortable-chunks.ts";
 import type { SecureRoundPlan } from "../round-plan.ts";
 import { SerialQueue } from "../serial-queue.ts";
@@ -47,6 +48,7 @@ export interface SecureSessionOptions {
   /** Masked vectors lie here until they are in the sum. */
   readonly folder: string;
   readonly unmasker: Unmasker;
+  readonly certificateLog: Pick<CertificateLog, "requireLogged" | "prove">;
   /** Whether the round still waits for this member's answer. */
   expects(device: DeviceId, step: SecureStepName): boolean;
   /** A member's answer passed every check. */
@@ -114,7 +116,7 @@ export class SecureSession {
     device: DeviceId,
     { certificate, commitment }: { readonly certificate: Uint8Array; readonly commitment: Digest },
   ): Promise<void> {
-    const { config, env } = this.#options;
+    const { config, env, certificateLog } = this.#options;
     const lastsMs = config.trainDeadlineMs + 5 * config.secure!.stepDeadlineMs + CERTIFICATE_MARGIN_MS;
     const nowMs = env.clock.now();
     const identity = await verifyMember(certificate, { ...this.#issuer(), nowMs });
@@ -131,6 +133,8 @@ export class SecureSession {
         { detail: { notAfterMs: identity.notAfterMs, nowMs } },
       );
     }
+    // The others look for it in the log; one that was never presented would end the cohort.
+    await certificateLog.requireLogged(certificate);
     this.#candidates.set(device, { certificate, commitment: decodeHex(commitment), identity });
   }
 
@@ -281,11 +285,12 @@ export class SecureSession {
   }
 
   async #openCohort(roster: readonly DeviceId[]): Promise<readonly (Digest | null)[]> {
-    const { plan, config } = this.#options;
+    const { plan, config, certificateLog } = this.#options;
     this.#roster = roster;
     const members = roster.map((device) => this.#candidates.get(device)!);
     this.#candidates.clear();
     const identities = new Map(members.map(({ certificate, identity }) => [certificate, identity]));
+    const membershipProof = await certificateLog.prove(members.map(({ certificate }) => certificate));
     const server = await SecAggServer.open({
       binding: {
         task: config.task,
@@ -298,6 +303,7 @@ export class SecureSession {
       assumptions: plan.assumptions,
       minimumCohort: config.minimumCount,
       members,
+      membershipProof,
       // Each was verified when its device said ready.
       verifyCertificate: (certificate) => Promise.resolve(identities.get(certificate)!),
       crypto: openNodeSecAggCrypto(),

@@ -177,7 +177,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Enrol a device: a certificate for its key, against a token of the app's backend */
+        /** Enrol a device: a certificate for its key against a token, or one of the app's own issuer as the token */
         post: {
             parameters: {
                 query?: never;
@@ -216,6 +216,184 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/certificate-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The head of the certificate log, now and as it was signed last */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            head: {
+                                /** @description Certificates in the log */
+                                treeSize: number;
+                                rootHash: string;
+                            };
+                            signed: {
+                                /** @description Certificates in the log */
+                                treeSize: number;
+                                rootHash: string;
+                                timestampVersion: number;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/certificate-log/inclusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** That a certificate is in the log: its inclusion path (RFC 9162, 2.1.3) */
+        get: {
+            parameters: {
+                query: {
+                    /** @description SHA-256 of 0x00 and the certificate */
+                    leafHash: string;
+                    treeSize?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Certificates in the log */
+                            index: number;
+                            /** @description Certificates in the log */
+                            treeSize: number;
+                            path: string[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/certificate-log/consistency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** That one state of the log continues another (RFC 9162, 2.1.4) */
+        get: {
+            parameters: {
+                query: {
+                    first: number;
+                    second: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            path: string[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/certificate-log/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Certificates in the order in which they were first presented */
+        get: {
+            parameters: {
+                query: {
+                    start: number;
+                    limit: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Certificates in the log */
+                            start: number;
+                            certificates: string[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -390,6 +568,13 @@ export interface paths {
                             models: number;
                             tasks: number;
                             demoUrl: string | null;
+                            issuer: {
+                                /** @enum {string} */
+                                kind: "coordinator" | "outside";
+                                name: string;
+                                publicKey: string;
+                                certificates: number;
+                            };
                         };
                     };
                 };
@@ -438,18 +623,18 @@ export interface paths {
                                  */
                                 createdAt: string;
                                 versions: number;
-                                input: {
+                                inputs: {
                                     name: string;
                                     /** @enum {string} */
                                     dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
                                     shape: number[];
-                                };
-                                output: {
+                                }[];
+                                outputs: {
                                     name: string;
                                     /** @enum {string} */
                                     dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
                                     shape: number[];
-                                };
+                                }[];
                             }[];
                         };
                     };
@@ -500,18 +685,18 @@ export interface paths {
                              */
                             createdAt: string;
                             versions: number;
-                            input: {
+                            inputs: {
                                 name: string;
                                 /** @enum {string} */
                                 dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
                                 shape: number[];
-                            };
-                            output: {
+                            }[];
+                            outputs: {
                                 name: string;
                                 /** @enum {string} */
                                 dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
                                 shape: number[];
-                            };
+                            }[];
                         };
                     };
                 };

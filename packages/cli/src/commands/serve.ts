@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { createCoordinator } from "@tributary/coordinator";
-import { asPopulationName } from "@tributary/core";
+import { createCoordinator, type CoordinatorConfig } from "@tributary/coordinator";
+import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween, list } from "../arguments.ts";
 import { createSiteBuilder } from "../sites/site-builder.ts";
@@ -14,6 +14,8 @@ interface ServeOptions {
   readonly allowOrigin: readonly string[];
   readonly allowHost: readonly string[];
   readonly population: string;
+  readonly issuerKey?: string;
+  readonly issuerName?: string;
 }
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
@@ -31,6 +33,8 @@ export function serveCommand(): Command {
     )
     .option("--allow-host <name>", "a host name to answer for, beside loopback; may be repeated", list, [])
     .option("--population <name>", "population of the origins that name none", "default")
+    .option("--issuer-key <key>", "public key of the app's own issuer (tributary issue): none is made here")
+    .option("--issuer-name <name>", "who that is, for the dashboard")
     .action(async (options: ServeOptions) => {
       const shutdown = createShutdown(() => console.log("stopping"));
       const dashboard = createSiteBuilder(SITES.dashboard, siteCache());
@@ -42,12 +46,22 @@ export function serveCommand(): Command {
         allowOrigins: originsByPopulation(options),
         allowHosts: options.allowHost,
         dashboardDir: () => dashboard.request(),
+        ...issuerOf(options),
       });
       shutdown.onClose(() => coordinator.close());
       console.log(
         `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
       );
     });
+}
+
+/** @throws cli/usage for a name without a key */
+function issuerOf({ issuerKey, issuerName }: ServeOptions): Pick<CoordinatorConfig, "issuer"> {
+  if (issuerKey !== undefined) {
+    return { issuer: { publicKey: issuerKey, ...(issuerName === undefined ? {} : { name: issuerName }) } };
+  }
+  if (issuerName === undefined) return {};
+  throw failure("cli/usage", "--issuer-name: name the issuer's key too, with --issuer-key");
 }
 
 /** `https://app.example` for the population of `--population`, or `clinics=https://app.example`. */

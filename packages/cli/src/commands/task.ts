@@ -23,7 +23,10 @@ export function taskCommand(): Command {
   withUpdateOptions(withOperator(command.command("create")))
     .description("Create a task from its JSON document and start its rounds.")
     .argument("<file>", "the task document (JSON)")
-    .option("--held-out <file>", "safetensors file with `images` and `labels`, to measure each version on")
+    .option(
+      "--held-out <file>",
+      "safetensors file to measure each version on: a tensor for each input of the model, and `labels` (or `labels.<output>`)",
+    )
     .option("--json", "print one JSON object")
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);

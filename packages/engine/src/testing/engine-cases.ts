@@ -140,6 +140,12 @@ export const ENGINE_CASES: readonly EngineCase[] = [
     tensor("float16", [3], Uint16Array.of(0x3c00, 0xc000, 0x3800)),
     { name: "Cast float32 to float16: raw bits", attributes: { to: 10 } },
   ),
+  oneNode(
+    "Cast",
+    { a: tensor("float16", [3], Uint16Array.of(0x3c00, 0xc000, 0x3800)) },
+    f32([3], [1, -2, 0.5]),
+    { name: "Cast float16 to float32: raw bits", attributes: { to: 1 } },
+  ),
   oneNode("Concat", { a: f32([1, 2], [1, 2]), b: f32([1, 1], [3]) }, f32([1, 3], [1, 2, 3]), {
     attributes: { axis: 1 },
   }),

@@ -47,7 +47,7 @@ export interface EvaluationGraphOptions {
 
 export interface CommonSpec {
   readonly batchSize: number;
-  /** What is fed of an example, in the model's order: [batchSize, …] float32, int32, int64 or bool. */
+  /** What is fed of an example, in the model's order: [batchSize, …] of any element type. */
   readonly inputs: readonly GraphPort[];
   /** The first of the inputs: all there is of most models. */
   readonly features: GraphPort;
@@ -55,6 +55,8 @@ export interface CommonSpec {
   readonly labels: GraphPort;
   /** Where losses read several labels, the others; all are then called `tributary.labels.<output>`, or by a loss graph's input. */
   readonly moreLabels?: readonly GraphPort[];
+  /** What examples call `labels` and `moreLabels`: by the output that each is for, or by a loss graph's input. */
+  readonly labelNames: readonly string[];
   /** [batchSize] float32; 0 marks padding */
   readonly sampleWeights: GraphPort;
   /** Output, float32 scalar: sum of weight times loss */

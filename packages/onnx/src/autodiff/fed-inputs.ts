@@ -8,7 +8,7 @@ import { int64Tensor, integerValues } from "../ir/tensor-value.ts";
 import type { GraphPort } from "./build-spec.ts";
 
 /** Element types of inputs that examples can be kept in. */
-const FED = ["bool", "float32", "int32", "int64"] as const;
+const FED = ["bool", "float16", "float32", "float64", "int8", "int32", "int64", "uint8"] as const;
 
 /**
  * What a graph is fed of an example, in the file's order, with the batch as the first axis of each. Files of IR

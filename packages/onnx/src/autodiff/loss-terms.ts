@@ -39,6 +39,8 @@ export function headsOf(terms: readonly ReadTerm[]): readonly HeadRead[] {
 export interface AppendedLosses {
   /** One for each label, without doubles; at least one. */
   readonly labels: readonly GraphPort[];
+  /** Of each label, the output that it is for, or the loss graph's input. */
+  readonly labelNames: readonly string[];
   readonly metrics: readonly MetricOutput[];
   readonly knowsHits: boolean;
   /** Nodes of loss graphs, which gradients pass too. */
@@ -88,11 +90,14 @@ export function appendLosses(
         : appendGraphTerm(context, term.lossGraph, read, i),
     );
   }
-  if (context.labels.size === 0) addLabel(context, { name: LABELS, dtype: "float32", shape: [batchSize] });
+  if (context.labels.size === 0) {
+    addLabel(context, { name: LABELS, dtype: "float32", shape: [batchSize] }, LABELS);
+  }
   sumTerms(builder, terms, appended);
   checkMetrics(options.metrics, appended);
   return {
-    labels: [...context.labels.values()],
+    labels: Array.from(context.labels.values(), ({ port }) => port),
+    labelNames: Array.from(context.labels.values(), ({ of }) => of),
     metrics: appended.flatMap(({ metrics }) => metrics),
     knowsHits: appended.some(({ knowsHits }) => knowsHits),
     nodes: appended.flatMap(({ nodes }) => nodes),
@@ -110,7 +115,7 @@ interface TermContext extends LossesOptions {
   readonly builder: GraphBuilder;
   readonly prepared: PreparedModel;
   readonly isOnly: boolean;
-  readonly labels: Map<string, GraphPort>;
+  readonly labels: Map<string, { readonly port: GraphPort; readonly of: string }>;
 }
 
 interface AppendedTerm {
@@ -131,14 +136,14 @@ function isPlain(terms: readonly LossTerm[]): boolean {
 }
 
 /** Two losses may share a label, if they agree on what it is. */
-function addLabel({ builder, labels }: TermContext, port: GraphPort): string {
-  const known = labels.get(port.name);
+function addLabel({ builder, labels }: TermContext, port: GraphPort, of: string): string {
+  const known = labels.get(port.name)?.port;
   if (known !== undefined && (known.dtype !== port.dtype || String(known.shape) !== String(port.shape))) {
     throw invalid(
       `losses: label "${port.name}" is both ${known.dtype} [${known.shape.join()}] and ${port.dtype} [${port.shape.join()}]`,
     );
   }
-  labels.set(port.name, port);
+  labels.set(port.name, { port, of });
   builder.declare(port.name, { elementType: port.dtype as "float32", shape: port.shape });
   return port.name;
 }
@@ -157,6 +162,7 @@ function appendBuiltIn(
     own.kind === "softmax-cross-entropy"
       ? { name, dtype: "int32", shape: [batchSize] }
       : { name, dtype: "float32", shape: builder.shape(logits) },
+    output,
   );
   const inputs = { logits, labels, sampleWeights: SAMPLE_WEIGHTS };
   const outputs = isOnly
@@ -192,7 +198,7 @@ function appendGraphTerm(
   for (const [i, info] of lossGraph.inputs.entries()) {
     const { name } = info;
     const port = isOnlyLabel ? LABELS : `${LABELS}.${name}`;
-    if (isLabel(info, i)) bound.set(name, addLabel(context, labelPort(info, port, batchSize)));
+    if (isLabel(info, i)) bound.set(name, addLabel(context, labelPort(info, port, batchSize), name));
     else bound.set(name, heads[i]?.logits ?? (name === WEIGHTS_INPUT ? SAMPLE_WEIGHTS : name));
   }
   const { lossSum, nodes, seed } = appendLossGraph(builder, lossGraph, {

@@ -108,6 +108,7 @@ function appendForward(
     features: prepared.inputs[0],
     labels,
     ...(moreLabels.length === 0 ? {} : { moreLabels }),
+    labelNames: losses.labelNames,
     sampleWeights: { name: SAMPLE_WEIGHTS, dtype: "float32", shape: [batchSize] },
     lossSum: LOSS_SUM,
     correct: CORRECT,

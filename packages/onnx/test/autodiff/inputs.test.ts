@@ -11,7 +11,7 @@ import {
 } from "../../src/index.ts";
 import { int64Tensor } from "../../src/ir/tensor-value.ts";
 import { floatsOf, ortNode, type Feeds, type TestEngine } from "../support/engines.ts";
-import { modelOf, nodeOf } from "../support/small-model.ts";
+import { affineModel, modelOf, nodeOf } from "../support/small-model.ts";
 import { feedsOf, randomBatch } from "../support/training.ts";
 import { gradientOf, PROBE_RATE, ReferenceModel } from "../support/whole-model.ts";
 
@@ -152,5 +152,41 @@ describe("models of several inputs", () => {
     for (const [i, { name, output }] of spec.parameters.entries()) {
       expect(floatsOf(outputs[output]), name).toEqual(floatsOf(feeds[one.spec.parameters[i]!.input]));
     }
+  });
+
+  test.each([
+    ["float64", Float64Array],
+    ["int8", Int8Array],
+    ["uint8", Uint8Array],
+  ] as const)("%s goes in as it is where the model casts it", async (dtype, ArrayOf) => {
+    const engine = await ortNode();
+    const plain = decodeModel(affineModel(SIDE, CLASSES));
+    const { nodes, inputs } = plain.graph;
+    const cast = encodeModel({
+      ...plain,
+      graph: {
+        ...plain.graph,
+        inputs: [{ ...inputs[0]!, name: "raw", elementType: dtype }],
+        nodes: [nodeOf("Cast", ["raw"], ["x"], { to: 1 }), ...nodes],
+      },
+    });
+    const values = Array.from({ length: BATCH * SIDE }, (_, i) => (i * 7) % 4);
+    const stepped = async (bytes: Uint8Array, data: unknown) => {
+      const { model, spec } = buildTrainingGraph(bytes, { ...OPTIONS, optimizer: "sgd" });
+      const batch = randomBatch(spec, "labels", CLASSES);
+      const session = await engine.load(model);
+      const outputs = await session.run({
+        ...feedsOf(engine, spec, batch, splitWeights(bytes).parameters, 0.1),
+        [spec.features.name]: new engine.Tensor(
+          spec.features.dtype as "float32",
+          data as Float32Array,
+          spec.features.shape,
+        ),
+      });
+      await session.release();
+      return { dtype: spec.features.dtype, weight: floatsOf(outputs[spec.parameters[0]!.output]) };
+    };
+    const { weight } = await stepped(affineModel(SIDE, CLASSES), Float32Array.from(values));
+    expect(await stepped(cast, ArrayOf.from(values))).toEqual({ dtype, weight });
   });
 });

@@ -152,6 +152,7 @@ describe.each(ENGINES)("losses of one's own and of several outputs on %s", (_, o
     const own = await gradientOf(model, { kind: "graph", graph }, { "": targets });
     const builtIn = await gradientOf(model, "mse", { "": targets });
     expect(own.spec.labels).toEqual(builtIn.spec.labels);
+    expect([own.spec.labelNames, builtIn.spec.labelNames]).toEqual([["wanted"], ["y"]]);
     expect(own.lossSum).toBeCloseTo(builtIn.lossSum, 5);
     expect(own.correct).toBe(0);
     expectClose(own.gradient, builtIn.gradient);
@@ -229,6 +230,7 @@ describe("losses of several outputs", () => {
       ["int32", [3, 2]],
       ["float32", [3, 2, 2]],
     ]);
+    expect(spec.labelNames).toEqual(["p", "r"]);
   });
 
   const strange = value("wanted", ["N", "M"]);

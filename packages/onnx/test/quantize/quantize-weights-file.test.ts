@@ -1,4 +1,10 @@
-import { dequantizeParameters, parameterSet, quantizeParameters } from "@tributary/tensor";
+import {
+  dequantizeParameters,
+  parameterSet,
+  parameterView,
+  quantizePerChannel,
+  writeQuantizedParameters,
+} from "@tributary/tensor";
 import { expect, test } from "vitest";
 import { build2nn, quantizeWeightsFile, splitWeights } from "../../src/index.ts";
 
@@ -14,7 +20,10 @@ const differing = (a: Uint8Array, b: Uint8Array): number =>
 
 test("without an earlier version it is the file that devices read already", () => {
   const { bytes, frozen, chain } = quantizeWeightsFile(parameters);
-  expect(bytes).toEqual(quantizeParameters(parameters));
+  const channels = parameters.schema
+    .filter(({ shape }) => shape.length > 1)
+    .map(({ name, shape }) => [name, quantizePerChannel(parameterView(parameters, name), shape, 0)] as const);
+  expect(bytes).toEqual(writeQuantizedParameters(parameters, new Map(channels)));
   expect([frozen, chain.startNewChain]).toEqual([false, false]);
 });
 

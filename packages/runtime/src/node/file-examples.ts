@@ -1,6 +1,6 @@
 import { appendFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import type { ModelName } from "@tributary/core";
+import { failure, type ModelName } from "@tributary/core";
 import { MAX_EXAMPLES, type ExampleStore, type StoredExample } from "../store/device-store.ts";
 import { completeBytes, decodeExamples, encodeExamples, recordOffsets } from "../store/example-records.ts";
 import { readFileIfAny, removeFile, storeFailure, writeFileAtomic } from "./atomic-file.ts";
@@ -59,5 +59,17 @@ export function createFileExamples(directory: string): ExampleStore {
 
 async function readAll(path: string): Promise<StoredExample[]> {
   const bytes = await readFileIfAny(path);
-  return bytes === undefined ? [] : decodeExamples(bytes);
+  if (bytes === undefined) return [];
+  try {
+    return decodeExamples(bytes);
+  } catch (cause) {
+    throw failure(
+      "store/corrupt",
+      `store: ${path} holds a record that is none; examples.clear() begins anew`,
+      {
+        detail: { path },
+        cause,
+      },
+    );
+  }
 }

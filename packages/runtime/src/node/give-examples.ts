@@ -1,17 +1,9 @@
 import { join } from "node:path";
 import { createSha256, decodeUtf8, encodeUtf8 } from "@tributary/core";
-import type { ModelHandle } from "../runtime.ts";
+import { exampleOf, inputColumns, type ExampleTable } from "@tributary/engine/examples";
+import type { LabelledExample, ModelHandle } from "../runtime.ts";
 import { MAX_EXAMPLES } from "../store/device-store.ts";
 import { readFileIfAny, writeFileAtomic } from "./atomic-file.ts";
-
-/** Labelled inputs of one shape, flat: bytes are read as value / 255. */
-export interface ExampleSet {
-  readonly images: Uint8Array | Float32Array;
-  /** Classes, or numbers, `labelSize` for each example. */
-  readonly labels: ArrayLike<number>;
-  /** @defaultValue 1 */
-  readonly labelSize?: number;
-}
 
 const MARKER = "examples.sha256";
 
@@ -19,16 +11,18 @@ const MARKER = "examples.sha256";
  * Puts a set of examples on a device, once: a restart finds it there, another set replaces it. Of more than a device
  * keeps (`MAX_EXAMPLES`) the last are taken.
  * @returns how many examples the device has now
+ * @throws `dataset/mismatch` where an input of the model has no column, `runtime/invalid-example`
  */
-export async function giveExamples(model: ModelHandle, dataDir: string, set: ExampleSet): Promise<number> {
-  const { images, labels, labelSize = 1 } = set;
-  const count = labels.length / labelSize;
-  const width = count === 0 ? 0 : images.length / count;
-  if (!Number.isInteger(width)) {
-    throw new RangeError(`examples: ${images.length} values do not divide by ${count} examples`);
-  }
+export async function giveExamples(
+  model: ModelHandle,
+  dataDir: string,
+  table: ExampleTable,
+): Promise<number> {
+  const names = model.state.inputs.map(({ name }) => name);
+  const columns = inputColumns(table, names);
+  const { count } = table;
   const kept = Math.min(count, MAX_EXAMPLES);
-  const fingerprint = fingerprintOf(set);
+  const fingerprint = fingerprintOf(table);
   const marker = join(dataDir, MARKER);
   const given = await readFileIfAny(marker);
   if (given !== undefined && decodeUtf8(given) === fingerprint && (await model.examples.count()) === kept) {
@@ -36,23 +30,22 @@ export async function giveExamples(model: ModelHandle, dataDir: string, set: Exa
   }
   await model.examples.clear();
   await model.examples.addAll(
-    Array.from({ length: kept }, (_, i) => {
-      const at = count - kept + i;
-      const own = Array.from({ length: labelSize }, (__, j) => labels[at * labelSize + j]!);
-      return {
-        [model.state.input.name]: images.subarray(at * width, (at + 1) * width),
-        label: labelSize === 1 ? own[0]! : own,
-      };
+    Array.from({ length: kept }, (_, i): LabelledExample => {
+      const { inputs, label } = exampleOf(table, columns, count - kept + i);
+      return { ...Object.fromEntries(names.map((name, at) => [name, inputs[at]!])), label };
     }),
   );
   await writeFileAtomic(marker, encodeUtf8(fingerprint));
   return await model.examples.count();
 }
 
-function fingerprintOf({ images, labels }: ExampleSet): string {
+function fingerprintOf({ inputs, labels }: ExampleTable): string {
   const hash = createSha256();
-  hash.update(new Uint8Array(images.buffer, images.byteOffset, images.byteLength));
-  const numbers = Float64Array.from(labels);
-  hash.update(new Uint8Array(numbers.buffer));
+  const add = (name: string, { buffer, byteOffset, byteLength }: ArrayBufferView): void => {
+    hash.update(encodeUtf8(`${name} ${byteLength}\n`));
+    hash.update(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
+  };
+  for (const [name, { data }] of inputs) add(name, data);
+  for (const [name, { values }] of labels) add(`labels ${name}`, values);
   return hash.digest();
 }

@@ -18,10 +18,11 @@ import { checkedWeights, matchingOutputs } from "../learner/graph-weights.ts";
 import { checkUpdateLayout } from "../learner/update-of.ts";
 import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
-import type { TrustLimits } from "../trust.ts";
+import { requireIssuer, type TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
 import { createContributions } from "./contributions.ts";
+import type { LogView } from "./log-view.ts";
 import type { SecureMember } from "./secure-member.ts";
 
 /** A finished update, as it will leave the device: as a body of its own, or masked in a secure cohort. */
@@ -53,6 +54,7 @@ export interface LocalTrainerOptions {
   readonly store: Pick<DeviceStore, "examples" | "settings">;
   readonly identity: Pick<Identity, "certificate" | "sign">;
   readonly population: string;
+  readonly log: LogView;
   readonly limits: TrustLimits;
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly env: Env;
@@ -93,7 +95,9 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const secure = plan.secureAggregation;
       if (secure !== undefined) {
         requireCohort(secure.encoding.clients, limits.minimumCohort);
+        requireIssuer(limits, secure);
         await contributions.requireRoom(offer.task, offer.baseVersion);
+        await options.log.requireConsistent(signal);
       }
       const examples = await store.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);
@@ -156,6 +160,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
             totals: { lossSum, correct, examples: numExamples, steps },
             identity,
             certificate: await identity.certificate(signal),
+            log: options.log,
             minimumCohort: limits.minimumCohort,
             crypto: await options.openSecAggCrypto(),
             env,

@@ -9,6 +9,7 @@ import type { HttpTransport } from "../transport/http.ts";
 import { isOffline } from "../updater/model-slot.ts";
 import type { Releases } from "../updater/releases.ts";
 import type { LocalTrainer } from "./local-trainer.ts";
+import { isLogFault, type LogFault } from "./log-view.ts";
 import { createTaskParticipation, type TaskParticipation } from "./task-participation.ts";
 
 type WithoutTime<T> = T extends unknown ? Omit<T, "at"> : never;
@@ -107,6 +108,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         if (event.type === "state") return tellState();
         if (event.type === "outcome" && event.result === "committed") roundsCommitted += 1;
         emit(event);
+        if (event.type === "failed" && isLogFault(event.code)) distrust(event.code);
       },
     });
     const task: Task = { participation, model: undefined };
@@ -185,6 +187,29 @@ export function createParticipations(options: ParticipationsOptions): Participat
     return updating;
   };
 
+  const stop = async (): Promise<void> => {
+    request = undefined;
+    stopping.abort(failure("federation/cancelled", "participate: it was stopped"));
+    searching?.cancel();
+    searching = undefined;
+    const leaving = [...tasks.values()].map(({ participation }) => participation.stop());
+    tasks.clear();
+    pinned.clear();
+    await Promise.all([...leaving, updating]);
+    tellState();
+  };
+
+  /** Who rewrites the log of certificates may invent members of cohorts: this device takes part in nothing until the app starts anew. */
+  const distrust = (code: LogFault): void => {
+    events.problem(
+      failure(
+        code,
+        "participate: stopped, because the certificate log is not the one that this device saw before",
+      ),
+    );
+    stop().catch((error: unknown) => events.problem(error));
+  };
+
   return {
     get state() {
       return stateNow();
@@ -203,17 +228,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
       tellState();
       await update();
     },
-    async stop() {
-      request = undefined;
-      stopping.abort(failure("federation/cancelled", "participate: it was stopped"));
-      searching?.cancel();
-      searching = undefined;
-      const leaving = [...tasks.values()].map(({ participation }) => participation.stop());
-      tasks.clear();
-      pinned.clear();
-      await Promise.all([...leaving, updating]);
-      tellState();
-    },
+    stop,
     setIdle(next) {
       if (idle === next) return;
       idle = next;

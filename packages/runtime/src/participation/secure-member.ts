@@ -39,6 +39,7 @@ import {
 } from "@tributary/secagg";
 import { clampInto, clipNormInto, parameterCount } from "@tributary/tensor";
 import type { Identity } from "../identity.ts";
+import type { LogView } from "./log-view.ts";
 
 export interface SecureMemberOptions {
   readonly offer: Offer;
@@ -54,6 +55,8 @@ export interface SecureMemberOptions {
   readonly totals: TrainingTotals;
   readonly identity: Pick<Identity, "sign">;
   readonly certificate: Uint8Array;
+  /** Whether the members of a cohort were admitted in the open. */
+  readonly log: Pick<LogView, "requireMembers">;
   /** The device's own floor. */
   readonly minimumCohort: number;
   readonly crypto: SecAggCrypto;
@@ -143,7 +146,13 @@ export async function createSecureMember(options: SecureMemberOptions): Promise<
 
   const floor = Math.max(minimumCohort, plan.minimumCohort);
   let cohort: CheckedCohort | undefined;
+  /** Whether the session has seen the cohort; a way to the log that failed before may be tried again. */
+  let begun = false;
   const advertise = async (list: CohortList): Promise<Advertisement> => {
+    // Before the nonce leaves: a member that no log knows may have been invented for this cohort.
+    const certificates = list.members.map((member) => member.certificate);
+    await options.log.requireMembers(list.membershipProof, certificates);
+    begun = true;
     const advertisement = await client.advertise(list);
     const members = list.members.length;
     const least = Math.max(floor, cohortShape(members, assumptions).signatureThreshold);
@@ -172,6 +181,9 @@ export async function createSecureMember(options: SecureMemberOptions): Promise<
       if (known !== undefined) return known;
       const answer = steps[step](input);
       answers.set(step, answer);
+      answer.catch(() => {
+        if (!begun) answers.delete(step);
+      });
       return answer;
     },
     close() {

@@ -1,4 +1,5 @@
 import type { Digest, ModelName } from "@tributary/core";
+import type { LabelledValues } from "@tributary/engine/batches";
 
 /** TUF roles whose verified metadata a device keeps. */
 export type MetadataRole = "root" | "timestamp" | "snapshot" | "targets";
@@ -32,13 +33,8 @@ export interface InstalledFile {
   readonly sizeBytes: number;
 }
 
-/** One labelled example. It never leaves the device. */
-export interface StoredExample {
-  /** Values of the model's input, flat. Bytes are read as value / 255. */
-  readonly features: Float32Array | Uint8Array;
-  /** Class index; else the values of all labels, flat. */
-  readonly label: number | Float32Array;
-}
+/** One labelled example: of each input an array of its element type, or bytes for floats. It never leaves the device. */
+export type StoredExample = LabelledValues;
 
 export interface MetadataStore {
   read(role: MetadataRole): Promise<Uint8Array | undefined>;
@@ -112,3 +108,6 @@ export interface DeviceStore {
 
 /** Most examples kept for a model. */
 export const MAX_EXAMPLES = 10_000;
+
+/** Most bytes that the values and labels of one example may take. */
+export const MAX_EXAMPLE_BYTES = 16 * 1024 * 1024;

@@ -1,73 +1,147 @@
-import type { StoredExample } from "./device-store.ts";
+import {
+  bytes,
+  choice,
+  decode,
+  encode,
+  list,
+  mapped,
+  struct,
+  taggedUnion,
+  text,
+  u32,
+  type Codec,
+} from "@tributary/core";
+import type { LabelValues } from "@tributary/engine/batches";
+import { LIMITS } from "@tributary/protocol";
+import { elementBytes, holds, viewOf, type DType, type TensorData } from "@tributary/tensor";
+import { MAX_EXAMPLE_BYTES, type StoredExample } from "./device-store.ts";
 
+/** kind u8, number u32, length of the body in bytes u32; little-endian. Of a whole example the number is 0. */
+const HEAD_BYTES = 9;
+const EXAMPLE = 16;
+
+// Kinds of the records that were written before models had several inputs. Their number is the class, or how many numbers
+// come first as float32; the input's values follow.
 const FLOATS = 1;
 const BYTES = 2;
-/** Added to the kind where the label is numbers: they come first, as float32. */
 const NUMBERS = 4;
-/** kind u8, class or count of numbers u32, length of numbers and values in bytes u32; little-endian. */
-const HEAD_BYTES = 9;
+
+type ArrayType = Exclude<DType, "bool" | "float16">;
+
+/** An array's element type as memory: bool is held as uint8, float16 as uint16. */
+const ARRAY_TAGS: Readonly<Record<ArrayType, number>> = {
+  float32: 1,
+  float64: 2,
+  int8: 3,
+  uint8: 4,
+  int16: 5,
+  uint16: 6,
+  int32: 7,
+  uint32: 8,
+  int64: 9,
+  uint64: 10,
+};
+
+const ARRAY_TYPES = Object.keys(ARRAY_TAGS) as ArrayType[];
+
+const raw = struct({ type: choice(ARRAY_TAGS), data: bytes({ max: MAX_EXAMPLE_BYTES }) });
+
+const arrayCodec: Codec<TensorData> = mapped(
+  raw,
+  ({ type, data }) => {
+    const own = data.slice(); // aligned, and not a view of the whole file
+    return viewOf(type, own.buffer, 0, own.length / elementBytes(type));
+  },
+  (values) => ({
+    type: typeOf(values),
+    data: new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength),
+  }),
+);
+
+function typeOf(values: TensorData): ArrayType {
+  return ARRAY_TYPES.find((type) => holds(type, values))!;
+}
+
+const labelCodec = taggedUnion("kind", {
+  class: [1, struct({ index: u32 })],
+  numbers: [2, struct({ values: arrayCodec })],
+});
+const exampleCodec = struct({
+  inputs: list(arrayCodec, { max: LIMITS.maxPorts }),
+  /** One without a name is the only label. */
+  labels: list(struct({ name: text({ max: 2048 }), label: labelCodec }), { max: LIMITS.maxPorts }),
+});
 
 /** Examples as records one after the other, so that a file of them grows by appending. */
 export function encodeExamples(examples: readonly StoredExample[]): Uint8Array<ArrayBuffer> {
-  const sizeBytes = examples.reduce((sum, example) => sum + HEAD_BYTES + bodyBytes(example), 0);
-  const bytes = new Uint8Array(sizeBytes);
-  const view = new DataView(bytes.buffer);
+  const bodies = examples.map(encodeBody);
+  const file = new Uint8Array(bodies.reduce((sum, body) => sum + HEAD_BYTES + body.length, 0));
+  const view = new DataView(file.buffer);
   let offset = 0;
-  const putFloats = (values: Float32Array): void => {
-    for (const value of values) {
-      view.setFloat32(offset, value, true);
-      offset += 4;
-    }
-  };
-  for (const example of examples) {
-    const { features, label } = example;
-    const isClass = typeof label === "number";
-    view.setUint8(offset, (features instanceof Uint8Array ? BYTES : FLOATS) + (isClass ? 0 : NUMBERS));
-    view.setUint32(offset + 1, isClass ? label : label.length, true);
-    view.setUint32(offset + 5, bodyBytes(example), true);
-    offset += HEAD_BYTES;
-    if (!isClass) putFloats(label);
-    if (features instanceof Uint8Array) {
-      bytes.set(features, offset);
-      offset += features.length;
-    } else putFloats(features);
+  for (const body of bodies) {
+    view.setUint8(offset, EXAMPLE);
+    view.setUint32(offset + 5, body.length, true);
+    file.set(body, offset + HEAD_BYTES);
+    offset += HEAD_BYTES + body.length;
   }
-  return bytes;
+  return file;
 }
 
-function bodyBytes({ features, label }: StoredExample): number {
-  return features.byteLength + (typeof label === "number" ? 0 : label.byteLength);
-}
-
-/** Reads records; what a crash left torn at the end is dropped. */
-export function decodeExamples(bytes: Uint8Array): StoredExample[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const floats = (from: number, to: number): Float32Array =>
-    Float32Array.from({ length: (to - from) / 4 }, (_, i) => view.getFloat32(from + i * 4, true));
-  return recordOffsets(bytes).map((start) => {
-    const kind = view.getUint8(start);
-    const number = view.getUint32(start + 1, true);
-    const begin = start + HEAD_BYTES;
-    const end = begin + view.getUint32(start + 5, true);
-    const values = begin + (kind & NUMBERS ? number * 4 : 0);
-    return {
-      features: (kind & BYTES) === 0 ? floats(values, end) : bytes.slice(values, end),
-      label: kind & NUMBERS ? floats(begin, values) : number,
-    };
+function encodeBody({ inputs, label }: StoredExample): Uint8Array {
+  const labelOf = (values: LabelValues) =>
+    typeof values === "number"
+      ? ({ kind: "class", index: values } as const)
+      : ({ kind: "numbers", values } as const);
+  const isOnly = typeof label === "number" || label instanceof Float32Array;
+  const named: (readonly [string, LabelValues])[] = isOnly ? [["", label]] : Object.entries(label);
+  return encode(exampleCodec, {
+    inputs,
+    labels: named.map(([name, values]) => ({ name, label: labelOf(values) })),
   });
 }
 
+function decodeBody(body: Uint8Array): StoredExample {
+  const { inputs, labels } = decode(exampleCodec, body);
+  const named = labels.map(({ name, label }): [string, LabelValues] => [
+    name,
+    label.kind === "class" ? label.index : (label.values as Float32Array),
+  ]);
+  const [first] = named;
+  const isOnly = first !== undefined && named.length === 1 && first[0] === "";
+  return { inputs, label: isOnly ? first[1] : Object.fromEntries(named) };
+}
+
+/** Reads records; what a crash left torn at the end is dropped. */
+export function decodeExamples(file: Uint8Array): StoredExample[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  return recordOffsets(file).map((start) => {
+    const body = file.subarray(start + HEAD_BYTES, start + HEAD_BYTES + view.getUint32(start + 5, true));
+    const kind = view.getUint8(start);
+    return kind === EXAMPLE ? decodeBody(body) : decodeFirst(kind, view.getUint32(start + 1, true), body);
+  });
+}
+
+/** A record of one input, as written first. */
+function decodeFirst(kind: number, number: number, body: Uint8Array): StoredExample {
+  const floats = (from: number, to: number): Float32Array => new Float32Array(body.slice(from, to).buffer);
+  const values = kind & NUMBERS ? number * 4 : 0;
+  return {
+    inputs: [kind & BYTES ? body.slice(values) : floats(values, body.length)],
+    label: kind & NUMBERS ? floats(0, values) : number,
+  };
+}
+
 /** Where each complete record begins. */
-export function recordOffsets(bytes: Uint8Array): number[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function recordOffsets(file: Uint8Array): number[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const offsets: number[] = [];
   let offset = 0;
-  while (offset + HEAD_BYTES <= bytes.length) {
+  while (offset + HEAD_BYTES <= file.length) {
     const kind = view.getUint8(offset);
     const end = offset + HEAD_BYTES + view.getUint32(offset + 5, true);
-    const isKnown = (kind & ~NUMBERS) === FLOATS || (kind & ~NUMBERS) === BYTES;
-    const labelBytes = kind & NUMBERS ? 4 * view.getUint32(offset + 1, true) : 0;
-    if (!isKnown || end > bytes.length || offset + HEAD_BYTES + labelBytes > end) break;
+    const isFirst = (kind & ~NUMBERS) === FLOATS || (kind & ~NUMBERS) === BYTES;
+    const labelBytes = isFirst && kind & NUMBERS ? 4 * view.getUint32(offset + 1, true) : 0;
+    if (!(isFirst || kind === EXAMPLE) || end > file.length || offset + HEAD_BYTES + labelBytes > end) break;
     offsets.push(offset);
     offset = end;
   }
@@ -75,9 +149,9 @@ export function recordOffsets(bytes: Uint8Array): number[] {
 }
 
 /** Length of the complete records. */
-export function completeBytes(bytes: Uint8Array): number {
-  const last = recordOffsets(bytes).at(-1);
+export function completeBytes(file: Uint8Array): number {
+  const last = recordOffsets(file).at(-1);
   if (last === undefined) return 0;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   return last + HEAD_BYTES + view.getUint32(last + 5, true);
 }

@@ -3,11 +3,15 @@ import { failure } from "@tributary/core";
 import type { Clock } from "@tributary/core";
 import { openDB } from "idb";
 import type { DBSchema, IDBPDatabase } from "idb";
-import type { InstalledModel, StoredIdentity } from "./device-store.ts";
+import type { InstalledModel, StoredExample, StoredIdentity } from "./device-store.ts";
 
-export interface StoredExampleRow {
-  readonly id?: number;
-  readonly model: string;
+export type StoredExampleRow = { readonly id?: number; readonly model: string } & (
+  | StoredExample
+  | FirstExample
+);
+
+/** As kept before models had several inputs. */
+interface FirstExample {
   readonly features: Float32Array | Uint8Array;
   readonly label: number | Float32Array;
 }

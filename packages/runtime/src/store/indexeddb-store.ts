@@ -1,5 +1,7 @@
 /** A device's store in the browser. The browser may clear it at any time: what is missing is fetched or made anew. */
 import type { Clock, Digest } from "@tributary/core";
+import type { LabelValues } from "@tributary/engine/batches";
+import type { TensorData } from "@tributary/tensor";
 import type { DeviceStore, StoredExample } from "./device-store.ts";
 import { MAX_EXAMPLES } from "./device-store.ts";
 import { openConnection } from "./indexeddb-connection.ts";
@@ -125,8 +127,8 @@ function examplesOf(connection: Connection): DeviceStore["examples"] {
         const transaction = database.transaction("examples", "readwrite");
         const { store } = transaction;
         await Promise.all(
-          examples.map(({ features, label }) =>
-            store.add({ model, features: own(features), label: ownLabel(label) }),
+          examples.map(({ inputs, label }) =>
+            store.add({ model, inputs: inputs.map((values) => own(values)), label: ownLabel(label) }),
           ),
         );
         const index = store.index("model");
@@ -142,7 +144,10 @@ function examplesOf(connection: Connection): DeviceStore["examples"] {
     read: (model) =>
       connection.use(async (database) => {
         const rows = await database.getAllFromIndex("examples", "model", model);
-        return rows.map(({ features, label }): StoredExample => ({ features, label }));
+        return rows.map((row): StoredExample => ({
+          inputs: "features" in row ? [row.features] : row.inputs,
+          label: row.label,
+        }));
       }),
     clear: (model) =>
       connection.use(async (database) => {
@@ -155,12 +160,14 @@ function examplesOf(connection: Connection): DeviceStore["examples"] {
 }
 
 /** A copy that owns its buffer: storing a view would clone all of the memory behind it. */
-function own<T extends Uint8Array | Float32Array>(
+function own<T extends TensorData>(
   values: T,
-): T extends Float32Array ? Float32Array<ArrayBuffer> : Uint8Array<ArrayBuffer> {
+): T extends Float32Array ? Float32Array<ArrayBuffer> : T extends Uint8Array ? Uint8Array<ArrayBuffer> : T {
   return values.slice() as never;
 }
 
 function ownLabel(label: StoredExample["label"]): StoredExample["label"] {
-  return typeof label === "number" ? label : own(label);
+  const values = (each: LabelValues): LabelValues => (typeof each === "number" ? each : own(each));
+  if (typeof label === "number" || label instanceof Float32Array) return values(label);
+  return Object.fromEntries(Object.entries(label).map(([name, each]) => [name, values(each)]));
 }

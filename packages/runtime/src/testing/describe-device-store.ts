@@ -1,5 +1,6 @@
 import { asDigest, asModelName, encodeUtf8, sha256, type Digest } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { LabelValues } from "@tributary/engine/batches";
 import { MAX_EXAMPLES, type DeviceStore, type StoredExample } from "../store/device-store.ts";
 
 export interface DescribeDeviceStoreOptions {
@@ -113,9 +114,9 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
     });
 
     test("examples: floats and bytes in order, per model, cleared", async () => {
-      const first: StoredExample = { features: Float32Array.of(0, 0.5, -1.25), label: 7 };
-      const second: StoredExample = { features: Uint8Array.of(0, 128, 255), label: 0 };
-      const third: StoredExample = { features: Uint8Array.of(9), label: Float32Array.of(0.5, -2) };
+      const first: StoredExample = { inputs: [Float32Array.of(0, 0.5, -1.25)], label: 7 };
+      const second: StoredExample = { inputs: [Uint8Array.of(0, 128, 255)], label: 0 };
+      const third: StoredExample = { inputs: [Uint8Array.of(9)], label: Float32Array.of(0.5, -2) };
       await store.examples.add(digits, [first]);
       await store.examples.add(digits, [second, third]);
       await store.examples.add(other, [second]);
@@ -128,9 +129,32 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       expect(await store.examples.count(other)).toBe(1);
     });
 
+    test("examples: inputs of every element type, and labels of several outputs", async () => {
+      const example: StoredExample = {
+        inputs: [
+          Float64Array.of(Math.PI, -0),
+          Uint16Array.of(0x3c00),
+          Int8Array.of(-128, 127),
+          Int16Array.of(-32_768),
+          Int32Array.of(-(2 ** 31), 2 ** 31 - 1),
+          Uint32Array.of(2 ** 32 - 1),
+          BigInt64Array.of(-(2n ** 63n), 2n ** 53n + 1n),
+          BigUint64Array.of(2n ** 64n - 1n),
+        ],
+        label: { topic: 3, "ä.score": Float32Array.of(0.25, -1) },
+      };
+      // A view: what is around it is not kept.
+      const viewed = { inputs: [new BigInt64Array(32).fill(5n).subarray(7, 9)], label: { topic: 1 } };
+      await store.examples.add(digits, [example, viewed]);
+      await reopen();
+      const [first, second] = await store.examples.read(digits);
+      expect(plain(first!)).toEqual(plain(example));
+      expect(plain(second!)).toEqual(plain(viewed));
+    });
+
     test("examples: the oldest are dropped beyond the limit", async () => {
       const batch = (label: number, count: number): StoredExample[] =>
-        Array.from({ length: count }, () => ({ features: Uint8Array.of(1), label }));
+        Array.from({ length: count }, () => ({ inputs: [Uint8Array.of(1)], label }));
       await store.examples.add(digits, batch(1, 4000));
       await store.examples.add(digits, batch(2, MAX_EXAMPLES));
       await reopen();
@@ -141,7 +165,7 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
     test("examples: concurrent adds all count", async () => {
       await Promise.all(
         Array.from({ length: 20 }, (_, label) =>
-          store.examples.add(digits, [{ features: Uint8Array.of(label), label }]),
+          store.examples.add(digits, [{ inputs: [Uint8Array.of(label)], label }]),
         ),
       );
       const labels = (await store.examples.read(digits)).map(({ label }) => Number(label));
@@ -170,10 +194,14 @@ function blob(seed: number, length: number): [Digest, Uint8Array<ArrayBuffer>] {
   return [asDigest(sha256(bytes)), bytes];
 }
 
-function plain(example: StoredExample): unknown {
+/** Comparable across the realms of a browser's storage. */
+function plain({ inputs, label }: StoredExample): unknown {
+  const list = (values: ArrayLike<number | bigint>): unknown[] => Array.from(values);
+  const labelOf = (each: LabelValues): unknown => (typeof each === "number" ? each : list(each));
+  const isOnly = typeof label === "number" || label instanceof Float32Array;
   return {
-    kind: example.features instanceof Uint8Array ? "bytes" : "floats",
-    values: [...example.features],
-    label: typeof example.label === "number" ? example.label : [...example.label],
+    kinds: inputs.map(({ constructor }) => constructor.name),
+    inputs: inputs.map((values) => list(values)),
+    label: isOnly ? labelOf(label) : Object.entries(label).map(([name, each]) => [name, labelOf(each)]),
   };
 }

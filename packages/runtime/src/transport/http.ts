@@ -3,6 +3,8 @@ import {
   EnrolmentResponse,
   parseDocument,
   parseJson,
+  LogConsistency,
+  logConsistencyPath,
   CAPABILITY_SCHEME,
   CERTIFICATE_SCHEME,
   LIMITS,
@@ -68,6 +70,8 @@ export interface HttpTransport {
   /** One try at the rest of a blob, by range where something is there already. */
   blob(request: BlobRequest): AsyncGenerator<BlobChunk>;
   enrol(population: string, request: EnrolmentRequest, signal?: AbortSignal): Promise<EnrolmentResponse>;
+  /** Hashes, in hex, that prove that the certificate log with `second` entries continues the one with `first`. */
+  logConsistency(first: number, second: number, signal?: AbortSignal): Promise<readonly string[]>;
   /** One try; when to try again is the participant's decision. */
   upload(request: UploadRequest): Promise<void>;
   /** What a step of secure aggregation needs. One try. */
@@ -82,6 +86,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** A download that receives nothing for this long is broken off; it goes on where it was. */
 const STALL_TIMEOUT_MS = 30_000;
 const MAX_ENROLMENT_BYTES = 16 * 1024;
+/** Twice the height of the largest log, in hex. */
+const MAX_CONSISTENCY_BYTES = 8 * 1024;
 
 export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): HttpTransport {
   let bytesUp = 0;
@@ -199,6 +205,17 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
           const bytes = await readBody(response, MAX_ENROLMENT_BYTES, countDown);
           const json = parseJson("enrolment", bytes, MAX_ENROLMENT_BYTES);
           return parseDocument("enrolment", EnrolmentResponse, json);
+        }),
+      ),
+
+    logConsistency: (first, second, signal) =>
+      withRetries({ env, signal }, () =>
+        limited(REQUEST_TIMEOUT_MS, signal, async (limit) => {
+          const response = await request(logConsistencyPath(first, second), { signal: limit });
+          if (!response.ok) throw await errorOf(response, env.clock);
+          const bytes = await readBody(response, MAX_CONSISTENCY_BYTES, countDown);
+          const json = parseJson("consistency proof", bytes, MAX_CONSISTENCY_BYTES);
+          return parseDocument("consistency proof", LogConsistency, json).path;
         }),
       ),
 

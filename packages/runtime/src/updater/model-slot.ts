@@ -17,7 +17,8 @@ import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
-import { infer, sampleFeeds } from "./inference.ts";
+import { sampleFeeds } from "./feeds.ts";
+import { infer } from "./inference.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 
 export interface ModelSlotOptions {
@@ -91,8 +92,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     version: manifest.version,
     engine: lease.engine,
     ...(lease.note === undefined ? {} : { note: lease.note }),
-    input: manifest.input,
-    output: manifest.output,
+    inputs: manifest.inputs,
+    outputs: manifest.outputs,
     ...(manifest.labels === undefined ? {} : { labels: manifest.labels }),
     ...(waiting === undefined ? {} : { available: waiting.release.manifest.version }),
   });
@@ -149,7 +150,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       },
       sample: () => {
         const random = seededRandom(key);
-        return sampleFeeds(manifest.input, () => random.next());
+        return sampleFeeds(manifest.inputs, () => random.next());
       },
       remembered: await store.settings.read(setting).catch(() => undefined),
       remember: (choice) =>
@@ -284,7 +285,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       return await infer({
         session: lease.session,
         version: manifest.version,
-        output: manifest.output,
+        outputs: manifest.outputs,
         feeds,
         monotonicMs: () => env.clock.monotonicMs(),
         signal,

@@ -1,5 +1,12 @@
 import { abortable, failure, sha256, type Digest, type Env } from "@tributary/core";
-import { parseModelManifest, parsePlan, type ModelManifest, type Plan } from "@tributary/protocol";
+import {
+  logHeadOf,
+  parseModelManifest,
+  parsePlan,
+  type LogHead,
+  type ModelManifest,
+  type Plan,
+} from "@tributary/protocol";
 import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
 import type { Exclusive } from "../device.ts";
 import type { MetadataStore } from "../store/device-store.ts";
@@ -52,6 +59,8 @@ export interface Releases {
   /** The release of a channel; `undefined` where the metadata knows no such model. */
   model(model: string, channel: string, signal?: AbortSignal): Promise<ModelRelease | undefined>;
   plan(path: string, signal?: AbortSignal): Promise<VerifiedPlan>;
+  /** The certificate log's head in the verified timestamp; `undefined` where there is none. */
+  logHead(): LogHead | undefined;
   /** Paths of the newest plan of each task. */
   newestPlans(): readonly { readonly task: string; readonly path: string }[];
 }
@@ -150,6 +159,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       const file = target(path);
       return { plan: parsePlan(await fetchTarget(path, { signal })), target: file };
     },
+    logHead: () => logHeadOf(client?.timestampCustom),
     newestPlans() {
       const newest = new Map<string, { path: string; number: number }>();
       for (const path of client?.targets().keys() ?? []) {

@@ -2,7 +2,7 @@
 import { failure } from "@tributary/core";
 import { transfer } from "comlink";
 import type { Device, DeviceConfig } from "../device.ts";
-import type { Inference } from "../runtime.ts";
+import type { Inference, TokenRequest } from "../runtime.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
 
@@ -30,7 +30,7 @@ export interface WorkerStart {
 }
 
 /** Asks the page for an enrolment token. */
-export type AskToken = () => Promise<Settled<string>>;
+export type AskToken = (device: TokenRequest) => Promise<Settled<string>>;
 
 /** Exposed by Comlink. An abort crosses as the id of its call, an error as a result. */
 export interface DeviceHost {
@@ -43,7 +43,10 @@ export interface DeviceHost {
   close(): Promise<void>;
 }
 
-export type OpenDevice = (start: WorkerStart, token: () => Promise<string>) => Promise<Device>;
+export type OpenDevice = (
+  start: WorkerStart,
+  token: (device: TokenRequest) => Promise<string>,
+) => Promise<Device>;
 
 export function createDeviceHost(open: OpenDevice): DeviceHost {
   const calls = new Map<number, AbortController>();
@@ -55,7 +58,7 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
     start: (start, events, token) =>
       settle(async () => {
         if (device !== undefined) throw failure("core/internal", "worker: started twice");
-        device = await open(start, async () => unsettle(await token()));
+        device = await open(start, async (asking) => unsettle(await token(asking)));
         unsubscribe = device.subscribe((event) => events.postMessage(event));
       }),
     async invoke(callId, method, args) {

@@ -4,7 +4,7 @@ import type { Clock, Logger } from "@tributary/core";
 import { proxy, releaseProxy, transfer, wrap } from "comlink";
 import type { Remote } from "comlink";
 import type { CallOptions, Device, OpenModelRequest, ParticipateRequest } from "../device.ts";
-import type { RuntimeEvent } from "../runtime.ts";
+import type { RuntimeEvent, TokenRequest } from "../runtime.ts";
 import type { DeviceHost, DeviceMethod, WorkerStart } from "./device-host.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
@@ -13,7 +13,7 @@ export interface RemoteDeviceOptions {
   /** Starts the worker's script. Called again after a worker was lost. */
   readonly spawn: () => Worker;
   readonly start: WorkerStart;
-  readonly token: () => Promise<string>;
+  readonly token: (device: TokenRequest) => Promise<string>;
   readonly locks: Pick<LockManager, "request">;
   readonly clock: Clock;
   readonly log: Logger;
@@ -91,7 +91,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     });
     channel.port1.start();
     ended.signal.addEventListener("abort", () => channel.port1.close());
-    const askToken = proxy(() => settle(token));
+    const askToken = proxy((device: TokenRequest) => settle(() => token(device)));
     const started: Promise<Settled<void>> = host.start(
       start,
       transfer(channel.port2, [channel.port2]),

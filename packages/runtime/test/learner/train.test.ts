@@ -37,7 +37,7 @@ afterAll(() => engine.close());
 
 const random = seededRandom("examples");
 const examples: StoredExample[] = Array.from({ length: 21 }, (_, i) => ({
-  features: Float32Array.from({ length: 784 }, () => random.next()),
+  inputs: [Float32Array.from({ length: 784 }, () => random.next())],
   label: i % 10,
 }));
 
@@ -73,7 +73,8 @@ function reference(base: ParameterSet, epochs: number, rate: number) {
       const dw = new Float64Array(w.length);
       const db = new Float64Array(10);
       for (const index of batch) {
-        const { features, label } = examples[index]!;
+        const { inputs, label } = examples[index]!;
+        const features = inputs[0] as Float32Array;
         const logits = Array.from({ length: 10 }, (_, k) => {
           let sum = b[k]!;
           for (let j = 0; j < 784; j++) sum += w[k * 784 + j]! * features[j]!;
@@ -192,9 +193,9 @@ test("more examples than allowed: a random part of them is used", async () => {
 });
 
 test("bytes are learned from as value / 255", async () => {
-  const bytes = examples.map(({ label }, i) => ({ features: new Uint8Array(784).fill(i * 12), label }));
-  const floats = bytes.map(({ features, label }) => ({
-    features: Float32Array.from(features, (v) => v / 255),
+  const bytes = examples.map(({ label }, i) => ({ inputs: [new Uint8Array(784).fill(i * 12)], label }));
+  const floats = bytes.map(({ inputs, label }) => ({
+    inputs: inputs.map((values) => Float32Array.from(values, (v) => v / 255)),
     label,
   }));
   const [a, b] = await Promise.all([
@@ -229,7 +230,7 @@ test("an abort ends it between two steps", async () => {
 
 test("coded errors: nothing to learn from, a wrong example, weights that are not finite", async () => {
   await expect(train(request({ examples: [] }))).rejects.toMatchObject({ code: "federation/no-examples" });
-  const short = [{ features: new Uint8Array(3), label: 0 }];
+  const short = [{ inputs: [new Uint8Array(3)], label: 0 }];
   await expect(train(request({ examples: short }))).rejects.toMatchObject({
     code: "runtime/invalid-example",
   });
@@ -266,8 +267,8 @@ test.each([
 
 test("numbers are learned from by a regression", async () => {
   const graph = buildTrainingGraph(model, { batchSize: 8, loss: "mse", optimizer: "sgd", target: "cpu" });
-  const wanted = examples.map(({ features }, i) => ({
-    features,
+  const wanted = examples.map(({ inputs }, i) => ({
+    inputs,
     label: Float32Array.from({ length: 10 }, (_, k) => (i + k) / 30),
   }));
   const spec = graph.spec as TrainingGraphDocument;

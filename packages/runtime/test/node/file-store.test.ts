@@ -55,15 +55,65 @@ test("examples: a record torn by a crash is dropped and what follows is kept", a
   const file = join(dataDir, "examples", "digits.examples");
   const store = await openFileStore({ dataDir });
   await store.examples.add(digits, [
-    { features: Uint8Array.of(1, 2), label: 1 },
-    { features: Uint8Array.of(3, 4), label: 2 },
+    { inputs: [Uint8Array.of(1, 2)], label: 1 },
+    { inputs: [Uint8Array.of(3, 4)], label: 2 },
   ]);
   await store.close();
   await writeFile(file, (await readFile(file)).subarray(0, -1));
   const again = await openFileStore({ dataDir });
-  await again.examples.add(digits, [{ features: Float32Array.of(5), label: 3 }]);
+  await again.examples.add(digits, [{ inputs: [Float32Array.of(5)], label: 3 }]);
   expect((await again.examples.read(digits)).map(({ label }) => label)).toEqual([1, 3]);
   await again.close();
+});
+
+test("examples kept by an earlier release, of one input each, are read and added to", async () => {
+  const digits = asModelName("digits");
+  const store = await openFileStore({ dataDir });
+  await store.examples.add(digits, [{ inputs: [Uint8Array.of(0)], label: 0 }]);
+  await store.examples.clear(digits);
+  await store.close();
+  const record = (kind: number, number: number, body: ArrayBufferView<ArrayBuffer>): Uint8Array => {
+    const bytes = new Uint8Array(9 + body.byteLength);
+    bytes[0] = kind;
+    new DataView(bytes.buffer).setUint32(1, number, true);
+    new DataView(bytes.buffer).setUint32(5, body.byteLength, true);
+    bytes.set(new Uint8Array(body.buffer), 9);
+    return bytes;
+  };
+  await writeFile(
+    join(dataDir, "examples", "digits.examples"),
+    Buffer.concat([
+      record(1, 7, Float32Array.of(0.5, -1)), // floats of class 7
+      record(2, 3, Uint8Array.of(0, 255)), // bytes of class 3
+      record(5, 2, Float32Array.of(0.25, 4, 9)), // two numbers, then one float
+      record(6, 1, Uint8Array.of(0, 0, 128, 63, 7, 8)), // the number 1, then two bytes
+    ]),
+  );
+  const again = await openFileStore({ dataDir });
+  const last = { inputs: [BigInt64Array.of(5n), Float32Array.of(1)], label: { a: 1, b: Float32Array.of(2) } };
+  await again.examples.add(digits, [last]);
+  expect(await again.examples.read(digits)).toEqual([
+    { inputs: [Float32Array.of(0.5, -1)], label: 7 },
+    { inputs: [Uint8Array.of(0, 255)], label: 3 },
+    { inputs: [Float32Array.of(9)], label: Float32Array.of(0.25, 4) },
+    { inputs: [Uint8Array.of(7, 8)], label: Float32Array.of(1) },
+    last,
+  ]);
+  await again.close();
+});
+
+test("examples: a damaged record is a coded error, and clear() begins anew", async () => {
+  const digits = asModelName("digits");
+  const file = join(dataDir, "examples", "digits.examples");
+  const store = await openFileStore({ dataDir });
+  await store.examples.add(digits, [{ inputs: [Uint8Array.of(1, 2)], label: 1 }]);
+  const bytes = await readFile(file);
+  bytes[9] = 0xff; // how many inputs there are
+  await writeFile(file, bytes);
+  await expect(store.examples.read(digits)).rejects.toMatchObject({ code: "store/corrupt" });
+  await store.examples.clear(digits);
+  expect(await store.examples.read(digits)).toEqual([]);
+  await store.close();
 });
 
 test("a damaged identity file is a coded error, not a new identity", async () => {

@@ -15,7 +15,7 @@ describeDeviceStore("IndexedDB", {
 describe("IndexedDB that the browser meddles with", () => {
   afterEach(() => deleteDB(NAME));
   const digits = asModelName("digits");
-  const example = { features: Uint8Array.of(1, 2), label: 3 };
+  const example = { inputs: [Uint8Array.of(1, 2)], label: 3 };
 
   test("storage that was cleared reads as empty and takes new writes", async () => {
     const store = open();
@@ -24,6 +24,19 @@ describe("IndexedDB that the browser meddles with", () => {
     expect(await store.examples.count(digits)).toBe(0);
     await store.examples.add(digits, [example]);
     expect(await store.examples.count(digits)).toBe(1);
+    await store.close();
+  });
+
+  test("examples kept by an earlier release, of one input each, are read", async () => {
+    const store = open();
+    await store.examples.add(digits, [example]);
+    const raw = await openDB(NAME);
+    await raw.add("examples", { model: digits, features: Float32Array.of(0.5), label: Float32Array.of(2) });
+    raw.close();
+    expect(await store.examples.read(digits)).toEqual([
+      example,
+      { inputs: [Float32Array.of(0.5)], label: Float32Array.of(2) },
+    ]);
     await store.close();
   });
 

@@ -21,8 +21,8 @@ const open: OpenDevice = async (start, token) => {
     channel: "stable",
     version: opened.length,
     engine: "ort-wasm",
-    input: { name: "image", dtype: "float32", shape: [1, 1, 28, 28] },
-    output: { name: "logits", dtype: "float32", shape: [1, 10] },
+    inputs: [{ name: "image", dtype: "float32", shape: [1, 1, 28, 28] }],
+    outputs: [{ name: "logits", dtype: "float32", shape: [1, 10] }],
   });
   const device: Device = {
     async openModel({ model }) {
@@ -83,7 +83,7 @@ const open: OpenDevice = async (start, token) => {
     reconnect: async () => {},
     async status() {
       return {
-        deviceId: await token(),
+        deviceId: await token({ deviceId: "", publicKey: "", population: "default" }),
         connection: "connected",
         models: opened.map(stateOf),
         participation: "waiting",

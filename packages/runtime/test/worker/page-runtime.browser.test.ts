@@ -76,6 +76,29 @@ describe("a page's runtime", () => {
     expect(outputs["logits"]!.shape).toEqual([1, 10]);
   });
 
+  test("a model of several inputs runs by their names after the engines were compared, and keeps examples", async () => {
+    const texts = await start({ softwareAdapter: "use" }).model("texts");
+    expect(texts.state.note).toContain("measured: ");
+    const ids = [1, 2, 3, 4, 5, 6, 7, 8];
+    const mask = [1, 1, 1, 0, 0, 0, 0, 0];
+    const { outputs, classes } = await texts.run({ ids, mask }, { transfer: true });
+    expect([outputs["topic"]!.shape, outputs["score"]!.shape]).toEqual([
+      [1, 3],
+      [1, 1],
+    ]);
+    // What the mask leaves out does not count.
+    const other = await texts.run({ ids: [1, 2, 3, 9, 9, 9, 9, 9], mask });
+    expect([...other.outputs["topic"]!.data]).toEqual([...outputs["topic"]!.data]);
+    await expect(texts.run({ ids })).rejects.toMatchObject({
+      code: "engine/missing-input",
+      detail: { input: "mask" },
+    });
+    await texts.examples.add({ ids, mask, label: { topic: classes[0]!, score: [0.5] } });
+    const [kept] = await texts.examples.list();
+    expect(kept!.inputs["ids"]).toEqual(BigInt64Array.from(ids, BigInt));
+    expect(kept!.label).toEqual({ topic: classes[0], score: Float32Array.of(0.5) });
+  });
+
   test("a new version is swapped in while runs are under way", async () => {
     const runtime = start();
     const digits = await runtime.model("digits");
@@ -100,8 +123,8 @@ describe("a page's runtime", () => {
     expect(await again.examples.count()).toBe(2);
     const [seven, three] = await again.examples.list();
     expect([seven!.label, three!.label]).toEqual([7, 3]);
-    expect(seven!.features).toBeInstanceOf(Uint8Array);
-    expect([...(three!.features as Float32Array)]).toEqual([...image]);
+    expect(seven!.inputs["image"]).toBeInstanceOf(Uint8Array);
+    expect([...(three!.inputs["image"] as Float32Array)]).toEqual([...image]);
     await again.examples.clear();
     expect(await again.examples.count()).toBe(0);
   });

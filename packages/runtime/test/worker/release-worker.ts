@@ -11,10 +11,12 @@ import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
 import { createReleaseRepository } from "../fixtures/release-repository.ts";
+import { buildTextModel } from "../fixtures/several-inputs.ts";
 
 const open: OpenDevice = async (start) => {
   const repository = await createReleaseRepository();
   await repository.release(1);
+  await repository.releaseModel("texts", buildTextModel());
   const channel = new BroadcastChannel(start.lifeLock);
   channel.addEventListener("message", ({ data }) => {
     void repository.release(data as number).then(() => channel.postMessage("released"));

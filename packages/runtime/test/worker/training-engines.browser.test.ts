@@ -46,7 +46,7 @@ const model = ((): Uint8Array => {
 })();
 const { parameters: base } = splitWeights(model);
 const examples = Array.from({ length: 10 }, (_, i) => ({
-  features: Float32Array.from({ length: INPUTS }, () => random.normal()),
+  inputs: [Float32Array.from({ length: INPUTS }, () => random.normal())],
   label: i % CLASSES,
 }));
 

@@ -6,13 +6,14 @@ export const FIELD_PRIME = 2n ** 256n + 297n;
 /** An element takes 257 bits. */
 export const FIELD_BYTES = 33;
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
 /** Big-endian bytes as a number. */
 export function bytesToNumber(bytes: Uint8Array): bigint {
-  let text = "0x";
-  for (const byte of bytes) text += HEX[byte]!;
-  return BigInt(text);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const first = bytes.length % 8;
+  let value = 0n;
+  for (let at = 0; at < first; at++) value = (value << 8n) | BigInt(bytes[at]!);
+  for (let at = first; at < bytes.length; at += 8) value = (value << 64n) | view.getBigUint64(at);
+  return value;
 }
 
 /** Whether 33 big-endian bytes are an element: below 2^256 + 297. */
@@ -25,9 +26,18 @@ export function isElement(bytes: Uint8Array): boolean {
 
 /** A number below 2^(8 length) as big-endian bytes. */
 export function numberToBytes(value: bigint, length: number): Uint8Array<ArrayBuffer> {
-  const text = value.toString(16).padStart(2 * length, "0");
   const bytes = new Uint8Array(length);
-  for (let i = 0; i < length; i++) bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  const view = new DataView(bytes.buffer);
+  const first = length % 8;
+  let rest = value;
+  for (let at = length - 8; at >= first; at -= 8) {
+    view.setBigUint64(at, BigInt.asUintN(64, rest));
+    rest >>= 64n;
+  }
+  for (let at = first - 1; at >= 0; at--) {
+    bytes[at] = Number(rest & 0xffn);
+    rest >>= 8n;
+  }
   return bytes;
 }
 

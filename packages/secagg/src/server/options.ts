@@ -14,6 +14,8 @@ export interface SecAggServerOptions {
   /** Who is ready, with a commitment each. Their order numbers them. */
   readonly members: readonly CohortMember[];
   readonly verifyCertificate: VerifyCertificate;
+  /** Goes to all members with the list. @defaultValue empty */
+  readonly membershipProof?: Uint8Array;
   readonly crypto: SecAggCrypto;
 }
 

@@ -66,7 +66,8 @@ export class SecAggServer {
   private constructor(options: SecAggServerOptions, identities: readonly VerifiedIdentity[]) {
     this.#options = options;
     this.#identities = identities;
-    this.cohort = { members: options.members };
+    const { members, membershipProof = new Uint8Array(0) } = options;
+    this.cohort = { members, membershipProof };
     this.shape = cohortShape(options.members.length, options.assumptions);
     this.#least = Math.max(options.minimumCohort, this.shape.signatureThreshold);
     this.#listDigest = listDigestOf(this.cohort);

@@ -1,8 +1,10 @@
 import { delay, systemClock, TributaryError } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
+import { exampleTable, ONLY_INPUT } from "@tributary/engine/examples";
 import type { ModelHandle, Runtime, RuntimeEvent } from "@tributary/runtime";
 import { giveExamples } from "@tributary/runtime/internal-node";
 import { createRuntime } from "@tributary/runtime/node";
+import { tensor } from "@tributary/tensor";
 import type { FleetDevice, FleetWorkerData } from "./fleet-messages.ts";
 import type { LabelledImages } from "./shards.ts";
 
@@ -36,10 +38,24 @@ export async function startFleetDevice(options: RunFleetDeviceOptions): Promise<
   signal.addEventListener("abort", () => void runtime.close(), { once: true });
   void forward(runtime, options.onEvent);
   const model = await openModel(runtime, config.model, signal);
-  const examples = await giveExamples(model, device.dataDir, options.shard());
+  const examples = await give(model, device.dataDir, options.shard());
   runtime.participate({ consent: true, task: config.task });
   options.onStarted(examples);
   return runtime;
+}
+
+async function give(
+  model: ModelHandle,
+  dataDir: string,
+  { images, labels }: LabelledImages,
+): Promise<number> {
+  const count = labels.length;
+  if (count === 0) return 0;
+  const table = exampleTable([
+    [ONLY_INPUT, tensor("uint8", [count, images.length / count], images)],
+    ["labels", tensor("uint8", [count], labels)],
+  ]);
+  return await giveExamples(model, dataDir, table);
 }
 
 async function forward(runtime: Runtime, onEvent: (event: RuntimeEvent) => void): Promise<void> {

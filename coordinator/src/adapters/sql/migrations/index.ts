@@ -3,7 +3,9 @@ import { spine } from "./0001-spine.ts";
 import { strategies } from "./0002-strategies.ts";
 import { trainingOptions } from "./0003-training-options.ts";
 import { secureRounds } from "./0004-secure-rounds.ts";
-import { updateLayout } from "./0007-update-layout.ts";
+import { modelPorts } from "./0005-model-ports.ts";
+import { certificateLog } from "./0007-certificate-log.ts";
+import { updateLayout } from "./0008-update-layout.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -11,7 +13,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0002-strategies": strategies,
   "0003-training-options": trainingOptions,
   "0004-secure-rounds": secureRounds,
-  "0007-update-layout": updateLayout,
+  "0005-model-ports": modelPorts,
+  "0007-certificate-log": certificateLog,
+  "0008-update-layout": updateLayout,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -21,8 +21,8 @@ export function modelRepository(db: Db): ModelRepository {
             graphSizeBytes: model.graph.sizeBytes,
             trainingGraphDigest: model.trainingGraph?.digest ?? null,
             trainingGraphSizeBytes: model.trainingGraph?.sizeBytes ?? null,
-            input: JSON.stringify(model.input),
-            output: JSON.stringify(model.output),
+            inputs: JSON.stringify(model.inputs),
+            outputs: JSON.stringify(model.outputs),
             labels: model.labels === null ? null : JSON.stringify(model.labels),
             createdAt: model.createdAt,
           })
@@ -52,8 +52,8 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
       row.trainingGraphDigest === null
         ? null
         : blobRef(row.trainingGraphDigest, row.trainingGraphSizeBytes ?? 0),
-    input: fromJson(row.input),
-    output: fromJson(row.output),
+    inputs: fromJson(row.inputs),
+    outputs: fromJson(row.outputs),
     labels: row.labels === null ? null : fromJson(row.labels),
     createdAt: row.createdAt,
   };

@@ -1,0 +1,28 @@
+import { failure, systemRandom } from "@tributary/core";
+import type { TufSigner } from "@tributary/tuf";
+import { createSigningKey, readSigningKey, signingKeyPath } from "../keys/signing-key.ts";
+
+// The key of an issuer that is no coordinator: a folder of its own, in the same format and with the same checks.
+
+/**
+ * Makes `<folder>/issuer.key.json`, which its owner alone can read.
+ *
+ * @throws TributaryError `store/conflict` where there is one: keys are never overwritten.
+ */
+export function createIssuerKey(folder: string): Promise<TufSigner> {
+  return createSigningKey(folder, "issuer", systemRandom);
+}
+
+/** @throws TributaryError `coordinator/key-missing`, `coordinator/key-insecure`, `coordinator/key-corrupt` */
+export async function readIssuerKey(folder: string): Promise<TufSigner> {
+  const key = await readSigningKey(folder, "issuer");
+  if (key !== undefined) return key;
+  const path = signingKeyPath(folder, "issuer");
+  throw failure(
+    "coordinator/key-missing",
+    `issuer: there is no ${path}; make one with "tributary issue key"`,
+    {
+      detail: { path },
+    },
+  );
+}

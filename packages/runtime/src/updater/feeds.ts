@@ -1,0 +1,111 @@
+import { failure } from "@tributary/core";
+import { checkFeeds, writeValues, type Feeds } from "@tributary/engine";
+import type { GraphPort } from "@tributary/protocol";
+import { allocate, elementCount, tensor, type Tensor, type TensorData } from "@tributary/tensor";
+import type { FeedValue } from "../runtime.ts";
+
+/**
+ * What an app feeds, by the names of the inputs, as tensors that fit them.
+ * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch`
+ */
+export function toFeeds(
+  ports: readonly GraphPort[],
+  values: Readonly<Record<string, FeedValue>>,
+): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  let first: { readonly name: string; readonly batch: number } | undefined;
+  for (const [name, value] of Object.entries(values)) {
+    const port = ports.find((each) => each.name === name);
+    if (isTensor(value)) feeds[name] = value;
+    else if (port === undefined) feeds[name] = NOTHING; // refused below, with the names there are
+    else {
+      const feed = flatFeed(port, value);
+      const batch = feed.shape[0]!;
+      first ??= { name, batch };
+      if (batch !== first.batch) {
+        throw mismatch(port, `${first.batch} rows, as "${first.name}" has`, `${batch}`);
+      }
+      feeds[name] = feed;
+    }
+  }
+  const inputs = ports.map(({ name, dtype, shape }) => ({
+    name,
+    dtype,
+    shape: shape.map((size) => (size < 0 ? null : size)),
+  }));
+  checkFeeds("run", inputs, [], feeds, undefined);
+  return feeds;
+}
+
+const NOTHING = tensor("float32", [0], new Float32Array(0));
+
+export function isTensor(value: FeedValue): value is Tensor {
+  return typeof value === "object" && value !== null && "dtype" in value;
+}
+
+/** Flat values: the batch follows from their length. */
+function flatFeed(port: GraphPort, value: Exclude<FeedValue, Tensor>): Tensor {
+  const { dtype, shape } = port;
+  const rowShape = shape.slice(1);
+  if (typeof value !== "object" || value === null || !("length" in value)) {
+    throw mismatch(port, "a tensor or flat values", typeof value);
+  }
+  if (shape.length === 0 || rowShape.some((size) => size <= 0)) {
+    throw mismatch(
+      port,
+      `a tensor { dtype: "${dtype}", shape, data }, because only the first dimension of [${shape.join()}] can follow from flat values`,
+      `${value.length} flat values`,
+    );
+  }
+  const rowLength = elementCount(rowShape);
+  const batch = value.length / rowLength;
+  if (!Number.isInteger(batch) || batch < 1 || (shape[0]! >= 0 && batch !== shape[0])) {
+    const wanted = shape[0]! >= 0 ? `${shape[0]! * rowLength} values` : `multiples of ${rowLength} values`;
+    throw mismatch(port, `${wanted} (shape [${shape.join()}])`, `${value.length}`);
+  }
+  const data = allocate(dtype, value.length);
+  const wrong = writeValues(dtype, data, 0, value);
+  if (wrong !== undefined)
+    throw mismatch(port, `${dtype} values`, `${String(value[wrong])} at index ${wrong}`);
+  return tensor(dtype, [batch, ...rowShape], data);
+}
+
+function mismatch({ name }: GraphPort, expected: string, got: string): Error {
+  return failure("engine/input-mismatch", `run: input "${name}" takes ${expected}, got ${got}`, {
+    detail: { input: name, expected, got },
+  });
+}
+
+/** A free dimension that is not the batch, in a sample. */
+const FREE_SIZE = 8;
+
+/**
+ * One row for the check of one engine against another: floats uniform in [0, 1), of everything else ones and zeros, because
+ * an index is in range then and a mask not empty.
+ */
+export function sampleFeeds(ports: readonly GraphPort[], random: () => number): Feeds {
+  return Object.fromEntries(
+    ports.map(({ name, dtype, shape }) => {
+      const sizes = shape.map((size, axis) => (size > 0 ? size : axis === 0 ? 1 : FREE_SIZE));
+      return [name, tensor(dtype, sizes, sampleValues(dtype, elementCount(sizes), random))];
+    }),
+  );
+}
+
+/** Bits of float16 numbers: 0.5, to which up to 1023 is added for those below 1. */
+const HALF_BITS = 0x3800;
+
+function sampleValues(dtype: GraphPort["dtype"], length: number, random: () => number): TensorData {
+  if (dtype === "float16") {
+    return Uint16Array.from({ length }, () => HALF_BITS + Math.floor(random() * 1024));
+  }
+  const data = allocate(dtype, length);
+  const isFloat = dtype === "float32" || dtype === "float64";
+  writeValues(
+    dtype,
+    data,
+    0,
+    Array.from({ length }, (_, i) => (isFloat ? random() : 1 - (i % 2))),
+  );
+  return data;
+}

@@ -1,0 +1,99 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { createCoordinator } from "@tributary/coordinator";
+import { createRuntime } from "@tributary/runtime/node";
+import { exportJWK, generateKeyPair } from "jose";
+import { afterAll, expect, test, vi } from "vitest";
+import { temporaryFolder } from "../src/coordinator-process.ts";
+import { fencedBlocks } from "../src/markdown.ts";
+import { startTributary } from "../src/tributary-process.ts";
+
+// The guide to issuers is executed: its files compile, its ten lines admit a device, and its commands are there.
+
+const ROOT = join(import.meta.dirname, "../..");
+const GUIDE = readFileSync(join(ROOT, "coordinator/ISSUER.md"), "utf8");
+const run = promisify(execFile);
+
+// In here, so that Node and TypeScript find the workspace's packages.
+const scratch = mkdtempSync(join(import.meta.dirname, ".issuer-"));
+const folder = temporaryFolder();
+afterAll(() => {
+  rmSync(scratch, { recursive: true, force: true });
+  folder.remove();
+});
+
+const blocks = fencedBlocks(GUIDE);
+const files = blocks
+  .filter(({ language }) => language === "ts")
+  .map(({ text }) => ({ name: /^\/\/ (\S+)/.exec(text)?.[1] ?? "", text }));
+
+test("its files compile as they stand, and the issuer is ten lines", async () => {
+  expect(files.map(({ name }) => name)).toEqual(["page.ts", "fl-token.ts"]);
+  const code = files[1]!.text
+    .split("\n")
+    .filter((line) => /^\s*[^\s/]/.test(line) && !/^[}\s)]+;?$/.test(line));
+  expect(code.length).toBeLessThanOrEqual(10);
+  for (const { name, text } of files) writeFileSync(join(scratch, name), text);
+  writeFileSync(
+    join(scratch, "tsconfig.json"),
+    JSON.stringify({
+      extends: join(ROOT, "tsconfig.base.json"),
+      compilerOptions: {
+        noEmit: true,
+        composite: false,
+        incremental: false,
+        noUnusedLocals: false,
+        types: ["node"],
+      },
+      files: files.map(({ name }) => name),
+    }),
+  );
+  const { stdout } = await run("tsc", ["-p", scratch], { cwd: ROOT }).catch(
+    (error: unknown) => error as never,
+  );
+  expect(stdout).toBe("");
+});
+
+test("its ten lines admit a device at a coordinator that has the public key alone", async () => {
+  const { privateKey, publicKey } = await generateKeyPair("EdDSA", { crv: "Ed25519", extractable: true });
+  vi.stubEnv("ISSUER_JWK", JSON.stringify(await exportJWK(privateKey)));
+  writeFileSync(join(scratch, "fl-token.ts"), files[1]!.text);
+  const { flToken } = (await import(join(scratch, "fl-token.ts"))) as {
+    readonly flToken: (device: { publicKey: string }) => Promise<string>;
+  };
+  const { x } = await exportJWK(publicKey);
+  await using coordinator = await createCoordinator({
+    dataDir: join(folder.path, "coordinator"),
+    port: 0,
+    logLevel: "silent",
+    issuer: { publicKey: x! },
+  }).then((opened) => ({ ...opened, [Symbol.asyncDispose]: () => opened.close() }));
+  await using runtime = await createRuntime({
+    coordinator: coordinator.url,
+    trust: { root: coordinator.tufRoot },
+    token: flToken,
+    dataDir: join(folder.path, "device"),
+  });
+  await vi.waitFor(async () => expect(await runtime.status()).toMatchObject({ connection: "connected" }), {
+    timeout: 15_000,
+  });
+});
+
+test("its commands have the options that it names", async () => {
+  const lines = blocks
+    .filter(({ language }) => language === "sh")
+    .flatMap(({ text }) => text.trim().split("\n"));
+  const commands = lines.map((line) => line.replace(/^npx --yes pnpm@12 tributary /, "").split(" "));
+  expect(commands.map(([name]) => name)).toEqual(["issue", "issue", "serve", "log"]);
+  const pathOf = (words: readonly string[]) => words.slice(0, words[0] === "serve" ? 1 : 2);
+  const helps = await Promise.all(
+    commands.map((words) => startTributary([...pathOf(words), "--help"]).ended),
+  );
+  for (const [i, words] of commands.entries()) {
+    const { code, stdout } = helps[i]!;
+    expect(code).toBe(0);
+    for (const option of words.filter((word) => word.startsWith("--"))) expect(stdout).toContain(option);
+  }
+});
