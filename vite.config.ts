@@ -52,7 +52,9 @@ export default defineConfig({
             "test/shape/**/*.test.ts",
           ],
           exclude: ["**/*.browser.test.ts", "**/node_modules/**"],
-          testTimeout: 20_000,
+          // Against what hangs; slow machines are no failure.
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
           // vitest leaves one core to itself, which of two is half.
           maxWorkers: availableParallelism(),
         },

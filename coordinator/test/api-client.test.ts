@@ -49,8 +49,10 @@ test("an operator's whole way: publish, upload, create, pause, read back, hear o
   expect(digest).toBe("039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81");
   expect(sizeBytes).toBe(3);
 
-  const task = await api.createTask({ name: "learn", model: "digits", cohort: { goalCount: 3 } });
+  const trial = { cohort: { goalCount: 3 }, secureAggregation: { minimumCohort: 3 } };
+  const task = await api.createTask({ name: "learn", model: "digits", ...trial });
   expect(task.spec.cohort).toMatchObject({ goalCount: 3, overSelection: 1.3 });
+  expect(task.spec.secureAggregation).toMatchObject({ mode: "on", minimumCohort: 3 });
   await api.setTaskState("learn", { state: "paused" });
   expect(await api.task("learn")).toMatchObject({ state: "paused", currentVersion: 1, roundsCommitted: 0 });
   expect((await api.tasks()).map(({ name }) => name)).toEqual(["learn"]);

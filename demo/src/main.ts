@@ -22,7 +22,7 @@ async function start(): Promise<void> {
       const runtime = await createRuntime({
         coordinator: site.coordinator,
         population: site.population,
-        trust: { root: ROOT_URL },
+        trust: { root: ROOT_URL, minimumCohort: site.minimumCohort },
         token: fetchToken,
         software: "tributary-demo",
       });

@@ -40,7 +40,6 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
   /** Undefined until they were counted. */
   let examples: number | undefined;
   let round = 0;
-  let secured = false;
   let current: Participation | undefined;
 
   const show = (state: Shown, words: string): void => {
@@ -79,7 +78,6 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         return;
       case "offered":
         round = event.round;
-        secured = false;
         show("training", `Round ${round}: training on ${examplesText(examples ?? 0)} of yours.`);
         return;
       case "progress":
@@ -93,7 +91,6 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         );
         return;
       case "secured":
-        secured = true;
         note(
           event.at,
           event.private
@@ -102,7 +99,12 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         );
         return;
       case "uploaded":
-        note(event.at, `Sent the difference${secured ? " under masks" : ""}, ${kilobytes(event.sizeBytes)}.`);
+        note(
+          event.at,
+          event.masked
+            ? `Sent the difference under masks, ${kilobytes(event.sizeBytes)}.`
+            : `Sent the difference, ${kilobytes(event.sizeBytes)}. This task is not summed securely: the coordinator sees it.`,
+        );
         return;
       case "outcome":
         tellOutcome(event);

@@ -6,7 +6,12 @@ export interface Site {
   readonly model: string;
   readonly task: string;
   readonly population: string;
+  /** Fewest members of a sum that this app lets an update enter. Below 16 it is a trial, and not private. */
+  readonly minimumCohort: number;
 }
+
+/** What the runtime insists on where nobody says otherwise. */
+const DEFAULT_MINIMUM_COHORT = 16;
 
 /** Reads `tributary.json` beside the page. @throws Error that says what is wrong with it. */
 export async function loadSite(): Promise<Site> {
@@ -14,6 +19,11 @@ export async function loadSite(): Promise<Site> {
   const response = await fetch(url, { cache: "no-store" });
   if (!response.ok) throw new Error(`${url.pathname} answered ${response.status}`);
   const site = (await response.json()) as Partial<Record<keyof Site, unknown>>;
+  const number = (key: keyof Site, fallback: number): number => {
+    const value = site[key] ?? fallback;
+    if (Number.isSafeInteger(value)) return value as number;
+    throw new Error(`${url.pathname}: "${key}" must be a whole number, got ${JSON.stringify(value)}`);
+  };
   const text = (key: keyof Site, fallback?: string): string => {
     const value = site[key] ?? fallback;
     if (typeof value !== "string" || value === "") {
@@ -26,6 +36,7 @@ export async function loadSite(): Promise<Site> {
     model: text("model"),
     task: text("task"),
     population: text("population", "default"),
+    minimumCohort: number("minimumCohort", DEFAULT_MINIMUM_COHORT),
   };
 }
 

@@ -48,6 +48,8 @@ describe("F: kill -9 of the coordinator at any moment of a round", () => {
         // With a state of its own, which has to be of the version the next round begins with.
         strategy: { name: "fedAdam", parameters: { learningRate: 0.005 } },
         evaluation: { dataset: digest, batchSize: 100 },
+        // Secure cohorts are killed in a test of their own.
+        secureAggregation: { mode: "off" },
       }),
     );
     const tokens = openEnrolmentTokens(coordinator.dataDir);

@@ -18,6 +18,8 @@ import {
 } from "../src/demo-page.ts";
 
 const NODE_DEVICES = 4;
+/** What this app lets its devices take part in: a trial. */
+const TRIAL_FLOOR = 3;
 
 let dataDir: string;
 let stack: Stack;
@@ -33,6 +35,7 @@ beforeAll(async () => {
     port: 0,
     demoPort: 0,
     dataDir: join(dataDir, "coordinator"),
+    minimumCohort: () => TRIAL_FLOOR,
   });
   const { coordinator } = stack;
   api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
@@ -101,6 +104,7 @@ describe("the digits pad", () => {
       devices: NODE_DEVICES,
       threads: 1,
       examples: { min: 40, max: 60 },
+      minimumCohort: TRIAL_FLOOR,
     });
     await page
       .getByTestId("toast")
@@ -108,6 +112,9 @@ describe("the digits pad", () => {
       .waitFor({ timeout: 60_000 });
     await page.getByTestId("version").filter({ hasText: /^2$/ }).waitFor();
     await page.getByTestId("log").filter({ hasText: "committed as version 2" }).waitFor();
+    const trial = `One of ${NODE_DEVICES + 1} devices in a trial: so few that the sum is not private.`;
+    await page.getByTestId("log").filter({ hasText: trial }).waitFor();
+    await page.getByTestId("log").filter({ hasText: "Sent the difference under masks" }).waitFor();
     expect(await page.evaluate(() => "notReloaded" in globalThis)).toBe(true);
     const [round] = await api.rounds(TASK, { limit: 10 }).then((rounds) => rounds.slice(-1));
     expect(round).toMatchObject({ cohort: NODE_DEVICES + 1, reported: NODE_DEVICES + 1, dropouts: 0 });

@@ -120,7 +120,7 @@ test("two browser contexts, served from another origin than the coordinator, and
     pauseBetweenRoundsMs: PUSH_LIMIT_MS,
     // A round is committed by all of them or not at all.
     cohort: { ...task.cohort, goalCount: ALL, minimumCount: ALL, overSelection: 1 },
-    secureAggregation: { ...task.secureAggregation, mode: "on", phaseDeadlineMs: 30_000 },
+    secureAggregation: { ...task.secureAggregation, phaseDeadlineMs: 30_000 },
   });
   const fleet = await createFleet({
     coordinator: coordinator.url,

@@ -1,38 +1,47 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createApiClient, type RoundView } from "@tributary/api-client";
 import { createCoordinator, type Coordinator } from "@tributary/coordinator";
-import { createLogger, systemClock } from "@tributary/core";
+import { createLogger, seededRandom, systemClock } from "@tributary/core";
 import { buildLinear, splitWeights } from "@tributary/onnx";
+import { SECURE_STEPS, type SecureStepName } from "@tributary/protocol";
 import type { ParticipationEvent, Runtime } from "@tributary/runtime";
 import { createRuntime } from "@tributary/runtime/node";
-import { addVector, decodeSum, packVector, SpendableVector, type EncodingPlan } from "@tributary/secagg";
+import { addVector, decodeSum, packVector, type EncodingPlan } from "@tributary/secagg";
 import { parametersFromSafetensors } from "@tributary/tensor";
+import type { Browser } from "playwright";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
+import { launchChromium, openDemo, SEVEN, teach } from "../src/demo-page.ts";
+import type { DoomedDevice } from "../src/doomed-device.ts";
+import { buildRecordedDemo, recordEncodings, serveDemo } from "../src/recorded-demo.ts";
+import type { Encoded } from "../src/recording-secagg.ts";
+import { examplesOf, giveDigits } from "../src/secure-device.ts";
 
-/** What devices encoded, in this process: nobody else ever has it. */
-const encoded = vi.hoisted(() => [] as { plan: EncodingPlan; codes: Uint32Array; weight: number }[]);
+/** What devices encoded, in their own processes: the coordinator never has it. */
+const encoded = vi.hoisted(() => [] as Encoded[]);
+const plans = vi.hoisted(() => [] as EncodingPlan[]);
 
 vi.mock("@tributary/secagg", async (importOriginal) => {
   const original = await importOriginal<typeof import("@tributary/secagg")>();
-  return {
-    ...original,
-    encodeContribution(...args: Parameters<typeof original.encodeContribution>) {
-      const [plan, { weight }] = args;
-      const { vector, clamped } = original.encodeContribution(...args);
-      const codes = vector.spend();
-      encoded.push({ plan, codes: codes.slice(), weight });
-      return { vector: new SpendableVector(codes), clamped };
-    },
+  const encodeContribution: typeof original.encodeContribution = (plan, contribution, random) => {
+    const update = Float32Array.from(contribution.values[0]!);
+    const { vector, clamped } = original.encodeContribution(plan, contribution, random);
+    const codes = vector.spend();
+    encoded.push({ weight: contribution.weight, update, codes: codes.slice() });
+    plans.push(plan);
+    return { vector: new original.SpendableVector(codes), clamped };
   };
+  return { ...original, encodeContribution };
 });
 
 const POPULATION = "default" as never;
 const MODEL = buildLinear({ seed: 1 });
 let folder: ReturnType<typeof temporaryFolder>;
 let opened = new AsyncDisposableStack();
-let coordinator: Coordinator;
+let coordinator: Coordinator | undefined;
 let api: ReturnType<typeof createApiClient>;
 const logged: string[] = [];
 
@@ -41,27 +50,38 @@ beforeEach(async () => {
   folder = temporaryFolder();
   opened.defer(() => folder.remove());
   encoded.length = 0;
+  plans.length = 0;
   logged.length = 0;
-  const write = (line: unknown): void => void logged.push(JSON.stringify(line));
-  coordinator = await createCoordinator({
-    dataDir: join(folder.path, "coordinator"),
-    port: 0,
-    logLevel: "silent",
-    env: { log: createLogger({ level: "debug", clock: systemClock, write }) },
-  });
-  opened.defer(() => coordinator.close());
-  api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
-  await api.publishModel("digits", MODEL);
 });
 afterEach(() => opened.disposeAsync());
 
-async function createTask(devices: number, more: Record<string, unknown> = {}): Promise<void> {
+async function start(allowOrigins: string[] = []): Promise<Coordinator> {
+  const write = (line: unknown): void => void logged.push(JSON.stringify(line));
+  const started = await createCoordinator({
+    dataDir: join(folder.path, "coordinator"),
+    port: 0,
+    logLevel: "silent",
+    allowOrigins: { [POPULATION]: allowOrigins },
+    env: { log: createLogger({ level: "debug", clock: systemClock, write }) },
+  });
+  coordinator = started;
+  opened.defer(() => started.close());
+  api = createApiClient({ baseUrl: started.url, token: started.operatorToken });
+  await api.publishModel("digits", MODEL);
+  return started;
+}
+
+async function createTask(
+  devices: number,
+  more: Record<string, unknown> = {},
+  cohort: Record<string, unknown> = {},
+): Promise<void> {
   await api.createTask({
     name: "digits",
     model: "digits",
     rounds: 1,
     local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 60 },
-    cohort: { goalCount: devices, minimumCount: 3, overSelection: 1, trainDeadlineMs: 30_000 },
+    cohort: { goalCount: devices, minimumCount: 3, overSelection: 1, trainDeadlineMs: 60_000, ...cohort },
     secureAggregation: { mode: "on", minimumCohort: 3, phaseDeadlineMs: 4_000, ...more },
   } as never);
 }
@@ -74,23 +94,21 @@ interface Device {
   readonly runtime: Runtime;
 }
 
-async function startDevices(fates: readonly (Fate | undefined)[], minimumCohort?: number): Promise<Device[]> {
+async function startDevices(
+  started: Coordinator,
+  fates: readonly (readonly [device: number, fate?: Fate])[],
+  trust: { readonly minimumCohort?: number; readonly requireSecureAggregation?: boolean } = {},
+): Promise<Device[]> {
   return Promise.all(
-    fates.map(async (fate, i) => {
+    fates.map(async ([i, fate]) => {
       const runtime = await createRuntime({
-        coordinator: coordinator.url,
-        trust: { root: coordinator.tufRoot, ...(minimumCohort === undefined ? {} : { minimumCohort }) },
-        token: () => coordinator.mintEnrolmentToken(POPULATION),
+        coordinator: started.url,
+        trust: { root: started.tufRoot, ...trust },
+        token: () => started.mintEnrolmentToken(POPULATION),
         dataDir: join(folder.path, `device-${i}`),
       });
       opened.defer(() => runtime.close());
-      const model = await runtime.model("digits");
-      await model.examples.addAll(
-        Array.from({ length: 20 + i }, (_, n) => ({
-          image: Float32Array.from({ length: 784 }, (_pixel, p) => ((p * 7 + n * 13 + i) % 29) / 29),
-          label: (n + i) % 10,
-        })),
-      );
+      await giveDigits(runtime, i);
       const events: ParticipationEvent[] = [];
       const participation = runtime.participate({ consent: true, task: "digits" });
       void (async () => {
@@ -117,20 +135,36 @@ async function endedRound(): Promise<RoundView> {
 
 async function weightsOf(version: number): Promise<Float32Array> {
   const found = (await api.versions("digits")).find((each) => each.version === version)!;
-  const bytes = await (await fetch(`${coordinator.url}/v1/blobs/${found.weightsDigest}`)).arrayBuffer();
+  const bytes = await (await fetch(`${coordinator!.url}/v1/blobs/${found.weightsDigest}`)).arrayBuffer();
   return parametersFromSafetensors(splitWeights(MODEL).parameters.schema, new Uint8Array(bytes)).values;
 }
 
-/** Examples of device `i`: they tell its encoding from the others'. */
-const examplesOf = (i: number): number => 20 + i;
-
-function encodedBy(devices: readonly number[]): typeof encoded {
-  return devices.map((i) => encoded.find(({ weight }) => weight === examplesOf(i))!);
+/** A device in a process of its own that is killed when it is about to make this step. */
+async function startDoomed(
+  started: Coordinator,
+  device: number,
+  diesAt: SecureStepName,
+): Promise<{ readonly killed: Promise<unknown> }> {
+  const options: DoomedDevice = {
+    coordinator: started.url,
+    root: Buffer.from(started.tufRoot).toString("base64"),
+    token: await started.mintEnrolmentToken(POPULATION),
+    dataDir: join(folder.path, `device-${device}`),
+    device,
+    diesAt,
+  };
+  const child = fork(join(import.meta.dirname, "../src/doomed-device.ts"), [JSON.stringify(options)], {
+    execArgv: ["--conditions=@tributary/source"],
+    serialization: "advanced",
+  });
+  opened.defer(() => void child.kill("SIGKILL"));
+  child.on("message", (message) => encoded.push(message as Encoded));
+  return { killed: once(child, "exit") };
 }
 
 /** What the coordinator must commit: base + the mean that the survivors' summed codes decode to. */
-function expectedWeights(base: Float32Array, survivors: typeof encoded): Float32Array {
-  const { plan } = survivors[0]!;
+function expectedWeights(base: Float32Array, survivors: readonly Encoded[]): Float32Array {
+  const plan = plans[0]!;
   const sum = new Uint32Array(plan.vectorLength);
   for (const { codes } of survivors) addVector(sum, codes);
   const [update, counts] = decodeSum(plan, sum, survivors.length);
@@ -148,54 +182,118 @@ async function everythingKept(): Promise<Buffer[]> {
   return [...(await Promise.all(contents)), Buffer.from(logged.join("\n"))];
 }
 
-test("seven devices, one killed before it masks and one after: the round commits the sum of the survivors' encodings bit for bit, and nothing that the coordinator stored or logged holds a single update", async () => {
-  await createTask(7);
-  const devices = await startDevices(
-    [
-      ...Array.from({ length: 5 }, () => undefined),
-      (event) => event.type === "secured",
-      (event) => event.type === "uploaded",
-    ],
-    3,
+const NODE_DEVICES = 24;
+const PAGES = 2;
+const MEMBERS = NODE_DEVICES + PAGES;
+
+test("24 Node devices and two pages, every seventh device killed at a random step: the round commits the sum of the survivors' encodings bit for bit, and nothing that the coordinator stored or logged holds a single update", async () => {
+  const site = join(folder.path, "demo");
+  await buildRecordedDemo(site);
+  const demo = await serveDemo(site, {
+    config: (name) =>
+      coordinator && {
+        coordinator: `http://${name}:${coordinator.port}`,
+        population: POPULATION,
+        model: "digits",
+        task: "digits",
+        minimumCohort: 16,
+      },
+    trustedRoot: () => coordinator!.tufRoot,
+    mintToken: () => coordinator!.mintEnrolmentToken(POPULATION),
+  });
+  opened.defer(() => demo.close());
+  const started = await start([demo.url]);
+  const browser: Browser = await launchChromium();
+  opened.defer(() => browser.close());
+
+  // Seeded: which step each of them does not live to make.
+  const random = seededRandom("every seventh device");
+  const doomed = new Map<number, SecureStepName>();
+  for (let i = 6; i < NODE_DEVICES; i += 7) doomed.set(i, SECURE_STEPS[random.integer(SECURE_STEPS.length)]!);
+  console.log(`killed: ${Array.from(doomed, ([i, step]) => `device ${i} at ${step}`).join(", ")}`);
+  const others = Array.from({ length: NODE_DEVICES }, (_, i) => i).filter((i) => !doomed.has(i));
+  const dead = Promise.all(
+    Array.from(doomed, async ([i, step]) => (await startDoomed(started, i, step)).killed),
   );
+  const devices = await startDevices(
+    started,
+    others.map((i) => [i] as const),
+  );
+  for (let page = 0; page < PAGES; page++) {
+    const context = await browser.newContext();
+    await recordEncodings(context, (each) => encoded.push(each));
+    const opening = await openDemo(context, demo.url);
+    // Their weights: two and three examples.
+    await teach(opening, SEVEN, 7, 2 + page);
+    await opening.getByTestId("consent").click();
+  }
+  await createTask(MEMBERS, { minimumCohort: 16 });
   const round = await endedRound();
+  expect((await dead).map((exit) => (exit as unknown[])[1])).toEqual([...doomed].map(() => "SIGKILL"));
+
+  const masked = (step: SecureStepName | undefined): boolean =>
+    step === undefined || step === "sign" || step === "unmask";
+  const survivors = [
+    ...Array.from({ length: NODE_DEVICES }, (_, i) => i)
+      .filter((i) => masked(doomed.get(i)))
+      .map(examplesOf),
+    ...Array.from({ length: PAGES }, (_, page) => 2 + page),
+  ];
+  // Some of each, or the seed says little.
+  expect(survivors.length).toBeLessThan(MEMBERS);
+  expect([...doomed.values()].some(masked)).toBe(true);
   expect(round).toMatchObject({
     phase: "committed",
-    cohort: 7,
-    reported: 6,
-    dropouts: 1,
+    cohort: MEMBERS,
+    reported: survivors.length,
+    dropouts: MEMBERS - survivors.length,
     version: 2,
-    secure: { step: "unmask", cohort: 7, threshold: 5, survivors: 6, private: false, unmasked: 1 },
+    // Each is hidden in a sum of at least 18, two thirds of them.
+    secure: { step: "unmask", cohort: MEMBERS, threshold: 18, survivors: survivors.length, private: true },
   });
-  const survivors = [0, 1, 2, 3, 4, 6];
-  expect(round.numExamples).toBe(survivors.reduce((sum, i) => sum + examplesOf(i), 0));
+  expect(round.numExamples).toBe(survivors.reduce((sum, weight) => sum + weight, 0));
   expect(round.trainLoss).toBeGreaterThan(0);
-  expect(await weightsOf(2)).toEqual(expectedWeights(await weightsOf(1), encodedBy(survivors)));
-  for (const { events } of devices.slice(0, 5)) {
+  expect(encoded).toHaveLength(MEMBERS);
+  const summed = survivors.map((examples) => encoded.find(({ weight }) => weight === examples)!);
+  expect(await weightsOf(2)).toEqual(expectedWeights(await weightsOf(1), summed));
+  for (const { events } of devices) {
     await vi.waitFor(() =>
       expect(events).toContainEqual(expect.objectContaining({ type: "outcome", result: "committed" })),
     );
-    expect(events).toContainEqual(expect.objectContaining({ type: "secured", cohort: 7, private: false }));
+    const secured = expect.objectContaining({ type: "secured", cohort: MEMBERS, private: true });
+    expect(events).toContainEqual(secured);
+    expect(events).toContainEqual(expect.objectContaining({ type: "uploaded", masked: true }));
   }
 
   const kept = await everythingKept();
   // What is kept is found: the version that came out.
   const committed = Buffer.from((await weightsOf(2)).slice(0, 64).buffer);
   expect(kept.some((bytes) => bytes.includes(committed))).toBe(true);
-  expect(encoded).toHaveLength(7);
-  for (const { plan, codes } of encoded) {
-    const packed = Buffer.from(packVector(codes, plan.segments));
-    // Any piece of it gives it away.
-    const pieces = [packed.subarray(0, 32), packed.subarray(5_000, 5_032)];
-    for (const bytes of kept) for (const piece of pieces) expect(bytes.includes(piece)).toBe(false);
+  for (const { weight, codes, update } of encoded) {
+    const forms = [
+      packVector(codes, plans[0]!.segments),
+      new Uint8Array(codes.buffer),
+      new Uint8Array(update.buffer),
+    ];
+    for (const form of forms) {
+      // Any piece of it gives it away. A device of few examples has codes near zero, so that short ones say little;
+      // zeros, where a drawing has its margin, are everywhere.
+      const pieces = Array.from({ length: Math.floor(form.length / 256) }, (_, i) => 256 * i)
+        .map((at) => Buffer.from(form.subarray(at, at + 256)))
+        .filter((piece) => new Set(piece).size > 3)
+        .slice(0, 4);
+      expect(pieces.length, `pieces of the device with ${weight} examples`).toBeGreaterThan(0);
+      for (const bytes of kept) for (const piece of pieces) expect(bytes.includes(piece)).toBe(false);
+    }
   }
   expect(await readdir(join(folder.path, "coordinator", "uploads"))).toEqual([]);
 });
 
 test("below the threshold nothing comes out, and every device says so", async () => {
+  const started = await start();
   await createTask(5);
   const dies: Fate = (event) => event.type === "secured";
-  const devices = await startDevices([undefined, undefined, undefined, dies, dies], 3);
+  const devices = await startDevices(started, [[0], [1], [2], [3, dies], [4, dies]], { minimumCohort: 3 });
   expect(await endedRound()).toMatchObject({
     phase: "abandoned",
     reason: "secagg/below-threshold",
@@ -213,8 +311,9 @@ test("below the threshold nothing comes out, and every device says so", async ()
 });
 
 test("a device whose app has not lowered its floor does not train for a cohort below sixteen", async () => {
+  const started = await start();
   await createTask(3);
-  const [device] = await startDevices([undefined, undefined, undefined]);
+  const [device] = await startDevices(started, [[0], [1], [2]]);
   await vi.waitFor(
     () =>
       expect(device!.events).toContainEqual(
@@ -223,4 +322,24 @@ test("a device whose app has not lowered its floor does not train for a cohort b
     { timeout: 20_000 },
   );
   expect(device!.events.some(({ type }) => type === "trained")).toBe(false);
+});
+
+test("a device whose app insists on secure aggregation does not train for a task that opted out", async () => {
+  const started = await start();
+  await createTask(1, { mode: "off" }, { minimumCount: 1 });
+  const [device] = await startDevices(started, [[0]], { requireSecureAggregation: true });
+  await vi.waitFor(
+    () =>
+      expect(device!.events).toContainEqual(
+        expect.objectContaining({ type: "failed", code: "secagg/required" }),
+      ),
+    { timeout: 20_000 },
+  );
+  expect(device!.events.some(({ type }) => type === "trained")).toBe(false);
+  // Another one trains, and hears that its update was seen.
+  const [other] = await startDevices(started, [[1]]);
+  await vi.waitFor(
+    () => expect(other!.events).toContainEqual(expect.objectContaining({ type: "uploaded", masked: false })),
+    { timeout: 20_000 },
+  );
 });

@@ -91,6 +91,7 @@ describe("tributary start", () => {
     const tributary = started(2);
     expect(await tributary.line(/^dashboard /)).toContain(`http://127.0.0.1:${port}/`);
     expect(await tributary.line(/^demo /)).toContain(`http://127.0.0.1:${demoPort}/`);
+    expect(await tributary.line(/^privacy /)).toContain("a trial");
     await tributary.line(/^ +1 +2 /);
     const firstCommitMs = performance.now() - begin;
     console.log(`first committed round ${(firstCommitMs / 1000).toFixed(1)} s after the command`);
@@ -106,6 +107,9 @@ describe("tributary start", () => {
     const rounds = await createApiClient({ baseUrl: `http://127.0.0.1:${port}` }).rounds(TASK);
     expect(rounds.map(({ version }) => version)).toEqual([3, 2]);
     expect(rowsOf(tributary.lines)).toEqual(rounds.toReversed().map(rowOf));
+    // Four devices are summed under masks, and every row says that this is not private.
+    for (const { secure } of rounds) expect(secure).toMatchObject({ private: false });
+    expect(tributary.lines.filter((line) => / {2}trial {2}/.test(line))).toHaveLength(2);
     expect(tributary.lines.filter((line) => HEADER.test(line.trim()))).toHaveLength(1);
 
     const asked = performance.now();
@@ -199,6 +203,7 @@ describe("tributary start says in one line", () => {
       "--devices <n>",
       "--rounds <n>",
       "--no-fleet",
+      "--no-secure-aggregation",
       "--dataset <dir>",
     ]) {
       expect(stdout).toMatch(new RegExp(`^ +${flag} {2,}\\S`, "m"));

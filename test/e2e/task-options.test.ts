@@ -93,6 +93,7 @@ async function learn(
       rounds: ROUNDS,
       cohort: { goalCount: DEVICES, minimumCount: DEVICES, overSelection: 1 },
       evaluation: { dataset: digest, batchSize: 16 },
+      secureAggregation: { mode: "off" },
       ...task,
     }),
   );

@@ -172,6 +172,7 @@ test("of an adapter task devices send the adapters alone, and the accuracy of th
       rounds: 3,
       local: { epochs: 4, batchSize: 10, learningRate: 0.01, optimizer: { kind: "adam" } },
       adapters: { targets: ["fc*"], rank: 8, alpha: 16 },
+      secureAggregation: { mode: "off" },
       evaluation: { dataset: digest },
       maxUpdateNorm: 20,
     },

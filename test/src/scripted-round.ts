@@ -86,6 +86,8 @@ export async function createScriptedRound(
         overSelection: 1,
         ...options.cohort,
       },
+      // What a coordinator does with single updates is the subject.
+      secureAggregation: { mode: "off" },
       ...(options.maxUpdateNorm === undefined ? {} : { maxUpdateNorm: options.maxUpdateNorm }),
     }),
   );

@@ -11,8 +11,9 @@ import { formatAgo, formatCountdown, formatSeconds } from "../src/format/time.ts
 import { learningCurves } from "../src/model/curves.ts";
 import { lineage } from "../src/model/lineage.ts";
 import { participantGroups, phaseSteps } from "../src/model/round-progress.ts";
-import { secureLine } from "../src/model/secure-line.ts";
-import { aRound, aVersion } from "./views.ts";
+import { secureLine, secureTask, secureWord } from "../src/model/secure-line.ts";
+import { suspicionLines } from "../src/model/suspicion-lines.ts";
+import { aRound, aTask, aVersion } from "./views.ts";
 
 describe("phases of a round", () => {
   const statuses = (more: Parameters<typeof aRound>[0]) =>
@@ -203,6 +204,26 @@ describe("what the coordinator could see of one device", () => {
     expect(line).toContain("not private");
   });
 
+  test("of a task and of each round: on, a trial, or opted out", () => {
+    const task = aTask();
+    const asked = (more: object) => {
+      const secureAggregation = { ...task.spec.secureAggregation, ...more };
+      return secureTask({ ...task, spec: { ...task.spec, secureAggregation } });
+    };
+    expect(asked({})).toEqual({ word: "on", sentence: expect.stringContaining("at least 16 devices") });
+    expect(asked({ minimumCohort: 3 })).toEqual({
+      word: "trial",
+      sentence: expect.stringContaining("Not private"),
+    });
+    expect(asked({ mode: "off" })).toEqual({
+      word: "off",
+      sentence: expect.stringContaining("sees each update"),
+    });
+    expect(
+      [aRound(), aRound({ secure }), aRound({ secure: { ...secure, private: false } })].map(secureWord),
+    ).toEqual(["no", "yes", "trial"]);
+  });
+
   test("how far it is", () => {
     expect(secureLine(aRound({ phase: "reporting", secure }), here)).toContain("masked vectors, 20 of 24");
     expect(
@@ -210,5 +231,31 @@ describe("what the coordinator could see of one device", () => {
     ).toContain("43 % done");
     expect(secureLine(aRound({ secure: { ...secure, cohort: 0 } }), here)).toContain("No cohort yet");
     expect(secureLine(aRound({ phase: "abandoned", secure }), here)).toContain("No sum came out");
+  });
+});
+
+describe("who makes sums fail", () => {
+  const of = (device: string, state: "suspected" | "quarantined") => ({
+    task: "digits",
+    device: device.repeat(32),
+    points: 3,
+    state,
+    roundId: "digits-7",
+    at: "2026-11-01T10:00:00.000Z",
+  });
+
+  test("is nothing to tell while nobody is suspected", () => {
+    expect(suspicionLines([])).toBeUndefined();
+  });
+
+  test("the quarantined are named, the suspected counted", () => {
+    const lines = suspicionLines([of("a", "quarantined"), of("b", "suspected"), of("c", "suspected")])!;
+    expect(lines.sentence).toBe(
+      "1 device stayed in cohorts whose sums failed and is quarantined; 2 devices are suspected until a cohort with them holds.",
+    );
+    expect(lines.quarantined.map(({ device }) => device)).toEqual(["a".repeat(32)]);
+    expect(suspicionLines([of("b", "suspected")])!.sentence).toBe(
+      "1 device is suspected until a cohort with it holds.",
+    );
   });
 });

@@ -94,7 +94,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       maxUpdateNorm: 10,
       maxStatisticChange: 100,
       secureAggregation: {
-        mode: "off",
+        mode: "on",
         minimumCohort: 16,
         corruption: 0.05,
         dropout: 0.3,

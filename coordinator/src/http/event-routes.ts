@@ -2,14 +2,15 @@ import Type from "typebox";
 import type { App } from "./app.ts";
 import type { EventStreams } from "./event-streams.ts";
 
-/** `GET /v1/events`: rounds, tasks, versions and device counts as they change. */
+/** `GET /v1/events`: rounds, tasks, versions, quarantines and device counts as they change. */
 export function registerEventRoutes(app: App, streams: EventStreams): void {
   app.get(
     "/v1/events",
     {
       exposeHeadRoute: false,
       schema: {
-        summary: "Server-sent events: round, task, version, devices, reset; resumed by Last-Event-ID",
+        summary:
+          "Server-sent events: round, task, version, suspicion, devices, reset; resumed by Last-Event-ID",
         tags: ["operator"],
         // EventSource cannot set the header on a connection that is not a reconnection of its own.
         querystring: Type.Object({ lastEventId: Type.Optional(Type.String({ maxLength: 20 })) }),

@@ -8,7 +8,7 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "round" | "task" | "version" | "devices";
+        readonly type: "round" | "task" | "version" | "suspicion" | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };
@@ -20,7 +20,7 @@ export interface BusTopics {
     readonly timestampVersion: number;
     readonly committedAt: number;
   };
-  /** A task was added or its state changed: the round driver starts or stops. */
+  /** A task was added, its state changed or a device was released: the round driver looks again. */
   readonly task: { readonly task: TaskName };
   /** Counts of the gateway, at most a few a second. */
   readonly devices: { readonly connected: number; readonly training: number };

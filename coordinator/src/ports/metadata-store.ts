@@ -22,6 +22,7 @@ import type {
   ReleaseChange,
   RoundRecord,
   SignedMetadata,
+  SuspicionRecord,
   TargetRecord,
   TaskRecord,
   TokenUse,
@@ -164,6 +165,16 @@ export interface RefusalRepository {
   count(deviceId: DeviceId, since?: number): Promise<number>;
 }
 
+export interface SuspicionRepository {
+  /** Of a task: the quarantined first, then the most suspected. */
+  list(task: TaskName): Promise<SuspicionRecord[]>;
+  get(task: TaskName, deviceId: DeviceId): Promise<SuspicionRecord | undefined>;
+  /** Adds or replaces. */
+  put(records: readonly SuspicionRecord[]): Promise<void>;
+  /** Those that are not there are no error. */
+  remove(task: TaskName, devices: readonly DeviceId[]): Promise<void>;
+}
+
 export interface OptimizerRepository {
   get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
@@ -197,6 +208,7 @@ export interface MetadataRepositories {
   readonly devices: DeviceRepository;
   readonly certificateLog: CertificateLogRepository;
   readonly refusals: RefusalRepository;
+  readonly suspicions: SuspicionRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

@@ -187,6 +187,19 @@ export interface RefusalRecord {
   readonly at: number;
 }
 
+/** A device in secure cohorts of a task whose sums failed; no row: not suspected. */
+export interface SuspicionRecord {
+  readonly task: TaskName;
+  readonly deviceId: DeviceId;
+  /** Cohorts with it that failed since one held. */
+  readonly points: number;
+  /** quarantined: it takes no part until an operator releases it. */
+  readonly state: "suspected" | "quarantined";
+  /** The last that failed. */
+  readonly roundId: RoundId;
+  readonly at: number;
+}
+
 /** The state of a task's server optimizer after `version`, a safetensors file. */
 export interface OptimizerRecord {
   readonly task: TaskName;
@@ -196,7 +209,7 @@ export interface OptimizerRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "round" | "task" | "version";
+  readonly type: "round" | "task" | "version" | "suspicion";
   readonly data: JsonValue;
 }
 

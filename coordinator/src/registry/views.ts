@@ -1,10 +1,18 @@
-import type { ModelView, RefusalView, RoundView, TaskView, VersionView } from "@tributary/protocol";
+import type {
+  ModelView,
+  RefusalView,
+  RoundView,
+  SuspicionView,
+  TaskView,
+  VersionView,
+} from "@tributary/protocol";
 import type {
   JsonValue,
   ModelRecord,
   NewEvent,
   RefusalRecord,
   RoundRecord,
+  SuspicionRecord,
   TaskRecord,
   VersionRecord,
 } from "../ports/records.ts";
@@ -18,6 +26,13 @@ const optionalTimestamp = (ms: number | null) => (ms === null ? null : timestamp
 
 export function refusalView({ deviceId, code, detail, at }: RefusalRecord): RefusalView {
   return { device: deviceId, code, detail, at: timestamp(at) };
+}
+
+export function suspicionView(
+  { task, deviceId, points, state, roundId, at }: SuspicionRecord,
+  now: SuspicionView["state"] = state,
+): SuspicionView {
+  return { task, device: deviceId, points, state: now, roundId, at: timestamp(at) };
 }
 
 export function roundView(record: RoundRecord): RoundView {
@@ -86,7 +101,7 @@ export function taskView(record: TaskRecord, progress: TaskProgress): TaskView {
 }
 
 // Views are JSON by their schemas; TypeScript does not see that of an interface.
-const json = (view: RoundView | TaskView | VersionView) => view as unknown as JsonValue;
+const json = (view: RoundView | TaskView | VersionView | SuspicionView) => view as unknown as JsonValue;
 
 /** The logged events that carry these views. */
 export function roundEvent(record: RoundRecord): NewEvent {
@@ -97,4 +112,8 @@ export function versionEvent(record: VersionRecord): NewEvent {
 }
 export function taskEvent(record: TaskRecord, progress: TaskProgress): NewEvent {
   return { type: "task", data: json(taskView(record, progress)) };
+}
+/** For the audit log: who was quarantined, and whom an operator released. */
+export function suspicionEvent(record: SuspicionRecord, state: SuspicionView["state"]): NewEvent {
+  return { type: "suspicion", data: json(suspicionView(record, state)) };
 }

@@ -14,8 +14,15 @@ import {
   type ParameterSet,
 } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
-import type { EventRecord, ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
-import type { VersionCommit } from "../ports/metadata-store.ts";
+import type {
+  EventRecord,
+  ModelRecord,
+  NewEvent,
+  RoundRecord,
+  TaskRecord,
+  VersionRecord,
+} from "../ports/records.ts";
+import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
@@ -37,6 +44,8 @@ export interface CommitInput {
   evaluated(result: EvaluationResult | undefined): Promise<void>;
   /** The round's final row and the rest of its journal, for the version about to be stored. */
   finalRow(version: ModelVersion): Pick<Required<VersionCommit>, "round" | "journal">;
+  /** What else is stored with it. */
+  alsoStored(tx: MetadataRepositories): Promise<readonly NewEvent[]>;
 }
 
 /**
@@ -98,10 +107,11 @@ export async function commitRound(
         journal,
         ...(optimizer === undefined ? {} : { optimizer }),
         release,
-        events: async ({ tasks }) => [
+        events: async (tx) => [
           roundEvent(round),
           versionEvent(stored.version),
-          taskEvent((await tasks.get(task.name)) ?? task, progress),
+          taskEvent((await tx.tasks.get(task.name)) ?? task, progress),
+          ...(await input.alsoStored(tx)),
         ],
       },
       createdAt,

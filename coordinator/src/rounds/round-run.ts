@@ -21,7 +21,8 @@ import {
 } from "@tributary/federation";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
-import type { ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { MetadataRepositories } from "../ports/metadata-store.ts";
+import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { roundEvent, roundView } from "../registry/views.ts";
 import type { JsonValue } from "../ports/records.ts";
 import { abandonedEvents, commitRound, publishEvents } from "./commit-round.ts";
@@ -32,6 +33,7 @@ import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { RoundUpdates } from "./round-updates.ts";
 import { SecureSession } from "./secure/secure-session.ts";
+import { recordVerdict } from "./secure/suspicions.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
 /** An input without its time: the driver's clock adds it. */
@@ -57,6 +59,8 @@ export interface RoundRunOptions {
   readonly uploadFolder: string;
   /** A device got an offer. */
   readonly offered: (device: DeviceId) => void;
+  /** The number of devices with an offer, or waiting for one, changed. */
+  readonly seatsChanged: () => void;
 }
 
 /** One round under way: its machine, the clock, the journal, the row, the sum. */
@@ -81,6 +85,8 @@ export class RoundRun {
   /** Inputs that came while the version was being stored; they follow it. */
   #held: RoundInput[] | undefined;
   #committing: Promise<void> | undefined;
+  /** Whose secure sum it was, once there is one. */
+  #contributors: readonly DeviceId[] = [];
 
   private constructor(options: RoundRunOptions) {
     const { config, plan, services } = options;
@@ -214,6 +220,7 @@ export class RoundRun {
     if (options.journal !== false && state !== before) this.#journal.add(input);
     for (const effect of effects) this.#perform(effect);
     if (before.tally.open !== state.tally.open) this.#options.services.countsChanged();
+    if (seats(before) !== seats(state)) this.#options.seatsChanged();
     if (state.phase !== before.phase) this.#phaseChanged();
     else if (this.#journal.pending >= MAX_UNWRITTEN && state.phase !== "aggregating") this.#store();
     else this.#show();
@@ -241,6 +248,7 @@ export class RoundRun {
         return;
       case "aggregate":
         this.#timer?.cancel();
+        this.#contributors = effect.devices;
         this.#committing = this.#commit();
         return;
       case "ended":
@@ -318,6 +326,7 @@ export class RoundRun {
           this.#state = state;
           return { round, journal: this.#journal.take() };
         },
+        alsoStored: (tx) => this.#verdict(tx, true),
       });
       services.env.log.info("round committed", { roundId: this.config.roundId, version: version.version });
       this.#step(
@@ -405,10 +414,23 @@ export class RoundRun {
       const committed = await tx.rounds.countCommitted(task.name);
       // As it is now: whoever paused the task ended this round.
       const now = (await tx.tasks.get(task.name)) ?? task;
-      return tx.events.append(abandonedEvents(now, record, committed), at);
+      const failed = record.reason === "round/secure-sum-refused";
+      const verdict = failed ? await this.#verdict(tx, false) : [];
+      return tx.events.append([...abandonedEvents(now, record, committed), ...verdict], at);
     });
     services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
     await publishEvents(services, events);
+  }
+
+  /** What the sum says of the members of a secure cohort. */
+  async #verdict(tx: MetadataRepositories, held: boolean): Promise<readonly NewEvent[]> {
+    if (this.secure === undefined) return [];
+    const { env } = this.#options.services;
+    const { task, roundId } = this.config;
+    const contributors = this.#contributors;
+    const events = await recordVerdict(tx, { task, roundId, at: env.clock.now(), held, contributors });
+    for (const { data } of events) env.log.warn("device quarantined", { roundId, suspicion: data });
+    return events;
   }
 
   /** Counts change by the device; who asks and who watches learns of them a few times a second. */
@@ -429,4 +451,8 @@ export class RoundRun {
         .catch((error: unknown) => env.log.error("round could not be shown", { error }));
     });
   }
+}
+
+function seats({ tally: { open, candidates } }: RoundState): number {
+  return open + candidates;
 }

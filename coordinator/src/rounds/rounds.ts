@@ -12,6 +12,7 @@ import { createEvaluator } from "./evaluator.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
 import { registerSecureRoutes } from "./secure/secure-route.ts";
+import { registerSuspicionRoutes } from "./secure/suspicion-routes.ts";
 import { createUnmasker } from "./secure/unmasker.ts";
 import { TaskDriver } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
@@ -148,6 +149,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
         isKnown: async (roundId) => (await store.rounds.get(roundId)) !== undefined,
       });
       registerSecureRoutes(app, { access, clock, findRun });
+      registerSuspicionRoutes(app, { clock, log, store, bus });
       // What devices download for a round, counted where it is sent.
       app.addHook("onResponse", async (request, reply) => {
         if (request.routeOptions.url !== "/v1/blobs/:digest" || request.method !== "GET") return;

@@ -7,7 +7,8 @@ import {
   type ErrorCode,
   type RoundId,
 } from "@tributary/core";
-import { createCheckInQueue, type RoundConfig } from "@tributary/federation";
+import { createCheckInQueue, type CheckIn, type RoundConfig } from "@tributary/federation";
+import { refusalOf } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { weightsPath } from "../releases/target-paths.ts";
@@ -17,6 +18,7 @@ import { publishEvents } from "./commit-round.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import { RoundRun } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
+import { Seating } from "./secure/seating.ts";
 
 /** A member that lost its connection is waited for this long, at most a quarter of the reporting time. */
 const RECONNECT_GRACE_MS = 5_000;
@@ -24,8 +26,15 @@ const RECONNECT_GRACE_MS = 5_000;
 const MAX_PAUSE_MS = 30_000;
 /** What a device hears of a task that has no rounds at present. */
 const RESTING_RETRY_MS = 30_000;
+/** An operator may release it meanwhile. */
+const QUARANTINED_RETRY_MS = 600_000;
 /** Abandoned for reasons that do not say anything about the next round. */
-const HARMLESS: ReadonlySet<string> = new Set(["round/task-paused", "round/base-replaced"]);
+const HARMLESS: ReadonlySet<string> = new Set([
+  "round/task-paused",
+  "round/base-replaced",
+  // The next cohort is another one, and devices limit by themselves how often they give.
+  "round/secure-sum-refused",
+]);
 
 export interface TaskDriverOptions {
   readonly services: RoundServices & Workers;
@@ -47,6 +56,9 @@ export class TaskDriver {
   /** Newest version of the model that was announced. */
   #newest = 0;
   #failures = 0;
+  /** Who may be in the round under way. */
+  #seating = Seating.open;
+  #filling = false;
 
   constructor(options: TaskDriverOptions) {
     this.#options = options;
@@ -73,9 +85,10 @@ export class TaskDriver {
         },
       );
     }
+    if (this.#seating.seatOf(device) === "quarantined") return this.#refuseQuarantined(device);
     this.#queue.checkIn(device, examples);
-    if (this.#run !== undefined) this.#run.give({ type: "check-in", device, examples });
-    else this.#options.services.send(device, { type: "wait", task: name, retryAfterMs: this.#restMs() });
+    if (this.#run === undefined) this.#sendWait(device, this.#restMs());
+    else this.#seat(this.#run, { device, examples });
   }
 
   leave(device: DeviceId): void {
@@ -94,6 +107,7 @@ export class TaskDriver {
     this.#stale = true;
     const task = await store.tasks.get(this.#task.name);
     if (task !== undefined) this.#task = task;
+    await this.#seating.refresh(store, this.#task.name);
     if (this.#task.state !== "running") await this.#interrupt("round/task-paused");
     this.#wake?.();
   }
@@ -203,6 +217,8 @@ export class TaskDriver {
       secure: plan.secure === null ? null : { stepDeadlineMs },
     };
     if (this.#stopped) return undefined;
+    this.#seating =
+      plan.secure === null ? Seating.open : await Seating.next(store, task.name, services.env.random);
     const run = await RoundRun.begin({
       services,
       config,
@@ -213,14 +229,20 @@ export class TaskDriver {
       base,
       uploadFolder,
       offered: (device) => this.#queue.offered(device),
+      seatsChanged: () => this.#fillSeats(),
     });
     this.#run = run;
     // Whatever happened while the round was being set up found no round to interrupt.
     if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
     else if (this.#task.state !== "running") run.give({ type: "abandon", code: "round/task-paused" });
     else if (this.#newest > config.baseVersion) run.give({ type: "abandon", code: "round/base-replaced" });
-    for (const { device, examples } of this.#queue.inOrder())
-      run.give({ type: "check-in", device, examples });
+    for (const waiting of this.#queue.inOrder()) {
+      if (this.#seating.seatOf(waiting.device) !== "quarantined") this.#seat(run, waiting);
+      else {
+        this.#queue.remove(waiting.device);
+        this.#refuseQuarantined(waiting.device);
+      }
+    }
     const record = await run.ended;
     this.#run = undefined;
     services.countsChanged();
@@ -230,6 +252,45 @@ export class TaskDriver {
   #pauseMs(): number {
     if (this.#failures > 0) return Math.min(MAX_PAUSE_MS, 250 * 2 ** this.#failures);
     return this.#task.spec.pauseBetweenRoundsMs;
+  }
+
+  #sendWait(device: DeviceId, retryAfterMs: number): void {
+    this.#options.services.send(device, { type: "wait", task: this.#task.name, retryAfterMs });
+  }
+
+  #refuseQuarantined(device: DeviceId): void {
+    const { name } = this.#task;
+    const error = failure("federation/quarantined", `rounds: ${device} is quarantined in task "${name}"`, {
+      detail: { task: name },
+    });
+    this.#options.services.send(device, refusalOf(error, { retryAfterMs: QUARANTINED_RETRY_MS }));
+  }
+
+  /** Gives a device to the round, or has it wait for another one. */
+  #seat(run: RoundRun, { device, examples }: CheckIn): void {
+    if (this.#seating.seatOf(device) === "free") run.give({ type: "check-in", device, examples });
+    else this.#sendWait(device, RESTING_RETRY_MS);
+    this.#fillSeats();
+  }
+
+  /** Suspected devices, the least suspected first, where all others are too few for a cohort. */
+  #fillSeats(): void {
+    if (this.#filling) return;
+    this.#filling = true;
+    // After the step that made room, which is still being carried out.
+    queueMicrotask(() => {
+      this.#filling = false;
+      const run = this.#run;
+      if (run === undefined || (run.state.phase !== "selecting" && run.state.phase !== "training")) return;
+      const { tally } = run.state;
+      const missing = run.config.minimumCount - tally.open - tally.candidates;
+      const held = this.#queue.inOrder().filter(({ device }) => this.#seating.seatOf(device) === "held");
+      if (missing <= 0 || held.length < missing) return;
+      for (const { device, examples } of this.#seating.inOrder(held).slice(0, missing)) {
+        this.#seating.admit(device);
+        run.give({ type: "check-in", device, examples });
+      }
+    });
   }
 
   #restMs(): number {

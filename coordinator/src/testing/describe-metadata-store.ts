@@ -248,6 +248,31 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       expect(await store.refusals.count(deviceId, 11)).toBe(1);
     });
 
+    test("suspicions are kept per task and device: the quarantined first, then the most suspected", async () => {
+      await publish();
+      await store.tasks.insert(exampleTask());
+      const suspicion = (
+        index: number,
+        points: number,
+        state: "suspected" | "quarantined" = "suspected",
+      ) => ({
+        task: TASK,
+        deviceId: exampleDevice(index).deviceId,
+        points,
+        state,
+        roundId: exampleRound(1).id,
+        at: 10,
+      });
+      await store.suspicions.put([suspicion(1, 1), suspicion(2, 4), suspicion(3, 2)]);
+      await store.suspicions.put([suspicion(3, 3, "quarantined")]);
+      const all = [suspicion(3, 3, "quarantined"), suspicion(2, 4), suspicion(1, 1)];
+      expect(await store.suspicions.list(TASK)).toEqual(all);
+      expect(await store.suspicions.list(asTaskName("none"))).toEqual([]);
+      expect(await store.suspicions.get(TASK, all[1]!.deviceId)).toEqual(all[1]);
+      await store.suspicions.remove(TASK, [all[0]!.deviceId, all[1]!.deviceId, exampleDevice(9).deviceId]);
+      expect(await store.suspicions.list(TASK)).toEqual([suspicion(1, 1)]);
+    });
+
     test("event ids grow, also after pruning", async () => {
       expect(await store.events.bounds()).toEqual({ oldest: 0, newest: 0 });
       const event = (number: number) => ({ type: "round" as const, data: { number } });

@@ -14,14 +14,19 @@ const STATISTICS = ["norm.mean", "norm.variance"];
 const model = asModelName("small");
 
 async function planOf(room: Room, name: string, task: object): Promise<Plan> {
-  const record = await room.registry.createTask({ name, model, ...task });
+  const record = await room.registry.createTask({
+    name,
+    model,
+    secureAggregation: { mode: "off" },
+    ...task,
+  });
   await room.registry.changeTask(asTaskName(name), { state: "paused" });
   return parsePlan(await room.blobs.bytes(record.plan.digest));
 }
 
 async function refusal(room: Room, task: object): Promise<[string, unknown]> {
   const error: unknown = await room.registry
-    .createTask({ name: "refused", model, ...task })
+    .createTask({ name: "refused", model, secureAggregation: { mode: "off" }, ...task })
     .catch((caught: unknown) => caught);
   if (!TributaryError.is(error)) throw new Error("the task was not refused");
   return [error.code, (error.detail as { path?: string }).path];

@@ -1,43 +1,29 @@
 import {
-  decode,
-  decodeHex,
-  encode,
   encodeBase64url,
   encodeHex,
   sha256,
+  silentLogger,
+  systemEnv,
   systemRandom,
-  type Codec,
   type Digest,
 } from "@tributary/core";
+import { createInsecureTestRandom } from "@tributary/core/testing";
 import { toSecureSegments } from "@tributary/federation";
 import {
   CAPABILITY_SCHEME,
   parsePlan,
   secureAnswerPath,
   secureInputPath,
-  verifyMember,
-  type Offer,
   type SecureStep,
   type SecureStepName,
 } from "@tributary/protocol";
+import { encodeContribution, planEncoding, type EncodingPlan } from "@tributary/secagg";
+import { openNodeSecAggCrypto } from "@tributary/secagg/node";
+// A test may use the runtime; the package must not.
 import {
-  Advertisement,
-  CohortList,
-  encodeContribution,
-  KeyList,
-  MaskedInput,
-  openSecAggCrypto,
-  planEncoding,
-  SecAggClient,
-  ShareBundle,
-  ShareInbox,
-  SignatureList,
-  SpendableVector,
-  Survivors,
-  SurvivorSignature,
-  UnmaskShares,
-  type EncodingPlan,
-} from "@tributary/secagg";
+  createSecureMember,
+  type SecureMember,
+} from "../../../packages/runtime/src/participation/secure-member.ts";
 import type { RoundDevice } from "./rounds-room.ts";
 
 /** What a member gives to the sum. */
@@ -53,38 +39,24 @@ export interface Answer {
   readonly code: string | undefined;
 }
 
-/** A scripted member of a secure cohort: real socket, real HTTP, every step when the test says so. */
+/** A device's own member of a secure cohort, whose socket and requests the test scripts, step by step. */
 export class ScriptedMember {
   readonly device: RoundDevice;
   readonly url: string;
   readonly encoding: EncodingPlan;
   /** Its codes, before they are masked. */
   readonly codes: Uint32Array;
-  readonly #offer: Offer;
-  readonly #steps: {
-    readonly [Step in SecureStepName]: (bytes: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>;
-  };
-  readonly #commitment: Digest;
+  readonly #member: SecureMember;
 
   private constructor(
     more: Pick<ScriptedMember, "device" | "url" | "encoding" | "codes">,
-    offer: Offer,
-    client: SecAggClient,
-    vector: SpendableVector,
+    member: SecureMember,
   ) {
     this.device = more.device;
     this.url = more.url;
     this.encoding = more.encoding;
     this.codes = more.codes;
-    this.#offer = offer;
-    this.#commitment = encodeHex(client.commitment) as Digest;
-    this.#steps = {
-      advertise: step(CohortList, Advertisement, (list) => client.advertise(list)),
-      share: step(KeyList, ShareBundle, (keys) => client.shareKeys(keys)),
-      mask: step(ShareInbox, MaskedInput, (inbox) => client.maskInput(inbox, vector)),
-      sign: step(Survivors, SurvivorSignature, (survivors) => client.signSurvivors(survivors)),
-      unmask: step(SignatureList, UnmaskShares, (signatures) => client.unmask(signatures)),
-    };
+    this.#member = member;
   }
 
   /** Takes the offer and says ready. */
@@ -98,44 +70,34 @@ export class ScriptedMember {
     const { examples, correct = Math.floor(examples / 2) } = gift;
     const update = new Float32Array(encoding.segments[0]!.count).fill(gift.value);
     const totals = { examples, correct, steps: 3, lossSum: 2 * examples };
-    const { vector } = encodeContribution(
-      encoding,
-      { weight: examples, values: toSecureSegments(update, update.length, totals) },
-      systemRandom,
-    );
-    const codes = vector.spend();
+    // The same random numbers again give the codes that the member will mask.
+    const seed = encodeHex(systemRandom.bytes(16));
+    const values = toSecureSegments(update, update.length, totals);
+    const twin = createInsecureTestRandom(seed);
+    const codes = encodeContribution(encoding, { weight: examples, values }, twin).vector.spend();
     const { identity } = device;
-    const client = new SecAggClient({
-      binding: {
-        task: offer.task,
-        round: offer.roundId,
-        plan: offer.planDigest,
-        baseWeights: offer.weightsDigest,
-        encoding: encoding.digest,
-      },
-      encoding,
-      assumptions: { corruption: secure.corruption, dropout: secure.dropout, adversary: "curious" },
+    const { certificate } = identity;
+    const member = await createSecureMember({
+      offer,
+      plan: secure,
+      population: plan.population,
+      layout: plan.update,
+      // Whether it clips is the gift's business.
+      maxUpdateNorm: Number.MAX_VALUE,
+      update,
+      totals,
+      identity,
+      certificate,
       minimumCohort: 3,
-      certificate: identity.certificate,
-      sign: (message) => identity.sign(new Uint8Array(message)),
-      verifyCertificate: (certificate) =>
-        verifyMember(certificate, {
-          issuerPublicKey: decodeHex(secure.issuerPublicKey),
-          population: plan.population,
-          nowMs: Date.now(),
-        }),
-      random: systemRandom,
-      crypto: await openSecAggCrypto(),
+      env: { ...systemEnv({ log: silentLogger }), random: createInsecureTestRandom(seed) },
+      crypto: openNodeSecAggCrypto(),
+      // Whether members stand in the log is not what these rounds are about.
+      log: { requireMembers: () => Promise.resolve() },
+      beforeSpending: () => Promise.resolve(),
     });
-    const more = { device, url, encoding, codes: codes.slice() };
-    const member = new ScriptedMember(more, offer, client, new SpendableVector(codes));
-    device.socket.send({
-      type: "secure-ready",
-      roundId: offer.roundId,
-      commitment: member.#commitment,
-      certificate: identity.certificate,
-    });
-    return member;
+    const { commitment } = member;
+    device.socket.send({ type: "secure-ready", roundId: offer.roundId, commitment, certificate });
+    return new ScriptedMember({ device, url, encoding, codes }, member);
   }
 
   asked(): Promise<SecureStep> {
@@ -152,7 +114,7 @@ export class ScriptedMember {
     const response = await this.get(request);
     const bytes = new Uint8Array(await response.arrayBuffer());
     if (sha256(bytes) !== request.digest) throw new Error(`${request.step}: other bytes than announced`);
-    return this.#steps[request.step](bytes);
+    return this.#member.answer(request.step, bytes);
   }
 
   async put(
@@ -179,7 +141,7 @@ export class ScriptedMember {
     for (;;) {
       const request = await this.asked();
       const answer = await this.put(request, await this.make(request));
-      if (answer.status !== 202) throw new Error(`${request.step} of ${this.#offer.roundId}: ${answer.code}`);
+      if (answer.status !== 202) throw new Error(`${request.step} of ${request.roundId}: ${answer.code}`);
       if (request.step === last) return;
     }
   }
@@ -187,12 +149,4 @@ export class ScriptedMember {
 
 export function authorization(capability: Uint8Array): string {
   return `${CAPABILITY_SCHEME} ${encodeBase64url(capability)}`;
-}
-
-function step<Input, Output>(
-  input: Codec<Input>,
-  output: Codec<Output>,
-  run: (input: Input) => Promise<Output>,
-): (bytes: Uint8Array) => Promise<Uint8Array<ArrayBuffer>> {
-  return async (bytes) => encode(output, await run(decode(input, bytes)));
 }

@@ -4,7 +4,15 @@ import { asTaskName, type Digest } from "@tributary/core";
 import type { SecureStep, SecureStepName } from "@tributary/protocol";
 import { addVector, decodeSum } from "@tributary/secagg";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { publishTask, rooms, startRoom, weightsOf, type Room } from "./rounds-room.ts";
+import {
+  OPERATOR,
+  publishTask,
+  rooms,
+  startRoom,
+  weightsOf,
+  type Room,
+  type RoundDevice,
+} from "./rounds-room.ts";
 import { authorization, ScriptedMember, type Gift } from "./secure-member.ts";
 
 const { open, dispose } = rooms();
@@ -120,6 +128,10 @@ describe("a secure round", () => {
     const members = await cohort(room, [{ value: 0, examples: 10, correct: 600 }, ...gifts(2)]);
     await Promise.all(members.map((member) => member.go("unmask")));
     expect(await ended(room)).toMatchObject({ phase: "abandoned", reason: "round/secure-sum-refused" });
+    const suspicions = await room.store.suspicions.list(task);
+    expect(new Map(suspicions.map(({ deviceId, points, state }) => [deviceId, [points, state]]))).toEqual(
+      new Map(members.map(({ device }) => [device.identity.deviceId, [1, "suspected"]])),
+    );
   });
 
   test("a restart abandons the cohort and never resumes it", async () => {
@@ -141,6 +153,85 @@ describe("a secure round", () => {
       await again.stop();
     }
   });
+});
+
+describe("members of cohorts whose sums fail", () => {
+  /** A device that gives the same again and again, in whichever cohort it is; ends with its connection. */
+  const live = async (room: Room, device: RoundDevice, gift: Gift): Promise<void> => {
+    device.checkIn();
+    for (;;) await (await ScriptedMember.ready(room.url, device, gift)).go("unmask");
+  };
+
+  test("are reshuffled until the one that makes them fail is alone: it is quarantined, the others are cleared, and an operator may release it", async () => {
+    const room = await open();
+    await publishTask(room, {
+      evaluation: { dataset: null },
+      cohort: { goalCount: 4, trainDeadlineMs: 3_000 },
+      maxUpdateNorm: 10,
+      secureAggregation: { mode: "on", minimumCohort: 3, phaseDeadlineMs: 5_000 },
+    });
+    const devices = await Promise.all(Array.from({ length: 10 }, () => room.device()));
+    const [liar] = devices;
+    const lives = devices.map((device, i) =>
+      live(
+        room,
+        device,
+        device === liar ? { value: 1, examples: 600 } : { value: 0.01, examples: 10 + i },
+      ).catch(() => undefined),
+    );
+    const { deviceId } = liar!.identity;
+    const found = await vi.waitFor(
+      async () => {
+        const suspicions = await room.store.suspicions.list(task);
+        expect(suspicions.map(({ state }) => state)).toEqual(["quarantined"]);
+        return suspicions[0]!;
+      },
+      { timeout: 40_000, interval: 50 },
+    );
+    expect(found.deviceId).toBe(deviceId);
+    expect(found.points).toBeGreaterThanOrEqual(3);
+
+    // Told, and not asked again; the others' sums hold.
+    expect(await liar!.socket.next("refusal")).toMatchObject({ code: "federation/quarantined" });
+    const { number: last } = (await room.store.rounds.list(task, { limit: 1 }))[0]!;
+    const later = await vi.waitFor(
+      async () => {
+        const rounds = (await room.store.rounds.list(task)).filter(({ number }) => number > last);
+        expect(rounds.filter(({ phase }) => phase === "committed").length).toBeGreaterThanOrEqual(2);
+        return rounds;
+      },
+      { timeout: 20_000, interval: 50 },
+    );
+    expect(later.map(({ reason }) => reason)).not.toContain("round/secure-sum-refused");
+
+    // What people see of it, and how it ends.
+    const path = `${room.url}/v1/tasks/digits/suspicions`;
+    const listed = (await (await fetch(path)).json()) as { suspicions: unknown[] };
+    expect(listed.suspicions).toEqual([
+      expect.objectContaining({ task: "digits", device: deviceId, state: "quarantined" }),
+    ]);
+    const release = (authorization?: string) =>
+      fetch(`${path}/${deviceId}`, {
+        method: "DELETE",
+        ...(authorization === undefined ? {} : { headers: { authorization } }),
+      });
+    expect((await release()).status).toBe(401);
+    expect(await (await release(OPERATOR)).json()).toMatchObject({ device: deviceId, state: "released" });
+    expect((await release(OPERATOR)).status).toBe(404);
+    const audit = (await room.store.events.after(0, 10_000)).filter(({ type }) => type === "suspicion");
+    expect(audit.map(({ data }) => data)).toMatchObject([
+      { device: deviceId, state: "quarantined", roundId: found.roundId },
+      { device: deviceId, state: "released" },
+    ]);
+    // It takes part again at once, and as before.
+    liar!.checkIn();
+    await vi.waitFor(async () => expect(await room.store.suspicions.list(task)).not.toEqual([]), {
+      timeout: 20_000,
+      interval: 50,
+    });
+    await room.stop();
+    await Promise.all(lives);
+  }, 90_000);
 });
 
 describe("a capability", () => {

@@ -52,7 +52,7 @@ function describeParticipation(event: ParticipationEvent): string | undefined {
     case "secured":
       return `in a secure cohort of ${event.cohort}${event.private ? "" : ", a trial: not private"}`;
     case "uploaded":
-      return `uploaded ${event.sizeBytes} bytes`;
+      return `uploaded ${event.sizeBytes} bytes${event.masked ? " under masks" : ", which the coordinator sees: the task is not summed securely"}`;
     case "outcome": {
       const version = event.version === undefined ? "" : `, version ${event.version}`;
       return `the round was ${event.result}${version}${event.code === undefined ? "" : ` (${event.code})`}`;

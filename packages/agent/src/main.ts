@@ -24,6 +24,7 @@ interface RunOptions {
   readonly task?: string;
   readonly examples?: string;
   readonly participate: boolean;
+  readonly minimumCohort?: number;
   readonly log: "human" | "json";
 }
 
@@ -35,6 +36,9 @@ async function run(options: RunOptions): Promise<void> {
   }
   const token = tokenOf(options);
   if (tokenFile !== undefined) await readToken(tokenFile);
+  if (root === undefined && options.minimumCohort !== undefined) {
+    throw usage("--minimum-cohort needs --root FILE: a device that believes any root keeps its floor of 16");
+  }
   if (root === undefined) {
     process.stderr.write(
       "tributary-agent: warning: the root that the coordinator shows first is believed unseen; pin one with --root\n",
@@ -47,7 +51,13 @@ async function run(options: RunOptions): Promise<void> {
   const stopped = stopSignal();
   const agent = await createAgent({
     coordinator: options.coordinator,
-    trust: root === undefined ? "first-use" : { root: resolve(root) },
+    trust:
+      root === undefined
+        ? "first-use"
+        : {
+            root: resolve(root),
+            ...(options.minimumCohort === undefined ? {} : { minimumCohort: options.minimumCohort }),
+          },
     token,
     dataDir: resolve(options.dataDir),
     population: options.population,
@@ -134,6 +144,12 @@ function asCoordinator(value: string): string {
   throw new RangeError("expected an http or https URL, such as https://fl.example.org");
 }
 
+function asCohort(value: string): number {
+  const cohort = Number(value);
+  if (Number.isSafeInteger(cohort) && cohort >= 3) return cohort;
+  throw new RangeError("expected a whole number of at least 3");
+}
+
 const program = new Command("tributary-agent")
   .description("One device: runs a model, keeps it up to date, and takes part in federated rounds.")
   .version("0.1.0")
@@ -161,6 +177,11 @@ program
     "labelled examples: a safetensors file with a tensor for each input and `labels`, or a folder of IDX files",
   )
   .option("--no-participate", "run the model only")
+  .option(
+    "--minimum-cohort <n>",
+    "fewest devices of a sum that this one's update may enter, from 3; below 16 it is a trial and not private (default: 16)",
+    checked(asCohort),
+  )
   .addOption(new Option("--log <format>", "what is printed").choices(["human", "json"]).default("human"))
   .exitOverride()
   .action(run);

@@ -136,7 +136,7 @@ describe("a refusal names the field and what is allowed", () => {
       "normBound",
     ]);
     expect(refusal("krum", {}, { secureAggregation: true })).toBe(
-      "aggregation/incompatible-strategy /strategy/name krum is ruled out by secure aggregation: krum compares the updates of all devices",
+      'aggregation/incompatible-strategy /strategy/name krum is ruled out by secure aggregation: krum compares the updates of all devices; choose another, or opt out with "secureAggregation": { "mode": "off" }',
     );
   });
 });

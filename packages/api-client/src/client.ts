@@ -9,6 +9,7 @@ import type {
   RefusalView,
   RoundView,
   StatusView,
+  SuspicionView,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -58,6 +59,10 @@ export interface ApiClient {
   round(id: string, options?: CallOptions): Promise<RoundView>;
   /** Updates of a round that did not count, newest first. */
   refusals(roundId: string, options?: CallOptions): Promise<readonly RefusalView[]>;
+  /** Devices in secure cohorts of a task whose sums failed: the quarantined, then the most suspected. */
+  suspicions(task: string, options?: CallOptions): Promise<readonly SuspicionView[]>;
+  /** Lets a device take part again, and suspects it no more. */
+  releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
   certificateLog(options?: CallOptions): Promise<CertificateLogView>;
   /** Certificates of the log from `start`, at most 1000. */
@@ -121,6 +126,19 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/rounds/{roundId}/refusals", { params: { path: { roundId } }, ...json(call) }),
         )
       ).refusals,
+    suspicions: async (task, call) =>
+      (
+        await answered(`GET /v1/tasks/${task}/suspicions`, call, () =>
+          http.GET("/v1/tasks/{task}/suspicions", { params: { path: { task } }, ...json(call) }),
+        )
+      ).suspicions,
+    releaseDevice: (task, device, call) =>
+      answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
+        http.DELETE("/v1/tasks/{task}/suspicions/{device}", {
+          params: { path: { task, device } },
+          ...json(call),
+        }),
+      ),
     certificateLog: (call) =>
       answered("GET /v1/certificate-log", call, () => http.GET("/v1/certificate-log", { ...json(call) })),
     logEntries: ({ start, limit = 1000, ...call }) =>

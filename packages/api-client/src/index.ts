@@ -29,6 +29,7 @@ export type {
   ModelView,
   RoundPhase,
   RefusalView,
+  SuspicionView,
   RoundView,
   StatusView,
   TaskSpec,

@@ -1,11 +1,13 @@
 import { failure } from "@tributary/core";
 import type { StreamMessage } from "./event-stream-parser.ts";
-import type { DevicesView, RoundView, TaskView, VersionView } from "./views.ts";
+import type { DevicesView, RoundView, SuspicionView, TaskView, VersionView } from "./views.ts";
 
 interface EventData {
   readonly round: RoundView;
   readonly task: TaskView;
   readonly version: VersionView;
+  /** A device was quarantined, or an operator released one. */
+  readonly suspicion: SuspicionView;
   readonly devices: DevicesView;
   /** Events were lost: what was read before must be read again. */
   readonly reset: Readonly<Record<string, never>>;
@@ -29,6 +31,7 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   round: true,
   task: true,
   version: true,
+  suspicion: true,
   devices: true,
   reset: true,
 };

@@ -52,6 +52,7 @@ test("until the coordinator is there, pages and programs are told to come back",
     population: "default",
     model: "digits",
     task: "digits",
+    minimumCohort: 16,
   };
   const answer = await fetch(`${url}/tributary.json`);
   expect(await answer.json()).toEqual(late.config);
@@ -78,6 +79,7 @@ describe("a built site", () => {
     population: "default",
     model: "digits",
     task: "digits",
+    minimumCohort: 16,
   };
   let folder: string;
   let url: string;

@@ -485,6 +485,13 @@ export const ERROR_CATALOG = {
     publicMessage: "The plan does not pass the device's own limits.",
   },
 
+  "federation/quarantined": {
+    status: 403,
+    retryable: true,
+    publicMessage: "The device stayed in cohorts whose sums failed; it takes no part until it is released.",
+    advice: "An operator releases it: tributary task release TASK DEVICE.",
+  },
+
   // secagg
   "secagg/out-of-order": {
     status: 409,
@@ -496,6 +503,12 @@ export const ERROR_CATALOG = {
     status: 409,
     retryable: false,
     publicMessage: "The update has entered a masked vector already; train anew.",
+  },
+  "secagg/required": {
+    status: 422,
+    retryable: false,
+    publicMessage: "The task has opted out of secure aggregation, and the device takes part in no such task.",
+    advice: "The app decides: trust.requireSecureAggregation.",
   },
   "secagg/cohort-too-small": {
     status: 422,

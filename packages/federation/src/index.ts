@@ -44,4 +44,13 @@ export {
   type SecureVectorRules,
   type TrainingTotals,
 } from "./secure-vector.ts";
+export {
+  chooseSuspects,
+  judgeCohort,
+  QUARANTINE_LEAD,
+  QUARANTINE_POINTS,
+  type CohortVerdict,
+  type Judgement,
+  type SuspicionPoints,
+} from "./server/suspicion.ts";
 export { createCheckInQueue, type CheckIn, type CheckInQueue } from "./server/selection.ts";

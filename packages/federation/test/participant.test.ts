@@ -138,6 +138,10 @@ describe("check-in", () => {
     expect(device.give({ type: "message", message: refusal(unknown, config.task, 9_000) }, 5_000)).toEqual([
       "wake 14000",
     ]);
+    // An operator may release it: it asks again, and seldom.
+    const quarantined = refusal("federation/quarantined", config.task);
+    expect(device.give({ type: "message", message: quarantined }, 5_000)).toEqual(["wake 605000"]);
+    expect(device.give({ type: "tick" }, 605_000)).toEqual(["check-in"]);
   });
 
   test("is taken back with the consent, and everything under way is dropped", () => {

@@ -1,5 +1,6 @@
 import { asRoundId } from "@tributary/core";
 import { SECURE_STEPS } from "@tributary/protocol";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   initialParticipant,
@@ -62,6 +63,40 @@ describe("a secure cohort", () => {
       for (const each of world.devices.slice(0, 4)) expect(each.events).toContain("abandoned");
     },
   );
+
+  // 20 members: floor(40/3) + 1 = 14, as many as are left when 30 % are lost.
+  test.each(SECURE_STEPS)("of twenty survives 30 %% lost at %s", (step) => {
+    const world = run(new SecureWorld([...healthy(14), ...healthy(6).map(() => ({ diesAt: step }))]));
+    const masked = step === "sign" || step === "unmask";
+    expect(world.state).toMatchObject({ phase: "committed", counts: { reported: masked ? 20 : 14 } });
+    const summed = new Set(world.devices.slice(0, masked ? 20 : 14).map(({ id }) => id));
+    expect(new Set(world.aggregated)).toEqual(summed);
+  });
+
+  test("property: whoever is lost at whichever step, the sum is of all who masked, or nothing comes out", () => {
+    const fate = fc.record({ diesAt: fc.option(fc.constantFrom(...SECURE_STEPS), { nil: undefined }) });
+    // As many as the threshold stands, and some more or less.
+    const fates = fc
+      .integer({ min: 0, max: 9 })
+      .chain((lost) => fc.array(fate, { minLength: lost, maxLength: lost }))
+      .map((dying) => [...dying, ...healthy(20 - dying.length)] as Fate[]);
+    const outcomes = new Set<string>();
+    fc.assert(
+      fc.property(fates, (each) => {
+        const world = run(new SecureWorld(each));
+        const stays = (after: number) =>
+          each.filter(({ diesAt }) => !SECURE_STEPS.slice(0, after).includes(diesAt!));
+        const masked = stays(3).length;
+        // Signatures of two thirds of all; any share may do for the unmasking, which the protocol decides.
+        const comesOut = stays(4).length >= 14;
+        outcomes.add(world.state.phase);
+        expect(world.state.phase).toBe(comesOut ? "committed" : "abandoned");
+        expect(world.aggregated?.length).toBe(comesOut ? masked : undefined);
+      }),
+      { seed: 20, numRuns: 60 },
+    );
+    expect(outcomes).toEqual(new Set(["committed", "abandoned"]));
+  });
 
   test("the task's floor raises the threshold", () => {
     const fates = [...healthy(6), { diesAt: "share" as const }];

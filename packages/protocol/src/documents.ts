@@ -229,7 +229,8 @@ export const TaskSpec = Type.Object(
         goalCount: Type.Integer({
           minimum: 1,
           maximum: 100_000,
-          default: 10,
+          // A secure sum of 24 members survives the loss of seven and is still of 17, one above the devices' floor.
+          default: 24,
           description: "Ready devices that form the cohort",
         }),
         minimumCount: Type.Integer({
@@ -340,7 +341,7 @@ export function parseTaskSpec(value: unknown): TaskSpec {
     throw invalidDocument(
       "task",
       "/secureAggregation/minimumCohort",
-      `must be at most goalCount (${spec.cohort.goalCount}), got ${minimumCohort}; a trial may lower it to 3`,
+      `must be at most goalCount (${spec.cohort.goalCount}), got ${minimumCohort}; wait for more devices, lower it to 3 or more for a trial that is not private, or opt out with "mode": "off"`,
     );
   }
   return spec;

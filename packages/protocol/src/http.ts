@@ -254,6 +254,28 @@ export type RefusalView = Static<typeof RefusalView>;
 export const RefusalList = Type.Object({ refusals: readonlyArray(RefusalView) });
 export type RefusalList = Static<typeof RefusalList>;
 
+export const SUSPICION_STATES = ["suspected", "quarantined", "released"] as const;
+
+/** A device in secure cohorts whose sums failed: nobody sees which member made them fail. */
+export const SuspicionView = Type.Object({
+  task: TaskNameSchema,
+  device: DeviceIdSchema,
+  points: Type.Integer({ minimum: 0, description: "Cohorts with it that failed since one held" }),
+  state: textEnum(SUSPICION_STATES, {
+    description: "quarantined: it takes no part until an operator releases it",
+  }),
+  roundId: Type.Unsafe<Static<typeof RoundIdSchema>>({
+    ...RoundIdSchema,
+    description: "The last round that failed",
+  }),
+  at: TimestampSchema,
+});
+export type SuspicionView = Static<typeof SuspicionView>;
+
+/** `GET /v1/tasks/:task/suspicions` */
+export const SuspicionList = Type.Object({ suspicions: readonlyArray(SuspicionView) });
+export type SuspicionList = Static<typeof SuspicionList>;
+
 /** Connected devices, and those with an open offer. */
 export const DevicesView = Type.Object({ connected: Count, training: Count });
 export type DevicesView = Static<typeof DevicesView>;
@@ -263,6 +285,8 @@ export interface ServerEvents {
   round: RoundView;
   task: TaskView;
   version: VersionView;
+  /** A device was quarantined, or an operator released one. */
+  suspicion: SuspicionView;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

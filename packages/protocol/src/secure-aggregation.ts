@@ -83,8 +83,8 @@ export type SecurePlan = Static<typeof SecurePlan>;
 export const SecureSpec = Type.Object(
   {
     mode: textEnum(["on", "off"], {
-      default: "off",
-      description: "on: the coordinator learns the cohort's sum and no single update",
+      default: "on",
+      description: "on: the coordinator learns the cohort's sum and no single update; off: it sees each",
     }),
     minimumCohort: Type.Integer({ ...minimumCohort, default: 16 }),
     corruption: Type.Number({ ...corruption, default: 0.05 }),

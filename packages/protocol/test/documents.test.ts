@@ -180,7 +180,7 @@ describe("task", () => {
       },
       strategy: { name: "fedAvg", parameters: {} },
       cohort: {
-        goalCount: 10,
+        goalCount: 24,
         minimumCount: 2,
         overSelection: 1.3,
         trainDeadlineMs: 60_000,
@@ -191,7 +191,7 @@ describe("task", () => {
       maxUpdateNorm: 100,
       maxStatisticChange: 100,
       secureAggregation: {
-        mode: "off",
+        mode: "on",
         minimumCohort: 16,
         corruption: 0.05,
         dropout: 0.3,
@@ -203,10 +203,18 @@ describe("task", () => {
   });
 
   test("keeps what it says, and leaves the given value alone", () => {
-    const given = { name: "t", model: "m", cohort: { goalCount: 4 } };
-    expect(parseTaskSpec(json(given)).cohort.goalCount).toBe(4);
+    const given = { name: "t", model: "m", cohort: { goalCount: 40 } };
+    expect(parseTaskSpec(json(given)).cohort.goalCount).toBe(40);
     expect(parseTaskSpec(given).cohort.minimumCount).toBe(2);
-    expect(given).toEqual({ name: "t", model: "m", cohort: { goalCount: 4 } });
+    expect(given).toEqual({ name: "t", model: "m", cohort: { goalCount: 40 } });
+  });
+
+  test("of few devices says itself that it is a trial, or that it opts out", () => {
+    const few = { name: "t", model: "m", cohort: { goalCount: 4 } };
+    expect(() => parseTaskSpec(few)).toThrow(/trial that is not private, or opt out/);
+    const trial = parseTaskSpec({ ...few, secureAggregation: { minimumCohort: 3 } });
+    expect(trial.secureAggregation).toMatchObject({ mode: "on", minimumCohort: 3 });
+    expect(parseTaskSpec({ ...few, secureAggregation: { mode: "off" } }).secureAggregation.mode).toBe("off");
   });
 
   test.each([
@@ -217,6 +225,7 @@ describe("task", () => {
     [{ name: "t", model: "m", rounds: 0 }, "/rounds"],
     [{ name: "t", model: "m", evaluation: { dataset: "abc" } }, "/evaluation/dataset"],
     [{ name: "t", model: "m", cohort: { goalCount: 2, minimumCount: 3 } }, "/cohort/minimumCount"],
+    [{ name: "t", model: "m", cohort: { goalCount: 15 } }, "/secureAggregation/minimumCohort"],
     [{ name: "t", model: "m", strategy: { name: 3 } }, "/strategy/name"],
     [{ name: "t", model: "m", strategy: { parameters: { beta2: "1" } } }, "/strategy/parameters/beta2"],
     [{ name: "t", model: "m", trainable: [] }, "/trainable"],

@@ -26,6 +26,13 @@ export type Trust =
        * @defaultValue 2
        */
       readonly maxContributionsPerVersion?: number;
+      /**
+       * Whether the device takes no part in tasks that opted out of secure aggregation, whose coordinator sees each
+       * update.
+       *
+       * @defaultValue false
+       */
+      readonly requireSecureAggregation?: boolean;
     }
   /** Believe the root that the coordinator shows on the very first contact. Warns; not for production. */
   | "first-use";
@@ -257,7 +264,14 @@ export type ParticipationEvent =
       readonly cohort: number;
       readonly private: boolean;
     }
-  | { readonly type: "uploaded"; readonly at: number; readonly roundId: string; readonly sizeBytes: number }
+  /** `masked` is false where the task has opted out of secure aggregation: the coordinator sees this device's update. */
+  | {
+      readonly type: "uploaded";
+      readonly at: number;
+      readonly roundId: string;
+      readonly sizeBytes: number;
+      readonly masked: boolean;
+    }
   | {
       readonly type: "outcome";
       readonly at: number;

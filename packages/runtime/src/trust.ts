@@ -8,6 +8,7 @@ import type { HttpTransport } from "./transport/http.ts";
 export interface TrustLimits {
   readonly minimumCohort: number;
   readonly maxContributionsPerVersion: number;
+  readonly requireSecureAggregation: boolean;
   /** The issuer that the app pins, in hexadecimal. */
   readonly issuer?: string;
 }
@@ -15,6 +16,7 @@ export interface TrustLimits {
 export const TRUST_DEFAULTS = Object.freeze({
   minimumCohort: 16,
   maxContributionsPerVersion: 2,
+  requireSecureAggregation: false,
 }) satisfies TrustLimits;
 
 /** With two members each sees the other's update. */
@@ -26,10 +28,11 @@ export function trustLimits(trust: Trust): TrustLimits {
   const {
     minimumCohort = TRUST_DEFAULTS.minimumCohort,
     maxContributionsPerVersion = TRUST_DEFAULTS.maxContributionsPerVersion,
+    requireSecureAggregation = TRUST_DEFAULTS.requireSecureAggregation,
   } = given;
   requireAtLeast("minimumCohort", minimumCohort, LEAST_COHORT);
   requireAtLeast("maxContributionsPerVersion", maxContributionsPerVersion, 1);
-  const limits = { minimumCohort, maxContributionsPerVersion };
+  const limits = { minimumCohort, maxContributionsPerVersion, requireSecureAggregation };
   const issuer = trust === "first-use" ? undefined : trust.issuer;
   if (issuer === undefined) return limits;
   const key = readPublicKey(issuer);
@@ -53,7 +56,11 @@ export function requireIssuer({ issuer }: TrustLimits, { issuerPublicKey }: Secu
   );
 }
 
-function requireAtLeast(name: keyof TrustLimits, value: number, least: number): void {
+function requireAtLeast(
+  name: "minimumCohort" | "maxContributionsPerVersion",
+  value: number,
+  least: number,
+): void {
   if (Number.isSafeInteger(value) && value >= least) return;
   throw new RangeError(`createRuntime: trust.${name} must be an integer of at least ${least}, got ${value}`);
 }

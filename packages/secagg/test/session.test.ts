@@ -90,7 +90,7 @@ describe("a session", () => {
     const survivors = cohort.members(maskedInput);
     const { sum } = await cohort.run({ maskedInput, unmask: nth(survivors, 0.1) });
     expect(sum).toEqual(cohort.expected(survivors));
-  }, 90_000);
+  });
 
   test("512 members, 30 % lost", async (context) => {
     if (!full) context.skip("takes a minute: it is part of test:full");

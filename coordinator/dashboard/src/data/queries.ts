@@ -5,6 +5,7 @@ import {
   type RoundView,
   type ServerEvent,
   type StatusView,
+  type SuspicionView,
   type TaskView,
   type VersionView,
 } from "@tributary/api-client";
@@ -40,6 +41,8 @@ export interface Queries {
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
   /** Of a round in which `count` updates were refused: another count is another answer. */
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
+  /** Devices in secure cohorts of a task whose sums failed. */
+  suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -76,6 +79,11 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["refusals", round, count],
         queryFn: ({ signal }) => api.refusals(round, { signal }),
       }),
+    suspicions: (task) =>
+      queryOptions<readonly SuspicionView[]>({
+        queryKey: ["suspicions", task],
+        queryFn: ({ signal }) => api.suspicions(task, { signal }),
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -97,6 +105,11 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   if (event.type === "round") {
     const { task } = event.data;
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
+    // Only a round that ends says something of its members.
+    if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
+  }
+  if (event.type === "suspicion") {
+    void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });
   }
   if (event.type === "version") {
     const { model } = event.data;

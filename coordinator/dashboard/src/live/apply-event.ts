@@ -29,6 +29,7 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
         task.model === model && task.currentVersion < version ? { ...task, currentVersion: version } : task,
       );
     }
+    case "suspicion":
     case "devices":
     case "reset":
       return tasks;

@@ -1,4 +1,4 @@
-import type { RoundView, StatusView } from "@tributary/api-client";
+import type { RoundView, StatusView, TaskView } from "@tributary/api-client";
 
 const STEP_WORDS = {
   advertise: "members show their keys",
@@ -7,6 +7,30 @@ const STEP_WORDS = {
   sign: "members sign who is in the sum",
   unmask: "members open the masks of the sum",
 } as const;
+
+/** Sums of fewer members are a trial, and not private. */
+const PRIVATE_COHORT = 16;
+
+/** Whether a task's rounds are summed under masks: in a word, and in a sentence. */
+export function secureTask({ spec: { secureAggregation } }: TaskView): {
+  readonly word: "on" | "trial" | "off";
+  readonly sentence: string;
+} {
+  const { mode, minimumCohort } = secureAggregation;
+  if (mode === "off") {
+    return { word: "off", sentence: "This task has opted out: this coordinator sees each update." };
+  }
+  if (minimumCohort < PRIVATE_COHORT) {
+    return { word: "trial", sentence: `Not private: sums may be of ${minimumCohort} devices.` };
+  }
+  return { word: "on", sentence: `This coordinator sees sums of at least ${minimumCohort} devices.` };
+}
+
+/** The same of one round, for a table. */
+export function secureWord({ secure }: RoundView): "yes" | "trial" | "no" {
+  if (secure === null) return "no";
+  return secure.private ? "yes" : "trial";
+}
 
 /** What this coordinator could see of one device in a round, and who says who is a device, in one line. */
 export function secureLine(round: RoundView, issuer: StatusView["issuer"] | undefined): string {

@@ -3,6 +3,7 @@ import { type ReactNode, useState } from "react";
 import { formatBytes, formatCount, formatLoss, formatShare, NONE } from "../format/numbers.ts";
 import { formatClock, formatFull, formatSeconds } from "../format/time.ts";
 import { isRunning } from "../model/round-progress.ts";
+import { secureWord } from "../model/secure-line.ts";
 import { CardSkeleton } from "./page-skeleton.tsx";
 
 const FIRST_ROWS = 14;
@@ -26,6 +27,7 @@ export function RoundsCard({ rounds }: { readonly rounds: readonly RoundView[] |
                   <th scope="col">Round</th>
                   <th scope="col">Version</th>
                   <th scope="col">Reported</th>
+                  <th scope="col">Secure</th>
                   <th scope="col">Accuracy</th>
                   <th scope="col">Loss</th>
                   <th scope="col">Time</th>
@@ -67,6 +69,7 @@ function RoundRow({ round }: { readonly round: RoundView }): ReactNode {
           </span>
         )}
       </td>
+      <td data-testid="round-secure">{secureWord(round)}</td>
       <td>{formatShare(round.accuracy)}</td>
       <td>{formatLoss(round.loss)}</td>
       <td>{formatSeconds(round.seconds)}</td>

@@ -6,6 +6,7 @@ import { CurvesSection } from "./curves-section.tsx";
 import { LoadError } from "./load-error.tsx";
 import { RoundPanel } from "./round-panel.tsx";
 import { RoundsCard } from "./rounds-card.tsx";
+import { Suspicions } from "./suspicions.tsx";
 import { TaskSummary } from "./task-summary.tsx";
 import { VersionsCard } from "./versions-card.tsx";
 
@@ -17,6 +18,7 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
     <div className="page" data-testid="task" data-task={task.name}>
       <TaskSummary task={task} rounds={rounds.data} />
       <RoundPanel task={task} />
+      <Suspicions task={task} />
       {rounds.isError ? (
         <LoadError error={rounds.error} retry={() => void rounds.refetch()} />
       ) : (

@@ -6,6 +6,7 @@ import { formatCompact, formatCount, formatLoss, formatShare } from "../format/n
 import { formatPorts } from "../format/ports.ts";
 import { formatParameters } from "../format/strategy.ts";
 import { formatUpdate } from "../format/update.ts";
+import { secureTask } from "../model/secure-line.ts";
 import { Change } from "./change.tsx";
 
 interface Props {
@@ -13,10 +14,17 @@ interface Props {
   readonly rounds: readonly RoundView[] | undefined;
 }
 
+/** The floor of a secure sum is one of the cohort too. */
+function leastOf({ spec: { cohort, secureAggregation } }: TaskView): number {
+  const { mode, minimumCohort } = secureAggregation;
+  return mode === "on" ? Math.max(cohort.minimumCount, minimumCohort) : cohort.minimumCount;
+}
+
 /** What is learned, how far it is, and how good the current version is. */
 export function TaskSummary({ task, rounds }: Props): ReactNode {
   const { queries } = useDashboard();
   const { data: versions } = useQuery(queries.versions(task.model));
+  const secure = secureTask(task);
   const current = versions?.find(({ version }) => version === task.currentVersion);
   const parent = versions?.find(({ version }) => version === current?.parentVersion);
   const trains = formatUpdate(task.spec);
@@ -32,8 +40,7 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
         </span>
         <p className="summary-note">
           model <strong>{task.model}</strong>, population <strong>{task.population}</strong>, a cohort of{" "}
-          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(task.spec.cohort.minimumCount)}),
-          strategy{" "}
+          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(leastOf(task))}), strategy{" "}
           <strong data-testid="strategy" title={formatParameters(task.spec.strategy)}>
             {task.spec.strategy.name}
           </strong>
@@ -42,6 +49,10 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
               , devices train <strong data-testid="trains">{trains}</strong>
             </>
           )}
+          , secure aggregation{" "}
+          <strong data-testid="secure" title={secure.sentence}>
+            {secure.word === "trial" ? "in a trial, not private" : secure.word}
+          </strong>
         </p>
         {model !== undefined && (
           <p className="summary-note" data-testid="ports">

@@ -8,6 +8,7 @@ import { optimizerRepository } from "./repositories/optimizers.ts";
 import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
 import { roundRepository } from "./repositories/rounds.ts";
+import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
 import { versionRepository } from "./repositories/versions.ts";
@@ -25,6 +26,7 @@ export function repositories(db: Db): MetadataRepositories {
     devices: deviceRepository(db),
     certificateLog: certificateLogRepository(db),
     refusals: refusalRepository(db),
+    suspicions: suspicionRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

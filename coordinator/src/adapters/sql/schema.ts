@@ -9,7 +9,13 @@ import type {
 } from "@tributary/core";
 import type { TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
-import type { DeviceRecord, EventRecord, RoundRecord, TufRole } from "../../ports/records.ts";
+import type {
+  DeviceRecord,
+  EventRecord,
+  RoundRecord,
+  SuspicionRecord,
+  TufRole,
+} from "../../ports/records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
 type JsonText = string;
@@ -137,6 +143,8 @@ export interface RefusalsTable {
   at: number;
 }
 
+export type SuspicionsTable = { -readonly [Column in keyof SuspicionRecord]: SuspicionRecord[Column] };
+
 export interface OptimizersTable {
   task: TaskName;
   version: ModelVersion;
@@ -171,6 +179,7 @@ export interface Database {
   certificateLogNodes: CertificateLogNodesTable;
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
+  suspicions: SuspicionsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -55,6 +55,9 @@ class SqlMetadataStore implements MetadataStore {
   get refusals() {
     return this.#repositories().refusals;
   }
+  get suspicions() {
+    return this.#repositories().suspicions;
+  }
   get optimizers() {
     return this.#repositories().optimizers;
   }

@@ -1,4 +1,4 @@
-import { failure, type TributaryError } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import type { FedAvgState } from "@tributary/aggregation";
 import { fromSecureSegments, type TrainingTotals } from "@tributary/federation";
 import { decodeSum, type CohortSum, type EncodingPlan } from "@tributary/secagg";
@@ -22,7 +22,7 @@ export interface SumLimits {
  * Reads a cohort's sum, and drops one that honest members cannot have made: nobody sees their updates one by one, so
  * what holds for each is held of all together.
  *
- * @throws `round/secure-sum-refused`, `secagg/value-out-of-range`
+ * @throws `round/secure-sum-refused`
  */
 export function checkCohortSum(
   encoding: EncodingPlan,
@@ -31,14 +31,18 @@ export function checkCohortSum(
 ): CheckedSum {
   const members = contributors.length;
   const { maxWeight } = encoding.spec;
-  const { weights, statistics, totals } = fromSecureSegments(
-    decodeSum(encoding, codes, members) as Float64Array<ArrayBuffer>[],
-  );
-  const { examples, correct } = totals;
+  const { weights, statistics, totals } = fromSecureSegments(decoded(encoding, codes, members));
+  const { examples, correct, steps, lossSum } = totals;
   if (!(examples > 0 && examples <= members * maxWeight)) {
     throw refused(`${examples} examples of ${members} members`, { examples, members });
   }
   if (correct > examples) throw refused(`${correct} of ${examples} examples correct`, { correct, examples });
+  // What is left out here, that no total is below zero or above what so many members can have, is in the decoding.
+  if (steps < members) throw refused(`${steps} steps of ${members} members`, { steps, members });
+  const { segment, step } = encoding.segments.find((each) => each.segment.name === "loss-sum")!;
+  const mostLoss =
+    segment.codec === "reals" ? (examples / maxWeight) * segment.maximum + members * step : Infinity;
+  if (lossSum > mostLoss) throw refused(`a loss of ${lossSum}, at most ${mostLoss}`, { lossSum, mostLoss });
   // Each member rounds each coordinate by less than one step.
   const slack = members * encoding.segments[0]!.step * Math.sqrt(weights.length);
   const limit = (examples / maxWeight) * maxUpdateNorm + slack;
@@ -56,6 +60,16 @@ export function checkCohortSum(
   scaleInto(statistics, maxWeight);
   const counted = { totalExamples: examples, updates: members };
   return { weights: { sum: weights, ...counted }, statistics: { sum: statistics, ...counted }, totals };
+}
+
+/** A sum that leaves the range of so many codes is one that honest members cannot have made, like the others. */
+function decoded(encoding: EncodingPlan, codes: Uint32Array, members: number): Float64Array<ArrayBuffer>[] {
+  try {
+    return decodeSum(encoding, codes, members) as Float64Array<ArrayBuffer>[];
+  } catch (cause) {
+    if (!TributaryError.is(cause) || cause.code !== "secagg/value-out-of-range") throw cause;
+    throw failure("round/secure-sum-refused", cause.message, { cause, detail: cause.detail });
+  }
 }
 
 function refused(what: string, detail: Record<string, number>): TributaryError {

@@ -62,7 +62,7 @@ export function createStrategyRegistry(definitions: readonly StrategyDefinition[
     if (task.secureAggregation && definition.needsSingleUpdates !== undefined) {
       throw refused("aggregation/incompatible-strategy", {
         path: "/strategy/name",
-        problem: `${definition.name} is ruled out by secure aggregation: ${definition.needsSingleUpdates}`,
+        problem: `${definition.name} is ruled out by secure aggregation: ${definition.needsSingleUpdates}; choose another, or opt out with "secureAggregation": { "mode": "off" }`,
       });
     }
     const fault = definition.check?.(parameters, task);

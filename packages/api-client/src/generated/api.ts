@@ -139,7 +139,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Server-sent events: round, task, version, devices, reset; resumed by Last-Event-ID */
+        /** Server-sent events: round, task, version, suspicion, devices, reset; resumed by Last-Event-ID */
         get: {
             parameters: {
                 query?: {
@@ -519,6 +519,119 @@ export interface paths {
         };
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/suspicions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Devices in secure cohorts whose sums failed: the quarantined, then the most suspected */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            suspicions: {
+                                task: string;
+                                device: string;
+                                /** @description Cohorts with it that failed since one held */
+                                points: number;
+                                /**
+                                 * @description quarantined: it takes no part until an operator releases it
+                                 * @enum {string}
+                                 */
+                                state: "suspected" | "quarantined" | "released";
+                                /** @description The last round that failed */
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/suspicions/{device}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Release a device: it takes part again, and is not suspected */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            task: string;
+                            device: string;
+                            /** @description Cohorts with it that failed since one held */
+                            points: number;
+                            /**
+                             * @description quarantined: it takes no part until an operator releases it
+                             * @enum {string}
+                             */
+                            state: "suspected" | "quarantined" | "released";
+                            /** @description The last round that failed */
+                            roundId: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            at: string;
+                        };
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -1035,7 +1148,7 @@ export interface paths {
                                     cohort: {
                                         /**
                                          * @description Ready devices that form the cohort
-                                         * @default 10
+                                         * @default 24
                                          */
                                         goalCount: number;
                                         /**
@@ -1090,8 +1203,8 @@ export interface paths {
                                     /** @default {} */
                                     secureAggregation: {
                                         /**
-                                         * @description on: the coordinator learns the cohort's sum and no single update
-                                         * @default off
+                                         * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                         * @default on
                                          * @enum {string}
                                          */
                                         mode: "on" | "off";
@@ -1374,7 +1487,7 @@ export interface paths {
                         cohort: {
                             /**
                              * @description Ready devices that form the cohort
-                             * @default 10
+                             * @default 24
                              */
                             goalCount: number;
                             /**
@@ -1429,8 +1542,8 @@ export interface paths {
                         /** @default {} */
                         secureAggregation: {
                             /**
-                             * @description on: the coordinator learns the cohort's sum and no single update
-                             * @default off
+                             * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                             * @default on
                              * @enum {string}
                              */
                             mode: "on" | "off";
@@ -1656,7 +1769,7 @@ export interface paths {
                                 cohort: {
                                     /**
                                      * @description Ready devices that form the cohort
-                                     * @default 10
+                                     * @default 24
                                      */
                                     goalCount: number;
                                     /**
@@ -1711,8 +1824,8 @@ export interface paths {
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update
-                                     * @default off
+                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                     * @default on
                                      * @enum {string}
                                      */
                                     mode: "on" | "off";
@@ -2020,7 +2133,7 @@ export interface paths {
                                 cohort: {
                                     /**
                                      * @description Ready devices that form the cohort
-                                     * @default 10
+                                     * @default 24
                                      */
                                     goalCount: number;
                                     /**
@@ -2075,8 +2188,8 @@ export interface paths {
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update
-                                     * @default off
+                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                     * @default on
                                      * @enum {string}
                                      */
                                     mode: "on" | "off";
@@ -2396,7 +2509,7 @@ export interface paths {
                                 cohort: {
                                     /**
                                      * @description Ready devices that form the cohort
-                                     * @default 10
+                                     * @default 24
                                      */
                                     goalCount: number;
                                     /**
@@ -2451,8 +2564,8 @@ export interface paths {
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
-                                     * @description on: the coordinator learns the cohort's sum and no single update
-                                     * @default off
+                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                     * @default on
                                      * @enum {string}
                                      */
                                     mode: "on" | "off";

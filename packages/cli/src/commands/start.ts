@@ -23,6 +23,10 @@ export function startCommand(): Command {
     )
     .option("--no-fleet", "start no devices: wait for real ones")
     .option(
+      "--no-secure-aggregation",
+      "opt the digits task out: the coordinator sees each update, not only their sum (so it is for fewer than 3 devices, and with --no-fleet)",
+    )
+    .option(
       "--dataset <dir>",
       "train on a folder of IDX files (the MNIST format, plain or .gz) instead of the built-in digits",
     )

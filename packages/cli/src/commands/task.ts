@@ -6,6 +6,7 @@ import { integerBetween } from "../arguments.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
+import { PRIVATE_COHORT } from "../start/digits-task.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
 interface CreateOptions extends OperatorOptions, UpdateOptions {
@@ -13,15 +14,17 @@ interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly json?: boolean;
 }
 
-/** `tributary task create|list|pause|resume|refusals`. */
+/** `tributary task create|list|pause|resume|refusals|suspicions|release`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
-    "Create federated tasks, list them, pause and resume them, and see what was refused.",
+    "Create federated tasks, list them, pause and resume them, see what was refused, and who is suspected.",
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
   withUpdateOptions(withOperator(command.command("create")))
-    .description("Create a task from its JSON document and start its rounds.")
+    .description(
+      "Create a task from its JSON document and start its rounds. Updates are summed under masks unless it opts out.",
+    )
     .argument("<file>", "the task document (JSON)")
     .option(
       "--held-out <file>",
@@ -81,6 +84,29 @@ export function taskCommand(): Command {
       if (refusals.length === 0) console.log(`no update of ${round} was refused`);
     });
 
+  withOperator(command.command("suspicions"))
+    .description(
+      "List the devices in secure cohorts whose sums failed: who is quarantined, and who only suspected.",
+    )
+    .argument("<name>", "the task")
+    .option("--json", "print one JSON object")
+    .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
+      const suspicions = await createApiClient({ baseUrl: options.url }).suspicions(name);
+      if (options.json === true) return console.log(JSON.stringify({ suspicions }));
+      for (const { at, device, state, points, roundId } of suspicions)
+        console.log(`${at}  ${device}  ${state}  ${points} failed cohorts, last ${roundId}`);
+      if (suspicions.length === 0) console.log(`no device of ${name} is suspected`);
+    });
+
+  withOperator(command.command("release"))
+    .description("Let a quarantined device take part again; it is not suspected any more.")
+    .argument("<name>", "the task")
+    .argument("<device>", "the device's id, as `suspicions` lists it")
+    .action(async (name: string, device: string, options: OperatorOptions) => {
+      const { points } = await client(options).releaseDevice(name, device);
+      console.log(`released ${device} in ${name}, after ${points} failed cohorts`);
+    });
+
   return command;
 }
 
@@ -100,12 +126,18 @@ function parseJson(file: string, bytes: Uint8Array): { evaluation?: object } {
   }
 }
 
+/** Whether the coordinator sees sums only. */
+function secureWords({ spec: { secureAggregation } }: TaskView): string {
+  if (secureAggregation.mode === "off") return "secure: off";
+  return secureAggregation.minimumCohort < PRIVATE_COHORT ? "secure: trial, not private" : "secure: on";
+}
+
 function print(task: TaskView, json: boolean | undefined): void {
   if (json === true) return console.log(JSON.stringify(task));
   const last = task.round;
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}  ${task.spec.strategy.name}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}  ${task.spec.strategy.name}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
   );
 }

@@ -34,6 +34,7 @@ export const SITES: { readonly dashboard: Site; readonly demo: Site } = {
       "tensor",
       "onnx",
       "metrics",
+      "secagg",
       "tuf",
       "protocol",
       "federation",

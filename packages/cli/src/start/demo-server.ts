@@ -18,6 +18,8 @@ export interface DemoConfig {
   readonly population: string;
   readonly model: string;
   readonly task: string;
+  /** Fewest members of a sum that this app lets its pages' updates enter. */
+  readonly minimumCohort: number;
 }
 
 export interface DemoServerOptions {

@@ -3,7 +3,7 @@ import { createCoordinator, listensEverywhere, urlHost, type Coordinator } from 
 import { createSiteBuilder, type SiteBuilder } from "../sites/site-builder.ts";
 import { siteCache, SITES } from "../sites/sites.ts";
 import { createDemoServer } from "./demo-server.ts";
-import { MODEL, POPULATION, TASK } from "./digits-task.ts";
+import { MODEL, POPULATION, PRIVATE_COHORT, TASK } from "./digits-task.ts";
 
 export interface StackOptions {
   readonly host: string;
@@ -11,6 +11,12 @@ export interface StackOptions {
   readonly port: number;
   readonly demoPort: number;
   readonly dataDir: string;
+  /**
+   * The floor of the demo's pages, `trust.minimumCohort`; undefined while it is not known, and pages are told to come back.
+   *
+   * @defaultValue 16
+   */
+  readonly minimumCohort?: () => number | undefined;
   /** A line for the person who watches. */
   readonly onNotice?: (text: string) => void;
 }
@@ -34,7 +40,14 @@ function originsOf(host: string, port: string): string[] {
 
 /** @throws coordinator/*, or cli/build-failed from `buildSites` */
 export async function createStack(options: StackOptions): Promise<Stack> {
-  const { host, port, demoPort, dataDir, onNotice = () => {} } = options;
+  const {
+    host,
+    port,
+    demoPort,
+    dataDir,
+    minimumCohort = () => PRIVATE_COHORT,
+    onNotice = () => {},
+  } = options;
   const opened = new AsyncDisposableStack();
   try {
     const cache = siteCache();
@@ -53,13 +66,13 @@ export async function createStack(options: StackOptions): Promise<Stack> {
       host,
       port: demoPort,
       site: demo,
-      config: (name) =>
-        composed.coordinator && {
-          coordinator: `http://${name}:${new URL(composed.coordinator.url).port}`,
-          population: POPULATION,
-          model: MODEL,
-          task: TASK,
-        },
+      config(name) {
+        const floor = minimumCohort();
+        if (composed.coordinator === undefined || floor === undefined) return undefined;
+        const { port: itsPort } = composed.coordinator;
+        const coordinator = `http://${name}:${itsPort}`;
+        return { coordinator, population: POPULATION, model: MODEL, task: TASK, minimumCohort: floor };
+      },
       trustedRoot: () => composed.coordinator!.tufRoot,
       mintToken: () => composed.coordinator!.mintEnrolmentToken(POPULATION),
     });

@@ -2,7 +2,7 @@ import { join, resolve } from "node:path";
 import { createApiClient, subscribeEvents } from "@tributary/api-client";
 import { createFleet } from "@tributary/simulator";
 import { loadDataset } from "./dataset.ts";
-import { MODEL, POPULATION, TASK } from "./digits-task.ts";
+import { floorFor, MODEL, POPULATION, PRIVATE_COHORT, privacyLine, TASK } from "./digits-task.ts";
 import { ensureModel, ensureTask } from "./ensure.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { createShutdown, type Shutdown } from "./shutdown.ts";
@@ -17,6 +17,8 @@ export interface StartOptions {
   readonly devices: number;
   readonly rounds: number;
   readonly fleet: boolean;
+  /** False: the task opts out, and the coordinator sees each update. */
+  readonly secureAggregation: boolean;
   readonly dataset?: string;
 }
 
@@ -47,11 +49,14 @@ export async function start(options: StartOptions): Promise<void> {
 async function run(options: StartOptions, progress: Progress, shutdown: Shutdown): Promise<void> {
   const dataDir = resolve(options.dataDir);
   const dataset = await loadDataset(options.dataset);
+  // Known once the task is; the demo needs a server before.
+  const allowed: { minimumCohort?: number } = {};
   const stack = await createStack({
     host: options.host,
     port: options.port,
     demoPort: options.demoPort ?? (options.port === 0 ? 0 : options.port + 1),
     dataDir,
+    minimumCohort: () => allowed.minimumCohort,
     onNotice: (text) => progress.line(text),
   });
   shutdown.onClose(() => stack.close());
@@ -62,7 +67,11 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
 
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
   await ensureModel(api, progress);
-  const { until } = await ensureTask(api, { ...options, dataset });
+  const { until, spec } = await ensureTask(api, { ...options, dataset });
+  // The app that embeds these devices allows a trial, and says so.
+  const minimumCohort = spec === undefined ? PRIVATE_COHORT : floorFor(spec);
+  allowed.minimumCohort = minimumCohort;
+  if (spec !== undefined) progress.line(`privacy    ${privacyLine(spec)}`);
   if (options.fleet) {
     progress.step(`starting ${options.devices} devices`);
     const fleet = await createFleet({
@@ -72,6 +81,7 @@ async function run(options: StartOptions, progress: Progress, shutdown: Shutdown
       devices: options.devices,
       dataDir: join(dataDir, "fleet"),
       dataset: dataset.training,
+      minimumCohort,
       population: POPULATION,
       model: MODEL,
       task: TASK,

@@ -137,14 +137,20 @@ function receive(draft: ParticipantDraft, message: ServerMessage): void {
 /** A coordinator that says "at once" again and again must not turn into a busy loop. */
 const MIN_WAIT_MS = 250;
 
-/** How long to wait for a task that is not there yet, where the coordinator does not say. */
-const UNKNOWN_TASK_RETRY_MS = 5_000;
+/**
+ * How long to wait, where the coordinator does not say, before a check-in that was refused is said again: a task may
+ * begin later than its devices, and an operator may release this one.
+ */
+const REFUSED_RETRY_MS: Readonly<Record<string, number>> = {
+  "federation/unknown-task": 5_000,
+  "federation/quarantined": 600_000,
+};
 
-/** A task may begin later than its devices: a check-in for one that is unknown is said again. */
 function receiveRefusal(draft: ParticipantDraft, refusal: Refusal): void {
   const named = refusal.detail.find(({ key }) => key === "task")?.value;
-  if (refusal.code !== "federation/unknown-task" || named !== draft.config.task) return;
-  const waitMs = Math.max(MIN_WAIT_MS, refusal.retryAfterMs ?? UNKNOWN_TASK_RETRY_MS);
+  const retryMs = Object.hasOwn(REFUSED_RETRY_MS, refusal.code) ? REFUSED_RETRY_MS[refusal.code] : undefined;
+  if (retryMs === undefined || named !== draft.config.task) return;
+  const waitMs = Math.max(MIN_WAIT_MS, refusal.retryAfterMs ?? retryMs);
   if (draft.state.checkedIn) draft.set({ checkInAt: draft.now + waitMs });
 }
 

@@ -98,6 +98,14 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         requireIssuer(limits, secure);
         await contributions.requireRoom(offer.task, offer.baseVersion);
         await options.log.requireConsistent(signal);
+      } else if (limits.requireSecureAggregation) {
+        throw failure(
+          "secagg/required",
+          `learner: task ${offer.task} has opted out, this device's app has not`,
+          {
+            detail: { task: offer.task },
+          },
+        );
       }
       const examples = await store.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);

@@ -255,7 +255,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       const path = secureAnswerPath(roundId, step, number, sha256(body));
       await http.secureAnswer({ path, body, ...access });
       if (signal.aborted) return;
-      if (step === "mask") notify({ type: "uploaded", roundId, sizeBytes: body.length });
+      if (step === "mask") notify({ type: "uploaded", roundId, sizeBytes: body.length, masked: true });
       input({ type: "secure-answered", roundId, step });
     } catch (cause) {
       if (signal.aborted) return;
@@ -291,6 +291,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       case "reporting":
         return;
       case "uploaded":
+        return notify({ ...event, masked: false });
       case "outcome":
         return notify(event);
       case "failed":

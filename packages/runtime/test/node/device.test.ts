@@ -214,7 +214,7 @@ describe("inference", () => {
     await site.close();
     const runtime = await start();
     await expect(runtime.model("digits")).rejects.toMatchObject({ code: "runtime/offline" });
-  }, 30_000);
+  });
 
   test("metadata of a foreign root is not believed", async () => {
     const other = await startSite();

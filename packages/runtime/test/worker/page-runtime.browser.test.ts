@@ -29,7 +29,7 @@ function start(engine: WorkerStart["engine"] = {}): Runtime {
           coordinator: "https://fl.example.org",
           population: "default",
           software: "test",
-          limits: { minimumCohort: 16, maxContributionsPerVersion: 2 },
+          limits: { minimumCohort: 16, maxContributionsPerVersion: 2, requireSecureAggregation: false },
         },
         enrols: false,
         database,

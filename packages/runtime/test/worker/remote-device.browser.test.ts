@@ -25,7 +25,7 @@ function open(script = new URL("./fixture-worker.ts", import.meta.url)): Device 
         coordinator: "http://127.0.0.1:1",
         population: "default",
         software: "test",
-        limits: { minimumCohort: 16, maxContributionsPerVersion: 2 },
+        limits: { minimumCohort: 16, maxContributionsPerVersion: 2, requireSecureAggregation: false },
       },
       enrols: true,
       database: "none",

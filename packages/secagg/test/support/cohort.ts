@@ -1,6 +1,7 @@
 import { asRoundId, asTaskName, sha256, systemRandom, type SecureRandom } from "@tributary/core";
 import {
   encodeContribution,
+  openSecAggCrypto,
   planEncoding,
   SecAggClient,
   SecAggServer,
@@ -18,10 +19,13 @@ import {
   type Survivors,
 } from "../../src/index.ts";
 import { testIssuer, type TestIdentity } from "./identities.ts";
-import { openNodeSecAggCrypto } from "../../src/node.ts";
 import { accept } from "./accept.ts";
 
-export const crypto: SecAggCrypto = openNodeSecAggCrypto();
+/** That of Node, or of the browser that this runs in. */
+export const crypto: SecAggCrypto =
+  "document" in globalThis
+    ? await openSecAggCrypto()
+    : (await import("../../src/node.ts")).openNodeSecAggCrypto();
 export const ISSUER = await testIssuer();
 const POOL: TestIdentity[] = [];
 
@@ -74,6 +78,8 @@ export interface CohortOptions {
   readonly assumptions?: CohortAssumptions;
   readonly minimumCohort?: number;
   readonly random?: SecureRandom;
+  /** The platform of each member, where it is another than the server's. */
+  readonly cryptoFor?: (member: number) => SecAggCrypto;
   /** Another binding for some members: a server that serves them something else. */
   readonly bindingFor?: (member: number) => Partial<SessionBinding>;
 }
@@ -105,6 +111,7 @@ export class TestCohort {
 
   static async open(options: CohortOptions): Promise<TestCohort> {
     const { clients: count, assumptions = ASSUMPTIONS, minimumCohort = 3, random = systemRandom } = options;
+    const { cryptoFor = () => crypto } = options;
     const encoding = options.encoding ?? smallPlan(Math.max(count, 2));
     const { verifyCertificate } = ISSUER;
     const own = await identities(count);
@@ -119,7 +126,7 @@ export class TestCohort {
           sign,
           verifyCertificate,
           random,
-          crypto,
+          crypto: cryptoFor(member),
         }),
     );
     const encoded = own.map((_, member) => contribution(encoding, member, random));

@@ -28,7 +28,7 @@ export async function startFleetDevice(options: RunFleetDeviceOptions): Promise<
   const { device, config, signal } = options;
   const runtime = await createRuntime({
     coordinator: config.coordinator,
-    trust: { root: config.trustedRoot },
+    trust: { root: config.trustedRoot, minimumCohort: config.minimumCohort },
     population: config.population,
     token: options.token,
     dataDir: device.dataDir,

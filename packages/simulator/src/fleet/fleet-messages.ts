@@ -15,6 +15,7 @@ export interface FleetWorkerData {
   readonly population: string;
   readonly model: string;
   readonly task: string;
+  readonly minimumCohort: number;
   readonly devices: readonly FleetDevice[];
   /** Either how to make each device's examples, or the examples themselves, one shard a device. */
   readonly shards: Omit<ShardOptions, "dataset"> | readonly LabelledImages[];

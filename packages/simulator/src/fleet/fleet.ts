@@ -35,6 +35,8 @@ export interface FleetOptions {
   readonly model?: string;
   /** @defaultValue "digits" */
   readonly task?: string;
+  /** The devices' `trust.minimumCohort`; below 16 it is a trial and not private. @defaultValue 16 */
+  readonly minimumCohort?: number;
   /** What happens on the devices; progress of single steps is left out. */
   readonly onEvent?: (event: FleetEvent) => void;
   /** @defaultValue silent */
@@ -65,6 +67,7 @@ const DEFAULTS = {
   population: "default",
   model: "digits",
   task: "digits",
+  minimumCohort: 16,
 } as const satisfies Partial<FleetOptions>;
 
 const MAX_DEVICES = 10_000;
@@ -169,6 +172,7 @@ function dataFor(options: FleetOptions, members: readonly FleetDevice[]): FleetW
     population = DEFAULTS.population,
     model = DEFAULTS.model,
     task = DEFAULTS.task,
+    minimumCohort = DEFAULTS.minimumCohort,
   } = options;
   const shardOptions = { devices, seed, examples, alpha };
   const numbers = new Set(members.map(({ number }) => number));
@@ -176,7 +180,7 @@ function dataFor(options: FleetOptions, members: readonly FleetDevice[]): FleetW
     dataset === "digits"
       ? shardOptions
       : dealt({ ...shardOptions, dataset }).filter((_, i) => numbers.has(i + 1));
-  return { coordinator, trustedRoot, population, model, task, devices: members, shards };
+  return { coordinator, trustedRoot, population, model, task, minimumCohort, devices: members, shards };
 }
 
 /** Devices to threads, in runs of equal length. */

@@ -4,6 +4,7 @@ import { strategies } from "./0002-strategies.ts";
 import { trainingOptions } from "./0003-training-options.ts";
 import { secureRounds } from "./0004-secure-rounds.ts";
 import { modelPorts } from "./0005-model-ports.ts";
+import { suspicions } from "./0006-suspicions.ts";
 import { certificateLog } from "./0007-certificate-log.ts";
 import { updateLayout } from "./0008-update-layout.ts";
 
@@ -14,6 +15,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0003-training-options": trainingOptions,
   "0004-secure-rounds": secureRounds,
   "0005-model-ports": modelPorts,
+  "0006-suspicions": suspicions,
   "0007-certificate-log": certificateLog,
   "0008-update-layout": updateLayout,
 };
