@@ -34,8 +34,9 @@ export async function collectBlobs(options: {
 async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
   for (const { digest } of await store.releases.targets()) used.add(digest);
-  for (const { name, graph } of await store.models.list()) {
+  for (const { name, graph, trainingGraph } of await store.models.list()) {
     used.add(graph.digest);
+    if (trainingGraph !== null) used.add(trainingGraph.digest);
     for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
       for (const version of page)
         for (const blob of [version.graph, version.weights, version.int8]) used.add(blob.digest);

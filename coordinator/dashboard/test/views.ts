@@ -68,6 +68,8 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       loss: { kind: "softmax-cross-entropy" },
       moreLosses: [],
       metrics: [],
+      batchNormalization: "as-exported",
+      adapters: null,
       local: {
         epochs: 1,
         batchSize: 10,
@@ -90,6 +92,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       pauseBetweenRoundsMs: 0,
       evaluation: { dataset: null, batchSize: 100 },
       maxUpdateNorm: 10,
+      maxStatisticChange: 100,
       secureAggregation: {
         mode: "on",
         minimumCohort: 16,

@@ -33,7 +33,10 @@ export interface ModelRecord {
   readonly currentVersion: ModelVersion;
   readonly parameters: ParameterSchema;
   readonly parameterCount: number;
+  /** As inference runs it. */
   readonly graph: BlobRef;
+  /** As it was exported, in training mode; null where that is the same. */
+  readonly trainingGraph: BlobRef | null;
   /** In the graph's order; a free dimension is -1. */
   readonly inputs: readonly GraphPort[];
   readonly outputs: readonly GraphPort[];

@@ -9,14 +9,15 @@ import {
   type TrainingGraph,
   type TrainingGraphOptions,
 } from "@tributary/onnx";
-import type { TaskSpec } from "@tributary/protocol";
-import { parametersFromSafetensors } from "@tributary/tensor";
+import { updateSchema, type TaskSpec } from "@tributary/protocol";
+import { parameterCount, parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { BlobRef, ModelRecord, VersionRecord } from "../ports/records.ts";
 import { planTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
-import { lossOf, trainedNames } from "./training-options.ts";
 import { securePlan } from "./secure-plan.ts";
+import { lossOf } from "./training-options.ts";
+import { trainedPart, updateLayout, type TrainedPart } from "./update-layout.ts";
 
 export interface StoredPlan {
   readonly plan: BlobRef & { readonly number: number; readonly target: string };
@@ -34,16 +35,24 @@ export async function storePlan(
     readonly spec: TaskSpec;
     readonly number: number;
     readonly model: ModelRecord;
-    /** The model with the weights of some version: the graphs do not depend on them. */
+    /** The model as it was exported, with the weights of some version: the graphs do not depend on them. */
     readonly complete: Uint8Array;
     readonly issuerPublicKey: Uint8Array;
   },
 ): Promise<StoredPlan> {
   const { spec, number, model, complete, issuerPublicKey } = options;
-  const { parameterCount } = model;
-  const secureAggregation = securePlan({ spec, number, parameterCount, issuerPublicKey });
-  const graphs = await planGraphs(blobs, spec, model, complete);
+  const published = model.parameters.map(({ name }) => name);
+  const part = trainedPart(spec, number, complete, published);
+  const graphs = await planGraphs(blobs, spec, { published, complete, part });
   const { training, webgpu, evaluation } = graphs;
+  const update = updateLayout(spec, training.spec, part);
+  const secureAggregation = securePlan({
+    spec,
+    number,
+    weightCount: parameterCount(updateSchema(update, "weight")),
+    statisticCount: parameterCount(updateSchema(update, "statistic")),
+    issuerPublicKey,
+  });
   const { epochs, batchSize, learningRate, maxExamples, learningRateSchedule } = spec.local;
   const document = planTargets(
     number,
@@ -58,6 +67,8 @@ export async function storePlan(
       evaluation: { spec: evaluation.spec },
       parameters: model.parameters,
       local: { epochs, batchSize, learningRate, maxExamples, learningRateSchedule },
+      update,
+      ...(part.adapters === undefined ? {} : { adapters: part.adapters }),
       maxUpdateNorm: spec.maxUpdateNorm,
       ...(secureAggregation === undefined ? {} : { secureAggregation }),
     },
@@ -71,42 +82,46 @@ export async function storePlan(
   return { plan: { ...plan, number, target: document.path }, targets: document.changes };
 }
 
-/** A version of a model as a whole ONNX file. */
+/** A version of a model as a whole ONNX file, in training mode where it was exported so. */
 export async function completeModel(
   blobs: BlobStore,
   model: ModelRecord,
   version: VersionRecord,
 ): Promise<Uint8Array> {
   const weights = parametersFromSafetensors(model.parameters, await blobs.bytes(version.weights.digest));
-  return bindWeights(await blobs.bytes(model.graph.digest), weights);
+  const { digest } = model.trainingGraph ?? model.graph;
+  return bindWeights(await blobs.bytes(digest), weights);
 }
 
 async function planGraphs(
   blobs: BlobStore,
   spec: TaskSpec,
-  model: ModelRecord,
-  complete: Uint8Array,
+  model: {
+    readonly published: readonly string[];
+    readonly complete: Uint8Array;
+    readonly part: TrainedPart;
+  },
 ): Promise<{
   readonly training: TrainingGraph;
   readonly webgpu: TrainingGraph | undefined;
   readonly evaluation: EvaluationGraph;
 }> {
-  const published = model.parameters.map(({ name }) => name);
+  const { published, complete, part } = model;
   const loss = await lossOf(blobs, spec);
   const { batchSize, optimizer, clipGradientNorm, proximalTerm, loopSteps } = spec.local;
   const options = {
     batchSize,
     loss,
     optimizer: optimizer as OptimizerOptions,
-    trainable: trainedNames(spec, published),
+    trainable: part.names,
     // Another version may bring other values of what this task does not train.
     frozenInputs: published,
     clipGradientNorm: clipGradientNorm ?? undefined,
     proximalTerm: proximalTerm ?? undefined,
   };
   return {
-    training: buildTrainingGraph(complete, { ...options, target: "cpu", loopSteps }),
-    webgpu: webgpuGraph(complete, options),
+    training: buildTrainingGraph(part.model, { ...options, target: "cpu", loopSteps }),
+    webgpu: webgpuGraph(part.model, options),
     evaluation: buildEvaluationGraph(complete, {
       batchSize: spec.evaluation.batchSize,
       loss,

@@ -7,7 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
-import { splitWeights } from "@tributary/onnx";
+import { splitWeights, type SplitModel } from "@tributary/onnx";
 import { parseTaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -61,12 +61,17 @@ export function createRegistry(options: RegistryOptions): Registry {
 
   const registry: Registry = {
     async publish(name, onnx) {
-      const { graph, parameters } = splitWeights(onnx);
-      const graphBlob = await blobs.put(graph);
-      const createdAt = env.clock.now();
       const known = await store.models.get(name);
+      const { graph, trainingGraph, parameters } = splitLike(onnx, known);
+      const graphBlob = await blobs.put(graph);
+      const trainingBlob = trainingGraph === undefined ? null : await blobs.put(trainingGraph);
+      const createdAt = env.clock.now();
       if (known !== undefined)
-        if (known.graph.digest !== graphBlob.digest || !sameSchema(known.parameters, parameters.schema))
+        if (
+          // Earlier releases published what had been exported.
+          ![graphBlob.digest, trainingBlob?.digest].includes(known.graph.digest) ||
+          !sameSchema(known.parameters, parameters.schema)
+        )
           throw failure(
             "coordinator/model-exists",
             `registry: "${name}" exists with another graph; publish this one under another name`,
@@ -79,6 +84,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         parameters: parameters.schema,
         parameterCount: parameterCount(parameters.schema),
         graph: graphBlob,
+        trainingGraph: trainingBlob,
         ...modelPorts(onnx),
         labels: null,
         createdAt,
@@ -237,6 +243,15 @@ async function requireIdleModel(
     `registry: task "${other.name}" is training "${model}"; pause it before "${name}" runs`,
     { detail: { model, task: other.name } },
   );
+}
+
+/** Earlier releases did not publish the statistics of batch normalizations exported for inference: those stay constants. */
+function splitLike(onnx: Uint8Array, known: ModelRecord | undefined): SplitModel {
+  const split = splitWeights(onnx);
+  if (known === undefined || sameSchema(known.parameters, split.parameters.schema)) return split;
+  const names = new Set(split.parameters.schema.map(({ name }) => name));
+  const before = known.parameters.map(({ name }) => name);
+  return before.every((name) => names.has(name)) ? splitWeights(onnx, before) : split;
 }
 
 function unknownTask(name: TaskName): Error {

@@ -7,7 +7,9 @@ export interface SecurePlanOptions {
   readonly spec: TaskSpec;
   /** Of the plan. */
   readonly number: number;
-  readonly parameterCount: number;
+  /** Values of an update that are weights, and that are statistics. */
+  readonly weightCount: number;
+  readonly statisticCount: number;
   readonly issuerPublicKey: Uint8Array;
 }
 
@@ -21,7 +23,7 @@ const MAX_MEMBERS = 10_000;
  * @throws `secagg/ring-overflow`, `secagg/infeasible-graph`, `coordinator/invalid-task`
  */
 export function securePlan(options: SecurePlanOptions): SecurePlan | undefined {
-  const { spec, number, parameterCount, issuerPublicKey } = options;
+  const { spec, number, weightCount, statisticCount, issuerPublicKey } = options;
   const { mode, minimumCohort, corruption, dropout, valueBits, maxExampleLoss } = spec.secureAggregation;
   if (mode === "off") return undefined;
   const { goalCount, overSelection } = spec.cohort;
@@ -36,12 +38,14 @@ export function securePlan(options: SecurePlanOptions): SecurePlan | undefined {
   const { epochs, maxExamples, batchSize } = spec.local;
   const encoding = secureEncoding({
     clients,
-    parameterCount,
+    weightCount,
+    statisticCount,
     maxExamples,
     // Beyond 32 bits no ring holds it, which the plan of the encoding then says.
     maxSteps: Math.min(2 ** 32 - 1, epochs * Math.ceil(maxExamples / batchSize)),
     maxExampleLoss,
     maxUpdateNorm: spec.maxUpdateNorm,
+    maxStatisticChange: spec.maxStatisticChange,
     valueBits,
     rotationSeed: sha256(encodeUtf8(`${spec.name} ${number}`)),
   });

@@ -75,7 +75,8 @@ export function trainedNames(spec: TaskSpec, published: readonly string[]): read
   return published.filter((name) => wanted.has(name));
 }
 
-function invalidTask(spec: TaskSpec, path: string, problem: string): Error {
+/** The error of a task that does not fit its model. */
+export function invalidTask(spec: TaskSpec, path: string, problem: string): Error {
   return failure("coordinator/invalid-task", `registry: task "${spec.name}": ${path}: ${problem}`, {
     detail: { path, problem: problem.slice(0, 200) },
   });

@@ -82,7 +82,7 @@ export function planTargets(
   const { webgpu } = content.training;
   const plan: Plan = {
     ...content,
-    formatVersion: 1,
+    formatVersion: 2,
     training: {
       target: paths.train,
       spec: content.training.spec,

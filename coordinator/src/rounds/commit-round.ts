@@ -1,6 +1,5 @@
 import { asModelVersion, failure, type ModelVersion } from "@tributary/core";
 import {
-  applyStep,
   decodeState,
   encodeState,
   isEmptyState,
@@ -8,7 +7,12 @@ import {
   type ChosenStrategy,
   type StrategyState,
 } from "@tributary/aggregation";
-import { allFinite, parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
+import {
+  allFinite,
+  parametersFromSafetensors,
+  type ParameterSchema,
+  type ParameterSet,
+} from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
 import type {
   EventRecord,
@@ -19,9 +23,11 @@ import type {
   VersionRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
+import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
 import type { EvaluationResult } from "./evaluation.ts";
+import { nextWeights, optimizedWeights } from "./next-weights.ts";
 import type { RoundPlan } from "./round-plan.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import type { RoundMean } from "./update-aggregate.ts";
@@ -139,12 +145,20 @@ async function newWeights(
   input: CommitInput,
 ): Promise<{ readonly weights: ParameterSet; readonly state: StrategyState }> {
   const { mean, plan, base, config, strategy } = input;
-  const schema = plan.plan.parameters;
-  const current = parametersFromSafetensors(schema, await services.blobs.bytes(base.weights.digest));
+  const { blobs } = services;
+  const bytes = await blobs.bytes(base.weights.digest);
+  const current = parametersFromSafetensors(plan.plan.parameters, bytes);
+  const optimized = optimizedWeights(plan.plan, current);
   const { optimizer } = strategy.strategy;
-  const before = (await storedState(services, input)) ?? optimizer.init(current);
-  const { step, state } = optimizer.update(meanUpdate(schema, mean.values), before);
-  const weights = applyStep(current, step);
+  const before = (await storedState(services, input, optimized.schema)) ?? optimizer.init(optimized);
+  const { step, state } = optimizer.update(meanUpdate(optimized.schema, mean.weights), before);
+  const weights = await nextWeights({
+    plan: plan.plan,
+    base: current,
+    step,
+    statistics: mean.statistics,
+    model: () => completeModel(blobs, input.model, base),
+  });
   if (!allFinite(weights.values)) {
     throw failure("round/aggregation-failed", `rounds: the weights after ${config.roundId} are not finite`);
   }
@@ -154,7 +168,8 @@ async function newWeights(
 /** What the optimizer remembers, if it is of the base version: momentum towards other weights would be none. */
 async function storedState(
   { store, blobs, env }: RoundServices,
-  { task, base, plan, strategy }: CommitInput,
+  { task, base, strategy }: CommitInput,
+  schema: ParameterSchema,
 ): Promise<StrategyState | undefined> {
   const record = await store.optimizers.get(task.name);
   if (record === undefined) return undefined;
@@ -166,7 +181,7 @@ async function storedState(
     });
     return undefined;
   }
-  return decodeState(strategy.choice.name, plan.plan.parameters, await blobs.bytes(record.state.digest));
+  return decodeState(strategy.choice.name, schema, await blobs.bytes(record.state.digest));
 }
 
 /** What a round leaves behind when it ends without a version. */

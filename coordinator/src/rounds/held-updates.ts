@@ -1,6 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
-import type { RobustRule } from "@tributary/aggregation";
-import type { UpdateAggregate } from "./update-aggregate.ts";
+import { fedAvg, type RobustRule } from "@tributary/aggregation";
+import type { UpdateAggregate, UpdateCounts } from "./update-aggregate.ts";
 import { readAt, type UpdateFile } from "./update-file.ts";
 
 /** Values in memory at a time, of all updates together: 4 MiB, a few milliseconds of a rule's work. */
@@ -15,9 +15,12 @@ interface Held {
 
 /**
  * The updates of a round whose strategy compares them: they stay on disk until the round ends, and are read in passes, a block
- * of coordinates of all updates at a time.
+ * of coordinates of all updates at a time. The rule is for weights; what statistics may change by was checked.
  */
-export function heldUpdates(length: number, rule: RobustRule): UpdateAggregate {
+export function heldUpdates(
+  { weightCount, statisticCount }: UpdateCounts,
+  rule: RobustRule,
+): UpdateAggregate {
   let held: Held[] = [];
   return {
     async add(file, numExamples) {
@@ -29,19 +32,28 @@ export function heldUpdates(length: number, rule: RobustRule): UpdateAggregate {
       if (held.length === 0) throw new TypeError("rounds: the mean of no updates");
       const rows = await openRows(
         held.map(({ file }) => file),
-        length,
+        weightCount + statisticCount,
       );
       try {
-        const run = rule({ numExamples, length });
+        const run = rule({ numExamples, length: weightCount });
         for (;;) {
           const next = run.next();
           if (next.done === true) {
             const totalExamples = numExamples.reduce((sum, count) => sum + count, 0);
-            return { values: next.value, updates: held.length, totalExamples };
+            const statistics = fedAvg.init(statisticCount);
+            for (const count of numExamples) fedAvg.countUpdate(statistics, count);
+            for (let begin = weightCount; begin < weightCount + statisticCount; begin += rows.blockLength) {
+              signal.throwIfAborted();
+              const block = await rows.block(begin, weightCount + statisticCount);
+              for (const [row, values] of block.rows.entries())
+                fedAvg.accumulateChunk(statistics, begin - weightCount, values, numExamples[row]!);
+            }
+            const mean = fedAvg.mean(statistics);
+            return { weights: next.value, statistics: mean, updates: held.length, totalExamples };
           }
-          for (let begin = 0; begin < length; begin += rows.blockLength) {
+          for (let begin = 0; begin < weightCount; begin += rows.blockLength) {
             signal.throwIfAborted();
-            next.value(await rows.block(begin));
+            next.value(await rows.block(begin, weightCount));
           }
         }
       } finally {
@@ -76,7 +88,7 @@ async function openRows(files: readonly UpdateFile[], length: number) {
     const { path, sizeBytes } = files[row]!;
     const handle = handles[row] ?? (await open(path, "r"));
     try {
-      // The values end the file; it was checked to hold exactly as many as the model.
+      // The values end the file; it was checked to hold exactly as many as the plan says.
       const position = sizeBytes - 4 * (length - begin);
       const { buffer, byteOffset } = await readAt(handle, buffers[row]!, position, 4 * count);
       return new Float32Array(buffer, byteOffset, count);
@@ -87,8 +99,9 @@ async function openRows(files: readonly UpdateFile[], length: number) {
 
   return {
     blockLength,
-    async block(begin: number) {
-      const count = Math.min(blockLength, length - begin);
+    /** Coordinates from `begin` to before `end`, as many as fit. */
+    async block(begin: number, end: number) {
+      const count = Math.min(blockLength, end - begin);
       const rows: Float32Array[] = [];
       for (let row = 0; row < files.length; row++) rows.push(await readRow(row, begin, count));
       return { begin, length: count, rows };

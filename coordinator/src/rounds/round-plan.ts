@@ -1,5 +1,5 @@
 import { failure, type Digest, type PopulationName, type RoundId } from "@tributary/core";
-import { parsePlan, type Plan, type SecurePlan } from "@tributary/protocol";
+import { parsePlan, updateSchema, type Plan, type SecurePlan } from "@tributary/protocol";
 import { planEncoding, type CohortAssumptions, type EncodingPlan } from "@tributary/secagg";
 import { parameterCount, schemaDigest } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -10,7 +10,10 @@ import type { UpdateRules } from "./update-check.ts";
 /** A task's plan as the rounds use it. */
 export interface RoundPlan {
   readonly plan: Plan;
-  readonly parameterCount: number;
+  /** Values of an update: weights, then statistics. */
+  readonly weightCount: number;
+  readonly statisticCount: number;
+  /** Of what an update holds. */
   readonly schemaDigest: Digest;
   /** The one for CPUs, and the one for WebGPU where there is one. */
   readonly trainingGraphs: readonly Digest[];
@@ -43,8 +46,9 @@ export async function readRoundPlan(
   const { target, webgpu } = plan.training;
   return {
     plan,
-    parameterCount: parameterCount(plan.parameters),
-    schemaDigest: schemaDigest(plan.parameters),
+    weightCount: parameterCount(updateSchema(plan.update, "weight")),
+    statisticCount: parameterCount(updateSchema(plan.update, "statistic")),
+    schemaDigest: schemaDigest(updateSchema(plan.update)),
     trainingGraphs: await Promise.all(
       [target, ...(webgpu === undefined ? [] : [webgpu.target])].map(digestOf),
     ),
@@ -66,15 +70,17 @@ function secureRoundPlan({ population, secureAggregation: secure }: Plan): Secur
 
 /** What an update of a round under this plan has to be. */
 export function updateRules(
-  { plan, parameterCount: count, schemaDigest: schema }: RoundPlan,
+  { plan, weightCount, statisticCount, schemaDigest: schema }: RoundPlan,
   roundId: RoundId,
 ): UpdateRules {
   return {
     roundId,
     task: plan.task,
     schemaDigest: schema,
-    parameterCount: count,
+    weightCount,
+    statisticCount,
     maxUpdateNorm: plan.maxUpdateNorm,
+    maxStatisticChange: plan.update.maxStatisticChange,
     maxExamples: plan.local.maxExamples,
   };
 }

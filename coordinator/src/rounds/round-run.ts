@@ -299,8 +299,10 @@ export class RoundRun {
   async #commit(): Promise<void> {
     const { services } = this.#options;
     try {
-      const { maxUpdateNorm } = this.#options.plan.plan;
-      const mean = await (this.secure?.mean(maxUpdateNorm) ?? this.updates.mean());
+      const { maxUpdateNorm, update } = this.#options.plan.plan;
+      const { maxStatisticChange } = update;
+      const limits = { maxUpdateNorm, maxStatisticChange };
+      const mean = await (this.secure?.mean(limits) ?? this.updates.mean());
       if (roundEnded(this.#state)) return;
       const version = await commitRound(services, {
         ...this.#options,

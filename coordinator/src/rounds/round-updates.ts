@@ -51,7 +51,7 @@ export class RoundUpdates {
 
   constructor(options: RoundUpdatesOptions) {
     this.#options = options;
-    this.#aggregate = createUpdateAggregate(options.aggregation, options.rules.parameterCount);
+    this.#aggregate = createUpdateAggregate(options.aggregation, options.rules);
   }
 
   /**
@@ -151,7 +151,7 @@ export class RoundUpdates {
 
 /** Refused before a byte is read: it cannot be an update of this plan. */
 function requireRoom({ sizeBytes }: UpdateClaim, rules: UpdateRules): void {
-  const largest = rules.parameterCount * 4 + LIMITS.maxUpdateHeaderBytes;
+  const largest = (rules.weightCount + rules.statisticCount) * 4 + LIMITS.maxUpdateHeaderBytes;
   if (sizeBytes <= Math.min(largest, LIMITS.maxUpdateBytes)) return;
   throw failure("update/too-large", `update: ${sizeBytes} bytes announced, at most ${largest} are expected`, {
     detail: { sizeBytes, maxBytes: largest },

@@ -1,8 +1,8 @@
 import { fedAvg, fedNova } from "@tributary/aggregation";
-import type { UpdateAggregate } from "./update-aggregate.ts";
+import type { UpdateAggregate, UpdateCounts } from "./update-aggregate.ts";
 import { CHUNK_BYTES, readUpdate } from "./update-file.ts";
 
-/** How a strategy adds up. */
+/** How a strategy adds up weights. */
 interface Summation<State> {
   init(): State;
   addChunk(state: State, offset: number, values: Float32Array, numExamples: number): void;
@@ -11,9 +11,9 @@ interface Summation<State> {
 }
 
 /** Weighted by examples. */
-export function fedAvgSum(length: number): UpdateAggregate {
-  return runningSum({
-    init: () => fedAvg.init(length),
+export function fedAvgSum(counts: UpdateCounts): UpdateAggregate {
+  return runningSum(counts, {
+    init: () => fedAvg.init(counts.weightCount),
     addChunk: fedAvg.accumulateChunk,
     count: fedAvg.countUpdate,
     mean: fedAvg.mean,
@@ -21,10 +21,10 @@ export function fedAvgSum(length: number): UpdateAggregate {
 }
 
 /** Weighted by examples, each update divided by the work behind it. */
-export function fedNovaSum(length: number, norm: (numExamples: number) => number): UpdateAggregate {
+export function fedNovaSum(counts: UpdateCounts, norm: (numExamples: number) => number): UpdateAggregate {
   const shareOf = (numExamples: number) => ({ numExamples, norm: norm(numExamples) });
-  return runningSum({
-    init: () => fedNova.init(length),
+  return runningSum(counts, {
+    init: () => fedNova.init(counts.weightCount),
     addChunk: (state, offset, values, numExamples) =>
       fedNova.accumulateChunk(state, offset, values, shareOf(numExamples)),
     count: (state, numExamples) => fedNova.countUpdate(state, shareOf(numExamples)),
@@ -34,9 +34,11 @@ export function fedNovaSum(length: number, norm: (numExamples: number) => number
 
 /** A sum that grows with each update: memory is the sum and one piece, however many devices report. */
 function runningSum<State extends { readonly totalExamples: number; readonly updates: number }>(
+  { weightCount, statisticCount }: UpdateCounts,
   summation: Summation<State>,
 ): UpdateAggregate {
   let state: State | undefined;
+  const statistics = fedAvg.init(statisticCount);
   let buffer: Uint8Array<ArrayBuffer> | undefined;
   return {
     async add(file, numExamples) {
@@ -45,9 +47,20 @@ function runningSum<State extends { readonly totalExamples: number; readonly upd
       try {
         await readUpdate(file, buffer, {
           header() {},
-          values: (offset, values) => summation.addChunk(sum, offset, values, numExamples),
+          values(offset, values) {
+            const split = Math.max(0, Math.min(values.length, weightCount - offset));
+            if (split > 0) summation.addChunk(sum, offset, values.subarray(0, split), numExamples);
+            if (split < values.length)
+              fedAvg.accumulateChunk(
+                statistics,
+                offset + split - weightCount,
+                values.subarray(split),
+                numExamples,
+              );
+          },
         });
         summation.count(sum, numExamples);
+        fedAvg.countUpdate(statistics, numExamples);
       } finally {
         await file.remove();
       }
@@ -55,7 +68,12 @@ function runningSum<State extends { readonly totalExamples: number; readonly upd
     async mean() {
       if (state === undefined) throw new TypeError("rounds: the mean of no updates");
       const { updates, totalExamples } = state;
-      return { values: summation.mean(state), updates, totalExamples };
+      return {
+        weights: summation.mean(state),
+        statistics: fedAvg.mean(statistics),
+        updates,
+        totalExamples,
+      };
     },
     async close() {
       state = undefined;

@@ -5,7 +5,10 @@ import type { UpdateFile } from "./update-file.ts";
 
 /** The one update of a round. */
 export interface RoundMean {
-  readonly values: Float64Array;
+  /** As the strategy aggregates. */
+  readonly weights: Float64Array;
+  /** Weighted by examples, whatever the strategy. */
+  readonly statistics: Float64Array;
   /** Updates in it. */
   readonly updates: number;
   readonly totalExamples: number;
@@ -21,14 +24,20 @@ export interface UpdateAggregate {
   close(): Promise<void>;
 }
 
+/** How many values of an update are weights, and how many follow that are statistics. */
+export interface UpdateCounts {
+  readonly weightCount: number;
+  readonly statisticCount: number;
+}
+
 /** As the round's strategy wants it. */
-export function createUpdateAggregate(aggregation: Aggregation, length: number): UpdateAggregate {
+export function createUpdateAggregate(aggregation: Aggregation, counts: UpdateCounts): UpdateAggregate {
   switch (aggregation.kind) {
     case "mean":
-      return fedAvgSum(length);
+      return fedAvgSum(counts);
     case "normalised":
-      return fedNovaSum(length, aggregation.norm);
+      return fedNovaSum(counts, aggregation.norm);
     case "robust":
-      return heldUpdates(length, aggregation.rule);
+      return heldUpdates(counts, aggregation.rule);
   }
 }

@@ -8,9 +8,13 @@ export interface UpdateRules {
   readonly roundId: RoundId;
   readonly task: TaskName;
   readonly schemaDigest: Digest;
-  readonly parameterCount: number;
-  /** L2 norm it may have. */
+  /** Its values: weights, then statistics. */
+  readonly weightCount: number;
+  readonly statisticCount: number;
+  /** L2 norm its weights may have. */
   readonly maxUpdateNorm: number;
+  /** Most that one statistic may change. */
+  readonly maxStatisticChange: number;
   /** Most examples the plan lets a device train on. */
   readonly maxExamples: number;
 }
@@ -20,6 +24,7 @@ export interface CheckedUpdate {
   readonly numExamples: number;
   /** Coordinates of `trainingMetrics`. */
   readonly metrics: Float64Array<ArrayBuffer>;
+  /** Of its weights. */
   readonly norm: number;
 }
 
@@ -27,7 +32,7 @@ export interface CheckedUpdate {
  * Checks everything about a received update, in one pass over its file, before a single value of it is used.
  *
  * @param numExamples what the device said in `ready`
- * @throws `update/*`: invalid-header, mismatched-round, wrong-shape, invalid-weight, invalid-metrics, not-finite, norm-too-large
+ * @throws `update/*`: invalid-header, mismatched-round, wrong-shape, invalid-weight, invalid-metrics, not-finite, norm-too-large, statistic-out-of-range
  */
 export async function checkUpdate(
   file: UpdateFile,
@@ -37,15 +42,19 @@ export async function checkUpdate(
 ): Promise<CheckedUpdate> {
   let metrics = new Float64Array();
   let squares = 0;
+  let change = 0;
   await readUpdate(file, buffer, {
     header({ header }) {
       checkHeader(header, rules, numExamples);
       metrics = checkMetrics(trainingMetrics, header.metrics);
     },
     values(offset, values) {
-      for (let i = 0; i < values.length; i++) squares += values[i]! * values[i]!;
+      const weights = Math.max(0, Math.min(values.length, rules.weightCount - offset));
+      for (let i = 0; i < weights; i++) squares += values[i]! * values[i]!;
+      // NaN stays NaN, whatever comes after.
+      for (let i = weights; i < values.length; i++) change = Math.max(change, Math.abs(values[i]!));
       // A sum of squares is finite exactly when every float32 in it is: their squares cannot overflow float64.
-      if (!Number.isFinite(squares)) throw notFinite(offset, values);
+      if (!Number.isFinite(squares + change)) throw notFinite(offset, values);
     },
   });
   const norm = Math.sqrt(squares);
@@ -53,6 +62,13 @@ export async function checkUpdate(
     throw failure("update/norm-too-large", `update: norm ${norm}, the task allows ${rules.maxUpdateNorm}`, {
       detail: { norm, maxUpdateNorm: rules.maxUpdateNorm },
     });
+  }
+  if (change > rules.maxStatisticChange) {
+    throw failure(
+      "update/statistic-out-of-range",
+      `update: a running statistic changes by ${change}, the task allows ${rules.maxStatisticChange}`,
+      { detail: { change, maxStatisticChange: rules.maxStatisticChange } },
+    );
   }
   return { numExamples, metrics, norm };
 }
@@ -65,11 +81,12 @@ function checkHeader(header: UpdateHeader, rules: UpdateRules, numExamples: numb
       { detail: { roundId: header.roundId, task: header.task } },
     );
   }
-  if (header.schemaDigest !== rules.schemaDigest || header.count !== rules.parameterCount) {
+  const expected = rules.weightCount + rules.statisticCount;
+  if (header.schemaDigest !== rules.schemaDigest || header.count !== expected) {
     throw failure(
       "update/wrong-shape",
-      `update: ${header.count} values of schema ${header.schemaDigest}, expected ${rules.parameterCount} of ${rules.schemaDigest}`,
-      { detail: { got: header.count, expected: rules.parameterCount } },
+      `update: ${header.count} values of schema ${header.schemaDigest}, expected ${expected} of ${rules.schemaDigest}`,
+      { detail: { got: header.count, expected } },
     );
   }
   if (header.numExamples !== numExamples || numExamples < 1 || numExamples > rules.maxExamples) {

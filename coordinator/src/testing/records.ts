@@ -39,6 +39,7 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
     ],
     parameterCount: 7850,
     graph: exampleBlob("graph"),
+    trainingGraph: exampleBlob("training graph"),
     inputs: [{ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] }],
     outputs: [{ name: "logits", dtype: "float32", shape: [-1, 10] }],
     labels: ["0", "1"],

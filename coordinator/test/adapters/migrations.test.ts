@@ -53,9 +53,19 @@ test("what the first release stored says afterwards how it was trained and avera
   const now = parseTaskSpec({ ...spec, secureAggregation: { mode: "off" } });
   // What its plan did is what it says, not what a task that is created today would get.
   const loss = { kind: "softmax-cross-entropy" };
-  expect(task!.spec).toEqual({ ...now, strategy: fedAvg, loss, local: { ...now.local, loopSteps: 1 } });
+  expect(task!.spec).toEqual({
+    ...now,
+    strategy: fedAvg,
+    loss,
+    local: { ...now.local, loopSteps: 1 },
+    batchNormalization: "frozen",
+  });
   const model = await store.models.get("digits" as never);
-  expect(model).toMatchObject({ inputs: [{ name: "image" }], outputs: [{ name: "logits" }] });
+  expect(model).toMatchObject({
+    inputs: [{ name: "image" }],
+    outputs: [{ name: "logits" }],
+    trainingGraph: null,
+  });
   const versionOf = (version: number) => store.versions.get("digits" as never, asModelVersion(version));
   expect((await versionOf(1))?.strategy).toBeNull();
   expect((await versionOf(2))?.strategy).toEqual(fedAvg);

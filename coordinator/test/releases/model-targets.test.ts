@@ -1,5 +1,5 @@
 import { asModelName, asModelVersion, asPopulationName, asTaskName, sha256 } from "@tributary/core";
-import { parseModelManifest, parsePlan } from "@tributary/protocol";
+import { layoutOfParameters, parseModelManifest, parsePlan } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
 import { planTargets, versionTargets, type PlanContent } from "../../src/releases/model-targets.ts";
 import { KEPT_VERSIONS, retiredPaths } from "../../src/releases/target-paths.ts";
@@ -112,6 +112,7 @@ describe("a plan's targets", () => {
       },
     },
     parameters,
+    update: layoutOfParameters(parameters),
     local: { epochs: 1, batchSize: 10, learningRate: 0.1, maxExamples: 600 },
     maxUpdateNorm: 100,
   };

@@ -72,7 +72,7 @@ export class ScriptedMember {
     const totals = { examples, correct, steps: 3, lossSum: 2 * examples };
     // The same random numbers again give the codes that the member will mask.
     const seed = encodeHex(systemRandom.bytes(16));
-    const values = toSecureSegments(update, totals);
+    const values = toSecureSegments(update, update.length, totals);
     const twin = createInsecureTestRandom(seed);
     const codes = encodeContribution(encoding, { weight: examples, values }, twin).vector.spend();
     const { identity } = device;
@@ -81,6 +81,7 @@ export class ScriptedMember {
       offer,
       plan: secure,
       population: plan.population,
+      layout: plan.update,
       // Whether it clips is the gift's business.
       maxUpdateNorm: Number.MAX_VALUE,
       update,

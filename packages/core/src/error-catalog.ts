@@ -680,10 +680,15 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The update's norm exceeds the task's limit.",
   },
+  "update/statistic-out-of-range": {
+    status: 422,
+    retryable: false,
+    publicMessage: "A running statistic of the update changes by more than the task allows.",
+  },
   "update/wrong-shape": {
     status: 422,
     retryable: false,
-    publicMessage: "The update does not have the model's shape.",
+    publicMessage: "The update does not hold what the plan says.",
   },
   "update/digest-mismatch": {
     status: 422,

@@ -1,4 +1,6 @@
-export { addLowRankAdapters, type AdaptedModel, type LowRankOptions } from "./adapters/add-adapters.ts";
+export { addLowRankAdapters, type AdaptedModel } from "./adapters/add-adapters.ts";
+export type { LowRankOptions } from "./adapters/choose-adapters.ts";
+export { lowRankStep, lowRankTrainingModel } from "./adapters/low-rank-step.ts";
 export { mergeLowRankAdapters } from "./adapters/merge-adapters.ts";
 export { buildEvaluationGraph, buildTrainingGraph } from "./autodiff/training-graph.ts";
 export type {
@@ -54,6 +56,7 @@ export type {
   ValueInfo,
 } from "./ir/model.ts";
 export { matchesOf, type Trainable } from "./ir/parameters.ts";
+export { runningStatistics, type RunningStatistic } from "./ir/inference-graph.ts";
 export { inferShapes } from "./ir/shapes.ts";
 export { build2nn, buildDigitsCnn, buildFedAvgCnn, buildLinear } from "./models/digit-models.ts";
 export type { ModelOptions } from "./models/pytorch-layers.ts";

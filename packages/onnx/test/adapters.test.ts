@@ -1,4 +1,4 @@
-import { parameterView } from "@tributary/tensor";
+import { parameterSet, parameterView, type ParameterSet } from "@tributary/tensor";
 import { describe, expect, test } from "vitest";
 import {
   addLowRankAdapters,
@@ -6,6 +6,8 @@ import {
   build2nn,
   buildTrainingGraph,
   decodeModel,
+  lowRankStep,
+  lowRankTrainingModel,
   mergeLowRankAdapters,
   splitWeights,
 } from "../src/index.ts";
@@ -136,5 +138,69 @@ describe("addLowRankAdapters", () => {
     expect(() => mergeLowRankAdapters(splitWeights(model, trainable).graph)).toThrowError(
       /bind its weights/u,
     );
+  });
+});
+
+describe("lowRankStep", () => {
+  const wave = (length: number, phase: number) =>
+    Float32Array.from({ length }, (_, i) => Math.sin(i + phase) / 4);
+
+  test.each([true, false])("gives the weights that merging gives, freezeA %s", (freezeA) => {
+    const options = { rank: 2, alpha: 3, freezeA, seed: "plan 1" };
+    const { model, trainable } = addLowRankAdapters(everyOperator, options);
+    const start = splitWeights(model, trainable);
+    const step = parameterSet(start.parameters.schema, wave(start.parameters.values.length, 1));
+    const trained = parameterSet(
+      start.parameters.schema,
+      start.parameters.values.map((value, i) => value + step.values[i]!),
+    );
+    const merged = splitWeights(mergeLowRankAdapters(bindWeights(start.graph, trained))).parameters;
+    const { parameters } = splitWeights(everyOperator);
+    const folded = lowRankStep(everyOperator, options, step);
+    expect(folded.schema.map(({ name }) => name)).toEqual(TARGETS);
+    for (const { name } of folded.schema) {
+      const change = parameterView(folded, name);
+      const after = parameterView(parameters, name).map((value, i) => value + change[i]!);
+      expect(worst(after, parameterView(merged, name))).toBeLessThan(1e-6);
+      expect(worst(change, new Float32Array(change.length))).toBeGreaterThan(0.01);
+    }
+  });
+
+  test("a model for rounds begins at zero in all it trains, and its step is the trained adapters' own", async () => {
+    const engine = await ortNode();
+    const options = { rank: 2, alpha: 3, freezeA: false };
+    const { trainable, model } = lowRankTrainingModel(everyOperator, options);
+    const zero = splitWeights(model, trainable).parameters;
+    expect(zero.values.every((value) => value === 0)).toBe(true);
+    const training = {
+      batchSize: 3,
+      loss: "softmax-cross-entropy",
+      optimizer: "sgd",
+      target: "cpu",
+    } as const;
+    const trained = async (bytes: Uint8Array): Promise<ParameterSet> => {
+      const { parameters } = splitWeights(bytes, trainable);
+      const { model: graph, spec } = buildTrainingGraph(bytes, { ...training, trainable });
+      const session = await engine.load(graph);
+      const feeds = feedsOf(engine, spec, randomBatch(spec, "same"), parameters, 0.1);
+      for (let i = 0; i < 4; i++) {
+        const outputs = await session.run(feeds);
+        for (const { input, output } of spec.parameters) feeds[input] = outputs[output]!;
+      }
+      await session.release();
+      const values = spec.parameters.flatMap(({ input }) => [...floatsOf(feeds[input])]);
+      return parameterSet(parameters.schema, Float32Array.from(values));
+    };
+    const direct = addLowRankAdapters(everyOperator, options).model;
+    const { parameters: start } = splitWeights(direct, trainable);
+    const after = await trained(direct);
+    const step = await trained(model);
+    expect(
+      worst(
+        after.values.map((value, i) => value - start.values[i]!),
+        step.values,
+      ),
+    ).toBeLessThan(1e-5);
+    expect(worst(step.values, zero.values)).toBeGreaterThan(0.01);
   });
 });

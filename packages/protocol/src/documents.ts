@@ -7,6 +7,15 @@ import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
 import { SecurePlan, SecureSpec } from "./secure-aggregation.ts";
 import {
+  AdapterSpec,
+  BatchNormalizationMode,
+  layoutFault,
+  layoutOfParameters,
+  MaxStatisticChange,
+  PlanAdapters,
+  UpdateLayout,
+} from "./update-layout.ts";
+import {
   ChannelSchema,
   DigestSchema,
   DTYPES,
@@ -15,13 +24,14 @@ import {
   nullable,
   PopulationNameSchema,
   readonlyArray,
+  ShapeSchema as Shape,
   TargetPathSchema,
   TaskNameSchema,
+  TensorNameSchema as TensorName,
   textEnum,
   TimestampSchema,
 } from "./schema.ts";
 
-const TensorName = Type.String({ minLength: 1, maxLength: 512 });
 const Dimension = Type.Integer({ minimum: -1, maximum: 2 ** 31 - 1 });
 
 /** A named input or output of a graph. A dimension of -1 is free (the batch). */
@@ -34,10 +44,6 @@ export type GraphPort = Static<typeof GraphPort>;
 
 /** Inputs or outputs of a model, in the graph's order. */
 export const GraphPorts = readonlyArray(GraphPort, { minItems: 1, maxItems: LIMITS.maxPorts });
-
-const Shape = readonlyArray(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
-  maxItems: LIMITS.maxRank,
-});
 
 /** Names and shapes of a model's parameters, in canonical order. */
 export const ParameterSchemaDocument = readonlyArray(
@@ -148,9 +154,7 @@ const epochs = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 1000, ..
 const maxExamples = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 10_000_000, ...more });
 const maxUpdateNorm = (more: Note = {}) => Type.Number({ exclusiveMinimum: 0, maximum: 1e12, ...more });
 
-/** What devices train for a task: `plans/<task>/<n>.json`. */
-export const Plan = Type.Object({
-  formatVersion: Type.Literal(1),
+const PLAN_FIELDS = {
   task: TaskNameSchema,
   model: ModelNameSchema,
   population: PopulationNameSchema,
@@ -173,8 +177,20 @@ export const Plan = Type.Object({
   maxUpdateNorm: maxUpdateNorm(),
   /** Absent: updates are reported one by one. */
   secureAggregation: Type.Optional(SecurePlan),
+};
+
+/** What devices train for a task, and what their updates hold: `plans/<task>/<n>.json`. */
+export const Plan = Type.Object({
+  formatVersion: Type.Literal(2),
+  ...PLAN_FIELDS,
+  update: UpdateLayout,
+  /** Absent: the weights themselves are trained. */
+  adapters: Type.Optional(PlanAdapters),
 });
 export type Plan = Static<typeof Plan>;
+
+/** A plan of an earlier release: updates hold every parameter. */
+const EarlierPlan = Type.Object({ formatVersion: Type.Literal(1), ...PLAN_FIELDS });
 
 const strict = { additionalProperties: false };
 const durationMs = { minimum: 100, maximum: 7 * 24 * 3_600_000 };
@@ -191,6 +207,8 @@ export const TaskSpec = Type.Object(
     }),
     rounds: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), { default: null }),
     ...TRAINING_FIELDS,
+    batchNormalization: BatchNormalizationMode,
+    adapters: AdapterSpec,
     local: Type.Object(
       {
         epochs: epochs({ default: 1, description: "Passes over the device's examples" }),
@@ -257,7 +275,8 @@ export const TaskSpec = Type.Object(
       },
       { ...strict, default: {} },
     ),
-    maxUpdateNorm: maxUpdateNorm({ default: 100, description: "L2 norm an update may have" }),
+    maxUpdateNorm: maxUpdateNorm({ default: 100, description: "L2 norm the weights of an update may have" }),
+    maxStatisticChange: MaxStatisticChange,
     secureAggregation: SecureSpec,
   },
   strict,
@@ -278,9 +297,21 @@ export function parseModelManifest(bytes: Uint8Array): ModelManifest {
   return { ...rest, formatVersion: 2, inputs: [input], outputs: [output] };
 }
 
-/** @throws protocol/invalid-document with the path of the first fault in `detail`. */
+/**
+ * A plan; one of an earlier release with what it left unsaid.
+ *
+ * @throws protocol/invalid-document with the path of the first fault in `detail`.
+ */
 export function parsePlan(bytes: Uint8Array): Plan {
-  return parseDocument("plan", Plan, parseJson("plan", bytes, LIMITS.maxPlanBytes));
+  const json = parseJson("plan", bytes, LIMITS.maxPlanBytes);
+  if ((json as { readonly formatVersion?: unknown } | null)?.formatVersion === 1) {
+    const earlier = parseDocument("plan", EarlierPlan, json);
+    return { ...earlier, formatVersion: 2, update: layoutOfParameters(earlier.parameters) };
+  }
+  const plan = parseDocument("plan", Plan, json);
+  const fault = layoutFault(plan.update);
+  if (fault !== undefined) throw invalidDocument("plan", fault.path, fault.problem);
+  return plan;
 }
 
 /**

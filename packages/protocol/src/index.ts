@@ -187,3 +187,14 @@ export {
   SUPPORTED_VERSIONS,
   type VersionRange,
 } from "./version.ts";
+export {
+  BATCH_NORMALIZATION_MODES,
+  layoutOfParameters,
+  UPDATE_ROLES,
+  updateSchema,
+  type AdapterSpec,
+  type BatchNormalizationMode,
+  type PlanAdapters,
+  type UpdateLayout,
+  type UpdateTensor,
+} from "./update-layout.ts";

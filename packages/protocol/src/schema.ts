@@ -8,6 +8,7 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type { DType } from "@tributary/tensor";
+import { LIMITS } from "./limits.ts";
 import Type, { type Static, type TSchema } from "typebox";
 
 // Building blocks of the JSON documents. Names are the ids of core, so a parsed document holds branded values.
@@ -77,3 +78,11 @@ export const DTYPES = [
   "uint64",
   "bool",
 ] as const satisfies readonly DType[];
+
+/** Of a value in a graph. */
+export const TensorNameSchema = Type.String({ minLength: 1, maxLength: 512 });
+
+/** Sizes of a tensor's axes. */
+export const ShapeSchema = readonlyArray(Type.Integer({ minimum: 0, maximum: 2 ** 31 - 1 }), {
+  maxItems: LIMITS.maxRank,
+});

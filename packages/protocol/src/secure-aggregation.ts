@@ -38,6 +38,12 @@ const SegmentDocument = Type.Union([
     bound: Type.Number({ exclusiveMinimum: 0 }),
     rotationBlock: Type.Integer({ minimum: 0, maximum: 2 ** 30 }),
   }),
+  Type.Object({
+    ...segment,
+    codec: Type.Literal("state"),
+    bits,
+    bound: Type.Number({ exclusiveMinimum: 0 }),
+  }),
   Type.Object({ ...segment, codec: Type.Literal("counts"), maximum: count }),
   Type.Object({
     ...segment,
@@ -67,7 +73,7 @@ export const SecurePlan = Type.Object({
     clients: Type.Integer({ minimum: 3, maximum: 10_000 }),
     maxWeight: Type.Number({ exclusiveMinimum: 0 }),
     rotationSeed: Type.String({ maxLength: 64 }),
-    /** `update`, then `trainingMetrics` as counts (examples, correct, steps) and reals (lossSum). */
+    /** `update` (the weights), `state` where there are statistics, then `trainingMetrics` as counts (examples, correct, steps) and reals (lossSum). */
     segments: readonlyArray(SegmentDocument, { minItems: 1, maxItems: 255 }),
   }),
 });

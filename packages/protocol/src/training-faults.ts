@@ -31,9 +31,15 @@ const METRIC_USES: Readonly<Record<MetricSpec["kind"], readonly (keyof MetricSpe
 
 /** The first field of the training options that its kind does not use, or lacks; undefined: there is none. */
 export function trainingFault(
-  spec: Pick<TaskSpec, "loss" | "moreLosses" | "metrics" | "local">,
+  spec: Pick<TaskSpec, "adapters" | "trainable" | "loss" | "moreLosses" | "metrics" | "local">,
 ): DocumentFault | undefined {
-  const { loss, moreLosses, metrics, local } = spec;
+  const { adapters, trainable, loss, moreLosses, metrics, local } = spec;
+  if (adapters !== null && !(trainable.length === 1 && trainable[0] === "*")) {
+    return {
+      path: "/trainable",
+      problem: "must be left out with adapters: /adapters/targets says what learns",
+    };
+  }
   if (moreLosses.length > 0 && loss.kind === "auto") {
     return { path: "/loss/kind", problem: "must be named where there are moreLosses" };
   }

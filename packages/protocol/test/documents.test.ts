@@ -38,7 +38,7 @@ const manifest = {
 };
 
 const plan = {
-  formatVersion: 1,
+  formatVersion: 2,
   task: "digits",
   model: "digits",
   population: "default",
@@ -71,6 +71,7 @@ const plan = {
   },
   parameters,
   local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 600 },
+  update: { tensors: [{ ...parameters[0], role: "weight" }], maxStatisticChange: 10 },
   maxUpdateNorm: 100,
 };
 
@@ -80,6 +81,31 @@ describe("manifest and plan", () => {
   test("come back typed", () => {
     expect(parseModelManifest(json(manifest)) satisfies ModelManifest).toEqual(manifest);
     expect(parsePlan(json(plan)) satisfies Plan).toEqual(plan);
+  });
+
+  test("of an earlier release say what their updates held: every parameter, as a weight", () => {
+    const { update: _, ...earlier } = plan;
+    expect(parsePlan(json({ ...earlier, formatVersion: 1 }))).toEqual({
+      ...plan,
+      update: { ...plan.update, maxStatisticChange: 100 },
+    });
+    expect(faultOf(() => parsePlan(json({ ...earlier })))).toBe("/");
+  });
+
+  test.each([
+    [[], "/update/tensors"],
+    [["weight", "statistic", "weight"], "/update/tensors/2"],
+    [["statistic"], "/update/tensors/0"],
+  ])("lay updates out as weights, then statistics (%#)", (roles, path) => {
+    const tensors = roles.map((role, i) => ({ name: `tensor ${i}`, shape: [2], role }));
+    expect(faultOf(() => parsePlan(json({ ...plan, update: { ...plan.update, tensors } })))).toBe(path);
+  });
+
+  test("name no tensor of an update twice", () => {
+    const tensors = [...plan.update.tensors, ...plan.update.tensors];
+    expect(faultOf(() => parsePlan(json({ ...plan, update: { ...plan.update, tensors } })))).toBe(
+      "/update/tensors/1",
+    );
   });
 
   test("of a manifest signed by an earlier release, with one input and output: the same shape", () => {
@@ -122,6 +148,13 @@ describe("manifest and plan", () => {
 });
 
 describe("task", () => {
+  test("takes adapters, with their defaults, instead of parameters to train", () => {
+    const task = { name: "digits", model: "digits", adapters: { rank: 4 } };
+    expect(parseTaskSpec(task).adapters).toEqual({ targets: ["*"], rank: 4, freezeA: true });
+    expect(faultOf(() => parseTaskSpec({ ...task, trainable: ["fc1.*"] }))).toBe("/trainable");
+    expect(faultOf(() => parseTaskSpec({ ...task, adapters: { rank: 0 } }))).toMatch(/^\/adapters/);
+  });
+
   test("gets its defaults", () => {
     expect(parseTaskSpec({ name: "digits", model: "digits" })).toEqual({
       name: "digits",
@@ -132,6 +165,8 @@ describe("task", () => {
       loss: { kind: "auto" },
       moreLosses: [],
       metrics: [],
+      batchNormalization: "as-exported",
+      adapters: null,
       local: {
         epochs: 1,
         batchSize: 10,
@@ -154,6 +189,7 @@ describe("task", () => {
       pauseBetweenRoundsMs: 0,
       evaluation: { dataset: null, batchSize: 200 },
       maxUpdateNorm: 100,
+      maxStatisticChange: 100,
       secureAggregation: {
         mode: "on",
         minimumCohort: 16,

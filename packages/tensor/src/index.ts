@@ -44,6 +44,7 @@ export {
   allFinite,
   argMax,
   axpyInto,
+  clampInto,
   clipNormInto,
   dot,
   l2Norm,

@@ -113,3 +113,8 @@ export function clipNormInto(x: Vector, maxNorm: number): number {
   if (norm > maxNorm) scaleInto(x, maxNorm / norm);
   return norm;
 }
+
+/** Holds each element between -bound and bound, in place. */
+export function clampInto(x: Vector, bound: number): void {
+  for (let i = 0; i < x.length; i++) x[i] = Math.max(-bound, Math.min(bound, x[i]!));
+}

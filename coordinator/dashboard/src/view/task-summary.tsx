@@ -5,6 +5,7 @@ import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCompact, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatPorts } from "../format/ports.ts";
 import { formatParameters } from "../format/strategy.ts";
+import { formatUpdate } from "../format/update.ts";
 import { secureTask } from "../model/secure-line.ts";
 import { Change } from "./change.tsx";
 
@@ -26,6 +27,7 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
   const secure = secureTask(task);
   const current = versions?.find(({ version }) => version === task.currentVersion);
   const parent = versions?.find(({ version }) => version === current?.parentVersion);
+  const trains = formatUpdate(task.spec);
   const model = useQuery(queries.models()).data?.find(({ name }) => name === task.model);
   const dropouts = rounds?.reduce((sum, round) => sum + round.dropouts, 0);
   const reports = rounds?.reduce((sum, round) => sum + round.reported, 0);
@@ -42,6 +44,11 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
           <strong data-testid="strategy" title={formatParameters(task.spec.strategy)}>
             {task.spec.strategy.name}
           </strong>
+          {trains !== "" && (
+            <>
+              , devices train <strong data-testid="trains">{trains}</strong>
+            </>
+          )}
           , secure aggregation{" "}
           <strong data-testid="secure" title={secure.sentence}>
             {secure.word === "trial" ? "in a trial, not private" : secure.word}

@@ -28,6 +28,8 @@ export interface ModelsTable {
   parameterCount: number;
   graphDigest: Digest;
   graphSizeBytes: number;
+  trainingGraphDigest: Digest | null;
+  trainingGraphSizeBytes: number | null;
   inputs: JsonText;
   outputs: JsonText;
   labels: JsonText | null;

@@ -2,11 +2,20 @@ import { failure, TributaryError } from "@tributary/core";
 import type { FedAvgState } from "@tributary/aggregation";
 import { fromSecureSegments, type TrainingTotals } from "@tributary/federation";
 import { decodeSum, type CohortSum, type EncodingPlan } from "@tributary/secagg";
-import { l2Norm } from "@tributary/tensor";
+import { l2Norm, maxAbs, scaleInto } from "@tributary/tensor";
 
 export interface CheckedSum {
-  readonly sum: FedAvgState;
+  readonly weights: FedAvgState;
+  readonly statistics: FedAvgState;
   readonly totals: TrainingTotals;
+}
+
+/** What the plan allows an update, and so, by its examples, a sum. */
+export interface SumLimits {
+  /** L2 norm of the weights. */
+  readonly maxUpdateNorm: number;
+  /** Of one statistic. */
+  readonly maxStatisticChange: number;
 }
 
 /**
@@ -18,11 +27,11 @@ export interface CheckedSum {
 export function checkCohortSum(
   encoding: EncodingPlan,
   { sum: codes, contributors }: Pick<CohortSum, "sum" | "contributors">,
-  maxUpdateNorm: number,
+  { maxUpdateNorm, maxStatisticChange }: SumLimits,
 ): CheckedSum {
   const members = contributors.length;
   const { maxWeight } = encoding.spec;
-  const { update, totals } = fromSecureSegments(decoded(encoding, codes, members));
+  const { weights, statistics, totals } = fromSecureSegments(decoded(encoding, codes, members));
   const { examples, correct, steps, lossSum } = totals;
   if (!(examples > 0 && examples <= members * maxWeight)) {
     throw refused(`${examples} examples of ${members} members`, { examples, members });
@@ -35,13 +44,22 @@ export function checkCohortSum(
     segment.codec === "reals" ? (examples / maxWeight) * segment.maximum + members * step : Infinity;
   if (lossSum > mostLoss) throw refused(`a loss of ${lossSum}, at most ${mostLoss}`, { lossSum, mostLoss });
   // Each member rounds each coordinate by less than one step.
-  const slack = members * encoding.segments[0]!.step * Math.sqrt(update.length);
+  const slack = members * encoding.segments[0]!.step * Math.sqrt(weights.length);
   const limit = (examples / maxWeight) * maxUpdateNorm + slack;
-  const norm = l2Norm(update);
+  const norm = l2Norm(weights);
   if (!(norm <= limit)) throw refused(`norm ${norm}, at most ${limit}`, { norm, limit });
+  if (statistics.length > 0) {
+    const largest = (examples / maxWeight) * maxStatisticChange + members * encoding.segments[1]!.step;
+    const change = maxAbs(statistics);
+    if (!(change <= largest)) {
+      throw refused(`a statistic that changes by ${change}, at most ${largest}`, { change, limit: largest });
+    }
+  }
   // Members sum (examples / maxWeight) x update.
-  for (let i = 0; i < update.length; i++) update[i]! *= maxWeight;
-  return { sum: { sum: update, totalExamples: examples, updates: members }, totals };
+  scaleInto(weights, maxWeight);
+  scaleInto(statistics, maxWeight);
+  const counted = { totalExamples: examples, updates: members };
+  return { weights: { sum: weights, ...counted }, statistics: { sum: statistics, ...counted }, totals };
 }
 
 /** A sum that leaves the range of so many codes is one that honest members cannot have made, like the others. */

@@ -37,7 +37,7 @@ import { SerialQueue } from "../serial-queue.ts";
 import { receiveUpdate } from "../update-file.ts";
 import { capabilityOf, opensGrant, type Grant } from "./capability.ts";
 import type { RoundMean } from "../update-aggregate.ts";
-import { checkCohortSum } from "./cohort-sum.ts";
+import { checkCohortSum, type SumLimits } from "./cohort-sum.ts";
 import { receiveSmall } from "./receive-small.ts";
 import type { Unmasker } from "./unmasker.ts";
 
@@ -244,7 +244,7 @@ export class SecureSession {
    *
    * @throws `secagg/*`, `round/secure-sum-refused`, `round/aggregation-failed`
    */
-  async mean(maxUpdateNorm: number): Promise<RoundMean> {
+  async mean(limits: SumLimits): Promise<RoundMean> {
     const server = this.#requireServer();
     const { plan, unmasker, env, config } = this.#options;
     const work = await server.closeUnmask();
@@ -262,12 +262,18 @@ export class SecureSession {
       const liars = cohort.liars.map((member) => this.#roster[member]);
       env.log.warn("members gave false shares", { roundId: config.roundId, liars });
     }
-    const { sum, totals } = checkCohortSum(plan.encoding, cohort, maxUpdateNorm);
+    const { weights, statistics, totals } = checkCohortSum(plan.encoding, cohort, limits);
     this.numExamples = totals.examples;
     for (const name of ["lossSum", "correct", "examples", "steps"] as const) {
       count(trainingMetrics, this.metrics, name, totals[name]);
     }
-    return { values: fedAvg.mean(sum), updates: sum.updates, totalExamples: sum.totalExamples };
+    const { updates, totalExamples } = weights;
+    return {
+      weights: fedAvg.mean(weights),
+      statistics: fedAvg.mean(statistics),
+      updates,
+      totalExamples,
+    };
   }
 
   /** Forgets everything. */

@@ -1043,6 +1043,37 @@ export interface paths {
                                         /** @description topK */
                                         k?: number;
                                     }[];
+                                    /**
+                                     * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                     * @default as-exported
+                                     * @enum {string}
+                                     */
+                                    batchNormalization: "as-exported" | "frozen" | "federated";
+                                    /**
+                                     * @description Low-rank adapters: devices train and send only these
+                                     * @default null
+                                     */
+                                    adapters: {
+                                        /**
+                                         * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                         * @default [
+                                         *       "*"
+                                         *     ]
+                                         */
+                                        targets: string[];
+                                        /**
+                                         * @description Columns between the two factors
+                                         * @default 8
+                                         */
+                                        rank: number;
+                                        /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                        alpha?: number;
+                                        /**
+                                         * @description Train the second factor alone: only then is the mean of updates exact
+                                         * @default true
+                                         */
+                                        freezeA: boolean;
+                                    } | null;
                                     /** @default {} */
                                     local: {
                                         /**
@@ -1160,10 +1191,15 @@ export interface paths {
                                         batchSize: number;
                                     };
                                     /**
-                                     * @description L2 norm an update may have
+                                     * @description L2 norm the weights of an update may have
                                      * @default 100
                                      */
                                     maxUpdateNorm: number;
+                                    /**
+                                     * @description Most that one running mean or variance may change in a round
+                                     * @default 100
+                                     */
+                                    maxStatisticChange: number;
                                     /** @default {} */
                                     secureAggregation: {
                                         /**
@@ -1346,6 +1382,37 @@ export interface paths {
                             /** @description topK */
                             k?: number;
                         }[];
+                        /**
+                         * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                         * @default as-exported
+                         * @enum {string}
+                         */
+                        batchNormalization: "as-exported" | "frozen" | "federated";
+                        /**
+                         * @description Low-rank adapters: devices train and send only these
+                         * @default null
+                         */
+                        adapters: {
+                            /**
+                             * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                             * @default [
+                             *       "*"
+                             *     ]
+                             */
+                            targets: string[];
+                            /**
+                             * @description Columns between the two factors
+                             * @default 8
+                             */
+                            rank: number;
+                            /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                            alpha?: number;
+                            /**
+                             * @description Train the second factor alone: only then is the mean of updates exact
+                             * @default true
+                             */
+                            freezeA: boolean;
+                        } | null;
                         /** @default {} */
                         local: {
                             /**
@@ -1463,10 +1530,15 @@ export interface paths {
                             batchSize: number;
                         };
                         /**
-                         * @description L2 norm an update may have
+                         * @description L2 norm the weights of an update may have
                          * @default 100
                          */
                         maxUpdateNorm: number;
+                        /**
+                         * @description Most that one running mean or variance may change in a round
+                         * @default 100
+                         */
+                        maxStatisticChange: number;
                         /** @default {} */
                         secureAggregation: {
                             /**
@@ -1592,6 +1664,37 @@ export interface paths {
                                     /** @description topK */
                                     k?: number;
                                 }[];
+                                /**
+                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                 * @default as-exported
+                                 * @enum {string}
+                                 */
+                                batchNormalization: "as-exported" | "frozen" | "federated";
+                                /**
+                                 * @description Low-rank adapters: devices train and send only these
+                                 * @default null
+                                 */
+                                adapters: {
+                                    /**
+                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    targets: string[];
+                                    /**
+                                     * @description Columns between the two factors
+                                     * @default 8
+                                     */
+                                    rank: number;
+                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                    alpha?: number;
+                                    /**
+                                     * @description Train the second factor alone: only then is the mean of updates exact
+                                     * @default true
+                                     */
+                                    freezeA: boolean;
+                                } | null;
                                 /** @default {} */
                                 local: {
                                     /**
@@ -1709,10 +1812,15 @@ export interface paths {
                                     batchSize: number;
                                 };
                                 /**
-                                 * @description L2 norm an update may have
+                                 * @description L2 norm the weights of an update may have
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /**
+                                 * @description Most that one running mean or variance may change in a round
+                                 * @default 100
+                                 */
+                                maxStatisticChange: number;
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
@@ -1920,6 +2028,37 @@ export interface paths {
                                     /** @description topK */
                                     k?: number;
                                 }[];
+                                /**
+                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                 * @default as-exported
+                                 * @enum {string}
+                                 */
+                                batchNormalization: "as-exported" | "frozen" | "federated";
+                                /**
+                                 * @description Low-rank adapters: devices train and send only these
+                                 * @default null
+                                 */
+                                adapters: {
+                                    /**
+                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    targets: string[];
+                                    /**
+                                     * @description Columns between the two factors
+                                     * @default 8
+                                     */
+                                    rank: number;
+                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                    alpha?: number;
+                                    /**
+                                     * @description Train the second factor alone: only then is the mean of updates exact
+                                     * @default true
+                                     */
+                                    freezeA: boolean;
+                                } | null;
                                 /** @default {} */
                                 local: {
                                     /**
@@ -2037,10 +2176,15 @@ export interface paths {
                                     batchSize: number;
                                 };
                                 /**
-                                 * @description L2 norm an update may have
+                                 * @description L2 norm the weights of an update may have
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /**
+                                 * @description Most that one running mean or variance may change in a round
+                                 * @default 100
+                                 */
+                                maxStatisticChange: number;
                                 /** @default {} */
                                 secureAggregation: {
                                     /**
@@ -2260,6 +2404,37 @@ export interface paths {
                                     /** @description topK */
                                     k?: number;
                                 }[];
+                                /**
+                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                 * @default as-exported
+                                 * @enum {string}
+                                 */
+                                batchNormalization: "as-exported" | "frozen" | "federated";
+                                /**
+                                 * @description Low-rank adapters: devices train and send only these
+                                 * @default null
+                                 */
+                                adapters: {
+                                    /**
+                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    targets: string[];
+                                    /**
+                                     * @description Columns between the two factors
+                                     * @default 8
+                                     */
+                                    rank: number;
+                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                    alpha?: number;
+                                    /**
+                                     * @description Train the second factor alone: only then is the mean of updates exact
+                                     * @default true
+                                     */
+                                    freezeA: boolean;
+                                } | null;
                                 /** @default {} */
                                 local: {
                                     /**
@@ -2377,10 +2552,15 @@ export interface paths {
                                     batchSize: number;
                                 };
                                 /**
-                                 * @description L2 norm an update may have
+                                 * @description L2 norm the weights of an update may have
                                  * @default 100
                                  */
                                 maxUpdateNorm: number;
+                                /**
+                                 * @description Most that one running mean or variance may change in a round
+                                 * @default 100
+                                 */
+                                maxStatisticChange: number;
                                 /** @default {} */
                                 secureAggregation: {
                                     /**

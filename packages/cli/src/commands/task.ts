@@ -3,12 +3,13 @@ import { failure } from "@tributary/core";
 import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
+import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { PRIVATE_COHORT } from "../start/digits-task.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
-interface CreateOptions extends OperatorOptions {
+interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly heldOut?: string;
   readonly json?: boolean;
 }
@@ -20,7 +21,7 @@ export function taskCommand(): Command {
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
-  withOperator(command.command("create"))
+  withUpdateOptions(withOperator(command.command("create")))
     .description(
       "Create a task from its JSON document and start its rounds. Updates are summed under masks unless it opts out.",
     )
@@ -32,7 +33,7 @@ export function taskCommand(): Command {
     .option("--json", "print one JSON object")
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);
-      const document = parseJson(file, await readInput(file));
+      const document = withUpdate(parseJson(file, await readInput(file)), options);
       if (options.heldOut !== undefined) {
         const { digest } = await api.uploadBlob(await readInput(options.heldOut));
         document.evaluation = { ...document.evaluation, dataset: digest };

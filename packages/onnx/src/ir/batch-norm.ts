@@ -1,5 +1,5 @@
 import { intAttribute } from "./attributes.ts";
-import type { Graph, Node } from "./model.ts";
+import type { Node } from "./model.ts";
 
 /** Whether a batch normalization normalizes by the batch; before operator set 14 its further outputs said so. */
 export function isTrainingBatchNorm(node: Node): boolean {
@@ -17,12 +17,4 @@ export function inferenceBatchNorm(node: Node): readonly Node[] {
     return [{ name: "", domain: "", opType: "Identity", inputs, outputs: [name], attributes: new Map() }];
   });
   return [{ ...node, outputs: node.outputs.slice(0, 1), attributes }, ...passed];
-}
-
-/** A graph exported in training mode as inference runs it: no engine here normalizes by the batch. */
-export function withInferenceBatchNorms(graph: Graph): Graph {
-  const nodes = graph.nodes.flatMap((node) =>
-    isTrainingBatchNorm(node) ? inferenceBatchNorm(node) : [node],
-  );
-  return { ...graph, nodes };
 }

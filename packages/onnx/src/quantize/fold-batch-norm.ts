@@ -93,8 +93,6 @@ function foldOne(graph: Graph, norm: Node): Graph | undefined {
 function affineOf(index: GraphIndex, norm: Node): Affine | undefined {
   const [scale, beta, mean, variance] = norm.inputs.slice(1, 5).map((name) => floatConstant(index, name));
   if (!scale || !beta || !mean || !variance) return undefined;
-  if (intAttribute(norm, "training_mode", 0) !== 0) return undefined;
-  if (norm.outputs.slice(1).some((name) => name !== "")) return undefined;
   const epsilon = floatAttribute(norm, "epsilon", 1e-5);
   const [gamma, sigma2] = [floatValues(scale), floatValues(variance)];
   const factor = Float64Array.from(gamma, (g, i) => g / Math.sqrt(sigma2[i]! + epsilon));

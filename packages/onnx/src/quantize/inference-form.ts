@@ -1,6 +1,7 @@
 import { decodeModel } from "../ir/decode.ts";
 import { constantsToInitializers } from "../ir/fold-constants.ts";
 import { eliminateDeadCode, sortNodes } from "../ir/graph-order.ts";
+import { inferenceGraph } from "../ir/inference-graph.ts";
 import type { Model } from "../ir/model.ts";
 import { upgradeModel } from "../ir/upgrade.ts";
 import { foldBatchNorms } from "./fold-batch-norm.ts";
@@ -12,15 +13,17 @@ const OLDEST_IR = 8;
 
 /**
  * A model brought into the one form that every scheme starts from: sorted, constants as initializers that
- * are no inputs, batch norms folded, biases in Gemm, Relu right behind what it clips. Computes the same.
+ * are no inputs, in inference mode, batch norms folded, biases in Gemm, Relu right behind what it clips. Computes the same.
  */
 export function inferenceForm(bytes: Uint8Array): Model {
   const decoded = decodeModel(bytes);
   const constants = new Set(decoded.graph.initializers.map(({ name }) => name));
-  const plain = constantsToInitializers({
-    ...decoded.graph,
-    inputs: decoded.graph.inputs.filter(({ name }) => !constants.has(name)),
-  });
+  const plain = inferenceGraph(
+    constantsToInitializers({
+      ...decoded.graph,
+      inputs: decoded.graph.inputs.filter(({ name }) => !constants.has(name)),
+    }),
+  );
   const model = upgradeModel({ ...decoded, graph: { ...plain, nodes: sortNodes(plain) } });
   const folded = foldBatchNorms(fuseConvBias(foldReshapes(eliminateDeadCode(model.graph))));
   const fused = fuseMatMulBias({ ...model, graph: folded });

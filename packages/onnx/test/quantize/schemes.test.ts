@@ -12,6 +12,7 @@ import type { QuantizeOptions } from "../../src/quantize/options.ts";
 import { quantize } from "../../src/quantize/quantize.ts";
 import { ENGINES } from "../support/engines.ts";
 import { modelRunner } from "../support/run-model.ts";
+import { modelOf, nodeOf } from "../support/small-model.ts";
 
 const model = buildDigitsCnn({ seed: "schemes" });
 const random = seededRandom("schemes");
@@ -110,6 +111,34 @@ test("inputs and outputs keep their names, types and shapes", async () => {
     expect(made.graph.inputs).toEqual(graph.inputs);
     expect(made.graph.outputs).toEqual(graph.outputs);
   }
+});
+
+test("a model exported in training mode is quantized as inference runs it", async () => {
+  const exported = modelOf({
+    input: [8],
+    output: [4],
+    nodes: [
+      nodeOf("MatMul", ["x", "first"], ["h"]),
+      nodeOf("BatchNormalization", ["h", "scale", "shift", "mean", "variance"], ["n", "m", "v"], {
+        training_mode: 1,
+      }),
+      nodeOf("Constant", [], ["mode"], {
+        value: { name: "", elementType: "bool", dims: [], data: Uint8Array.of(1) },
+      }),
+      nodeOf("Dropout", ["n", "", "mode"], ["kept"]),
+      nodeOf("MatMul", ["kept", "last"], ["y"]),
+    ],
+    weights: { first: [8, 6], scale: [6], shift: [6], mean: [6], variance: [6], last: [6, 4] },
+  });
+  const decoded = decodeModel(exported);
+  const initializers = decoded.graph.initializers.map((tensor) =>
+    tensor.name === "variance" ? floatTensor("variance", [6], new Float32Array(6).fill(2)) : tensor,
+  );
+  const positive = encodeModel({ ...decoded, graph: { ...decoded.graph, initializers } });
+  const { nodes } = decodeModel((await quantize(positive, { scheme: "float16" })).model).graph;
+  const dropouts = nodes.filter(({ opType }) => opType === "Dropout");
+  expect(dropouts.map(({ inputs }) => inputs)).toEqual([[expect.any(String)]]);
+  expect(nodes.some(({ opType }) => opType === "BatchNormalization")).toBe(false);
 });
 
 test("int4 with zero points fits weights that lie to one side", async () => {

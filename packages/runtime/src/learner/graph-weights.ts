@@ -1,6 +1,7 @@
 import type { TrainingGraphDocument } from "@tributary/protocol";
 import { elementCount, parameterView, tensor, type ParameterSet, type Tensor } from "@tributary/tensor";
 import { dropoutMasks } from "./dropout-masks.ts";
+import { startValues } from "./update-of.ts";
 
 /** What a training graph is fed besides examples, as it begins from the base weights. */
 export interface GraphWeights {
@@ -16,8 +17,8 @@ export function graphWeights(
   learningRate: number,
 ): GraphWeights {
   const carried: Record<string, Tensor> = {};
-  for (const { name, shape, input } of spec.parameters) {
-    carried[input] = tensor("float32", [...shape], parameterView(base, name));
+  for (const parameter of spec.parameters) {
+    carried[parameter.input] = tensor("float32", [...parameter.shape], startValues(base, parameter));
   }
   for (const { shape, input } of spec.state ?? []) {
     carried[input] = tensor("float32", [...shape], new Float32Array(elementCount(shape)));
@@ -31,7 +32,7 @@ export function graphWeights(
   }
   // Once more, for the inputs that a proximal term measures the distance to.
   for (const [i, { name, shape }] of (spec.baseParameters ?? []).entries()) {
-    fixed[name] = tensor("float32", [...shape], parameterView(base, spec.parameters[i]!.name));
+    fixed[name] = tensor("float32", [...shape], startValues(base, spec.parameters[i]!));
   }
   return { carried, fixed };
 }

@@ -1,23 +1,19 @@
 import { failure, type SeededRandom } from "@tributary/core";
 import type { Session } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
-import type { TrainingGraphDocument } from "@tributary/protocol";
-import {
-  allFinite,
-  parameterSet,
-  parameterView,
-  subtract,
-  type ParameterSet,
-  type Tensor,
-} from "@tributary/tensor";
+import type { TrainingGraphDocument, UpdateLayout } from "@tributary/protocol";
+import { allFinite, type ParameterSet, type Tensor } from "@tributary/tensor";
 import type { StoredExample } from "../store/device-store.ts";
 import { dropoutMasks } from "./dropout-masks.ts";
 import { graphWeights } from "./graph-weights.ts";
+import { updateOf } from "./update-of.ts";
 
 export interface TrainRequest {
   /** Session of the training graph. May be shared: it keeps no state between runs. */
   readonly session: Session;
   readonly spec: TrainingGraphDocument;
+  /** Of the plan: what the update holds. */
+  readonly layout: UpdateLayout;
   /** The round's base weights, exactly as released. */
   readonly base: ParameterSet;
   readonly examples: readonly StoredExample[];
@@ -39,7 +35,7 @@ export interface TrainProgress {
 }
 
 export interface TrainResult {
-  /** trained - base, in the base's schema order. */
+  /** trained - base, as the layout orders it. */
   readonly update: Float32Array<ArrayBuffer>;
   readonly numExamples: number;
   /** Over the last epoch: each example's loss before the step it was part of. */
@@ -56,7 +52,7 @@ export interface TrainResult {
  *   `signal.reason` between two runs
  */
 export async function train(request: TrainRequest): Promise<TrainResult> {
-  const { session, spec, base, examples, epochs, random, signal } = request;
+  const { session, spec, layout, base, examples, epochs, random, signal } = request;
   if (examples.length === 0) {
     throw failure("federation/no-examples", "learner: there are no labelled examples on this device");
   }
@@ -91,12 +87,7 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
     }
   }
   signal?.throwIfAborted();
-  // A parameter that the plan does not train keeps its value.
-  const trained = parameterSet(base.schema, base.values.slice());
-  for (const { name, input } of spec.parameters) {
-    parameterView(trained, name).set(carried[input]!.data as Float32Array);
-  }
-  const update = subtract(trained.values, base.values);
+  const update = updateOf(layout, spec, base, carried);
   if (!allFinite(update) || !Number.isFinite(lossSum)) {
     throw failure(
       "federation/training-diverged",

@@ -5,6 +5,7 @@ import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
 import {
   encodeUpdate,
   learningRateAt,
+  updateSchema,
   type Offer,
   type Plan,
   type TrainingGraphDocument,
@@ -14,6 +15,7 @@ import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tri
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
 import { checkedWeights, matchingOutputs } from "../learner/graph-weights.ts";
+import { checkUpdateLayout } from "../learner/update-of.ts";
 import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
 import { requireIssuer, type TrustLimits } from "../trust.ts";
@@ -134,6 +136,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         const result = await train({
           session: lease.session,
           spec: webgpu !== undefined && lease.engine === "ort-webgpu" ? webgpu.spec : cpuSpec,
+          layout: plan.update,
           base,
           examples,
           epochs: plan.local.epochs,
@@ -159,6 +162,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
             offer,
             plan: secure,
             population,
+            layout: plan.update,
             maxUpdateNorm: plan.maxUpdateNorm,
             update: result.update,
             totals: { lossSum, correct, examples: numExamples, steps },
@@ -180,7 +184,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         const header = {
           roundId: offer.roundId,
           task: offer.task,
-          schemaDigest: schemaDigest(base.schema),
+          schemaDigest: schemaDigest(updateSchema(plan.update)),
           numExamples,
           metrics: [...metrics],
         };
@@ -225,10 +229,7 @@ function checkGraph(offer: Offer, plan: Plan, spec: TrainingGraphDocument): void
       `has a graph with ${baseParameters.length} base inputs for ${spec.parameters.length} parameters`,
     );
   }
-  const known = new Set(plan.parameters.map(({ name }) => name));
-  const unknown = [...spec.parameters, ...(spec.frozen ?? [])].find(({ name }) => !known.has(name));
-  if (unknown !== undefined)
-    throw refused(offer, `has a graph that takes "${unknown.name}", which is no parameter`);
+  checkUpdateLayout(plan, spec);
 }
 
 function learningRateOf({ local }: Plan, round: number): number {

@@ -9,7 +9,14 @@ import {
   type Env,
 } from "@tributary/core";
 import { toSecureSegments, type TrainingTotals } from "@tributary/federation";
-import { verifyMember, type Offer, type SecurePlan, type SecureStepName } from "@tributary/protocol";
+import {
+  updateSchema,
+  verifyMember,
+  type Offer,
+  type SecurePlan,
+  type SecureStepName,
+  type UpdateLayout,
+} from "@tributary/protocol";
 import {
   Advertisement,
   CohortList,
@@ -30,7 +37,7 @@ import {
   type SecAggCrypto,
   type SpendableVector,
 } from "@tributary/secagg";
-import { clipNormInto } from "@tributary/tensor";
+import { clampInto, clipNormInto, parameterCount } from "@tributary/tensor";
 import type { Identity } from "../identity.ts";
 import type { LogView } from "./log-view.ts";
 
@@ -39,6 +46,9 @@ export interface SecureMemberOptions {
   /** Of the verified plan. */
   readonly plan: SecurePlan;
   readonly population: string;
+  /** What the update holds. */
+  readonly layout: UpdateLayout;
+  /** Of the weights. */
   readonly maxUpdateNorm: number;
   /** trained - base. It is overwritten. */
   readonly update: Float32Array<ArrayBuffer>;
@@ -88,17 +98,24 @@ export interface SecureMember {
  * @throws `federation/plan-refused`, `secagg/*`
  */
 export async function createSecureMember(options: SecureMemberOptions): Promise<SecureMember> {
-  const { offer, plan, update, totals, certificate, env, minimumCohort } = options;
+  const { offer, plan, layout, update, totals, certificate, env, minimumCohort } = options;
   const encoding = planEncoding(plan.encoding);
-  const [first] = encoding.segments;
-  if (first?.segment.codec !== "update" || first.count !== update.length) {
+  const weightCount = parameterCount(updateSchema(layout, "weight"));
+  const [first, second] = encoding.segments;
+  const statistics = second?.segment.codec === "state" ? second.count : 0;
+  if (
+    first?.segment.codec !== "update" ||
+    first.count !== weightCount ||
+    statistics !== update.length - weightCount
+  ) {
     throw failure(
       "federation/plan-refused",
-      `secure: the plan encodes ${first?.count ?? 0} values, the model has ${update.length}`,
+      `secure: the plan encodes ${first?.count ?? 0} weights and ${statistics} statistics, an update has ${weightCount} and ${update.length - weightCount}`,
     );
   }
-  clipNormInto(update, options.maxUpdateNorm);
-  const values = toSecureSegments(update, totals);
+  clipNormInto(update.subarray(0, weightCount), options.maxUpdateNorm);
+  clampInto(update.subarray(weightCount), layout.maxStatisticChange);
+  const values = toSecureSegments(update, weightCount, totals);
   const { vector } = encodeContribution(encoding, { weight: totals.examples, values }, env.random);
   update.fill(0);
   const assumptions: CohortAssumptions = {

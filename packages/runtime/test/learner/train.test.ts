@@ -10,7 +10,7 @@ import {
   type OptimizerOptions,
   type TrainingGraphSpec,
 } from "@tributary/onnx";
-import type { TrainingGraphDocument } from "@tributary/protocol";
+import { layoutOfParameters, type TrainingGraphDocument } from "@tributary/protocol";
 import { parameterSet, parameterView, tensor, type ParameterSet } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { shuffledOrder, train, type TrainRequest } from "../../src/learner/train.ts";
@@ -45,6 +45,7 @@ function request(changes: Partial<TrainRequest> = {}): TrainRequest {
   return {
     session,
     spec,
+    layout: layoutOfParameters(parameters.schema),
     base: parameters,
     examples,
     epochs: 2,

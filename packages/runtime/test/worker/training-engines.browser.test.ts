@@ -1,7 +1,7 @@
 import { seededRandom, systemClock } from "@tributary/core";
 import { exampleRuns } from "@tributary/engine/batches";
 import { buildTrainingGraph, encodeModel, splitWeights, type TrainingGraph } from "@tributary/onnx";
-import type { TrainingGraphDocument } from "@tributary/protocol";
+import { layoutOfParameters, type TrainingGraphDocument } from "@tributary/protocol";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { EngineProvider, OpenTrainingRequest } from "../../src/engine-provider.ts";
 import { checkedWeights, matchingOutputs } from "../../src/learner/graph-weights.ts";
@@ -100,6 +100,7 @@ async function update(lease: Awaited<ReturnType<EngineProvider["openTraining"]>>
   const result = await train({
     session,
     spec: documentOf(graph),
+    layout: layoutOfParameters(base.schema),
     base,
     examples,
     epochs: 2,

@@ -6,6 +6,7 @@ import { secureRounds } from "./0004-secure-rounds.ts";
 import { modelPorts } from "./0005-model-ports.ts";
 import { suspicions } from "./0006-suspicions.ts";
 import { certificateLog } from "./0007-certificate-log.ts";
+import { updateLayout } from "./0008-update-layout.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -16,6 +17,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0005-model-ports": modelPorts,
   "0006-suspicions": suspicions,
   "0007-certificate-log": certificateLog,
+  "0008-update-layout": updateLayout,
 };
 
 export const migrationProvider: MigrationProvider = {

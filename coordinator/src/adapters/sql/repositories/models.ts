@@ -19,6 +19,8 @@ export function modelRepository(db: Db): ModelRepository {
             parameterCount: model.parameterCount,
             graphDigest: model.graph.digest,
             graphSizeBytes: model.graph.sizeBytes,
+            trainingGraphDigest: model.trainingGraph?.digest ?? null,
+            trainingGraphSizeBytes: model.trainingGraph?.sizeBytes ?? null,
             inputs: JSON.stringify(model.inputs),
             outputs: JSON.stringify(model.outputs),
             labels: model.labels === null ? null : JSON.stringify(model.labels),
@@ -46,6 +48,10 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
     parameters: fromJson(row.parameters),
     parameterCount: row.parameterCount,
     graph: blobRef(row.graphDigest, row.graphSizeBytes),
+    trainingGraph:
+      row.trainingGraphDigest === null
+        ? null
+        : blobRef(row.trainingGraphDigest, row.trainingGraphSizeBytes ?? 0),
     inputs: fromJson(row.inputs),
     outputs: fromJson(row.outputs),
     labels: row.labels === null ? null : fromJson(row.labels),

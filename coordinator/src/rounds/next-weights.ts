@@ -1,0 +1,52 @@
+import { applyStep } from "@tributary/aggregation";
+import { lowRankStep } from "@tributary/onnx";
+import { updateSchema, type Plan } from "@tributary/protocol";
+import { parameterSet, parameterView, type ParameterSchema, type ParameterSet } from "@tributary/tensor";
+
+/**
+ * What the server optimizer steps from: the weights that updates hold, at their base values, and adapters at zero,
+ * where every round begins.
+ */
+export function optimizedWeights(plan: Plan, base: ParameterSet): ParameterSet {
+  return selected(base, updateSchema(plan.update, "weight"));
+}
+
+/**
+ * The weights of the next version: the optimizer's step, of adapters folded into the weights they belong to, and the
+ * mean change of the statistics, none of which falls below its minimum. What no update holds keeps its bits.
+ */
+export async function nextWeights(input: {
+  readonly plan: Plan;
+  readonly base: ParameterSet;
+  /** Over the weights that updates hold. */
+  readonly step: ParameterSet;
+  /** Mean change of the statistics, in the layout's order. */
+  readonly statistics: Float64Array;
+  /** The model with the base weights; asked for where there are adapters. */
+  readonly model: () => Promise<Uint8Array>;
+}): Promise<ParameterSet> {
+  const { plan, base, step, statistics, model } = input;
+  const { adapters, update } = plan;
+  const next = parameterSet(base.schema, base.values.slice());
+  const change = adapters === undefined ? step : lowRankStep(await model(), adapters, step);
+  const stepped = applyStep(selected(base, change.schema), change);
+  for (const { name } of change.schema) parameterView(next, name).set(parameterView(stepped, name));
+  let offset = 0;
+  for (const { name, role, minimum = -Infinity } of update.tensors) {
+    if (role !== "statistic") continue;
+    const values = parameterView(next, name);
+    for (let i = 0; i < values.length; i++)
+      values[i] = Math.max(minimum, values[i]! + statistics[offset + i]!);
+    offset += values.length;
+  }
+  return next;
+}
+
+/** Values of the parameters that a schema names; zeros of what is none. */
+function selected(base: ParameterSet, schema: ParameterSchema): ParameterSet {
+  const published = new Set(base.schema.map(({ name }) => name));
+  const chosen = parameterSet(schema);
+  for (const { name } of schema)
+    if (published.has(name)) parameterView(chosen, name).set(parameterView(base, name));
+  return chosen;
+}
