@@ -26,13 +26,18 @@ export function neighbourGraph(shape: CohortShape, seed: Uint8Array): NeighbourG
   const ring = permutation(clients, seed);
   const positions = new Uint32Array(clients);
   for (const [position, member] of ring.entries()) positions[member] = position;
-  const neighboursOf = (member: number): number[] => {
+  const known = new Map<number, readonly number[]>();
+  const neighboursOf = (member: number): readonly number[] => {
+    const before = known.get(member);
+    if (before !== undefined) return before;
     const neighbours: number[] = [];
     for (let distance = 1; distance <= shape.degree / 2; distance++) {
       neighbours.push(ring[(positions[member]! + distance) % clients]!);
       neighbours.push(ring[(positions[member]! - distance + clients) % clients]!);
     }
-    return neighbours.toSorted((a, b) => a - b);
+    neighbours.sort((a, b) => a - b);
+    known.set(member, neighbours);
+    return neighbours;
   };
   return { neighboursOf, holdersOf: neighboursOf };
 }

@@ -53,13 +53,14 @@ const OPEN_STREAMS = 64;
  * ring, so that all of the ring's values are equally likely. The next chunk is asked for while one is added.
  *
  * @param vector - one element for each of the layout
+ * @param adder - of this layout, for those who call more than once
  */
 export async function addMasks(
   vector: Uint32Array,
   masks: readonly Mask[],
   { chunks }: MaskLayout,
+  adder = new MaskAdder(chunks),
 ): Promise<void> {
-  const adder = new MaskAdder(chunks);
   for (let from = 0; from < masks.length; from += OPEN_STREAMS) {
     const group = masks.slice(from, from + OPEN_STREAMS);
     const streams = group.map(({ key }) => key.stream());

@@ -29,7 +29,7 @@ export class ShareStore {
     return givers.map((from) => {
       const { to, bytes } = this.#sealed.get(from)!;
       const at = to.indexOf(member) * SHARE_CIPHERTEXT_BYTES;
-      return { from, ciphertext: bytes.slice(at, at + SHARE_CIPHERTEXT_BYTES) };
+      return { from, ciphertext: bytes.subarray(at, at + SHARE_CIPHERTEXT_BYTES) };
     });
   }
 

@@ -1,6 +1,7 @@
 import type { RingSegment } from "../encoding/ring.ts";
 import { maskLayout } from "../encoding/mask-layout.ts";
 import type { SecAggCrypto } from "../primitives/crypto.ts";
+import { MaskAdder } from "../primitives/mask-adder.ts";
 import { addMasks, pairMaskKey, pairSign, selfMaskKey, type Mask } from "../primitives/mask.ts";
 
 /** A survivor's self mask. */
@@ -80,6 +81,7 @@ export async function sumOfMasks(
   { signal, onProgress }: UnmaskOptions = {},
 ): Promise<Uint32Array<ArrayBuffer>> {
   const layout = maskLayout(segments);
+  const adder = new MaskAdder(layout.chunks);
   const sum = new Uint32Array(layout.vectorLength);
   const derive = async (batch: readonly UnmaskItem[]): Promise<Mask[]> =>
     (await Promise.all(batch.map((item) => masksOf(crypto, item, sessionId)))).flat();
@@ -88,7 +90,7 @@ export async function sumOfMasks(
   // While one batch is added, the next one's keys are agreed on.
   for (const batch of [...batches(items), []]) {
     signal?.throwIfAborted();
-    const [next] = await Promise.all([derive(batch), addMasks(sum, masks, layout)]);
+    const [next] = await Promise.all([derive(batch), addMasks(sum, masks, layout, adder)]);
     done += masks.length;
     if (masks.length > 0) onProgress?.(done);
     masks = next;
