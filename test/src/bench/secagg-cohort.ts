@@ -30,6 +30,7 @@ import {
   type NeighbourGraph,
   type SecAggCrypto,
   type SessionBinding,
+  type UnmaskWork,
   type VerifiedIdentity,
 } from "@tributary/secagg";
 import {
@@ -65,6 +66,8 @@ export interface CohortCase {
   readonly dropout: number;
   /** Expand at most so many masks and scale the time; all of them when absent. */
   readonly maxMasks?: number;
+  /** Expands masks; in this thread when absent. */
+  readonly unmask?: (work: UnmaskWork) => Promise<Uint32Array>;
   /** Called when the server holds the most: after folding and after unmasking. */
   readonly onServerMemory?: () => void;
 }
@@ -258,7 +261,7 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
   const parts = Math.max(1, Math.ceil(masks / (options.maxMasks ?? masks)));
   const part = splitUnmaskWork(work, parts)[0]!;
   const masksMeasured = maskCount(part);
-  const sums = await server.time("unmask", () => sumOfMasks(crypto, part));
+  const sums = await server.time("unmask", () => options.unmask?.(part) ?? sumOfMasks(crypto, part));
   coordinator.finish([sums]);
   options.onServerMemory?.();
   const serverTimes = server.times();
