@@ -43,7 +43,6 @@ import {
   UnmaskShares,
 } from "../../../packages/secagg/src/messages.ts";
 import { bytesToNumber, encodeElement } from "../../../packages/secagg/src/primitives/field.ts";
-import { shareCipher } from "../../../packages/secagg/src/primitives/share-cipher.ts";
 import type { AgreementKey } from "../../../packages/secagg/src/primitives/x25519.ts";
 import {
   advertisementMessage,
@@ -189,7 +188,7 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
     shares: await Promise.all(
       bundle.shares.map(async ({ to: from, ciphertext }) => {
         const secret = await encryptionKeys[from]!.agree(own.encryptionKey);
-        const cipher = await shareCipher(subtle, secret, { sessionId, self: from, peer: self });
+        const cipher = await crypto.openShareCipher(secret, { sessionId, self: from, peer: self });
         given.set(from, decode(SharePair, await cipher.open(ciphertext)));
         const { maskSecret, seed } = peers[from]!;
         const pair = { from, to: self, keyShare: elementOf(maskSecret), seedShare: elementOf(seed) };

@@ -19,7 +19,6 @@ import { bytesToNumber, encodeElement } from "../primitives/field.ts";
 import { addMasks, pairMaskKey, pairSign, selfMaskKey, type Mask } from "../primitives/mask.ts";
 import { Secret } from "../primitives/secret.ts";
 import { splitSecret } from "../primitives/shamir.ts";
-import { shareCipher } from "../primitives/share-cipher.ts";
 import { advertisementMessage, seedCommitmentOf, survivorsMessage } from "../transcript.ts";
 import { checkCohort } from "./check-cohort.ts";
 import { openInbox } from "./check-inbox.ts";
@@ -81,7 +80,7 @@ export async function shareKeys(
     await Promise.all(
       neighbours.map(async (peer) => {
         const secret = await stage.encryptionKey.agree(keys.get(peer)!.encryptionKey);
-        return [peer, await shareCipher(crypto.subtle, secret, { sessionId, self, peer })] as const;
+        return [peer, await crypto.openShareCipher(secret, { sessionId, self, peer })] as const;
       }),
     ),
   );

@@ -1,11 +1,12 @@
 import { failure } from "@tributary/core";
 import { type MaskKeys, webCryptoMaskKeys } from "./mask-keys.ts";
+import { shareCiphers, webCryptoGcm, type OpenShareCipher } from "./share-cipher.ts";
 import { detectX25519, type X25519 } from "./x25519.ts";
 
 /** The platform's primitives; one object serves any number of sessions. */
 export interface SecAggCrypto {
-  readonly subtle: SubtleCrypto;
   readonly x25519: X25519;
+  readonly openShareCipher: OpenShareCipher;
   readonly masks: MaskKeys;
 }
 
@@ -23,7 +24,11 @@ export async function openSecAggCrypto(
       "secagg: WebCrypto is missing; secure aggregation needs a secure context (https or localhost)",
     );
   }
-  return { subtle, x25519: await detectX25519(subtle), masks: webCryptoMaskKeys(subtle) };
+  return {
+    x25519: await detectX25519(subtle),
+    openShareCipher: shareCiphers(webCryptoGcm(subtle)),
+    masks: webCryptoMaskKeys(subtle),
+  };
 }
 
 function platformSubtle(): SubtleCrypto | null {
