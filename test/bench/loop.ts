@@ -134,10 +134,11 @@ async function watch(
   onRunning: (version: number, at: number) => void,
 ) {
   const runtimes = [];
+  const root = await pinnedRoot(demo);
   for (let index = 0; index < WATCHERS; index++) {
     const runtime = await createRuntime({
       coordinator: url,
-      trust: { root: new Uint8Array(await (await fetch(`${demo}/root.json`)).arrayBuffer()) },
+      trust: { root },
       token: async () => (await fetch(`${demo}/fl-token`)).text(),
       dataDir: join(folder, `watcher-${index}`),
     });
@@ -149,6 +150,15 @@ async function watch(
     runtimes.push(runtime);
   }
   return runtimes;
+}
+
+/** The demo knows it some moments after the coordinator listens. */
+async function pinnedRoot(demo: string): Promise<Uint8Array> {
+  for (;;) {
+    const response = await fetch(`${demo}/root.json`);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 async function listening(url: string, child: ChildProcess): Promise<void> {
