@@ -7,10 +7,10 @@ import type { Node } from "../ir/model.ts";
 export const MAX_LOOP_STEPS = 4096;
 
 /**
- * What a run is planned to take, in ms, by the figures below: half of the 30 ms that it may, because machines differ by
+ * What a run is planned to take, in ms, by the figures below: a quarter of the 30 ms that it may, because machines differ by
  * as much. An engine ends no run early, and a page that is asked to stop waits for it. Longer loops gain next to nothing.
  */
-const RUN_BUDGET_MS = 15;
+const RUN_BUDGET_MS = 8;
 
 /**
  * Floating-point operations per ms of products on one WASM thread, the slowest engine: a training step reaches 56 to

@@ -13,8 +13,6 @@ export interface MaskPiece {
 
 /** What one call of AES-CTR makes. */
 export interface ChunkLayout {
-  /** In the key stream; a multiple of 16, the cipher's block. */
-  readonly byteOffset: number;
   readonly byteLength: number;
   readonly pieces: readonly MaskPiece[];
 }
@@ -42,7 +40,7 @@ export function maskLayout(segments: readonly RingSegment[]): MaskLayout {
   let start = 0;
   const close = (): void => {
     if (pieces.length === 0) return;
-    chunks.push({ byteOffset: offset, byteLength: filled, pieces });
+    chunks.push({ byteLength: filled, pieces });
     offset += filled;
     pieces = [];
     filled = 0;

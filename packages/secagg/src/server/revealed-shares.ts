@@ -14,12 +14,6 @@ export interface RevealedPoint {
 /** Shares that were revealed, by the member whose secret they are of. */
 export class RevealedShares {
   readonly #points = new Map<number, RevealedPoint[]>();
-  readonly #holders = new Set<number>();
-
-  /** U5. */
-  get holders(): ReadonlySet<number> {
-    return this.#holders;
-  }
 
   /**
    * @param survivors - survivors whose shares the member holds, ascending
@@ -43,7 +37,6 @@ export class RevealedShares {
         },
       );
     }
-    this.#holders.add(member);
     for (const { of, share } of shares) {
       const point = { abscissa: member + 1, share };
       const points = this.#points.get(of);
