@@ -1,7 +1,11 @@
-import { failure, type DeviceId, type ErrorCode } from "@tributary/core";
-import type { OutcomeResult, ServerMessage } from "@tributary/protocol";
+import type { DeviceId } from "@tributary/core";
 import { DeviceTable } from "../device-table.ts";
+import { checkIn, disconnect, withdraw } from "./attendance.ts";
+import { formCohort, offerSlots } from "./cohort-forming.ts";
+import { ready, secureReady } from "./readiness.ts";
+import { endReporting, reportAccepted, reportRefused } from "./reporting.ts";
 import { deadlineOf, RoundDraft } from "./round-draft.ts";
+import { abandon, aggregate, aggregated, committed } from "./round-end.ts";
 import type {
   Participant,
   RoundConfig,
@@ -9,17 +13,9 @@ import type {
   RoundInput,
   RoundState,
   RoundStep,
-  SecureClaim,
   UpdateClaim,
 } from "./round-types.ts";
-import {
-  advanceSecuring,
-  beginSecuring,
-  loseMember,
-  secureAnswered,
-  secureOpened,
-  sendStep,
-} from "./secure-cohort.ts";
+import { advanceSecuring, secureAnswered, secureOpened } from "./secure-cohort.ts";
 
 /**
  * A round before its `start`.
@@ -171,19 +167,9 @@ function apply(draft: RoundDraft, input: RoundInput): void {
     case "tick":
       return;
     case "aggregated":
-      if (draft.state.phase !== "aggregating") throw invalid(draft, input.type);
-      draft.state = { ...draft.state, aggregated: true };
-      return;
+      return aggregated(draft);
     case "committed":
-      if (draft.state.phase !== "aggregating") throw invalid(draft, input.type);
-      draft.enter({ phase: "committed", version: input.version });
-      draft.effect({ type: "ended", result: "committed", version: input.version });
-      for (const [device, participant] of draft.participants()) {
-        const summed = participant.stage === "reported" || participant.stage === "secured";
-        if (!summed || !participant.connected) continue;
-        draft.send(device, outcome(draft, "committed", { version: input.version }));
-      }
-      return;
+      return committed(draft, input.version);
     case "abandon":
       if (draft.state.phase !== "committed" && draft.state.phase !== "abandoned") abandon(draft, input.code);
       return;
@@ -192,313 +178,4 @@ function apply(draft: RoundDraft, input: RoundInput): void {
       throw new TypeError(`round: no such input ${String(never)}`);
     }
   }
-}
-
-function checkIn(draft: RoundDraft, device: DeviceId, examples: number): void {
-  const participant = draft.get(device);
-  if (participant !== undefined) draft.reconnect(device, participant);
-  switch (participant?.stage) {
-    case undefined:
-      if (examples > 0 && (draft.state.phase === "selecting" || draft.state.phase === "training")) {
-        draft.addCandidate(device);
-        // The offer comes in this very step when a place is free; otherwise the device knows that it waits.
-        if (!draft.hasFreeSlot()) draft.send(device, wait(draft));
-      } else {
-        draft.send(device, wait(draft));
-      }
-      return;
-    case "candidate":
-      return;
-    case "offered":
-    case "ready":
-      // It may have missed the offer, or lost its work with its process; if not, it says ready again.
-      draft.send(device, draft.state.phase === "training" ? offer(draft) : wait(draft));
-      return;
-    case "member":
-      if (draft.state.phase === "reporting") draft.send(device, requestReport(draft, participant.claim));
-      return;
-    case "secure-member": {
-      const member = draft.get(device);
-      if (member?.stage === "secure-member") sendStep(draft, device, member);
-      return;
-    }
-    case "reported":
-    case "secured":
-      return;
-    case "refused":
-    case "out":
-      draft.send(device, wait(draft));
-      return;
-    default: {
-      const never: never = participant;
-      throw new TypeError(`round: no such stage ${String(never)}`);
-    }
-  }
-}
-
-/** The device will not go on in this round, by its own word. */
-function withdraw(draft: RoundDraft, device: DeviceId): void {
-  const participant = draft.get(device);
-  switch (participant?.stage) {
-    case "candidate":
-      draft.remove(device);
-      return;
-    case "offered":
-    case "ready":
-      draft.put(device, { stage: "out", connected: true });
-      return;
-    case "member":
-      // After reporting, a member that never reported has been counted as a dropout already.
-      if (draft.state.phase !== "reporting") return;
-      draft.count("dropouts");
-      draft.settle(device, { stage: "out", connected: true });
-      return;
-    case "secure-member":
-      return loseMember(draft, device, { tell: false });
-    case "reported":
-    case "secured":
-    case "refused":
-    case "out":
-    case undefined:
-      return;
-    default: {
-      const never: never = participant;
-      throw new TypeError(`round: no such stage ${String(never)}`);
-    }
-  }
-}
-
-function disconnect(draft: RoundDraft, device: DeviceId): void {
-  const participant = draft.get(device);
-  if (participant === undefined || !participant.connected) return;
-  if (participant.stage === "candidate") draft.remove(device);
-  else if (participant.stage === "member" || participant.stage === "secure-member") {
-    draft.put(device, { ...participant, connected: false, goneSince: draft.now });
-  } else draft.put(device, { ...participant, connected: false });
-}
-
-function ready(draft: RoundDraft, device: DeviceId, claim: UpdateClaim): void {
-  const participant = draft.get(device);
-  const { phase } = draft.state;
-  if (isOver(draft)) return lateReady(draft, device);
-  if (participant !== undefined) draft.reconnect(device, participant);
-  switch (participant?.stage) {
-    case "offered":
-    case "ready":
-      if (draft.config.secure !== null) return refuseReady(draft, device, "round/secure-mismatch");
-      if (claim.numExamples < 1) return refuseReady(draft, device, "update/invalid-weight");
-      return putReady(draft, device, participant.stage, claim);
-    case "member":
-      if (sameClaim(participant.claim, claim)) {
-        draft.send(device, requestReport(draft, participant.claim));
-        return;
-      }
-      // The update it announced is gone; the round was promised that one.
-      draft.count("dropouts");
-      draft.settle(device, { stage: "out", connected: true });
-      draft.send(device, outcome(draft, "refused", { code: "update/digest-mismatch" }));
-      return;
-    case "reported":
-      return;
-    case "out":
-      if (phase === "reporting") draft.send(device, outcome(draft, "late", { code: "round/full" }));
-      else draft.send(device, outcome(draft, "refused", { code: "update/not-invited" }));
-      return;
-    case "candidate":
-    case "refused":
-    case "secure-member":
-    case "secured":
-    case undefined:
-      draft.send(device, outcome(draft, "refused", { code: "update/not-invited" }));
-      return;
-    default: {
-      const never: never = participant;
-      throw new TypeError(`round: no such stage ${String(never)}`);
-    }
-  }
-}
-
-/** What its driver verified takes a moment: a device that is gone meanwhile says it again when it is back. */
-function secureReady(draft: RoundDraft, device: DeviceId, claim: SecureClaim): void {
-  const participant = draft.get(device);
-  if (isOver(draft)) return lateReady(draft, device);
-  if (participant?.connected === false) return;
-  switch (participant?.stage) {
-    case "offered":
-    case "ready":
-      if (draft.config.secure === null) return refuseReady(draft, device, "round/secure-mismatch");
-      return putReady(draft, device, participant.stage, claim);
-    case "secure-member":
-      if (participant.commitment === claim.commitment) return sendStep(draft, device, participant);
-      // The secrets it committed to are gone with its process.
-      loseMember(draft, device, { tell: false });
-      draft.send(device, outcome(draft, "refused", { code: "secagg/commitment-mismatch" }));
-      return;
-    case "secured":
-      return;
-    case "out":
-      if (draft.state.phase === "securing")
-        draft.send(device, outcome(draft, "late", { code: "round/full" }));
-      else draft.send(device, outcome(draft, "refused", { code: "update/not-invited" }));
-      return;
-    case "candidate":
-    case "refused":
-    case "member":
-    case "reported":
-    case undefined:
-      draft.send(device, outcome(draft, "refused", { code: "update/not-invited" }));
-      return;
-    default: {
-      const never: never = participant;
-      throw new TypeError(`round: no such stage ${String(never)}`);
-    }
-  }
-}
-
-function isOver({ state }: RoundDraft): boolean {
-  return state.phase === "aggregating" || state.phase === "committed" || state.phase === "abandoned";
-}
-
-function lateReady(draft: RoundDraft, device: DeviceId): void {
-  const stage = draft.get(device)?.stage;
-  if (stage === "reported" || stage === "secured") return;
-  draft.send(device, outcome(draft, "late", { code: "round/deadline-passed" }));
-}
-
-function refuseReady(draft: RoundDraft, device: DeviceId, code: ErrorCode): void {
-  draft.put(device, { stage: "out", connected: true });
-  draft.send(device, outcome(draft, "refused", { code }));
-}
-
-/** A device that trained again after a restart has only its newest update. */
-function putReady(
-  draft: RoundDraft,
-  device: DeviceId,
-  before: "offered" | "ready",
-  claim: UpdateClaim | SecureClaim,
-): void {
-  if (before === "offered") draft.count("ready");
-  draft.put(device, { stage: "ready", connected: true, claim });
-}
-
-function reportAccepted(draft: RoundDraft, device: DeviceId, digest: string): void {
-  const participant = draft.get(device);
-  if (draft.state.phase !== "reporting" || participant?.stage !== "member") return;
-  if (participant.claim.updateDigest !== digest) return;
-  draft.count("reported");
-  const { connected, claim } = participant;
-  draft.settle(device, { stage: "reported", connected, claim });
-  draft.effect({ type: "accumulate", device, claim });
-}
-
-function reportRefused(draft: RoundDraft, device: DeviceId, code: string): void {
-  const participant = draft.get(device);
-  if (draft.state.phase !== "reporting" || participant?.stage !== "member") return;
-  draft.count("refused");
-  draft.settle(device, { stage: "refused", connected: participant.connected, code });
-  if (participant.connected) draft.send(device, outcome(draft, "refused", { code }));
-}
-
-function offerSlots(draft: RoundDraft): void {
-  for (const device of draft.takeCandidates()) draft.send(device, offer(draft));
-}
-
-function formCohort(draft: RoundDraft): void {
-  const ready = draft.readyDevices();
-  if (draft.config.secure === null) {
-    const members = ready.flatMap(([device, { claim }]) =>
-      "commitment" in claim ? [] : [[device, { claim }] as const],
-    );
-    draft.beginReporting(members);
-    for (const [device, { claim }] of members) draft.send(device, requestReport(draft, claim));
-  } else {
-    const members = ready.flatMap(([device, { claim }]) =>
-      "commitment" in claim ? [[device, claim] as const] : [],
-    );
-    beginSecuring(draft, members);
-  }
-  for (const [device, participant] of draft.participants()) {
-    if (participant.stage !== "offered" && participant.stage !== "ready") continue;
-    draft.put(device, { stage: "out", connected: participant.connected });
-    if (participant.connected) draft.send(device, outcome(draft, "not-needed", { code: "round/full" }));
-  }
-}
-
-function endReporting(draft: RoundDraft): void {
-  const survivors = draft.endReporting();
-  if (survivors.length < draft.config.minimumCount) return abandon(draft, "round/too-few-reports");
-  draft.effect({ type: "aggregate", devices: survivors });
-}
-
-function aggregate(draft: RoundDraft, survivors: readonly DeviceId[]): void {
-  draft.enter({ phase: "aggregating", survivors, aggregated: false });
-  draft.effect({ type: "aggregate", devices: survivors });
-}
-
-function abandon(draft: RoundDraft, code: ErrorCode): void {
-  draft.countMissingMembers();
-  draft.enter({ phase: "abandoned", code });
-  draft.effect({ type: "ended", result: "abandoned", code });
-  for (const [device, { stage, connected }] of draft.participants()) {
-    if (!connected || stage === "candidate" || stage === "out" || stage === "refused") continue;
-    draft.send(device, outcome(draft, "abandoned", { code }));
-  }
-}
-
-function offer(draft: RoundDraft): ServerMessage {
-  const { config } = draft;
-  return {
-    type: "offer",
-    task: config.task,
-    roundId: config.roundId,
-    round: config.round,
-    baseVersion: config.baseVersion,
-    planTarget: config.plan.target,
-    planDigest: config.plan.digest,
-    weightsTarget: config.weights.target,
-    weightsDigest: config.weights.digest,
-    trainDeadlineMs: draft.deadline(),
-    timestampVersion: config.timestampVersion,
-  };
-}
-
-function requestReport(draft: RoundDraft, claim: UpdateClaim): ServerMessage {
-  const { roundId } = draft.config;
-  return {
-    type: "request-report",
-    roundId,
-    deadlineMs: draft.deadline(),
-    uploadPath: `/v1/rounds/${roundId}/updates/${claim.updateDigest}`,
-  };
-}
-
-/** How long a device without a place may sleep; a push comes earlier when a place frees. */
-const WAIT_FOR_ENDED_MS = 5_000;
-
-function wait(draft: RoundDraft): ServerMessage {
-  const { config, state } = draft;
-  let retryAfterMs = WAIT_FOR_ENDED_MS;
-  if (state.phase === "selecting") retryAfterMs = config.trainDeadlineMs;
-  else if (deadlineOf(state) !== null) retryAfterMs = Math.max(1_000, draft.deadline() - draft.now);
-  return { type: "wait", task: config.task, retryAfterMs };
-}
-
-function outcome(
-  draft: RoundDraft,
-  result: OutcomeResult,
-  more: Pick<Extract<ServerMessage, { type: "outcome" }>, "version" | "code">,
-): ServerMessage {
-  return { type: "outcome", roundId: draft.config.roundId, result, ...more };
-}
-
-function sameClaim(a: UpdateClaim, b: UpdateClaim): boolean {
-  return a.updateDigest === b.updateDigest && a.sizeBytes === b.sizeBytes && a.numExamples === b.numExamples;
-}
-
-function invalid(draft: RoundDraft, input: string): Error {
-  return failure(
-    "federation/invalid-transition",
-    `federation: round ${draft.config.roundId} got ${input} in phase ${draft.state.phase}; the driver may only give it while aggregating`,
-    { detail: { phase: draft.state.phase, input } },
-  );
 }
