@@ -274,7 +274,8 @@ class SimulatedDevice {
         const frame = encodeDeviceMessage(effect.message);
         return this.#travel(() => this.#world.receive(this.id, decodeDeviceMessage(frame)));
       }
-      case "train": {
+      case "train":
+      case "carry-training": {
         const { roundId } = effect.offer;
         const update = claim(1_000 * this.#index + this.#trainings++, { numExamples: 10 });
         clock.schedule(500 + this.#random.integer(20_000), () => {

@@ -205,7 +205,8 @@ export class SecureDevice {
         });
         return;
       }
-      case "train": {
+      case "train":
+      case "carry-training": {
         const { roundId } = effect.offer;
         const commitment = sha256(encodeUtf8(this.id));
         clock.schedule(1_000, () =>

@@ -3,6 +3,7 @@ import Type, { type Static } from "typebox";
 import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
+import { modeFault, TaskMode } from "./task-mode.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
 import { SecurePlan, SecureSpec } from "./secure-aggregation.ts";
@@ -250,6 +251,7 @@ export const TaskSpec = Type.Object(
       },
       { ...strict, default: {} },
     ),
+    mode: TaskMode,
     strategy: Type.Object(
       {
         name: Type.String({
@@ -330,8 +332,8 @@ export function parseTaskSpec(value: unknown): TaskSpec {
       `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
     );
   }
-  const training = trainingFault(spec);
-  if (training !== undefined) throw invalidDocument("task", training.path, training.problem);
+  const wrong = trainingFault(spec) ?? modeFault(spec);
+  if (wrong !== undefined) throw invalidDocument("task", wrong.path, wrong.problem);
   const fault = scheduleFault(spec.local.learningRateSchedule);
   if (fault !== undefined) {
     throw invalidDocument("task", `/local/learningRateSchedule/${fault.field}`, fault.problem);

@@ -138,6 +138,8 @@ export type ParticipantEffect =
   /** Download, check and train; answer `trained` or `train-failed`. */
   | { readonly type: "train"; readonly offer: Offer }
   | { readonly type: "cancel-training"; readonly roundId: RoundId }
+  /** The training for one round goes on for another: answer for that one. */
+  | { readonly type: "carry-training"; readonly roundId: RoundId; readonly offer: Offer }
   /** PUT the kept update; answer `uploaded` or `upload-failed`. */
   | {
       readonly type: "upload";

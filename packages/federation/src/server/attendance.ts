@@ -39,6 +39,8 @@ export function checkIn(draft: RoundDraft, device: DeviceId, examples: number): 
     case "out":
       draft.send(device, wait(draft));
       return;
+    case "carried":
+      return;
     default: {
       const never: never = participant;
       throw new TypeError(`round: no such stage ${String(never)}`);
@@ -69,6 +71,7 @@ export function withdraw(draft: RoundDraft, device: DeviceId): void {
     case "secured":
     case "refused":
     case "out":
+    case "carried":
     case undefined:
       return;
     default: {

@@ -1,5 +1,5 @@
 import type { DeviceId, ErrorCode } from "@tributary/core";
-import type { RoundDraft } from "./round-draft.ts";
+import { hasEnded, type RoundDraft } from "./round-draft.ts";
 import { outcome, requestReport } from "./round-messages.ts";
 import type { SecureClaim, UpdateClaim } from "./round-types.ts";
 import { loseMember, sendStep } from "./secure-cohort.ts";
@@ -8,6 +8,8 @@ import { loseMember, sendStep } from "./secure-cohort.ts";
 export function ready(draft: RoundDraft, device: DeviceId, claim: UpdateClaim): void {
   const participant = draft.get(device);
   const { phase } = draft.state;
+  // It says it again when it has the next cohort's offer.
+  if (participant?.stage === "carried") return;
   if (isOver(draft)) return lateReady(draft, device);
   if (participant !== undefined) draft.reconnect(device, participant);
   switch (participant?.stage) {
@@ -49,6 +51,7 @@ export function ready(draft: RoundDraft, device: DeviceId, claim: UpdateClaim): 
 /** What its driver verified takes a moment: a device that is gone meanwhile says it again when it is back. */
 export function secureReady(draft: RoundDraft, device: DeviceId, claim: SecureClaim): void {
   const participant = draft.get(device);
+  if (participant?.stage === "carried") return;
   if (isOver(draft)) return lateReady(draft, device);
   if (participant?.connected === false) return;
   switch (participant?.stage) {
@@ -84,7 +87,7 @@ export function secureReady(draft: RoundDraft, device: DeviceId, claim: SecureCl
 }
 
 function isOver({ state }: RoundDraft): boolean {
-  return state.phase === "aggregating" || state.phase === "committed" || state.phase === "abandoned";
+  return state.phase === "aggregating" || hasEnded(state);
 }
 
 function lateReady(draft: RoundDraft, device: DeviceId): void {

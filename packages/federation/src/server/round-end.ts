@@ -1,6 +1,8 @@
 import { failure, type DeviceId, type ErrorCode, type ModelVersion } from "@tributary/core";
+import type { ServerMessage } from "@tributary/protocol";
 import type { RoundDraft } from "./round-draft.ts";
 import { outcome } from "./round-messages.ts";
+import type { ParticipantStage } from "./round-types.ts";
 
 /** Everybody's part is in: the rest is the driver's. */
 export function aggregate(draft: RoundDraft, survivors: readonly DeviceId[]): void {
@@ -19,20 +21,34 @@ export function committed(draft: RoundDraft, version: ModelVersion): void {
   if (draft.state.phase !== "aggregating") throw invalid(draft, "committed");
   draft.enter({ phase: "committed", version });
   draft.effect({ type: "ended", result: "committed", version });
-  for (const [device, participant] of draft.participants()) {
-    const summed = participant.stage === "reported" || participant.stage === "secured";
-    if (!summed || !participant.connected) continue;
-    draft.send(device, outcome(draft, "committed", { version }));
+  tellSummed(draft, outcome(draft, "committed", { version }));
+}
+
+/** @throws federation/invalid-transition */
+export function buffered(draft: RoundDraft): void {
+  if (draft.state.phase !== "aggregating" || draft.config.buffered !== true) throw invalid(draft, "buffered");
+  draft.enter({ phase: "buffered" });
+  draft.effect({ type: "ended", result: "buffered" });
+  tellSummed(draft, outcome(draft, "buffered", {}));
+}
+
+function tellSummed(draft: RoundDraft, message: ServerMessage): void {
+  for (const [device, { stage, connected }] of draft.participants()) {
+    if (connected && (stage === "reported" || stage === "secured")) draft.send(device, message);
   }
 }
 
+/** Who has no part in a round needs no word of its end. */
+const UNTOLD: ReadonlySet<ParticipantStage> = new Set(["candidate", "out", "refused", "carried"]);
+
 export function abandon(draft: RoundDraft, code: ErrorCode): void {
+  const result = code === "round/superseded" ? "superseded" : "abandoned";
   draft.countMissingMembers();
   draft.enter({ phase: "abandoned", code });
   draft.effect({ type: "ended", result: "abandoned", code });
   for (const [device, { stage, connected }] of draft.participants()) {
-    if (!connected || stage === "candidate" || stage === "out" || stage === "refused") continue;
-    draft.send(device, outcome(draft, "abandoned", { code }));
+    if (!connected || UNTOLD.has(stage)) continue;
+    draft.send(device, outcome(draft, result, { code }));
   }
 }
 

@@ -33,6 +33,11 @@ export interface RoundConfig {
   readonly timestampVersion: number;
   /** Null: members report their updates one by one. */
   readonly secure: SecureRules | null;
+  /**
+   * The round is one cohort of a task in buffered mode: its sum goes into the buffer instead of becoming a version,
+   * offers go out at once, and devices that still train when the cohort forms go on for the next one.
+   */
+  readonly buffered?: true;
 }
 
 /** Secure aggregation, as far as the round's machine is concerned. */
@@ -57,7 +62,7 @@ export interface SecureClaim {
  * What a device is in a round. candidate: willing, no offer yet. offered: training. ready: has an update.
  * member: asked to report. reported: its update counts. refused: its update did not pass. out: declined, left,
  * was late or was not needed. In a secure round: secure-member: in the cohort. secured: its update is in the sum, and
- * nothing more is asked of it.
+ * nothing more is asked of it. In buffered mode: carried: it trains on, for the next cohort on the same base.
  */
 export type Participant = { readonly connected: boolean } & (
   | { readonly stage: "candidate"; readonly order: number }
@@ -74,6 +79,7 @@ export type Participant = { readonly connected: boolean } & (
   | { readonly stage: "secured" }
   | { readonly stage: "refused"; readonly code: string }
   | { readonly stage: "out" }
+  | { readonly stage: "carried" }
 );
 
 export type ParticipantStage = Participant["stage"];
@@ -157,6 +163,7 @@ export type RoundState = Common &
     | { readonly phase: "securing"; readonly cohort: SecureCohort }
     | { readonly phase: "aggregating"; readonly survivors: readonly DeviceId[]; readonly aggregated: boolean }
     | { readonly phase: "committed"; readonly version: ModelVersion }
+    | { readonly phase: "buffered" }
     | { readonly phase: "abandoned"; readonly code: ErrorCode }
   );
 
@@ -184,6 +191,8 @@ export type RoundInput = { readonly now: number } & (
   /** The mean was taken and evaluated; the commit is under way. */
   | { readonly type: "aggregated" }
   | { readonly type: "committed"; readonly version: ModelVersion }
+  /** The cohort's sum is stored, and waits for its version. */
+  | { readonly type: "buffered" }
   | { readonly type: "abandon"; readonly code: ErrorCode }
 );
 
@@ -210,9 +219,12 @@ export type RoundEffect =
       readonly digest: Digest;
       readonly deadlineMs: number;
     }
-  /** All updates are in: take the mean, evaluate, commit; then `committed`, or `abandon`. */
+  /** Seat these devices, which train or were waiting, in the next cohort on the same base; else they are superseded. */
+  | { readonly type: "carry"; readonly devices: readonly DeviceId[] }
+  /** All updates are in: take the mean, evaluate, commit; then `committed` or `buffered`, or `abandon`. */
   | { readonly type: "aggregate"; readonly devices: readonly DeviceId[] }
   | { readonly type: "ended"; readonly result: "committed"; readonly version: ModelVersion }
+  | { readonly type: "ended"; readonly result: "buffered" }
   | { readonly type: "ended"; readonly result: "abandoned"; readonly code: ErrorCode };
 
 export interface RoundStep {

@@ -4,8 +4,8 @@ import { checkIn, disconnect, withdraw } from "./attendance.ts";
 import { formCohort, offerSlots } from "./cohort-forming.ts";
 import { ready, secureReady } from "./readiness.ts";
 import { endReporting, reportAccepted, reportRefused } from "./reporting.ts";
-import { deadlineOf, RoundDraft } from "./round-draft.ts";
-import { abandon, aggregate, aggregated, committed } from "./round-end.ts";
+import { deadlineOf, hasEnded, RoundDraft } from "./round-draft.ts";
+import { abandon, aggregate, aggregated, buffered, committed } from "./round-end.ts";
 import type {
   Participant,
   RoundConfig,
@@ -49,11 +49,12 @@ export function initialRound(config: RoundConfig): RoundState {
 }
 
 /**
- * The synchronous round, server half: train first, then aggregate.
+ * A round, server half: train first, then aggregate.
  *
  * selecting -> training as soon as the minimum of devices is there; training -> reporting when the goal count is
  * ready, or at the deadline with the minimum; reporting -> aggregating when no member is waited for any more; in secure
- * rounds securing, step by step, takes the place of reporting; any phase -> abandoned. Pure: the same inputs give the same states and effects.
+ * rounds securing, step by step, takes the place of reporting; aggregating -> committed, or, for a cohort of a task in
+ * buffered mode, buffered; any phase -> abandoned. Pure: the same inputs give the same states and effects.
  *
  * @throws federation/invalid-transition for a driver's mistake; never for anything a device sends.
  */
@@ -93,14 +94,14 @@ export function invitationOf(state: RoundState, device: DeviceId): Invitation {
 
 /** Whether a round takes no more inputs that change it. */
 export function roundEnded(state: RoundState): boolean {
-  return state.phase === "committed" || state.phase === "abandoned";
+  return hasEnded(state);
 }
 
 function advance(draft: RoundDraft): void {
   const { state } = draft;
   switch (state.phase) {
     case "selecting":
-      if (state.started && state.tally.candidates >= draft.config.minimumCount) {
+      if (state.started && state.tally.candidates >= draft.beginCount()) {
         draft.beginTraining();
         offerSlots(draft);
       }
@@ -110,7 +111,7 @@ function advance(draft: RoundDraft): void {
       if (ready >= draft.config.goalCount) return formCohort(draft);
       if (draft.now >= state.deadline) {
         if (ready >= draft.config.minimumCount) return formCohort(draft);
-        return abandon(draft, "round/too-few-ready");
+        return abandon(draft, draft.config.buffered === true ? "round/superseded" : "round/too-few-ready");
       }
       return offerSlots(draft);
     }
@@ -127,6 +128,7 @@ function advance(draft: RoundDraft): void {
     }
     case "aggregating":
     case "committed":
+    case "buffered":
     case "abandoned":
       return;
     default: {
@@ -170,8 +172,10 @@ function apply(draft: RoundDraft, input: RoundInput): void {
       return aggregated(draft);
     case "committed":
       return committed(draft, input.version);
+    case "buffered":
+      return buffered(draft);
     case "abandon":
-      if (draft.state.phase !== "committed" && draft.state.phase !== "abandoned") abandon(draft, input.code);
+      if (!hasEnded(draft.state)) abandon(draft, input.code);
       return;
     default: {
       const never: never = input;

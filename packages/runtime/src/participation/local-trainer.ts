@@ -1,4 +1,13 @@
-import { encodeHex, failure, seededRandom, sha256, toFailure, type Digest, type Env } from "@tributary/core";
+import {
+  encodeHex,
+  failure,
+  seededRandom,
+  sha256,
+  toFailure,
+  type Digest,
+  type Env,
+  type RoundId,
+} from "@tributary/core";
 import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
 import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
@@ -38,6 +47,8 @@ export type LocalUpdate = TrainingFacts &
   );
 
 interface TrainingFacts {
+  /** The round it is for. */
+  readonly roundId: RoundId;
   readonly numExamples: number;
   /** Means over the last epoch. */
   readonly loss: number;
@@ -64,7 +75,12 @@ export interface LocalTrainerOptions {
 export interface LocalTrainer {
   train(
     offer: Offer,
-    options: { readonly signal: AbortSignal; readonly onProgress?: (progress: TrainProgress) => void },
+    options: {
+      readonly signal: AbortSignal;
+      readonly onProgress?: (progress: TrainProgress) => void;
+      /** Asked when training is done: the offer, on the same base under the same plan, that the update is for. */
+      readonly reportTo?: () => Offer;
+    },
   ): Promise<LocalUpdate>;
 }
 
@@ -88,7 +104,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
   };
 
   return {
-    async train(offer, { signal, onProgress }) {
+    async train(offer, { signal, onProgress, reportTo = () => offer }) {
       const startedAtMs = env.clock.monotonicMs();
       const { verified, base } = await verify(offer, signal);
       const { plan } = verified;
@@ -147,7 +163,9 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           ...(onProgress === undefined ? {} : { onProgress }),
         });
         const { numExamples, lossSum, correct, steps } = result;
+        const { roundId } = reportTo();
         const facts = (): TrainingFacts => ({
+          roundId,
           numExamples,
           loss: lossSum / numExamples,
           accuracy: cpuSpec.noHits === true ? null : correct / numExamples,
@@ -159,7 +177,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           // Only devices that meet a secure task load it.
           const { createSecureMember } = await import("./secure-member.ts");
           const member = await createSecureMember({
-            offer,
+            offer: { ...offer, roundId },
             plan: secure,
             population,
             layout: plan.update,
@@ -182,7 +200,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         count(trainingMetrics, metrics, "examples", numExamples);
         count(trainingMetrics, metrics, "steps", steps);
         const header = {
-          roundId: offer.roundId,
+          roundId,
           task: offer.task,
           schemaDigest: schemaDigest(updateSchema(plan.update)),
           numExamples,

@@ -72,6 +72,8 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
   let stopped = false;
   const updates = new Map<RoundId, LocalUpdate>();
   const working = new Map<string, AbortController>();
+  /** The offer that each training is for, by the round it is for now. */
+  const trainings = new Map<RoundId, { offer: Offer }>();
   const underWay = new Set<Promise<void>>();
 
   const now = (): number => env.clock.now() + options.serverOffsetMs();
@@ -113,6 +115,8 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
         return work(`train ${effect.offer.roundId}`, (signal) => trainOffer(effect.offer, signal));
       case "cancel-training":
         return cancel(`train ${effect.roundId}`);
+      case "carry-training":
+        return carryTraining(effect.roundId, effect.offer);
       case "upload":
         return work(`upload ${effect.roundId}`, (signal) => upload(effect, signal));
       case "cancel-upload":
@@ -144,7 +148,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     const controller = new AbortController();
     working.set(name, controller);
     const running = run(controller.signal).finally(() => {
-      if (working.get(name) === controller) working.delete(name);
+      for (const [each, of] of working) if (of === controller) working.delete(each);
     });
     underWay.add(running);
     void running.finally(() => underWay.delete(running));
@@ -157,22 +161,41 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     working.delete(name);
   };
 
+  const carryTraining = (from: RoundId, offer: Offer): void => {
+    const training = trainings.get(from);
+    const controller = working.get(`train ${from}`);
+    if (training === undefined || controller === undefined) return;
+    training.offer = offer;
+    trainings.delete(from);
+    trainings.set(offer.roundId, training);
+    working.delete(`train ${from}`);
+    working.set(`train ${offer.roundId}`, controller);
+  };
+
   const trainOffer = async (offer: Offer, signal: AbortSignal): Promise<void> => {
-    const { roundId } = offer;
+    const training = { offer };
+    trainings.set(offer.roundId, training);
     let toldAtMs = -Infinity;
     try {
       const update = await trainer.train(offer, {
         signal,
+        reportTo: () => training.offer,
         onProgress({ step, steps, loss }) {
+          const { roundId } = training.offer;
           const atMs = env.clock.monotonicMs();
           if (step < steps && atMs - toldAtMs < PROGRESS_EVERY_MS) return;
           toldAtMs = atMs;
           notify({ type: "progress", roundId, step, steps, loss });
         },
       });
+      const { roundId, numExamples } = update;
       updates.set(roundId, update);
       if (signal.aborted) return discard(roundId);
-      const { numExamples } = update;
+      if (roundId !== training.offer.roundId) {
+        // Carried on between its sealing and here: what is sealed for one round is of no use to another.
+        discard(roundId);
+        return await trainOffer(training.offer, signal);
+      }
       if ("member" in update) {
         const { commitment, certificate } = update.member;
         return input({ type: "trained-securely", roundId, numExamples, commitment, certificate });
@@ -188,9 +211,12 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       });
     } catch (cause) {
       if (signal.aborted) return;
+      const { roundId } = training.offer;
       const error = toFailure(cause, "federation/training-failed");
       env.log.warn("training failed", { task, roundId, error });
       input({ type: "train-failed", roundId, code: error.code });
+    } finally {
+      for (const [roundId, of] of trainings) if (of === training) trainings.delete(roundId);
     }
   };
 
