@@ -71,6 +71,8 @@ export async function addMasks(
         const bytes = await next;
         if (i + 1 < group.length) next = streams[i + 1]!.next(chunk.byteLength);
         adder.add(chunk, bytes, sign);
+        // Given back at once: tens of megabytes of fresh memory cost more than the cipher.
+        bytes.buffer.transfer(0);
       }
       adder.store(vector, chunk);
     }
