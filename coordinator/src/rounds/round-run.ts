@@ -26,6 +26,8 @@ import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } fr
 import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "./evaluation.ts";
 import { updateRules, type RoundPlan } from "./round-plan.ts";
+import { storeCohort } from "./buffered/store-cohort.ts";
+import type { RoundMean } from "./update-aggregate.ts";
 import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { roundOver, RoundStore } from "./round-store.ts";
@@ -56,6 +58,8 @@ export interface RoundRunOptions {
   readonly offered: (device: DeviceId) => void;
   /** The number of devices with an offer, or waiting for one, changed. */
   readonly seatsChanged: () => void;
+  /** In buffered mode: seats these devices in the next cohort on the same base. */
+  readonly carry?: (devices: readonly DeviceId[]) => void;
 }
 
 /** One round under way: its machine, and what the machine's effects are carried out with. */
@@ -94,7 +98,8 @@ export class RoundRun {
     this.#resolveEnded = resolve;
     this.updates = new RoundUpdates({
       rules: updateRules(plan, config.roundId),
-      aggregation: options.strategy.strategy.aggregation,
+      // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
+      aggregation: config.buffered === true ? { kind: "mean" } : options.strategy.strategy.aggregation,
       folder: options.uploadFolder,
       invitationOf: (device) => this.invitationOf(device),
       accept: (device, claim) => this.#accept(device, claim),
@@ -179,11 +184,15 @@ export class RoundRun {
     this.give({ type: "secure-ready", device, commitment });
   }
 
-  /** Bytes of this round's plan, graph or weights were sent to a device. */
-  served(digest: Digest, sizeBytes: number): void {
+  /** Whether a blob is this round's plan, a graph of it, or its weights. */
+  uses(digest: Digest): boolean {
     const { plan, base, task } = this.#options;
-    if ([base.weights.digest, ...plan.trainingGraphs, task.plan.digest].includes(digest))
-      this.#bytesDown += sizeBytes;
+    return [base.weights.digest, ...plan.trainingGraphs, task.plan.digest].includes(digest);
+  }
+
+  /** Bytes of what it uses were sent to a device. */
+  served(sizeBytes: number): void {
+    this.#bytesDown += sizeBytes;
   }
 
   give(input: TimelessInput): void {
@@ -230,6 +239,9 @@ export class RoundRun {
         return;
       case "secure-step":
         this.#options.services.send(effect.device, this.secure!.ask(effect));
+        return;
+      case "carry":
+        this.#options.carry?.(effect.devices);
         return;
       case "accumulate":
         this.updates.accumulate(effect.device);
@@ -279,47 +291,67 @@ export class RoundRun {
   }
 
   async #commit(): Promise<void> {
-    const { services } = this.#options;
     try {
       const { maxUpdateNorm, update } = this.#options.plan.plan;
       const { maxStatisticChange } = update;
       const limits = { maxUpdateNorm, maxStatisticChange };
       const mean = await (this.secure?.mean(limits) ?? this.updates.mean());
       if (roundEnded(this.#state)) return;
-      const version = await commitRound(services, {
-        ...this.#options,
-        mean,
-        evaluated: async (result) => {
-          this.#evaluation = result;
-          if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
-          // Rows of earlier phases must not come after the last one.
-          await this.#stored.idle();
-        },
-        finalRow: (next) => {
-          if (roundEnded(this.#state))
-            throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
-          this.#held = [];
-          const input: RoundInput = { type: "committed", version: next, now: services.env.clock.now() };
-          this.#stored.note(input);
-          const preview = stepRound(this.config, this.#state, input).state;
-          const { state } = this;
-          this.#state = preview;
-          const round = this.record();
-          this.#state = state;
-          return { round, journal: this.#stored.takeJournal() };
-        },
-        alsoStored: (tx) => this.#verdict(tx, true),
-      });
-      services.env.log.info("round committed", { roundId: this.config.roundId, version: version.version });
-      this.#step(
-        { type: "committed", version: version.version, now: services.env.clock.now() },
-        { journal: false },
-      );
+      if (this.config.buffered === true) await this.#buffer(mean);
+      else await this.#commitVersion(mean);
       this.#release();
     } catch (error) {
       this.#release();
       this.#fail(error, "round/aggregation-failed");
     }
+  }
+
+  async #commitVersion(mean: RoundMean): Promise<void> {
+    const { services } = this.#options;
+    const { clock, log } = services.env;
+    const { version } = await commitRound(services, {
+      ...this.#options,
+      mean,
+      evaluated: (result) => this.#aggregated(result),
+      finalRow: (next) => this.#lastRow({ type: "committed", version: next, now: clock.now() }),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    log.info("round committed", { roundId: this.config.roundId, version });
+    this.#step({ type: "committed", version, now: clock.now() }, { journal: false });
+  }
+
+  async #buffer(mean: RoundMean): Promise<void> {
+    const { services } = this.#options;
+    const { clock } = services.env;
+    await storeCohort(services, {
+      config: this.config,
+      mean,
+      aggregated: () => this.#aggregated(undefined),
+      finalRow: () => this.#lastRow({ type: "buffered", now: clock.now() }),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    this.#step({ type: "buffered", now: clock.now() }, { journal: false });
+  }
+
+  async #aggregated(result: EvaluationResult | undefined): Promise<void> {
+    this.#evaluation = result;
+    if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
+    // Rows of earlier phases must not come after the last one.
+    await this.#stored.idle();
+  }
+
+  /** The row and the rest of the journal as they will be after the input; until then inputs are held. */
+  #lastRow(input: Extract<RoundInput, { type: "committed" | "buffered" }>) {
+    if (roundEnded(this.#state))
+      throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
+    this.#held = [];
+    this.#stored.note(input);
+    const preview = stepRound(this.config, this.#state, input).state;
+    const { state } = this;
+    this.#state = preview;
+    const round = this.record();
+    this.#state = state;
+    return { round, journal: this.#stored.takeJournal() };
   }
 
   /** Lets the held inputs follow. */
@@ -341,7 +373,7 @@ export class RoundRun {
     this.#showTimer = undefined;
     const { phase } = this.#state;
     if (phase === "training") this.#trainingAt = this.#options.services.env.clock.now();
-    if (phase === "committed" || phase === "abandoned") return this.#finish();
+    if (roundEnded(this.#state)) return this.#finish();
     this.#stored.update(this.record());
   }
 
@@ -350,9 +382,9 @@ export class RoundRun {
     const closed = this.updates.close(over);
     this.secure?.close(over);
     const record = this.record();
-    // A committed row is part of the version's transaction already.
+    // The last row of a version or of a buffered sum is part of its transaction already.
     const stored =
-      record.phase === "committed"
+      record.phase !== "abandoned"
         ? this.#stored.idle()
         : this.#stored.abandoned(record, this.#options.task, async (tx) =>
             record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [],

@@ -71,10 +71,7 @@ export class RoundStore {
   ): Promise<void> {
     return this.#writes.run(async () => {
       await this.#write(record, async (tx) => {
-        const committed = await tx.rounds.countCommitted(task.name);
-        // As it is now: whoever paused the task ended this round.
-        const now = (await tx.tasks.get(task.name)) ?? task;
-        return [...abandonedEvents(now, record, committed), ...(await verdict(tx))];
+        return [...(await abandonedEvents(tx, task, record)), ...(await verdict(tx))];
       });
       this.#services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
     });

@@ -1,13 +1,16 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { failure, toFailure, type DeviceId, type Digest, type RoundId, type TaskName } from "@tributary/core";
-import { refusalOf } from "@tributary/protocol";
+import { bufferedMode, refusalOf } from "@tributary/protocol";
 import type { GatewayHandler, RoundMessage, ConnectedDevice } from "../gateway/gateway-types.ts";
 import type { AccessPolicy } from "../http/access-policy.ts";
 import type { App } from "../http/app.ts";
 import { roundEvent } from "../registry/views.ts";
 import type { Rounds } from "../rooms.ts";
 import { publishEvents } from "./commit-round.ts";
+import { registerBufferRoute } from "./buffered/buffer-route.ts";
+import { BufferedDriver } from "./buffered/buffered-driver.ts";
+import type { Driver } from "./driver.ts";
 import { createEvaluator } from "./evaluator.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
@@ -40,11 +43,12 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const evaluator = createEvaluator({ blobs: options.blobs, clock });
   const unmasker = createUnmasker();
   const services = { ...options, evaluator, unmasker };
-  const drivers = new Map<TaskName, TaskDriver>();
+  const drivers = new Map<TaskName, Driver>();
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {
-    for (const { run } of drivers.values()) if (run?.config.roundId === roundId) return run;
+    for (const { runs } of drivers.values())
+      for (const run of runs) if (run.config.roundId === roundId) return run;
     return undefined;
   };
 
@@ -54,7 +58,9 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     if (driver !== undefined) return driver.changed();
     const task = await store.tasks.get(name);
     if (task === undefined || drivers.has(name) || closing !== undefined) return;
-    drivers.set(name, new TaskDriver({ services, task, uploadFolder }));
+    const mode = bufferedMode(task.spec);
+    const given = { services, task, uploadFolder };
+    drivers.set(name, mode === null ? new TaskDriver(given) : new BufferedDriver({ ...given, mode }));
   };
 
   const subscriptions = [
@@ -94,8 +100,11 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
           .catch((error: unknown) => refuse(from, message, error));
         return;
       }
-      case "decline":
-        return findRun(message.roundId)?.give({ type: "decline", device, code: message.code });
+      case "decline": {
+        const run = findRun(message.roundId);
+        if (run !== undefined) drivers.get(run.config.task)?.decline(device, run, message.code);
+        return;
+      }
       default: {
         const never: never = message;
         throw new TypeError(`rounds: no such message ${String(never)}`);
@@ -113,7 +122,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     options.send(from.device, refusalOf(coded, coded.retryable ? { retryAfterMs: 5_000 } : {}));
   };
 
-  const requireDriver = (name: TaskName): TaskDriver => {
+  const requireDriver = (name: TaskName): Driver => {
     const driver = drivers.get(name);
     if (driver !== undefined) return driver;
     throw failure("federation/unknown-task", `rounds: no task "${name}"`, { detail: { task: name } });
@@ -135,7 +144,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
 
     training() {
       let training = 0;
-      for (const { run } of drivers.values()) training += run?.training ?? 0;
+      for (const { runs } of drivers.values()) for (const run of runs) training += run.training;
       return training;
     },
 
@@ -150,13 +159,15 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       });
       registerSecureRoutes(app, { access, clock, findRun });
       registerSuspicionRoutes(app, { clock, log, store, bus });
+      registerBufferRoute(app, { store });
       // What devices download for a round, counted where it is sent.
       app.addHook("onResponse", async (request, reply) => {
         if (request.routeOptions.url !== "/v1/blobs/:digest" || request.method !== "GET") return;
         if (reply.statusCode !== 200 && reply.statusCode !== 206) return;
         const { digest } = request.params as { digest: Digest };
         const sizeBytes = Number(reply.getHeader("content-length"));
-        for (const { run } of drivers.values()) run?.served(digest, sizeBytes);
+        // Several cohorts may have one base: the newest is the one that devices join.
+        for (const { runs } of drivers.values()) runs.findLast((run) => run.uses(digest))?.served(sizeBytes);
       });
     },
 

@@ -1,27 +1,17 @@
-import {
-  asRoundId,
-  encodeUtf8,
-  failure,
-  sha256,
-  type DeviceId,
-  type ErrorCode,
-  type RoundId,
-} from "@tributary/core";
-import { createCheckInQueue, type CheckIn, type RoundConfig } from "@tributary/federation";
+import { failure, type DeviceId, type ErrorCode } from "@tributary/core";
+import { createCheckInQueue, type CheckIn } from "@tributary/federation";
 import { refusalOf } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
-import { weightsPath } from "../releases/target-paths.ts";
 import { strategyOf } from "../registry/task-strategy.ts";
-import { taskEvent } from "../registry/views.ts";
-import { publishEvents } from "./commit-round.ts";
+import type { Driver } from "./driver.ts";
+import { dueTask } from "./due-task.ts";
+import { roundConfig } from "./round-config.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import { RoundRun } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { Seating } from "./secure/seating.ts";
 
-/** A member that lost its connection is waited for this long, at most a quarter of the reporting time. */
-const RECONNECT_GRACE_MS = 5_000;
 /** After rounds that failed, the next one begins ever later, up to this. */
 const MAX_PAUSE_MS = 30_000;
 /** What a device hears of a task that has no rounds at present. */
@@ -42,8 +32,8 @@ export interface TaskDriverOptions {
   readonly uploadFolder: string;
 }
 
-/** The rounds of one task, one after the other, while it is running. */
-export class TaskDriver {
+/** The rounds of one synchronous task, one after the other, while it is running. */
+export class TaskDriver implements Driver {
   readonly #options: TaskDriverOptions;
   readonly #queue = createCheckInQueue();
   readonly #loop: Promise<void>;
@@ -66,8 +56,8 @@ export class TaskDriver {
     this.#loop = this.#rounds();
   }
 
-  get run(): RoundRun | undefined {
-    return this.#run;
+  get runs(): readonly RoundRun[] {
+    return this.#run === undefined ? [] : [this.#run];
   }
 
   get task(): TaskRecord {
@@ -89,6 +79,10 @@ export class TaskDriver {
     this.#queue.checkIn(device, examples);
     if (this.#run === undefined) this.#sendWait(device, this.#restMs());
     else this.#seat(this.#run, { device, examples });
+  }
+
+  decline(device: DeviceId, run: RoundRun, code: string): void {
+    run.give({ type: "decline", device, code });
   }
 
   leave(device: DeviceId): void {
@@ -156,28 +150,10 @@ export class TaskDriver {
   /** Whether another round is due; a task that has had all its rounds is finished. */
   async #mayRun(): Promise<boolean> {
     const { services } = this.#options;
-    const { store, env } = services;
     this.#stale = false;
-    // In one transaction, so that what an operator changes meanwhile is not overwritten.
-    const { task, finished } = await store.transaction(async (tx) => {
-      const now = await tx.tasks.get(this.#task.name);
-      if (now?.state !== "running" || now.spec.rounds === null) return { task: now };
-      const roundsCommitted = await tx.rounds.countCommitted(now.name);
-      if (roundsCommitted < now.spec.rounds) return { task: now };
-      const done = { ...now, state: "finished" } as const;
-      await tx.tasks.setState(now.name, done.state);
-      const currentVersion = (await tx.models.get(now.model))?.currentVersion;
-      const [round = null] = await tx.rounds.list(now.name, { limit: 1 });
-      if (currentVersion === undefined) return { task: done, finished: [] };
-      const event = taskEvent(done, { currentVersion, round, roundsCommitted });
-      return { task: done, finished: await tx.events.append([event], env.clock.now()) };
-    });
+    const task = await dueTask(services, this.#task.name);
     if (task === undefined) return false;
     this.#task = task;
-    if (finished !== undefined) {
-      env.log.info("task finished", { task: task.name, rounds: task.spec.rounds });
-      await publishEvents(services, finished);
-    }
     return task.state === "running";
   }
 
@@ -196,26 +172,7 @@ export class TaskDriver {
       );
     }
     const round = (await store.rounds.lastNumber(task.name)) + 1;
-    const { goalCount, minimumCount, overSelection, trainDeadlineMs, reportDeadlineMs } = task.spec.cohort;
-    const stepDeadlineMs = task.spec.secureAggregation.phaseDeadlineMs;
-    const waitedForMs = plan.secure === null ? reportDeadlineMs : stepDeadlineMs;
-    const config: RoundConfig = {
-      task: task.name,
-      roundId: roundIdOf(task, round),
-      round,
-      baseVersion: base.version,
-      plan: { target: task.plan.target, digest: task.plan.digest },
-      weights: { target: weightsPath(model.name, base.version), digest: base.weights.digest },
-      goalCount,
-      // A secure sum's floor is in the plan, where devices read it.
-      minimumCount: Math.max(minimumCount, plan.secure?.plan.minimumCohort ?? 0),
-      offerLimit: Math.ceil(goalCount * overSelection),
-      trainDeadlineMs,
-      reportDeadlineMs,
-      reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
-      timestampVersion: timestamp.version,
-      secure: plan.secure === null ? null : { stepDeadlineMs },
-    };
+    const config = roundConfig({ task, plan, base, round, timestampVersion: timestamp.version });
     if (this.#stopped) return undefined;
     this.#seating =
       plan.secure === null ? Seating.open : await Seating.next(store, task.name, services.env.random);
@@ -317,11 +274,4 @@ export class TaskDriver {
     await promise;
     this.#wake = undefined;
   }
-}
-
-/** `<task>-<number>`; a name too long for that gives way to its digest. */
-function roundIdOf({ name }: Pick<TaskRecord, "name">, round: number): RoundId {
-  const suffix = `-${round}`;
-  const prefix = name.length + suffix.length <= 64 ? name : sha256(encodeUtf8(name)).slice(0, 32);
-  return asRoundId(`${prefix}${suffix}`);
 }

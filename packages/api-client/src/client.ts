@@ -3,6 +3,7 @@ import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
   BlobCreated,
+  BufferView,
   CertificateLogView,
   LogEntries,
   ModelView,
@@ -61,6 +62,8 @@ export interface ApiClient {
   refusals(roundId: string, options?: CallOptions): Promise<readonly RefusalView[]>;
   /** Devices in secure cohorts of a task whose sums failed: the quarantined, then the most suspected. */
   suspicions(task: string, options?: CallOptions): Promise<readonly SuspicionView[]>;
+  /** How full the buffer of a task in buffered mode is; null where its rounds are synchronous. */
+  buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -132,6 +135,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/tasks/{task}/suspicions", { params: { path: { task } }, ...json(call) }),
         )
       ).suspicions,
+    buffer: async (task, call) =>
+      (
+        await answered(`GET /v1/tasks/${task}/buffer`, call, () =>
+          http.GET("/v1/tasks/{task}/buffer", { params: { path: { task } }, ...json(call) }),
+        )
+      ).buffer,
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {

@@ -29,6 +29,7 @@ export type {
   ModelView,
   RoundPhase,
   RefusalView,
+  BufferView,
   SuspicionView,
   RoundView,
   StatusView,

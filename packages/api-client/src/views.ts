@@ -37,6 +37,8 @@ export type RoundView = Answer<"/v1/rounds/{roundId}">;
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
 /** A device in secure cohorts of a task whose sums failed. */
 export type SuspicionView = Answer<"/v1/tasks/{task}/suspicions">["suspicions"][number];
+/** How full a buffered task's next version is. */
+export type BufferView = NonNullable<Answer<"/v1/tasks/{task}/buffer">["buffer"]>;
 /** Heads of the certificate log. */
 export type CertificateLogView = Answer<"/v1/certificate-log">;
 /** Certificates as compact JWTs, in the log's order. */
@@ -47,7 +49,7 @@ export type RoundPhase = RoundView["phase"];
 export type TaskSpec = Body<"/v1/tasks">;
 export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
 
-type Group = "local" | "strategy" | "cohort" | "evaluation" | "secureAggregation";
+type Group = "local" | "mode" | "strategy" | "cohort" | "evaluation" | "secureAggregation";
 
 /** A task as an operator writes it: what is left out gets the coordinator's default. */
 export type TaskSpecInput = Pick<TaskSpec, "name" | "model"> &

@@ -174,6 +174,8 @@ export class LossyWorld {
         });
         return;
       }
+      case "carry":
+        throw new Error("these rounds are not of a buffer");
       case "ended": {
         this.#timer?.cancel();
         const since = this.#trainingSince ?? this.clock.now();

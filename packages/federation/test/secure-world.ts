@@ -127,6 +127,8 @@ export class SecureWorld {
         return;
       case "accumulate":
         throw new Error("a secure round accumulates no single update");
+      case "carry":
+        throw new Error("these rounds are not of a buffer");
       case "ended":
         this.#timer?.cancel();
     }

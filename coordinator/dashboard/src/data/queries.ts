@@ -1,5 +1,6 @@
 import {
   type ApiClient,
+  type BufferView,
   type ModelView,
   type RefusalView,
   type RoundView,
@@ -43,6 +44,8 @@ export interface Queries {
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
   suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
+  /** Of a task in buffered mode; null of others. */
+  buffer(task: string): ReturnType<typeof queryOptions<BufferView | null, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -84,6 +87,11 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["suspicions", task],
         queryFn: ({ signal }) => api.suspicions(task, { signal }),
       }),
+    buffer: (task) =>
+      queryOptions<BufferView | null>({
+        queryKey: ["buffer", task],
+        queryFn: ({ signal }) => api.buffer(task, { signal }),
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -107,6 +115,8 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
+    // Nothing where nobody looks at one.
+    void client.invalidateQueries({ queryKey: ["buffer", task] });
   }
   if (event.type === "suspicion") {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });

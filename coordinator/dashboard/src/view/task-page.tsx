@@ -2,6 +2,7 @@ import type { TaskView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
+import { BufferCard } from "./buffer-card.tsx";
 import { CurvesSection } from "./curves-section.tsx";
 import { LoadError } from "./load-error.tsx";
 import { RoundPanel } from "./round-panel.tsx";
@@ -18,6 +19,7 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
     <div className="page" data-testid="task" data-task={task.name}>
       <TaskSummary task={task} rounds={rounds.data} />
       <RoundPanel task={task} />
+      {task.spec.mode.type === "buffered" && <BufferCard task={task} />}
       <Suspicions task={task} />
       {rounds.isError ? (
         <LoadError error={rounds.error} retry={() => void rounds.refetch()} />

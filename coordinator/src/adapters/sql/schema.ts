@@ -76,6 +76,19 @@ export type RoundsTable = Omit<RoundRecord, "config" | "secure"> & {
   secure: JsonText | null;
 };
 
+export interface BufferedCohortsTable {
+  roundId: RoundId;
+  task: TaskName;
+  baseVersion: ModelVersion;
+  updates: number;
+  numExamples: number;
+  sumDigest: Digest;
+  sumSizeBytes: number;
+  at: number;
+  staleness: number | null;
+  version: ModelVersion | null;
+}
+
 export interface RoundInputsTable {
   roundId: RoundId;
   sequence: number;
@@ -170,6 +183,7 @@ export interface Database {
   versions: VersionsTable;
   tasks: TasksTable;
   rounds: RoundsTable;
+  bufferedCohorts: BufferedCohortsTable;
   roundInputs: RoundInputsTable;
   tufMetadata: TufMetadataTable;
   targets: TargetsTable;

@@ -40,6 +40,9 @@ class SqlMetadataStore implements MetadataStore {
   get rounds() {
     return this.#repositories().rounds;
   }
+  get bufferedCohorts() {
+    return this.#repositories().bufferedCohorts;
+  }
   get journal() {
     return this.#repositories().journal;
   }

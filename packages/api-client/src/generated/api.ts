@@ -637,6 +637,73 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/buffer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The buffer of a task in buffered mode; null where rounds are synchronous */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            buffer: {
+                                bufferSize: number;
+                                updates: number;
+                                maxStaleness: number;
+                                head: number;
+                                liveBases: {
+                                    version: number;
+                                    staleness: number;
+                                    cohorts: number;
+                                    devices: number;
+                                    ready: number;
+                                }[];
+                                cohorts: {
+                                    roundId: string;
+                                    baseVersion: number;
+                                    staleness: number;
+                                    discount: number;
+                                    updates: number;
+                                    numExamples: number;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                    version: number | null;
+                                }[];
+                                superseded: number;
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -1167,6 +1234,21 @@ export interface paths {
                                         reportDeadlineMs: number;
                                     };
                                     /** @default {} */
+                                    mode: {
+                                        /**
+                                         * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                         * @default synchronous
+                                         * @enum {string}
+                                         */
+                                        type: "synchronous" | "buffered";
+                                        /** @description buffered: K, the updates that make a version */
+                                        bufferSize?: number;
+                                        /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                        maxStaleness?: number;
+                                        /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                        concurrency?: number;
+                                    };
+                                    /** @default {} */
                                     strategy: {
                                         /**
                                          * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
@@ -1247,7 +1329,7 @@ export interface paths {
                                     model: string;
                                     number: number;
                                     /** @enum {string} */
-                                    phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                    phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                     baseVersion: number;
                                     version: number | null;
                                     /**
@@ -1504,6 +1586,21 @@ export interface paths {
                             trainDeadlineMs: number;
                             /** @default 20000 */
                             reportDeadlineMs: number;
+                        };
+                        /** @default {} */
+                        mode: {
+                            /**
+                             * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                             * @default synchronous
+                             * @enum {string}
+                             */
+                            type: "synchronous" | "buffered";
+                            /** @description buffered: K, the updates that make a version */
+                            bufferSize?: number;
+                            /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                            maxStaleness?: number;
+                            /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                            concurrency?: number;
                         };
                         /** @default {} */
                         strategy: {
@@ -1788,6 +1885,21 @@ export interface paths {
                                     reportDeadlineMs: number;
                                 };
                                 /** @default {} */
+                                mode: {
+                                    /**
+                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                     * @default synchronous
+                                     * @enum {string}
+                                     */
+                                    type: "synchronous" | "buffered";
+                                    /** @description buffered: K, the updates that make a version */
+                                    bufferSize?: number;
+                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                    maxStaleness?: number;
+                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                    concurrency?: number;
+                                };
+                                /** @default {} */
                                 strategy: {
                                     /**
                                      * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
@@ -1868,7 +1980,7 @@ export interface paths {
                                 model: string;
                                 number: number;
                                 /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
                                 version: number | null;
                                 /**
@@ -2152,6 +2264,21 @@ export interface paths {
                                     reportDeadlineMs: number;
                                 };
                                 /** @default {} */
+                                mode: {
+                                    /**
+                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                     * @default synchronous
+                                     * @enum {string}
+                                     */
+                                    type: "synchronous" | "buffered";
+                                    /** @description buffered: K, the updates that make a version */
+                                    bufferSize?: number;
+                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                    maxStaleness?: number;
+                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                    concurrency?: number;
+                                };
+                                /** @default {} */
                                 strategy: {
                                     /**
                                      * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
@@ -2232,7 +2359,7 @@ export interface paths {
                                 model: string;
                                 number: number;
                                 /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
                                 version: number | null;
                                 /**
@@ -2528,6 +2655,21 @@ export interface paths {
                                     reportDeadlineMs: number;
                                 };
                                 /** @default {} */
+                                mode: {
+                                    /**
+                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                     * @default synchronous
+                                     * @enum {string}
+                                     */
+                                    type: "synchronous" | "buffered";
+                                    /** @description buffered: K, the updates that make a version */
+                                    bufferSize?: number;
+                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                    maxStaleness?: number;
+                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                    concurrency?: number;
+                                };
+                                /** @default {} */
                                 strategy: {
                                     /**
                                      * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
@@ -2608,7 +2750,7 @@ export interface paths {
                                 model: string;
                                 number: number;
                                 /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
                                 version: number | null;
                                 /**
@@ -2702,7 +2844,7 @@ export interface paths {
                                 model: string;
                                 number: number;
                                 /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
                                 version: number | null;
                                 /**
@@ -2788,7 +2930,7 @@ export interface paths {
                             model: string;
                             number: number;
                             /** @enum {string} */
-                            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                             baseVersion: number;
                             version: number | null;
                             /**

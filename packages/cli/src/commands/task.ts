@@ -3,6 +3,7 @@ import { failure } from "@tributary/core";
 import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
+import { bufferLines } from "./buffer-lines.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
@@ -14,7 +15,7 @@ interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly json?: boolean;
 }
 
-/** `tributary task create|list|pause|resume|refusals|suspicions|release`. */
+/** `tributary task create|list|pause|resume|buffer|refusals|suspicions|release`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
     "Create federated tasks, list them, pause and resume them, see what was refused, and who is suspected.",
@@ -84,6 +85,18 @@ export function taskCommand(): Command {
       if (refusals.length === 0) console.log(`no update of ${round} was refused`);
     });
 
+  withOperator(command.command("buffer"))
+    .description(
+      "Show how full the buffer of a task in buffered mode is, and which cohorts made which version.",
+    )
+    .argument("<name>", "the task")
+    .option("--json", "print one JSON object")
+    .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
+      const buffer = await createApiClient({ baseUrl: options.url }).buffer(name);
+      if (options.json === true) return console.log(JSON.stringify({ buffer }));
+      for (const line of bufferLines(name, buffer)) console.log(line);
+    });
+
   withOperator(command.command("suspicions"))
     .description(
       "List the devices in secure cohorts whose sums failed: who is quarantined, and who only suspected.",
@@ -138,6 +151,6 @@ function print(task: TaskView, json: boolean | undefined): void {
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}  ${task.spec.strategy.name}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}  ${task.spec.mode.type}  ${task.spec.strategy.name}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
   );
 }

@@ -113,7 +113,11 @@ export function stepBuffer(config: BufferConfig, state: BufferState, input: Buff
     case "commit-failed": {
       // A replaced base has ended it already.
       if (state.committing === null) return { state, effects: [] };
-      const back = state.committing.map(({ staleness: _, ...cohort }) => cohort);
+      const back = state.committing.map(({ roundId, baseVersion, updates }) => ({
+        roundId,
+        baseVersion,
+        updates,
+      }));
       return { state: { ...state, pending: [...back, ...state.pending], committing: null }, effects: [] };
     }
     case "retry":

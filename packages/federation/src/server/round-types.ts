@@ -153,7 +153,12 @@ interface Common {
 export type RoundState = Common &
   (
     | { readonly phase: "selecting"; readonly started: boolean }
-    | { readonly phase: "training"; readonly deadline: number }
+    | {
+        readonly phase: "training";
+        readonly deadline: number;
+        /** No further device comes: the cohort forms, or not, as soon as all are ready. */
+        readonly closed?: true;
+      }
     | {
         readonly phase: "reporting";
         readonly deadline: number;
@@ -188,6 +193,8 @@ export type RoundInput = { readonly now: number } & (
   | { readonly type: "report-accepted"; readonly device: DeviceId; readonly digest: Digest }
   | { readonly type: "report-refused"; readonly device: DeviceId; readonly code: string }
   | { readonly type: "tick" }
+  /** In buffered mode: the base is not the newest version any more, so that nobody else will train from it. */
+  | { readonly type: "close" }
   /** The mean was taken and evaluated; the commit is under way. */
   | { readonly type: "aggregated" }
   | { readonly type: "committed"; readonly version: ModelVersion }

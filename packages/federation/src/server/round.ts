@@ -109,7 +109,7 @@ function advance(draft: RoundDraft): void {
     case "training": {
       const { ready } = state.tally;
       if (ready >= draft.config.goalCount) return formCohort(draft);
-      if (draft.now >= state.deadline) {
+      if (draft.now >= state.deadline || isComplete(state)) {
         if (ready >= draft.config.minimumCount) return formCohort(draft);
         return abandon(draft, draft.config.buffered === true ? "round/superseded" : "round/too-few-ready");
       }
@@ -136,6 +136,18 @@ function advance(draft: RoundDraft): void {
       throw new TypeError(`round: no such phase ${String(never)}`);
     }
   }
+}
+
+/** Whether all that may still be ready are. */
+function isComplete({ phase, tally, ...state }: RoundState): boolean {
+  if (phase !== "training") return false;
+  return "closed" in state && tally.candidates === 0 && tally.open === tally.ready;
+}
+
+function close(draft: RoundDraft): void {
+  const { state } = draft;
+  if (state.phase === "selecting") abandon(draft, "round/superseded");
+  else if (state.phase === "training") draft.state = { ...state, closed: true };
 }
 
 function apply(draft: RoundDraft, input: RoundInput): void {
@@ -168,6 +180,8 @@ function apply(draft: RoundDraft, input: RoundInput): void {
       return reportRefused(draft, input.device, input.code);
     case "tick":
       return;
+    case "close":
+      return close(draft);
     case "aggregated":
       return aggregated(draft);
     case "committed":

@@ -21,6 +21,7 @@ export interface CheckInQueue {
   /** The device got an offer. */
   offered(device: DeviceId): void;
   has(device: DeviceId): boolean;
+  get(device: DeviceId): CheckIn | undefined;
   /** In the order of their turn. */
   inOrder(): readonly CheckIn[];
 }
@@ -48,6 +49,10 @@ export function createCheckInQueue(): CheckInQueue {
       if (oldest !== undefined) lastTurn.delete(oldest);
     },
     has: (device) => examplesOf.has(device),
+    get(device) {
+      const examples = examplesOf.get(device);
+      return examples === undefined ? undefined : { device, examples };
+    },
     inOrder: () =>
       Array.from(examplesOf, ([device, examples]) => ({ device, examples })).toSorted(
         (a, b) => (lastTurn.get(a.device) ?? 0) - (lastTurn.get(b.device) ?? 0),

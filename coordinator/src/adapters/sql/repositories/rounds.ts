@@ -57,11 +57,34 @@ export function roundRepository(db: Db): RoundRepository {
     async countCommitted(task) {
       const row = await db
         .selectFrom("rounds")
-        .select((eb) => eb.fn.countAll<number>().as("count"))
+        // Several cohorts make one version in buffered mode.
+        .select((eb) => eb.fn.count<number>("version").distinct().as("count"))
         .where("task", "=", task)
         .where("phase", "=", "committed")
         .executeTakeFirstOrThrow();
       return Number(row.count);
+    },
+    settleBuffered: (ids, fate) =>
+      together(db, async (tx) => {
+        for (const id of ids) {
+          const { numUpdatedRows } = await tx
+            .updateTable("rounds")
+            .set(fate)
+            .where("id", "=", id)
+            .where("phase", "=", "buffered")
+            .executeTakeFirstOrThrow();
+          if (numUpdatedRows === 0n)
+            throw failure("store/conflict", `store: round "${id}" is no cohort whose sum is buffered`);
+        }
+      }),
+    async countSuperseded(task) {
+      const row = await db
+        .selectFrom("rounds")
+        .select((eb) => eb.fn.sum<number | null>("ready").as("count"))
+        .where("task", "=", task)
+        .where("reason", "=", "round/superseded")
+        .executeTakeFirstOrThrow();
+      return Number(row.count ?? 0);
     },
   };
 }

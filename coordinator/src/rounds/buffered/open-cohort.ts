@@ -1,0 +1,47 @@
+import type { DeviceId } from "@tributary/core";
+import type { BufferedMode } from "@tributary/protocol";
+import type { TaskRecord } from "../../ports/records.ts";
+import { strategyOf } from "../../registry/task-strategy.ts";
+import { roundConfig } from "../round-config.ts";
+import { RoundRun } from "../round-run.ts";
+import type { RoundServices, Workers } from "../round-services.ts";
+import type { CohortBase } from "./cohort-base.ts";
+
+export interface OpenCohortInput {
+  readonly task: TaskRecord;
+  readonly base: CohortBase;
+  readonly mode: BufferedMode;
+  readonly uploadFolder: string;
+  readonly send: RoundServices["send"];
+  readonly seatsChanged: () => void;
+  readonly offered: (device: DeviceId) => void;
+  /** Seats devices of a cohort that was formed in another one on its base. */
+  readonly carry: (from: RoundRun, devices: readonly DeviceId[]) => void;
+}
+
+/** A cohort of a buffer: a round that takes the task's next number. */
+export async function openCohort(
+  services: RoundServices & Workers,
+  { task, base, mode, uploadFolder, send, seatsChanged, offered, carry }: OpenCohortInput,
+): Promise<RoundRun> {
+  const round = (await services.store.rounds.lastNumber(task.name)) + 1;
+  const { plan, version, timestampVersion, model } = base;
+  const run: RoundRun = await RoundRun.begin({
+    services: { ...services, send },
+    config: {
+      ...roundConfig({ task, plan, base: version, round, timestampVersion }),
+      offerLimit: mode.concurrency,
+      buffered: true,
+    },
+    plan,
+    strategy: strategyOf(services.strategies, task.spec),
+    task,
+    model,
+    base: version,
+    uploadFolder,
+    offered,
+    seatsChanged,
+    carry: (devices) => carry(run, devices),
+  });
+  return run;
+}

@@ -1,0 +1,22 @@
+import type { DeviceId } from "@tributary/core";
+import type { ConnectedDevice } from "../gateway/gateway-types.ts";
+import type { TaskRecord } from "../ports/records.ts";
+import type { RoundRun } from "./round-run.ts";
+
+/** What runs the rounds of one task, in its mode. */
+export interface Driver {
+  readonly task: TaskRecord;
+  /** Rounds under way. */
+  readonly runs: readonly RoundRun[];
+  /** @throws `identity/wrong-population` */
+  checkIn(from: ConnectedDevice, examples: number): void;
+  leave(device: DeviceId): void;
+  /** The device will not train what one of these rounds offered. */
+  decline(device: DeviceId, run: RoundRun, code: string): void;
+  disconnected(device: DeviceId): void;
+  /** The task's row or its model changed: looks again. */
+  changed(): Promise<void>;
+  /** Another version of the model was published. */
+  baseReplaced(version: number): Promise<void>;
+  close(): Promise<void>;
+}
