@@ -23,18 +23,15 @@ import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
-import { roundEvent, roundView } from "../registry/views.ts";
-import type { JsonValue } from "../ports/records.ts";
-import { abandonedEvents, commitRound, publishEvents } from "./commit-round.ts";
+import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "./evaluation.ts";
-import { RoundJournal } from "./round-journal.ts";
 import { updateRules, type RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
+import { roundOver, RoundStore } from "./round-store.ts";
 import { RoundUpdates } from "./round-updates.ts";
 import { SecureSession } from "./secure/secure-session.ts";
 import { recordVerdict } from "./secure/suspicions.ts";
-import { SerialQueue } from "./serial-queue.ts";
 
 /** An input without its time: the driver's clock adds it. */
 export type TimelessInput = RoundInput extends infer Input
@@ -43,8 +40,6 @@ export type TimelessInput = RoundInput extends infer Input
     : never
   : never;
 
-/** Inputs held in memory at most; a round may wait for its devices for days while they come and go. */
-const MAX_UNWRITTEN = 512;
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
 
@@ -63,7 +58,7 @@ export interface RoundRunOptions {
   readonly seatsChanged: () => void;
 }
 
-/** One round under way: its machine, the clock, the journal, the row, the sum. */
+/** One round under way: its machine, and what the machine's effects are carried out with. */
 export class RoundRun {
   readonly config: RoundConfig;
   readonly updates: RoundUpdates;
@@ -72,8 +67,7 @@ export class RoundRun {
   /** The final row, when the round is over and stored. */
   readonly ended: Promise<RoundRecord>;
   readonly #options: RoundRunOptions;
-  readonly #journal: RoundJournal;
-  readonly #writes = new SerialQueue();
+  readonly #stored: RoundStore;
   readonly #startedAt: number;
   readonly #resolveEnded: (record: RoundRecord) => void;
   #state: RoundState;
@@ -93,7 +87,7 @@ export class RoundRun {
     this.#options = options;
     this.config = config;
     this.#state = initialRound(config);
-    this.#journal = new RoundJournal(config.roundId);
+    this.#stored = new RoundStore(services, config.roundId);
     this.#startedAt = services.env.clock.now();
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
@@ -125,13 +119,7 @@ export class RoundRun {
   /** Stores the round's row, so that its number is taken, and lets it begin. */
   static async begin(options: RoundRunOptions): Promise<RoundRun> {
     const run = new RoundRun(options);
-    const { store, env } = options.services;
-    const record = run.record();
-    const events = await store.transaction(async (tx) => {
-      await tx.rounds.insert(record);
-      return tx.events.append([roundEvent(record)], env.clock.now());
-    });
-    await publishEvents(options.services, events);
+    await run.#stored.insert(run.record());
     run.give({ type: "start" });
     return run;
   }
@@ -217,12 +205,12 @@ export class RoundRun {
     if (state === before && effects.length === 0) return;
     this.#state = state;
     // Journal first: what a device hears follows from what is written down. Answers that change nothing need no replay.
-    if (options.journal !== false && state !== before) this.#journal.add(input);
+    if (options.journal !== false && state !== before) this.#stored.note(input);
     for (const effect of effects) this.#perform(effect);
     if (before.tally.open !== state.tally.open) this.#options.services.countsChanged();
     if (seats(before) !== seats(state)) this.#options.seatsChanged();
     if (state.phase !== before.phase) this.#phaseChanged();
-    else if (this.#journal.pending >= MAX_UNWRITTEN && state.phase !== "aggregating") this.#store();
+    else if (this.#stored.full && state.phase !== "aggregating") this.#stored.update(this.record());
     else this.#show();
   }
 
@@ -284,16 +272,10 @@ export class RoundRun {
   }
 
   #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
-    const { env, store } = this.#options.services;
     const { roundId } = this.config;
-    const { code, detail } = error;
-    env.log.warn("update refused", { device, roundId, final, error });
-    this.#writes
-      .run(() => store.refusals.add({ deviceId: device, roundId, code, detail, at: env.clock.now() }))
-      .catch((cause: unknown) =>
-        env.log.error("refusal could not be noted", { device, roundId, error: cause }),
-      );
-    if (final) this.give({ type: "report-refused", device, code });
+    this.#options.services.env.log.warn("update refused", { device, roundId, final, error });
+    this.#stored.refusal(device, error);
+    if (final) this.give({ type: "report-refused", device, code: error.code });
   }
 
   async #commit(): Promise<void> {
@@ -311,20 +293,20 @@ export class RoundRun {
           this.#evaluation = result;
           if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
           // Rows of earlier phases must not come after the last one.
-          await this.#writes.idle();
+          await this.#stored.idle();
         },
         finalRow: (next) => {
           if (roundEnded(this.#state))
             throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
           this.#held = [];
           const input: RoundInput = { type: "committed", version: next, now: services.env.clock.now() };
-          this.#journal.add(input);
+          this.#stored.note(input);
           const preview = stepRound(this.config, this.#state, input).state;
           const { state } = this;
           this.#state = preview;
           const round = this.record();
           this.#state = state;
-          return { round, journal: this.#journal.take() };
+          return { round, journal: this.#stored.takeJournal() };
         },
         alsoStored: (tx) => this.#verdict(tx, true),
       });
@@ -360,66 +342,26 @@ export class RoundRun {
     const { phase } = this.#state;
     if (phase === "training") this.#trainingAt = this.#options.services.env.clock.now();
     if (phase === "committed" || phase === "abandoned") return this.#finish();
-    this.#store();
-  }
-
-  /** Writes the row and the journal so far. A failure is not the round's end: its commit will tell. */
-  #store(): void {
-    const { services } = this.#options;
-    const record = this.record();
-    this.#writes
-      .run(async () => {
-        const at = services.env.clock.now();
-        const journal = this.#journal.take();
-        const events = await services.store.transaction(async (tx) => {
-          await tx.rounds.update(record);
-          await tx.journal.append(journal);
-          return tx.events.append([roundEvent(record)], at);
-        });
-        await publishEvents(services, events);
-      })
-      .catch((error: unknown) =>
-        services.env.log.error("round could not be stored", {
-          roundId: record.id,
-          phase: record.phase,
-          error,
-        }),
-      );
+    this.#stored.update(this.record());
   }
 
   #finish(): void {
-    const over = failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`);
+    const over = roundOver(this.config.roundId);
     const closed = this.updates.close(over);
     this.secure?.close(over);
     const record = this.record();
     // A committed row is part of the version's transaction already.
     const stored =
       record.phase === "committed"
-        ? this.#writes.idle()
-        : this.#writes.run(() => this.#storeAbandoned(record));
+        ? this.#stored.idle()
+        : this.#stored.abandoned(record, this.#options.task, async (tx) =>
+            record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [],
+          );
     Promise.all([stored, closed])
       .catch((error: unknown) =>
         this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
       )
       .finally(() => this.#resolveEnded(record));
-  }
-
-  async #storeAbandoned(record: RoundRecord): Promise<void> {
-    const { services, task } = this.#options;
-    const at = services.env.clock.now();
-    const journal = this.#journal.take();
-    const events = await services.store.transaction(async (tx) => {
-      await tx.rounds.update(record);
-      await tx.journal.append(journal);
-      const committed = await tx.rounds.countCommitted(task.name);
-      // As it is now: whoever paused the task ended this round.
-      const now = (await tx.tasks.get(task.name)) ?? task;
-      const failed = record.reason === "round/secure-sum-refused";
-      const verdict = failed ? await this.#verdict(tx, false) : [];
-      return tx.events.append([...abandonedEvents(now, record, committed), ...verdict], at);
-    });
-    services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
-    await publishEvents(services, events);
   }
 
   /** What the sum says of the members of a secure cohort. */
@@ -436,19 +378,13 @@ export class RoundRun {
   /** Counts change by the device; who asks and who watches learns of them a few times a second. */
   #show(): void {
     if (roundEnded(this.#state)) return;
-    const { bus, env, store } = this.#options.services;
-    this.#showTimer ??= env.clock.schedule(SHOW_MS, () => {
+    this.#showTimer ??= this.#options.services.env.clock.schedule(SHOW_MS, () => {
       this.#showTimer = undefined;
-      this.#writes
-        .run(async () => {
-          const unmasking = this.secure !== undefined && this.secure.unmasked < 1;
-          if ((this.#committing !== undefined && !unmasking) || roundEnded(this.#state)) return;
-          const record = this.record();
-          await store.rounds.update(record);
-          const data = roundView(record) as unknown as JsonValue;
-          await bus.publish("event", { id: null, type: "round", data, at: env.clock.now() });
-        })
-        .catch((error: unknown) => env.log.error("round could not be shown", { error }));
+      this.#stored.show(() => {
+        const unmasking = this.secure !== undefined && this.secure.unmasked < 1;
+        const hidden = this.#committing !== undefined && !unmasking;
+        return hidden || roundEnded(this.#state) ? undefined : this.record();
+      });
     });
   }
 }
