@@ -109,6 +109,7 @@ export async function startRoom(dataDir: string) {
     store,
     blobs,
     bus,
+    releases,
     registry,
     rounds,
     gateway,
