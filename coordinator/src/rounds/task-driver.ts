@@ -12,6 +12,7 @@ import { refusalOf } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { weightsPath } from "../releases/target-paths.ts";
+import { nextRoundNumber } from "../registry/next-number.ts";
 import { strategyOf } from "../registry/task-strategy.ts";
 import { taskEvent } from "../registry/views.ts";
 import { publishEvents } from "./commit-round.ts";
@@ -211,7 +212,7 @@ export class TaskDriver {
         `rounds: task "${task.name}" has no model, version or release to start from`,
       );
     }
-    const round = (await store.rounds.lastNumber(task.name)) + 1;
+    const round = await nextRoundNumber(store, task.name);
     const { goalCount, minimumCount, overSelection, trainDeadlineMs, reportDeadlineMs } = task.spec.cohort;
     const stepDeadlineMs = task.spec.secureAggregation.phaseDeadlineMs;
     const waitedForMs = plan.secure === null ? reportDeadlineMs : stepDeadlineMs;
