@@ -34,6 +34,7 @@ import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
+import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
@@ -95,6 +96,7 @@ async function start(
       write: ({ level, message, fields }) => app.log[level](fields, message),
     });
   const env: Env = { clock, random, log };
+  const steadyNow = createSteadyNow(clock);
 
   const store = await openSqlMetadataStore({ path: join(config.dataDir, "tributary.db") });
   opened.defer(() => store.close());
@@ -107,7 +109,7 @@ async function start(
   const housekeeping = await startHousekeeping({ env, store, keptEvents: limits.keptEvents });
   opened.defer(() => housekeeping.close());
 
-  const context: RoomContext = { config, env, store, blobs, bus, access };
+  const context: RoomContext = { config, env, steadyNow, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
   const certificateLog = createCertificateLog({ ...context, releases, isOperator });
