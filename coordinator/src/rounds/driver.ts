@@ -6,6 +6,8 @@ import type { RoundRun } from "./round-run.ts";
 /** What runs the rounds of one task, in its mode. */
 export interface Driver {
   readonly task: TaskRecord;
+  /** When it has looked after the rounds that an earlier process left. */
+  readonly resumed: Promise<void>;
   /** Rounds under way. */
   readonly runs: readonly RoundRun[];
   /** @throws `identity/wrong-population` */

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import {
   failure,
   toFailure,
@@ -25,6 +26,9 @@ import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "./evaluation.ts";
+import { storageFailure } from "../durable-files.ts";
+import { ReportedFiles, type Reported } from "./reported-files.ts";
+import type { FinalEntries } from "./round-journal.ts";
 import { updateRules, type RoundPlan } from "./round-plan.ts";
 import { storeCohort } from "./buffered/store-cohort.ts";
 import type { RoundMean } from "./update-aggregate.ts";
@@ -41,6 +45,24 @@ export type TimelessInput = RoundInput extends infer Input
     ? Omit<Input, "now">
     : never
   : never;
+
+/** A round that another process began, as its journal tells it. */
+export interface PastRound {
+  readonly record: RoundRecord;
+  readonly state: RoundState;
+  /** First offer, in the time of its inputs; null: none yet. */
+  readonly trainingAt: number | null;
+  /** How many inputs led there. */
+  readonly inputs: number;
+  /** The updates that it counts, in the order they came. */
+  readonly reported: readonly Reported[];
+}
+
+/** A point in time: for people, and for durations. */
+interface Moment {
+  readonly at: number;
+  readonly steadyAt: number;
+}
 
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
@@ -72,10 +94,11 @@ export class RoundRun {
   readonly ended: Promise<RoundRecord>;
   readonly #options: RoundRunOptions;
   readonly #stored: RoundStore;
-  readonly #startedAt: number;
+  readonly #started: Moment;
   readonly #resolveEnded: (record: RoundRecord) => void;
   #state: RoundState;
-  #trainingAt: number | null = null;
+  /** First offer, in steady time. */
+  #trainedSince: number | null = null;
   #bytesDown = 0;
   #evaluation: EvaluationResult | undefined;
   #timer: { cancel(): void } | undefined;
@@ -83,16 +106,26 @@ export class RoundRun {
   /** Inputs that came while the version was being stored; they follow it. */
   #held: RoundInput[] | undefined;
   #committing: Promise<void> | undefined;
+  /** The last entries of the journal, on their way into the version's, or the buffered sum's, transaction. */
+  #final: FinalEntries | undefined;
   /** Whose secure sum it was, once there is one. */
   #contributors: readonly DeviceId[] = [];
 
-  private constructor(options: RoundRunOptions) {
+  private constructor(options: RoundRunOptions, past?: PastRound) {
     const { config, plan, services } = options;
     this.#options = options;
     this.config = config;
-    this.#state = initialRound(config);
-    this.#stored = new RoundStore(services, config.roundId);
-    this.#startedAt = services.env.clock.now();
+    this.#state = past?.state ?? initialRound(config);
+    this.#stored = new RoundStore(
+      services,
+      config.roundId,
+      (error) => this.#fail(error, "store/unavailable"),
+      past?.inputs,
+    );
+    const startedAt = past?.record.startedAt;
+    this.#started = startedAt === undefined ? momentOf(services) : { at: startedAt, steadyAt: startedAt };
+    this.#trainedSince = past?.trainingAt ?? null;
+    this.#bytesDown = past?.record.bytesDown ?? 0;
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
@@ -100,9 +133,10 @@ export class RoundRun {
       rules: updateRules(plan, config.roundId),
       // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
       aggregation: config.buffered === true ? { kind: "mean" } : options.strategy.strategy.aggregation,
-      folder: options.uploadFolder,
+      files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
       invitationOf: (device) => this.invitationOf(device),
       accept: (device, claim) => this.#accept(device, claim),
+      written: () => this.#stored.written(),
       refuse: (device, error, final) => this.#refuse(device, error, final),
       failed: (error) => this.#fail(error, "round/aggregation-failed"),
     });
@@ -111,11 +145,13 @@ export class RoundRun {
         config,
         plan: plan.secure,
         env: services.env,
+        steadyNow: services.steadyNow,
         folder: options.uploadFolder,
         unmasker: services.unmasker,
         certificateLog: services.certificateLog,
         expects: (device, step) => this.#expects(device, step),
         answered: (device, step) => this.give({ type: "secure-answered", device, step }),
+        written: () => this.#stored.written(),
         progressed: () => this.#show(),
       });
     }
@@ -126,6 +162,20 @@ export class RoundRun {
     const run = new RoundRun(options);
     await run.#stored.insert(run.record());
     run.give({ type: "start" });
+    return run;
+  }
+
+  /**
+   * Goes on with a round that another process began.
+   *
+   * @throws `store/corrupt` when its updates are not all there
+   */
+  static async resume(options: RoundRunOptions, past: PastRound): Promise<RoundRun> {
+    const run = new RoundRun(options, past);
+    await run.updates.restore(past.reported);
+    run.give({ type: "resumed" });
+    if (past.inputs === 0) run.give({ type: "start" });
+    run.#stored.update(run.record());
     return run;
   }
 
@@ -141,12 +191,14 @@ export class RoundRun {
   record(): RoundRecord {
     const { config } = this;
     const { numExamples, metrics, bytesUp } = this.secure ?? this.updates;
+    const now = momentOf(this.#options.services);
     const ended = roundEnded(this.#state);
     return roundRecord(config, this.#state, {
       model: this.#options.model.name,
-      startedAt: this.#startedAt,
-      trainingAt: this.#trainingAt,
-      endedAt: ended ? this.#options.services.env.clock.now() : null,
+      startedAt: this.#started.at,
+      endedAt: ended ? now.at : null,
+      seconds: ended ? (now.steadyAt - (this.#trainedSince ?? this.#started.steadyAt)) / 1000 : null,
+      clockAheadMs: now.at - now.steadyAt,
       numExamples,
       metrics,
       knowsHits: this.#options.plan.plan.training.spec.noHits !== true,
@@ -196,7 +248,7 @@ export class RoundRun {
   }
 
   give(input: TimelessInput): void {
-    const stamped = { ...input, now: this.#options.services.env.clock.now() } as RoundInput;
+    const stamped = { ...input, now: this.#options.services.steadyNow() } as RoundInput;
     if (this.#held === undefined) this.#step(stamped);
     else this.#held.push(stamped);
   }
@@ -213,33 +265,38 @@ export class RoundRun {
     const { state, effects } = stepRound(this.config, before, input);
     if (state === before && effects.length === 0) return;
     this.#state = state;
-    // Journal first: what a device hears follows from what is written down. Answers that change nothing need no replay.
-    if (options.journal !== false && state !== before) this.#stored.note(input);
+    // Answers that change nothing need no replay, and what comes after the end changes no round.
+    if (options.journal !== false && state !== before && !roundEnded(before)) this.#stored.note(input);
     for (const effect of effects) this.#perform(effect);
     if (before.tally.open !== state.tally.open) this.#options.services.countsChanged();
     if (seats(before) !== seats(state)) this.#options.seatsChanged();
     if (state.phase !== before.phase) this.#phaseChanged();
-    else if (this.#stored.full && state.phase !== "aggregating") this.#stored.update(this.record());
     else this.#show();
   }
 
+  /** What leaves the process waits until the inputs that it follows from are stored. */
   #perform(effect: RoundEffect): void {
-    const { clock } = this.#options.services.env;
+    const { services } = this.#options;
+    const { clock } = services.env;
     switch (effect.type) {
       case "send":
         if (effect.message.type === "offer") this.#options.offered(effect.device);
-        this.#options.services.send(effect.device, effect.message);
+        this.#stored.afterwards(() => services.send(effect.device, effect.message));
         return;
       case "wake-at":
         this.#timer?.cancel();
-        this.#timer = clock.schedule(Math.max(0, effect.at - clock.now()), () => this.give({ type: "tick" }));
+        this.#timer = clock.schedule(Math.max(0, effect.at - services.steadyNow()), () =>
+          this.give({ type: "tick" }),
+        );
         return;
       case "secure-open":
         void this.#open(effect);
         return;
-      case "secure-step":
-        this.#options.services.send(effect.device, this.secure!.ask(effect));
+      case "secure-step": {
+        const message = this.secure!.ask(effect);
+        this.#stored.afterwards(() => services.send(effect.device, message));
         return;
+      }
       case "carry":
         this.#options.carry?.(effect.devices);
         return;
@@ -297,40 +354,42 @@ export class RoundRun {
       const limits = { maxUpdateNorm, maxStatisticChange };
       const mean = await (this.secure?.mean(limits) ?? this.updates.mean());
       if (roundEnded(this.#state)) return;
-      if (this.config.buffered === true) await this.#buffer(mean);
-      else await this.#commitVersion(mean);
+      const last = await (this.config.buffered === true ? this.#buffer(mean) : this.#commitVersion(mean));
+      this.#final?.settle(true);
+      this.#step(last, { journal: false });
       this.#release();
     } catch (error) {
+      this.#final?.settle(false);
       this.#release();
       this.#fail(error, "round/aggregation-failed");
     }
   }
 
-  async #commitVersion(mean: RoundMean): Promise<void> {
+  async #commitVersion(mean: RoundMean): Promise<RoundInput> {
     const { services } = this.#options;
-    const { clock, log } = services.env;
+    const { steadyNow } = services;
     const { version } = await commitRound(services, {
       ...this.#options,
       mean,
       evaluated: (result) => this.#aggregated(result),
-      finalRow: (next) => this.#lastRow({ type: "committed", version: next, now: clock.now() }),
+      finalRow: (next) => this.#lastRow({ type: "committed", version: next, now: steadyNow() }),
       alsoStored: (tx) => this.#verdict(tx, true),
     });
-    log.info("round committed", { roundId: this.config.roundId, version });
-    this.#step({ type: "committed", version, now: clock.now() }, { journal: false });
+    services.env.log.info("round committed", { roundId: this.config.roundId, version });
+    return { type: "committed", version, now: steadyNow() };
   }
 
-  async #buffer(mean: RoundMean): Promise<void> {
+  async #buffer(mean: RoundMean): Promise<RoundInput> {
     const { services } = this.#options;
-    const { clock } = services.env;
+    const { steadyNow } = services;
     await storeCohort(services, {
       config: this.config,
       mean,
       aggregated: () => this.#aggregated(undefined),
-      finalRow: () => this.#lastRow({ type: "buffered", now: clock.now() }),
+      finalRow: () => this.#lastRow({ type: "buffered", now: steadyNow() }),
       alsoStored: (tx) => this.#verdict(tx, true),
     });
-    this.#step({ type: "buffered", now: clock.now() }, { journal: false });
+    return { type: "buffered", now: steadyNow() };
   }
 
   async #aggregated(result: EvaluationResult | undefined): Promise<void> {
@@ -345,13 +404,14 @@ export class RoundRun {
     if (roundEnded(this.#state))
       throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
     this.#held = [];
-    this.#stored.note(input);
+    const final = this.#stored.final(input);
+    this.#final = final;
     const preview = stepRound(this.config, this.#state, input).state;
     const { state } = this;
     this.#state = preview;
     const round = this.record();
     this.#state = state;
-    return { round, journal: this.#stored.takeJournal() };
+    return { round, journal: final.entries };
   }
 
   /** Lets the held inputs follow. */
@@ -362,7 +422,7 @@ export class RoundRun {
   }
 
   #fail(error: unknown, fallback: ErrorCode): void {
-    const coded = toFailure(error, fallback);
+    const coded = toFailure(storageFailure(error), fallback);
     const { roundId } = this.config;
     this.#options.services.env.log.error("round failed", { roundId, error });
     this.give({ type: "abandon", code: coded.code });
@@ -372,7 +432,7 @@ export class RoundRun {
     this.#showTimer?.cancel();
     this.#showTimer = undefined;
     const { phase } = this.#state;
-    if (phase === "training") this.#trainingAt = this.#options.services.env.clock.now();
+    if (phase === "training") this.#trainedSince = this.#options.services.steadyNow();
     if (roundEnded(this.#state)) return this.#finish();
     this.#stored.update(this.record());
   }
@@ -419,6 +479,10 @@ export class RoundRun {
       });
     });
   }
+}
+
+function momentOf({ env, steadyNow }: RoundServices): Moment {
+  return { at: env.clock.now(), steadyAt: steadyNow() };
 }
 
 function seats({ tally: { open, candidates } }: RoundState): number {

@@ -1,27 +1,30 @@
 import { failure, type DeviceId, type RoundId, type TributaryError } from "@tributary/core";
 import type { RoundInput } from "@tributary/federation";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { JournalEntry, JsonValue, NewEvent, RoundRecord, TaskRecord } from "../ports/records.ts";
+import type { JsonValue, NewEvent, RoundRecord, TaskRecord } from "../ports/records.ts";
 import { roundEvent, roundView } from "../registry/views.ts";
 import { abandonedEvents, publishEvents } from "./commit-round.ts";
-import { RoundJournal } from "./round-journal.ts";
+import { RoundJournal, type FinalEntries } from "./round-journal.ts";
 import type { RoundServices } from "./round-services.ts";
 import { SerialQueue } from "./serial-queue.ts";
-
-/** Inputs held in memory at most; a round may wait for its devices for days while they come and go. */
-const MAX_UNWRITTEN = 512;
 
 /** What is stored of a round, and when: its row, its journal and the events that tell of it, in the order they happened. */
 export class RoundStore {
   readonly #services: RoundServices;
   readonly #roundId: RoundId;
   readonly #journal: RoundJournal;
+  readonly #failed: (error: unknown) => void;
   readonly #writes = new SerialQueue();
 
-  constructor(services: RoundServices, roundId: RoundId) {
+  /**
+   * @param failed - told once when the journal cannot be stored any more: the round has to end
+   * @param written - how many inputs of an earlier process are stored
+   */
+  constructor(services: RoundServices, roundId: RoundId, failed: (error: unknown) => void, written = 0) {
     this.#services = services;
     this.#roundId = roundId;
-    this.#journal = new RoundJournal(roundId);
+    this.#failed = failed;
+    this.#journal = new RoundJournal(roundId, written);
   }
 
   /** Takes the round's number. */
@@ -34,18 +37,26 @@ export class RoundStore {
     await publishEvents(this.#services, events);
   }
 
+  /** Has an input stored, soon. */
   note(input: RoundInput): void {
     this.#journal.add(input);
+    if (this.#journal.lost) return;
+    this.#services.journals.write(this.#journal, (error) => this.#lose(error));
   }
 
-  /** Whether the inputs that are not stored yet should be. */
-  get full(): boolean {
-    return this.#journal.pending >= MAX_UNWRITTEN;
+  /** Runs what follows from the inputs so far, once they are stored. */
+  afterwards(run: () => void): void {
+    this.#journal.whenWritten(run);
   }
 
-  /** What was noted since it was last stored, for a transaction of the caller's. */
-  takeJournal(): readonly JournalEntry[] {
-    return this.#journal.take();
+  /** Rejects when the inputs so far could not be stored. */
+  written(): Promise<void> {
+    return this.#journal.written();
+  }
+
+  /** The rest of the journal and its last input, for a transaction of the caller's. */
+  final(input: RoundInput): FinalEntries {
+    return this.#journal.final(input);
   }
 
   /** When everything that was queued so far is stored. */
@@ -106,12 +117,26 @@ export class RoundStore {
     const { store, env } = this.#services;
     const at = env.clock.now();
     const journal = this.#journal.take();
-    const events = await store.transaction(async (tx) => {
-      await tx.rounds.update(record);
-      await tx.journal.append(journal);
-      return tx.events.append(await eventsOf(tx), at);
-    });
+    let events;
+    try {
+      events = await store.transaction(async (tx) => {
+        await tx.rounds.update(record);
+        await tx.journal.append(journal);
+        return tx.events.append(await eventsOf(tx), at);
+      });
+    } catch (error) {
+      this.#journal.putBack(journal);
+      if (journal.length > 0) this.#lose(error);
+      throw error;
+    }
+    this.#journal.stored(journal);
     await publishEvents(this.#services, events);
+  }
+
+  #lose(error: unknown): void {
+    if (this.#journal.lost) return;
+    this.#journal.lose(error);
+    this.#failed(error);
   }
 }
 

@@ -3,12 +3,14 @@ import { createCheckInQueue, type CheckIn } from "@tributary/federation";
 import { refusalOf } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
+import { nextRoundNumber } from "../registry/next-number.ts";
 import { strategyOf } from "../registry/task-strategy.ts";
 import type { Driver } from "./driver.ts";
 import { dueTask } from "./due-task.ts";
 import { roundConfig } from "./round-config.ts";
 import { readRoundPlan } from "./round-plan.ts";
-import { RoundRun } from "./round-run.ts";
+import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
+import { RoundRun, type RoundRunOptions } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { Seating } from "./secure/seating.ts";
 
@@ -37,6 +39,8 @@ export class TaskDriver implements Driver {
   readonly #options: TaskDriverOptions;
   readonly #queue = createCheckInQueue();
   readonly #loop: Promise<void>;
+  /** When it is known whether an interrupted round goes on. */
+  readonly resumed: Promise<void>;
   #task: TaskRecord;
   #run: RoundRun | undefined;
   #stopped = false;
@@ -49,11 +53,15 @@ export class TaskDriver implements Driver {
   /** Who may be in the round under way. */
   #seating = Seating.open;
   #filling = false;
+  /** The round before. */
+  #last: RoundRecord | undefined;
 
   constructor(options: TaskDriverOptions) {
     this.#options = options;
     this.#task = options.task;
-    this.#loop = this.#rounds();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.resumed = promise;
+    this.#loop = this.#rounds(resolve);
   }
 
   get runs(): readonly RoundRun[] {
@@ -126,8 +134,17 @@ export class TaskDriver implements Driver {
     if (run !== undefined) await run.abandon(code);
   }
 
-  async #rounds(): Promise<void> {
+  async #rounds(resumed: () => void): Promise<void> {
     const { log } = this.#options.services.env;
+    try {
+      const interrupted = await this.#resume();
+      resumed();
+      if (interrupted !== undefined) await this.#follow(interrupted);
+    } catch (error) {
+      this.#failures += 1;
+      log.error("interrupted rounds could not be ended", { task: this.#task.name, error });
+    }
+    resumed();
     while (!this.#stopped) {
       try {
         if (await this.#mayRun()) {
@@ -158,7 +175,7 @@ export class TaskDriver implements Driver {
   }
 
   async #round(): Promise<RoundRecord | undefined> {
-    const { services, uploadFolder } = this.#options;
+    const { services } = this.#options;
     const { store } = services;
     const task = this.#task;
     const plan = await readRoundPlan(services, task);
@@ -171,23 +188,40 @@ export class TaskDriver implements Driver {
         `rounds: task "${task.name}" has no model, version or release to start from`,
       );
     }
-    const round = (await store.rounds.lastNumber(task.name)) + 1;
+    const round = await nextRoundNumber(store, task.name);
     const config = roundConfig({ task, plan, base, round, timestampVersion: timestamp.version });
     if (this.#stopped) return undefined;
+    await abandonLeftOver(services, task, this.#last);
     this.#seating =
       plan.secure === null ? Seating.open : await Seating.next(store, task.name, services.env.random);
-    const run = await RoundRun.begin({
+    return this.#follow(await RoundRun.begin(this.#runOptions({ config, plan, task, model, base })));
+  }
+
+  /** The newest round that an earlier process left open, where it can go on; all others are over. */
+  async #resume(): Promise<RoundRun | undefined> {
+    const { services } = this.#options;
+    const found = await findInterrupted(services, this.#task);
+    if (found === undefined) return undefined;
+    this.#run = await resumeOrAbandon(services, this.#runOptions(found), found.past);
+    return this.#run;
+  }
+
+  #runOptions(round: Pick<RoundRunOptions, "config" | "plan" | "task" | "model" | "base">): RoundRunOptions {
+    const { services, uploadFolder } = this.#options;
+    return {
+      ...round,
       services,
-      config,
-      plan,
-      strategy: strategyOf(services.strategies, task.spec),
-      task,
-      model,
-      base,
+      strategy: strategyOf(services.strategies, round.task.spec),
       uploadFolder,
       offered: (device) => this.#queue.offered(device),
       seatsChanged: () => this.#fillSeats(),
-    });
+    };
+  }
+
+  /** Sees a round to its end. */
+  async #follow(run: RoundRun): Promise<RoundRecord> {
+    const { services } = this.#options;
+    const { config } = run;
     this.#run = run;
     // Whatever happened while the round was being set up found no round to interrupt.
     if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
@@ -201,6 +235,7 @@ export class TaskDriver implements Driver {
       }
     }
     const record = await run.ended;
+    this.#last = record;
     this.#run = undefined;
     services.countsChanged();
     return record;

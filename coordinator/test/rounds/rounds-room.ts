@@ -34,6 +34,7 @@ import { registerBlobRoutes } from "../../src/http/blob-routes.ts";
 import { createRegistry } from "../../src/registry/registry.ts";
 import { createReleases } from "../../src/releases/releases.ts";
 import { createRounds } from "../../src/rounds/rounds.ts";
+import { createSteadyNow } from "../../src/steady-time.ts";
 import { DeviceSocket, enrolDevice, type TestIdentity } from "../device-socket.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
@@ -46,6 +47,7 @@ export const OPERATOR = "Bearer operator";
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
 export async function startRoom(dataDir: string) {
   const env = systemEnv({ log: silentLogger });
+  const steadyNow = createSteadyNow(env.clock);
   const config = resolveConfig({ dataDir });
   const { strategies } = config;
   const store = await openSqlMetadataStore({ path: join(dataDir, "tributary.db") });
@@ -66,6 +68,7 @@ export async function startRoom(dataDir: string) {
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   const rounds = createRounds({
     env,
+    steadyNow,
     store,
     blobs,
     bus,
@@ -80,6 +83,7 @@ export async function startRoom(dataDir: string) {
   });
   const gateway: DeviceGateway = createGateway({
     env,
+    steadyNow,
     access,
     issuerPublicKey,
     store,
@@ -109,6 +113,7 @@ export async function startRoom(dataDir: string) {
     store,
     blobs,
     bus,
+    releases,
     registry,
     rounds,
     gateway,

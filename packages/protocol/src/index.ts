@@ -63,6 +63,7 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
   BlobCreated,
   CERTIFICATE_SCHEME,

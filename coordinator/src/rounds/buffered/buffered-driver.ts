@@ -14,6 +14,7 @@ import type { TaskRecord } from "../../ports/records.ts";
 import { strategyOf } from "../../registry/task-strategy.ts";
 import type { Driver } from "../driver.ts";
 import { dueTask } from "../due-task.ts";
+import { abandonLeftOver } from "../interrupted-round.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
 import { SerialQueue } from "../serial-queue.ts";
@@ -46,6 +47,7 @@ export interface BufferedDriverOptions {
  * sums of cohorts go into the buffer, and a full buffer makes a version while the devices train on.
  */
 export class BufferedDriver implements Driver {
+  readonly resumed: Promise<void>;
   readonly #options: BufferedDriverOptions;
   readonly #runs = new Map<RoundId, RoundRun>();
   readonly #seats: CohortSeats;
@@ -73,7 +75,9 @@ export class BufferedDriver implements Driver {
       task: options.task,
       free: () => this.#pump(),
     });
-    this.#background(this.#begin());
+    // Cohorts that a crash interrupted are over; their sums, where there were any, are in the buffer.
+    this.resumed = this.#background(abandonLeftOver(options.services, options.task, undefined));
+    this.#background(this.resumed.then(() => this.#begin()));
   }
 
   get task(): TaskRecord {
@@ -326,7 +330,7 @@ export class BufferedDriver implements Driver {
     });
   }
 
-  #background(work: Promise<unknown>): void {
+  #background(work: Promise<unknown>): Promise<void> {
     const { log } = this.#options.services.env;
     const running: Promise<void> = work
       .catch((error: unknown) => {
@@ -335,6 +339,7 @@ export class BufferedDriver implements Driver {
       })
       .then(() => void this.#underWay.delete(running));
     this.#underWay.add(running);
+    return running;
   }
 }
 

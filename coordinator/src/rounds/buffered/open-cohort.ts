@@ -1,6 +1,7 @@
 import type { DeviceId } from "@tributary/core";
 import type { BufferedMode } from "@tributary/protocol";
 import type { TaskRecord } from "../../ports/records.ts";
+import { nextRoundNumber } from "../../registry/next-number.ts";
 import { strategyOf } from "../../registry/task-strategy.ts";
 import { roundConfig } from "../round-config.ts";
 import { RoundRun } from "../round-run.ts";
@@ -24,7 +25,7 @@ export async function openCohort(
   services: RoundServices & Workers,
   { task, base, mode, uploadFolder, send, seatsChanged, offered, carry }: OpenCohortInput,
 ): Promise<RoundRun> {
-  const round = (await services.store.rounds.lastNumber(task.name)) + 1;
+  const round = await nextRoundNumber(services.store, task.name);
   const { plan, version, timestampVersion, model } = base;
   const run: RoundRun = await RoundRun.begin({
     services: { ...services, send },

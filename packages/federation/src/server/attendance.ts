@@ -80,13 +80,3 @@ export function withdraw(draft: RoundDraft, device: DeviceId): void {
     }
   }
 }
-
-/** Its connection broke; a member is waited for, others may come back. */
-export function disconnect(draft: RoundDraft, device: DeviceId): void {
-  const participant = draft.get(device);
-  if (participant === undefined || !participant.connected) return;
-  if (participant.stage === "candidate") draft.remove(device);
-  else if (participant.stage === "member" || participant.stage === "secure-member") {
-    draft.put(device, { ...participant, connected: false, goneSince: draft.now });
-  } else draft.put(device, { ...participant, connected: false });
-}

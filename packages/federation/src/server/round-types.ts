@@ -195,6 +195,8 @@ export type RoundInput = { readonly now: number } & (
   | { readonly type: "tick" }
   /** In buffered mode: the base is not the newest version any more, so that nobody else will train from it. */
   | { readonly type: "close" }
+  /** The coordinator was restarted; the state is the replay of all inputs before. Not for secure cohorts: their secrets are gone. */
+  | { readonly type: "resumed" }
   /** The mean was taken and evaluated; the commit is under way. */
   | { readonly type: "aggregated" }
   | { readonly type: "committed"; readonly version: ModelVersion }

@@ -1,7 +1,8 @@
 import type { DeviceId } from "@tributary/core";
 import { DeviceTable } from "../device-table.ts";
-import { checkIn, disconnect, withdraw } from "./attendance.ts";
+import { checkIn, withdraw } from "./attendance.ts";
 import { formCohort, offerSlots } from "./cohort-forming.ts";
+import { disconnect, resume } from "./connections.ts";
 import { ready, secureReady } from "./readiness.ts";
 import { endReporting, reportAccepted, reportRefused } from "./reporting.ts";
 import { deadlineOf, hasEnded, RoundDraft } from "./round-draft.ts";
@@ -64,7 +65,8 @@ export function stepRound(config: RoundConfig, state: RoundState, input: RoundIn
   advance(draft);
   apply(draft, input);
   advance(draft);
-  return draft.finish(input.type === "tick");
+  // Whoever ticks or resumes has no timer that still runs.
+  return draft.finish(input.type === "tick" || input.type === "resumed");
 }
 
 /** Counts so far; each device counts at most once in each. */
@@ -162,6 +164,8 @@ function apply(draft: RoundDraft, input: RoundInput): void {
       return withdraw(draft, input.device);
     case "disconnect":
       return disconnect(draft, input.device);
+    case "resumed":
+      return resume(draft);
     case "ready":
       return ready(draft, input.device, {
         numExamples: input.numExamples,

@@ -113,7 +113,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const secure = plan.secureAggregation;
       if (secure !== undefined) {
         requireCohort(secure.encoding.clients, limits.minimumCohort);
-        requireIssuer(limits, secure);
+        requireIssuer(limits, secure, await releases.issuer(signal));
         await contributions.requireRoom(offer.task, offer.baseVersion);
         await options.log.requireConsistent(signal);
       } else if (limits.requireSecureAggregation) {
