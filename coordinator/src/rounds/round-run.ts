@@ -61,6 +61,8 @@ export interface RoundRunOptions {
   readonly offered: (device: DeviceId) => void;
   /** The number of devices with an offer, or waiting for one, changed. */
   readonly seatsChanged: () => void;
+  /** The round has ended; its row may still be on its way to the store. */
+  readonly over: () => void;
 }
 
 /** One round under way: its machine, the clock, the journal, the row, the sum. */
@@ -388,6 +390,7 @@ export class RoundRun {
   }
 
   #finish(): void {
+    this.#options.over();
     const over = failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`);
     const closed = this.updates.close(over);
     this.secure?.close(over);

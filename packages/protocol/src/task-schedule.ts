@@ -74,7 +74,10 @@ export function scheduleAt(schedule: TaskSchedule | null, now: number): Schedule
 }
 
 /** The end of the window's latest opening that covers `at` (its start included, its end not), else `at`. */
-function endOf({ cron, durationMs }: { readonly cron: Cron; readonly durationMs: number }, at: number): number {
+function endOf(
+  { cron, durationMs }: { readonly cron: Cron; readonly durationMs: number },
+  at: number,
+): number {
   // Openings are at whole seconds: one that is at `at` itself is before the next second.
   const [start] = cron.previousRuns(1, new Date(Math.floor(at / 1000) * 1000 + 1000));
   return start === undefined ? at : Math.max(at, start.getTime() + durationMs);
