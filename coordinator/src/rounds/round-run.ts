@@ -78,6 +78,8 @@ export interface RoundRunOptions {
   readonly offered: (device: DeviceId) => void;
   /** The number of devices with an offer, or waiting for one, changed. */
   readonly seatsChanged: () => void;
+  /** The round has ended; its row may still be on its way to the store. */
+  readonly over: () => void;
 }
 
 /** One round under way: its machine, and what the machine's effects are carried out with. */
@@ -404,6 +406,7 @@ export class RoundRun {
   }
 
   #finish(): void {
+    this.#options.over();
     const over = roundOver(this.config.roundId);
     const closed = this.updates.close(over);
     this.secure?.close(over);

@@ -14,7 +14,8 @@ import type { RoundServices } from "./round-services.ts";
 import { registerSecureRoutes } from "./secure/secure-route.ts";
 import { registerSuspicionRoutes } from "./secure/suspicion-routes.ts";
 import { createUnmasker } from "./secure/unmasker.ts";
-import { TaskDriver } from "./task-driver.ts";
+import { TaskDesk } from "./task-desk.ts";
+import { TaskDriver, type TaskActivity } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
 
 export interface RoundsOptions extends Omit<RoundServices, "journals"> {
@@ -30,6 +31,8 @@ export interface RoundsRoom extends Rounds {
   readonly handler: GatewayHandler;
   /** Devices with an open offer, over all tasks. */
   training(): number;
+  /** Of a task that has rounds here; undefined: there is none of that name. */
+  activity(task: TaskName): TaskActivity | undefined;
 }
 
 /** Runs the federation's machine for every running task, with the real clock, sockets and disk. */
@@ -42,6 +45,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const journals = new JournalWriter(store);
   const services = { ...options, evaluator, unmasker, journals };
   const drivers = new Map<TaskName, TaskDriver>();
+  const desk = new TaskDesk();
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {
@@ -56,7 +60,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     if (driver !== undefined) return driver.changed();
     const task = await store.tasks.get(name);
     if (task === undefined || drivers.has(name) || closing !== undefined) return;
-    drivers.set(name, new TaskDriver({ services, task, uploadFolder }));
+    drivers.set(name, new TaskDriver({ services, desk, task, uploadFolder }));
   };
 
   const subscriptions = [
@@ -140,6 +144,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       for (const { run } of drivers.values()) training += run?.training ?? 0;
       return training;
     },
+
+    activity: (task) => drivers.get(task)?.activity(),
 
     register(app: App) {
       registerUploadRoute(app, {

@@ -974,6 +974,12 @@ export interface paths {
                                 /** @enum {string} */
                                 state: "running" | "paused" | "finished";
                                 spec: {
+                                    /**
+                                     * @description Of this document's form
+                                     * @default 1
+                                     * @enum {number}
+                                     */
+                                    formatVersion: 1;
                                     name: string;
                                     model: string;
                                     /**
@@ -981,8 +987,58 @@ export interface paths {
                                      * @default default
                                      */
                                     population: string;
-                                    /** @default null */
+                                    /**
+                                     * @description Committed rounds after which the task is done; null: no end
+                                     * @default null
+                                     */
                                     rounds: number | null;
+                                    /**
+                                     * @description When the task is done, beside its `rounds`
+                                     * @default {}
+                                     */
+                                    stop: {
+                                        /**
+                                         * @description Done when a round reaches it
+                                         * @default null
+                                         */
+                                        targetMetric: {
+                                            /**
+                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                             * @default loss
+                                             * @enum {string}
+                                             */
+                                            name: "loss" | "accuracy";
+                                            /** @description A loss at most, or an accuracy of at least, this */
+                                            value: number;
+                                        } | null;
+                                        /**
+                                         * @description Done so long after the task was created or last resumed
+                                         * @default null
+                                         */
+                                        elapsedMs: number | null;
+                                        /**
+                                         * @description Done when the best value is so many rounds old
+                                         * @default null
+                                         */
+                                        noImprovement: {
+                                            /**
+                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                             * @default loss
+                                             * @enum {string}
+                                             */
+                                            metric: "loss" | "accuracy";
+                                            /**
+                                             * @description Committed rounds without a new best
+                                             * @default 20
+                                             */
+                                            rounds: number;
+                                            /**
+                                             * @description A smaller change is no improvement
+                                             * @default 0
+                                             */
+                                            minimumChange: number;
+                                        } | null;
+                                    };
                                     /**
                                      * @description Parameters that learn, by name; * stands for any text
                                      * @default [
@@ -1181,6 +1237,116 @@ export interface paths {
                                             [key: string]: number;
                                         };
                                     };
+                                    /**
+                                     * @description Who of the willing devices is asked
+                                     * @default {}
+                                     */
+                                    selection: {
+                                        /**
+                                         * @description Least time between two participations of a device
+                                         * @default 0
+                                         */
+                                        minimumSeparationMs: number;
+                                        /**
+                                         * @description Rounds of the task that a device sits out after each of its own
+                                         * @default 0
+                                         */
+                                        minimumSeparationRounds: number;
+                                        /**
+                                         * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                         * @default 0.5
+                                         */
+                                        fairness: number;
+                                    };
+                                    /**
+                                     * @description Which devices may take part; they decide by themselves
+                                     * @default {}
+                                     */
+                                    eligibility: {
+                                        /**
+                                         * @description A device has one of these; all may, where it is empty
+                                         * @default []
+                                         */
+                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                        /**
+                                         * @description Memory of the device, as coarsely as a browser tells it
+                                         * @default null
+                                         */
+                                        minMemoryMb: number | null;
+                                        /**
+                                         * @description Devices without a battery pass
+                                         * @default null
+                                         */
+                                        battery: {
+                                            /**
+                                             * @description Charging is enough, whatever the level
+                                             * @default true
+                                             */
+                                            charging: boolean;
+                                            /**
+                                             * @description Without charging, at least this full; 1: only when charging
+                                             * @default 1
+                                             */
+                                            minLevel: number;
+                                        } | null;
+                                        /**
+                                         * @description unmetered: no cellular network, and no wish to save data
+                                         * @default any
+                                         * @enum {string}
+                                         */
+                                        network: "any" | "unmetered";
+                                        /**
+                                         * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                         * @default []
+                                         */
+                                        localeTags: string[];
+                                        /**
+                                         * @description Tags that the app gave the device: it has all of these
+                                         * @default []
+                                         */
+                                        tags: string[];
+                                        /**
+                                         * @description What a device is of which a rule asks something that its platform does not tell
+                                         * @default ineligible
+                                         * @enum {string}
+                                         */
+                                        whenUnknown: "ineligible" | "eligible";
+                                    };
+                                    /**
+                                     * @description When rounds may begin; null: at any time
+                                     * @default null
+                                     */
+                                    schedule: {
+                                        windows: {
+                                            /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                            cron: string;
+                                            /** @description How long */
+                                            durationMs: number;
+                                        }[];
+                                        /**
+                                         * @description IANA name, such as Europe/Zurich
+                                         * @default UTC
+                                         */
+                                        timeZone: string;
+                                    } | null;
+                                    /**
+                                     * @description What follows abandoned rounds
+                                     * @default {}
+                                     */
+                                    retries: {
+                                        /**
+                                         * @description After so many in a row the task pauses itself; null: never
+                                         * @default 1000
+                                         */
+                                        maxConsecutiveFailures: number | null;
+                                        /**
+                                         * @description Before the second try; it doubles with each failure, with jitter
+                                         * @default 500
+                                         */
+                                        backoffMs: number;
+                                        /** @default 30000 */
+                                        maxBackoffMs: number;
+                                    };
                                     /** @default 0 */
                                     pauseBetweenRoundsMs: number;
                                     /** @default {} */
@@ -1295,6 +1461,12 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 createdAt: string;
+                                /** @description Why it does not run; null while it runs */
+                                reason: {
+                                    /** @enum {string} */
+                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                    message: string;
+                                } | null;
                             }[];
                         };
                     };
@@ -1313,6 +1485,12 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
+                        /**
+                         * @description Of this document's form
+                         * @default 1
+                         * @enum {number}
+                         */
+                        formatVersion: 1;
                         name: string;
                         model: string;
                         /**
@@ -1320,8 +1498,58 @@ export interface paths {
                          * @default default
                          */
                         population: string;
-                        /** @default null */
+                        /**
+                         * @description Committed rounds after which the task is done; null: no end
+                         * @default null
+                         */
                         rounds: number | null;
+                        /**
+                         * @description When the task is done, beside its `rounds`
+                         * @default {}
+                         */
+                        stop: {
+                            /**
+                             * @description Done when a round reaches it
+                             * @default null
+                             */
+                            targetMetric: {
+                                /**
+                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                name: "loss" | "accuracy";
+                                /** @description A loss at most, or an accuracy of at least, this */
+                                value: number;
+                            } | null;
+                            /**
+                             * @description Done so long after the task was created or last resumed
+                             * @default null
+                             */
+                            elapsedMs: number | null;
+                            /**
+                             * @description Done when the best value is so many rounds old
+                             * @default null
+                             */
+                            noImprovement: {
+                                /**
+                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                metric: "loss" | "accuracy";
+                                /**
+                                 * @description Committed rounds without a new best
+                                 * @default 20
+                                 */
+                                rounds: number;
+                                /**
+                                 * @description A smaller change is no improvement
+                                 * @default 0
+                                 */
+                                minimumChange: number;
+                            } | null;
+                        };
                         /**
                          * @description Parameters that learn, by name; * stands for any text
                          * @default [
@@ -1520,6 +1748,116 @@ export interface paths {
                                 [key: string]: number;
                             };
                         };
+                        /**
+                         * @description Who of the willing devices is asked
+                         * @default {}
+                         */
+                        selection: {
+                            /**
+                             * @description Least time between two participations of a device
+                             * @default 0
+                             */
+                            minimumSeparationMs: number;
+                            /**
+                             * @description Rounds of the task that a device sits out after each of its own
+                             * @default 0
+                             */
+                            minimumSeparationRounds: number;
+                            /**
+                             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                             * @default 0.5
+                             */
+                            fairness: number;
+                        };
+                        /**
+                         * @description Which devices may take part; they decide by themselves
+                         * @default {}
+                         */
+                        eligibility: {
+                            /**
+                             * @description A device has one of these; all may, where it is empty
+                             * @default []
+                             */
+                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                            /**
+                             * @description Memory of the device, as coarsely as a browser tells it
+                             * @default null
+                             */
+                            minMemoryMb: number | null;
+                            /**
+                             * @description Devices without a battery pass
+                             * @default null
+                             */
+                            battery: {
+                                /**
+                                 * @description Charging is enough, whatever the level
+                                 * @default true
+                                 */
+                                charging: boolean;
+                                /**
+                                 * @description Without charging, at least this full; 1: only when charging
+                                 * @default 1
+                                 */
+                                minLevel: number;
+                            } | null;
+                            /**
+                             * @description unmetered: no cellular network, and no wish to save data
+                             * @default any
+                             * @enum {string}
+                             */
+                            network: "any" | "unmetered";
+                            /**
+                             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                             * @default []
+                             */
+                            localeTags: string[];
+                            /**
+                             * @description Tags that the app gave the device: it has all of these
+                             * @default []
+                             */
+                            tags: string[];
+                            /**
+                             * @description What a device is of which a rule asks something that its platform does not tell
+                             * @default ineligible
+                             * @enum {string}
+                             */
+                            whenUnknown: "ineligible" | "eligible";
+                        };
+                        /**
+                         * @description When rounds may begin; null: at any time
+                         * @default null
+                         */
+                        schedule: {
+                            windows: {
+                                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                cron: string;
+                                /** @description How long */
+                                durationMs: number;
+                            }[];
+                            /**
+                             * @description IANA name, such as Europe/Zurich
+                             * @default UTC
+                             */
+                            timeZone: string;
+                        } | null;
+                        /**
+                         * @description What follows abandoned rounds
+                         * @default {}
+                         */
+                        retries: {
+                            /**
+                             * @description After so many in a row the task pauses itself; null: never
+                             * @default 1000
+                             */
+                            maxConsecutiveFailures: number | null;
+                            /**
+                             * @description Before the second try; it doubles with each failure, with jitter
+                             * @default 500
+                             */
+                            backoffMs: number;
+                            /** @default 30000 */
+                            maxBackoffMs: number;
+                        };
                         /** @default 0 */
                         pauseBetweenRoundsMs: number;
                         /** @default {} */
@@ -1595,6 +1933,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -1602,8 +1946,58 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
                                 /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
@@ -1802,6 +2196,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -1916,6 +2420,12 @@ export interface paths {
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                message: string;
+                            } | null;
                         };
                     };
                 };
@@ -1959,6 +2469,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -1966,8 +2482,58 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
                                 /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
@@ -2166,6 +2732,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -2280,6 +2956,12 @@ export interface paths {
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                message: string;
+                            } | null;
                         };
                     };
                 };
@@ -2335,6 +3017,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -2342,8 +3030,58 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
                                 /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
@@ -2542,6 +3280,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -2656,6 +3504,12 @@ export interface paths {
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                message: string;
+                            } | null;
                         };
                     };
                 };
