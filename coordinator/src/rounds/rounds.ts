@@ -14,6 +14,7 @@ import type { RoundServices } from "./round-services.ts";
 import { registerSecureRoutes } from "./secure/secure-route.ts";
 import { registerSuspicionRoutes } from "./secure/suspicion-routes.ts";
 import { createUnmasker } from "./secure/unmasker.ts";
+import { registerTaskActivityRoute } from "./task-activity-route.ts";
 import { TaskDesk } from "./task-desk.ts";
 import { TaskDriver, type TaskActivity } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
@@ -157,6 +158,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
         isKnown: async (roundId) => (await store.rounds.get(roundId)) !== undefined,
       });
       registerSecureRoutes(app, { access, clock, findRun });
+      registerTaskActivityRoute(app, (task) => drivers.get(task)?.activity());
       registerSuspicionRoutes(app, { clock, log, store, bus });
       // What devices download for a round, counted where it is sent.
       app.addHook("onResponse", async (request, reply) => {

@@ -332,6 +332,13 @@ export function parsePlan(bytes: Uint8Array): Plan {
   return plan;
 }
 
+/** Where an editor finds the schema is the editor's business. */
+function withoutSchemaField(json: unknown): unknown {
+  if (typeof json !== "object" || json === null || !("$schema" in json)) return json;
+  const { $schema: _, ...rest } = json;
+  return rest;
+}
+
 /**
  * A task document as an operator wrote it, with the defaults filled in.
  *
@@ -340,7 +347,7 @@ export function parsePlan(bytes: Uint8Array): Plan {
  */
 export function parseTaskSpec(value: unknown): TaskSpec {
   const json = value instanceof Uint8Array ? parseJson("task", value, LIMITS.maxTaskSpecBytes) : value;
-  const spec = parseDocument("task", TaskSpec, json, { defaults: true });
+  const spec = parseDocument("task", TaskSpec, withoutSchemaField(json), { defaults: true });
   if (spec.cohort.minimumCount > spec.cohort.goalCount) {
     throw invalidDocument(
       "task",

@@ -175,6 +175,8 @@ export {
   TRAINING_ENGINES,
   type IneligibleReason,
 } from "./task-eligibility.ts";
+export { TaskActivityView } from "./task-activity.ts";
+export { TASK_SCHEMA, TASK_SCHEMA_ID } from "./task-schema.ts";
 export type { RetryRules } from "./task-retries.ts";
 export { scheduleAt, TaskSchedule, type ScheduleState } from "./task-schedule.ts";
 export { SelectionRules, SeparationRules } from "./task-selection.ts";

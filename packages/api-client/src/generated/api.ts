@@ -524,6 +524,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When a task's next round may begin, and the devices that are willing, sit out or are not asked */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description When the next round may begin; null: one is under way, or the task does not run */
+                            nextRoundAt: string | null;
+                            /** @description Rounds in a row that failed */
+                            failures: number;
+                            /** @description Devices that are willing */
+                            checkedIn: number;
+                            /** @description Of these, those that took part too recently or are suspected */
+                            sittingOut: number;
+                            /** @description Devices that are none of those the task asks, by the first rule they do not meet */
+                            ineligible: {
+                                engine?: number;
+                                memory?: number;
+                                battery?: number;
+                                network?: number;
+                                locale?: number;
+                                tags?: number;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tasks/{task}/suspicions": {
         parameters: {
             query?: never;
