@@ -54,6 +54,8 @@ export interface Registry {
   task(name: TaskName): Promise<TaskRecord>;
 }
 
+const PAUSED = { code: "operator", message: "paused by an operator" } as const;
+
 export function createRegistry(options: RegistryOptions): Registry {
   const { store, blobs, bus, env, releases, strategies, issuerPublicKey } = options;
   const announce = async (events: readonly EventRecord[]) => {
@@ -159,6 +161,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         spec,
         plan,
         createdAt,
+        reason: null,
+        activeSince: createdAt,
       };
       const progress = { currentVersion: model.currentVersion, round: null, roundsCommitted: 0 };
       const events = await releases.release(targets, (release) =>
@@ -183,10 +187,12 @@ export function createRegistry(options: RegistryOptions): Registry {
         const committed = await tx.rounds.countCommitted(name);
         const spec = moreRounds === undefined ? task.spec : { ...task.spec, rounds: committed + moreRounds };
         if (moreRounds !== undefined) await tx.tasks.setSpec(name, spec);
-        await tx.tasks.setState(name, state);
+        const reason = state === "paused" ? PAUSED : null;
+        const activeSince = task.state === "running" ? task.activeSince : env.clock.now();
+        await tx.tasks.setState(name, state, { reason, activeSince });
         const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
-        const changed = { ...task, spec, state };
+        const changed = { ...task, spec, state, reason, activeSince };
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,

@@ -1,7 +1,17 @@
 import type { DeviceId } from "@tributary/core";
+import type { IneligibleReason } from "@tributary/protocol";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import type { TaskRecord } from "../ports/records.ts";
 import type { RoundRun } from "./round-run.ts";
+import type { SeatCounts } from "./task-seats.ts";
+
+/** What a task is doing, as far as its rounds' rows do not tell. */
+export interface TaskActivity extends SeatCounts {
+  /** When the next round may begin; null: one is under way, or none is planned. */
+  readonly nextRoundAt: number | null;
+  /** Rounds in a row that failed. */
+  readonly failures: number;
+}
 
 /** What runs the rounds of one task, in its mode. */
 export interface Driver {
@@ -12,6 +22,9 @@ export interface Driver {
   readonly runs: readonly RoundRun[];
   /** @throws `identity/wrong-population` */
   checkIn(from: ConnectedDevice, examples: number): void;
+  /** A device of this population is not one of those that the task asks. */
+  ineligible(from: ConnectedDevice, reason: IneligibleReason): void;
+  activity(): TaskActivity;
   leave(device: DeviceId): void;
   /** The device will not train what one of these rounds offered. */
   decline(device: DeviceId, run: RoundRun, code: string): void;

@@ -14,8 +14,10 @@ export function roundConfig(input: {
   readonly base: VersionRecord;
   readonly round: number;
   readonly timestampVersion: number;
+  /** Devices that may come, estimated. */
+  readonly population: number;
 }): RoundConfig {
-  const { task, plan, base, round, timestampVersion } = input;
+  const { task, plan, base, round, timestampVersion, population } = input;
   const { goalCount, minimumCount, overSelection, trainDeadlineMs, reportDeadlineMs } = task.spec.cohort;
   const stepDeadlineMs = task.spec.secureAggregation.phaseDeadlineMs;
   const waitedForMs = plan.secure === null ? reportDeadlineMs : stepDeadlineMs;
@@ -35,6 +37,7 @@ export function roundConfig(input: {
     reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
     timestampVersion,
     secure: plan.secure === null ? null : { stepDeadlineMs },
+    population,
   };
 }
 

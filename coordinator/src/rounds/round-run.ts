@@ -82,6 +82,8 @@ export interface RoundRunOptions {
   readonly seatsChanged: () => void;
   /** In buffered mode: seats these devices in the next cohort on the same base. */
   readonly carry?: (devices: readonly DeviceId[]) => void;
+  /** The round has ended; its row may still be on its way to the store. */
+  readonly over: () => void;
 }
 
 /** One round under way: its machine, and what the machine's effects are carried out with. */
@@ -438,6 +440,7 @@ export class RoundRun {
   }
 
   #finish(): void {
+    this.#options.over();
     const over = roundOver(this.config.roundId);
     const closed = this.updates.close(over);
     this.secure?.close(over);

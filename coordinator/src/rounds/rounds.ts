@@ -9,7 +9,7 @@ import type { App } from "../http/app.ts";
 import type { Rounds } from "../rooms.ts";
 import { registerBufferRoute } from "./buffered/buffer-route.ts";
 import { BufferedDriver } from "./buffered/buffered-driver.ts";
-import type { Driver } from "./driver.ts";
+import type { Driver, TaskActivity } from "./driver.ts";
 import { createEvaluator } from "./evaluator.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import type { RoundRun } from "./round-run.ts";
@@ -17,6 +17,8 @@ import type { RoundServices } from "./round-services.ts";
 import { registerSecureRoutes } from "./secure/secure-route.ts";
 import { registerSuspicionRoutes } from "./secure/suspicion-routes.ts";
 import { createUnmasker } from "./secure/unmasker.ts";
+import { registerTaskActivityRoute } from "./task-activity-route.ts";
+import { TaskDesk } from "./task-desk.ts";
 import { TaskDriver } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
 
@@ -33,6 +35,8 @@ export interface RoundsRoom extends Rounds {
   readonly handler: GatewayHandler;
   /** Devices with an open offer, over all tasks. */
   training(): number;
+  /** Of a task that has rounds here; undefined: there is none of that name. */
+  activity(task: TaskName): TaskActivity | undefined;
 }
 
 /** Runs the federation's machine for every running task, with the real clock, sockets and disk. */
@@ -45,6 +49,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const journals = new JournalWriter(store);
   const services = { ...options, evaluator, unmasker, journals };
   const drivers = new Map<TaskName, Driver>();
+  const desk = new TaskDesk();
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {
@@ -60,7 +65,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     const task = await store.tasks.get(name);
     if (task === undefined || drivers.has(name) || closing !== undefined) return;
     const mode = bufferedMode(task.spec);
-    const given = { services, task, uploadFolder };
+    const given = { services, desk, task, uploadFolder };
     drivers.set(name, mode === null ? new TaskDriver(given) : new BufferedDriver({ ...given, mode }));
   };
 
@@ -149,6 +154,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       return training;
     },
 
+    activity: (task) => drivers.get(task)?.activity(),
+
     register(app: App) {
       registerUploadRoute(app, {
         access,
@@ -159,6 +166,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
         isKnown: async (roundId) => (await store.rounds.get(roundId)) !== undefined,
       });
       registerSecureRoutes(app, { access, clock, findRun });
+      registerTaskActivityRoute(app, (task) => drivers.get(task)?.activity());
       registerSuspicionRoutes(app, { clock, log, store, bus });
       registerBufferRoute(app, { store });
       // What devices download for a round, counted where it is sent.

@@ -1,35 +1,30 @@
-import { failure, type DeviceId, type ErrorCode } from "@tributary/core";
-import { createCheckInQueue, type CheckIn } from "@tributary/federation";
-import { refusalOf } from "@tributary/protocol";
+import { encodeHex, failure, seededRandom, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
+import { failuresAfter, giveUpReason, retryDelayMs } from "@tributary/federation";
+import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { nextRoundNumber } from "../registry/next-number.ts";
 import { strategyOf } from "../registry/task-strategy.ts";
-import type { Driver } from "./driver.ts";
-import { dueTask } from "./due-task.ts";
+import { publishEvents } from "./commit-round.ts";
+import type { Driver, TaskActivity } from "./driver.ts";
+import { mayStillBegin, nextStep } from "./next-step.ts";
 import { roundConfig } from "./round-config.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
 import { RoundRun, type RoundRunOptions } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
-import { Seating } from "./secure/seating.ts";
+import { StopWatch } from "./stop-watch.ts";
+import type { TaskDesk } from "./task-desk.ts";
+import { TaskSeats } from "./task-seats.ts";
 
-/** After rounds that failed, the next one begins ever later, up to this. */
-const MAX_PAUSE_MS = 30_000;
-/** What a device hears of a task that has no rounds at present. */
-const RESTING_RETRY_MS = 30_000;
-/** An operator may release it meanwhile. */
-const QUARANTINED_RETRY_MS = 600_000;
-/** Abandoned for reasons that do not say anything about the next round. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  "round/task-paused",
-  "round/base-replaced",
-  // The next cohort is another one, and devices limit by themselves how often they give.
-  "round/secure-sum-refused",
-]);
+/** Looks at the clock at least so often while it rests: someone may set it. */
+const LOOK_MS = 60_000;
+/** Rounds looked back over for those that failed in a row before a restart. */
+const FAILURES_PAGE = 100;
 
 export interface TaskDriverOptions {
   readonly services: RoundServices & Workers;
+  readonly desk: TaskDesk;
   readonly task: TaskRecord;
   readonly uploadFolder: string;
 }
@@ -37,7 +32,8 @@ export interface TaskDriverOptions {
 /** The rounds of one synchronous task, one after the other, while it is running. */
 export class TaskDriver implements Driver {
   readonly #options: TaskDriverOptions;
-  readonly #queue = createCheckInQueue();
+  readonly #seats: TaskSeats;
+  readonly #watch = new StopWatch();
   readonly #loop: Promise<void>;
   /** When it is known whether an interrupted round goes on. */
   readonly resumed: Promise<void>;
@@ -49,10 +45,11 @@ export class TaskDriver implements Driver {
   #stale = false;
   /** Newest version of the model that was announced. */
   #newest = 0;
-  #failures = 0;
-  /** Who may be in the round under way. */
-  #seating = Seating.open;
-  #filling = false;
+  /** Rounds that failed in a row; unknown before the first look into the store. */
+  #failures: number | undefined;
+  #lastFailure: string | null = null;
+  /** When the next round may begin; null: one is under way, or nothing is planned. */
+  #nextRoundAt: number | null = null;
   /** The round before. */
   #last: RoundRecord | undefined;
 
@@ -61,6 +58,12 @@ export class TaskDriver implements Driver {
     this.#task = options.task;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.resumed = promise;
+    this.#seats = new TaskSeats({
+      services: options.services,
+      desk: options.desk,
+      task: () => this.#task,
+      nextRoundAt: () => this.#nextRoundAt,
+    });
     this.#loop = this.#rounds(resolve);
   }
 
@@ -83,10 +86,12 @@ export class TaskDriver implements Driver {
         },
       );
     }
-    if (this.#seating.seatOf(device) === "quarantined") return this.#refuseQuarantined(device);
-    this.#queue.checkIn(device, examples);
-    if (this.#run === undefined) this.#sendWait(device, this.#restMs());
-    else this.#seat(this.#run, { device, examples });
+    this.#seats.checkIn({ device, examples });
+  }
+
+  /** A device of this population is not one of those that the task asks. */
+  ineligible({ device, population }: ConnectedDevice, reason: IneligibleReason): void {
+    if (population === this.#task.population) this.#seats.ineligible(device, reason);
   }
 
   decline(device: DeviceId, run: RoundRun, code: string): void {
@@ -94,13 +99,19 @@ export class TaskDriver implements Driver {
   }
 
   leave(device: DeviceId): void {
-    this.#queue.remove(device);
-    this.#run?.give({ type: "leave", device });
+    this.#seats.leave(device);
   }
 
   disconnected(device: DeviceId): void {
-    this.#queue.remove(device);
-    this.#run?.give({ type: "disconnect", device });
+    this.#seats.disconnected(device);
+  }
+
+  activity(): TaskActivity {
+    return {
+      ...this.#seats.counts(),
+      nextRoundAt: this.#task.state === "running" ? this.#nextRoundAt : null,
+      failures: this.#failures ?? 0,
+    };
   }
 
   /** The task's row or its model changed: looks again. */
@@ -108,8 +119,10 @@ export class TaskDriver implements Driver {
     const { store } = this.#options.services;
     this.#stale = true;
     const task = await store.tasks.get(this.#task.name);
+    // Whoever lets it go on has seen why it stopped.
+    if (task !== undefined && task.activeSince !== this.#task.activeSince) this.#failures = 0;
     if (task !== undefined) this.#task = task;
-    await this.#seating.refresh(store, this.#task.name);
+    await this.#seats.refresh();
     if (this.#task.state !== "running") await this.#interrupt("round/task-paused");
     this.#wake?.();
   }
@@ -141,37 +154,72 @@ export class TaskDriver implements Driver {
       resumed();
       if (interrupted !== undefined) await this.#follow(interrupted);
     } catch (error) {
-      this.#failures += 1;
       log.error("interrupted rounds could not be ended", { task: this.#task.name, error });
     }
     resumed();
     while (!this.#stopped) {
       try {
-        if (await this.#mayRun()) {
-          const record = await this.#round();
-          if (record === undefined) continue;
-          const harmless = record.phase === "committed" || HARMLESS.has(record.reason ?? "");
-          this.#failures = harmless ? 0 : this.#failures + 1;
-        } else {
-          await this.#woken();
-          continue;
-        }
+        this.#failures ??= await this.#failuresBefore();
+        if (!(await this.#mayRun())) continue;
+        const record = await this.#round();
+        if (record === undefined) continue;
+        this.#failures = failuresAfter(this.#failures, record);
+        this.#lastFailure = record.reason;
       } catch (error) {
-        this.#failures += 1;
+        this.#failures = (this.#failures ?? 0) + 1;
+        this.#lastFailure = toFailure(error).code;
         log.error("round could not be run", { task: this.#task.name, error });
       }
       await this.#pause(this.#pauseMs());
     }
   }
 
-  /** Whether another round is due; a task that has had all its rounds is finished. */
+  /** Rounds that failed in a row when the coordinator was last running. */
+  async #failuresBefore(): Promise<number> {
+    const { rounds } = this.#options.services.store;
+    const { name, activeSince } = this.#task;
+    let failures = 0;
+    let before: number | undefined;
+    for (;;) {
+      const page = await rounds.list(name, {
+        limit: FAILURES_PAGE,
+        ...(before === undefined ? {} : { before }),
+      });
+      for (const record of page) {
+        if (record.startedAt < activeSince || failuresAfter(0, record) === 0) return failures;
+        failures += 1;
+      }
+      if (page.length < FAILURES_PAGE) return failures;
+      before = page.at(-1)?.number;
+    }
+  }
+
+  /** Whether another round is due. Where it is not, returns when something changed, or it may be. */
   async #mayRun(): Promise<boolean> {
     const { services } = this.#options;
+    const { store, env } = services;
     this.#stale = false;
-    const task = await dueTask(services, this.#task.name);
-    if (task === undefined) return false;
-    this.#task = task;
-    return task.state === "running";
+    const now = env.clock.now();
+    const step = await store.transaction((tx) =>
+      nextStep(tx, this.#task.name, {
+        watch: this.#watch,
+        failures: this.#failures ?? 0,
+        lastFailure: this.#lastFailure,
+        now,
+      }),
+    );
+    if (step.task !== undefined) this.#task = step.task;
+    if (step.type === "round") return true;
+    if (step.stopped !== undefined && step.task !== undefined) {
+      const { name, state, reason } = step.task;
+      env.log.info("task stopped", { task: name, state, reason });
+      await publishEvents(services, step.stopped);
+    }
+    this.#nextRoundAt = step.until;
+    await this.#seats.rest();
+    if (step.until === null) await this.#woken();
+    else if (!this.#stale) await this.#pause(Math.min(LOOK_MS, Math.max(1, step.until - now)));
+    return false;
   }
 
   async #round(): Promise<RoundRecord | undefined> {
@@ -189,11 +237,11 @@ export class TaskDriver implements Driver {
       );
     }
     const round = await nextRoundNumber(store, task.name);
-    const config = roundConfig({ task, plan, base, round, timestampVersion: timestamp.version });
+    await this.#seats.prepare(plan.secure !== null);
+    const { population } = this.#seats;
+    const config = roundConfig({ task, plan, base, round, timestampVersion: timestamp.version, population });
     if (this.#stopped) return undefined;
     await abandonLeftOver(services, task, this.#last);
-    this.#seating =
-      plan.secure === null ? Seating.open : await Seating.next(store, task.name, services.env.random);
     return this.#follow(await RoundRun.begin(this.#runOptions({ config, plan, task, model, base })));
   }
 
@@ -202,6 +250,7 @@ export class TaskDriver implements Driver {
     const { services } = this.#options;
     const found = await findInterrupted(services, this.#task);
     if (found === undefined) return undefined;
+    await this.#seats.prepare(found.plan.secure !== null);
     this.#run = await resumeOrAbandon(services, this.#runOptions(found), found.past);
     return this.#run;
   }
@@ -213,8 +262,9 @@ export class TaskDriver implements Driver {
       services,
       strategy: strategyOf(services.strategies, round.task.spec),
       uploadFolder,
-      offered: (device) => this.#queue.offered(device),
-      seatsChanged: () => this.#fillSeats(),
+      offered: (device) => this.#seats.offered(device, round.config.round),
+      seatsChanged: () => this.#seats.seatsChanged(),
+      over: () => this.#seats.ended(),
     };
   }
 
@@ -227,66 +277,46 @@ export class TaskDriver implements Driver {
     if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
     else if (this.#task.state !== "running") run.give({ type: "abandon", code: "round/task-paused" });
     else if (this.#newest > config.baseVersion) run.give({ type: "abandon", code: "round/base-replaced" });
-    for (const waiting of this.#queue.inOrder()) {
-      if (this.#seating.seatOf(waiting.device) !== "quarantined") this.#seat(run, waiting);
-      else {
-        this.#queue.remove(waiting.device);
-        this.#refuseQuarantined(waiting.device);
-      }
-    }
+    this.#nextRoundAt = null;
+    this.#seats.fill(run);
+    const watching = this.#watchStart(run);
     const record = await run.ended;
+    watching.cancel();
+    this.#seats.left();
     this.#last = record;
     this.#run = undefined;
     services.countsChanged();
     return record;
   }
 
-  #pauseMs(): number {
-    if (this.#failures > 0) return Math.min(MAX_PAUSE_MS, 250 * 2 ** this.#failures);
-    return this.#task.spec.pauseBetweenRoundsMs;
-  }
-
-  #sendWait(device: DeviceId, retryAfterMs: number): void {
-    this.#options.services.send(device, { type: "wait", task: this.#task.name, retryAfterMs });
-  }
-
-  #refuseQuarantined(device: DeviceId): void {
-    const { name } = this.#task;
-    const error = failure("federation/quarantined", `rounds: ${device} is quarantined in task "${name}"`, {
-      detail: { task: name },
-    });
-    this.#options.services.send(device, refusalOf(error, { retryAfterMs: QUARANTINED_RETRY_MS }));
-  }
-
-  /** Gives a device to the round, or has it wait for another one. */
-  #seat(run: RoundRun, { device, examples }: CheckIn): void {
-    if (this.#seating.seatOf(device) === "free") run.give({ type: "check-in", device, examples });
-    else this.#sendWait(device, RESTING_RETRY_MS);
-    this.#fillSeats();
-  }
-
-  /** Suspected devices, the least suspected first, where all others are too few for a cohort. */
-  #fillSeats(): void {
-    if (this.#filling) return;
-    this.#filling = true;
-    // After the step that made room, which is still being carried out.
-    queueMicrotask(() => {
-      this.#filling = false;
-      const run = this.#run;
-      if (run === undefined || (run.state.phase !== "selecting" && run.state.phase !== "training")) return;
-      const { tally } = run.state;
-      const missing = run.config.minimumCount - tally.open - tally.candidates;
-      const held = this.#queue.inOrder().filter(({ device }) => this.#seating.seatOf(device) === "held");
-      if (missing <= 0 || held.length < missing) return;
-      for (const { device, examples } of this.#seating.inOrder(held).slice(0, missing)) {
-        this.#seating.admit(device);
-        run.give({ type: "check-in", device, examples });
+  /** A round that still waits for its devices when the schedule closes, or the task is done, does not begin. */
+  #watchStart(run: RoundRun): { cancel(): void } {
+    const { clock, log } = this.#options.services.env;
+    let timer: { cancel(): void } | undefined;
+    const look = (): void => {
+      if (run.state.phase !== "selecting") return;
+      const now = clock.now();
+      const begin = mayStillBegin(this.#task, now);
+      if (!begin.may) {
+        run
+          .abandon("round/outside-schedule")
+          .catch((error: unknown) => log.error("round could not be ended", { error }));
+      } else if (begin.until !== null) {
+        timer = clock.schedule(Math.min(LOOK_MS, Math.max(1, begin.until - now)), look);
       }
-    });
+    };
+    look();
+    return { cancel: () => timer?.cancel() };
   }
 
-  #restMs(): number {
-    return this.#task.state === "running" ? Math.max(1_000, this.#pauseMs()) : RESTING_RETRY_MS;
+  #pauseMs(): number {
+    const { retries, pauseBetweenRoundsMs } = this.#task.spec;
+    const failures = this.#failures ?? 0;
+    if (failures === 0) return pauseBetweenRoundsMs;
+    // It is not tried again: the next look pauses the task.
+    if (giveUpReason(retries, failures, null) !== undefined) return 0;
+    const random = seededRandom(encodeHex(this.#options.services.env.random.bytes(16)));
+    return retryDelayMs(retries, failures, random);
   }
 
   /** Until something changes, or the time is over. */
@@ -295,6 +325,7 @@ export class TaskDriver implements Driver {
     const { clock } = this.#options.services.env;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = clock.schedule(durationMs, resolve);
+    this.#nextRoundAt ??= clock.now() + durationMs;
     this.#wake = resolve;
     await promise;
     timer.cancel();

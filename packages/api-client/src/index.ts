@@ -31,6 +31,7 @@ export type {
   RefusalView,
   BufferView,
   SuspicionView,
+  TaskActivityView,
   RoundView,
   StatusView,
   TaskSpec,

@@ -484,7 +484,16 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The plan does not pass the device's own limits.",
   },
-
+  "federation/too-soon": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The device took part so recently that it sits this round out.",
+  },
+  "federation/ineligible": {
+    status: 422,
+    retryable: true,
+    publicMessage: "The device is not one of those that the task asks now.",
+  },
   "federation/quarantined": {
     status: 403,
     retryable: true,
@@ -654,6 +663,11 @@ export const ERROR_CATALOG = {
     status: 409,
     retryable: true,
     publicMessage: "No cohort was filled on this base version; train from the newest.",
+  },
+  "round/outside-schedule": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The task's schedule closed, or the task was done, before enough devices were there.",
   },
   "round/task-paused": { status: 409, retryable: true, publicMessage: "The task was paused." },
   "round/aggregation-failed": {

@@ -8,6 +8,7 @@ import { LoadError } from "./load-error.tsx";
 import { RoundPanel } from "./round-panel.tsx";
 import { RoundsCard } from "./rounds-card.tsx";
 import { Suspicions } from "./suspicions.tsx";
+import { TaskActivity } from "./task-activity.tsx";
 import { TaskSummary } from "./task-summary.tsx";
 import { VersionsCard } from "./versions-card.tsx";
 
@@ -18,6 +19,7 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
   return (
     <div className="page" data-testid="task" data-task={task.name}>
       <TaskSummary task={task} rounds={rounds.data} />
+      <TaskActivity task={task} />
       <RoundPanel task={task} />
       {task.spec.mode.type === "buffered" && <BufferCard task={task} />}
       <Suspicions task={task} />

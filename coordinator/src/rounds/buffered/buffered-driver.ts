@@ -1,42 +1,51 @@
-import { failure, toFailure, type DeviceId, type ErrorCode, type RoundId } from "@tributary/core";
 import {
+  encodeHex,
+  failure,
+  seededRandom,
+  toFailure,
+  type DeviceId,
+  type ErrorCode,
+  type RoundId,
+} from "@tributary/core";
+import {
+  failuresAfter,
+  giveUpReason,
   initialBuffer,
   isLiveBase,
+  retryDelayMs,
   roundEnded,
   stepBuffer,
   type BufferEffect,
   type BufferInput,
   type BufferState,
 } from "@tributary/federation";
-import type { BufferedMode } from "@tributary/protocol";
+import type { BufferedMode, IneligibleReason } from "@tributary/protocol";
 import type { ConnectedDevice } from "../../gateway/gateway-types.ts";
 import type { TaskRecord } from "../../ports/records.ts";
 import { strategyOf } from "../../registry/task-strategy.ts";
-import type { Driver } from "../driver.ts";
-import { dueTask } from "../due-task.ts";
+import { publishEvents } from "../commit-round.ts";
+import type { Driver, TaskActivity } from "../driver.ts";
 import { abandonLeftOver } from "../interrupted-round.ts";
+import { mayStillBegin, nextStep } from "../next-step.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
 import { SerialQueue } from "../serial-queue.ts";
+import { StopWatch } from "../stop-watch.ts";
+import type { TaskDesk } from "../task-desk.ts";
 import { readBase, type CohortBase } from "./cohort-base.ts";
 import { CohortSeats } from "./cohort-seats.ts";
 import { commitBuffer, discardCohorts } from "./commit-buffer.ts";
 import { openCohort } from "./open-cohort.ts";
 import { readBuffer } from "./read-buffer.ts";
 
-/** After what failed, it is tried again ever later, up to this. */
-const MAX_PAUSE_MS = 30_000;
-/** Ends of cohorts that say nothing about the next one. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  "round/superseded",
-  "round/task-paused",
-  "round/base-replaced",
-  "round/interrupted",
-  "round/secure-sum-refused",
-]);
+/** Looks at the clock at least so often while it rests: someone may set it. */
+const LOOK_MS = 60_000;
+/** Abandoned because devices or the coordinator moved on, which says nothing about the next cohort. */
+const HARMLESS: ReadonlySet<string> = new Set(["round/superseded", "round/interrupted"]);
 
 export interface BufferedDriverOptions {
   readonly services: RoundServices & Workers;
+  readonly desk: TaskDesk;
   readonly task: TaskRecord;
   readonly mode: BufferedMode;
   readonly uploadFolder: string;
@@ -59,11 +68,16 @@ export class BufferedDriver implements Driver {
   #buffer: BufferState | undefined;
   /** The cohort that takes devices. */
   #head: RoundRun | undefined;
+  #closing: { cancel(): void } | undefined;
   #pumping = false;
   #opening = false;
   #stopped = false;
+  /** Cohorts and commits that failed in a row. */
   #failures = 0;
-  #pause: { cancel(): void } | undefined;
+  #lastFailure: string | null = null;
+  /** While it is set, nothing is begun: after a failure, or until the schedule opens. */
+  #pause: { readonly until: number; cancel(): void } | undefined;
+  readonly #watch = new StopWatch();
   /** Newest version of the model that was announced. */
   #newest = 0;
 
@@ -72,7 +86,8 @@ export class BufferedDriver implements Driver {
     this.#task = options.task;
     this.#seats = new CohortSeats({
       services: options.services,
-      task: options.task,
+      desk: options.desk,
+      task: () => this.#task,
       free: () => this.#pump(),
     });
     // Cohorts that a crash interrupted are over; their sums, where there were any, are in the buffer.
@@ -102,6 +117,16 @@ export class BufferedDriver implements Driver {
     this.#pump();
   }
 
+  ineligible({ device, population }: ConnectedDevice, reason: IneligibleReason): void {
+    if (population === this.#task.population) this.#seats.ineligible(device, reason);
+  }
+
+  activity(): TaskActivity {
+    const running = this.#task.state === "running";
+    const nextRoundAt = running && this.#runs.size === 0 ? (this.#pause?.until ?? null) : null;
+    return { ...this.#seats.counts(), nextRoundAt, failures: this.#failures };
+  }
+
   leave(device: DeviceId): void {
     this.#seats.leave(device);
   }
@@ -118,11 +143,15 @@ export class BufferedDriver implements Driver {
   async changed(): Promise<void> {
     const { store } = this.#options.services;
     const task = await store.tasks.get(this.#task.name);
-    const before = this.#task.state;
+    const before = this.#task;
     if (task !== undefined) this.#task = task;
     await this.#seats.refresh();
     if (this.#task.state !== "running") await this.#abandonAll("round/task-paused");
-    else if (before !== "running") this.#background(this.#begin());
+    else if (before.state !== "running" || before.activeSince !== this.#task.activeSince) {
+      // Whoever lets it go on has seen why it stopped.
+      this.#failures = 0;
+      this.#resume();
+    }
     this.#pump();
   }
 
@@ -136,6 +165,7 @@ export class BufferedDriver implements Driver {
   async close(): Promise<void> {
     this.#stopped = true;
     this.#pause?.cancel();
+    this.#closing?.cancel();
     await this.#abandonAll("round/interrupted");
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
     // One that was being opened meanwhile.
@@ -145,9 +175,7 @@ export class BufferedDriver implements Driver {
   /** Reads what was left in the buffer, and goes on. */
   async #begin(): Promise<void> {
     const { services, mode } = this.#options;
-    const task = await dueTask(services, this.#task.name);
-    if (task !== undefined) this.#task = task;
-    if (this.#task.state !== "running" || this.#stopped) return;
+    if (!(await this.#mayRun())) return;
     const base = await readBase(services, this.#task);
     this.#base = base;
     const { version } = base.version;
@@ -156,6 +184,49 @@ export class BufferedDriver implements Driver {
     await this.#give({ type: "replaced", version });
     await this.#give({ type: "retry" });
     this.#pump();
+  }
+
+  /** Whether cohorts may begin; where the schedule alone says no, looks again when it opens. */
+  async #mayRun(): Promise<boolean> {
+    const { services } = this.#options;
+    const { store, env } = services;
+    const now = env.clock.now();
+    const [failures, lastFailure] = [this.#failures, this.#lastFailure];
+    const step = await store.transaction((tx) =>
+      nextStep(tx, this.#task.name, { watch: this.#watch, failures, lastFailure, now }),
+    );
+    if (step.task !== undefined) this.#task = step.task;
+    if (this.#stopped) return false;
+    if (step.type === "round") {
+      this.#watchSchedule(now);
+      return true;
+    }
+    if (step.stopped !== undefined && step.task !== undefined) {
+      const { name, state, reason } = step.task;
+      env.log.info("task stopped", { task: name, state, reason });
+      await publishEvents(services, step.stopped);
+    }
+    if (step.until === null) await this.#abandonAll("round/superseded");
+    else {
+      this.#pauseFor(Math.min(LOOK_MS, Math.max(1, step.until - now)), step.until);
+      // What devices are training is still wanted; nobody else begins.
+      this.#head = undefined;
+      for (const run of this.#runs.values()) run.give({ type: "close" });
+    }
+    await this.#seats.rest();
+    return false;
+  }
+
+  /** Devices train all the time: when the schedule closes, or the time is over, somebody has to notice. */
+  #watchSchedule(now: number): void {
+    const { clock } = this.#options.services.env;
+    this.#closing?.cancel();
+    const begin = mayStillBegin(this.#task, now);
+    const until = begin.may ? begin.until : now;
+    if (until === null) return;
+    this.#closing = clock.schedule(Math.min(LOOK_MS, Math.max(1, until - now)), () =>
+      this.#background(this.#mayRun()),
+    );
   }
 
   #abandonAll(code: ErrorCode): Promise<unknown> {
@@ -200,7 +271,8 @@ export class BufferedDriver implements Driver {
         mode,
         uploadFolder,
         send: (to, message) => this.#seats.send(to, message),
-        offered: (device) => this.#seats.offered(device),
+        population: this.#seats.population,
+        offered: (device, round) => this.#seats.offered(device, round),
         seatsChanged: () => this.#pump(),
         carry: (from, devices) => this.#carry(from, base, devices),
       });
@@ -243,7 +315,8 @@ export class BufferedDriver implements Driver {
       this.#failures = 0;
       const { id: roundId, baseVersion, reported: updates } = record;
       await this.#give({ type: "cohort", cohort: { roundId, baseVersion, updates } });
-    } else if (!HARMLESS.has(record.reason ?? "")) this.#pauseAfterFailure();
+    } else if (!HARMLESS.has(record.reason ?? "") && failuresAfter(0, record) > 0)
+      this.#failed(record.reason);
     this.#pump();
   }
 
@@ -275,16 +348,15 @@ export class BufferedDriver implements Driver {
       });
       log.info("buffer committed", { task: name, version, cohorts: cohorts.length });
       this.#failures = 0;
-      const task = await dueTask(services, name);
-      if (task !== undefined) this.#task = task;
       await this.#advance({ type: "committed", version });
-      if (this.#task.state !== "running") await this.#abandonAll("round/superseded");
       await this.#followReplacement();
+      await this.#mayRun();
     } catch (error) {
-      log.error("buffer could not be committed", { task: name, error: toFailure(error) });
+      const coded = toFailure(error);
+      log.error("buffer could not be committed", { task: name, error: coded });
       await this.#give({ type: "commit-failed" });
       await this.#followReplacement();
-      this.#pauseAfterFailure();
+      this.#failed(coded.code);
     }
   }
 
@@ -318,16 +390,29 @@ export class BufferedDriver implements Driver {
     } else run.give({ type: "close" });
   }
 
-  #pauseAfterFailure(): void {
+  #failed(reason: string | null): void {
     if (this.#stopped) return;
     this.#failures += 1;
+    this.#lastFailure = reason;
+    const { env } = this.#options.services;
+    const { retries } = this.#task.spec;
+    // It is not tried again: the next look pauses the task.
+    const givesUp = giveUpReason(retries, this.#failures, null) !== undefined;
+    const random = seededRandom(encodeHex(env.random.bytes(16)));
+    const delayMs = givesUp ? 1 : retryDelayMs(retries, this.#failures, random);
+    this.#pauseFor(delayMs, env.clock.now() + delayMs);
+  }
+
+  #pauseFor(durationMs: number, until: number): void {
     this.#pause?.cancel();
-    const delayMs = Math.min(MAX_PAUSE_MS, 250 * 2 ** this.#failures);
-    this.#pause = this.#options.services.env.clock.schedule(delayMs, () => {
-      this.#pause = undefined;
-      this.#background(this.#give({ type: "retry" }));
-      this.#pump();
-    });
+    const timer = this.#options.services.env.clock.schedule(durationMs, () => this.#resume());
+    this.#pause = { until, cancel: () => timer.cancel() };
+  }
+
+  #resume(): void {
+    this.#pause?.cancel();
+    this.#pause = undefined;
+    if (!this.#stopped) this.#background(this.#begin());
   }
 
   #background(work: Promise<unknown>): Promise<void> {
@@ -335,7 +420,7 @@ export class BufferedDriver implements Driver {
     const running: Promise<void> = work
       .catch((error: unknown) => {
         log.error("cohort could not be run", { task: this.#task.name, error: toFailure(error) });
-        this.#pauseAfterFailure();
+        this.#failed(toFailure(error).code);
       })
       .then(() => void this.#underWay.delete(running));
     this.#underWay.add(running);

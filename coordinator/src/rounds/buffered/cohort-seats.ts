@@ -1,39 +1,76 @@
-import { failure, type DeviceId } from "@tributary/core";
-import { createCheckInQueue, roundEnded, type CheckIn } from "@tributary/federation";
-import { refusalOf, type ServerMessage } from "@tributary/protocol";
+import { encodeHex, failure, seededRandom, type DeviceId } from "@tributary/core";
+import {
+  createCheckInQueue,
+  drawOrder,
+  returnWindow,
+  roundEnded,
+  separationLeft,
+  type CheckIn,
+} from "@tributary/federation";
+import { refusalOf, type IneligibleReason, type ServerMessage } from "@tributary/protocol";
 import type { TaskRecord } from "../../ports/records.ts";
+import { ParticipationLedger } from "../participation-ledger.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { RoundServices } from "../round-services.ts";
 import { Seating } from "../secure/seating.ts";
+import type { DeskTask, TaskDesk } from "../task-desk.ts";
+import type { SeatCounts } from "../task-seats.ts";
 
-/** What a device hears that has no place yet. */
-const WAITING_RETRY_MS = 30_000;
 /** An operator may release it meanwhile. */
 const QUARANTINED_RETRY_MS = 600_000;
 
 export interface CohortSeatsOptions {
   readonly services: RoundServices;
-  readonly task: Pick<TaskRecord, "name">;
+  readonly desk: TaskDesk;
+  /** As it is now. */
+  readonly task: () => TaskRecord;
   /** A device may be seated that could not before. */
   readonly free: () => void;
 }
 
 /** The devices of a buffered task: who is willing, which cohort each is in, and who is free for the next one. */
-export class CohortSeats {
+export class CohortSeats implements DeskTask {
   readonly #options: CohortSeatsOptions;
   readonly #queue = createCheckInQueue();
   /** The cohort a device is in, until it hears how that ended for it. */
   readonly #seatOf = new Map<DeviceId, RoundRun>();
   /** Versions that devices do not want to train from again. */
   readonly #declined = new Map<DeviceId, number>();
+  readonly #ineligible = new Map<DeviceId, IneligibleReason>();
+  #ledger: ParticipationLedger | undefined;
   #seating = Seating.open;
+  #population = 0;
+  /** Willing devices that sat out when a cohort was last filled. */
+  #sittingOut = 0;
 
   constructor(options: CohortSeatsOptions) {
     this.#options = options;
   }
 
+  get name(): TaskRecord["name"] {
+    return this.#options.task().name;
+  }
+
+  /** Devices that may come, estimated. */
+  get population(): number {
+    return Math.max(this.#population, this.#queue.size);
+  }
+
+  counts(): SeatCounts {
+    const ineligible: { [Reason in IneligibleReason]?: number } = {};
+    for (const reason of this.#ineligible.values()) ineligible[reason] = (ineligible[reason] ?? 0) + 1;
+    return { checkedIn: this.#queue.size, sittingOut: this.#sittingOut, ineligible };
+  }
+
+  /** The device sits out by its own word. */
+  ineligible(device: DeviceId, reason: IneligibleReason): void {
+    this.leave(device);
+    this.#ineligible.set(device, reason);
+  }
+
   checkIn(checkIn: CheckIn): void {
     const { device, examples } = checkIn;
+    this.#ineligible.delete(device);
     if (this.#seating.seatOf(device) === "quarantined") return this.#refuseQuarantined(device);
     this.#queue.checkIn(device, examples);
     const run = this.#seatOf.get(device);
@@ -47,12 +84,15 @@ export class CohortSeats {
 
   leave(device: DeviceId): void {
     this.#queue.remove(device);
+    this.#ineligible.delete(device);
     this.#seatOf.get(device)?.give({ type: "leave", device });
     this.#seatOf.delete(device);
+    this.#options.desk.changed();
   }
 
   disconnected(device: DeviceId): void {
     this.#queue.remove(device);
+    this.#ineligible.delete(device);
     this.#seatOf.get(device)?.give({ type: "disconnect", device });
   }
 
@@ -67,12 +107,39 @@ export class CohortSeats {
     if (message.type === "outcome" && this.#seatOf.get(device)?.config.roundId === message.roundId) {
       this.#seatOf.delete(device);
       this.#options.free();
+      this.#options.desk.changed();
     }
     return this.#options.services.send(device, message);
   }
 
-  offered(device: DeviceId): void {
-    this.#queue.offered(device);
+  offered(device: DeviceId, round: number): void {
+    this.#ledger?.add(device, { round, at: this.#options.services.env.clock.now() });
+    this.#options.desk.asked(this, device);
+  }
+
+  has(device: DeviceId): boolean {
+    const stage = this.#seatOf.get(device)?.state.participants.get(device)?.stage;
+    return stage !== undefined && stage !== "candidate" && stage !== "out" && stage !== "refused";
+  }
+
+  /** A cohort begins with its first device: there is nothing to keep others from tasks for. */
+  waiting(): undefined {
+    return undefined;
+  }
+
+  wants(device: DeviceId): boolean {
+    return this.#queue.get(device) !== undefined;
+  }
+
+  yield(device: DeviceId): void {
+    const run = this.#seatOf.get(device);
+    if (run?.state.participants.get(device)?.stage !== "candidate") return;
+    this.#seatOf.delete(device);
+    run.give({ type: "leave", device });
+  }
+
+  again(): void {
+    this.#options.free();
   }
 
   /** Whether there are as many devices as a sum needs, whatever they do now. */
@@ -83,13 +150,22 @@ export class CohortSeats {
   /** Who may be in the next cohort. */
   async prepare(secure: boolean): Promise<void> {
     const { store, env } = this.#options.services;
-    const { name } = this.#options.task;
+    const { name, population } = this.#options.task();
+    this.#ledger ??= await ParticipationLedger.open(store, name, env.log);
+    this.#population = await store.devices.count(population, { certifiedAt: env.clock.now() });
+    this.#options.desk.join(this);
     this.#seating = secure ? await Seating.next(store, name, env.random) : Seating.open;
+  }
+
+  /** The task has no cohorts for now. */
+  async rest(): Promise<void> {
+    this.#options.desk.leave(this);
+    await this.#ledger?.written();
   }
 
   /** An operator may have released some. */
   refresh(): Promise<void> {
-    return this.#seating.refresh(this.#options.services.store, this.#options.task.name);
+    return this.#seating.refresh(this.#options.services.store, this.name);
   }
 
   /** Gives a cohort the devices that are free, as far as it has places. */
@@ -132,13 +208,16 @@ export class CohortSeats {
     }
   }
 
-  /** In the order of their turn; suspected ones, the least suspected first, where all others are too few. */
+  /** In the order drawn; suspected ones, the least suspected first, where all others are too few. */
   #free(run: RoundRun): readonly CheckIn[] {
-    const { baseVersion, minimumCount } = run.config;
+    const { baseVersion, minimumCount, round } = run.config;
+    const { env } = this.#options.services;
+    const { selection } = this.#options.task().spec;
     const free: CheckIn[] = [];
     const held: CheckIn[] = [];
     let unsuspected = 0;
-    for (const checkIn of this.#queue.inOrder()) {
+    this.#sittingOut = 0;
+    for (const checkIn of this.#queue.all()) {
       const { device } = checkIn;
       const seat = this.#seating.seatOf(device);
       if (seat === "quarantined") {
@@ -147,19 +226,36 @@ export class CohortSeats {
         continue;
       }
       if (seat === "free") unsuspected += 1;
-      if (this.#seatOf.has(device) || (this.#declined.get(device) ?? 0) >= baseVersion) continue;
-      (seat === "free" ? free : held).push(checkIn);
+      if (this.#seatOf.has(device)) continue;
+      const next = { round, at: env.clock.now() };
+      const separated = separationLeft(selection, this.#ledger?.last(device), next) !== null;
+      if (separated || (this.#declined.get(device) ?? 0) >= baseVersion) this.#sittingOut += 1;
+      else if (this.#options.desk.mayAsk(this, device)) (seat === "free" ? free : held).push(checkIn);
     }
-    if (unsuspected >= minimumCount) return free;
-    return [...free, ...this.#seating.inOrder(held).slice(0, minimumCount - unsuspected)];
+    const drawn = drawOrder(free, {
+      fairness: selection.fairness,
+      round,
+      lastRound: (device) => this.#ledger?.last(device)?.round,
+      random: seededRandom(encodeHex(env.random.bytes(16))),
+    });
+    if (unsuspected >= minimumCount) return drawn;
+    return [...drawn, ...this.#seating.inOrder(held).slice(0, minimumCount - unsuspected)];
   }
 
   #wait(): ServerMessage {
-    return { type: "wait", task: this.#options.task.name, retryAfterMs: WAITING_RETRY_MS };
+    const { cohort } = this.#options.task().spec;
+    const window = returnWindow({
+      now: this.#options.services.env.clock.now(),
+      needAt: null,
+      roundMs: cohort.trainDeadlineMs + cohort.reportDeadlineMs,
+      wanted: cohort.goalCount,
+      population: this.population,
+    });
+    return { type: "wait", task: this.name, ...window };
   }
 
   #refuseQuarantined(device: DeviceId): void {
-    const { name } = this.#options.task;
+    const { name } = this;
     const error = failure("federation/quarantined", `rounds: ${device} is quarantined in task "${name}"`, {
       detail: { task: name },
     });

@@ -15,7 +15,9 @@ export interface OpenCohortInput {
   readonly uploadFolder: string;
   readonly send: RoundServices["send"];
   readonly seatsChanged: () => void;
-  readonly offered: (device: DeviceId) => void;
+  /** Devices that may come, estimated. */
+  readonly population: number;
+  readonly offered: (device: DeviceId, round: number) => void;
   /** Seats devices of a cohort that was formed in another one on its base. */
   readonly carry: (from: RoundRun, devices: readonly DeviceId[]) => void;
 }
@@ -23,14 +25,15 @@ export interface OpenCohortInput {
 /** A cohort of a buffer: a round that takes the task's next number. */
 export async function openCohort(
   services: RoundServices & Workers,
-  { task, base, mode, uploadFolder, send, seatsChanged, offered, carry }: OpenCohortInput,
+  input: OpenCohortInput,
 ): Promise<RoundRun> {
+  const { task, base, mode, uploadFolder, send, population, seatsChanged, offered, carry } = input;
   const round = await nextRoundNumber(services.store, task.name);
   const { plan, version, timestampVersion, model } = base;
   const run: RoundRun = await RoundRun.begin({
     services: { ...services, send },
     config: {
-      ...roundConfig({ task, plan, base: version, round, timestampVersion }),
+      ...roundConfig({ task, plan, base: version, round, timestampVersion, population }),
       offerLimit: mode.concurrency,
       buffered: true,
     },
@@ -40,8 +43,10 @@ export async function openCohort(
     model,
     base: version,
     uploadFolder,
-    offered,
+    offered: (device) => offered(device, round),
     seatsChanged,
+    // Whoever follows it hears of its end when its row is stored.
+    over: () => {},
     carry: (devices) => carry(run, devices),
   });
   return run;

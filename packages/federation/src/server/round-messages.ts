@@ -1,4 +1,5 @@
 import type { OutcomeResult, ServerMessage } from "@tributary/protocol";
+import { returnWindow } from "../pace.ts";
 import { deadlineOf, type RoundDraft } from "./round-draft.ts";
 import type { UpdateClaim } from "./round-types.ts";
 
@@ -29,15 +30,19 @@ export function requestReport(draft: RoundDraft, claim: UpdateClaim): ServerMess
   };
 }
 
-/** How long a device without a place may sleep; a push comes earlier when a place frees. */
+/** Until the next round, where no deadline tells. */
 const WAIT_FOR_ENDED_MS = 5_000;
 
-export function wait(draft: RoundDraft): ServerMessage {
-  const { config, state } = draft;
-  let retryAfterMs = WAIT_FOR_ENDED_MS;
-  if (state.phase === "selecting") retryAfterMs = config.trainDeadlineMs;
-  else if (deadlineOf(state) !== null) retryAfterMs = Math.max(1_000, draft.deadline() - draft.now);
-  return { type: "wait", task: config.task, retryAfterMs };
+/** When a device without a place comes back; a push comes earlier when a place frees. */
+export function wait({ config, state, now }: RoundDraft): ServerMessage {
+  const needAt = state.phase === "selecting" ? null : (deadlineOf(state) ?? now + WAIT_FOR_ENDED_MS);
+  const roundMs = config.trainDeadlineMs + config.reportDeadlineMs;
+  const { offerLimit: wanted, population = 0 } = config;
+  return {
+    type: "wait",
+    task: config.task,
+    ...returnWindow({ now, needAt, roundMs, wanted, population }),
+  };
 }
 
 export function outcome(

@@ -38,6 +38,8 @@ export interface RoundConfig {
    * offers go out at once, and devices that still train when the cohort forms go on for the next one.
    */
   readonly buffered?: true;
+  /** Devices that may come, estimated: who is not needed is told by it when to come back. Left out: few. */
+  readonly population?: number;
 }
 
 /** Secure aggregation, as far as the round's machine is concerned. */
