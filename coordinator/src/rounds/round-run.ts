@@ -19,6 +19,7 @@ import {
   type RoundState,
   type UpdateClaim,
 } from "@tributary/federation";
+import { updateRules } from "@tributary/federation/aggregation";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
@@ -26,9 +27,9 @@ import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } fr
 import { roundEvent, roundView } from "../registry/views.ts";
 import type { JsonValue } from "../ports/records.ts";
 import { abandonedEvents, commitRound, publishEvents } from "./commit-round.ts";
-import type { EvaluationResult } from "./evaluation.ts";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { RoundJournal } from "./round-journal.ts";
-import { updateRules, type RoundPlan } from "./round-plan.ts";
+import type { RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { RoundUpdates } from "./round-updates.ts";

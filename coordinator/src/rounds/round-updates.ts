@@ -2,12 +2,13 @@ import { join } from "node:path";
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import type { Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
+import type { CheckedUpdate, RoundMean, UpdateRules } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { LIMITS } from "@tributary/protocol";
 import { abortableChunks } from "./abortable-chunks.ts";
 import { SerialQueue } from "./serial-queue.ts";
-import { checkUpdate, type CheckedUpdate, type UpdateRules } from "./update-check.ts";
-import { createUpdateAggregate, type RoundMean, type UpdateAggregate } from "./update-aggregate.ts";
+import { checkUpdate } from "./update-check.ts";
+import { createUpdateAggregate, type UpdateAggregate } from "./update-aggregate.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "./update-file.ts";
 
 /** Bodies a device may send in one round that do not pass; then it is out. */

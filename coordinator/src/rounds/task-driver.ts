@@ -8,11 +8,12 @@ import {
   type RoundId,
 } from "@tributary/core";
 import { createCheckInQueue, type CheckIn, type RoundConfig } from "@tributary/federation";
+import { taskRoundRules } from "@tributary/federation/aggregation";
+import { strategyOf } from "@tributary/federation/planning";
 import { refusalOf } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { weightsPath } from "../releases/target-paths.ts";
-import { strategyOf } from "../registry/task-strategy.ts";
 import { taskEvent } from "../registry/views.ts";
 import { publishEvents } from "./commit-round.ts";
 import { readRoundPlan } from "./round-plan.ts";
@@ -20,8 +21,6 @@ import { RoundRun } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { Seating } from "./secure/seating.ts";
 
-/** A member that lost its connection is waited for this long, at most a quarter of the reporting time. */
-const RECONNECT_GRACE_MS = 5_000;
 /** After rounds that failed, the next one begins ever later, up to this. */
 const MAX_PAUSE_MS = 30_000;
 /** What a device hears of a task that has no rounds at present. */
@@ -196,9 +195,6 @@ export class TaskDriver {
       );
     }
     const round = (await store.rounds.lastNumber(task.name)) + 1;
-    const { goalCount, minimumCount, overSelection, trainDeadlineMs, reportDeadlineMs } = task.spec.cohort;
-    const stepDeadlineMs = task.spec.secureAggregation.phaseDeadlineMs;
-    const waitedForMs = plan.secure === null ? reportDeadlineMs : stepDeadlineMs;
     const config: RoundConfig = {
       task: task.name,
       roundId: roundIdOf(task, round),
@@ -206,15 +202,8 @@ export class TaskDriver {
       baseVersion: base.version,
       plan: { target: task.plan.target, digest: task.plan.digest },
       weights: { target: weightsPath(model.name, base.version), digest: base.weights.digest },
-      goalCount,
-      // A secure sum's floor is in the plan, where devices read it.
-      minimumCount: Math.max(minimumCount, plan.secure?.plan.minimumCohort ?? 0),
-      offerLimit: Math.ceil(goalCount * overSelection),
-      trainDeadlineMs,
-      reportDeadlineMs,
-      reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
+      ...taskRoundRules(task.spec, plan.secure),
       timestampVersion: timestamp.version,
-      secure: plan.secure === null ? null : { stepDeadlineMs },
     };
     if (this.#stopped) return undefined;
     this.#seating =
