@@ -15,6 +15,7 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { BlobRef, ModelRecord, VersionRecord } from "../ports/records.ts";
 import { planTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
+import { deviceRules } from "./device-rules.ts";
 import { securePlan } from "./secure-plan.ts";
 import { lossOf } from "./training-options.ts";
 import { trainedPart, updateLayout, type TrainedPart } from "./update-layout.ts";
@@ -71,6 +72,7 @@ export async function storePlan(
       ...(part.adapters === undefined ? {} : { adapters: part.adapters }),
       maxUpdateNorm: spec.maxUpdateNorm,
       ...(secureAggregation === undefined ? {} : { secureAggregation }),
+      ...deviceRules(spec),
     },
     {
       train: await blobs.put(training.model),

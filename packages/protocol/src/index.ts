@@ -41,6 +41,7 @@ export {
   DeviceMessage,
   Heartbeat,
   Hello,
+  Ineligible,
   Leave,
   Ready,
   Running,
