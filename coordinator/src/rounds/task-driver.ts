@@ -113,6 +113,11 @@ export class TaskDriver {
     if (population === this.#task.population) this.#seats.ineligible(device, reason);
   }
 
+  /** A device did not take an offer. */
+  declined(device: DeviceId, code: string): void {
+    this.#seats.declined(device, code);
+  }
+
   leave(device: DeviceId): void {
     this.#seats.leave(device);
   }
