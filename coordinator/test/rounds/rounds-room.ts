@@ -6,7 +6,9 @@ import {
   asPopulationName,
   encodeBase64url,
   silentLogger,
+  systemClock,
   systemEnv,
+  type Clock,
   type Digest,
   type RoundId,
 } from "@tributary/core";
@@ -45,8 +47,8 @@ const population = asPopulationName("default");
 export const OPERATOR = "Bearer operator";
 
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
-export async function startRoom(dataDir: string) {
-  const env = systemEnv({ log: silentLogger });
+export async function startRoom(dataDir: string, clock: Clock = systemClock) {
+  const env = systemEnv({ log: silentLogger, clock });
   const steadyNow = createSteadyNow(env.clock);
   const config = resolveConfig({ dataDir });
   const { strategies } = config;
