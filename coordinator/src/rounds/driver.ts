@@ -26,8 +26,8 @@ export interface Driver {
   ineligible(from: ConnectedDevice, reason: IneligibleReason): void;
   activity(): TaskActivity;
   leave(device: DeviceId): void;
-  /** The device will not train what one of these rounds offered. */
-  decline(device: DeviceId, run: RoundRun, code: string): void;
+  /** The device did not take the offer of one of these rounds. */
+  declined(device: DeviceId, run: RoundRun, code: string): void;
   disconnected(device: DeviceId): void;
   /** The task's row or its model changed: looks again. */
   changed(): Promise<void>;

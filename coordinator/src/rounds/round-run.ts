@@ -20,18 +20,19 @@ import {
   type RoundState,
   type UpdateClaim,
 } from "@tributary/federation";
+import { updateRules } from "@tributary/federation/aggregation";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { commitRound } from "./commit-round.ts";
-import type { EvaluationResult } from "./evaluation.ts";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
 import { ReportedFiles, type Reported } from "./reported-files.ts";
 import type { FinalEntries } from "./round-journal.ts";
-import { updateRules, type RoundPlan } from "./round-plan.ts";
+import type { RoundPlan } from "./round-plan.ts";
 import { storeCohort } from "./buffered/store-cohort.ts";
-import type { RoundMean } from "./update-aggregate.ts";
+import type { RoundMean } from "@tributary/federation/aggregation";
 import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { roundOver, RoundStore } from "./round-store.ts";

@@ -89,6 +89,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     switch (message.type) {
       case "check-in":
         return requireDriver(message.task).checkIn(from, message.examples);
+      case "ineligible":
+        return requireDriver(message.task).ineligible(from, message.reason);
       case "leave":
         return drivers.get(message.task)?.leave(device);
       case "ready": {
@@ -108,7 +110,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       }
       case "decline": {
         const run = findRun(message.roundId);
-        if (run !== undefined) drivers.get(run.config.task)?.decline(device, run, message.code);
+        run?.give({ type: "decline", device, code: message.code });
+        if (run !== undefined) drivers.get(run.config.task)?.declined(device, run, message.code);
         return;
       }
       default: {

@@ -1,10 +1,10 @@
 import { encodeHex, failure, seededRandom, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
 import { failuresAfter, giveUpReason, retryDelayMs } from "@tributary/federation";
+import { strategyOf } from "@tributary/federation/planning";
 import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { nextRoundNumber } from "../registry/next-number.ts";
-import { strategyOf } from "../registry/task-strategy.ts";
 import { publishEvents } from "./commit-round.ts";
 import type { Driver, TaskActivity } from "./driver.ts";
 import { mayStillBegin, nextStep } from "./next-step.ts";
@@ -94,8 +94,8 @@ export class TaskDriver implements Driver {
     if (population === this.#task.population) this.#seats.ineligible(device, reason);
   }
 
-  decline(device: DeviceId, run: RoundRun, code: string): void {
-    run.give({ type: "decline", device, code });
+  declined(device: DeviceId, _run: RoundRun, code: string): void {
+    this.#seats.declined(device, code);
   }
 
   leave(device: DeviceId): void {

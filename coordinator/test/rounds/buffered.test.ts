@@ -3,7 +3,7 @@ import { builtInStrategies, createStrategyRegistry } from "@tributary/aggregatio
 import { parseTaskSpec, type Offer } from "@tributary/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { collectBlobs, UNUSED_KEPT_MS } from "../../src/collect-blobs.ts";
-import { strategyOf } from "../../src/registry/task-strategy.ts";
+import { strategyOf } from "@tributary/federation/planning";
 import {
   bodyMaker,
   model,

@@ -1,6 +1,7 @@
 import { asModelName, asTaskName, type TaskName } from "@tributary/core";
 import { createVirtualClock } from "@tributary/core/testing";
 import { buildLinear } from "@tributary/onnx";
+import { parsePlan } from "@tributary/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { temporaryFolder } from "../temporary-folder.ts";
 import { bodyMaker, publishTask, RoundDevice, rooms, startRoom, type Room } from "./rounds-room.ts";
@@ -159,6 +160,38 @@ test("a device sits out for the task's separation, over a restart of the coordin
     await room.stop();
     await folder.remove();
   }
+});
+
+test("devices that are not asked are counted by the rule they do not meet, until they check in or go", async () => {
+  const room = await open();
+  const eligibility = { battery: {}, network: "unmetered" };
+  await publishTask(room, { cohort: alone, eligibility });
+  const plan = parsePlan(await room.blobs.bytes((await taskRow(room))!.plan.digest));
+  expect(plan).toMatchObject({ eligibility: { battery: { charging: true }, network: "unmetered" } });
+  expect(plan).not.toHaveProperty("selection");
+  const [one, two] = await Promise.all([room.device(), room.device()]);
+  const say = (device: RoundDevice, reason: "battery" | "network") =>
+    device.socket.send({ type: "ineligible", task, reason });
+  say(one, "battery");
+  say(two, "network");
+  const ineligible = () => room.rounds.activity(task)?.ineligible;
+  await vi.waitFor(() => expect(ineligible()).toEqual({ battery: 1, network: 1 }));
+  two.checkIn();
+  await two.offer();
+  expect(ineligible()).toEqual({ battery: 1 });
+  const response = await fetch(`${room.url}/v1/tasks/${task}/activity`);
+  expect(await response.json()).toMatchObject({
+    checkedIn: 1,
+    ineligible: { battery: 1 },
+    nextRoundAt: null,
+  });
+  await one.socket.close();
+  await vi.waitFor(() => expect(ineligible()).toEqual({}));
+  // One that declines for such a reason is not asked again before it checks in.
+  const { id: roundId } = (await room.store.rounds.open())[0]!;
+  two.socket.send({ type: "decline", roundId, code: "federation/too-soon" });
+  expect(await two.socket.next("wait")).toMatchObject({ task });
+  expect(room.rounds.activity(task)?.checkedIn).toBe(0);
 });
 
 test("three tasks share thirty devices: each device does one thing at a time, and each task gets its part", async () => {

@@ -904,6 +904,13 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "The bytes do not match their digest.",
   },
+  "store/database-damaged": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The database is damaged.",
+    advice:
+      "Stop the coordinator, keep the folder, and restore a backup into a new one: tributary restore BACKUP --data-dir NEW.",
+  },
   "store/newer-schema": {
     status: 500,
     retryable: false,

@@ -5,7 +5,7 @@ import {
   type Aggregation,
   type FedBuffState,
 } from "@tributary/aggregation";
-import type { RoundMean } from "../update-aggregate.ts";
+import type { RoundMean } from "@tributary/federation/aggregation";
 
 /** A cohort's mean and how many versions its base lies behind. */
 export interface StaleMean {

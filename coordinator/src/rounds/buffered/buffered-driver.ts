@@ -22,7 +22,7 @@ import {
 import type { BufferedMode, IneligibleReason } from "@tributary/protocol";
 import type { ConnectedDevice } from "../../gateway/gateway-types.ts";
 import type { TaskRecord } from "../../ports/records.ts";
-import { strategyOf } from "../../registry/task-strategy.ts";
+import { strategyOf } from "@tributary/federation/planning";
 import { publishEvents } from "../commit-round.ts";
 import type { Driver, TaskActivity } from "../driver.ts";
 import { abandonLeftOver } from "../interrupted-round.ts";
@@ -131,9 +131,8 @@ export class BufferedDriver implements Driver {
     this.#seats.leave(device);
   }
 
-  decline(device: DeviceId, run: RoundRun, code: string): void {
-    run.give({ type: "decline", device, code });
-    this.#seats.declined(device, run);
+  declined(device: DeviceId, run: RoundRun, code: string): void {
+    this.#seats.declined(device, run, code);
   }
 
   disconnected(device: DeviceId): void {

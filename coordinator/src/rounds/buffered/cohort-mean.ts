@@ -1,6 +1,6 @@
 import { failure } from "@tributary/core";
 import { readSafetensors, tensor, writeSafetensors, type Tensor } from "@tributary/tensor";
-import type { RoundMean } from "../update-aggregate.ts";
+import type { RoundMean } from "@tributary/federation/aggregation";
 
 const FORMAT = "tributary-cohort-mean-v1";
 

@@ -14,7 +14,7 @@ import type { RoundRun } from "../round-run.ts";
 import type { RoundServices } from "../round-services.ts";
 import { Seating } from "../secure/seating.ts";
 import type { DeskTask, TaskDesk } from "../task-desk.ts";
-import type { SeatCounts } from "../task-seats.ts";
+import { SITS_OUT, type SeatCounts } from "../task-seats.ts";
 
 /** An operator may release it meanwhile. */
 const QUARANTINED_RETRY_MS = 600_000;
@@ -97,9 +97,14 @@ export class CohortSeats implements DeskTask {
   }
 
   /** It may be that it has given enough from this version, or cannot train it: it is asked again from the next. */
-  declined(device: DeviceId, run: RoundRun): void {
+  declined(device: DeviceId, run: RoundRun, code: string): void {
     this.#declined.set(device, run.config.baseVersion);
     if (this.#seatOf.get(device) === run) this.#seatOf.delete(device);
+    this.#options.desk.changed();
+    if (!SITS_OUT.has(code) || this.#queue.get(device) === undefined) return;
+    // It may not train now: it checks in again when it may.
+    this.#queue.remove(device);
+    this.#options.services.send(device, this.#wait());
   }
 
   /** The `send` of cohorts: an outcome frees its device. */

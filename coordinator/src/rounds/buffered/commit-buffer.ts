@@ -5,7 +5,7 @@ import type { MetadataRepositories } from "../../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, TaskRecord, VersionRecord } from "../../ports/records.ts";
 import { roundEvent } from "../../registry/views.ts";
 import { commitRound, publishEvents } from "../commit-round.ts";
-import type { EvaluationResult } from "../evaluation.ts";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "../round-plan.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
 import { bufferMean, type StaleMean } from "./buffer-mean.ts";

@@ -2,7 +2,7 @@ import type { DeviceId } from "@tributary/core";
 import type { BufferedMode } from "@tributary/protocol";
 import type { TaskRecord } from "../../ports/records.ts";
 import { nextRoundNumber } from "../../registry/next-number.ts";
-import { strategyOf } from "../../registry/task-strategy.ts";
+import { strategyOf } from "@tributary/federation/planning";
 import { roundConfig } from "../round-config.ts";
 import { RoundRun } from "../round-run.ts";
 import type { RoundServices, Workers } from "../round-services.ts";

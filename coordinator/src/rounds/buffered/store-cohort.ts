@@ -4,7 +4,7 @@ import type { NewEvent } from "../../ports/records.ts";
 import { roundEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
 import type { RoundServices } from "../round-services.ts";
-import type { RoundMean } from "../update-aggregate.ts";
+import type { RoundMean } from "@tributary/federation/aggregation";
 import { encodeCohortMean } from "./cohort-mean.ts";
 
 export interface StoreCohortInput {

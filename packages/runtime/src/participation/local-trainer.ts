@@ -33,6 +33,7 @@ import type { Identity } from "../identity.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
 import { createContributions } from "./contributions.ts";
 import type { LogView } from "./log-view.ts";
+import { createSeparations } from "./separations.ts";
 import type { SecureMember } from "./secure-member.ts";
 
 /** A finished update, as it will leave the device: as a body of its own, or masked in a secure cohort. */
@@ -89,6 +90,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
   const { releases, engines, store, env, identity, limits, population } = options;
   const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
   const verifyMember = createMemberVerifier();
+  const separations = createSeparations(store.settings, env.clock, limits.minimumSeparationMs);
 
   /** The plan, its graph and the base weights are targets of verified metadata, and those the offer means. */
   const verify = async (
@@ -110,6 +112,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const startedAtMs = env.clock.monotonicMs();
       const { verified, base } = await verify(offer, signal);
       const { plan } = verified;
+      await separations.begin(offer, plan.selection);
       const secure = plan.secureAggregation;
       if (secure !== undefined) {
         requireCohort(secure.encoding.clients, limits.minimumCohort);
