@@ -1,14 +1,6 @@
-import {
-  asRoundId,
-  encodeUtf8,
-  failure,
-  sha256,
-  type DeviceId,
-  type ErrorCode,
-  type RoundId,
-} from "@tributary/core";
+import { failure, type DeviceId, type ErrorCode } from "@tributary/core";
 import { createCheckInQueue, type CheckIn, type RoundConfig } from "@tributary/federation";
-import { taskRoundRules } from "@tributary/federation/aggregation";
+import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
 import { strategyOf } from "@tributary/federation/planning";
 import { refusalOf } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
@@ -197,7 +189,7 @@ export class TaskDriver {
     const round = (await store.rounds.lastNumber(task.name)) + 1;
     const config: RoundConfig = {
       task: task.name,
-      roundId: roundIdOf(task, round),
+      roundId: roundIdOf(task.name, round),
       round,
       baseVersion: base.version,
       plan: { target: task.plan.target, digest: task.plan.digest },
@@ -306,11 +298,4 @@ export class TaskDriver {
     await promise;
     this.#wake = undefined;
   }
-}
-
-/** `<task>-<number>`; a name too long for that gives way to its digest. */
-function roundIdOf({ name }: Pick<TaskRecord, "name">, round: number): RoundId {
-  const suffix = `-${round}`;
-  const prefix = name.length + suffix.length <= 64 ? name : sha256(encodeUtf8(name)).slice(0, 32);
-  return asRoundId(`${prefix}${suffix}`);
 }
