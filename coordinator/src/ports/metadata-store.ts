@@ -72,6 +72,8 @@ export interface TaskRepository {
   ): Promise<void>;
   /** Replaces the spec, for what may change in a task's life (how many rounds). @throws `store/not-found` */
   setSpec(name: TaskName, spec: TaskSpec): Promise<void>;
+  /** Replaces the plan by one of the next number. @throws `store/not-found` */
+  setPlan(name: TaskName, plan: TaskRecord["plan"]): Promise<void>;
 }
 
 export interface RoundRepository {

@@ -20,6 +20,7 @@ import { requireDataset } from "./require-dataset.ts";
 import { completeModel, storePlan } from "./plan.ts";
 import { strategyOf } from "./task-strategy.ts";
 import { withLoss } from "./training-options.ts";
+import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
@@ -93,7 +94,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
       const [newest] = await store.versions.list(name, { limit: 1 });
-      const version: ModelVersion = asModelVersion((newest?.version ?? 0) + 1);
+      const version: ModelVersion = await nextVersionNumber(store, name, newest?.version ?? 0);
       const published = {
         version,
         parentVersion,

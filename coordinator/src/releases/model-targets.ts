@@ -106,7 +106,8 @@ export function planTargets(
   };
 }
 
-function documentTarget(path: string, bytes: Uint8Array): TargetRecord {
+/** Of a document whose bytes are in the blob store. */
+export function documentTarget(path: string, bytes: Uint8Array): TargetRecord {
   return { path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null };
 }
 

@@ -1,4 +1,4 @@
-import { asModelVersion, failure, type ModelVersion } from "@tributary/core";
+import { failure, type ModelVersion } from "@tributary/core";
 import {
   decodeState,
   encodeState,
@@ -23,6 +23,7 @@ import type {
   VersionRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
+import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
@@ -74,7 +75,7 @@ export async function commitRound(
         });
   await input.evaluated(result);
 
-  const version = asModelVersion(base.version + 1);
+  const version = await nextVersionNumber(store, model.name, base.version);
   const createdAt = env.clock.now();
   const stored = await storeVersion(
     { blobs, store },

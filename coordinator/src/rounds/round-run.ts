@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import {
   failure,
   toFailure,
@@ -23,18 +24,18 @@ import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
-import { roundEvent, roundView } from "../registry/views.ts";
-import type { JsonValue } from "../ports/records.ts";
-import { abandonedEvents, commitRound, publishEvents } from "./commit-round.ts";
+import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "./evaluation.ts";
-import { RoundJournal } from "./round-journal.ts";
+import { storageFailure } from "../durable-files.ts";
+import { ReportedFiles, type Reported } from "./reported-files.ts";
+import type { FinalEntries } from "./round-journal.ts";
 import { updateRules, type RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
+import { roundOver, RoundStore } from "./round-store.ts";
 import { RoundUpdates } from "./round-updates.ts";
 import { SecureSession } from "./secure/secure-session.ts";
 import { recordVerdict } from "./secure/suspicions.ts";
-import { SerialQueue } from "./serial-queue.ts";
 
 /** An input without its time: the driver's clock adds it. */
 export type TimelessInput = RoundInput extends infer Input
@@ -43,8 +44,24 @@ export type TimelessInput = RoundInput extends infer Input
     : never
   : never;
 
-/** Inputs held in memory at most; a round may wait for its devices for days while they come and go. */
-const MAX_UNWRITTEN = 512;
+/** A round that another process began, as its journal tells it. */
+export interface PastRound {
+  readonly record: RoundRecord;
+  readonly state: RoundState;
+  /** First offer, in the time of its inputs; null: none yet. */
+  readonly trainingAt: number | null;
+  /** How many inputs led there. */
+  readonly inputs: number;
+  /** The updates that it counts, in the order they came. */
+  readonly reported: readonly Reported[];
+}
+
+/** A point in time: for people, and for durations. */
+interface Moment {
+  readonly at: number;
+  readonly steadyAt: number;
+}
+
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
 
@@ -65,7 +82,7 @@ export interface RoundRunOptions {
   readonly over: () => void;
 }
 
-/** One round under way: its machine, the clock, the journal, the row, the sum. */
+/** One round under way: its machine, and what the machine's effects are carried out with. */
 export class RoundRun {
   readonly config: RoundConfig;
   readonly updates: RoundUpdates;
@@ -74,12 +91,12 @@ export class RoundRun {
   /** The final row, when the round is over and stored. */
   readonly ended: Promise<RoundRecord>;
   readonly #options: RoundRunOptions;
-  readonly #journal: RoundJournal;
-  readonly #writes = new SerialQueue();
-  readonly #startedAt: number;
+  readonly #stored: RoundStore;
+  readonly #started: Moment;
   readonly #resolveEnded: (record: RoundRecord) => void;
   #state: RoundState;
-  #trainingAt: number | null = null;
+  /** First offer, in steady time. */
+  #trainedSince: number | null = null;
   #bytesDown = 0;
   #evaluation: EvaluationResult | undefined;
   #timer: { cancel(): void } | undefined;
@@ -90,22 +107,31 @@ export class RoundRun {
   /** Whose secure sum it was, once there is one. */
   #contributors: readonly DeviceId[] = [];
 
-  private constructor(options: RoundRunOptions) {
+  private constructor(options: RoundRunOptions, past?: PastRound) {
     const { config, plan, services } = options;
     this.#options = options;
     this.config = config;
-    this.#state = initialRound(config);
-    this.#journal = new RoundJournal(config.roundId);
-    this.#startedAt = services.env.clock.now();
+    this.#state = past?.state ?? initialRound(config);
+    this.#stored = new RoundStore(
+      services,
+      config.roundId,
+      (error) => this.#fail(error, "store/unavailable"),
+      past?.inputs,
+    );
+    const startedAt = past?.record.startedAt;
+    this.#started = startedAt === undefined ? momentOf(services) : { at: startedAt, steadyAt: startedAt };
+    this.#trainedSince = past?.trainingAt ?? null;
+    this.#bytesDown = past?.record.bytesDown ?? 0;
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
     this.updates = new RoundUpdates({
       rules: updateRules(plan, config.roundId),
       aggregation: options.strategy.strategy.aggregation,
-      folder: options.uploadFolder,
+      files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
       invitationOf: (device) => this.invitationOf(device),
       accept: (device, claim) => this.#accept(device, claim),
+      written: () => this.#stored.written(),
       refuse: (device, error, final) => this.#refuse(device, error, final),
       failed: (error) => this.#fail(error, "round/aggregation-failed"),
     });
@@ -114,11 +140,13 @@ export class RoundRun {
         config,
         plan: plan.secure,
         env: services.env,
+        steadyNow: services.steadyNow,
         folder: options.uploadFolder,
         unmasker: services.unmasker,
         certificateLog: services.certificateLog,
         expects: (device, step) => this.#expects(device, step),
         answered: (device, step) => this.give({ type: "secure-answered", device, step }),
+        written: () => this.#stored.written(),
         progressed: () => this.#show(),
       });
     }
@@ -127,14 +155,22 @@ export class RoundRun {
   /** Stores the round's row, so that its number is taken, and lets it begin. */
   static async begin(options: RoundRunOptions): Promise<RoundRun> {
     const run = new RoundRun(options);
-    const { store, env } = options.services;
-    const record = run.record();
-    const events = await store.transaction(async (tx) => {
-      await tx.rounds.insert(record);
-      return tx.events.append([roundEvent(record)], env.clock.now());
-    });
-    await publishEvents(options.services, events);
+    await run.#stored.insert(run.record());
     run.give({ type: "start" });
+    return run;
+  }
+
+  /**
+   * Goes on with a round that another process began.
+   *
+   * @throws `store/corrupt` when its updates are not all there
+   */
+  static async resume(options: RoundRunOptions, past: PastRound): Promise<RoundRun> {
+    const run = new RoundRun(options, past);
+    await run.updates.restore(past.reported);
+    run.give({ type: "resumed" });
+    if (past.inputs === 0) run.give({ type: "start" });
+    run.#stored.update(run.record());
     return run;
   }
 
@@ -150,12 +186,14 @@ export class RoundRun {
   record(): RoundRecord {
     const { config } = this;
     const { numExamples, metrics, bytesUp } = this.secure ?? this.updates;
+    const now = momentOf(this.#options.services);
     const ended = roundEnded(this.#state);
     return roundRecord(config, this.#state, {
       model: this.#options.model.name,
-      startedAt: this.#startedAt,
-      trainingAt: this.#trainingAt,
-      endedAt: ended ? this.#options.services.env.clock.now() : null,
+      startedAt: this.#started.at,
+      endedAt: ended ? now.at : null,
+      seconds: ended ? (now.steadyAt - (this.#trainedSince ?? this.#started.steadyAt)) / 1000 : null,
+      clockAheadMs: now.at - now.steadyAt,
       numExamples,
       metrics,
       knowsHits: this.#options.plan.plan.training.spec.noHits !== true,
@@ -201,7 +239,7 @@ export class RoundRun {
   }
 
   give(input: TimelessInput): void {
-    const stamped = { ...input, now: this.#options.services.env.clock.now() } as RoundInput;
+    const stamped = { ...input, now: this.#options.services.steadyNow() } as RoundInput;
     if (this.#held === undefined) this.#step(stamped);
     else this.#held.push(stamped);
   }
@@ -218,33 +256,38 @@ export class RoundRun {
     const { state, effects } = stepRound(this.config, before, input);
     if (state === before && effects.length === 0) return;
     this.#state = state;
-    // Journal first: what a device hears follows from what is written down. Answers that change nothing need no replay.
-    if (options.journal !== false && state !== before) this.#journal.add(input);
+    // Answers that change nothing need no replay, and what comes after the end changes no round.
+    if (options.journal !== false && state !== before && !roundEnded(before)) this.#stored.note(input);
     for (const effect of effects) this.#perform(effect);
     if (before.tally.open !== state.tally.open) this.#options.services.countsChanged();
     if (seats(before) !== seats(state)) this.#options.seatsChanged();
     if (state.phase !== before.phase) this.#phaseChanged();
-    else if (this.#journal.pending >= MAX_UNWRITTEN && state.phase !== "aggregating") this.#store();
     else this.#show();
   }
 
+  /** What leaves the process waits until the inputs that it follows from are stored. */
   #perform(effect: RoundEffect): void {
-    const { clock } = this.#options.services.env;
+    const { services } = this.#options;
+    const { clock } = services.env;
     switch (effect.type) {
       case "send":
         if (effect.message.type === "offer") this.#options.offered(effect.device);
-        this.#options.services.send(effect.device, effect.message);
+        this.#stored.afterwards(() => services.send(effect.device, effect.message));
         return;
       case "wake-at":
         this.#timer?.cancel();
-        this.#timer = clock.schedule(Math.max(0, effect.at - clock.now()), () => this.give({ type: "tick" }));
+        this.#timer = clock.schedule(Math.max(0, effect.at - services.steadyNow()), () =>
+          this.give({ type: "tick" }),
+        );
         return;
       case "secure-open":
         void this.#open(effect);
         return;
-      case "secure-step":
-        this.#options.services.send(effect.device, this.secure!.ask(effect));
+      case "secure-step": {
+        const message = this.secure!.ask(effect);
+        this.#stored.afterwards(() => services.send(effect.device, message));
         return;
+      }
       case "accumulate":
         this.updates.accumulate(effect.device);
         return;
@@ -286,20 +329,15 @@ export class RoundRun {
   }
 
   #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
-    const { env, store } = this.#options.services;
     const { roundId } = this.config;
-    const { code, detail } = error;
-    env.log.warn("update refused", { device, roundId, final, error });
-    this.#writes
-      .run(() => store.refusals.add({ deviceId: device, roundId, code, detail, at: env.clock.now() }))
-      .catch((cause: unknown) =>
-        env.log.error("refusal could not be noted", { device, roundId, error: cause }),
-      );
-    if (final) this.give({ type: "report-refused", device, code });
+    this.#options.services.env.log.warn("update refused", { device, roundId, final, error });
+    this.#stored.refusal(device, error);
+    if (final) this.give({ type: "report-refused", device, code: error.code });
   }
 
   async #commit(): Promise<void> {
     const { services } = this.#options;
+    let final: FinalEntries | undefined;
     try {
       const { maxUpdateNorm, update } = this.#options.plan.plan;
       const { maxStatisticChange } = update;
@@ -313,30 +351,32 @@ export class RoundRun {
           this.#evaluation = result;
           if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
           // Rows of earlier phases must not come after the last one.
-          await this.#writes.idle();
+          await this.#stored.idle();
         },
         finalRow: (next) => {
           if (roundEnded(this.#state))
             throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
           this.#held = [];
-          const input: RoundInput = { type: "committed", version: next, now: services.env.clock.now() };
-          this.#journal.add(input);
+          const input: RoundInput = { type: "committed", version: next, now: services.steadyNow() };
+          final = this.#stored.final(input);
           const preview = stepRound(this.config, this.#state, input).state;
           const { state } = this;
           this.#state = preview;
           const round = this.record();
           this.#state = state;
-          return { round, journal: this.#journal.take() };
+          return { round, journal: final.entries };
         },
         alsoStored: (tx) => this.#verdict(tx, true),
       });
+      final?.settle(true);
       services.env.log.info("round committed", { roundId: this.config.roundId, version: version.version });
       this.#step(
-        { type: "committed", version: version.version, now: services.env.clock.now() },
+        { type: "committed", version: version.version, now: services.steadyNow() },
         { journal: false },
       );
       this.#release();
     } catch (error) {
+      final?.settle(false);
       this.#release();
       this.#fail(error, "round/aggregation-failed");
     }
@@ -350,7 +390,7 @@ export class RoundRun {
   }
 
   #fail(error: unknown, fallback: ErrorCode): void {
-    const coded = toFailure(error, fallback);
+    const coded = toFailure(storageFailure(error), fallback);
     const { roundId } = this.config;
     this.#options.services.env.log.error("round failed", { roundId, error });
     this.give({ type: "abandon", code: coded.code });
@@ -360,69 +400,29 @@ export class RoundRun {
     this.#showTimer?.cancel();
     this.#showTimer = undefined;
     const { phase } = this.#state;
-    if (phase === "training") this.#trainingAt = this.#options.services.env.clock.now();
+    if (phase === "training") this.#trainedSince = this.#options.services.steadyNow();
     if (phase === "committed" || phase === "abandoned") return this.#finish();
-    this.#store();
-  }
-
-  /** Writes the row and the journal so far. A failure is not the round's end: its commit will tell. */
-  #store(): void {
-    const { services } = this.#options;
-    const record = this.record();
-    this.#writes
-      .run(async () => {
-        const at = services.env.clock.now();
-        const journal = this.#journal.take();
-        const events = await services.store.transaction(async (tx) => {
-          await tx.rounds.update(record);
-          await tx.journal.append(journal);
-          return tx.events.append([roundEvent(record)], at);
-        });
-        await publishEvents(services, events);
-      })
-      .catch((error: unknown) =>
-        services.env.log.error("round could not be stored", {
-          roundId: record.id,
-          phase: record.phase,
-          error,
-        }),
-      );
+    this.#stored.update(this.record());
   }
 
   #finish(): void {
     this.#options.over();
-    const over = failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`);
+    const over = roundOver(this.config.roundId);
     const closed = this.updates.close(over);
     this.secure?.close(over);
     const record = this.record();
     // A committed row is part of the version's transaction already.
     const stored =
       record.phase === "committed"
-        ? this.#writes.idle()
-        : this.#writes.run(() => this.#storeAbandoned(record));
+        ? this.#stored.idle()
+        : this.#stored.abandoned(record, this.#options.task, async (tx) =>
+            record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [],
+          );
     Promise.all([stored, closed])
       .catch((error: unknown) =>
         this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
       )
       .finally(() => this.#resolveEnded(record));
-  }
-
-  async #storeAbandoned(record: RoundRecord): Promise<void> {
-    const { services, task } = this.#options;
-    const at = services.env.clock.now();
-    const journal = this.#journal.take();
-    const events = await services.store.transaction(async (tx) => {
-      await tx.rounds.update(record);
-      await tx.journal.append(journal);
-      const committed = await tx.rounds.countCommitted(task.name);
-      // As it is now: whoever paused the task ended this round.
-      const now = (await tx.tasks.get(task.name)) ?? task;
-      const failed = record.reason === "round/secure-sum-refused";
-      const verdict = failed ? await this.#verdict(tx, false) : [];
-      return tx.events.append([...abandonedEvents(now, record, committed), ...verdict], at);
-    });
-    services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
-    await publishEvents(services, events);
   }
 
   /** What the sum says of the members of a secure cohort. */
@@ -439,21 +439,19 @@ export class RoundRun {
   /** Counts change by the device; who asks and who watches learns of them a few times a second. */
   #show(): void {
     if (roundEnded(this.#state)) return;
-    const { bus, env, store } = this.#options.services;
-    this.#showTimer ??= env.clock.schedule(SHOW_MS, () => {
+    this.#showTimer ??= this.#options.services.env.clock.schedule(SHOW_MS, () => {
       this.#showTimer = undefined;
-      this.#writes
-        .run(async () => {
-          const unmasking = this.secure !== undefined && this.secure.unmasked < 1;
-          if ((this.#committing !== undefined && !unmasking) || roundEnded(this.#state)) return;
-          const record = this.record();
-          await store.rounds.update(record);
-          const data = roundView(record) as unknown as JsonValue;
-          await bus.publish("event", { id: null, type: "round", data, at: env.clock.now() });
-        })
-        .catch((error: unknown) => env.log.error("round could not be shown", { error }));
+      this.#stored.show(() => {
+        const unmasking = this.secure !== undefined && this.secure.unmasked < 1;
+        const hidden = this.#committing !== undefined && !unmasking;
+        return hidden || roundEnded(this.#state) ? undefined : this.record();
+      });
     });
   }
+}
+
+function momentOf({ env, steadyNow }: RoundServices): Moment {
+  return { at: env.clock.now(), steadyAt: steadyNow() };
 }
 
 function seats({ tally: { open, candidates } }: RoundState): number {

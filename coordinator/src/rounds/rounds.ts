@@ -1,14 +1,14 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { failure, toFailure, type DeviceId, type Digest, type RoundId, type TaskName } from "@tributary/core";
+import { roundEnded } from "@tributary/federation";
 import { refusalOf } from "@tributary/protocol";
 import type { GatewayHandler, RoundMessage, ConnectedDevice } from "../gateway/gateway-types.ts";
 import type { AccessPolicy } from "../http/access-policy.ts";
 import type { App } from "../http/app.ts";
-import { roundEvent } from "../registry/views.ts";
 import type { Rounds } from "../rooms.ts";
-import { publishEvents } from "./commit-round.ts";
 import { createEvaluator } from "./evaluator.ts";
+import { JournalWriter } from "./journal-writer.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
 import { registerSecureRoutes } from "./secure/secure-route.ts";
@@ -19,7 +19,7 @@ import { TaskDesk } from "./task-desk.ts";
 import { TaskDriver, type TaskActivity } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
 
-export interface RoundsOptions extends RoundServices {
+export interface RoundsOptions extends Omit<RoundServices, "journals"> {
   readonly dataDir: string;
   readonly access: Pick<AccessPolicy, "deviceAllowed">;
   /** Raw Ed25519 public key (32 bytes) of the issuer of device certificates. */
@@ -43,13 +43,15 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const uploadFolder = join(options.dataDir, "uploads");
   const evaluator = createEvaluator({ blobs: options.blobs, clock });
   const unmasker = createUnmasker();
-  const services = { ...options, evaluator, unmasker };
+  const journals = new JournalWriter(store);
+  const services = { ...options, evaluator, unmasker, journals };
   const drivers = new Map<TaskName, TaskDriver>();
   const desk = new TaskDesk();
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {
-    for (const { run } of drivers.values()) if (run?.config.roundId === roundId) return run;
+    for (const { run } of drivers.values())
+      if (run?.config.roundId === roundId && !roundEnded(run.state)) return run;
     return undefined;
   };
 
@@ -175,10 +177,13 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     },
 
     async start() {
-      await rm(uploadFolder, { recursive: true, force: true });
       await mkdir(uploadFolder, { recursive: true });
-      await abandonInterrupted(services);
       for (const { name } of await store.tasks.list()) await taskChanged(name);
+      // Before the first device comes back: it finds the round that it was in.
+      await Promise.all(Array.from(drivers.values(), (driver) => driver.resumed));
+      const underWay = new Set(Array.from(drivers.values(), ({ run }) => run?.config.roundId as string));
+      for (const name of await readdir(uploadFolder))
+        if (!underWay.has(name)) await rm(join(uploadFolder, name), { recursive: true, force: true });
     },
 
     close() {
@@ -192,26 +197,4 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       return closing;
     },
   };
-}
-
-/** Rounds that a crash left open are over: their sums were in memory. Their numbers stay taken. */
-async function abandonInterrupted(services: RoundServices): Promise<void> {
-  const { store, env } = services;
-  for (const round of await store.rounds.open()) {
-    const endedAt = env.clock.now();
-    const ended = {
-      ...round,
-      phase: "abandoned",
-      reason: "round/interrupted",
-      endedAt,
-      deadlineAt: null,
-      seconds: (endedAt - round.startedAt) / 1000,
-    } as const;
-    const events = await store.transaction(async (tx) => {
-      await tx.rounds.update(ended);
-      return tx.events.append([roundEvent(ended)], endedAt);
-    });
-    env.log.warn("round was interrupted by a restart", { roundId: round.id, phase: round.phase });
-    await publishEvents(services, events);
-  }
 }

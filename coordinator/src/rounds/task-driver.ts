@@ -15,11 +15,13 @@ import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { weightsPath } from "../releases/target-paths.ts";
+import { nextRoundNumber } from "../registry/next-number.ts";
 import { strategyOf } from "../registry/task-strategy.ts";
 import { publishEvents } from "./commit-round.ts";
 import { mayStillBegin, nextStep } from "./next-step.ts";
 import { readRoundPlan } from "./round-plan.ts";
-import { RoundRun } from "./round-run.ts";
+import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
+import { RoundRun, type RoundRunOptions } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { StopWatch } from "./stop-watch.ts";
 import type { TaskDesk } from "./task-desk.ts";
@@ -53,6 +55,8 @@ export class TaskDriver {
   readonly #seats: TaskSeats;
   readonly #watch = new StopWatch();
   readonly #loop: Promise<void>;
+  /** When it is known whether an interrupted round goes on. */
+  readonly resumed: Promise<void>;
   #task: TaskRecord;
   #run: RoundRun | undefined;
   #stopped = false;
@@ -66,17 +70,21 @@ export class TaskDriver {
   #lastFailure: string | null = null;
   /** When the next round may begin; null: one is under way, or nothing is planned. */
   #nextRoundAt: number | null = null;
+  /** The round before. */
+  #last: RoundRecord | undefined;
 
   constructor(options: TaskDriverOptions) {
     this.#options = options;
     this.#task = options.task;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.resumed = promise;
     this.#seats = new TaskSeats({
       services: options.services,
       desk: options.desk,
       task: () => this.#task,
       nextRoundAt: () => this.#nextRoundAt,
     });
-    this.#loop = this.#rounds();
+    this.#loop = this.#rounds(resolve);
   }
 
   get run(): RoundRun | undefined {
@@ -160,8 +168,16 @@ export class TaskDriver {
     if (run !== undefined) await run.abandon(code);
   }
 
-  async #rounds(): Promise<void> {
+  async #rounds(resumed: () => void): Promise<void> {
     const { log } = this.#options.services.env;
+    try {
+      const interrupted = await this.#resume();
+      resumed();
+      if (interrupted !== undefined) await this.#follow(interrupted);
+    } catch (error) {
+      log.error("interrupted rounds could not be ended", { task: this.#task.name, error });
+    }
+    resumed();
     while (!this.#stopped) {
       try {
         this.#failures ??= await this.#failuresBefore();
@@ -228,7 +244,7 @@ export class TaskDriver {
   }
 
   async #round(): Promise<RoundRecord | undefined> {
-    const { services, uploadFolder } = this.#options;
+    const { services } = this.#options;
     const { store } = services;
     const task = this.#task;
     const plan = await readRoundPlan(services, task);
@@ -241,7 +257,7 @@ export class TaskDriver {
         `rounds: task "${task.name}" has no model, version or release to start from`,
       );
     }
-    const round = (await store.rounds.lastNumber(task.name)) + 1;
+    const round = await nextRoundNumber(store, task.name);
     const { goalCount, minimumCount, overSelection, trainDeadlineMs, reportDeadlineMs } = task.spec.cohort;
     const stepDeadlineMs = task.spec.secureAggregation.phaseDeadlineMs;
     await this.#seats.prepare(plan.secure !== null);
@@ -265,19 +281,37 @@ export class TaskDriver {
       population: this.#seats.population,
     };
     if (this.#stopped) return undefined;
-    const run = await RoundRun.begin({
+    await abandonLeftOver(services, task, this.#last);
+    return this.#follow(await RoundRun.begin(this.#runOptions({ config, plan, task, model, base })));
+  }
+
+  /** The newest round that an earlier process left open, where it can go on; all others are over. */
+  async #resume(): Promise<RoundRun | undefined> {
+    const { services } = this.#options;
+    const found = await findInterrupted(services, this.#task);
+    if (found === undefined) return undefined;
+    await this.#seats.prepare(found.plan.secure !== null);
+    this.#run = await resumeOrAbandon(services, this.#runOptions(found), found.past);
+    return this.#run;
+  }
+
+  #runOptions(round: Pick<RoundRunOptions, "config" | "plan" | "task" | "model" | "base">): RoundRunOptions {
+    const { services, uploadFolder } = this.#options;
+    return {
+      ...round,
       services,
-      config,
-      plan,
-      strategy: strategyOf(services.strategies, task.spec),
-      task,
-      model,
-      base,
+      strategy: strategyOf(services.strategies, round.task.spec),
       uploadFolder,
-      offered: (device) => this.#seats.offered(device, round),
+      offered: (device) => this.#seats.offered(device, round.config.round),
       seatsChanged: () => this.#seats.seatsChanged(),
       over: () => this.#seats.ended(),
-    });
+    };
+  }
+
+  /** Sees a round to its end. */
+  async #follow(run: RoundRun): Promise<RoundRecord> {
+    const { services } = this.#options;
+    const { config } = run;
     this.#run = run;
     // Whatever happened while the round was being set up found no round to interrupt.
     if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
@@ -289,6 +323,7 @@ export class TaskDriver {
     const record = await run.ended;
     watching.cancel();
     this.#seats.left();
+    this.#last = record;
     this.#run = undefined;
     services.countsChanged();
     return record;

@@ -14,13 +14,26 @@ export interface RoundMean {
   readonly totalExamples: number;
 }
 
+/** A sum as it is kept over a restart. */
+export interface SavedSum {
+  readonly numbers: readonly number[];
+  readonly vectors: readonly Float64Array<ArrayBuffer>[];
+}
+
 /** The checked updates of a round on their way to one. Calls must not overlap. */
 export interface UpdateAggregate {
-  /** Takes a file over: removes it when it is not needed any more, also when this fails. */
+  /** Reads a file, or notes that it is part: where there is no `sum`, it has to stay until `close`. */
   add(file: UpdateFile, numExamples: number): Promise<void>;
   /** @throws TypeError when nothing was added; `signal.reason` */
   mean(signal: AbortSignal): Promise<RoundMean>;
-  /** Removes what is left. Idempotent. */
+  /** Where updates are summed as they come: what was added is in the sum, and its file may go once the sum is kept. */
+  readonly sum?: {
+    /** Not a copy: to be written before the next call. */
+    save(): SavedSum;
+    /** Before the first `add`. @throws `store/corrupt` when it is no sum of such updates */
+    load(saved: SavedSum): void;
+  };
+  /** Forgets what was added. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -95,6 +95,10 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       const spec = { ...exampleTask().spec, rounds: 12 };
       await store.tasks.setSpec(TASK, spec);
       expect((await store.tasks.get(TASK))?.spec).toEqual(spec);
+      const plan = { ...exampleTask().plan, number: 2, target: "plans/task/2.json" };
+      await store.tasks.setPlan(TASK, plan);
+      expect(await store.tasks.get(TASK)).toEqual({ ...exampleTask(), state: "paused", spec, plan });
+      expect(await codeOf(store.tasks.setPlan(asTaskName("none"), plan))).toBe("store/not-found");
       expect(await codeOf(store.tasks.setState(asTaskName("none"), "paused"))).toBe("store/not-found");
     });
 

@@ -36,6 +36,7 @@ import { registerBlobRoutes } from "../../src/http/blob-routes.ts";
 import { createRegistry } from "../../src/registry/registry.ts";
 import { createReleases } from "../../src/releases/releases.ts";
 import { createRounds } from "../../src/rounds/rounds.ts";
+import { createSteadyNow } from "../../src/steady-time.ts";
 import { DeviceSocket, enrolDevice, type TestIdentity } from "../device-socket.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
@@ -48,6 +49,7 @@ export const OPERATOR = "Bearer operator";
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
 export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
   const env = systemEnv({ log: silentLogger, ...overrides });
+  const steadyNow = createSteadyNow(env.clock);
   const config = resolveConfig({ dataDir });
   const { strategies } = config;
   const store = await openSqlMetadataStore({ path: join(dataDir, "tributary.db") });
@@ -68,6 +70,7 @@ export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   const rounds = createRounds({
     env,
+    steadyNow,
     store,
     blobs,
     bus,
@@ -82,6 +85,7 @@ export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
   });
   const gateway: DeviceGateway = createGateway({
     env,
+    steadyNow,
     access,
     issuerPublicKey,
     store,
@@ -113,6 +117,7 @@ export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
     store,
     blobs,
     bus,
+    releases,
     registry,
     rounds,
     gateway,

@@ -944,6 +944,18 @@ export const ERROR_CATALOG = {
     publicMessage: "The data directory cannot be used.",
     advice: "Check --data-dir, its permissions and the free space.",
   },
+  "coordinator/data-dir-not-empty": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The data directory is not empty.",
+    advice: "Move the folder away, or restore into another one with --data-dir; nothing is overwritten.",
+  },
+  "coordinator/backup-unusable": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The folder is no complete backup, or cannot take one.",
+    advice: "Name a folder that `tributary backup` finished, or one that does not exist yet for --out.",
+  },
   "coordinator/key-missing": {
     status: 500,
     retryable: false,

@@ -1,6 +1,7 @@
 export {
   CERTIFICATE_TYPE,
   CLOCK_TOLERANCE_MS,
+  createMemberVerifier,
   issueCertificate,
   readCertificate,
   verifyCertificate,
@@ -9,6 +10,8 @@ export {
   type Certificate,
   type CertificateFields,
   type MemberIdentity,
+  type MemberRules,
+  type VerifyMember,
 } from "./certificate.ts";
 export {
   CertificateLogView,
@@ -61,6 +64,7 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
   BlobCreated,
   CERTIFICATE_SCHEME,

@@ -36,6 +36,7 @@ import type { SecureRoundPlan } from "../round-plan.ts";
 import { SerialQueue } from "../serial-queue.ts";
 import { receiveUpdate } from "../update-file.ts";
 import { capabilityOf, opensGrant, type Grant } from "./capability.ts";
+import type { SteadyNow } from "../../steady-time.ts";
 import type { RoundMean } from "../update-aggregate.ts";
 import { checkCohortSum, type SumLimits } from "./cohort-sum.ts";
 import { receiveSmall } from "./receive-small.ts";
@@ -45,6 +46,8 @@ export interface SecureSessionOptions {
   readonly config: RoundConfig;
   readonly plan: SecureRoundPlan;
   readonly env: Env;
+  /** What deadlines are kept by. */
+  readonly steadyNow: SteadyNow;
   /** Masked vectors lie here until they are in the sum. */
   readonly folder: string;
   readonly unmasker: Unmasker;
@@ -53,6 +56,8 @@ export interface SecureSessionOptions {
   expects(device: DeviceId, step: SecureStepName): boolean;
   /** A member's answer passed every check. */
   answered(device: DeviceId, step: SecureStepName): void;
+  /** Resolves when everything that was answered so far is in the round's journal. */
+  written(): Promise<void>;
   /** Masks were taken off. */
   progressed(): void;
 }
@@ -224,7 +229,8 @@ export class SecureSession {
     const { signal } = this.#ended;
     const source = abortableChunks(body.source, signal, this);
     if (grant.step !== "mask") {
-      return this.#accept(grant, await receiveSmall(source, body), body.digest);
+      await this.#accept(grant, await receiveSmall(source, body), body.digest);
+      return this.#options.written();
     }
     const name = `${grant.roundId}-${grant.member}-${this.#nextFile++}.masked`;
     const file = await receiveUpdate(source, join(this.#options.folder, name), body);
@@ -237,6 +243,7 @@ export class SecureSession {
     } finally {
       await file.remove();
     }
+    await this.#options.written();
   }
 
   /**
@@ -369,8 +376,7 @@ export class SecureSession {
   }
 
   #requireUnderWay({ roundId, step, deadlineMs }: Grant): void {
-    const { clock } = this.#options.env;
-    if (clock.now() <= deadlineMs && this.#server?.stage === STAGES[step]) return;
+    if (this.#options.steadyNow() <= deadlineMs && this.#server?.stage === STAGES[step]) return;
     throw failure("secagg/phase-over", `rounds: ${step} of ${roundId} is over`, { detail: { step } });
   }
 

@@ -183,6 +183,8 @@ export type RoundInput = { readonly now: number } & (
   | { readonly type: "report-accepted"; readonly device: DeviceId; readonly digest: Digest }
   | { readonly type: "report-refused"; readonly device: DeviceId; readonly code: string }
   | { readonly type: "tick" }
+  /** The coordinator was restarted; the state is the replay of all inputs before. Not for secure cohorts: their secrets are gone. */
+  | { readonly type: "resumed" }
   /** The mean was taken and evaluated; the commit is under way. */
   | { readonly type: "aggregated" }
   | { readonly type: "committed"; readonly version: ModelVersion }

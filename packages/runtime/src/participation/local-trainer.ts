@@ -3,6 +3,7 @@ import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
 import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
 import {
+  createMemberVerifier,
   encodeUpdate,
   learningRateAt,
   updateSchema,
@@ -73,6 +74,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
   const { releases, engines, store, env, identity, limits, population } = options;
   const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
   const separations = createSeparations(store.settings, env.clock, limits.minimumSeparationMs);
+  const verifyMember = createMemberVerifier();
 
   /** The plan, its graph and the base weights are targets of verified metadata, and those the offer means. */
   const verify = async (
@@ -98,7 +100,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const secure = plan.secureAggregation;
       if (secure !== undefined) {
         requireCohort(secure.encoding.clients, limits.minimumCohort);
-        requireIssuer(limits, secure);
+        requireIssuer(limits, secure, await releases.issuer(signal));
         await contributions.requireRoom(offer.task, offer.baseVersion);
         await options.log.requireConsistent(signal);
       } else if (limits.requireSecureAggregation) {
@@ -172,6 +174,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
             identity,
             certificate: await identity.certificate(signal),
             log: options.log,
+            verifyMember,
             minimumCohort: limits.minimumCohort,
             crypto: await options.openSecAggCrypto(),
             env,

@@ -11,11 +11,11 @@ import {
 import { toSecureSegments, type TrainingTotals } from "@tributary/federation";
 import {
   updateSchema,
-  verifyMember,
   type Offer,
   type SecurePlan,
   type SecureStepName,
   type UpdateLayout,
+  type VerifyMember,
 } from "@tributary/protocol";
 import {
   Advertisement,
@@ -57,6 +57,8 @@ export interface SecureMemberOptions {
   readonly certificate: Uint8Array;
   /** Whether the members of a cohort were admitted in the open. */
   readonly log: Pick<LogView, "requireMembers">;
+  /** Whether someone is a member. */
+  readonly verifyMember: VerifyMember;
   /** The device's own floor. */
   readonly minimumCohort: number;
   readonly crypto: SecAggCrypto;
@@ -139,7 +141,11 @@ export async function createSecureMember(options: SecureMemberOptions): Promise<
     certificate,
     sign: (message) => options.identity.sign(new Uint8Array(message)),
     verifyCertificate: (other) =>
-      verifyMember(other, { issuerPublicKey, population: options.population, nowMs: env.clock.now() }),
+      options.verifyMember(other, {
+        issuerPublicKey,
+        population: options.population,
+        nowMs: env.clock.now(),
+      }),
     random: env.random,
     crypto: options.crypto,
   });

@@ -17,10 +17,7 @@ export function taskRepository(db: Db): TaskRepository {
             ...rest,
             spec: JSON.stringify(spec),
             reason: toJson(reason),
-            planNumber: plan.number,
-            planTarget: plan.target,
-            planDigest: plan.digest,
-            planSizeBytes: plan.sizeBytes,
+            ...planColumns(plan),
           })
           .execute(),
       );
@@ -49,7 +46,19 @@ export function taskRepository(db: Db): TaskRepository {
         .executeTakeFirstOrThrow();
       requireRow(`task "${name}"`, numUpdatedRows);
     },
+    async setPlan(name, plan) {
+      const { numUpdatedRows } = await db
+        .updateTable("tasks")
+        .set(planColumns(plan))
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`task "${name}"`, numUpdatedRows);
+    },
   };
+}
+
+function planColumns({ number, target, digest, sizeBytes }: TaskRecord["plan"]) {
+  return { planNumber: number, planTarget: target, planDigest: digest, planSizeBytes: sizeBytes };
 }
 
 function toRecord(row: Selectable<TasksTable>): TaskRecord {
