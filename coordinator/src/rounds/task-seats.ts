@@ -233,6 +233,11 @@ export class TaskSeats implements DeskTask {
     const { device, examples } = checkIn;
     // One that the round knows comes back to it.
     if (run.state.participants.get(device) === undefined) {
+      // One without examples is willing and cannot be asked.
+      if (examples === 0) {
+        this.#sittingOut.add(device);
+        return this.#sendWait(device, null);
+      }
       const separation = this.#separationOf(run, device);
       if (separation !== null) {
         this.#sittingOut.add(device);
