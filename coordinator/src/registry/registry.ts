@@ -53,7 +53,7 @@ export interface Registry {
   task(name: TaskName): Promise<TaskRecord>;
 }
 
-const PAUSED = { code: "operator", message: "paused by an operator" } as const;
+const PAUSED = { code: "operator", message: "an operator paused it" } as const;
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { store, blobs, bus, env, releases, strategies, issuerPublicKey } = options;
