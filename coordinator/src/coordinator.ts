@@ -29,6 +29,8 @@ import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createRegistry } from "./registry/registry.ts";
+import { renewPlans } from "./registry/renew-plans.ts";
+import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
@@ -116,6 +118,9 @@ async function start(
   opened.defer(() => certificateLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
+  const vouching = { store, blobs, env, releases, issuerPublicKey };
+  await publishIssuer({ ...vouching, name: config.issuer?.name ?? config.name });
+  await renewPlans(vouching);
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({

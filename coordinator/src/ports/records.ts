@@ -8,7 +8,7 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type { StrategyChoice } from "@tributary/aggregation";
-import type { GraphPort, RoundView, TaskSpec, TaskState } from "@tributary/protocol";
+import type { GraphPort, RoundView, TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
 
 /** Anything JSON holds; what journals, events and `custom` fields carry. */
@@ -80,6 +80,10 @@ export interface TaskRecord {
   /** The plan's number, its target path and its blob. */
   readonly plan: BlobRef & { readonly number: number; readonly target: string };
   readonly createdAt: number;
+  /** Why it does not run; null while it runs. */
+  readonly reason: TaskReason | null;
+  /** When it was created or last resumed: its stop rules count from here. */
+  readonly activeSince: number;
 }
 
 /**
@@ -197,6 +201,15 @@ export interface SuspicionRecord {
   readonly state: "suspected" | "quarantined";
   /** The last that failed. */
   readonly roundId: RoundId;
+  readonly at: number;
+}
+
+/** When a device was last asked to train for a task. */
+export interface ParticipationRecord {
+  readonly task: TaskName;
+  readonly deviceId: DeviceId;
+  /** The round's number. */
+  readonly round: number;
   readonly at: number;
 }
 

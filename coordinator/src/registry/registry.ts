@@ -7,6 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
+import { strategyOf, withLoss } from "@tributary/federation/planning";
 import { splitWeights, type SplitModel } from "@tributary/onnx";
 import { parseTaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
@@ -18,8 +19,6 @@ import type { Releases } from "../rooms.ts";
 import { modelPorts } from "./model-ports.ts";
 import { requireDataset } from "./require-dataset.ts";
 import { completeModel, storePlan } from "./plan.ts";
-import { strategyOf } from "./task-strategy.ts";
-import { withLoss } from "./training-options.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
@@ -53,6 +52,8 @@ export interface Registry {
   /** @throws `coordinator/unknown-task` */
   task(name: TaskName): Promise<TaskRecord>;
 }
+
+const PAUSED = { code: "operator", message: "paused by an operator" } as const;
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { store, blobs, bus, env, releases, strategies, issuerPublicKey } = options;
@@ -159,6 +160,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         spec,
         plan,
         createdAt,
+        reason: null,
+        activeSince: createdAt,
       };
       const progress = { currentVersion: model.currentVersion, round: null, roundsCommitted: 0 };
       const events = await releases.release(targets, (release) =>
@@ -183,10 +186,12 @@ export function createRegistry(options: RegistryOptions): Registry {
         const committed = await tx.rounds.countCommitted(name);
         const spec = moreRounds === undefined ? task.spec : { ...task.spec, rounds: committed + moreRounds };
         if (moreRounds !== undefined) await tx.tasks.setSpec(name, spec);
-        await tx.tasks.setState(name, state);
+        const reason = state === "paused" ? PAUSED : null;
+        const activeSince = task.state === "running" ? task.activeSince : env.clock.now();
+        await tx.tasks.setState(name, state, { reason, activeSince });
         const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
-        const changed = { ...task, spec, state };
+        const changed = { ...task, spec, state, reason, activeSince };
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,

@@ -97,6 +97,7 @@ export function taskView(record: TaskRecord, progress: TaskProgress): TaskView {
     round: progress.round === null ? null : roundView(progress.round),
     roundsCommitted: progress.roundsCommitted,
     createdAt: timestamp(record.createdAt),
+    reason: record.reason,
   };
 }
 

@@ -20,16 +20,17 @@ import {
   type RoundState,
   type UpdateClaim,
 } from "@tributary/federation";
+import { updateRules } from "@tributary/federation/aggregation";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { commitRound } from "./commit-round.ts";
-import type { EvaluationResult } from "./evaluation.ts";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
 import { ReportedFiles, type Reported } from "./reported-files.ts";
 import type { FinalEntries } from "./round-journal.ts";
-import { updateRules, type RoundPlan } from "./round-plan.ts";
+import type { RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { roundOver, RoundStore } from "./round-store.ts";
@@ -78,6 +79,8 @@ export interface RoundRunOptions {
   readonly offered: (device: DeviceId) => void;
   /** The number of devices with an offer, or waiting for one, changed. */
   readonly seatsChanged: () => void;
+  /** The round has ended; its row may still be on its way to the store. */
+  readonly over: () => void;
 }
 
 /** One round under way: its machine, and what the machine's effects are carried out with. */
@@ -404,6 +407,7 @@ export class RoundRun {
   }
 
   #finish(): void {
+    this.#options.over();
     const over = roundOver(this.config.roundId);
     const closed = this.updates.close(over);
     this.secure?.close(over);

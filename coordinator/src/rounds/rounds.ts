@@ -14,7 +14,9 @@ import type { RoundServices } from "./round-services.ts";
 import { registerSecureRoutes } from "./secure/secure-route.ts";
 import { registerSuspicionRoutes } from "./secure/suspicion-routes.ts";
 import { createUnmasker } from "./secure/unmasker.ts";
-import { TaskDriver } from "./task-driver.ts";
+import { registerTaskActivityRoute } from "./task-activity-route.ts";
+import { TaskDesk } from "./task-desk.ts";
+import { TaskDriver, type TaskActivity } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
 
 export interface RoundsOptions extends Omit<RoundServices, "journals"> {
@@ -30,6 +32,8 @@ export interface RoundsRoom extends Rounds {
   readonly handler: GatewayHandler;
   /** Devices with an open offer, over all tasks. */
   training(): number;
+  /** Of a task that has rounds here; undefined: there is none of that name. */
+  activity(task: TaskName): TaskActivity | undefined;
 }
 
 /** Runs the federation's machine for every running task, with the real clock, sockets and disk. */
@@ -42,6 +46,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const journals = new JournalWriter(store);
   const services = { ...options, evaluator, unmasker, journals };
   const drivers = new Map<TaskName, TaskDriver>();
+  const desk = new TaskDesk(clock);
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {
@@ -56,7 +61,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     if (driver !== undefined) return driver.changed();
     const task = await store.tasks.get(name);
     if (task === undefined || drivers.has(name) || closing !== undefined) return;
-    drivers.set(name, new TaskDriver({ services, task, uploadFolder }));
+    drivers.set(name, new TaskDriver({ services, desk, task, uploadFolder }));
   };
 
   const subscriptions = [
@@ -79,6 +84,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     switch (message.type) {
       case "check-in":
         return requireDriver(message.task).checkIn(from, message.examples);
+      case "ineligible":
+        return requireDriver(message.task).ineligible(from, message.reason);
       case "leave":
         return drivers.get(message.task)?.leave(device);
       case "ready": {
@@ -96,8 +103,12 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
           .catch((error: unknown) => refuse(from, message, error));
         return;
       }
-      case "decline":
-        return findRun(message.roundId)?.give({ type: "decline", device, code: message.code });
+      case "decline": {
+        const run = findRun(message.roundId);
+        run?.give({ type: "decline", device, code: message.code });
+        if (run !== undefined) drivers.get(run.config.task)?.declined(device, message.code);
+        return;
+      }
       default: {
         const never: never = message;
         throw new TypeError(`rounds: no such message ${String(never)}`);
@@ -141,6 +152,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       return training;
     },
 
+    activity: (task) => drivers.get(task)?.activity(),
+
     register(app: App) {
       registerUploadRoute(app, {
         access,
@@ -151,6 +164,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
         isKnown: async (roundId) => (await store.rounds.get(roundId)) !== undefined,
       });
       registerSecureRoutes(app, { access, clock, findRun });
+      registerTaskActivityRoute(app, (task) => drivers.get(task)?.activity());
       registerSuspicionRoutes(app, { clock, log, store, bus });
       // What devices download for a round, counted where it is sent.
       app.addHook("onResponse", async (request, reply) => {

@@ -79,6 +79,8 @@ export function exampleTask(changes: Partial<TaskRecord> = {}): TaskRecord {
     spec: parseTaskSpec({ name: "digits-task", model: "digits" }),
     plan: { number: 1, target: "plans/digits-task/1.json", ...exampleBlob("plan") },
     createdAt: 1_790_000_000_000,
+    reason: null,
+    activeSince: 1_790_000_000_000,
     ...changes,
   };
 }

@@ -9,7 +9,7 @@ test("a clock that is set forward and back by an hour ends no round and prolongs
   const folder = await temporaryFolder();
   let aheadMs = 0;
   const clock: Clock = { ...systemClock, now: () => Date.now() + aheadMs };
-  const room = await startRoom(folder.path, clock);
+  const room = await startRoom(folder.path, { clock });
   try {
     await publishTask(room, { rounds: 2, cohort: { trainDeadlineMs: 60_000, reportDeadlineMs: 30_000 } });
     const body = await bodyMaker(room);

@@ -4,12 +4,12 @@ import type { AddressInfo } from "node:net";
 import {
   asModelName,
   asPopulationName,
+  asTaskName,
   encodeBase64url,
   silentLogger,
-  systemClock,
   systemEnv,
-  type Clock,
   type Digest,
+  type Env,
   type RoundId,
 } from "@tributary/core";
 import { build2nn, buildLinear } from "@tributary/onnx";
@@ -47,8 +47,8 @@ const population = asPopulationName("default");
 export const OPERATOR = "Bearer operator";
 
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
-export async function startRoom(dataDir: string, clock: Clock = systemClock) {
-  const env = systemEnv({ log: silentLogger, clock });
+export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
+  const env = systemEnv({ log: silentLogger, ...overrides });
   const steadyNow = createSteadyNow(env.clock);
   const config = resolveConfig({ dataDir });
   const { strategies } = config;
@@ -92,6 +92,8 @@ export async function startRoom(dataDir: string, clock: Clock = systemClock) {
     bus,
     handler: rounds.handler,
     training: () => rounds.training(),
+    // Devices here are scripted and send no heartbeats; a virtual clock would find them silent for hours.
+    ...(overrides.clock === undefined ? {} : { limits: { idleTimeoutMs: Infinity } }),
   });
   registerBlobRoutes(app, { blobs, store, maxBlobBytes: 1e9, isOperator: () => false });
   rounds.register(app);
@@ -115,6 +117,7 @@ export async function startRoom(dataDir: string, clock: Clock = systemClock) {
     store,
     blobs,
     bus,
+    releases,
     registry,
     rounds,
     gateway,
@@ -186,8 +189,8 @@ export class RoundDevice {
     return new RoundDevice(url, identity, await DeviceSocket.connect(url, identity));
   }
 
-  checkIn(examples = 100): void {
-    this.socket.send({ type: "check-in", task: "digits" as never, examples });
+  checkIn(examples = 100, task = "digits"): void {
+    this.socket.send({ type: "check-in", task: asTaskName(task), examples });
   }
 
   offer(): Promise<Offer> {
@@ -283,14 +286,14 @@ export async function weightsOf(room: Room, version: number): Promise<Float32Arr
 
 /** Rooms in folders of their own, all stopped and removed by `dispose`. */
 export function rooms(): {
-  readonly open: () => Promise<Room & { readonly folder: string }>;
+  readonly open: (env?: Partial<Env>) => Promise<Room & { readonly folder: string }>;
   readonly dispose: () => Promise<void>;
 } {
   const disposals: (() => Promise<void>)[] = [];
   return {
-    open: async () => {
+    open: async (env) => {
       const folder = await temporaryFolder();
-      const room = await startRoom(folder.path);
+      const room = await startRoom(folder.path, env);
       disposals.push(
         () => folder.remove(),
         () => room.stop(),

@@ -218,7 +218,7 @@ describe("a round", () => {
 
   test("rounds follow each other, devices take turns", async () => {
     const room = await open();
-    await publishTask(room, { rounds: 4, cohort: { goalCount: 2 } });
+    await publishTask(room, { rounds: 4, cohort: { goalCount: 2 }, selection: { fairness: 1 } });
     const body = await bodyMaker(room);
     const all = await devices(room, 4);
     const rounds: number[][] = all.map(() => []);

@@ -25,6 +25,7 @@ interface RunOptions {
   readonly examples?: string;
   readonly participate: boolean;
   readonly minimumCohort?: number;
+  readonly tag?: readonly string[];
   readonly log: "human" | "json";
 }
 
@@ -65,6 +66,7 @@ async function run(options: RunOptions): Promise<void> {
     participate: options.participate,
     onEvent: print,
     ...(task === undefined ? {} : { task }),
+    ...(options.tag === undefined ? {} : { tags: options.tag }),
     ...(examples === undefined ? {} : { examples: () => readAll(examples) }),
   });
   try {
@@ -176,6 +178,7 @@ program
     "--examples <path>",
     "labelled examples: a safetensors file with a tensor for each input and `labels`, or a folder of IDX files",
   )
+  .option("--tag <tag...>", "what this device is: a task may ask only devices with certain tags")
   .option("--no-participate", "run the model only")
   .option(
     "--minimum-cohort <n>",

@@ -30,6 +30,7 @@ export type {
   RoundPhase,
   RefusalView,
   SuspicionView,
+  TaskActivityView,
   RoundView,
   StatusView,
   TaskSpec,

@@ -484,7 +484,16 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The plan does not pass the device's own limits.",
   },
-
+  "federation/too-soon": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The device took part so recently that it sits this round out.",
+  },
+  "federation/ineligible": {
+    status: 422,
+    retryable: true,
+    publicMessage: "The device is not one of those that the task asks now.",
+  },
   "federation/quarantined": {
     status: 403,
     retryable: true,
@@ -649,6 +658,11 @@ export const ERROR_CATALOG = {
     status: 409,
     retryable: true,
     publicMessage: "Another version was published during the round.",
+  },
+  "round/outside-schedule": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The task's schedule closed, or the task was done, before enough devices were there.",
   },
   "round/task-paused": { status: 409, retryable: true, publicMessage: "The task was paused." },
   "round/aggregation-failed": {
@@ -1032,6 +1046,25 @@ export const ERROR_CATALOG = {
     status: 400,
     retryable: false,
     publicMessage: "Images and labels of the data set do not fit together.",
+  },
+
+  // simulator
+  "simulator/invalid-options": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The simulation cannot be run with these options.",
+  },
+  "simulator/invalid-partition": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The data set cannot be divided among the clients in this way.",
+  },
+  "simulator/stalled": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The simulated rounds do not come to an end.",
+    advice:
+      "Too few simulated devices are ever ready: lower the cohort of the task, or let more devices be reachable.",
   },
 } as const satisfies Record<`${string}/${string}`, ErrorSpec>;
 

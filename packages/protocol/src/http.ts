@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
 import { GraphPorts, TaskSpec } from "./documents.ts";
 import { SecureView } from "./secure-aggregation.ts";
+import { TaskReason } from "./task-stop.ts";
 import {
   DeviceIdSchema,
   DigestSchema,
@@ -174,6 +175,7 @@ export const TaskView = Type.Object({
   round: nullable(RoundView),
   roundsCommitted: Count,
   createdAt: TimestampSchema,
+  reason: nullable(TaskReason, { description: "Why it does not run; null while it runs" }),
 });
 export type TaskView = Static<typeof TaskView>;
 

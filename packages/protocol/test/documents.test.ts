@@ -157,10 +157,12 @@ describe("task", () => {
 
   test("gets its defaults", () => {
     expect(parseTaskSpec({ name: "digits", model: "digits" })).toEqual({
+      formatVersion: 1,
       name: "digits",
       model: "digits",
       population: "default",
       rounds: null,
+      stop: { targetMetric: null, elapsedMs: null, noImprovement: null },
       trainable: ["*"],
       loss: { kind: "auto" },
       moreLosses: [],
@@ -186,6 +188,18 @@ describe("task", () => {
         trainDeadlineMs: 60_000,
         reportDeadlineMs: 20_000,
       },
+      selection: { minimumSeparationMs: 0, minimumSeparationRounds: 0, fairness: 0.5 },
+      eligibility: {
+        engines: [],
+        minMemoryMb: null,
+        battery: null,
+        network: "any",
+        localeTags: [],
+        tags: [],
+        whenUnknown: "ineligible",
+      },
+      schedule: null,
+      retries: { maxConsecutiveFailures: 1_000, backoffMs: 500, maxBackoffMs: 30_000 },
       pauseBetweenRoundsMs: 0,
       evaluation: { dataset: null, batchSize: 200 },
       maxUpdateNorm: 100,

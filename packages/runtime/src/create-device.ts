@@ -112,6 +112,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       openSecAggCrypto: ports.openSecAggCrypto,
       env,
     }),
+    conditions: ports.conditions,
     openModels: () => models.slots.map(({ name }) => name),
     send: (message) => channel.send(message),
     serverOffsetMs: () => channel.serverOffsetMs,
@@ -214,6 +215,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async setIdle(idle) {
       participations.setIdle(idle);
+    },
+    async setBattery(battery) {
+      participations.setBattery(battery);
     },
     stopParticipating: () => participations.stop(),
     async reconnect() {

@@ -6,6 +6,7 @@ import {
   type ServerEvent,
   type StatusView,
   type SuspicionView,
+  type TaskActivityView,
   type TaskView,
   type VersionView,
 } from "@tributary/api-client";
@@ -21,6 +22,9 @@ import { type EventLog, readWithEvents } from "../live/event-log.ts";
 
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
+
+/** Devices come and go; their counts are looked at this often while they are shown. */
+const ACTIVITY_EVERY_MS = 5_000;
 
 /** The coordinator's status, and how far its clock is ahead of this device's. */
 export interface Status extends StatusView {
@@ -43,6 +47,8 @@ export interface Queries {
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
   suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
+  /** What a task waits for; no event tells of it. */
+  activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -84,6 +90,13 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["suspicions", task],
         queryFn: ({ signal }) => api.suspicions(task, { signal }),
       }),
+    activity: (task) =>
+      queryOptions<TaskActivityView>({
+        queryKey: ["activity", task],
+        queryFn: ({ signal }) => api.activity(task, { signal }),
+        refetchInterval: ACTIVITY_EVERY_MS,
+        staleTime: 0,
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -108,6 +121,7 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
   }
+  if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   if (event.type === "suspicion") {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });
   }

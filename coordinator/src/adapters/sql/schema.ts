@@ -12,6 +12,7 @@ import type { Generated } from "kysely";
 import type {
   DeviceRecord,
   EventRecord,
+  ParticipationRecord,
   RoundRecord,
   SuspicionRecord,
   TufRole,
@@ -68,6 +69,8 @@ export interface TasksTable {
   planDigest: Digest;
   planSizeBytes: number;
   createdAt: number;
+  reason: JsonText | null;
+  activeSince: number;
 }
 
 /** A round's columns are the fields of its view, and its configuration. */
@@ -143,6 +146,10 @@ export interface RefusalsTable {
   at: number;
 }
 
+export type ParticipationsTable = {
+  -readonly [Column in keyof ParticipationRecord]: ParticipationRecord[Column];
+};
+
 export type SuspicionsTable = { -readonly [Column in keyof SuspicionRecord]: SuspicionRecord[Column] };
 
 export interface OptimizersTable {
@@ -180,6 +187,7 @@ export interface Database {
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;
+  participations: ParticipationsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -1,6 +1,7 @@
 import type { Digest, ModelVersion, RoundId, TaskName } from "@tributary/core";
 import type {
   DeviceMessage,
+  IneligibleReason,
   Offer,
   OutcomeResult,
   SecureStep,
@@ -79,6 +80,10 @@ export interface ParticipantState {
   readonly consent: { readonly granted: boolean; readonly examples: number };
   /** A check-in stands on this connection. */
   readonly checkedIn: boolean;
+  /** The rule of the task's plan that the device does not meet now; null: it meets all. */
+  readonly ineligible: IneligibleReason | null;
+  /** Whether the coordinator knows that, on this connection. */
+  readonly toldIneligible: IneligibleReason | null;
   /** When to ask again after a `wait`. */
   readonly checkInAt: number | null;
   readonly activity: Activity;
@@ -87,7 +92,8 @@ export interface ParticipantState {
 export type ParticipantInput = { readonly now: number } & (
   | { readonly type: "connected" }
   | { readonly type: "disconnected" }
-  | { readonly type: "message"; readonly message: ServerMessage }
+  /** With the device's own draw from [0, 1), for when it comes back after a `wait`; left out: at the window's begin. */
+  | { readonly type: "message"; readonly message: ServerMessage; readonly jitter?: number }
   | ({ readonly type: "trained"; readonly roundId: RoundId } & LocalUpdate)
   | ({ readonly type: "trained-securely"; readonly roundId: RoundId } & SecureUpdate)
   | { readonly type: "secure-answered"; readonly roundId: RoundId; readonly step: SecureStepName }
@@ -108,12 +114,15 @@ export type ParticipantInput = { readonly now: number } & (
     }
   /** Consent given or withdrawn, or the number of examples changed. */
   | { readonly type: "consent"; readonly granted: boolean; readonly examples: number }
+  /** Whether the device meets the rules of the task's plan; null: it does. */
+  | { readonly type: "eligibility"; readonly reason: IneligibleReason | null }
   | { readonly type: "tick" }
 );
 
 /** What the app hears. */
 export type ParticipantEvent =
   | { readonly type: "checked-in"; readonly examples: number }
+  | { readonly type: "ineligible"; readonly reason: IneligibleReason }
   | {
       readonly type: "offered";
       readonly roundId: RoundId;

@@ -33,6 +33,8 @@ export interface RoundConfig {
   readonly timestampVersion: number;
   /** Null: members report their updates one by one. */
   readonly secure: SecureRules | null;
+  /** Devices that may come, estimated: who is not needed is told by it when to come back. Left out: few. */
+  readonly population?: number;
 }
 
 /** Secure aggregation, as far as the round's machine is concerned. */

@@ -2,6 +2,7 @@ import { failure, type DeviceId, type ErrorCode } from "@tributary/core";
 import type { OutcomeResult, ServerMessage } from "@tributary/protocol";
 import { DeviceTable } from "../device-table.ts";
 import { disconnect, resume } from "./connections.ts";
+import { returnWindow } from "../pace.ts";
 import { deadlineOf, RoundDraft } from "./round-draft.ts";
 import type {
   Participant,
@@ -467,15 +468,19 @@ function requestReport(draft: RoundDraft, claim: UpdateClaim): ServerMessage {
   };
 }
 
-/** How long a device without a place may sleep; a push comes earlier when a place frees. */
+/** Until the next round, where no deadline tells. */
 const WAIT_FOR_ENDED_MS = 5_000;
 
-function wait(draft: RoundDraft): ServerMessage {
-  const { config, state } = draft;
-  let retryAfterMs = WAIT_FOR_ENDED_MS;
-  if (state.phase === "selecting") retryAfterMs = config.trainDeadlineMs;
-  else if (deadlineOf(state) !== null) retryAfterMs = Math.max(1_000, draft.deadline() - draft.now);
-  return { type: "wait", task: config.task, retryAfterMs };
+/** When a device without a place comes back; a push comes earlier when a place frees. */
+function wait({ config, state, now }: RoundDraft): ServerMessage {
+  const needAt = state.phase === "selecting" ? null : (deadlineOf(state) ?? now + WAIT_FOR_ENDED_MS);
+  const roundMs = config.trainDeadlineMs + config.reportDeadlineMs;
+  const { offerLimit: wanted, population = 0 } = config;
+  return {
+    type: "wait",
+    task: config.task,
+    ...returnWindow({ now, needAt, roundMs, wanted, population }),
+  };
 }
 
 function outcome(

@@ -89,7 +89,11 @@ const messages: readonly Omit<Vector, "frame">[] = [
     side: "server",
     message: { type: "release", model: "digits", channel: "stable", version: 7, timestampVersion: 10 },
   },
-  { name: "wait", side: "server", message: { type: "wait", task: "digits", retryAfterMs: 5000 } },
+  {
+    name: "wait",
+    side: "server",
+    message: { type: "wait", task: "digits", retryAfterMs: 5000, windowMs: 2000 },
+  },
   { name: "heartbeat-ack", side: "server", message: { type: "heartbeat-ack", nonce: 4_294_967_295 } },
   {
     name: "secure-step",
@@ -127,6 +131,11 @@ const messages: readonly Omit<Vector, "frame">[] = [
   },
   { name: "check-in", side: "device", message: { type: "check-in", task: "digits", examples: 600 } },
   { name: "leave", side: "device", message: { type: "leave", task: "digits" } },
+  {
+    name: "ineligible",
+    side: "device",
+    message: { type: "ineligible", task: "digits", reason: "battery" },
+  },
   {
     name: "ready",
     side: "device",

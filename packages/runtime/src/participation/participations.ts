@@ -1,6 +1,7 @@
 import { asTaskName, failure, type Env, type ModelName, type TaskName, type Timer } from "@tributary/core";
-import type { DeviceMessage, ServerMessage } from "@tributary/protocol";
-import type { DeviceConfig, ParticipateRequest } from "../device.ts";
+import { ineligibleReason, type DeviceConditions } from "@tributary/federation";
+import type { DeviceMessage, EligibilityRules, ServerMessage } from "@tributary/protocol";
+import type { ConditionsPort, DeviceConfig, ParticipateRequest } from "../device.ts";
 import type { DeviceEvents } from "../device-events.ts";
 import type { Identity } from "../identity.ts";
 import type { ParticipationEvent, ParticipationState } from "../runtime.ts";
@@ -24,6 +25,7 @@ export interface ParticipationsOptions {
   readonly identity: Identity;
   readonly http: HttpTransport;
   readonly trainer: LocalTrainer;
+  readonly conditions: ConditionsPort;
   readonly openModels: () => readonly ModelName[];
   readonly send: (message: DeviceMessage) => void;
   readonly serverOffsetMs: () => number;
@@ -39,6 +41,7 @@ export interface Participations {
   start(request: ParticipateRequest): Promise<void>;
   stop(): Promise<void>;
   setIdle(idle: boolean): void;
+  setBattery(battery: DeviceConditions["battery"]): void;
   connected(): void;
   disconnected(): void;
   receive(message: ServerMessage): void;
@@ -52,11 +55,15 @@ export interface Participations {
 
 /** How often a device that found no task looks for one. */
 const SEARCH_INTERVAL_MS = 30_000;
+/** How often a device looks whether it meets the rules of its tasks, beside what its platform tells of changes. */
+const CHECK_INTERVAL_MS = 60_000;
 
 interface Task {
   readonly participation: TaskParticipation;
   /** Whose examples it learns from; unknown until its plan was seen. */
   model: ModelName | undefined;
+  /** Of its plan: which devices may take part. */
+  rules: EligibilityRules | undefined;
 }
 
 export function createParticipations(options: ParticipationsOptions): Participations {
@@ -74,6 +81,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
   let updating: Promise<void> | undefined;
   let again = false;
   let searching: Timer | undefined;
+  let checking: Timer | undefined;
+  let unfollow: (() => void) | undefined;
+  let battery: DeviceConditions["battery"] = null;
 
   const emit = (event: ParticipationEventBody): void => {
     const stamped = { ...event, at: env.clock.now() } as ParticipationEvent;
@@ -111,7 +121,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         if (event.type === "failed" && isLogFault(event.code)) distrust(event.code);
       },
     });
-    const task: Task = { participation, model: undefined };
+    const task: Task = { participation, model: undefined, rules: undefined };
     tasks.set(name, task);
     if (isConnected) participation.connected();
     return task;
@@ -127,7 +137,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
       if (wanted.task === undefined && !open.has(plan.model)) continue;
       if (request !== wanted) return;
       const name = asTaskName(task);
-      join(name).model = plan.model as ModelName;
+      const joined = join(name);
+      joined.model = plan.model as ModelName;
+      joined.rules = plan.eligibility;
       const { webgpu } = plan.training;
       const graphs = [plan.training.target, ...(webgpu === undefined ? [] : [webgpu.target])];
       pinned.set(name, [target.sha256, ...graphs.map((path) => releases.target(path).sha256)]);
@@ -145,6 +157,24 @@ export function createParticipations(options: ParticipationsOptions): Participat
         counts.reduce((sum, each) => sum + each, 0),
       );
     }
+  };
+
+  /** Before it is counted as willing: a device that is not asked says so instead of checking in. */
+  const checkEligibility = async (wanted: ParticipateRequest): Promise<void> => {
+    const asked = [...tasks.values()].filter(({ rules }) => rules !== undefined);
+    if (asked.length > 0) {
+      const told = await options.conditions.read();
+      const conditions = { ...told, battery: battery ?? told.battery, tags: config.tags };
+      if (request !== wanted) return;
+      for (const { participation, rules } of asked)
+        participation.eligibility(ineligibleReason(rules!, conditions));
+      checking ??= env.clock.schedule(CHECK_INTERVAL_MS, () => {
+        checking = undefined;
+        void update();
+      });
+    }
+    for (const { participation, rules } of tasks.values())
+      if (rules === undefined) participation.eligibility(null);
   };
 
   /** Nothing tells a device of the first task of its model, so it looks for it. */
@@ -173,6 +203,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         } catch (error) {
           if (!signal.aborted && !isOffline(error)) events.problem(error);
         }
+        if (request !== undefined) await checkEligibility(request);
         if (request !== undefined) await countExamples(request);
         tellState();
       }
@@ -192,6 +223,10 @@ export function createParticipations(options: ParticipationsOptions): Participat
     stopping.abort(failure("federation/cancelled", "participate: it was stopped"));
     searching?.cancel();
     searching = undefined;
+    checking?.cancel();
+    checking = undefined;
+    unfollow?.();
+    unfollow = undefined;
     const leaving = [...tasks.values()].map(({ participation }) => participation.stop());
     tasks.clear();
     pinned.clear();
@@ -223,6 +258,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
       }
       request = wanted;
       stopping = new AbortController();
+      unfollow = options.conditions.follow(() => void update());
       // Named tasks are joined before their plan is known, so that a device may wait for one to begin.
       if (wanted.task !== undefined) join(asTaskName(wanted.task));
       tellState();
@@ -232,6 +268,10 @@ export function createParticipations(options: ParticipationsOptions): Participat
     setIdle(next) {
       if (idle === next) return;
       idle = next;
+      void update();
+    },
+    setBattery(next) {
+      battery = next;
       void update();
     },
     connected() {
@@ -245,6 +285,11 @@ export function createParticipations(options: ParticipationsOptions): Participat
     },
     receive(message) {
       const all = [...tasks.values()].map(({ participation }) => participation);
+      const busy = message.type === "offer" ? all.find(({ roundId }) => roundId !== undefined) : undefined;
+      if (message.type === "offer" && busy !== undefined && busy.task !== message.task) {
+        // One thing at a time; a coordinator that knows its devices does not ask.
+        return options.send({ type: "decline", roundId: message.roundId, code: "federation/busy" });
+      }
       if (message.type !== "request-report" && message.type !== "secure-step" && message.type !== "outcome") {
         for (const participation of all) participation.receive(message);
         return;

@@ -1,6 +1,8 @@
 import {
   encodeBase64url,
+  encodeHex,
   failure,
+  seededRandom,
   sha256,
   toFailure,
   type RoundId,
@@ -21,6 +23,7 @@ import {
   secureInputPath,
   uploadMessage,
   type DeviceMessage,
+  type IneligibleReason,
   type Offer,
   type SecureStep,
   type ServerMessage,
@@ -54,6 +57,8 @@ export interface TaskParticipation {
   disconnected(): void;
   receive(message: ServerMessage): void;
   consent(granted: boolean, examples: number): void;
+  /** The rule of the plan that the device does not meet; null: it meets all. */
+  eligibility(reason: IneligibleReason | null): void;
   /** Withdraws consent and settles when nothing is under way. */
   stop(): Promise<void>;
 }
@@ -70,6 +75,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
   let told: ParticipationState = "waiting";
   let timer: Timer | undefined;
   let stopped = false;
+  const random = seededRandom(encodeHex(env.random.bytes(16)));
   const updates = new Map<RoundId, LocalUpdate>();
   const working = new Map<string, AbortController>();
   const underWay = new Set<Promise<void>>();
@@ -271,6 +277,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     switch (event.type) {
       case "checked-in":
         return notify({ type: "checked-in", task, examples: event.examples });
+      case "ineligible":
       case "offered":
         return notify({ ...event, task });
       case "trained": {
@@ -313,8 +320,9 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     },
     connected: () => input({ type: "connected" }),
     disconnected: () => input({ type: "disconnected" }),
-    receive: (message) => input({ type: "message", message }),
+    receive: (message) => input({ type: "message", message, jitter: random.next() }),
     consent: (granted, examples) => input({ type: "consent", granted, examples }),
+    eligibility: (reason) => input({ type: "eligibility", reason }),
     async stop() {
       if (!stopped) {
         input({ type: "consent", granted: false, examples: 0 });

@@ -79,6 +79,7 @@ const open: OpenDevice = async (start, token) => {
       if (task === "until-stopped") await stopped.promise;
     },
     setIdle: async () => {},
+    setBattery: async () => {},
     stopParticipating: async () => stopped.resolve(),
     reconnect: async () => {},
     async status() {

@@ -1,0 +1,4 @@
+/** What follows from a task before its first round: its plan, and what is built for it. */
+export { planContent, type PlanContent, type PlanGraphs } from "./plan-content.ts";
+export { strategyOf } from "./task-strategy.ts";
+export { withLoss, type ReadLossGraph } from "./training-options.ts";
