@@ -249,7 +249,8 @@ export class SimulatedDevice {
       try {
         await this.#trained(offer, await job.result);
       } catch (error) {
-        if (!TributaryError.is(error)) throw error;
+        // Examples that do not fit the model are the data set's fault, and so all devices'.
+        if (!TributaryError.is(error) || error.code === "runtime/invalid-example") throw error;
         this.#give({ type: "train-failed", roundId: offer.roundId, code: error.code, now: this.#now() });
       }
     });
