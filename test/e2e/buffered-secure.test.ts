@@ -32,7 +32,7 @@ test("six Node devices train all the time: masked cohorts on one version each fi
     mode: { type: "buffered", bufferSize: 6, maxStaleness: 2 },
     strategy: { name: "fedBuff", parameters: { learningRate: 1 } },
     local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 60 },
-    cohort: { goalCount: 3, minimumCount: 3, trainDeadlineMs: 20_000 },
+    cohort: { goalCount: 3, minimumCount: 3, trainDeadlineMs: 8_000 },
     secureAggregation: { mode: "on", minimumCohort: 3, phaseDeadlineMs: 4_000 },
   } as never);
   const events: ParticipationEvent[] = [];

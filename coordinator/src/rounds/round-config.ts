@@ -1,6 +1,5 @@
-import { asRoundId, encodeUtf8, sha256, type RoundId } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
-import { taskRoundRules } from "@tributary/federation/aggregation";
+import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
 import type { TaskRecord, VersionRecord } from "../ports/records.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 import type { RoundPlan } from "./round-plan.ts";
@@ -18,7 +17,7 @@ export function roundConfig(input: {
   const { task, plan, base, round, timestampVersion, population } = input;
   return {
     task: task.name,
-    roundId: roundIdOf(task, round),
+    roundId: roundIdOf(task.name, round),
     round,
     baseVersion: base.version,
     plan: { target: task.plan.target, digest: task.plan.digest },
@@ -27,11 +26,4 @@ export function roundConfig(input: {
     timestampVersion,
     population,
   };
-}
-
-/** `<task>-<number>`; a name too long for that gives way to its digest. */
-function roundIdOf({ name }: Pick<TaskRecord, "name">, round: number): RoundId {
-  const suffix = `-${round}`;
-  const prefix = name.length + suffix.length <= 64 ? name : sha256(encodeUtf8(name)).slice(0, 32);
-  return asRoundId(`${prefix}${suffix}`);
 }

@@ -49,7 +49,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const journals = new JournalWriter(store);
   const services = { ...options, evaluator, unmasker, journals };
   const drivers = new Map<TaskName, Driver>();
-  const desk = new TaskDesk();
+  const desk = new TaskDesk(clock);
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {

@@ -125,7 +125,7 @@ export class TaskSeats implements DeskTask {
     const { name, population } = this.#options.task();
     this.#ledger ??= await ParticipationLedger.open(store, name, env.log);
     this.#population = await store.devices.count(population, { certifiedAt: env.clock.now() });
-    this.#seating = secure ? await Seating.next(store, name, env.random) : Seating.open;
+    this.#seating = await Seating.next(store, name, env.random, secure);
     this.#options.desk.join(this);
   }
 
@@ -233,6 +233,11 @@ export class TaskSeats implements DeskTask {
     const { device, examples } = checkIn;
     // One that the round knows comes back to it.
     if (run.state.participants.get(device) === undefined) {
+      // One without examples is willing and cannot be asked.
+      if (examples === 0) {
+        this.#sittingOut.add(device);
+        return this.#sendWait(device, null);
+      }
       const separation = this.#separationOf(run, device);
       if (separation !== null) {
         this.#sittingOut.add(device);

@@ -1052,6 +1052,25 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "Images and labels of the data set do not fit together.",
   },
+
+  // simulator
+  "simulator/invalid-options": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The simulation cannot be run with these options.",
+  },
+  "simulator/invalid-partition": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The data set cannot be divided among the clients in this way.",
+  },
+  "simulator/stalled": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The simulated rounds do not come to an end.",
+    advice:
+      "Too few simulated devices are ever ready: lower the cohort of the task, or let more devices be reachable.",
+  },
 } as const satisfies Record<`${string}/${string}`, ErrorSpec>;
 
 /** One of the codes of the catalogue. */

@@ -62,6 +62,7 @@ export {
 export {
   chooseSuspects,
   judgeCohort,
+  judgeRefusal,
   QUARANTINE_LEAD,
   QUARANTINE_POINTS,
   type CohortVerdict,

@@ -1,18 +1,8 @@
-import {
-  encodeHex,
-  failure,
-  seededRandom,
-  toFailure,
-  type DeviceId,
-  type ErrorCode,
-  type RoundId,
-} from "@tributary/core";
+import { failure, toFailure, type DeviceId, type ErrorCode, type RoundId } from "@tributary/core";
 import {
   failuresAfter,
-  giveUpReason,
   initialBuffer,
   isLiveBase,
-  retryDelayMs,
   roundEnded,
   stepBuffer,
   type BufferEffect,
@@ -23,23 +13,19 @@ import type { BufferedMode, IneligibleReason } from "@tributary/protocol";
 import type { ConnectedDevice } from "../../gateway/gateway-types.ts";
 import type { TaskRecord } from "../../ports/records.ts";
 import { strategyOf } from "@tributary/federation/planning";
-import { publishEvents } from "../commit-round.ts";
 import type { Driver, TaskActivity } from "../driver.ts";
 import { abandonLeftOver } from "../interrupted-round.ts";
-import { mayStillBegin, nextStep } from "../next-step.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
 import { SerialQueue } from "../serial-queue.ts";
-import { StopWatch } from "../stop-watch.ts";
 import type { TaskDesk } from "../task-desk.ts";
 import { readBase, type CohortBase } from "./cohort-base.ts";
+import { CohortPace } from "./cohort-pace.ts";
 import { CohortSeats } from "./cohort-seats.ts";
 import { commitBuffer, discardCohorts } from "./commit-buffer.ts";
 import { openCohort } from "./open-cohort.ts";
 import { readBuffer } from "./read-buffer.ts";
 
-/** Looks at the clock at least so often while it rests: someone may set it. */
-const LOOK_MS = 60_000;
 /** Abandoned because devices or the coordinator moved on, which says nothing about the next cohort. */
 const HARMLESS: ReadonlySet<string> = new Set(["round/superseded", "round/interrupted"]);
 
@@ -60,6 +46,7 @@ export class BufferedDriver implements Driver {
   readonly #options: BufferedDriverOptions;
   readonly #runs = new Map<RoundId, RoundRun>();
   readonly #seats: CohortSeats;
+  readonly #pace: CohortPace;
   /** Openings, one after the other: each takes a number. */
   readonly #openings = new SerialQueue();
   readonly #underWay = new Set<Promise<void>>();
@@ -68,16 +55,9 @@ export class BufferedDriver implements Driver {
   #buffer: BufferState | undefined;
   /** The cohort that takes devices. */
   #head: RoundRun | undefined;
-  #closing: { cancel(): void } | undefined;
   #pumping = false;
   #opening = false;
   #stopped = false;
-  /** Cohorts and commits that failed in a row. */
-  #failures = 0;
-  #lastFailure: string | null = null;
-  /** While it is set, nothing is begun: after a failure, or until the schedule opens. */
-  #pause: { readonly until: number; cancel(): void } | undefined;
-  readonly #watch = new StopWatch();
   /** Newest version of the model that was announced. */
   #newest = 0;
 
@@ -90,9 +70,17 @@ export class BufferedDriver implements Driver {
       task: () => this.#task,
       free: () => this.#pump(),
     });
+    this.#pace = new CohortPace({
+      services: options.services,
+      task: () => this.#task,
+      again: () => this.#background(this.#begin()),
+      look: () => this.#background(this.#mayRun()),
+    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.resumed = promise;
     // Cohorts that a crash interrupted are over; their sums, where there were any, are in the buffer.
-    this.resumed = this.#background(abandonLeftOver(options.services, options.task, undefined));
-    this.#background(this.resumed.then(() => this.#begin()));
+    const cleared = abandonLeftOver(options.services, options.task, undefined).finally(resolve);
+    this.#background(cleared.then(() => this.#begin()));
   }
 
   get task(): TaskRecord {
@@ -122,9 +110,9 @@ export class BufferedDriver implements Driver {
   }
 
   activity(): TaskActivity {
-    const running = this.#task.state === "running";
-    const nextRoundAt = running && this.#runs.size === 0 ? (this.#pause?.until ?? null) : null;
-    return { ...this.#seats.counts(), nextRoundAt, failures: this.#failures };
+    const rests = this.#task.state === "running" && this.#runs.size === 0;
+    const { pausedUntil, failures } = this.#pace;
+    return { ...this.#seats.counts(), nextRoundAt: rests ? pausedUntil : null, failures };
   }
 
   leave(device: DeviceId): void {
@@ -148,8 +136,9 @@ export class BufferedDriver implements Driver {
     if (this.#task.state !== "running") await this.#abandonAll("round/task-paused");
     else if (before.state !== "running" || before.activeSince !== this.#task.activeSince) {
       // Whoever lets it go on has seen why it stopped.
-      this.#failures = 0;
-      this.#resume();
+      this.#pace.succeeded();
+      this.#pace.resume();
+      this.#background(this.#begin());
     }
     this.#pump();
   }
@@ -163,8 +152,7 @@ export class BufferedDriver implements Driver {
 
   async close(): Promise<void> {
     this.#stopped = true;
-    this.#pause?.cancel();
-    this.#closing?.cancel();
+    this.#pace.close();
     await this.#abandonAll("round/interrupted");
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
     // One that was being opened meanwhile.
@@ -185,47 +173,19 @@ export class BufferedDriver implements Driver {
     this.#pump();
   }
 
-  /** Whether cohorts may begin; where the schedule alone says no, looks again when it opens. */
+  /** Whether cohorts may begin. */
   async #mayRun(): Promise<boolean> {
-    const { services } = this.#options;
-    const { store, env } = services;
-    const now = env.clock.now();
-    const [failures, lastFailure] = [this.#failures, this.#lastFailure];
-    const step = await store.transaction((tx) =>
-      nextStep(tx, this.#task.name, { watch: this.#watch, failures, lastFailure, now }),
-    );
+    const step = await this.#pace.next();
     if (step.task !== undefined) this.#task = step.task;
-    if (this.#stopped) return false;
-    if (step.type === "round") {
-      this.#watchSchedule(now);
-      return true;
-    }
-    if (step.stopped !== undefined && step.task !== undefined) {
-      const { name, state, reason } = step.task;
-      env.log.info("task stopped", { task: name, state, reason });
-      await publishEvents(services, step.stopped);
-    }
+    if (this.#stopped || step.type === "round") return !this.#stopped;
     if (step.until === null) await this.#abandonAll("round/superseded");
     else {
-      this.#pauseFor(Math.min(LOOK_MS, Math.max(1, step.until - now)), step.until);
       // What devices are training is still wanted; nobody else begins.
       this.#head = undefined;
       for (const run of this.#runs.values()) run.give({ type: "close" });
     }
     await this.#seats.rest();
     return false;
-  }
-
-  /** Devices train all the time: when the schedule closes, or the time is over, somebody has to notice. */
-  #watchSchedule(now: number): void {
-    const { clock } = this.#options.services.env;
-    this.#closing?.cancel();
-    const begin = mayStillBegin(this.#task, now);
-    const until = begin.may ? begin.until : now;
-    if (until === null) return;
-    this.#closing = clock.schedule(Math.min(LOOK_MS, Math.max(1, until - now)), () =>
-      this.#background(this.#mayRun()),
-    );
   }
 
   #abandonAll(code: ErrorCode): Promise<unknown> {
@@ -241,7 +201,11 @@ export class BufferedDriver implements Driver {
       this.#pumping = false;
       if (this.#stopped || this.#task.state !== "running" || this.#base === undefined) return;
       if (this.#head !== undefined && takesDevices(this.#head)) this.#seats.fill(this.#head);
-      else if (!this.#opening && this.#pause === undefined && this.#seats.enough(this.#base.minimumCount)) {
+      else if (
+        !this.#opening &&
+        this.#pace.pausedUntil === null &&
+        this.#seats.enough(this.#base.minimumCount)
+      ) {
         this.#opening = true;
         this.#background(
           this.#open(this.#base)
@@ -311,11 +275,11 @@ export class BufferedDriver implements Driver {
     this.#seats.ended(run);
     this.#options.services.countsChanged();
     if (record.phase === "buffered") {
-      this.#failures = 0;
+      this.#pace.succeeded();
       const { id: roundId, baseVersion, reported: updates } = record;
       await this.#give({ type: "cohort", cohort: { roundId, baseVersion, updates } });
     } else if (!HARMLESS.has(record.reason ?? "") && failuresAfter(0, record) > 0)
-      this.#failed(record.reason);
+      this.#pace.failed(record.reason);
     this.#pump();
   }
 
@@ -346,7 +310,7 @@ export class BufferedDriver implements Driver {
         timestampVersion: base.timestampVersion,
       });
       log.info("buffer committed", { task: name, version, cohorts: cohorts.length });
-      this.#failures = 0;
+      this.#pace.succeeded();
       await this.#advance({ type: "committed", version });
       await this.#followReplacement();
       await this.#mayRun();
@@ -355,7 +319,7 @@ export class BufferedDriver implements Driver {
       log.error("buffer could not be committed", { task: name, error: coded });
       await this.#give({ type: "commit-failed" });
       await this.#followReplacement();
-      this.#failed(coded.code);
+      this.#pace.failed(coded.code);
     }
   }
 
@@ -389,41 +353,15 @@ export class BufferedDriver implements Driver {
     } else run.give({ type: "close" });
   }
 
-  #failed(reason: string | null): void {
-    if (this.#stopped) return;
-    this.#failures += 1;
-    this.#lastFailure = reason;
-    const { env } = this.#options.services;
-    const { retries } = this.#task.spec;
-    // It is not tried again: the next look pauses the task.
-    const givesUp = giveUpReason(retries, this.#failures, null) !== undefined;
-    const random = seededRandom(encodeHex(env.random.bytes(16)));
-    const delayMs = givesUp ? 1 : retryDelayMs(retries, this.#failures, random);
-    this.#pauseFor(delayMs, env.clock.now() + delayMs);
-  }
-
-  #pauseFor(durationMs: number, until: number): void {
-    this.#pause?.cancel();
-    const timer = this.#options.services.env.clock.schedule(durationMs, () => this.#resume());
-    this.#pause = { until, cancel: () => timer.cancel() };
-  }
-
-  #resume(): void {
-    this.#pause?.cancel();
-    this.#pause = undefined;
-    if (!this.#stopped) this.#background(this.#begin());
-  }
-
-  #background(work: Promise<unknown>): Promise<void> {
+  #background(work: Promise<unknown>): void {
     const { log } = this.#options.services.env;
     const running: Promise<void> = work
       .catch((error: unknown) => {
         log.error("cohort could not be run", { task: this.#task.name, error: toFailure(error) });
-        this.#failed(toFailure(error).code);
+        this.#pace.failed(toFailure(error).code);
       })
       .then(() => void this.#underWay.delete(running));
     this.#underWay.add(running);
-    return running;
   }
 }
 

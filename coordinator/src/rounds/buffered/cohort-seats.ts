@@ -159,7 +159,7 @@ export class CohortSeats implements DeskTask {
     this.#ledger ??= await ParticipationLedger.open(store, name, env.log);
     this.#population = await store.devices.count(population, { certifiedAt: env.clock.now() });
     this.#options.desk.join(this);
-    this.#seating = secure ? await Seating.next(store, name, env.random) : Seating.open;
+    this.#seating = await Seating.next(store, name, env.random, secure);
   }
 
   /** The task has no cohorts for now. */
