@@ -315,8 +315,9 @@ test("a round of measurements offers them, with the candidate, and commits no ve
   const offers = driver
     .checkIn(0, 1, 2, 3)
     .flatMap((effect) => (effect.type === "send" ? [effect.message] : []));
-  expect(offers).not.toHaveLength(0);
-  for (const message of offers) {
+  const measurements = offers.filter(({ type }) => type !== "wait");
+  expect(measurements).toHaveLength(4);
+  for (const message of measurements) {
     expect(message).toMatchObject({
       type: "offer-measurement",
       baseVersion: base.baseVersion,
