@@ -12,7 +12,7 @@ import {
 import { updateSchema, type TaskSpec } from "@tributary/protocol";
 import { parameterCount, parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { BlobRef, ModelRecord, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, PlanRef, VersionRecord } from "../ports/records.ts";
 import { planTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { securePlan } from "./secure-plan.ts";
@@ -20,7 +20,7 @@ import { lossOf } from "./training-options.ts";
 import { trainedPart, updateLayout, type TrainedPart } from "./update-layout.ts";
 
 export interface StoredPlan {
-  readonly plan: BlobRef & { readonly number: number; readonly target: string };
+  readonly plan: PlanRef;
   readonly targets: TargetChanges;
 }
 
@@ -71,6 +71,7 @@ export async function storePlan(
       ...(part.adapters === undefined ? {} : { adapters: part.adapters }),
       maxUpdateNorm: spec.maxUpdateNorm,
       ...(secureAggregation === undefined ? {} : { secureAggregation }),
+      ...(spec.gate === null ? {} : { heldOutShare: spec.gate.heldOutShare }),
     },
     {
       train: await blobs.put(training.model),

@@ -57,7 +57,10 @@ export async function readRoundPlan(
   };
 }
 
-function secureRoundPlan({ population, secureAggregation: secure }: Plan): SecureRoundPlan | null {
+export function secureRoundPlan({
+  population,
+  secureAggregation: secure,
+}: Pick<Plan, "population" | "secureAggregation">): SecureRoundPlan | null {
   if (secure === undefined) return null;
   const { corruption, dropout } = secure;
   return {

@@ -29,11 +29,12 @@ export interface RoundFacts {
 export function roundRecord(config: RoundConfig, state: RoundState, facts: RoundFacts): RoundRecord {
   const { metrics, knowsHits, trainingAt, endedAt, unmasked, ...rest } = facts;
   const { loss: trainLoss, accuracy: trainAccuracy } = summarizeTraining(metrics);
-  const { plan, weights, secure, ...rules } = config;
+  const { plan, weights, secure, measurement, ...rules } = config;
   return {
     id: config.roundId,
     task: config.task,
     number: config.round,
+    purpose: measurement?.purpose ?? "train",
     // Whoever watches sees members reporting; `secure` says how.
     phase: state.phase === "securing" ? "reporting" : state.phase,
     baseVersion: config.baseVersion,
@@ -50,6 +51,11 @@ export function roundRecord(config: RoundConfig, state: RoundState, facts: Round
       plan: { ...plan },
       weights: { ...weights },
       secure: secure && { ...secure },
+      ...(measurement === undefined
+        ? {}
+        : {
+            measurement: { ...measurement, candidate: measurement.candidate && { ...measurement.candidate } },
+          }),
     } satisfies JsonValue,
     secure: secure && secureView(config, state, unmasked),
     ...rest,

@@ -4,6 +4,7 @@ import {
   type DeviceId,
   type Digest,
   type ErrorCode,
+  type ModelVersion,
   type PopulationName,
   type TributaryError,
 } from "@tributary/core";
@@ -22,11 +23,22 @@ import {
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type {
+  JournalEntry,
+  ModelRecord,
+  NewEvent,
+  RoundRecord,
+  TaskRecord,
+  VersionRecord,
+} from "../ports/records.ts";
 import { roundEvent, roundView } from "../registry/views.ts";
 import type { JsonValue } from "../ports/records.ts";
 import { abandonedEvents, commitRound, publishEvents } from "./commit-round.ts";
 import type { EvaluationResult } from "./evaluation.ts";
+import { commitMeasurement, storeUndecided } from "./measurement/commit-measurement.ts";
+import { measuredOf } from "./measurement/measured-sums.ts";
+import type { MeasurementRound } from "./measurement/measurement-round.ts";
+import { MetricUpdates } from "./measurement/metric-updates.ts";
 import { RoundJournal } from "./round-journal.ts";
 import { updateRules, type RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
@@ -45,14 +57,34 @@ export type TimelessInput = RoundInput extends infer Input
 
 /** Inputs held in memory at most; a round may wait for its devices for days while they come and go. */
 const MAX_UNWRITTEN = 512;
+/** A gate's round that ended so is run again, when the task goes on. */
+const REPEATED: ReadonlySet<string> = new Set([
+  "round/task-paused",
+  "round/interrupted",
+  "round/base-replaced",
+]);
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
 
-export interface RoundRunOptions {
-  readonly services: RoundServices & Workers;
-  readonly config: RoundConfig;
+export type RoundRunOptions = RoundRunCommon & (TrainingWork | MeasurementWork);
+
+/** Devices train, and the round makes a version. */
+export interface TrainingWork {
   readonly plan: RoundPlan;
   readonly strategy: ChosenStrategy;
+  readonly measurement?: undefined;
+}
+
+/** Devices measure versions that are there. */
+export interface MeasurementWork {
+  readonly measurement: MeasurementRound;
+  readonly plan?: undefined;
+  readonly strategy?: undefined;
+}
+
+interface RoundRunCommon {
+  readonly services: RoundServices & Workers;
+  readonly config: RoundConfig;
   readonly task: TaskRecord;
   readonly model: ModelRecord;
   readonly base: VersionRecord;
@@ -66,7 +98,7 @@ export interface RoundRunOptions {
 /** One round under way: its machine, the clock, the journal, the row, the sum. */
 export class RoundRun {
   readonly config: RoundConfig;
-  readonly updates: RoundUpdates;
+  readonly updates: RoundUpdates | MetricUpdates;
   /** In secure rounds, instead of the updates. */
   readonly secure: SecureSession | undefined;
   /** The final row, when the round is over and stored. */
@@ -79,7 +111,9 @@ export class RoundRun {
   #state: RoundState;
   #trainingAt: number | null = null;
   #bytesDown = 0;
-  #evaluation: EvaluationResult | undefined;
+  #evaluation: Pick<EvaluationResult, "loss" | "accuracy"> | undefined;
+  /** Of a round of measurements, once its sums are known. */
+  #measuredExamples: number | undefined;
   #timer: { cancel(): void } | undefined;
   #showTimer: { cancel(): void } | undefined;
   /** Inputs that came while the version was being stored; they follow it. */
@@ -89,7 +123,7 @@ export class RoundRun {
   #contributors: readonly DeviceId[] = [];
 
   private constructor(options: RoundRunOptions) {
-    const { config, plan, services } = options;
+    const { config, services } = options;
     this.#options = options;
     this.config = config;
     this.#state = initialRound(config);
@@ -98,19 +132,26 @@ export class RoundRun {
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
-    this.updates = new RoundUpdates({
-      rules: updateRules(plan, config.roundId),
-      aggregation: options.strategy.strategy.aggregation,
-      folder: options.uploadFolder,
-      invitationOf: (device) => this.invitationOf(device),
-      accept: (device, claim) => this.#accept(device, claim),
-      refuse: (device, error, final) => this.#refuse(device, error, final),
-      failed: (error) => this.#fail(error, "round/aggregation-failed"),
-    });
-    if (plan.secure !== null) {
+    const receiver = {
+      invitationOf: (device: DeviceId) => this.invitationOf(device),
+      accept: (device: DeviceId, claim: UpdateClaim) => this.#accept(device, claim),
+      refuse: (device: DeviceId, error: TributaryError, final: boolean) => this.#refuse(device, error, final),
+    };
+    this.updates =
+      options.measurement === undefined
+        ? new RoundUpdates({
+            rules: updateRules(options.plan, config.roundId),
+            aggregation: options.strategy.strategy.aggregation,
+            folder: options.uploadFolder,
+            ...receiver,
+            failed: (error) => this.#fail(error, "round/aggregation-failed"),
+          })
+        : new MetricUpdates({ config, plan: options.measurement.plan, ...receiver });
+    const { secure } = options.measurement ?? options.plan;
+    if (secure !== null) {
       this.secure = new SecureSession({
         config,
-        plan: plan.secure,
+        plan: secure,
         env: services.env,
         folder: options.uploadFolder,
         unmasker: services.unmasker,
@@ -154,9 +195,9 @@ export class RoundRun {
       startedAt: this.#startedAt,
       trainingAt: this.#trainingAt,
       endedAt: ended ? this.#options.services.env.clock.now() : null,
-      numExamples,
+      numExamples: this.#measuredExamples ?? numExamples,
       metrics,
-      knowsHits: this.#options.plan.plan.training.spec.noHits !== true,
+      knowsHits: this.#options.plan?.plan.training.spec.noHits !== true,
       bytesUp,
       bytesDown: this.#bytesDown,
       loss: this.#evaluation?.loss ?? null,
@@ -193,9 +234,20 @@ export class RoundRun {
 
   /** Bytes of this round's plan, graph or weights were sent to a device. */
   served(digest: Digest, sizeBytes: number): void {
-    const { plan, base, task } = this.#options;
-    if ([base.weights.digest, ...plan.trainingGraphs, task.plan.digest].includes(digest))
-      this.#bytesDown += sizeBytes;
+    if (this.#downloads.includes(digest)) this.#bytesDown += sizeBytes;
+  }
+
+  /** What devices get for this round. */
+  get #downloads(): readonly Digest[] {
+    const { measurement, plan, base, config } = this.#options;
+    const { candidate, graph = null } = measurement ?? { candidate: null };
+    return [
+      base.weights.digest,
+      config.plan.digest,
+      ...(plan?.trainingGraphs ?? []),
+      ...(candidate === null ? [] : [candidate.weights.digest]),
+      ...(graph === null ? [] : [graph]),
+    ];
   }
 
   give(input: TimelessInput): void {
@@ -297,47 +349,86 @@ export class RoundRun {
   }
 
   async #commit(): Promise<void> {
-    const { services } = this.#options;
     try {
-      const { maxUpdateNorm, update } = this.#options.plan.plan;
-      const { maxStatisticChange } = update;
-      const limits = { maxUpdateNorm, maxStatisticChange };
-      const mean = await (this.secure?.mean(limits) ?? this.updates.mean());
-      if (roundEnded(this.#state)) return;
-      const version = await commitRound(services, {
-        ...this.#options,
-        mean,
-        evaluated: async (result) => {
-          this.#evaluation = result;
-          if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
-          // Rows of earlier phases must not come after the last one.
-          await this.#writes.idle();
-        },
-        finalRow: (next) => {
-          if (roundEnded(this.#state))
-            throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
-          this.#held = [];
-          const input: RoundInput = { type: "committed", version: next, now: services.env.clock.now() };
-          this.#journal.add(input);
-          const preview = stepRound(this.config, this.#state, input).state;
-          const { state } = this;
-          this.#state = preview;
-          const round = this.record();
-          this.#state = state;
-          return { round, journal: this.#journal.take() };
-        },
-        alsoStored: (tx) => this.#verdict(tx, true),
-      });
-      services.env.log.info("round committed", { roundId: this.config.roundId, version: version.version });
-      this.#step(
-        { type: "committed", version: version.version, now: services.env.clock.now() },
-        { journal: false },
-      );
+      const { measurement } = this.#options;
+      const version =
+        measurement === undefined
+          ? await this.#commitVersion(this.#options)
+          : await this.#commitMeasurement(measurement);
+      if (version === undefined) return;
+      const { services } = this.#options;
+      services.env.log.info("round committed", { roundId: this.config.roundId, version });
+      this.#step({ type: "committed", version, now: services.env.clock.now() }, { journal: false });
       this.#release();
     } catch (error) {
       this.#release();
       this.#fail(error, "round/aggregation-failed");
     }
+  }
+
+  /** Undefined where the round was abandoned before. */
+  async #commitVersion(work: RoundRunCommon & TrainingWork): Promise<ModelVersion | undefined> {
+    const { maxUpdateNorm, update } = work.plan.plan;
+    const { maxStatisticChange } = update;
+    const limits = { maxUpdateNorm, maxStatisticChange };
+    const mean = await (this.secure?.mean(limits) ?? (this.updates as RoundUpdates).mean());
+    if (roundEnded(this.#state)) return undefined;
+    const { version } = await commitRound(work.services, {
+      ...work,
+      mean,
+      evaluated: (result) => this.#aggregated(result),
+      finalRow: (next) => this.#finalRow(next),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    return version;
+  }
+
+  /** Null: what was measured is stored, and there is no version. */
+  async #commitMeasurement(measurement: MeasurementRound): Promise<null | undefined> {
+    const { services, task } = this.#options;
+    const { sums, devices } = (await this.secure?.metricSums()) ?? {
+      sums: (this.updates as MetricUpdates).sums,
+      devices: this.#state.counts.reported,
+    };
+    if (roundEnded(this.#state)) return undefined;
+    const measured = measuredOf(measurement.plan, sums);
+    this.#measuredExamples = measured?.examples ?? 0;
+    await this.#aggregated(measured);
+    await commitMeasurement(services, {
+      config: this.config,
+      task,
+      measurement,
+      sums,
+      devices,
+      finalRow: () => this.#finalRow(null),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    return null;
+  }
+
+  /** The sum is known and what it makes is measured; the transaction begins. */
+  async #aggregated(result: Pick<EvaluationResult, "loss" | "accuracy"> | undefined): Promise<void> {
+    this.#evaluation = result;
+    if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
+    // Rows of earlier phases must not come after the last one.
+    await this.#writes.idle();
+  }
+
+  #finalRow(version: ModelVersion | null): {
+    readonly round: RoundRecord;
+    readonly journal: readonly JournalEntry[];
+  } {
+    if (roundEnded(this.#state))
+      throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
+    this.#held = [];
+    const input: RoundInput = { type: "committed", version, now: this.#options.services.env.clock.now() };
+    this.#journal.add(input);
+    const preview = stepRound(this.config, this.#state, input).state;
+    const { state } = this;
+    this.#state = preview;
+    const round = this.record();
+    this.#state = state;
+    return { round, journal: this.#journal.take() };
   }
 
   /** Lets the held inputs follow. */
@@ -416,7 +507,12 @@ export class RoundRun {
       const now = (await tx.tasks.get(task.name)) ?? task;
       const failed = record.reason === "round/secure-sum-refused";
       const verdict = failed ? await this.#verdict(tx, false) : [];
-      return tx.events.append([...abandonedEvents(now, record, committed), ...verdict], at);
+      if (record.purpose === "gate" && !REPEATED.has(record.reason ?? "")) {
+        await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at });
+      }
+      const currentVersion = (await tx.models.get(task.model))?.currentVersion ?? record.baseVersion;
+      const progress = { currentVersion, roundsCommitted: committed };
+      return tx.events.append([...abandonedEvents(now, record, progress), ...verdict], at);
     });
     services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
     await publishEvents(services, events);

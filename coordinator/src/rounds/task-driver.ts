@@ -8,13 +8,14 @@ import {
   type RoundId,
 } from "@tributary/core";
 import { createCheckInQueue, type CheckIn, type RoundConfig } from "@tributary/federation";
-import { refusalOf } from "@tributary/protocol";
+import { isHeldOut, refusalOf } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 import { strategyOf } from "../registry/task-strategy.ts";
 import { taskEvent } from "../registry/views.ts";
 import { publishEvents } from "./commit-round.ts";
+import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import { RoundRun } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
@@ -35,6 +36,8 @@ const HARMLESS: ReadonlySet<string> = new Set([
   // The next cohort is another one, and devices limit by themselves how often they give.
   "round/secure-sum-refused",
 ]);
+/** A task that has nothing to measure looks again so often. */
+const LOOK_AGAIN_MS = 2_000;
 
 export interface TaskDriverOptions {
   readonly services: RoundServices & Workers;
@@ -116,7 +119,7 @@ export class TaskDriver {
   async baseReplaced(version: number): Promise<void> {
     this.#newest = Math.max(this.#newest, version);
     const run = this.#run;
-    if (run === undefined || version <= run.config.baseVersion || run.state.phase === "aggregating") return;
+    if (run === undefined || !isOutdated(run.config, version) || run.state.phase === "aggregating") return;
     await this.#interrupt("round/base-replaced");
   }
 
@@ -139,7 +142,8 @@ export class TaskDriver {
         if (await this.#mayRun()) {
           const record = await this.#round();
           if (record === undefined) continue;
-          const harmless = record.phase === "committed" || HARMLESS.has(record.reason ?? "");
+          const harmless =
+            record.phase === "committed" || record.purpose === "gate" || HARMLESS.has(record.reason ?? "");
           this.#failures = harmless ? 0 : this.#failures + 1;
         } else {
           await this.#woken();
@@ -185,9 +189,15 @@ export class TaskDriver {
     const { services, uploadFolder } = this.#options;
     const { store } = services;
     const task = this.#task;
-    const plan = await readRoundPlan(services, task);
+    const measurement = await nextMeasurement(services, task);
+    if (measurement === "idle") {
+      await this.#pause(LOOK_AGAIN_MS);
+      return undefined;
+    }
+    const plan = measurement ?? (await readRoundPlan(services, task));
     const model = await store.models.get(task.model);
-    const base = model && (await store.versions.get(model.name, model.currentVersion));
+    const base =
+      measurement?.current ?? (model && (await store.versions.get(model.name, model.currentVersion)));
     const timestamp = await store.releases.latest("timestamp");
     if (model === undefined || base === undefined || timestamp === undefined) {
       throw failure(
@@ -215,6 +225,7 @@ export class TaskDriver {
       reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
       timestampVersion: timestamp.version,
       secure: plan.secure === null ? null : { stepDeadlineMs },
+      ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
     };
     if (this.#stopped) return undefined;
     this.#seating =
@@ -222,8 +233,9 @@ export class TaskDriver {
     const run = await RoundRun.begin({
       services,
       config,
-      plan,
-      strategy: strategyOf(services.strategies, task.spec),
+      ...("purpose" in plan
+        ? { measurement: plan }
+        : { plan, strategy: strategyOf(services.strategies, task.spec) }),
       task,
       model,
       base,
@@ -235,7 +247,7 @@ export class TaskDriver {
     // Whatever happened while the round was being set up found no round to interrupt.
     if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
     else if (this.#task.state !== "running") run.give({ type: "abandon", code: "round/task-paused" });
-    else if (this.#newest > config.baseVersion) run.give({ type: "abandon", code: "round/base-replaced" });
+    else if (isOutdated(config, this.#newest)) run.give({ type: "abandon", code: "round/base-replaced" });
     for (const waiting of this.#queue.inOrder()) {
       if (this.#seating.seatOf(waiting.device) !== "quarantined") this.#seat(run, waiting);
       else {
@@ -243,10 +255,28 @@ export class TaskDriver {
         this.#refuseQuarantined(waiting.device);
       }
     }
+    const waiting = this.#boundSelection(run);
     const record = await run.ended;
+    waiting?.cancel();
     this.#run = undefined;
     services.countsChanged();
     return record;
+  }
+
+  /** Training does not wait for held-out devices longer than they may take: too few of them decide nothing. */
+  #boundSelection(run: RoundRun): { cancel(): void } | undefined {
+    const { measurement, trainDeadlineMs } = run.config;
+    if (measurement?.purpose !== "gate") return undefined;
+    return this.#options.services.env.clock.schedule(trainDeadlineMs, () => {
+      if (run.state.phase === "selecting") run.give({ type: "abandon", code: "round/too-few-ready" });
+    });
+  }
+
+  /** With a gate, held-out devices measure and the others train. */
+  #fits({ config }: RoundRun, device: DeviceId): boolean {
+    const { gate } = this.#task.spec;
+    if (gate === null) return true;
+    return isHeldOut(device, this.#task.name, gate.heldOutShare) === (config.measurement?.purpose === "gate");
   }
 
   #pauseMs(): number {
@@ -268,7 +298,8 @@ export class TaskDriver {
 
   /** Gives a device to the round, or has it wait for another one. */
   #seat(run: RoundRun, { device, examples }: CheckIn): void {
-    if (this.#seating.seatOf(device) === "free") run.give({ type: "check-in", device, examples });
+    if (this.#seating.seatOf(device) === "free" && this.#fits(run, device))
+      run.give({ type: "check-in", device, examples });
     else this.#sendWait(device, RESTING_RETRY_MS);
     this.#fillSeats();
   }
@@ -284,7 +315,9 @@ export class TaskDriver {
       if (run === undefined || (run.state.phase !== "selecting" && run.state.phase !== "training")) return;
       const { tally } = run.state;
       const missing = run.config.minimumCount - tally.open - tally.candidates;
-      const held = this.#queue.inOrder().filter(({ device }) => this.#seating.seatOf(device) === "held");
+      const held = this.#queue
+        .inOrder()
+        .filter(({ device }) => this.#seating.seatOf(device) === "held" && this.#fits(run, device));
       if (missing <= 0 || held.length < missing) return;
       for (const { device, examples } of this.#seating.inOrder(held).slice(0, missing)) {
         this.#seating.admit(device);
@@ -317,6 +350,12 @@ export class TaskDriver {
     await promise;
     this.#wake = undefined;
   }
+}
+
+/** Whether a round's result would be of no use with this version published: what only measures keeps its use. */
+function isOutdated({ baseVersion, measurement }: RoundConfig, version: number): boolean {
+  if (measurement === undefined) return version > baseVersion;
+  return measurement.purpose === "gate" && version > (measurement.candidate?.version ?? baseVersion);
 }
 
 /** `<task>-<number>`; a name too long for that gives way to its digest. */

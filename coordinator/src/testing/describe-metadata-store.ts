@@ -2,6 +2,7 @@ import { asModelName, asModelVersion, asRoundId, asTaskName, sha256 } from "@tri
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import {
   exampleBlob,
@@ -339,6 +340,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     });
 
     describeStoredRelease(() => store);
+    describeStoredMeasurements(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {
       await store.close();
@@ -354,7 +356,9 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       await store.checkpoint();
       await store.close();
       store = await fixture.reopen();
-      expect(await store.models.get(DIGITS)).toEqual(exampleModel());
+      expect(await store.models.get(DIGITS)).toEqual(
+        exampleModel({ releasedAt: exampleVersion(1).createdAt }),
+      );
       expect(await store.versions.get(DIGITS, asModelVersion(1))).toEqual(exampleVersion(1));
       expect((await store.releases.latest("timestamp"))?.version).toBe(1);
       expect(await store.events.after(0, 10)).toEqual([logged]);

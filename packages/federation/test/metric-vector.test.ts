@@ -60,7 +60,9 @@ describe("a vector in the clear", () => {
   test("is read by name", () => {
     const reading = readMetrics(schema, requireMetrics(METRICS, [10, -2.5, 1, 2, 3, 4]));
     expect(reading.counters).toEqual({ examples: 10, difference: -2.5 });
-    expect([...reading.histograms["latency"]!.counts]).toEqual([1, 2, 3, 4]);
+    expect([...(reading.histograms as Record<string, { counts: Float64Array }>)["latency"]!.counts]).toEqual([
+      1, 2, 3, 4,
+    ]);
   });
 
   test.each([

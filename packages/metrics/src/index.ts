@@ -36,3 +36,13 @@ export {
   pairedTTest,
   type PairedInterval,
 } from "./paired-test.ts";
+export {
+  classBins,
+  CONFIDENCE_BINS,
+  MAX_TELEMETRY_CLASSES,
+  RUN_LATENCY_BINS,
+  TELEMETRY_ENGINES,
+  TELEMETRY_ERRORS,
+  telemetrySpecs,
+  type TelemetryName,
+} from "./telemetry-metrics.ts";

@@ -1,4 +1,5 @@
 import type { Env } from "@tributary/core";
+import type { Consent, Consents } from "./consent.ts";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
@@ -63,6 +64,8 @@ export interface Device {
   listExamples(model: string): Promise<readonly StoredExample[]>;
   clearExamples(model: string): Promise<void>;
   participate(request: ParticipateRequest): Promise<void>;
+  /** Replaces the consent of a participation. */
+  setConsent(consent: Consents): Promise<void>;
   /** With "idle": whether the device may train now. */
   setIdle(idle: boolean): Promise<void>;
   stopParticipating(): Promise<void>;
@@ -84,7 +87,7 @@ export interface RunCallOptions extends CallOptions {
 }
 
 export interface ParticipateRequest {
-  readonly consent: boolean;
+  readonly consent: Consent;
   readonly task?: string;
   readonly when: "always" | "idle";
 }

@@ -12,9 +12,9 @@ import {
   type TributaryError,
 } from "@tributary/core";
 import { fedAvg } from "@tributary/aggregation";
-import type { RoundConfig, RoundEffect } from "@tributary/federation";
+import { fromMetricSegments, type RoundConfig, type RoundEffect } from "@tributary/federation";
 import { count, createMetrics, trainingMetrics } from "@tributary/metrics";
-import { verifyMember, type SecureStep, type SecureStepName } from "@tributary/protocol";
+import { measuredWeights, verifyMember, type SecureStep, type SecureStepName } from "@tributary/protocol";
 import {
   Advertisement,
   CohortList,
@@ -27,6 +27,7 @@ import {
   Survivors,
   SurvivorSignature,
   UnmaskShares,
+  type CohortSum,
   type VerifiedIdentity,
 } from "@tributary/secagg";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
@@ -37,7 +38,7 @@ import { SerialQueue } from "../serial-queue.ts";
 import { receiveUpdate } from "../update-file.ts";
 import { capabilityOf, opensGrant, type Grant } from "./capability.ts";
 import type { RoundMean } from "../update-aggregate.ts";
-import { checkCohortSum, type SumLimits } from "./cohort-sum.ts";
+import { checkCohortSum, decodedSum, type SumLimits } from "./cohort-sum.ts";
 import { receiveSmall } from "./receive-small.ts";
 import type { Unmasker } from "./unmasker.ts";
 
@@ -245,8 +246,36 @@ export class SecureSession {
    * @throws `secagg/*`, `round/secure-sum-refused`, `round/aggregation-failed`
    */
   async mean(limits: SumLimits): Promise<RoundMean> {
+    const cohort = await this.#sum();
+    const { weights, statistics, totals } = checkCohortSum(this.#options.plan.encoding, cohort, limits);
+    this.numExamples = totals.examples;
+    for (const name of ["lossSum", "correct", "examples", "steps"] as const) {
+      count(trainingMetrics, this.metrics, name, totals[name]);
+    }
+    const { updates, totalExamples } = weights;
+    return {
+      weights: fedAvg.mean(weights),
+      statistics: fedAvg.mean(statistics),
+      updates,
+      totalExamples,
+    };
+  }
+
+  /**
+   * The sums of what the survivors measured, when all steps are done.
+   *
+   * @throws `secagg/*`, `round/secure-sum-refused`
+   */
+  async metricSums(): Promise<{ readonly sums: Float64Array<ArrayBuffer>; readonly devices: number }> {
+    const cohort = await this.#sum();
+    const { encoding } = this.#options.plan;
+    const devices = cohort.contributors.length;
+    return { sums: fromMetricSegments(decodedSum(encoding, cohort.sum, devices)), devices };
+  }
+
+  async #sum(): Promise<CohortSum> {
     const server = this.#requireServer();
-    const { plan, unmasker, env, config } = this.#options;
+    const { unmasker, env, config } = this.#options;
     const work = await server.closeUnmask();
     const masks = await unmasker.unmask(work, {
       signal: this.#ended.signal,
@@ -262,18 +291,7 @@ export class SecureSession {
       const liars = cohort.liars.map((member) => this.#roster[member]);
       env.log.warn("members gave false shares", { roundId: config.roundId, liars });
     }
-    const { weights, statistics, totals } = checkCohortSum(plan.encoding, cohort, limits);
-    this.numExamples = totals.examples;
-    for (const name of ["lossSum", "correct", "examples", "steps"] as const) {
-      count(trainingMetrics, this.metrics, name, totals[name]);
-    }
-    const { updates, totalExamples } = weights;
-    return {
-      weights: fedAvg.mean(weights),
-      statistics: fedAvg.mean(statistics),
-      updates,
-      totalExamples,
-    };
+    return cohort;
   }
 
   /** Forgets everything. */
@@ -296,7 +314,7 @@ export class SecureSession {
         task: config.task,
         round: config.roundId,
         plan: config.plan.digest,
-        baseWeights: config.weights.digest,
+        baseWeights: measuredWeights(config.weights.digest, config.measurement?.candidate?.weightsDigest),
         encoding: plan.encoding.digest,
       },
       encoding: plan.encoding,

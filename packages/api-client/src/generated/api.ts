@@ -637,6 +637,188 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/measurements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the devices of a task measured, round by round, newest first: sums over each cohort */
+        get: {
+            parameters: {
+                query: {
+                    limit: number;
+                };
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            measurements: {
+                                task: string;
+                                model: string;
+                                roundId: string;
+                                /** @enum {string} */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
+                                version: number;
+                                candidate: number | null;
+                                devices: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                counters: {
+                                    [key: string]: number;
+                                };
+                                histograms: {
+                                    [key: string]: {
+                                        edges: number[];
+                                        counts: number[];
+                                    };
+                                };
+                                comparison: {
+                                    loss: {
+                                        difference: number;
+                                        lower: number;
+                                        upper: number;
+                                        /** @description Two-sided, of the paired t-test */
+                                        p: number;
+                                    } | null;
+                                    accuracy: {
+                                        difference: number;
+                                        lower: number;
+                                        upper: number;
+                                        lost: number;
+                                        gained: number;
+                                        /** @description Two-sided, of McNemar's exact test */
+                                        p: number;
+                                    } | null;
+                                    confidence: number;
+                                } | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move the model's channel to a version: inference devices run it from here on */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        version: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            version: number;
+                            parentVersion: number | null;
+                            roundId: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            weightsDigest: string;
+                            sizeBytes: number;
+                            int8SizeBytes: number;
+                            parameterCount: number;
+                            loss: number | null;
+                            accuracy: number | null;
+                            /** @description On held-out data: means over the examples, of confusion counts */
+                            metrics: {
+                                [key: string]: number[];
+                            };
+                            cohort: number;
+                            numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -728,6 +910,12 @@ export interface paths {
                             models: {
                                 name: string;
                                 currentVersion: number;
+                                releasedVersion: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
                                 channel: string;
                                 parameterCount: number;
                                 /**
@@ -790,6 +978,12 @@ export interface paths {
                         "application/json": {
                             name: string;
                             currentVersion: number;
+                            releasedVersion: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            releasedAt: string;
                             channel: string;
                             parameterCount: number;
                             /**
@@ -878,6 +1072,31 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 } | null;
+                                releasedAt: string | null;
+                                gate: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
                             }[];
                         };
                     };
@@ -932,6 +1151,31 @@ export interface paths {
                                     [key: string]: number;
                                 };
                             } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
                         };
                     };
                 };
@@ -983,6 +1227,64 @@ export interface paths {
                                     population: string;
                                     /** @default null */
                                     rounds: number | null;
+                                    /**
+                                     * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                     * @default train
+                                     * @enum {string}
+                                     */
+                                    kind: "train" | "evaluate" | "telemetry";
+                                    /**
+                                     * @description evaluate: the version that is compared with the released one
+                                     * @default null
+                                     */
+                                    candidate: "newest" | number | null;
+                                    /**
+                                     * @description telemetry: what is counted besides runs; none named: all
+                                     * @default []
+                                     */
+                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                    /**
+                                     * @description train: what a version must show on held-out devices
+                                     * @default null
+                                     */
+                                    gate: {
+                                        /**
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Share of devices that measure and never train in this task
+                                         * @default 0.1
+                                         */
+                                        heldOutShare: number;
+                                        /**
+                                         * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                         * @default 0
+                                         */
+                                        requiredImprovement: number;
+                                        /**
+                                         * @description With which the improvement has to be at least that
+                                         * @default 0.95
+                                         */
+                                        confidence: number;
+                                        /**
+                                         * @description Failures in a row after which the task pauses
+                                         * @default 5
+                                         */
+                                        patience: number;
+                                        /**
+                                         * @description Fewest held-out devices that a verdict rests on
+                                         * @default 16
+                                         */
+                                        minimumDevices: number;
+                                    } | null;
+                                    /**
+                                     * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                     * @default every
+                                     * @enum {string}
+                                     */
+                                    release: "every" | "on-gate" | "manual";
                                     /**
                                      * @description Parameters that learn, by name; * stands for any text
                                      * @default [
@@ -1189,6 +1491,11 @@ export interface paths {
                                         dataset: string | null;
                                         /** @default 200 */
                                         batchSize: number;
+                                        /**
+                                         * @description On devices: what one example can say at most of the difference of two versions
+                                         * @default 10
+                                         */
+                                        maxLossDifference: number;
                                     };
                                     /**
                                      * @description L2 norm the weights of an update may have
@@ -1246,6 +1553,11 @@ export interface paths {
                                     task: string;
                                     model: string;
                                     number: number;
+                                    /**
+                                     * @description Only rounds that train make versions
+                                     * @enum {string}
+                                     */
+                                    purpose: "train" | "gate" | "evaluate" | "telemetry";
                                     /** @enum {string} */
                                     phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                     baseVersion: number;
@@ -1290,6 +1602,37 @@ export interface paths {
                                     } | null;
                                 } | null;
                                 roundsCommitted: number;
+                                gate: {
+                                    reference: number;
+                                    candidate: number | null;
+                                    failures: number;
+                                    patience: number;
+                                    last: {
+                                        /**
+                                         * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                         * @enum {string}
+                                         */
+                                        result: "passed" | "failed" | "undecided";
+                                        /** @enum {string} */
+                                        metric: "loss" | "accuracy";
+                                        reference: number;
+                                        devices: number;
+                                        examples: number;
+                                        improvement: number | null;
+                                        lower: number | null;
+                                        upper: number | null;
+                                        requiredImprovement: number;
+                                        confidence: number;
+                                        mcNemarP: number | null;
+                                        roundId: string;
+                                        /**
+                                         * Format: date-time
+                                         * @description RFC 3339, UTC
+                                         */
+                                        at: string;
+                                    } | null;
+                                    reason: string | null;
+                                } | null;
                                 /**
                                  * Format: date-time
                                  * @description RFC 3339, UTC
@@ -1322,6 +1665,64 @@ export interface paths {
                         population: string;
                         /** @default null */
                         rounds: number | null;
+                        /**
+                         * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                         * @default train
+                         * @enum {string}
+                         */
+                        kind: "train" | "evaluate" | "telemetry";
+                        /**
+                         * @description evaluate: the version that is compared with the released one
+                         * @default null
+                         */
+                        candidate: "newest" | number | null;
+                        /**
+                         * @description telemetry: what is counted besides runs; none named: all
+                         * @default []
+                         */
+                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                        /**
+                         * @description train: what a version must show on held-out devices
+                         * @default null
+                         */
+                        gate: {
+                            /**
+                             * @default loss
+                             * @enum {string}
+                             */
+                            metric: "loss" | "accuracy";
+                            /**
+                             * @description Share of devices that measure and never train in this task
+                             * @default 0.1
+                             */
+                            heldOutShare: number;
+                            /**
+                             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                             * @default 0
+                             */
+                            requiredImprovement: number;
+                            /**
+                             * @description With which the improvement has to be at least that
+                             * @default 0.95
+                             */
+                            confidence: number;
+                            /**
+                             * @description Failures in a row after which the task pauses
+                             * @default 5
+                             */
+                            patience: number;
+                            /**
+                             * @description Fewest held-out devices that a verdict rests on
+                             * @default 16
+                             */
+                            minimumDevices: number;
+                        } | null;
+                        /**
+                         * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                         * @default every
+                         * @enum {string}
+                         */
+                        release: "every" | "on-gate" | "manual";
                         /**
                          * @description Parameters that learn, by name; * stands for any text
                          * @default [
@@ -1528,6 +1929,11 @@ export interface paths {
                             dataset: string | null;
                             /** @default 200 */
                             batchSize: number;
+                            /**
+                             * @description On devices: what one example can say at most of the difference of two versions
+                             * @default 10
+                             */
+                            maxLossDifference: number;
                         };
                         /**
                          * @description L2 norm the weights of an update may have
@@ -1605,6 +2011,64 @@ export interface paths {
                                 /** @default null */
                                 rounds: number | null;
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -1810,6 +2274,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -1867,6 +2336,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -1911,6 +2385,37 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                                reason: string | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -1969,6 +2474,64 @@ export interface paths {
                                 /** @default null */
                                 rounds: number | null;
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -2174,6 +2737,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -2231,6 +2799,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -2275,6 +2848,37 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                                reason: string | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -2345,6 +2949,64 @@ export interface paths {
                                 /** @default null */
                                 rounds: number | null;
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -2550,6 +3212,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -2607,6 +3274,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -2651,6 +3323,37 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                                reason: string | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -2701,6 +3404,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -2787,6 +3495,11 @@ export interface paths {
                             task: string;
                             model: string;
                             number: number;
+                            /**
+                             * @description Only rounds that train make versions
+                             * @enum {string}
+                             */
+                            purpose: "train" | "gate" | "evaluate" | "telemetry";
                             /** @enum {string} */
                             phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                             baseVersion: number;

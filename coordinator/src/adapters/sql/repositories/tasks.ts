@@ -9,7 +9,7 @@ import type { TasksTable } from "../schema.ts";
 export function taskRepository(db: Db): TaskRepository {
   return {
     async insert(task) {
-      const { plan, spec, ...rest } = task;
+      const { plan, spec, gatePlan, gate, ...rest } = task;
       await constrained(`task "${task.name}"`, () =>
         db
           .insertInto("tasks")
@@ -20,6 +20,8 @@ export function taskRepository(db: Db): TaskRepository {
             planTarget: plan.target,
             planDigest: plan.digest,
             planSizeBytes: plan.sizeBytes,
+            gatePlan: gatePlan && JSON.stringify(gatePlan),
+            gate: gate && JSON.stringify(gate),
           })
           .execute(),
       );
@@ -48,6 +50,14 @@ export function taskRepository(db: Db): TaskRepository {
         .executeTakeFirstOrThrow();
       requireRow(`task "${name}"`, numUpdatedRows);
     },
+    async setGate(name, gate) {
+      const { numUpdatedRows } = await db
+        .updateTable("tasks")
+        .set({ gate: JSON.stringify(gate) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`task "${name}"`, numUpdatedRows);
+    },
   };
 }
 
@@ -64,6 +74,8 @@ function toRecord(row: Selectable<TasksTable>): TaskRecord {
       target: row.planTarget,
       ...blobRef(row.planDigest, row.planSizeBytes),
     },
+    gatePlan: row.gatePlan === null ? null : fromJson(row.gatePlan),
+    gate: row.gate === null ? null : fromJson(row.gate),
     createdAt: row.createdAt,
   };
 }
