@@ -168,6 +168,8 @@ export class TaskDriver {
       if (now?.state !== "running" || now.spec.rounds === null) return { task: now };
       const roundsCommitted = await tx.rounds.countCommitted(now.name);
       if (roundsCommitted < now.spec.rounds) return { task: now };
+      // The last version gets its verdict too.
+      if (now.gate !== null && now.gate.candidate !== null) return { task: now };
       const done = { ...now, state: "finished" } as const;
       await tx.tasks.setState(now.name, done.state);
       const currentVersion = (await tx.models.get(now.model))?.currentVersion;

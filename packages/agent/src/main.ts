@@ -24,6 +24,7 @@ interface RunOptions {
   readonly task?: string;
   readonly examples?: string;
   readonly participate: boolean;
+  readonly telemetry?: boolean;
   readonly minimumCohort?: number;
   readonly log: "human" | "json";
 }
@@ -63,6 +64,7 @@ async function run(options: RunOptions): Promise<void> {
     population: options.population,
     model: options.model,
     participate: options.participate,
+    telemetry: options.telemetry === true,
     onEvent: print,
     ...(task === undefined ? {} : { task }),
     ...(examples === undefined ? {} : { examples: () => readAll(examples) }),
@@ -176,7 +178,8 @@ program
     "--examples <path>",
     "labelled examples: a safetensors file with a tensor for each input and `labels`, or a folder of IDX files",
   )
-  .option("--no-participate", "run the model only")
+  .option("--no-participate", "train nothing: run the model only")
+  .option("--telemetry", "consent to counting how the model runs here, for sums over many devices")
   .option(
     "--minimum-cohort <n>",
     "fewest devices of a sum that this one's update may enter, from 3; below 16 it is a trial and not private (default: 16)",

@@ -31,8 +31,8 @@ export interface LocalMeasurer {
 interface Measured {
   readonly vector: Float64Array<ArrayBuffer>;
   readonly numExamples: number;
-  /** The vector leaves the device. */
-  spent(): Promise<void>;
+  /** To be called when the vector leaves the device. */
+  readonly spent: () => Promise<void>;
 }
 
 export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasurer {
@@ -127,9 +127,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
       vector,
       // What it stands for is in the vector; nothing of it is told besides.
       numExamples: 1,
-      async spent() {
-        recorder.spend(model, offer.baseVersion, metrics, vector);
-      },
+      spent: async () => recorder.spend(model, offer.baseVersion, metrics, vector),
     };
   };
 

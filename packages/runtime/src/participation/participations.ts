@@ -117,6 +117,8 @@ export function createParticipations(options: ParticipationsOptions): Participat
         if (event.type === "state") return tellState();
         if (event.type === "outcome" && event.result === "committed") roundsCommitted += 1;
         emit(event);
+        // What was told is not there any more.
+        if (event.type === "outcome" && tasks.get(name)?.needs === "telemetry") void update();
         if (event.type === "failed" && isLogFault(event.code)) distrust(event.code);
       },
     });
@@ -163,7 +165,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
       const models = model === undefined ? options.openModels() : [model];
       if (needs === "telemetry") {
         // How much was counted is for the vector alone to say.
-        const some = models.some((each) => options.recorder.hasCounts(each));
+        // What a round under way has taken is no reason to leave it.
+        const some =
+          participation.roundId !== undefined || models.some((each) => options.recorder.hasCounts(each));
         participation.consent(consents.telemetry, some ? 1 : 0);
         continue;
       }
