@@ -31,7 +31,8 @@ export async function collectBlobs(options: {
   return removed;
 }
 
-async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
+/** Digests of all blobs that some row refers to. */
+export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
   for (const { digest } of await store.releases.targets()) used.add(digest);
   for (const { name, graph, trainingGraph } of await store.models.list()) {

@@ -30,9 +30,12 @@ import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createRegistry } from "./registry/registry.ts";
+import { renewPlans } from "./registry/renew-plans.ts";
+import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
+import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
@@ -94,6 +97,7 @@ async function start(
       write: ({ level, message, fields }) => app.log[level](fields, message),
     });
   const env: Env = { clock, random, log };
+  const steadyNow = createSteadyNow(clock);
 
   const store = await openSqlMetadataStore({ path: join(config.dataDir, "tributary.db") });
   opened.defer(() => store.close());
@@ -106,13 +110,16 @@ async function start(
   const housekeeping = await startHousekeeping({ env, store, keptEvents: limits.keptEvents });
   opened.defer(() => housekeeping.close());
 
-  const context: RoomContext = { config, env, store, blobs, bus, access };
+  const context: RoomContext = { config, env, steadyNow, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
   const certificateLog = createCertificateLog({ ...context, releases, isOperator });
   opened.defer(() => certificateLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
+  const vouching = { store, blobs, env, releases, issuerPublicKey };
+  await publishIssuer({ ...vouching, name: config.issuer?.name ?? config.name });
+  await renewPlans(vouching);
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({

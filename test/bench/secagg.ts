@@ -1,3 +1,4 @@
+import { createCipheriv } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
 import { parseArgs } from "node:util";
 import { runInNewContext } from "node:vm";
@@ -10,11 +11,15 @@ import {
   type UnmaskWork,
 } from "@tributary/secagg";
 import { systemRandom } from "@tributary/core";
+import { createMemberVerifier } from "@tributary/protocol";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
+import { MaskAdder } from "../../packages/secagg/src/primitives/mask-adder.ts";
+import { OPEN_STREAMS } from "../../packages/secagg/src/primitives/mask.ts";
 import { createUnmasker } from "../../coordinator/src/rounds/secure/unmasker.ts";
 import type { Benchmark, BenchmarkContext } from "../src/bench/benchmark.ts";
 import { quantile } from "../src/bench/quantile.ts";
 import { measureCohort, type CohortTimes } from "../src/bench/secagg-cohort.ts";
+import { createMembers, type Members } from "../src/bench/secagg-members.ts";
 
 /** Bonawitz et al. 2017, Java, one thread, 100,000 values of 24 bits, milliseconds. */
 const PUBLISHED = [
@@ -43,9 +48,9 @@ const secagg: Benchmark = {
       },
     });
     const crypto = openNodeSecAggCrypto();
-    const figures = await measureFigures(crypto, Number(values.repeats), context);
+    const { figures, more } = await measureFigures(crypto, Number(values.repeats), context);
     const table = values["figures-only"] ? [] : await measureTable(crypto, Number(values.masks), context);
-    return { results: { published: PUBLISHED, table }, figures, verdicts: verdicts(figures) };
+    return { results: { published: PUBLISHED, ...more, table }, figures, verdicts: verdicts(figures) };
   },
 };
 export default secagg;
@@ -83,61 +88,111 @@ function encodingOf(clients: number, parameters: number): EncodingPlan {
   });
 }
 
-async function measureFigures(
-  crypto: SecAggCrypto,
-  repeats: number,
-  { log }: BenchmarkContext,
-): Promise<Figures> {
+/** Runs of a client that are thrown away: a device's code is warm by its second cohort. */
+const WARM_UP = 3;
+const CLIENT_RUNS = 12;
+
+async function measureFigures(crypto: SecAggCrypto, repeats: number, { log }: BenchmarkContext) {
   // k = 76: the row for a tenth corrupt and three tenths lost.
   const assumptions: CohortAssumptions = { corruption: 0.1, dropout: 0.3, adversary: "curious" };
+  const members = await createMembers(500);
   const small = encodingOf(500, 100_000);
+  const cohort = { members, encoding: small, assumptions, dropout: 0.1 };
+  const client = await measureClient(crypto, cohort);
+  log(`client, members unknown: ${ms(total(client.unknown))} (${parts(client.unknown)})`);
+  log(`client, members met before: ${ms(total(client.known))} (${parts(client.known)})`);
+
   // As a coordinator does it; its own heap is small, and buffers that come and go have less to be told from.
   const unmasker = createUnmasker({ maxThreads: 1 });
   const inItsThread = async (work: UnmaskWork): Promise<Uint32Array> => {
     const [sum] = await unmasker.unmask(work, { signal: new AbortController().signal, onProgress: () => {} });
     return sum!;
   };
-  const runs: { readonly times: CohortTimes; readonly floorMs: number }[] = [];
+  const runs: { readonly times: CohortTimes; readonly floorMs: number; readonly reusedMs: number }[] = [];
   for (let run = 0; run < repeats + 1; run++) {
-    const times = await measureCohort(crypto, {
-      clients: 500,
-      encoding: small,
-      assumptions,
-      dropout: 0.1,
-      unmask: inItsThread,
-    });
-    const floorMs = await floor(crypto, small, times.masks);
+    const times = await measureCohort(crypto, { ...cohort, unmask: inItsThread });
+    const floorMs = floor(small, times.masks);
+    const reusedMs = await floorOfReused(crypto, small, times.masks);
     // The first run only warms up.
     if (run === 0) continue;
-    runs.push({ times, floorMs });
+    runs.push({ times, floorMs, reusedMs });
     log(
-      `500 x 100k, k = ${times.degree}: client ${ms(total(times.client))}, server ${ms(total(times.server))}, floor ${ms(floorMs)}`,
+      `500 x 100k, k = ${times.degree}: server ${ms(total(times.server))}, floor ${ms(floorMs)}, floor of reused buffers ${ms(reusedMs)}`,
     );
-    log(`  client ${parts(times.client)}`);
     log(`  server ${parts(times.server)}`);
   }
   await unmasker.close();
   const median = (pick: (run: (typeof runs)[number]) => number): number => quantile(runs.map(pick), 0.5);
   const large = encodingOf(500, 1_000_000);
-  const million = await measureCohort(crypto, {
-    clients: 500,
-    encoding: large,
-    assumptions,
-    dropout: 0.1,
-    maxMasks: 8,
-  });
-  return {
-    clientMaskMs500x100k: median(({ times }) => times.client.maskInput),
-    clientMs500x100k: median(({ times }) => total(times.client)),
+  const million = await measureCohort(crypto, { ...cohort, encoding: large, maxMasks: 8 });
+  const figures: Figures = {
+    clientMaskMs500x100k: client.unknown.maskInput,
+    clientMs500x100k: total(client.unknown),
     serverMs500x100kDrop10: median(({ times }) => total(times.server)),
     serverOverFloor: median(({ times, floorMs }) => total(times.server) / floorMs),
     bytesUpRatio1M: million.bytesUp / large.packedBytes,
     serverVectorsHeld: await vectorsHeld(crypto, assumptions),
   };
+  const more = {
+    clientUnknownMembers: client.unknown,
+    clientKnownMembers: client.known,
+    clientMsKnownMembers500x100k: total(client.known),
+    serverOverFloorOfReusedBuffers: median(({ times, reusedMs }) => total(times.server) / reusedMs),
+  };
+  return { figures, more };
 }
 
-/** The same masks in calls of the same size with the same adds, and nothing else. */
-async function floor(crypto: SecAggCrypto, encoding: EncodingPlan, masks: number): Promise<number> {
+type ClientTimes = CohortTimes["client"];
+
+/** Medians by step, for a device that meets its members for the first time, and for one that met them before. */
+async function measureClient(
+  crypto: SecAggCrypto,
+  cohort: Parameters<typeof measureCohort>[1],
+): Promise<{ readonly unknown: ClientTimes; readonly known: ClientTimes }> {
+  const unknown: ClientTimes[] = [];
+  const known: ClientTimes[] = [];
+  for (let run = 0; run < WARM_UP + CLIENT_RUNS; run++) {
+    const verify = createMemberVerifier();
+    for (const times of [unknown, known]) {
+      const { client } = await measureCohort(crypto, { ...cohort, verify, maxMasks: 8 });
+      if (run >= WARM_UP) times.push(client);
+    }
+  }
+  return { unknown: medians(unknown), known: medians(known) };
+}
+
+function medians(runs: readonly ClientTimes[]): ClientTimes {
+  const steps = Object.keys(runs[0]!) as (keyof ClientTimes)[];
+  const median = (step: keyof ClientTimes): number =>
+    quantile(
+      runs.map((run) => run[step]),
+      0.5,
+    );
+  return Object.fromEntries(steps.map((step) => [step, median(step)])) as Record<keyof ClientTimes, number>;
+}
+
+/** The same masks by AES-CTR in calls of the same size, plus the same adds, and nothing else: as one would write it. */
+function floor({ vectorLength, layout }: EncodingPlan, masks: number): number {
+  const vector = new Uint32Array(vectorLength);
+  const adder = new MaskAdder(layout.chunks);
+  const zeros = new Uint8Array(Math.max(...layout.chunks.map(({ byteLength }) => byteLength)));
+  const keys = Array.from({ length: masks }, () => systemRandom.bytes(32));
+  const from = performance.now();
+  for (let first = 0; first < masks; first += OPEN_STREAMS) {
+    const ciphers = keys
+      .slice(first, first + OPEN_STREAMS)
+      .map((key) => createCipheriv("aes-256-ctr", key, new Uint8Array(16)));
+    for (const chunk of layout.chunks) {
+      adder.load(vector, chunk);
+      for (const cipher of ciphers) adder.add(chunk, cipher.update(zeros.subarray(0, chunk.byteLength)), 1);
+      adder.store(vector, chunk);
+    }
+  }
+  return performance.now() - from;
+}
+
+/** The product's own loop over masks, which gives key stream back at once. */
+async function floorOfReused(crypto: SecAggCrypto, encoding: EncodingPlan, masks: number): Promise<number> {
   const binding = { salt: new Uint8Array(32), info: new Uint8Array(0) };
   const vector = new Uint32Array(encoding.vectorLength);
   const all = await Promise.all(
@@ -160,12 +215,13 @@ async function vectorsHeld(crypto: SecAggCrypto, assumptions: CohortAssumptions)
     for (let i = 0; i < 4; i++) gc();
   };
   const clients = 300;
+  const members = await createMembers(clients);
   const encoding = encodingOf(clients, 1_000_000);
   collect();
   const before = process.memoryUsage().arrayBuffers;
   let held = 0;
   await measureCohort(crypto, {
-    clients,
+    members,
     encoding,
     assumptions,
     dropout: 0,
@@ -180,13 +236,15 @@ async function vectorsHeld(crypto: SecAggCrypto, assumptions: CohortAssumptions)
 
 async function measureTable(crypto: SecAggCrypto, maxMasks: number, { log }: BenchmarkContext) {
   const rows = [];
+  const membersOf = new Map<number, Members>();
+  for (const clients of [100, 500, 1000]) membersOf.set(clients, await createMembers(clients));
   for (const parameters of [100_000, 1_000_000]) {
     for (const clients of [100, 500, 1000]) {
       for (const dropout of [0, 0.1, 0.3]) {
         for (const graph of ["complete", "k-regular"] as const) {
           if (graph === "k-regular" && clients === 100) continue;
           const times = await measureCohort(crypto, {
-            clients,
+            members: membersOf.get(clients)!,
             encoding: encodingOf(clients, parameters),
             assumptions: {
               corruption: 0.1,

@@ -27,6 +27,7 @@ const scope = "@tributary/";
 
 interface Manifest {
   readonly name: string;
+  readonly imports?: Readonly<Record<string, unknown>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
@@ -100,7 +101,12 @@ describe.each(manifests)("$manifest.name", ({ folder, manifest }) => {
       }
     }
     const allowed = new Set(
-      Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies, ...manifest.devDependencies }),
+      Object.keys({
+        ...manifest.imports,
+        ...manifest.dependencies,
+        ...manifest.peerDependencies,
+        ...manifest.devDependencies,
+      }),
     );
     allowed.add(manifest.name);
     expect(

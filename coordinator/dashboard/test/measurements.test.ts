@@ -31,7 +31,7 @@ const spec = {
     minimumDevices: 16,
   },
 } as const;
-const gate = { reference: 5, candidate: null, failures: 0, patience: 3, last: null, reason: null };
+const gate = { reference: 5, candidate: null, failures: 0, patience: 3, last: null };
 
 describe("a gate", () => {
   test("is none of a task without one", () => {
@@ -39,11 +39,11 @@ describe("a gate", () => {
   });
 
   test("waits, passes, fails and pauses in words", () => {
-    expect(gateLines({ spec, gate })).toMatchObject({
+    expect(gateLines({ reason: null, spec, gate })).toMatchObject({
       state: "waiting",
       next: "Only versions that pass are released.",
     });
-    expect(gateLines({ spec, gate: { ...gate, last: verdict, candidate: 7 } })).toEqual({
+    expect(gateLines({ reason: null, spec, gate: { ...gate, last: verdict, candidate: 7 } })).toEqual({
       state: "passed",
       sentence: "The last candidate passed: accuracy improved by +2.1 points over version 5.",
       evidence:
@@ -51,12 +51,12 @@ describe("a gate", () => {
       next: "Version 7 is being compared with version 5. Only versions that pass are released.",
     });
     const failed = { ...gate, failures: 2, last: { ...verdict, result: "failed" as const } };
-    expect(gateLines({ spec, gate: failed })?.next).toMatch(/^2 of 3 failures in a row/);
-    expect(gateLines({ spec, gate: { ...failed, reason: "3 versions failed" } })?.next).toBe(
-      "Paused: 3 versions failed.",
-    );
+    expect(gateLines({ reason: null, spec, gate: failed })?.next).toMatch(/^2 of 3 failures in a row/);
+    expect(
+      gateLines({ reason: { code: "gate", message: "3 versions failed" }, spec, gate: failed })?.next,
+    ).toBe("Paused: 3 versions failed.");
     const none = { ...verdict, result: "undecided" as const, improvement: null, lower: null, upper: null };
-    expect(gateLines({ spec, gate: { ...gate, last: none } })).toMatchObject({
+    expect(gateLines({ reason: null, spec, gate: { ...gate, last: none } })).toMatchObject({
       state: "undecided",
       evidence: undefined,
     });

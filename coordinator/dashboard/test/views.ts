@@ -63,6 +63,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
     population: "default",
     state: "running",
     spec: {
+      formatVersion: 1,
       name: "digits",
       model: "digits",
       population: "default",
@@ -72,6 +73,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       telemetry: [],
       gate: null,
       release: "every",
+      stop: { targetMetric: null, elapsedMs: null, noImprovement: null },
       trainable: ["*"],
       loss: { kind: "softmax-cross-entropy" },
       moreLosses: [],
@@ -97,6 +99,18 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
         trainDeadlineMs: 10_000,
         reportDeadlineMs: 5_000,
       },
+      selection: { minimumSeparationMs: 0, minimumSeparationRounds: 0, fairness: 0.5 },
+      eligibility: {
+        engines: [],
+        minMemoryMb: null,
+        battery: null,
+        network: "any",
+        localeTags: [],
+        tags: [],
+        whenUnknown: "ineligible",
+      },
+      schedule: null,
+      retries: { maxConsecutiveFailures: 1_000, backoffMs: 500, maxBackoffMs: 30_000 },
       pauseBetweenRoundsMs: 0,
       evaluation: { dataset: null, batchSize: 100, maxLossDifference: 10 },
       maxUpdateNorm: 10,
@@ -116,6 +130,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
     roundsCommitted: 5,
     gate: null,
     createdAt: "2026-11-01T09:00:00.000Z",
+    reason: null,
     ...more,
   };
 }

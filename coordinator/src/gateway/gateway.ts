@@ -151,7 +151,12 @@ class WebSocketGateway implements DeviceGateway {
     // Frames that break the WebSocket protocol or are far too large: ws has closed already.
     socket.on("error", (error) => log.info("gateway: broken frame", { session: session.id, error }));
     socket.on("close", () => this.#gone(session));
-    session.send({ type: "challenge", nonce, ...SUPPORTED_VERSIONS, serverTimeMs: clock.now() });
+    session.send({
+      type: "challenge",
+      nonce,
+      ...SUPPORTED_VERSIONS,
+      serverTimeMs: this.#options.steadyNow(),
+    });
 
     if (this.#ungreeted.size > maxUngreeted) {
       // The newest may be a device; the one that has been silent the longest most likely is not.

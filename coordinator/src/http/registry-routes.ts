@@ -9,6 +9,7 @@ import {
   RoundListQuery,
   RoundView,
   StatusView,
+  TASK_SCHEMA,
   TaskList,
   TaskNameSchema,
   TaskSpec,
@@ -240,6 +241,9 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     },
   );
 
+  app.get("/schemas/task.json", { schema: { hide: true } }, async (_, reply) =>
+    reply.type("application/schema+json").send(JSON.stringify(TASK_SCHEMA)),
+  );
   app.get("/openapi.json", { schema: { hide: true } }, async (_, reply) => reply.send(app.swagger()));
 }
 

@@ -7,7 +7,7 @@ import type {
   RoundId,
   TaskName,
 } from "@tributary/core";
-import type { TaskSpec, TaskState } from "@tributary/protocol";
+import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type {
   DeviceRecord,
   EventRecord,
@@ -20,6 +20,7 @@ import type {
   ModelRecord,
   NewEvent,
   OptimizerRecord,
+  ParticipationRecord,
   RefusalRecord,
   ReleaseChange,
   RoundRecord,
@@ -65,12 +66,22 @@ export interface TaskRepository {
   get(name: TaskName): Promise<TaskRecord | undefined>;
   /** By creation, oldest first. */
   list(): Promise<TaskRecord[]>;
-  /** @throws `store/not-found` */
-  setState(name: TaskName, state: TaskState): Promise<void>;
+  /**
+   * @param more.reason why it does not run; null where it is left out
+   * @param more.activeSince where it runs anew
+   * @throws `store/not-found`
+   */
+  setState(
+    name: TaskName,
+    state: TaskState,
+    more?: { readonly reason?: TaskReason | null; readonly activeSince?: number },
+  ): Promise<void>;
   /** Replaces the spec, for what may change in a task's life (how many rounds). @throws `store/not-found` */
   setSpec(name: TaskName, spec: TaskSpec): Promise<void>;
   /** @throws `store/not-found` */
   setGate(name: TaskName, gate: GateRecord): Promise<void>;
+  /** Replaces the plans by those of the next number. @throws `store/not-found` */
+  setPlan(name: TaskName, plan: TaskRecord["plan"], gatePlan: TaskRecord["gatePlan"]): Promise<void>;
 }
 
 export interface RoundRepository {
@@ -140,7 +151,8 @@ export interface DeviceRepository {
     readonly limit?: number;
     readonly after?: DeviceId;
   }): Promise<DeviceRecord[]>;
-  count(population?: PopulationName): Promise<number>;
+  /** @param options.certifiedAt only those whose newest certificate holds then: who left is out of it within a week */
+  count(population?: PopulationName, options?: { readonly certifiedAt?: number }): Promise<number>;
   seen(deviceId: DeviceId, at: number): Promise<void>;
   /** @throws `store/not-found` */
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
@@ -191,6 +203,13 @@ export interface SuspicionRepository {
   remove(task: TaskName, devices: readonly DeviceId[]): Promise<void>;
 }
 
+export interface ParticipationRepository {
+  /** Of a task, the newest rounds first. */
+  list(task: TaskName, limit: number): Promise<ParticipationRecord[]>;
+  /** Adds or replaces. */
+  put(records: readonly ParticipationRecord[]): Promise<void>;
+}
+
 export interface OptimizerRepository {
   get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
@@ -226,6 +245,7 @@ export interface MetadataRepositories {
   readonly certificateLog: CertificateLogRepository;
   readonly refusals: RefusalRepository;
   readonly suspicions: SuspicionRepository;
+  readonly participations: ParticipationRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

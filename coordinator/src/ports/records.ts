@@ -14,6 +14,7 @@ import type {
   MetricDocument,
   RoundPurpose,
   RoundView,
+  TaskReason,
   TaskSpec,
   TaskState,
   VerdictView,
@@ -101,6 +102,10 @@ export interface TaskRecord {
   /** Null where the task has no gate. */
   readonly gate: GateRecord | null;
   readonly createdAt: number;
+  /** Why it does not run; null while it runs. */
+  readonly reason: TaskReason | null;
+  /** When it was created or last resumed: its stop rules count from here. */
+  readonly activeSince: number;
 }
 
 /** A signed plan: its number within the task, its target path and its blob. */
@@ -241,6 +246,15 @@ export interface SuspicionRecord {
   readonly state: "suspected" | "quarantined";
   /** The last that failed. */
   readonly roundId: RoundId;
+  readonly at: number;
+}
+
+/** When a device was last asked to train for a task. */
+export interface ParticipationRecord {
+  readonly task: TaskName;
+  readonly deviceId: DeviceId;
+  /** The round's number. */
+  readonly round: number;
   readonly at: number;
 }
 

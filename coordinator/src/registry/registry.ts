@@ -7,6 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
+import { strategyOf, withLoss } from "@tributary/federation/planning";
 import { splitWeights, type SplitModel } from "@tributary/onnx";
 import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
@@ -18,10 +19,9 @@ import type { Releases } from "../rooms.ts";
 import { modelPorts } from "./model-ports.ts";
 import { requireDataset } from "./require-dataset.ts";
 import { completeModel } from "./plan.ts";
-import { strategyOf } from "./task-strategy.ts";
-import { withLoss } from "./training-options.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
+import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
@@ -60,6 +60,8 @@ export interface Registry {
   /** @throws `coordinator/unknown-task` */
   task(name: TaskName): Promise<TaskRecord>;
 }
+
+const PAUSED = { code: "operator", message: "paused by an operator" } as const;
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { store, blobs, bus, env, releases, strategies, issuerPublicKey } = options;
@@ -101,7 +103,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
       const [newest] = await store.versions.list(name, { limit: 1 });
-      const version: ModelVersion = asModelVersion((newest?.version ?? 0) + 1);
+      const version: ModelVersion = await nextVersionNumber(store, name, newest?.version ?? 0);
       const published = {
         version,
         parentVersion,
@@ -184,9 +186,10 @@ export function createRegistry(options: RegistryOptions): Registry {
           candidate: null,
           failures: 0,
           last: null,
-          reason: null,
         },
         createdAt,
+        reason: null,
+        activeSince: createdAt,
       };
       const progress = { currentVersion: model.currentVersion, round: null, roundsCommitted: 0 };
       const events = await releases.release(targets, (release) =>
@@ -211,14 +214,15 @@ export function createRegistry(options: RegistryOptions): Registry {
         const committed = await tx.rounds.countCommitted(name);
         const spec = moreRounds === undefined ? task.spec : { ...task.spec, rounds: committed + moreRounds };
         if (moreRounds !== undefined) await tx.tasks.setSpec(name, spec);
-        await tx.tasks.setState(name, state);
+        const reason = state === "paused" ? PAUSED : null;
+        const activeSince = task.state === "running" ? task.activeSince : env.clock.now();
+        await tx.tasks.setState(name, state, { reason, activeSince });
         // Whoever lets it go on has seen why it stopped.
-        const gate =
-          state === "running" && task.gate !== null ? { ...task.gate, failures: 0, reason: null } : task.gate;
+        const gate = state === "running" && task.gate !== null ? { ...task.gate, failures: 0 } : task.gate;
         if (gate !== null) await tx.tasks.setGate(name, gate);
         const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
-        const changed = { ...task, spec, state, gate };
+        const changed = { ...task, spec, state, gate, reason, activeSince };
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,

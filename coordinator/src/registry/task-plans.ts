@@ -1,7 +1,8 @@
+import type { BlobStore } from "../ports/blob-store.ts";
 import type { TaskRecord } from "../ports/records.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { storeMeasurementPlan } from "./measurement-plan.ts";
-import { storePlan } from "./plan.ts";
+import { storePlan, type PlanOptions } from "./plan.ts";
 
 /**
  * What devices do for a task, by its kind: a plan of training, with one of measurements where it has a gate; or of measurements
@@ -10,7 +11,8 @@ import { storePlan } from "./plan.ts";
  * @throws `onnx/*`, `secagg/*`, `coordinator/invalid-task`
  */
 export async function storePlans(
-  ...[blobs, options]: Parameters<typeof storePlan>
+  blobs: BlobStore,
+  options: PlanOptions,
 ): Promise<Pick<TaskRecord, "plan" | "gatePlan"> & { readonly targets: TargetChanges }> {
   const { kind, gate } = options.spec;
   if (kind !== "train") return { ...(await storeMeasurementPlan(blobs, options)), gatePlan: null };

@@ -102,6 +102,7 @@ export function taskView(record: TaskRecord, progress: TaskProgress): TaskView {
     roundsCommitted: progress.roundsCommitted,
     gate: record.gate && record.spec.gate && { ...record.gate, patience: record.spec.gate.patience },
     createdAt: timestamp(record.createdAt),
+    reason: record.reason,
   };
 }
 

@@ -1,14 +1,14 @@
 import { encodeUtf8, sha256 } from "@tributary/core";
+import type { ModelVersion } from "@tributary/core";
+import type { MeasurementContent, PlanContent } from "@tributary/federation/planning";
 import {
   parseMeasurementPlan,
   parseModelManifest,
   parsePlan,
-  type EvaluationPlan,
   type MeasurementPlan,
   type ModelManifest,
   type Plan,
 } from "@tributary/protocol";
-import type { ModelVersion } from "@tributary/core";
 import type { BlobRef, ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { timestamp } from "../registry/views.ts";
 import type { TargetChanges } from "../rooms.ts";
@@ -91,14 +91,6 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   return { bytes, changes: { put: [documentTarget(manifestPath(name, model.channel), bytes)] } };
 }
 
-/** A plan as it is written, without its paths: they follow from task and number. */
-export type PlanContent = Omit<Plan, "formatVersion" | "training" | "evaluation"> & {
-  readonly training: Pick<Plan["training"], "spec"> & {
-    readonly webgpu?: Pick<NonNullable<Plan["training"]["webgpu"]>, "spec">;
-  };
-  readonly evaluation: Pick<Plan["evaluation"], "spec">;
-};
-
 /** The targets of a task's plan: the document and its graphs. */
 export function planTargets(
   number: number,
@@ -133,13 +125,6 @@ export function planTargets(
   };
 }
 
-/** A measurement plan as it is written, without its paths. */
-export type MeasurementContent =
-  | (Omit<EvaluationPlan, "formatVersion" | "evaluation"> & {
-      readonly evaluation: Pick<EvaluationPlan["evaluation"], "spec">;
-    })
-  | Omit<Extract<MeasurementPlan, { readonly kind: "telemetry" }>, "formatVersion">;
-
 /** The targets of a task's measurement plan: the document and, where examples are measured, its graph. */
 export function measurementTargets(
   number: number,
@@ -169,7 +154,8 @@ export function measurementTargets(
   };
 }
 
-function documentTarget(path: string, bytes: Uint8Array): TargetRecord {
+/** Of a document whose bytes are in the blob store. */
+export function documentTarget(path: string, bytes: Uint8Array): TargetRecord {
   return { path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null };
 }
 

@@ -1,82 +1,22 @@
-import { fedAvg, fedNova } from "@tributary/aggregation";
-import type { UpdateAggregate, UpdateCounts } from "./update-aggregate.ts";
+import type { UpdateSum } from "@tributary/federation/aggregation";
+import type { UpdateAggregate } from "./update-aggregate.ts";
 import { CHUNK_BYTES, readUpdate } from "./update-file.ts";
 
-/** How a strategy adds up weights. */
-interface Summation<State> {
-  init(): State;
-  addChunk(state: State, offset: number, values: Float32Array, numExamples: number): void;
-  count(state: State, numExamples: number): void;
-  mean(state: State): Float64Array;
-}
-
-/** Weighted by examples. */
-export function fedAvgSum(counts: UpdateCounts): UpdateAggregate {
-  return runningSum(counts, {
-    init: () => fedAvg.init(counts.weightCount),
-    addChunk: fedAvg.accumulateChunk,
-    count: fedAvg.countUpdate,
-    mean: fedAvg.mean,
-  });
-}
-
-/** Weighted by examples, each update divided by the work behind it. */
-export function fedNovaSum(counts: UpdateCounts, norm: (numExamples: number) => number): UpdateAggregate {
-  const shareOf = (numExamples: number) => ({ numExamples, norm: norm(numExamples) });
-  return runningSum(counts, {
-    init: () => fedNova.init(counts.weightCount),
-    addChunk: (state, offset, values, numExamples) =>
-      fedNova.accumulateChunk(state, offset, values, shareOf(numExamples)),
-    count: (state, numExamples) => fedNova.countUpdate(state, shareOf(numExamples)),
-    mean: fedNova.mean,
-  });
-}
-
-/** A sum that grows with each update: memory is the sum and one piece, however many devices report. */
-function runningSum<State extends { readonly totalExamples: number; readonly updates: number }>(
-  { weightCount, statisticCount }: UpdateCounts,
-  summation: Summation<State>,
-): UpdateAggregate {
-  let state: State | undefined;
-  const statistics = fedAvg.init(statisticCount);
+/** A sum that grows with each file: memory is the sum and one piece, however many devices report. */
+export function runningSum(sum: UpdateSum): UpdateAggregate {
   let buffer: Uint8Array<ArrayBuffer> | undefined;
   return {
     async add(file, numExamples) {
-      const sum = (state ??= summation.init());
       buffer ??= new Uint8Array(CHUNK_BYTES);
-      try {
-        await readUpdate(file, buffer, {
-          header() {},
-          values(offset, values) {
-            const split = Math.max(0, Math.min(values.length, weightCount - offset));
-            if (split > 0) summation.addChunk(sum, offset, values.subarray(0, split), numExamples);
-            if (split < values.length)
-              fedAvg.accumulateChunk(
-                statistics,
-                offset + split - weightCount,
-                values.subarray(split),
-                numExamples,
-              );
-          },
-        });
-        summation.count(sum, numExamples);
-        fedAvg.countUpdate(statistics, numExamples);
-      } finally {
-        await file.remove();
-      }
+      await readUpdate(file, buffer, {
+        header() {},
+        values: (offset, values) => sum.addChunk(offset, values, numExamples),
+      });
+      sum.count(numExamples);
     },
-    async mean() {
-      if (state === undefined) throw new TypeError("rounds: the mean of no updates");
-      const { updates, totalExamples } = state;
-      return {
-        weights: summation.mean(state),
-        statistics: fedAvg.mean(statistics),
-        updates,
-        totalExamples,
-      };
-    },
+    sum,
+    mean: async () => sum.mean(),
     async close() {
-      state = undefined;
       buffer = undefined;
     },
   };

@@ -29,7 +29,6 @@ const GATE: GateRecord = {
   candidate: asModelVersion(2),
   failures: 1,
   last: VERDICT,
-  reason: null,
 };
 
 /** Released versions, gates and what devices measured; part of the metadata store's suite. */

@@ -85,6 +85,8 @@ export function exampleTask(changes: Partial<TaskRecord> = {}): TaskRecord {
     gatePlan: null,
     gate: null,
     createdAt: 1_790_000_000_000,
+    reason: null,
+    activeSince: 1_790_000_000_000,
     ...changes,
   };
 }

@@ -4,7 +4,7 @@ import type { GateSpec } from "@tributary/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { GateRecord } from "../../src/ports/records.ts";
-import { advanceGate, judge } from "../../src/rounds/measurement/gate-rule.ts";
+import { advanceGate, gateReason, judge } from "../../src/rounds/measurement/gate-rule.ts";
 
 const gate: GateSpec = {
   metric: "loss",
@@ -110,7 +110,6 @@ describe("a gate's state", () => {
     candidate: null,
     failures: 0,
     last: null,
-    reason: null,
   };
   const verdict = { ...judged({}, readPaired(new Float64Array(9))) };
 
@@ -125,11 +124,13 @@ describe("a gate's state", () => {
         let passed = 1;
         for (const [i, result] of list.entries()) {
           const candidate = asModelVersion(i + 2);
-          state = advanceGate({ ...state, candidate }, { patience }, candidate, { ...verdict, result });
+          state = advanceGate({ ...state, candidate }, candidate, { ...verdict, result });
           if (result === "passed") passed = candidate;
           inRow = result === "passed" ? 0 : inRow + (result === "failed" ? 1 : 0);
           expect(state).toMatchObject({ candidate: null, failures: inRow, reference: passed });
-          expect(state.reason !== null).toBe(result === "failed" && inRow >= patience);
+          expect(gateReason(state, { patience, metric: "loss" })?.code).toBe(
+            inRow >= patience ? "gate" : undefined,
+          );
           expect(state.last?.result).toBe(result);
         }
       }),

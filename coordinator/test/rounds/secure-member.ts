@@ -11,6 +11,7 @@ import { createInsecureTestRandom } from "@tributary/core/testing";
 import { toSecureSegments } from "@tributary/federation";
 import {
   CAPABILITY_SCHEME,
+  createMemberVerifier,
   parseMeasurementPlan,
   parsePlan,
   secureAnswerPath,
@@ -91,6 +92,7 @@ export class ScriptedMember {
       identity,
       certificate,
       minimumCohort: 3,
+      verifyMember: createMemberVerifier(),
       env: { ...systemEnv({ log: silentLogger }), random: createInsecureTestRandom(seed) },
       crypto: openNodeSecAggCrypto(),
       // Whether members stand in the log is not what these rounds are about.
@@ -119,6 +121,7 @@ export class ScriptedMember {
       offer,
       plan: secure,
       population: plan.population,
+      verifyMember: createMemberVerifier(),
       metrics: plan.metrics,
       vector,
       identity,

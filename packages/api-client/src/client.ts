@@ -11,6 +11,7 @@ import type {
   RoundView,
   StatusView,
   SuspicionView,
+  TaskActivityView,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -60,6 +61,8 @@ export interface ApiClient {
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
   task(name: string, options?: CallOptions): Promise<TaskView>;
+  /** What the task waits for. */
+  activity(task: string, options?: CallOptions): Promise<TaskActivityView>;
   /** Newest first. */
   rounds(task: string, options?: RoundsOptions): Promise<readonly RoundView[]>;
   round(id: string, options?: CallOptions): Promise<RoundView>;
@@ -118,6 +121,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     task: (task, call) =>
       answered(`GET /v1/tasks/${task}`, call, () =>
         http.GET("/v1/tasks/{task}", { params: { path: { task } }, ...json(call) }),
+      ),
+    activity: (task, call) =>
+      answered(`GET /v1/tasks/${task}/activity`, call, () =>
+        http.GET("/v1/tasks/{task}/activity", { params: { path: { task } }, ...json(call) }),
       ),
     rounds: async (task, { limit = 100, before, ...call } = {}) => {
       const query = { limit, ...(before === undefined ? {} : { before }) };

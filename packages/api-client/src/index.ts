@@ -34,6 +34,7 @@ export type {
   RoundPhase,
   RefusalView,
   SuspicionView,
+  TaskActivityView,
   RoundView,
   StatusView,
   TaskSpec,

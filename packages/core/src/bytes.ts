@@ -2,7 +2,9 @@ import { failure } from "./errors.ts";
 
 const HEX = "0123456789abcdef";
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const BASE64URL_VALUES = new Map(BASE64URL.split("").map((character, value) => [character, value]));
+/** By character code; -1 for what is no digit. */
+const BASE64URL_VALUES = new Int8Array(128).fill(-1);
+for (let value = 0; value < 64; value++) BASE64URL_VALUES[BASE64URL.charCodeAt(value)] = value;
 
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -52,9 +54,9 @@ export function decodeBase64url(text: string): Uint8Array<ArrayBuffer> {
   let buffer = 0;
   let bits = 0;
   let at = 0;
-  for (const character of text) {
-    const value = BASE64URL_VALUES.get(character);
-    if (value === undefined) {
+  for (let i = 0; i < text.length; i++) {
+    const value = BASE64URL_VALUES[text.charCodeAt(i)] ?? -1;
+    if (value < 0) {
       throw failure("core/invalid-encoding", "base64url: only A-Z a-z 0-9 - _ without padding are allowed");
     }
     buffer = ((buffer << 6) | value) & 0xffff;

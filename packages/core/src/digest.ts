@@ -1,15 +1,15 @@
-import { sha256 as nobleSha256 } from "@noble/hashes/sha2.js";
+import { implementation } from "#sha256";
 import { encodeHex } from "./bytes.ts";
 import type { Digest } from "./ids.ts";
 
 /** SHA-256 as 32 bytes. */
 export function sha256Bytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return nobleSha256(bytes);
+  return implementation.hash(bytes);
 }
 
 /** SHA-256 as 64 lowercase hex digits, the name of a blob. Synchronous, so that pure code can use it. */
 export function sha256(bytes: Uint8Array): Digest {
-  return encodeHex(nobleSha256(bytes)) as Digest;
+  return encodeHex(implementation.hash(bytes)) as Digest;
 }
 
 /** SHA-256 of a stream. */
@@ -21,9 +21,9 @@ export interface Sha256 {
 
 /** Hashes in chunks: memory does not grow with the input. */
 export function createSha256(): Sha256 {
-  const hash = nobleSha256.create();
+  const stream = implementation.create();
   return {
-    update: (bytes) => void hash.update(bytes),
-    digest: () => encodeHex(hash.digest()) as Digest,
+    update: (bytes) => stream.update(bytes),
+    digest: () => encodeHex(stream.digest()) as Digest,
   };
 }

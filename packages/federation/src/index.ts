@@ -63,4 +63,21 @@ export {
   type Judgement,
   type SuspicionPoints,
 } from "./server/suspicion.ts";
-export { createCheckInQueue, type CheckIn, type CheckInQueue } from "./server/selection.ts";
+export {
+  createCheckInQueue,
+  drawOrder,
+  type CheckIn,
+  type CheckInQueue,
+  type DrawRules,
+} from "./server/selection.ts";
+export { returnAfterMs, returnWindow, type PaceInput, type ReturnWindow } from "./pace.ts";
+export { failuresAfter, giveUpReason, retryDelayMs } from "./server/retry.ts";
+export {
+  addResult,
+  NO_PROGRESS,
+  stopReason,
+  type RoundResult,
+  type StopProgress,
+} from "./server/stop-rule.ts";
+export { createTaskShares, keepsDevices, type TaskShares, type WaitingTask } from "./server/task-shares.ts";
+export { separationLeft, type Participation, type Separation } from "./separation.ts";

@@ -114,7 +114,10 @@ describe("check-in", () => {
   test("is said again after a reconnect, and after the time of a wait", () => {
     const device = Device.willing();
     expect(
-      device.give({ type: "message", message: { type: "wait", task: config.task, retryAfterMs: 4_000 } }),
+      device.give({
+        type: "message",
+        message: { type: "wait", task: config.task, retryAfterMs: 4_000, windowMs: 0 },
+      }),
     ).toEqual(["wake 4000"]);
     expect(device.give({ type: "tick" }, 3_999)).toEqual(["wake 4000"]);
     expect(device.give({ type: "tick" }, 4_000)).toEqual(["check-in"]);

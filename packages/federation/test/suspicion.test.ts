@@ -1,7 +1,13 @@
 import { seededRandom, type DeviceId, type SeededRandom } from "@tributary/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseSuspects, createCheckInQueue, judgeCohort, type SuspicionPoints } from "../src/index.ts";
+import {
+  chooseSuspects,
+  createCheckInQueue,
+  drawOrder,
+  judgeCohort,
+  type SuspicionPoints,
+} from "../src/index.ts";
 import { device } from "./fixtures.ts";
 
 const devices = (count: number): DeviceId[] => Array.from({ length: count }, (_, i) => device(i));
@@ -60,12 +66,15 @@ function search(population: number, rounds: number, random: SeededRandom): Searc
   for (const each of random.shuffle(devices(population))) queue.checkIn(each, 10);
   const quarantined: DeviceId[] = [];
   const given = new Map<DeviceId, number>();
+  const lastRounds = new Map<DeviceId, number>();
   let points: SuspicionPoints = new Map();
   let foundAfter: number | undefined;
   let committed = 0;
   for (let round = 1; round <= rounds; round++) {
     const chosen = chooseSuspects(points, random);
-    const able = queue.inOrder().flatMap(({ device: each }) => {
+    const lastRound = (each: DeviceId) => lastRounds.get(each);
+    const drawn = drawOrder(queue.all(), { fairness: 0.5, round, lastRound, random });
+    const able = drawn.flatMap(({ device: each }) => {
       const spent = (given.get(each) ?? 0) >= MAX_CONTRIBUTIONS;
       return spent || quarantined.includes(each) ? [] : [each];
     });
@@ -73,7 +82,7 @@ function search(population: number, rounds: number, random: SeededRandom): Searc
     // Where the others are too few, suspects fill the cohort.
     const held = random.shuffle(able.filter((each) => !free.includes(each)));
     const offered = [...free, ...held.slice(0, Math.max(0, FLOOR - free.length))].slice(0, COHORT + 4);
-    for (const each of offered) queue.offered(each);
+    for (const each of offered) lastRounds.set(each, round);
     const contributors = random.shuffle([...offered]).slice(0, COHORT);
     if (contributors.length < FLOOR) continue;
     for (const each of contributors) given.set(each, (given.get(each) ?? 0) + 1);

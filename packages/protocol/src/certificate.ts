@@ -1,16 +1,20 @@
 import {
+  concatBytes,
   decodeBase64url,
   decodeUtf8,
   encodeBase64url,
+  encodeHex,
   encodeUtf8,
   failure,
   isPopulationName,
+  sha256,
   type DeviceId,
+  type Digest,
   type PopulationName,
 } from "@tributary/core";
 import Type, { type Static } from "typebox";
 import { Check } from "typebox/value";
-import { deviceIdOf, verifySignature, type Sign } from "./identity.ts";
+import { deviceIdOf, signatureVerifier, type Sign, type Verify } from "./identity.ts";
 import { LIMITS } from "./limits.ts";
 
 // A certificate is a JWT (RFC 7519) in the compact form of JWS (RFC 7515), so that an app's backend can issue it with the
@@ -100,8 +104,12 @@ export async function verifyCertificate(
   issuerPublicKey: Uint8Array,
   nowMs: number,
 ): Promise<Certificate> {
-  const fields = await verifyIssued(certificate, [issuerPublicKey]);
-  const { deviceId, notBeforeMs, notAfterMs } = fields;
+  const fields = await requireIssued(certificate, [signatureVerifier(issuerPublicKey)]);
+  requireInForce(fields, nowMs);
+  return fields;
+}
+
+function requireInForce({ deviceId, notBeforeMs, notAfterMs }: Certificate, nowMs: number): void {
   if (notAfterMs <= notBeforeMs || notAfterMs - notBeforeMs > LIMITS.maxCertificateLifetimeMs) {
     throw invalid(
       `lives ${notAfterMs - notBeforeMs} ms, more than 0 and at most ${LIMITS.maxCertificateLifetimeMs} are allowed`,
@@ -121,7 +129,6 @@ export async function verifyCertificate(
       { detail: { notAfterMs, nowMs } },
     );
   }
-  return fields;
 }
 
 /**
@@ -129,14 +136,18 @@ export async function verifyCertificate(
  *
  * @throws identity/invalid-certificate
  */
-export async function verifyIssued(
+export function verifyIssued(
   certificate: Uint8Array,
   issuerPublicKeys: readonly Uint8Array[],
 ): Promise<Certificate> {
+  return requireIssued(certificate, issuerPublicKeys.map(signatureVerifier));
+}
+
+async function requireIssued(certificate: Uint8Array, issuers: readonly Verify[]): Promise<Certificate> {
   const { signed, signature, claims } = split(certificate);
   const message = encodeUtf8(signed);
-  for (const publicKey of issuerPublicKeys) {
-    if (await verifySignature(publicKey, signature, message)) return certificateOf(claims());
+  for (const verify of issuers) {
+    if (await verify(message, signature)) return certificateOf(claims());
   }
   throw invalid("is not signed by an issuer that is trusted here");
 }
@@ -144,7 +155,13 @@ export async function verifyIssued(
 /** Who a member of a cohort is, by its certificate; `verify` tells its signatures from others and never throws. */
 export interface MemberIdentity {
   readonly publicKey: Uint8Array;
-  verify(message: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  readonly verify: Verify;
+}
+
+export interface MemberRules {
+  readonly issuerPublicKey: Uint8Array;
+  readonly population: string;
+  readonly nowMs: number;
 }
 
 /**
@@ -152,20 +169,41 @@ export interface MemberIdentity {
  *
  * @throws identity/*
  */
-export async function verifyMember(
+export type VerifyMember = (
   certificate: Uint8Array,
-  options: { readonly issuerPublicKey: Uint8Array; readonly population: string; readonly nowMs: number },
-): Promise<MemberIdentity & Certificate> {
-  const fields = await verifyCertificate(certificate, options.issuerPublicKey, options.nowMs);
-  if (fields.population !== options.population) {
-    throw failure(
-      "identity/wrong-population",
-      `identity: ${fields.deviceId} is of population ${fields.population}, expected ${options.population}`,
-    );
-  }
-  return {
-    ...fields,
-    verify: (message, signature) => verifySignature(fields.publicKey, signature, message),
+  rules: MemberRules,
+) => Promise<MemberIdentity & Certificate>;
+
+/** For whoever meets a certificate once; see {@link createMemberVerifier}. */
+export const verifyMember: VerifyMember = (certificate, rules) => createMemberVerifier()(certificate, rules);
+
+/** Members remembered: those of a few cohorts. */
+const MAX_KNOWN_MEMBERS = 4096;
+
+/** A verifier that checks the signature of a certificate once: devices meet each other again in the next round. */
+export function createMemberVerifier(): VerifyMember {
+  const issuers = new Map<string, Verify>();
+  const known = new Map<Digest, MemberIdentity & Certificate>();
+  return async (certificate, { issuerPublicKey, population, nowMs }) => {
+    const name = encodeHex(issuerPublicKey);
+    let issuer = issuers.get(name);
+    if (issuer === undefined) issuers.set(name, (issuer = signatureVerifier(issuerPublicKey)));
+    const digest = sha256(concatBytes(issuerPublicKey, certificate));
+    let member = known.get(digest);
+    if (member === undefined) {
+      const fields = await requireIssued(certificate, [issuer]);
+      member = { ...fields, verify: signatureVerifier(fields.publicKey) };
+      known.set(digest, member);
+      if (known.size > MAX_KNOWN_MEMBERS) known.delete(known.keys().next().value!);
+    }
+    requireInForce(member, nowMs);
+    if (member.population !== population) {
+      throw failure(
+        "identity/wrong-population",
+        `identity: ${member.deviceId} is of population ${member.population}, expected ${population}`,
+      );
+    }
+    return member;
   };
 }
 

@@ -7,6 +7,11 @@ import { MEASURING_FIELDS, measuringFault } from "./measuring.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
 import { SecurePlan, SecureSpec } from "./secure-aggregation.ts";
+import { EligibilityRules } from "./task-eligibility.ts";
+import { RetryRules } from "./task-retries.ts";
+import { DefaultTaskSchedule, scheduleWindowFault } from "./task-schedule.ts";
+import { SelectionRules, SeparationRules } from "./task-selection.ts";
+import { StopRules } from "./task-stop.ts";
 import {
   AdapterSpec,
   BatchNormalizationMode,
@@ -178,6 +183,10 @@ const PLAN_FIELDS = {
   maxUpdateNorm: maxUpdateNorm(),
   /** Absent: updates are reported one by one. */
   secureAggregation: Type.Optional(SecurePlan),
+  /** Absent: devices may be asked at any time. */
+  selection: Type.Optional(SeparationRules),
+  /** Absent: all devices may take part. */
+  eligibility: Type.Optional(EligibilityRules),
 };
 
 /** What devices train for a task, and what their updates hold: `plans/<task>/<n>.json`. */
@@ -201,6 +210,7 @@ const durationMs = { minimum: 100, maximum: 7 * 24 * 3_600_000 };
 /** What to learn and how: the operator's document, the same in the CLI, the API and the dashboard. */
 export const TaskSpec = Type.Object(
   {
+    formatVersion: Type.Literal(1, { default: 1, description: "Of this document's form" }),
     name: TaskNameSchema,
     model: ModelNameSchema,
     population: Type.Unsafe<Static<typeof PopulationNameSchema>>({
@@ -208,7 +218,11 @@ export const TaskSpec = Type.Object(
       default: "default",
       description: "Devices of this population are asked",
     }),
-    rounds: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), { default: null }),
+    rounds: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), {
+      default: null,
+      description: "Committed rounds after which the task is done; null: no end",
+    }),
+    stop: StopRules,
     ...MEASURING_FIELDS,
     ...TRAINING_FIELDS,
     batchNormalization: BatchNormalizationMode,
@@ -271,6 +285,10 @@ export const TaskSpec = Type.Object(
       },
       { ...strict, default: {} },
     ),
+    selection: SelectionRules,
+    eligibility: EligibilityRules,
+    schedule: DefaultTaskSchedule,
+    retries: RetryRules,
     pauseBetweenRoundsMs: Type.Integer({ minimum: 0, maximum: 24 * 3_600_000, default: 0 }),
     evaluation: Type.Object(
       {
@@ -324,6 +342,13 @@ export function parsePlan(bytes: Uint8Array): Plan {
   return plan;
 }
 
+/** Where an editor finds the schema is the editor's business. */
+function withoutSchemaField(json: unknown): unknown {
+  if (typeof json !== "object" || json === null || !("$schema" in json)) return json;
+  const { $schema: _, ...rest } = json;
+  return rest;
+}
+
 /**
  * A task document as an operator wrote it, with the defaults filled in.
  *
@@ -332,7 +357,7 @@ export function parsePlan(bytes: Uint8Array): Plan {
  */
 export function parseTaskSpec(value: unknown): TaskSpec {
   const json = value instanceof Uint8Array ? parseJson("task", value, LIMITS.maxTaskSpecBytes) : value;
-  const spec = parseDocument("task", TaskSpec, json, { defaults: true });
+  const spec = parseDocument("task", TaskSpec, withoutSchemaField(json), { defaults: true });
   if (spec.cohort.minimumCount > spec.cohort.goalCount) {
     throw invalidDocument(
       "task",
@@ -344,6 +369,8 @@ export function parseTaskSpec(value: unknown): TaskSpec {
   if (measuring !== undefined) throw invalidDocument("task", measuring.path, measuring.problem);
   const training = trainingFault(spec);
   if (training !== undefined) throw invalidDocument("task", training.path, training.problem);
+  const window = scheduleWindowFault(spec.schedule);
+  if (window !== undefined) throw invalidDocument("task", window.path, window.problem);
   const fault = scheduleFault(spec.local.learningRateSchedule);
   if (fault !== undefined) {
     throw invalidDocument("task", `/local/learningRateSchedule/${fault.field}`, fault.problem);

@@ -3,6 +3,7 @@ import { GraphPorts, TaskSpec } from "./documents.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";
 import { SecureView } from "./secure-aggregation.ts";
+import { TaskReason } from "./task-stop.ts";
 import {
   DeviceIdSchema,
   DigestSchema,
@@ -186,6 +187,7 @@ export const TaskView = Type.Object({
   roundsCommitted: Count,
   gate: nullable(GateView),
   createdAt: TimestampSchema,
+  reason: nullable(TaskReason, { description: "Why it does not run; null while it runs" }),
 });
 export type TaskView = Static<typeof TaskView>;
 

@@ -67,19 +67,33 @@ export function readPublicKey(text: string): Uint8Array<ArrayBuffer> | undefined
   }
 }
 
-/** Ed25519 by WebCrypto. False for a malformed key or signature too. */
-export async function verifySignature(
+/** Whether one key made a signature over a message. Never throws. */
+export type Verify = (message: Uint8Array, signature: Uint8Array) => Promise<boolean>;
+
+/** Ed25519 by WebCrypto, with a key that is read once, at its first use. False for a malformed key or signature too. */
+export function signatureVerifier(publicKey: Uint8Array): Verify {
+  let key: Promise<CryptoKey> | undefined;
+  return async (message, signature) => {
+    if (publicKey.length !== 32 || signature.length !== 64) return false;
+    try {
+      key ??= crypto.subtle.importKey("raw", Uint8Array.from(publicKey), "Ed25519", false, ["verify"]);
+      return await crypto.subtle.verify(
+        "Ed25519",
+        await key,
+        Uint8Array.from(signature),
+        Uint8Array.from(message),
+      );
+    } catch {
+      return false;
+    }
+  };
+}
+
+/** {@link signatureVerifier} for a key that is used once. */
+export function verifySignature(
   publicKey: Uint8Array,
   signature: Uint8Array,
   message: Uint8Array,
 ): Promise<boolean> {
-  if (publicKey.length !== 32 || signature.length !== 64) return false;
-  try {
-    const key = await crypto.subtle.importKey("raw", Uint8Array.from(publicKey), "Ed25519", false, [
-      "verify",
-    ]);
-    return await crypto.subtle.verify("Ed25519", key, Uint8Array.from(signature), Uint8Array.from(message));
-  } catch {
-    return false;
-  }
+  return signatureVerifier(publicKey)(message, signature);
 }

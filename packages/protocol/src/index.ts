@@ -1,6 +1,7 @@
 export {
   CERTIFICATE_TYPE,
   CLOCK_TOLERANCE_MS,
+  createMemberVerifier,
   issueCertificate,
   readCertificate,
   verifyCertificate,
@@ -9,6 +10,8 @@ export {
   type Certificate,
   type CertificateFields,
   type MemberIdentity,
+  type MemberRules,
+  type VerifyMember,
 } from "./certificate.ts";
 export {
   CertificateLogView,
@@ -60,6 +63,7 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
   BlobCreated,
   CERTIFICATE_SCHEME,
@@ -197,6 +201,18 @@ export {
   TaskNameSchema,
   TimestampSchema,
 } from "./schema.ts";
+export {
+  EligibilityRules,
+  INELIGIBLE_REASONS,
+  TRAINING_ENGINES,
+  type IneligibleReason,
+} from "./task-eligibility.ts";
+export { TaskActivityView } from "./task-activity.ts";
+export { TASK_SCHEMA, TASK_SCHEMA_ID } from "./task-schema.ts";
+export type { RetryRules } from "./task-retries.ts";
+export { scheduleAt, TaskSchedule, type ScheduleState } from "./task-schedule.ts";
+export { SelectionRules, SeparationRules } from "./task-selection.ts";
+export { STOP_METRICS, StopRules, TASK_REASONS, TaskReason, type StopMetric } from "./task-stop.ts";
 export {
   LOCAL_OPTIMIZERS,
   LocalOptimizer,

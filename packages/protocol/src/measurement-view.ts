@@ -51,8 +51,6 @@ export const GateView = Type.Object({
   failures: Count,
   patience: Count,
   last: nullable(VerdictView),
-  /** Why the task was paused, where the gate did it. */
-  reason: nullable(Type.String()),
 });
 export type GateView = Static<typeof GateView>;
 

@@ -138,10 +138,14 @@ export interface Release {
   timestampVersion: number;
 }
 
-/** Nothing to train now. A push may still come earlier. */
+/**
+ * Nothing to train now: say `check-in` again after `retryAfterMs`, at a moment of the device's own choice within
+ * `windowMs`. To a device that stays connected a push may still come earlier.
+ */
 export interface Wait {
   task: TaskName;
   retryAfterMs: number;
+  windowMs: number;
 }
 
 /** Answer to a heartbeat, with its nonce. */
@@ -259,7 +263,7 @@ export const Release: Codec<Release> = struct({
   timestampVersion: u32,
 });
 
-export const Wait: Codec<Wait> = struct({ task: taskName, retryAfterMs: u32 });
+export const Wait: Codec<Wait> = struct({ task: taskName, retryAfterMs: u32, windowMs: u32 });
 
 export const HeartbeatAck: Codec<HeartbeatAck> = struct({ nonce: u32 });
 
@@ -272,8 +276,9 @@ export const ServerMessage: Codec<ServerMessage> = taggedUnion("type", {
   "request-report": [5, RequestReport],
   outcome: [6, Outcome],
   release: [7, Release],
-  wait: [8, Wait],
   "heartbeat-ack": [9, HeartbeatAck],
   "secure-step": [10, SecureStep],
-  "offer-measurement": [11, MeasurementOffer],
+  // 8 was a `wait` without a window.
+  wait: [11, Wait],
+  "offer-measurement": [12, MeasurementOffer],
 });

@@ -127,7 +127,7 @@ export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
     deadlineMs: u53,
     capability: raw(32),
   }),
-  fc.record({ type: fc.constant("wait" as const), task, retryAfterMs: u32 }),
+  fc.record({ type: fc.constant("wait" as const), task, retryAfterMs: u32, windowMs: u32 }),
   fc.record({ type: fc.constant("heartbeat-ack" as const), nonce: u32 }),
 );
 

@@ -7,6 +7,7 @@ import {
   issueCertificate,
   readCertificate,
   verifyCertificate,
+  createMemberVerifier,
   verifyMember,
 } from "../src/index.ts";
 import { party, type Party } from "./party.ts";
@@ -135,7 +136,11 @@ describe("members", () => {
     nowMs,
   });
 
-  test("are who holds a certificate for their population", async () => {
+  test.each([
+    ["once", () => verifyMember],
+    ["again and again", createMemberVerifier],
+  ])("are who holds a certificate for their population, asked %s", async (_, open) => {
+    const verifyMember = open();
     const member = await verifyMember(certificate, memberOptions(NOW));
     const message = new Uint8Array(32).fill(7);
     expect(await member.verify(message, await device.sign(message))).toBe(true);
@@ -147,6 +152,21 @@ describe("members", () => {
       hasCode("identity/wrong-population"),
     );
     await expect(verifyMember(new Uint8Array(5), memberOptions(NOW))).rejects.toSatisfy(
+      hasCode("identity/invalid-certificate"),
+    );
+  });
+
+  test("a verifier that remembers still asks for the issuer, the population and the time", async () => {
+    const verify = createMemberVerifier();
+    const other = await party();
+    const first = await verify(certificate, memberOptions(NOW));
+    expect(await verify(certificate, memberOptions(NOW))).toBe(first);
+    await expect(
+      verify(certificate, { ...memberOptions(NOW), issuerPublicKey: other.publicKey }),
+    ).rejects.toSatisfy(hasCode("identity/invalid-certificate"));
+    const changed = Uint8Array.from(certificate);
+    changed[changed.length - 5]! ^= 1;
+    await expect(verify(changed, memberOptions(NOW))).rejects.toSatisfy(
       hasCode("identity/invalid-certificate"),
     );
   });

@@ -157,6 +157,7 @@ describe("task", () => {
 
   test("gets its defaults", () => {
     expect(parseTaskSpec({ name: "digits", model: "digits" })).toEqual({
+      formatVersion: 1,
       name: "digits",
       model: "digits",
       population: "default",
@@ -166,6 +167,7 @@ describe("task", () => {
       telemetry: [],
       gate: null,
       release: "every",
+      stop: { targetMetric: null, elapsedMs: null, noImprovement: null },
       trainable: ["*"],
       loss: { kind: "auto" },
       moreLosses: [],
@@ -191,6 +193,18 @@ describe("task", () => {
         trainDeadlineMs: 60_000,
         reportDeadlineMs: 20_000,
       },
+      selection: { minimumSeparationMs: 0, minimumSeparationRounds: 0, fairness: 0.5 },
+      eligibility: {
+        engines: [],
+        minMemoryMb: null,
+        battery: null,
+        network: "any",
+        localeTags: [],
+        tags: [],
+        whenUnknown: "ineligible",
+      },
+      schedule: null,
+      retries: { maxConsecutiveFailures: 1_000, backoffMs: 500, maxBackoffMs: 30_000 },
       pauseBetweenRoundsMs: 0,
       evaluation: { dataset: null, batchSize: 200, maxLossDifference: 10 },
       maxUpdateNorm: 100,

@@ -1,5 +1,5 @@
 import { encodeHex, failure, type Logger } from "@tributary/core";
-import { readPublicKey, type SecurePlan } from "@tributary/protocol";
+import { readPublicKey, type IssuerDocument, type SecurePlan } from "@tributary/protocol";
 import type { Trust } from "./runtime.ts";
 import type { MetadataStore } from "./store/device-store.ts";
 import type { HttpTransport } from "./transport/http.ts";
@@ -43,17 +43,22 @@ export function trustLimits(trust: Trust): TrustLimits {
 }
 
 /**
- * That a plan's members are vouched for by the issuer that the app pins, if it pins one: who signs plans could name another.
+ * That a plan's members are vouched for by the issuer that the release names, and by the one that the app pins, if it pins
+ * one: who signs releases could name another.
  *
  * @throws `federation/plan-refused`
  */
-export function requireIssuer({ issuer }: TrustLimits, { issuerPublicKey }: SecurePlan): void {
-  if (issuer === undefined || issuer === issuerPublicKey) return;
-  throw failure(
-    "federation/plan-refused",
-    `learner: the plan names issuer ${issuerPublicKey}, this app pins ${issuer}`,
-    { detail: { issuer: issuerPublicKey } },
-  );
+export function requireIssuer(
+  { issuer }: TrustLimits,
+  { issuerPublicKey }: SecurePlan,
+  released: IssuerDocument,
+): void {
+  const refused = (whose: string): Error =>
+    failure("federation/plan-refused", `learner: the plan names issuer ${issuerPublicKey}, ${whose}`, {
+      detail: { issuer: issuerPublicKey },
+    });
+  if (released.publicKey !== issuerPublicKey) throw refused(`the release ${released.publicKey}`);
+  if (issuer !== undefined && issuer !== issuerPublicKey) throw refused(`this app pins ${issuer}`);
 }
 
 function requireAtLeast(

@@ -31,7 +31,6 @@ import {
   type SecAggCrypto,
   type SessionBinding,
   type UnmaskWork,
-  type VerifiedIdentity,
 } from "@tributary/secagg";
 import {
   Advertisement as AdvertisementCodec,
@@ -42,6 +41,7 @@ import {
   SurvivorSignature,
   UnmaskShares,
 } from "../../../packages/secagg/src/messages.ts";
+import { createMemberVerifier, type VerifyMember } from "@tributary/protocol";
 import { bytesToNumber, encodeElement } from "../../../packages/secagg/src/primitives/field.ts";
 import type { AgreementKey } from "../../../packages/secagg/src/primitives/x25519.ts";
 import {
@@ -54,13 +54,15 @@ import {
   sessionIdOf,
   survivorsMessage,
 } from "../../../packages/secagg/src/transcript.ts";
-
-const { subtle } = globalThis.crypto;
+import type { Members, Peer } from "./secagg-members.ts";
 
 export interface CohortCase {
-  readonly clients: number;
   readonly encoding: EncodingPlan;
   readonly assumptions: CohortAssumptions;
+  /** All of them form the cohort. */
+  readonly members: Members;
+  /** One that has met the members before finds their certificates checked. */
+  readonly verify?: VerifyMember;
   /** Share of members lost after they shared. */
   readonly dropout: number;
   /** Expand at most so many masks and scale the time; all of them when absent. */
@@ -85,24 +87,13 @@ export interface CohortTimes {
 type ClientStep = "encode" | "advertise" | "shareKeys" | "maskInput" | "signSurvivors" | "unmask";
 type ServerStep = "keys" | "shares" | "fold" | "signatures" | "reconstruct" | "unmask";
 
-interface Peer {
-  readonly certificate: Uint8Array;
-  readonly sign: (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
-  readonly nonce: Uint8Array<ArrayBuffer>;
-  readonly maskSecret: Uint8Array<ArrayBuffer>;
-  readonly seed: Uint8Array<ArrayBuffer>;
-}
-
-const generate = (): Promise<CryptoKeyPair> =>
-  subtle.generateKey("Ed25519", false, ["sign", "verify"]) as Promise<CryptoKeyPair>;
-
 /**
  * One real client and the real server in a cohort whose other members do only what these two can see: a session of
  * a thousand real members would take minutes of the members' own time. Peers share a constant polynomial, which
  * costs the server what any other does.
  */
 export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): Promise<CohortTimes> {
-  const { clients, encoding, assumptions, dropout } = options;
+  const { encoding, assumptions, dropout } = options;
   const binding: SessionBinding = {
     task: asTaskName("bench"),
     round: asRoundId("bench-1"),
@@ -110,10 +101,9 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
     baseWeights: sha256(Uint8Array.of(2)),
     encoding: encoding.digest,
   };
-  const issuer = await generate();
-  const verifyCertificate = (certificate: Uint8Array) => verify(issuer.publicKey, certificate);
-  const peers: Peer[] = [];
-  for (let i = 0; i < clients; i++) peers.push(await createPeer(issuer.privateKey));
+  const { membershipProof, requireLogged, peers } = options.members;
+  const clients = peers.length;
+  const verifyCertificate = options.members.identify(options.verify ?? createMemberVerifier());
   const client = timed<ClientStep>();
   const server = timed<ServerStep>();
   const self = 0;
@@ -122,7 +112,7 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
     encoding,
     assumptions,
     certificate: peers[self]!.certificate,
-    sign: peers[self]!.sign as (message: Uint8Array) => Promise<Uint8Array>,
+    sign: (message) => peers[self]!.sign(new Uint8Array(message)),
     verifyCertificate,
     random: systemRandom,
     crypto,
@@ -138,13 +128,17 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
     assumptions,
     minimumCohort: 16,
     members,
-    verifyCertificate,
+    membershipProof,
+    verifyCertificate: options.members.identify(createMemberVerifier()),
     crypto,
   });
   const listDigest = listDigestOf(coordinator.cohort);
   const cohortId = cohortIdOf(binding, listDigest);
   const encryptionKeys: AgreementKey[] = [];
-  const own = await client.time("advertise", () => measured.advertise(coordinator.cohort));
+  const own = await client.time("advertise", () => {
+    requireLogged();
+    return measured.advertise(coordinator.cohort);
+  });
   const advertisements: Advertisement[] = [own];
   for (let member = 1; member < clients; member++) {
     const encryptionKey = await crypto.x25519.importSecret(systemRandom.bytes(32));
@@ -283,35 +277,6 @@ export async function measureCohort(crypto: SecAggCrypto, options: CohortCase): 
       lists.survivors.length +
       lists.dropouts.length +
       encode(SignatureList, signatureList).length,
-  };
-}
-
-async function createPeer(issuer: CryptoKey): Promise<Peer> {
-  const keys = await generate();
-  // As long as a real certificate: the key, names and times, the issuer's signature.
-  const payload = new Uint8Array(128);
-  payload.set(new Uint8Array(await subtle.exportKey("raw", keys.publicKey)));
-  const signature = new Uint8Array(await subtle.sign("Ed25519", issuer, payload));
-  return {
-    certificate: Uint8Array.of(...payload, ...signature),
-    sign: async (message) =>
-      new Uint8Array(await subtle.sign("Ed25519", keys.privateKey, new Uint8Array(message))),
-    nonce: systemRandom.bytes(32),
-    maskSecret: systemRandom.bytes(32),
-    seed: systemRandom.bytes(32),
-  };
-}
-
-async function verify(issuer: CryptoKey, certificate: Uint8Array): Promise<VerifiedIdentity> {
-  const payload = new Uint8Array(certificate.subarray(0, 128));
-  if (!(await subtle.verify("Ed25519", issuer, new Uint8Array(certificate.subarray(128)), payload)))
-    throw new Error("the certificate does not verify");
-  const publicKey = payload.slice(0, 32);
-  const key = await subtle.importKey("raw", publicKey, "Ed25519", false, ["verify"]);
-  return {
-    publicKey,
-    verify: (message, signature) =>
-      subtle.verify("Ed25519", key, new Uint8Array(signature), new Uint8Array(message)),
   };
 }
 

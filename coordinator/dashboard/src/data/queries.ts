@@ -7,6 +7,7 @@ import {
   type ServerEvent,
   type StatusView,
   type SuspicionView,
+  type TaskActivityView,
   type TaskView,
   type VersionView,
 } from "@tributary/api-client";
@@ -24,6 +25,9 @@ import { type EventLog, readWithEvents } from "../live/event-log.ts";
 const MEASUREMENTS_SHOWN = 1;
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
+
+/** Devices come and go; their counts are looked at this often while they are shown. */
+const ACTIVITY_EVERY_MS = 5_000;
 
 /** The coordinator's status, and how far its clock is ahead of this device's. */
 export interface Status extends StatusView {
@@ -48,6 +52,8 @@ export interface Queries {
   suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
   /** What devices of a task measured, newest first. */
   measurements(task: string): ReturnType<typeof queryOptions<readonly MeasurementView[], Error>>;
+  /** What a task waits for; no event tells of it. */
+  activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -94,6 +100,13 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["measurements", task],
         queryFn: ({ signal }) => api.measurements(task, { limit: MEASUREMENTS_SHOWN, signal }),
       }),
+    activity: (task) =>
+      queryOptions<TaskActivityView>({
+        queryKey: ["activity", task],
+        queryFn: ({ signal }) => api.activity(task, { signal }),
+        refetchInterval: ACTIVITY_EVERY_MS,
+        staleTime: 0,
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -121,6 +134,7 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
       void client.invalidateQueries({ queryKey: ["measurements", task] });
     }
   }
+  if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   if (event.type === "suspicion") {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });
   }

@@ -19,14 +19,18 @@ const RELEASED = {
 } as const;
 
 /** Where a task's gate stands; undefined where it has none. */
-export function gateLines({ gate, spec }: Pick<TaskView, "gate" | "spec">): GateLines | undefined {
+export function gateLines({
+  gate,
+  spec,
+  reason,
+}: Pick<TaskView, "gate" | "spec" | "reason">): GateLines | undefined {
   if (gate === null || spec.gate === null) return undefined;
   const { last } = gate;
   return {
     state: last?.result ?? "waiting",
     sentence: last === null ? "No version has been measured yet." : sentenceOf(last),
     evidence: last === null ? undefined : evidenceOf(last),
-    next: nextOf(gate, RELEASED[spec.release]),
+    next: reason?.code === "gate" ? `Paused: ${reason.message}.` : nextOf(gate, RELEASED[spec.release]),
   };
 }
 
@@ -43,8 +47,7 @@ function evidenceOf(verdict: VerdictView): string | undefined {
   return `${format(lower)} to ${format(upper)}, each bound with ${formatShare(confidence)}; at least ${format(requiredImprovement)} is required. ${formatCount(examples)} examples of ${formatCount(devices)} held-out devices.`;
 }
 
-function nextOf({ candidate, failures, patience, reason, reference }: GateView, released: string): string {
-  if (reason !== null) return `Paused: ${reason}.`;
+function nextOf({ candidate, failures, patience, reference }: GateView, released: string): string {
   const waits =
     candidate === null ? "" : `Version ${candidate} is being compared with version ${reference}. `;
   const failed = failures === 0 ? "" : `${failures} of ${patience} failures in a row. `;

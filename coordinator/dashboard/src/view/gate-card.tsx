@@ -6,7 +6,7 @@ import { CommandLine } from "./command-line.tsx";
 /** What the task's gate found, and what follows. Nothing where it has none. */
 export function GateCard({ task }: { readonly task: TaskView }): ReactNode {
   const lines = gateLines(task);
-  const paused = (task.gate?.reason ?? null) !== null;
+  const paused = task.reason?.code === "gate";
   if (lines === undefined) return null;
   return (
     <section className="card" aria-labelledby="gate-title" data-testid="gate" data-state={lines.state}>

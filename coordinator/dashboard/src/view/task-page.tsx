@@ -9,6 +9,7 @@ import { MeasurementsCard } from "./measurements-card.tsx";
 import { RoundPanel } from "./round-panel.tsx";
 import { RoundsCard } from "./rounds-card.tsx";
 import { Suspicions } from "./suspicions.tsx";
+import { TaskActivity } from "./task-activity.tsx";
 import { TaskSummary } from "./task-summary.tsx";
 import { VersionsCard } from "./versions-card.tsx";
 
@@ -19,6 +20,7 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
   return (
     <div className="page" data-testid="task" data-task={task.name}>
       <TaskSummary task={task} rounds={rounds.data} />
+      <TaskActivity task={task} />
       <RoundPanel task={task} />
       <GateCard task={task} />
       {task.spec.kind !== "train" && <MeasurementsCard task={task} />}

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { createHash, randomUUID } from "node:crypto";
 import { asDigest, type Digest, failure, isDigest } from "@tributary/core";
+import { storageFailure, syncFolder, writeAll } from "../../durable-files.ts";
 import type { BlobStore, ByteRange, PutOptions, StoredBlob } from "../../ports/blob-store.ts";
 import type { BlobRef } from "../../ports/records.ts";
 
@@ -201,34 +202,4 @@ async function writeDurably(
   return { digest: asDigest(hash.digest("hex")), sizeBytes };
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  let written = 0;
-  while (written < bytes.byteLength) {
-    const { bytesWritten } = await file.write(bytes, written, bytes.byteLength - written);
-    written += bytesWritten;
-  }
-}
-
-/** Makes names within a folder durable. Windows cannot open folders; its file system journals them itself. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code;
-const isMissing = (error: unknown) => codeOf(error) === "ENOENT";
-
-/** Errors of the disk, coded; all others as they are. */
-function storageFailure(error: unknown): unknown {
-  const code = codeOf(error);
-  if (code === "ENOSPC" || code === "EDQUOT")
-    return failure("store/quota-exceeded", "store: the disk is full", { cause: error });
-  if (code === "EACCES" || code === "EIO" || code === "EROFS" || code === "EMFILE")
-    return failure("store/unavailable", `store: the blob folder cannot be used: ${code}`, { cause: error });
-  return error;
-}
+const isMissing = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code === "ENOENT";

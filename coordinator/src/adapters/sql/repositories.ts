@@ -6,6 +6,7 @@ import { journalRepository } from "./repositories/journal.ts";
 import { measurementRepository } from "./repositories/measurements.ts";
 import { modelRepository } from "./repositories/models.ts";
 import { optimizerRepository } from "./repositories/optimizers.ts";
+import { participationRepository } from "./repositories/participations.ts";
 import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
 import { roundRepository } from "./repositories/rounds.ts";
@@ -29,6 +30,7 @@ export function repositories(db: Db): MetadataRepositories {
     certificateLog: certificateLogRepository(db),
     refusals: refusalRepository(db),
     suspicions: suspicionRepository(db),
+    participations: participationRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

@@ -13,6 +13,7 @@ import type {
   DeviceRecord,
   EventRecord,
   MeasurementRecord,
+  ParticipationRecord,
   RoundRecord,
   SuspicionRecord,
   TufRole,
@@ -75,6 +76,8 @@ export interface TasksTable {
   gatePlan: JsonText | null;
   gate: JsonText | null;
   createdAt: number;
+  reason: JsonText | null;
+  activeSince: number;
 }
 
 /** A round's columns are the fields of its view, and its configuration. */
@@ -155,6 +158,10 @@ export interface RefusalsTable {
   at: number;
 }
 
+export type ParticipationsTable = {
+  -readonly [Column in keyof ParticipationRecord]: ParticipationRecord[Column];
+};
+
 export type SuspicionsTable = { -readonly [Column in keyof SuspicionRecord]: SuspicionRecord[Column] };
 
 export interface OptimizersTable {
@@ -193,6 +200,7 @@ export interface Database {
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;
+  participations: ParticipationsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -34,6 +34,9 @@ class SqlMetadataStore implements MetadataStore {
   get versions() {
     return this.#repositories().versions;
   }
+  get participations() {
+    return this.#repositories().participations;
+  }
   get tasks() {
     return this.#repositories().tasks;
   }

@@ -14,7 +14,7 @@ import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
 import type { RoundServices } from "../round-services.ts";
-import { advanceGate, judge } from "./gate-rule.ts";
+import { advanceGate, gateReason, judge } from "./gate-rule.ts";
 import { impossibleIn } from "./measured-sums.ts";
 import type { MeasurementRound } from "./measurement-round.ts";
 
@@ -110,7 +110,7 @@ export async function storeUndecided(
     knowsHits: false,
   });
   if (version !== undefined) await tx.versions.setGate(task.model, candidate, verdict);
-  await tx.tasks.setGate(task.name, advanceGate(task.gate, spec, candidate, verdict));
+  await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
 }
 
 const NOTHING = Object.freeze({
@@ -152,9 +152,10 @@ async function storeGate(
   const candidate = measurement.candidate?.version;
   if (verdict === undefined || candidate === undefined || now.gate === null || now.spec.gate === null)
     return now;
-  const gate: GateRecord = advanceGate(now.gate, now.spec.gate, candidate, verdict);
+  const gate: GateRecord = advanceGate(now.gate, candidate, verdict);
   await tx.tasks.setGate(task.name, gate);
-  if (gate.reason === null || now.state !== "running") return { ...now, gate };
-  await tx.tasks.setState(task.name, "paused");
-  return { ...now, gate, state: "paused" };
+  const reason = gateReason(gate, now.spec.gate);
+  if (reason === undefined || now.state !== "running") return { ...now, gate };
+  await tx.tasks.setState(task.name, "paused", { reason });
+  return { ...now, gate, state: "paused", reason };
 }

@@ -6,7 +6,7 @@ import {
   type PairedInterval,
   type PairedSums,
 } from "@tributary/metrics";
-import type { GateSpec, VerdictView } from "@tributary/protocol";
+import type { GateSpec, TaskReason, VerdictView } from "@tributary/protocol";
 import type { GateRecord } from "../../ports/records.ts";
 
 /** What a gate's round measured. */
@@ -58,26 +58,27 @@ function reversed(interval: PairedInterval | undefined): PairedInterval | undefi
 }
 
 /**
- * The gate after a verdict. A candidate that passed is what the next ones are compared with; one that failed is not, and after
- * `patience` of those in a row the task is to pause, for the reason given. What is undecided counts for nothing.
+ * The gate after a verdict. A candidate that passed is what the next ones are compared with; one that failed is not. What is
+ * undecided counts for nothing.
  */
-export function advanceGate(
-  before: GateRecord,
-  { patience }: Pick<GateSpec, "patience">,
-  candidate: ModelVersion,
-  verdict: VerdictView,
-): GateRecord {
-  const next = { ...before, candidate: null, last: verdict, reason: null };
+export function advanceGate(before: GateRecord, candidate: ModelVersion, verdict: VerdictView): GateRecord {
+  const next = { ...before, candidate: null, last: verdict };
   switch (verdict.result) {
     case "passed":
       return { ...next, reference: candidate, failures: 0 };
     case "undecided":
       return next;
-    case "failed": {
-      const failures = before.failures + 1;
-      if (failures < patience) return { ...next, failures };
-      const reason = `${failures} versions in a row did not pass the gate on ${verdict.metric}; the last that did is ${before.reference}`;
-      return { ...next, failures, reason };
-    }
+    case "failed":
+      return { ...next, failures: before.failures + 1 };
   }
+}
+
+/** Why a task pauses: as many versions in a row failed as its gate is patient. Undefined: it goes on. */
+export function gateReason(
+  { failures, reference }: GateRecord,
+  { patience, metric }: Pick<GateSpec, "patience" | "metric">,
+): TaskReason | undefined {
+  if (failures < patience) return undefined;
+  const message = `${failures} versions in a row did not pass the gate on ${metric}; the last that did is ${reference}`;
+  return { code: "gate", message };
 }

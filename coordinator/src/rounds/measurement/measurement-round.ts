@@ -1,10 +1,10 @@
 import { asModelVersion, failure, type Digest, type ModelVersion } from "@tributary/core";
 import type { MeasurementRules, RoundConfig } from "@tributary/federation";
+import { secureRoundPlan, type SecureRoundPlan } from "@tributary/federation/aggregation";
+import { measurementCohort } from "@tributary/federation/planning";
 import { parseMeasurementPlan, type MeasurementPlan } from "@tributary/protocol";
-import { measurementCohort } from "../../registry/measurement-cohort.ts";
 import type { ModelRecord, PlanRef, TaskRecord, VersionRecord } from "../../ports/records.ts";
 import { weightsPath } from "../../releases/target-paths.ts";
-import { secureRoundPlan, type SecureRoundPlan } from "../round-plan.ts";
 import type { RoundServices } from "../round-services.ts";
 
 /** What the devices of a round measure. */

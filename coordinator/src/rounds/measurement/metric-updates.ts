@@ -24,7 +24,7 @@ const MAX_ATTEMPTS = 5;
 
 export interface MetricUpdatesOptions extends Pick<
   RoundUpdatesOptions,
-  "invitationOf" | "accept" | "refuse"
+  "invitationOf" | "accept" | "refuse" | "written"
 > {
   readonly config: Pick<RoundConfig, "roundId" | "task">;
   readonly plan: Pick<MeasurementPlan, "kind" | "metrics">;
@@ -51,7 +51,7 @@ export class MetricUpdates {
   /**
    * Takes one upload from beginning to end; resolves when the vector counts.
    *
-   * @throws `update/*`, `round/deadline-passed`
+   * @throws `update/*`, `round/deadline-passed`, `store/unavailable`
    */
   async upload(
     device: DeviceId,
@@ -80,6 +80,7 @@ export class MetricUpdates {
           `rounds: the vector of ${device} came after reporting had ended`,
         );
       }
+      await this.#options.written();
     } catch (error) {
       const coded = toFailure(error);
       if (coded.code.startsWith("update/")) this.#noteFailure(device, coded);

@@ -524,6 +524,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When a task's next round may begin, and the devices that are willing, sit out or are not asked */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description When the next round may begin; null: one is under way, or the task does not run */
+                            nextRoundAt: string | null;
+                            /** @description Rounds in a row that failed */
+                            failures: number;
+                            /** @description Devices that are willing */
+                            checkedIn: number;
+                            /** @description Of these, those that took part too recently or are suspected */
+                            sittingOut: number;
+                            /** @description Devices that are none of those the task asks, by the first rule they do not meet */
+                            ineligible: {
+                                engine?: number;
+                                memory?: number;
+                                battery?: number;
+                                network?: number;
+                                locale?: number;
+                                tags?: number;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tasks/{task}/suspicions": {
         parameters: {
             query?: never;
@@ -1218,6 +1274,12 @@ export interface paths {
                                 /** @enum {string} */
                                 state: "running" | "paused" | "finished";
                                 spec: {
+                                    /**
+                                     * @description Of this document's form
+                                     * @default 1
+                                     * @enum {number}
+                                     */
+                                    formatVersion: 1;
                                     name: string;
                                     model: string;
                                     /**
@@ -1225,8 +1287,58 @@ export interface paths {
                                      * @default default
                                      */
                                     population: string;
-                                    /** @default null */
+                                    /**
+                                     * @description Committed rounds after which the task is done; null: no end
+                                     * @default null
+                                     */
                                     rounds: number | null;
+                                    /**
+                                     * @description When the task is done, beside its `rounds`
+                                     * @default {}
+                                     */
+                                    stop: {
+                                        /**
+                                         * @description Done when a round reaches it
+                                         * @default null
+                                         */
+                                        targetMetric: {
+                                            /**
+                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                             * @default loss
+                                             * @enum {string}
+                                             */
+                                            name: "loss" | "accuracy";
+                                            /** @description A loss at most, or an accuracy of at least, this */
+                                            value: number;
+                                        } | null;
+                                        /**
+                                         * @description Done so long after the task was created or last resumed
+                                         * @default null
+                                         */
+                                        elapsedMs: number | null;
+                                        /**
+                                         * @description Done when the best value is so many rounds old
+                                         * @default null
+                                         */
+                                        noImprovement: {
+                                            /**
+                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                             * @default loss
+                                             * @enum {string}
+                                             */
+                                            metric: "loss" | "accuracy";
+                                            /**
+                                             * @description Committed rounds without a new best
+                                             * @default 20
+                                             */
+                                            rounds: number;
+                                            /**
+                                             * @description A smaller change is no improvement
+                                             * @default 0
+                                             */
+                                            minimumChange: number;
+                                        } | null;
+                                    };
                                     /**
                                      * @description evaluate: the released version on devices' examples; telemetry: how it runs there
                                      * @default train
@@ -1483,6 +1595,116 @@ export interface paths {
                                             [key: string]: number;
                                         };
                                     };
+                                    /**
+                                     * @description Who of the willing devices is asked
+                                     * @default {}
+                                     */
+                                    selection: {
+                                        /**
+                                         * @description Least time between two participations of a device
+                                         * @default 0
+                                         */
+                                        minimumSeparationMs: number;
+                                        /**
+                                         * @description Rounds of the task that a device sits out after each of its own
+                                         * @default 0
+                                         */
+                                        minimumSeparationRounds: number;
+                                        /**
+                                         * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                         * @default 0.5
+                                         */
+                                        fairness: number;
+                                    };
+                                    /**
+                                     * @description Which devices may take part; they decide by themselves
+                                     * @default {}
+                                     */
+                                    eligibility: {
+                                        /**
+                                         * @description A device has one of these; all may, where it is empty
+                                         * @default []
+                                         */
+                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                        /**
+                                         * @description Memory of the device, as coarsely as a browser tells it
+                                         * @default null
+                                         */
+                                        minMemoryMb: number | null;
+                                        /**
+                                         * @description Devices without a battery pass
+                                         * @default null
+                                         */
+                                        battery: {
+                                            /**
+                                             * @description Charging is enough, whatever the level
+                                             * @default true
+                                             */
+                                            charging: boolean;
+                                            /**
+                                             * @description Without charging, at least this full; 1: only when charging
+                                             * @default 1
+                                             */
+                                            minLevel: number;
+                                        } | null;
+                                        /**
+                                         * @description unmetered: no cellular network, and no wish to save data
+                                         * @default any
+                                         * @enum {string}
+                                         */
+                                        network: "any" | "unmetered";
+                                        /**
+                                         * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                         * @default []
+                                         */
+                                        localeTags: string[];
+                                        /**
+                                         * @description Tags that the app gave the device: it has all of these
+                                         * @default []
+                                         */
+                                        tags: string[];
+                                        /**
+                                         * @description What a device is of which a rule asks something that its platform does not tell
+                                         * @default ineligible
+                                         * @enum {string}
+                                         */
+                                        whenUnknown: "ineligible" | "eligible";
+                                    };
+                                    /**
+                                     * @description When rounds may begin; null: at any time
+                                     * @default null
+                                     */
+                                    schedule: {
+                                        windows: {
+                                            /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                            cron: string;
+                                            /** @description How long */
+                                            durationMs: number;
+                                        }[];
+                                        /**
+                                         * @description IANA name, such as Europe/Zurich
+                                         * @default UTC
+                                         */
+                                        timeZone: string;
+                                    } | null;
+                                    /**
+                                     * @description What follows abandoned rounds
+                                     * @default {}
+                                     */
+                                    retries: {
+                                        /**
+                                         * @description After so many in a row the task pauses itself; null: never
+                                         * @default 1000
+                                         */
+                                        maxConsecutiveFailures: number | null;
+                                        /**
+                                         * @description Before the second try; it doubles with each failure, with jitter
+                                         * @default 500
+                                         */
+                                        backoffMs: number;
+                                        /** @default 30000 */
+                                        maxBackoffMs: number;
+                                    };
                                     /** @default 0 */
                                     pauseBetweenRoundsMs: number;
                                     /** @default {} */
@@ -1631,13 +1853,18 @@ export interface paths {
                                          */
                                         at: string;
                                     } | null;
-                                    reason: string | null;
                                 } | null;
                                 /**
                                  * Format: date-time
                                  * @description RFC 3339, UTC
                                  */
                                 createdAt: string;
+                                /** @description Why it does not run; null while it runs */
+                                reason: {
+                                    /** @enum {string} */
+                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                    message: string;
+                                } | null;
                             }[];
                         };
                     };
@@ -1656,6 +1883,12 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
+                        /**
+                         * @description Of this document's form
+                         * @default 1
+                         * @enum {number}
+                         */
+                        formatVersion: 1;
                         name: string;
                         model: string;
                         /**
@@ -1663,8 +1896,58 @@ export interface paths {
                          * @default default
                          */
                         population: string;
-                        /** @default null */
+                        /**
+                         * @description Committed rounds after which the task is done; null: no end
+                         * @default null
+                         */
                         rounds: number | null;
+                        /**
+                         * @description When the task is done, beside its `rounds`
+                         * @default {}
+                         */
+                        stop: {
+                            /**
+                             * @description Done when a round reaches it
+                             * @default null
+                             */
+                            targetMetric: {
+                                /**
+                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                name: "loss" | "accuracy";
+                                /** @description A loss at most, or an accuracy of at least, this */
+                                value: number;
+                            } | null;
+                            /**
+                             * @description Done so long after the task was created or last resumed
+                             * @default null
+                             */
+                            elapsedMs: number | null;
+                            /**
+                             * @description Done when the best value is so many rounds old
+                             * @default null
+                             */
+                            noImprovement: {
+                                /**
+                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                metric: "loss" | "accuracy";
+                                /**
+                                 * @description Committed rounds without a new best
+                                 * @default 20
+                                 */
+                                rounds: number;
+                                /**
+                                 * @description A smaller change is no improvement
+                                 * @default 0
+                                 */
+                                minimumChange: number;
+                            } | null;
+                        };
                         /**
                          * @description evaluate: the released version on devices' examples; telemetry: how it runs there
                          * @default train
@@ -1921,6 +2204,116 @@ export interface paths {
                                 [key: string]: number;
                             };
                         };
+                        /**
+                         * @description Who of the willing devices is asked
+                         * @default {}
+                         */
+                        selection: {
+                            /**
+                             * @description Least time between two participations of a device
+                             * @default 0
+                             */
+                            minimumSeparationMs: number;
+                            /**
+                             * @description Rounds of the task that a device sits out after each of its own
+                             * @default 0
+                             */
+                            minimumSeparationRounds: number;
+                            /**
+                             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                             * @default 0.5
+                             */
+                            fairness: number;
+                        };
+                        /**
+                         * @description Which devices may take part; they decide by themselves
+                         * @default {}
+                         */
+                        eligibility: {
+                            /**
+                             * @description A device has one of these; all may, where it is empty
+                             * @default []
+                             */
+                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                            /**
+                             * @description Memory of the device, as coarsely as a browser tells it
+                             * @default null
+                             */
+                            minMemoryMb: number | null;
+                            /**
+                             * @description Devices without a battery pass
+                             * @default null
+                             */
+                            battery: {
+                                /**
+                                 * @description Charging is enough, whatever the level
+                                 * @default true
+                                 */
+                                charging: boolean;
+                                /**
+                                 * @description Without charging, at least this full; 1: only when charging
+                                 * @default 1
+                                 */
+                                minLevel: number;
+                            } | null;
+                            /**
+                             * @description unmetered: no cellular network, and no wish to save data
+                             * @default any
+                             * @enum {string}
+                             */
+                            network: "any" | "unmetered";
+                            /**
+                             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                             * @default []
+                             */
+                            localeTags: string[];
+                            /**
+                             * @description Tags that the app gave the device: it has all of these
+                             * @default []
+                             */
+                            tags: string[];
+                            /**
+                             * @description What a device is of which a rule asks something that its platform does not tell
+                             * @default ineligible
+                             * @enum {string}
+                             */
+                            whenUnknown: "ineligible" | "eligible";
+                        };
+                        /**
+                         * @description When rounds may begin; null: at any time
+                         * @default null
+                         */
+                        schedule: {
+                            windows: {
+                                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                cron: string;
+                                /** @description How long */
+                                durationMs: number;
+                            }[];
+                            /**
+                             * @description IANA name, such as Europe/Zurich
+                             * @default UTC
+                             */
+                            timeZone: string;
+                        } | null;
+                        /**
+                         * @description What follows abandoned rounds
+                         * @default {}
+                         */
+                        retries: {
+                            /**
+                             * @description After so many in a row the task pauses itself; null: never
+                             * @default 1000
+                             */
+                            maxConsecutiveFailures: number | null;
+                            /**
+                             * @description Before the second try; it doubles with each failure, with jitter
+                             * @default 500
+                             */
+                            backoffMs: number;
+                            /** @default 30000 */
+                            maxBackoffMs: number;
+                        };
                         /** @default 0 */
                         pauseBetweenRoundsMs: number;
                         /** @default {} */
@@ -2001,6 +2394,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -2008,8 +2407,58 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
                                 /**
                                  * @description evaluate: the released version on devices' examples; telemetry: how it runs there
                                  * @default train
@@ -2266,6 +2715,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -2414,13 +2973,18 @@ export interface paths {
                                      */
                                     at: string;
                                 } | null;
-                                reason: string | null;
                             } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                message: string;
+                            } | null;
                         };
                     };
                 };
@@ -2464,6 +3028,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -2471,8 +3041,58 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
                                 /**
                                  * @description evaluate: the released version on devices' examples; telemetry: how it runs there
                                  * @default train
@@ -2729,6 +3349,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -2877,13 +3607,18 @@ export interface paths {
                                      */
                                     at: string;
                                 } | null;
-                                reason: string | null;
                             } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                message: string;
+                            } | null;
                         };
                     };
                 };
@@ -2939,6 +3674,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -2946,8 +3687,58 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
                                 /**
                                  * @description evaluate: the released version on devices' examples; telemetry: how it runs there
                                  * @default train
@@ -3204,6 +3995,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -3352,13 +4253,18 @@ export interface paths {
                                      */
                                     at: string;
                                 } | null;
-                                reason: string | null;
                             } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                message: string;
+                            } | null;
                         };
                     };
                 };

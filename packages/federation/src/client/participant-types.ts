@@ -89,7 +89,8 @@ export interface ParticipantState {
 export type ParticipantInput = { readonly now: number } & (
   | { readonly type: "connected" }
   | { readonly type: "disconnected" }
-  | { readonly type: "message"; readonly message: ServerMessage }
+  /** With the device's own draw from [0, 1), for when it comes back after a `wait`; left out: at the window's begin. */
+  | { readonly type: "message"; readonly message: ServerMessage; readonly jitter?: number }
   | ({ readonly type: "trained"; readonly roundId: RoundId } & LocalUpdate)
   | ({ readonly type: "trained-securely"; readonly roundId: RoundId } & SecureUpdate)
   | { readonly type: "secure-answered"; readonly roundId: RoundId; readonly step: SecureStepName }

@@ -1,5 +1,6 @@
 import type { RoundId } from "@tributary/core";
 import type { Offer, Outcome, Refusal, RequestReport, ServerMessage } from "@tributary/protocol";
+import { returnAfterMs } from "../pace.ts";
 import { isWilling, ParticipantDraft } from "./participant-draft.ts";
 import type {
   LocalUpdate,
@@ -50,7 +51,7 @@ function apply(draft: ParticipantDraft, input: ParticipantInput): void {
     case "disconnected":
       return draft.set({ connected: false, checkedIn: false, checkInAt: null });
     case "message":
-      return receive(draft, input.message);
+      return receive(draft, input.message, input.jitter ?? 0);
     case "trained": {
       const { activity } = draft;
       if (activity.type !== "training" || activity.offer.roundId !== input.roundId) {
@@ -104,7 +105,7 @@ function apply(draft: ParticipantDraft, input: ParticipantInput): void {
   }
 }
 
-function receive(draft: ParticipantDraft, message: ServerMessage): void {
+function receive(draft: ParticipantDraft, message: ServerMessage, jitter: number): void {
   switch (message.type) {
     case "offer":
     case "offer-measurement":
@@ -118,7 +119,7 @@ function receive(draft: ParticipantDraft, message: ServerMessage): void {
       return receiveOutcome(draft, message);
     case "wait":
       if (message.task === draft.config.task) {
-        draft.set({ checkInAt: draft.now + Math.max(MIN_WAIT_MS, message.retryAfterMs) });
+        draft.set({ checkInAt: draft.now + returnAfterMs(message, jitter) });
       }
       return;
     case "refusal":
@@ -135,9 +136,6 @@ function receive(draft: ParticipantDraft, message: ServerMessage): void {
   }
 }
 
-/** A coordinator that says "at once" again and again must not turn into a busy loop. */
-const MIN_WAIT_MS = 250;
-
 /**
  * How long to wait, where the coordinator does not say, before a check-in that was refused is said again: a task may
  * begin later than its devices, and an operator may release this one.
@@ -151,7 +149,7 @@ function receiveRefusal(draft: ParticipantDraft, refusal: Refusal): void {
   const named = refusal.detail.find(({ key }) => key === "task")?.value;
   const retryMs = Object.hasOwn(REFUSED_RETRY_MS, refusal.code) ? REFUSED_RETRY_MS[refusal.code] : undefined;
   if (retryMs === undefined || named !== draft.config.task) return;
-  const waitMs = Math.max(MIN_WAIT_MS, refusal.retryAfterMs ?? retryMs);
+  const waitMs = returnAfterMs({ retryAfterMs: refusal.retryAfterMs ?? retryMs, windowMs: 0 }, 0);
   if (draft.state.checkedIn) draft.set({ checkInAt: draft.now + waitMs });
 }
 

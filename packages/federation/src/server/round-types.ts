@@ -33,6 +33,8 @@ export interface RoundConfig {
   readonly timestampVersion: number;
   /** Null: members report their updates one by one. */
   readonly secure: SecureRules | null;
+  /** Devices that may come, estimated: who is not needed is told by it when to come back. Left out: few. */
+  readonly population?: number;
   /** Left out: devices train. Else they measure the base version, and make no other. */
   readonly measurement?: MeasurementRules;
 }
@@ -191,6 +193,8 @@ export type RoundInput = { readonly now: number } & (
   | { readonly type: "report-accepted"; readonly device: DeviceId; readonly digest: Digest }
   | { readonly type: "report-refused"; readonly device: DeviceId; readonly code: string }
   | { readonly type: "tick" }
+  /** The coordinator was restarted; the state is the replay of all inputs before. Not for secure cohorts: their secrets are gone. */
+  | { readonly type: "resumed" }
   /** The mean was taken and evaluated; the commit is under way. */
   | { readonly type: "aggregated" }
   | { readonly type: "committed"; readonly version: ModelVersion | null }

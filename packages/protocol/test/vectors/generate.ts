@@ -111,7 +111,11 @@ const messages: readonly Omit<Vector, "frame">[] = [
     side: "server",
     message: { type: "release", model: "digits", channel: "stable", version: 7, timestampVersion: 10 },
   },
-  { name: "wait", side: "server", message: { type: "wait", task: "digits", retryAfterMs: 5000 } },
+  {
+    name: "wait",
+    side: "server",
+    message: { type: "wait", task: "digits", retryAfterMs: 5000, windowMs: 2000 },
+  },
   { name: "heartbeat-ack", side: "server", message: { type: "heartbeat-ack", nonce: 4_294_967_295 } },
   {
     name: "secure-step",

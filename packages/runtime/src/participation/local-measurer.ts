@@ -3,6 +3,7 @@ import { boundMetrics, requireMetricSegments } from "@tributary/federation";
 import { exampleRuns } from "@tributary/engine/batches";
 import { evaluationVector, pairedVector } from "@tributary/metrics";
 import {
+  createMemberVerifier,
   encodeUpdate,
   isHeldOut,
   metricsDigest,
@@ -38,6 +39,9 @@ interface Measured {
 export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasurer {
   const { releases, engines, store, env, identity, limits, population, recorder } = options;
   const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
+
+  // It remembers members that it has met.
+  const verifyMember = createMemberVerifier();
 
   const verified = async (offer: MeasurementOffer, signal: AbortSignal): Promise<MeasurementPlan> => {
     await releases.atLeast(offer.timestampVersion, signal);
@@ -152,6 +156,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
           offer,
           plan: secure,
           population,
+          verifyMember,
           metrics: plan.metrics,
           vector,
           identity,

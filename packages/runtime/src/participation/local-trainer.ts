@@ -3,6 +3,7 @@ import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
 import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
 import {
+  createMemberVerifier,
   encodeUpdate,
   isHeldOut,
   learningRateAt,
@@ -82,6 +83,7 @@ export interface LocalTrainer {
 export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
   const { releases, engines, store, env, identity, limits, population } = options;
   const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
+  const verifyMember = createMemberVerifier();
 
   /** The plan, its graph and the base weights are targets of verified metadata, and those the offer means. */
   const verify = async (
@@ -182,6 +184,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
             identity,
             certificate: await identity.certificate(signal),
             log: options.log,
+            verifyMember,
             minimumCohort: limits.minimumCohort,
             crypto: await options.openSecAggCrypto(),
             env,

@@ -12,12 +12,12 @@ import { toMetricSegments, toSecureSegments, type TrainingTotals } from "@tribut
 import {
   measuredWeights,
   updateSchema,
-  verifyMember,
   type MeasurementOffer,
   type MetricDocument,
   type SecurePlan,
   type SecureStepName,
   type UpdateLayout,
+  type VerifyMember,
 } from "@tributary/protocol";
 import {
   Advertisement,
@@ -53,6 +53,8 @@ interface MemberOptions {
   readonly certificate: Uint8Array;
   /** Whether the members of a cohort were admitted in the open. */
   readonly log: Pick<LogView, "requireMembers">;
+  /** Whether someone is a member. */
+  readonly verifyMember: VerifyMember;
   /** The device's own floor. */
   readonly minimumCohort: number;
   readonly crypto: SecAggCrypto;
@@ -171,7 +173,11 @@ function openMember(options: MemberOptions, encoding: EncodingPlan, vector: Spen
     certificate,
     sign: (message) => options.identity.sign(new Uint8Array(message)),
     verifyCertificate: (other) =>
-      verifyMember(other, { issuerPublicKey, population: options.population, nowMs: env.clock.now() }),
+      options.verifyMember(other, {
+        issuerPublicKey,
+        population: options.population,
+        nowMs: env.clock.now(),
+      }),
     random: env.random,
     crypto: options.crypto,
   });

@@ -1,7 +1,14 @@
 import { failure, type TaskName } from "@tributary/core";
 import type { SecurePlan } from "@tributary/protocol";
 import { requireIssuer, type TrustLimits } from "../trust.ts";
+import type { Releases } from "../updater/releases.ts";
 import type { LogView } from "./log-view.ts";
+
+export interface SecureTaskOptions {
+  readonly limits: TrustLimits;
+  readonly log: Pick<LogView, "requireConsistent">;
+  readonly releases: Pick<Releases, "issuer">;
+}
 
 /**
  * Before the device works for nothing: cohorts of a task are large enough for it, its members are vouched for by whom the app
@@ -12,7 +19,7 @@ import type { LogView } from "./log-view.ts";
 export async function requireSecureTask(
   task: TaskName,
   secure: SecurePlan | undefined,
-  { limits, log }: { readonly limits: TrustLimits; readonly log: Pick<LogView, "requireConsistent"> },
+  { limits, log, releases }: SecureTaskOptions,
   signal: AbortSignal,
 ): Promise<void> {
   if (secure === undefined) {
@@ -22,7 +29,7 @@ export async function requireSecureTask(
     });
   }
   requireCohort(secure.encoding.clients, limits.minimumCohort);
-  requireIssuer(limits, secure);
+  requireIssuer(limits, secure, await releases.issuer(signal));
   await log.requireConsistent(signal);
 }
 

@@ -1,9 +1,12 @@
 import { abortable, failure, sha256, type Digest, type Env } from "@tributary/core";
 import {
+  ISSUER_TARGET,
   logHeadOf,
+  parseIssuerDocument,
   parseMeasurementPlan,
   parseModelManifest,
   parsePlan,
+  type IssuerDocument,
   type LogHead,
   type MeasurementPlan,
   type ModelManifest,
@@ -68,6 +71,8 @@ export interface Releases {
   model(model: string, channel: string, signal?: AbortSignal): Promise<ModelRelease | undefined>;
   plan(path: string, signal?: AbortSignal): Promise<VerifiedPlan>;
   measurementPlan(path: string, signal?: AbortSignal): Promise<VerifiedMeasurementPlan>;
+  /** Who vouches for the members of cohorts. @throws `tuf/target-missing` */
+  issuer(signal?: AbortSignal): Promise<IssuerDocument>;
   /** The certificate log's head in the verified timestamp; `undefined` where there is none. */
   logHead(): LogHead | undefined;
   /** Paths of the newest plan of each task. */
@@ -175,6 +180,10 @@ export function createReleases(options: ReleasesOptions): Releases {
       await open();
       const file = target(path);
       return { plan: parsePlan(await fetchTarget(path, { signal })), target: file };
+    },
+    async issuer(signal) {
+      await open();
+      return parseIssuerDocument(await fetchTarget(ISSUER_TARGET, { signal }));
     },
     logHead: () => logHeadOf(client?.timestampCustom),
     async measurementPlan(path, signal) {

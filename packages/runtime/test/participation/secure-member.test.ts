@@ -11,6 +11,7 @@ import {
 } from "@tributary/core";
 import { secureEncoding } from "@tributary/federation";
 import {
+  createMemberVerifier,
   batchRanges,
   encodeMembershipProof,
   foldNodes,
@@ -130,6 +131,7 @@ async function openMember(): Promise<SecureMember> {
     totals: { lossSum: 20, correct: 5, examples: 10, steps: 1 },
     identity: { sign: (message) => device.sign(message) },
     certificate: own,
+    verifyMember: createMemberVerifier(),
     log: createLogView({
       settings: createMemoryStore().settings,
       releases: { logHead: headOf, refresh: () => Promise.resolve() },

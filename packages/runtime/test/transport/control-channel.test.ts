@@ -147,7 +147,7 @@ test("heartbeats while idle; a connection that hears nothing is given up", async
   clock.advance(1000);
   expect(wires.length).toBe(2);
   // What the old connection still says is not heard.
-  wire.say({ type: "wait", task: "t" as never, retryAfterMs: 0 });
+  wire.say({ type: "wait", task: "t" as never, retryAfterMs: 0, windowMs: 0 });
   channel.close();
 });
 

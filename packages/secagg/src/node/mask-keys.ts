@@ -17,13 +17,13 @@ export function nodeMaskKeys(): MaskKeys {
     async derive(secret, { salt, info }) {
       const raw = new Uint8Array(hkdfSync("sha256", secret, salt, info, 32));
       secret.fill(0);
-      const cipher = createCipheriv("aes-256-ctr", raw, new Uint8Array(16));
-      raw.fill(0);
       let begun = false;
       return {
         stream() {
           if (begun) throw new TypeError("secagg: a mask's key stream is read once");
           begun = true;
+          const cipher = createCipheriv("aes-256-ctr", raw, new Uint8Array(16));
+          raw.fill(0);
           return {
             async next(byteLength) {
               if (zeros.length < byteLength) zeros = new Uint8Array(byteLength);

@@ -22,7 +22,7 @@ export interface MaskKey {
 
 export interface KeyStream {
   /**
-   * The next bytes, which belong to the caller.
+   * The next bytes, which belong to the caller, in a buffer of their own.
    *
    * @param byteLength - a multiple of 16, the cipher's block, in all calls but the last
    */

@@ -45,7 +45,7 @@ export function pairSign(self: number, peer: number): 1 | -1 {
 }
 
 /** Streams that are open at once: enough to copy each chunk of the vector seldom. */
-const OPEN_STREAMS = 64;
+export const OPEN_STREAMS = 64;
 
 /**
  * Adds masks to a vector, in place, modulo 2^32: each element's low bits are right for its segment's ring, for 2^w
@@ -71,6 +71,8 @@ export async function addMasks(
         const bytes = await next;
         if (i + 1 < group.length) next = streams[i + 1]!.next(chunk.byteLength);
         adder.add(chunk, bytes, sign);
+        // Given back at once: tens of megabytes of fresh memory cost more than the cipher.
+        bytes.buffer.transfer(0);
       }
       adder.store(vector, chunk);
     }

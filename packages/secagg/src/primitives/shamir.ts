@@ -50,19 +50,24 @@ export function evaluate(
 }
 
 /**
- * The weights w_i with f(0) = sum w_i f(x_i), for one set of abscissas: computed once, used for every secret that
- * the same members hold. w_i = prod_{j != i} x_j / (x_j - x_i).
+ * The weights w_i with f(0) = sum w_i f(x_i), for each of several sets of abscissas: computed once, used for every secret
+ * that the same members hold. w_i = prod_{j != i} x_j / (x_j - x_i). One inversion serves all sets.
  */
-export function lagrangeWeights(abscissas: readonly number[], prime: bigint = FIELD_PRIME): bigint[] {
-  requireAbscissas(abscissas);
-  const all = product(abscissas, prime);
-  const denominators = abscissas.map((own) =>
-    product(
-      abscissas.map((other) => (other === own ? own : other - own)),
-      prime,
+export function lagrangeWeights(
+  sets: readonly (readonly number[])[],
+  prime: bigint = FIELD_PRIME,
+): bigint[][] {
+  for (const abscissas of sets) requireAbscissas(abscissas);
+  const denominators = sets.flatMap((abscissas) =>
+    abscissas.map((own) =>
+      mod(product(abscissas.map((other) => (other === own ? own : other - own))), prime),
     ),
   );
-  return invertAll(denominators, prime).map((inverse) => mod(all * inverse, prime));
+  const inverses = invertAll(denominators, prime).values();
+  return sets.map((abscissas) => {
+    const all = mod(product(abscissas), prime);
+    return abscissas.map(() => mod(all * inverses.next().value!, prime));
+  });
 }
 
 /** f(0) of points that belong to the weights, in their order. */
@@ -77,17 +82,19 @@ export function combine(
 }
 
 /** Factors are multiplied as numbers while they fit, so that few products are long. */
-function product(factors: readonly number[], prime: bigint): bigint {
+function product(factors: readonly number[]): bigint {
   let long = 1n;
   let short = 1;
   for (const factor of factors) {
-    if (Math.abs(short * factor) > Number.MAX_SAFE_INTEGER) {
-      long = mod(long * BigInt(short), prime);
-      short = 1;
+    const next = short * factor;
+    if (Number.isSafeInteger(next)) {
+      short = next;
+    } else {
+      long *= BigInt(short);
+      short = factor;
     }
-    short *= factor;
   }
-  return mod(long * BigInt(short), prime);
+  return long * BigInt(short);
 }
 
 function requireAbscissas(abscissas: readonly number[]): void {

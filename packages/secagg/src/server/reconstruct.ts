@@ -7,8 +7,8 @@ import type { RevealedPoint } from "./revealed-shares.ts";
 export type Accepts = (secret: Uint8Array<ArrayBuffer>) => boolean | Promise<boolean>;
 
 /**
- * Reconstructs many secrets of one session. Lagrange weights are computed once for each set of holders; a holder
- * that gave a false share is found by leaving holders out, and is not asked again.
+ * Reconstructs many secrets of one session. Lagrange weights are computed once for each set of holders, and together for
+ * those that are prepared; a holder that gave a false share is found by leaving holders out, and is not asked again.
  */
 export class Reconstructor {
   readonly #threshold: number;
@@ -22,6 +22,18 @@ export class Reconstructor {
   /** Members whose shares were found to be false. */
   get liars(): readonly number[] {
     return [...this.#liars].map((abscissa) => abscissa - 1).toSorted((a, b) => a - b);
+  }
+
+  /** Computes the weights of what will be recovered, unless shares turn out to be false. */
+  prepare(secrets: Iterable<readonly RevealedPoint[]>): void {
+    const sets = new Map<string, number[]>();
+    for (const points of secrets) {
+      if (points.length < this.#threshold) continue;
+      const abscissas = points.slice(0, this.#threshold).map(({ abscissa }) => abscissa);
+      sets.set(abscissas.join(), abscissas);
+    }
+    const weights = lagrangeWeights([...sets.values()]);
+    for (const [i, key] of [...sets.keys()].entries()) this.#weights.set(key, weights[i]!);
   }
 
   /**
@@ -64,11 +76,8 @@ export class Reconstructor {
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const abscissas = points.map(({ abscissa }) => abscissa);
     const key = abscissas.join();
-    let weights = this.#weights.get(key);
-    if (weights === undefined) {
-      weights = lagrangeWeights(abscissas);
-      this.#weights.set(key, weights);
-    }
+    const weights = this.#weights.get(key) ?? lagrangeWeights([abscissas])[0]!;
+    this.#weights.set(key, weights);
     const value = combine(
       weights,
       points.map(({ share }) => bytesToNumber(share)),

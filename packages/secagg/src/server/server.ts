@@ -252,6 +252,9 @@ export class SecAggServer {
     this.#requireStage("unmask");
     this.#stage = "unmasking";
     const items: UnmaskItem[] = [];
+    this.#reconstructor.prepare(
+      [...this.#survivors, ...this.#dropouts()].map((member) => this.#revealed.pointsOf(member)),
+    );
     for (const member of ascending(this.#survivors)) {
       const commitment = this.#shares.seedCommitmentOf(member);
       const seed = await this.#reconstructor.recover(member, this.#revealed.pointsOf(member), (bytes) =>

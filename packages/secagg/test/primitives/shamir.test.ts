@@ -49,13 +49,10 @@ describe("Shamir's sharing", () => {
       expect(evaluate([secret, ...vector.coefficients.map(littleEndian)], abscissas, prime)).toEqual(shares);
       for (const left of [0, 1, 2]) {
         const kept = [0, 1, 2].filter((i) => i !== left);
-        const weights = lagrangeWeights(
-          kept.map((i) => abscissas[i]!),
-          prime,
-        );
+        const [weights] = lagrangeWeights([kept.map((i) => abscissas[i]!)], prime);
         expect(
           combine(
-            weights,
+            weights!,
             kept.map((i) => shares[i]!),
             prime,
           ),
@@ -85,7 +82,7 @@ describe("Shamir's sharing", () => {
         const value = bytesToNumber(secret);
         const shares = splitSecret(value, { threshold, abscissas, random: systemRandom });
         const from = (count: number): bigint =>
-          combine(lagrangeWeights(abscissas.slice(-count)), shares.slice(-count));
+          combine(lagrangeWeights([abscissas.slice(-count)])[0]!, shares.slice(-count));
         expect(from(threshold)).toBe(value);
         expect(from(threshold - 1)).not.toBe(value);
       }),
@@ -93,10 +90,15 @@ describe("Shamir's sharing", () => {
     );
   });
 
+  test("weights of several sets are those of each", () => {
+    const sets = [[1, 2, 3], [7], [], [9_999, 5]];
+    expect(lagrangeWeights(sets)).toEqual(sets.flatMap((set) => lagrangeWeights([set])));
+  });
+
   test("the largest 32-byte secret survives, and elements take 33 bytes", () => {
     const value = 2n ** 256n - 1n;
     const shares = splitSecret(value, { threshold: 2, abscissas: [1, 2], random: systemRandom });
-    expect(combine(lagrangeWeights([1, 2]), shares)).toBe(value);
+    expect(combine(lagrangeWeights([[1, 2]])[0]!, shares)).toBe(value);
     expect(bytesToNumber(encodeElement(FIELD_PRIME - 1n))).toBe(FIELD_PRIME - 1n);
   });
 
