@@ -17,7 +17,7 @@ import type {
   TaskRecord,
   VersionRecord,
 } from "../ports/records.ts";
-import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
@@ -85,6 +85,8 @@ export async function commitRound(
       cohort: mean.updates,
       numExamples: mean.totalExamples,
       strategy: strategy.choice,
+      releasedAt: task.spec.release === "every" ? createdAt : null,
+      gate: null,
     },
     weights,
   );
@@ -101,6 +103,7 @@ export async function commitRound(
         ...(optimizer === undefined ? {} : { optimizer }),
         release,
         events: async (tx) => {
+          await awaitVerdict(tx.tasks, task.name, version);
           const also = await input.alsoStored(tx, version);
           const [newest = null] = await tx.rounds.list(task.name, { limit: 1 });
           const progress = { currentVersion: version, round: last.round ?? newest, roundsCommitted };
@@ -118,16 +121,28 @@ export async function commitRound(
     return { events: committed, timestampVersion: timestamp?.version ?? config.timestampVersion };
   });
   // The push first: devices should not wait for dashboards.
-  const committedAt = env.clock.now();
-  await bus.publish("release", {
-    model: model.name,
-    channel: model.channel,
-    version,
-    timestampVersion,
-    committedAt,
-  });
+  if (stored.version.releasedAt !== null) {
+    const committedAt = env.clock.now();
+    await bus.publish("release", {
+      model: model.name,
+      channel: model.channel,
+      version,
+      timestampVersion,
+      committedAt,
+    });
+  }
   await publishEvents(services, events);
   return stored.version;
+}
+
+/** With a gate, the new version is what held-out devices measure next. */
+async function awaitVerdict(
+  tasks: Pick<TaskRepository, "get" | "setGate">,
+  name: TaskRecord["name"],
+  candidate: ModelVersion,
+): Promise<void> {
+  const gate = (await tasks.get(name))?.gate ?? null;
+  if (gate !== null) await tasks.setGate(name, { ...gate, candidate });
 }
 
 /** Announces logged events once their transaction is through. */

@@ -1,20 +1,20 @@
 import type { RoundConfig } from "@tributary/federation";
-import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
+import { roundIdOf, taskRoundRules, type SecureRoundPlan } from "@tributary/federation/aggregation";
 import type { TaskRecord, VersionRecord } from "../ports/records.ts";
 import { weightsPath } from "../releases/target-paths.ts";
-import type { RoundPlan } from "./round-plan.ts";
 
 /** The rules of a synchronous round of a task. */
 export function roundConfig(input: {
   readonly task: TaskRecord;
-  readonly plan: RoundPlan;
+  /** Null: updates come one by one. */
+  readonly secure: SecureRoundPlan | null;
   readonly base: VersionRecord;
   readonly round: number;
   readonly timestampVersion: number;
   /** Devices that may come, estimated. */
   readonly population: number;
 }): RoundConfig {
-  const { task, plan, base, round, timestampVersion, population } = input;
+  const { task, secure, base, round, timestampVersion, population } = input;
   return {
     task: task.name,
     roundId: roundIdOf(task.name, round),
@@ -22,7 +22,7 @@ export function roundConfig(input: {
     baseVersion: base.version,
     plan: { target: task.plan.target, digest: task.plan.digest },
     weights: { target: weightsPath(task.model, base.version), digest: base.weights.digest },
-    ...taskRoundRules(task.spec, plan.secure),
+    ...taskRoundRules(task.spec, secure),
     timestampVersion,
     population,
   };

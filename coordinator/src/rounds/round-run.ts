@@ -5,6 +5,7 @@ import {
   type DeviceId,
   type Digest,
   type ErrorCode,
+  type ModelVersion,
   type PopulationName,
   type TributaryError,
 } from "@tributary/core";
@@ -23,11 +24,15 @@ import {
 import { updateRules } from "@tributary/federation/aggregation";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
-import type { MetadataRepositories } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
+import { commitMeasurement, storeUndecided } from "./measurement/commit-measurement.ts";
+import { measuredOf } from "./measurement/measured-sums.ts";
+import type { MeasurementRound } from "./measurement/measurement-round.ts";
+import { MetricUpdates } from "./measurement/metric-updates.ts";
 import { ReportedFiles, type Reported } from "./reported-files.ts";
 import type { FinalEntries } from "./round-journal.ts";
 import type { RoundPlan } from "./round-plan.ts";
@@ -65,14 +70,35 @@ interface Moment {
   readonly steadyAt: number;
 }
 
+/** A gate's round that ended so is run again, when the task goes on. */
+const REPEATED: ReadonlySet<string> = new Set([
+  "round/task-paused",
+  "round/interrupted",
+  "round/base-replaced",
+  "round/outside-schedule",
+]);
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
 
-export interface RoundRunOptions {
-  readonly services: RoundServices & Workers;
-  readonly config: RoundConfig;
+export type RoundRunOptions = RoundRunCommon & (TrainingWork | MeasurementWork);
+
+/** Devices train, and the round makes a version. */
+export interface TrainingWork {
   readonly plan: RoundPlan;
   readonly strategy: ChosenStrategy;
+  readonly measurement?: undefined;
+}
+
+/** Devices measure versions that are there. */
+export interface MeasurementWork {
+  readonly measurement: MeasurementRound;
+  readonly plan?: undefined;
+  readonly strategy?: undefined;
+}
+
+export interface RoundRunCommon {
+  readonly services: RoundServices & Workers;
+  readonly config: RoundConfig;
   readonly task: TaskRecord;
   readonly model: ModelRecord;
   readonly base: VersionRecord;
@@ -90,7 +116,7 @@ export interface RoundRunOptions {
 /** One round under way: its machine, and what the machine's effects are carried out with. */
 export class RoundRun {
   readonly config: RoundConfig;
-  readonly updates: RoundUpdates;
+  readonly updates: RoundUpdates | MetricUpdates;
   /** In secure rounds, instead of the updates. */
   readonly secure: SecureSession | undefined;
   /** The final row, when the round is over and stored. */
@@ -103,19 +129,21 @@ export class RoundRun {
   /** First offer, in steady time. */
   #trainedSince: number | null = null;
   #bytesDown = 0;
-  #evaluation: EvaluationResult | undefined;
+  #evaluation: Pick<EvaluationResult, "loss" | "accuracy"> | undefined;
+  /** Of a round of measurements, once its sums are known. */
+  #measuredExamples: number | undefined;
+  /** The last entries of the journal, on their way into the store with what the round made. */
+  #final: FinalEntries | undefined;
   #timer: { cancel(): void } | undefined;
   #showTimer: { cancel(): void } | undefined;
   /** Inputs that came while the version was being stored; they follow it. */
   #held: RoundInput[] | undefined;
   #committing: Promise<void> | undefined;
-  /** The last entries of the journal, on their way into the version's, or the buffered sum's, transaction. */
-  #final: FinalEntries | undefined;
   /** Whose secure sum it was, once there is one. */
   #contributors: readonly DeviceId[] = [];
 
   private constructor(options: RoundRunOptions, past?: PastRound) {
-    const { config, plan, services } = options;
+    const { config, services } = options;
     this.#options = options;
     this.config = config;
     this.#state = past?.state ?? initialRound(config);
@@ -132,21 +160,28 @@ export class RoundRun {
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
-    this.updates = new RoundUpdates({
-      rules: updateRules(plan, config.roundId),
-      // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
-      aggregation: config.buffered === true ? { kind: "mean" } : options.strategy.strategy.aggregation,
-      files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
-      invitationOf: (device) => this.invitationOf(device),
-      accept: (device, claim) => this.#accept(device, claim),
+    const receiver = {
+      invitationOf: (device: DeviceId) => this.invitationOf(device),
+      accept: (device: DeviceId, claim: UpdateClaim) => this.#accept(device, claim),
       written: () => this.#stored.written(),
-      refuse: (device, error, final) => this.#refuse(device, error, final),
-      failed: (error) => this.#fail(error, "round/aggregation-failed"),
-    });
-    if (plan.secure !== null) {
+      refuse: (device: DeviceId, error: TributaryError, final: boolean) => this.#refuse(device, error, final),
+    };
+    this.updates =
+      options.measurement === undefined
+        ? new RoundUpdates({
+            rules: updateRules(options.plan, config.roundId),
+            // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
+            aggregation: config.buffered === true ? { kind: "mean" } : options.strategy.strategy.aggregation,
+            files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
+            ...receiver,
+            failed: (error) => this.#fail(error, "round/aggregation-failed"),
+          })
+        : new MetricUpdates({ config, plan: options.measurement.plan, ...receiver });
+    const { secure } = options.measurement ?? options.plan;
+    if (secure !== null) {
       this.secure = new SecureSession({
         config,
-        plan: plan.secure,
+        plan: secure,
         env: services.env,
         steadyNow: services.steadyNow,
         folder: options.uploadFolder,
@@ -175,7 +210,7 @@ export class RoundRun {
    */
   static async resume(options: RoundRunOptions, past: PastRound): Promise<RoundRun> {
     const run = new RoundRun(options, past);
-    await run.updates.restore(past.reported);
+    if (run.updates instanceof RoundUpdates) await run.updates.restore(past.reported);
     run.give({ type: "resumed" });
     if (past.inputs === 0) run.give({ type: "start" });
     run.#stored.update(run.record());
@@ -202,9 +237,9 @@ export class RoundRun {
       endedAt: ended ? now.at : null,
       seconds: ended ? (now.steadyAt - (this.#trainedSince ?? this.#started.steadyAt)) / 1000 : null,
       clockAheadMs: now.at - now.steadyAt,
-      numExamples,
+      numExamples: this.#measuredExamples ?? numExamples,
       metrics,
-      knowsHits: this.#options.plan.plan.training.spec.noHits !== true,
+      knowsHits: this.#options.plan?.plan.training.spec.noHits !== true,
       bytesUp,
       bytesDown: this.#bytesDown,
       loss: this.#evaluation?.loss ?? null,
@@ -239,15 +274,27 @@ export class RoundRun {
     this.give({ type: "secure-ready", device, commitment });
   }
 
-  /** Whether a blob is this round's plan, a graph of it, or its weights. */
+  /** Whether a blob is what devices get for this round. */
   uses(digest: Digest): boolean {
-    const { plan, base, task } = this.#options;
-    return [base.weights.digest, ...plan.trainingGraphs, task.plan.digest].includes(digest);
+    return this.#downloads.includes(digest);
   }
 
   /** Bytes of what it uses were sent to a device. */
   served(sizeBytes: number): void {
     this.#bytesDown += sizeBytes;
+  }
+
+  /** What devices get for this round. */
+  get #downloads(): readonly Digest[] {
+    const { measurement, plan, base, config } = this.#options;
+    const { candidate, graph = null } = measurement ?? { candidate: null };
+    return [
+      base.weights.digest,
+      config.plan.digest,
+      ...(plan?.trainingGraphs ?? []),
+      ...(candidate === null ? [] : [candidate.weights.digest]),
+      ...(graph === null ? [] : [graph]),
+    ];
   }
 
   give(input: TimelessInput): void {
@@ -352,12 +399,8 @@ export class RoundRun {
 
   async #commit(): Promise<void> {
     try {
-      const { maxUpdateNorm, update } = this.#options.plan.plan;
-      const { maxStatisticChange } = update;
-      const limits = { maxUpdateNorm, maxStatisticChange };
-      const mean = await (this.secure?.mean(limits) ?? this.updates.mean());
-      if (roundEnded(this.#state)) return;
-      const last = await (this.config.buffered === true ? this.#buffer(mean) : this.#commitVersion(mean));
+      const last = await this.#commitSum();
+      if (last === undefined) return;
       this.#final?.settle(true);
       this.#step(last, { journal: false });
       this.#release();
@@ -368,34 +411,83 @@ export class RoundRun {
     }
   }
 
-  async #commitVersion(mean: RoundMean): Promise<RoundInput> {
-    const { services } = this.#options;
-    const { steadyNow } = services;
-    const { version } = await commitRound(services, {
-      ...this.#options,
-      mean,
-      evaluated: (result) => this.#aggregated(result),
-      finalRow: (next) => this.#lastRow({ type: "committed", version: next, now: steadyNow() }),
-      alsoStored: (tx) => this.#verdict(tx, true),
-    });
-    services.env.log.info("round committed", { roundId: this.config.roundId, version });
+  /** Undefined where the round was abandoned before. */
+  async #commitSum(): Promise<RoundInput | undefined> {
+    const { services, measurement } = this.#options;
+    const { steadyNow, env } = services;
+    if (this.config.buffered === true && measurement === undefined) {
+      const mean = await this.#mean(this.#options.plan);
+      if (mean === undefined) return undefined;
+      await this.#buffer(mean);
+      return { type: "buffered", now: steadyNow() };
+    }
+    const version =
+      measurement === undefined
+        ? await this.#commitVersion(this.#options)
+        : await this.#commitMeasurement(measurement);
+    if (version === undefined) return undefined;
+    env.log.info("round committed", { roundId: this.config.roundId, version });
     return { type: "committed", version, now: steadyNow() };
   }
 
-  async #buffer(mean: RoundMean): Promise<RoundInput> {
-    const { services } = this.#options;
-    const { steadyNow } = services;
-    await storeCohort(services, {
+  async #mean({ plan }: RoundPlan): Promise<RoundMean | undefined> {
+    const { maxUpdateNorm, update } = plan;
+    const { maxStatisticChange } = update;
+    const limits = { maxUpdateNorm, maxStatisticChange };
+    const mean = await (this.secure?.mean(limits) ?? (this.updates as RoundUpdates).mean());
+    return roundEnded(this.#state) ? undefined : mean;
+  }
+
+  async #buffer(mean: RoundMean): Promise<void> {
+    const { steadyNow } = this.#options.services;
+    await storeCohort(this.#options.services, {
       config: this.config,
       mean,
       aggregated: () => this.#aggregated(undefined),
       finalRow: () => this.#lastRow({ type: "buffered", now: steadyNow() }),
       alsoStored: (tx) => this.#verdict(tx, true),
     });
-    return { type: "buffered", now: steadyNow() };
   }
 
-  async #aggregated(result: EvaluationResult | undefined): Promise<void> {
+  /** Undefined where the round was abandoned before. */
+  async #commitVersion(work: RoundRunCommon & TrainingWork): Promise<ModelVersion | undefined> {
+    const mean = await this.#mean(work.plan);
+    if (mean === undefined) return undefined;
+    const { version } = await commitRound(work.services, {
+      ...work,
+      mean,
+      evaluated: (result) => this.#aggregated(result),
+      finalRow: (next) => this.#lastRow({ type: "committed", version: next, now: work.services.steadyNow() }),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    return version;
+  }
+
+  /** Null: what was measured is stored, and there is no version. */
+  async #commitMeasurement(measurement: MeasurementRound): Promise<null | undefined> {
+    const { services, task } = this.#options;
+    const { sums, devices } = (await this.secure?.metricSums()) ?? {
+      sums: (this.updates as MetricUpdates).sums,
+      devices: this.#state.counts.reported,
+    };
+    if (roundEnded(this.#state)) return undefined;
+    const measured = measuredOf(measurement.plan, sums);
+    this.#measuredExamples = measured?.examples ?? 0;
+    await this.#aggregated(measured);
+    await commitMeasurement(services, {
+      config: this.config,
+      task,
+      measurement,
+      sums,
+      devices,
+      finalRow: () => this.#lastRow({ type: "committed", version: null, now: services.steadyNow() }),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    return null;
+  }
+
+  /** The sum is known and what it makes is measured; the transaction begins. */
+  async #aggregated(result: Pick<EvaluationResult, "loss" | "accuracy"> | undefined): Promise<void> {
     this.#evaluation = result;
     if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
     // Rows of earlier phases must not come after the last one.
@@ -403,7 +495,9 @@ export class RoundRun {
   }
 
   /** The row and the rest of the journal as they will be after the input; until then inputs are held. */
-  #lastRow(input: Extract<RoundInput, { type: "committed" | "buffered" }>) {
+  #lastRow(
+    input: Extract<RoundInput, { type: "committed" | "buffered" }>,
+  ): Pick<Required<VersionCommit>, "round" | "journal"> {
     if (roundEnded(this.#state))
       throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
     this.#held = [];
@@ -450,14 +544,22 @@ export class RoundRun {
     const stored =
       record.phase !== "abandoned"
         ? this.#stored.idle()
-        : this.#stored.abandoned(record, this.#options.task, async (tx) =>
-            record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [],
-          );
+        : this.#stored.abandoned(record, this.#options.task, (tx) => this.#abandoned(tx, record));
     Promise.all([stored, closed])
       .catch((error: unknown) =>
         this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
       )
       .finally(() => this.#resolveEnded(record));
+  }
+
+  /** What is stored with the end of a round that made nothing. */
+  async #abandoned(tx: MetadataRepositories, record: RoundRecord): Promise<readonly NewEvent[]> {
+    const { task, services } = this.#options;
+    if (record.purpose === "gate" && !REPEATED.has(record.reason ?? "")) {
+      const at = services.env.clock.now();
+      await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at });
+    }
+    return record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [];
   }
 
   /** What the sum says of the members of a secure cohort. */

@@ -83,7 +83,8 @@ export class RoundStore {
   ): Promise<void> {
     return this.#writes.run(async () => {
       await this.#write(record, async (tx) => {
-        return [...(await abandonedEvents(tx, task, record)), ...(await verdict(tx))];
+        const also = await verdict(tx);
+        return [...(await abandonedEvents(tx, task, record)), ...also];
       });
       this.#services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
     });

@@ -48,11 +48,15 @@ export class StopWatch {
     for (;;) {
       const page = await rounds.list(task, { limit: PAGE, ...(before === undefined ? {} : { before }) });
       let fresh = 0;
-      for (const { number, version, startedAt, loss, accuracy, trainLoss, trainAccuracy } of page) {
-        if (version === null || version <= this.#read || startedAt < this.#since) continue;
+      for (const { number, phase, purpose, version, startedAt, ...measured } of page) {
+        // A round that makes no version is known by its number; a gate measures on other data, and what was measured before.
+        const made = version ?? number;
+        if (phase !== "committed" || purpose === "gate") continue;
+        if (made <= this.#read || startedAt < this.#since) continue;
         fresh += 1;
-        if (results.has(version)) continue;
-        results.set(version, { number, loss: loss ?? trainLoss, accuracy: accuracy ?? trainAccuracy });
+        if (results.has(made)) continue;
+        const { loss, accuracy, trainLoss, trainAccuracy } = measured;
+        results.set(made, { number, loss: loss ?? trainLoss, accuracy: accuracy ?? trainAccuracy });
       }
       // After the first look, what is new is among the newest.
       if (page.length < PAGE || (this.#read > 0 && fresh === 0)) break;

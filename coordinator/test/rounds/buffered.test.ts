@@ -229,6 +229,10 @@ describe("a buffered task", () => {
       { strategy: { name: "fedBuff" }, mode: { type: "synchronous" } },
       "/mode/type must be buffered with fedBuff",
     ],
+    [
+      { mode: { type: "buffered", bufferSize: 4 }, kind: "telemetry" },
+      "/mode/type must be synchronous for kind",
+    ],
     [{ mode: { type: "buffered" } }, "/mode/bufferSize is needed by buffered"],
     [{ mode: { type: "synchronous", bufferSize: 3 } }, "/mode/bufferSize is not used"],
     [

@@ -6,6 +6,7 @@ import type {
   BufferView,
   CertificateLogView,
   LogEntries,
+  MeasurementView,
   ModelView,
   RefusalView,
   RoundView,
@@ -35,6 +36,11 @@ export interface RoundsOptions extends CallOptions {
   readonly limit?: number | undefined;
   /** Only rounds with a lower number: the next page begins at the last number of this one. */
   readonly before?: number | undefined;
+}
+
+export interface MeasurementsOptions extends CallOptions {
+  /** At most this many, 1 to 500. @defaultValue 100 */
+  readonly limit?: number | undefined;
 }
 
 export interface LogEntriesOptions extends CallOptions {
@@ -67,6 +73,10 @@ export interface ApiClient {
   suspicions(task: string, options?: CallOptions): Promise<readonly SuspicionView[]>;
   /** How full the buffer of a task in buffered mode is; null where its rounds are synchronous. */
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
+  /** What the devices of a task measured, round by round, newest first. */
+  measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
+  /** Moves a model's channel to a version. */
+  releaseVersion(model: string, version: number, options?: CallOptions): Promise<VersionView>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -148,6 +158,23 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/tasks/{task}/buffer", { params: { path: { task } }, ...json(call) }),
         )
       ).buffer,
+    measurements: async (task, { limit = 100, ...call } = {}) =>
+      (
+        await answered(`GET /v1/tasks/${task}/measurements`, call, () =>
+          http.GET("/v1/tasks/{task}/measurements", {
+            params: { path: { task }, query: { limit } },
+            ...json(call),
+          }),
+        )
+      ).measurements,
+    releaseVersion: (model, version, call) =>
+      answered(`POST /v1/models/${model}/release`, call, () =>
+        http.POST("/v1/models/{model}/release", {
+          params: { path: { model } },
+          body: { version },
+          ...json(call),
+        }),
+      ),
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {

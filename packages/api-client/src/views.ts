@@ -41,6 +41,14 @@ export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][nu
 export type SuspicionView = Answer<"/v1/tasks/{task}/suspicions">["suspicions"][number];
 /** How full a buffered task's next version is. */
 export type BufferView = NonNullable<Answer<"/v1/tasks/{task}/buffer">["buffer"]>;
+/** What the devices of one round measured. */
+export type MeasurementView = Answer<"/v1/tasks/{task}/measurements">["measurements"][number];
+/** Two versions on the same examples. */
+export type ComparisonView = NonNullable<MeasurementView["comparison"]>;
+/** Where a task's gate stands. */
+export type GateView = NonNullable<TaskView["gate"]>;
+/** What a gate found of a version. */
+export type VerdictView = NonNullable<VersionView["gate"]>;
 /** Heads of the certificate log. */
 export type CertificateLogView = Answer<"/v1/certificate-log">;
 /** Certificates as compact JWTs, in the log's order. */

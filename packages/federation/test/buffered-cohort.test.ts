@@ -135,10 +135,11 @@ function offerOf(round: number, base = 1): Offer & { type: "offer" } {
 test("a device goes on training when it is offered the next cohort on the same base", () => {
   const trainee = willing();
   trainee.receive(offerOf(1));
+  const { type: _, ...next } = offerOf(2);
   const effects = trainee.receive(offerOf(2));
   expect(effects.filter(({ type }) => type !== "wake-at")).toEqual([
     { type: "notify", event: { type: "offered", roundId: "digits-2", round: 2, baseVersion: 1 } },
-    { type: "carry-training", roundId: "digits-1", offer: offerOf(2) },
+    { type: "carry-training", roundId: "digits-1", offer: next },
   ]);
   const trained = trainee.give({
     type: "trained",

@@ -276,6 +276,7 @@ class SimulatedDevice {
         const frame = encodeDeviceMessage(effect.message);
         return this.#travel(() => this.#world.receive(this.id, decodeDeviceMessage(frame)));
       }
+      case "measure":
       case "train":
       case "carry-training": {
         const { roundId } = effect.offer;

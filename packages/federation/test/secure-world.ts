@@ -207,6 +207,7 @@ export class SecureDevice {
         });
         return;
       }
+      case "measure":
       case "train":
       case "carry-training": {
         const { roundId } = effect.offer;

@@ -4,6 +4,7 @@ import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
 import { modeFault, TaskMode } from "./task-mode.ts";
+import { MEASURING_FIELDS, measuringFault } from "./measuring.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
 import { SecurePlan, SecureSpec } from "./secure-aggregation.ts";
@@ -196,6 +197,8 @@ export const Plan = Type.Object({
   update: UpdateLayout,
   /** Absent: the weights themselves are trained. */
   adapters: Type.Optional(PlanAdapters),
+  /** Devices held out by this share do not train: they measure for the task's gate. Absent: there is none. */
+  heldOutShare: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5 })),
 });
 export type Plan = Static<typeof Plan>;
 
@@ -221,6 +224,7 @@ export const TaskSpec = Type.Object(
       description: "Committed rounds after which the task is done; null: no end",
     }),
     stop: StopRules,
+    ...MEASURING_FIELDS,
     ...TRAINING_FIELDS,
     batchNormalization: BatchNormalizationMode,
     adapters: AdapterSpec,
@@ -292,6 +296,12 @@ export const TaskSpec = Type.Object(
       {
         dataset: nullable(DigestSchema, { default: null }),
         batchSize: batchSize({ default: 200 }),
+        maxLossDifference: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 1e6,
+          default: 10,
+          description: "On devices: what one example can say at most of the difference of two versions",
+        }),
       },
       { ...strict, default: {} },
     ),
@@ -357,7 +367,8 @@ export function parseTaskSpec(value: unknown): TaskSpec {
       `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
     );
   }
-  const wrong = trainingFault(spec) ?? modeFault(spec) ?? scheduleWindowFault(spec.schedule);
+  const wrong =
+    measuringFault(spec) ?? trainingFault(spec) ?? modeFault(spec) ?? scheduleWindowFault(spec.schedule);
   if (wrong !== undefined) throw invalidDocument("task", wrong.path, wrong.problem);
   const fault = scheduleFault(spec.local.learningRateSchedule);
   if (fault !== undefined) {

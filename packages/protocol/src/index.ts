@@ -111,8 +111,38 @@ export {
 } from "./identity.ts";
 export { BufferedCohortView, BufferView, LiveBaseView, TaskBuffer } from "./buffer-view.ts";
 export { bufferedMode, TASK_MODES, TaskMode, type BufferedMode } from "./task-mode.ts";
+export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, type LimitName } from "./limits.ts";
+export {
+  MeasurementPlan,
+  measuredWeights,
+  MetricDocument,
+  metricsDigest,
+  parseMeasurementPlan,
+  type EvaluationPlan,
+} from "./measurement-plan.ts";
+export {
+  ComparisonView,
+  GateView,
+  MeasurementList,
+  MeasurementListQuery,
+  MeasurementView,
+  ReleaseRequest,
+  VerdictView,
+} from "./measurement-view.ts";
+export {
+  GATE_METRICS,
+  GateSpec,
+  RELEASE_POLICIES,
+  ROUND_PURPOSES,
+  TASK_KINDS,
+  TELEMETRY_GROUPS,
+  type ReleasePolicy,
+  type RoundPurpose,
+  type TaskKind,
+  type TelemetryGroup,
+} from "./measuring.ts";
 export {
   batchRanges,
   completedBy,
@@ -147,6 +177,7 @@ export {
 export {
   Challenge,
   HeartbeatAck,
+  MeasurementOffer,
   Offer,
   Outcome,
   Refusal,
@@ -158,6 +189,7 @@ export {
   Wait,
   Welcome,
   type OutcomeResult,
+  type VersionReference,
 } from "./server-message.ts";
 export {
   ChannelSchema,

@@ -67,13 +67,28 @@ export function bufferedMode({ mode, cohort: { goalCount } }: Modal): BufferedMo
   };
 }
 
-/** The first field of a mode that its type lacks or does not use; undefined: there is none. */
-export function modeFault({ mode, cohort }: Modal): DocumentFault | undefined {
+/** The first field of a mode that its type lacks or does not use, or the task rules out; undefined: there is none. */
+export function modeFault({
+  mode,
+  cohort,
+  kind,
+  gate,
+}: Modal & { readonly kind: string; readonly gate: unknown }): DocumentFault | undefined {
   if (mode.type === "synchronous") {
     const stray = Object.keys(mode).find((key) => key !== "type");
     return stray === undefined
       ? undefined
       : { path: `/mode/${stray}`, problem: 'is not used: only "type": "buffered" takes settings' };
+  }
+  if (kind !== "train") {
+    return { path: "/mode/type", problem: `must be synchronous for kind "${kind}", which makes no versions` };
+  }
+  if (gate !== null) {
+    return {
+      path: "/gate",
+      problem:
+        "must be null in buffered mode: a gate measures between two versions, and devices train on then",
+    };
   }
   if (mode.bufferSize === undefined) return { path: "/mode/bufferSize", problem: "is needed by buffered" };
   if (mode.concurrency !== undefined && mode.concurrency < cohort.goalCount) {

@@ -162,6 +162,11 @@ describe("task", () => {
       model: "digits",
       population: "default",
       rounds: null,
+      kind: "train",
+      candidate: null,
+      telemetry: [],
+      gate: null,
+      release: "every",
       stop: { targetMetric: null, elapsedMs: null, noImprovement: null },
       trainable: ["*"],
       loss: { kind: "auto" },
@@ -180,6 +185,7 @@ describe("task", () => {
         loopSteps: 64,
         proximalTerm: null,
       },
+      mode: { type: "synchronous" },
       strategy: { name: "fedAvg", parameters: {} },
       cohort: {
         goalCount: 24,
@@ -201,7 +207,7 @@ describe("task", () => {
       schedule: null,
       retries: { maxConsecutiveFailures: 1_000, backoffMs: 500, maxBackoffMs: 30_000 },
       pauseBetweenRoundsMs: 0,
-      evaluation: { dataset: null, batchSize: 200 },
+      evaluation: { dataset: null, batchSize: 200, maxLossDifference: 10 },
       maxUpdateNorm: 100,
       maxStatisticChange: 100,
       secureAggregation: {

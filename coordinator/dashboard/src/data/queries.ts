@@ -1,6 +1,7 @@
 import {
   type ApiClient,
   type BufferView,
+  type MeasurementView,
   type ModelView,
   type RefusalView,
   type RoundView,
@@ -21,6 +22,8 @@ import {
 } from "../live/apply-event.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
 
+/** The newest is shown. */
+const MEASUREMENTS_SHOWN = 1;
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
 
@@ -50,6 +53,8 @@ export interface Queries {
   suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
   /** Of a task in buffered mode; null of others. */
   buffer(task: string): ReturnType<typeof queryOptions<BufferView | null, Error>>;
+  /** What devices of a task measured, newest first. */
+  measurements(task: string): ReturnType<typeof queryOptions<readonly MeasurementView[], Error>>;
   /** What a task waits for; no event tells of it. */
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
@@ -98,6 +103,11 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["buffer", task],
         queryFn: ({ signal }) => api.buffer(task, { signal }),
       }),
+    measurements: (task) =>
+      queryOptions<readonly MeasurementView[]>({
+        queryKey: ["measurements", task],
+        queryFn: ({ signal }) => api.measurements(task, { limit: MEASUREMENTS_SHOWN, signal }),
+      }),
     activity: (task) =>
       queryOptions<TaskActivityView>({
         queryKey: ["activity", task],
@@ -130,6 +140,9 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
     // Nothing where nobody looks at one.
     void client.invalidateQueries({ queryKey: ["buffer", task] });
+    if (event.data.endedAt !== null && event.data.purpose !== "train") {
+      void client.invalidateQueries({ queryKey: ["measurements", task] });
+    }
   }
   if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   if (event.type === "suspicion") {

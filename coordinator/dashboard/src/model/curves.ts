@@ -14,7 +14,8 @@ export interface Curves {
 /** The learning curves of the committed rounds; of cohorts that made a version together, the last stands for all. */
 export function learningCurves(rounds: readonly RoundView[]): Curves {
   const committed = rounds
-    .filter((round) => round.phase === "committed")
+    // A gate measures what the round before it made.
+    .filter((round) => round.phase === "committed" && round.purpose !== "gate")
     .toSorted((a, b) => a.number - b.number);
   const last = new Map(committed.map(({ version, number }) => [version, number]));
   const shown = committed.filter(({ version, number }) => version === null || last.get(version) === number);

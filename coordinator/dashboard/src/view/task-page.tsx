@@ -4,7 +4,9 @@ import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { BufferCard } from "./buffer-card.tsx";
 import { CurvesSection } from "./curves-section.tsx";
+import { GateCard } from "./gate-card.tsx";
 import { LoadError } from "./load-error.tsx";
+import { MeasurementsCard } from "./measurements-card.tsx";
 import { RoundPanel } from "./round-panel.tsx";
 import { RoundsCard } from "./rounds-card.tsx";
 import { Suspicions } from "./suspicions.tsx";
@@ -22,6 +24,8 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
       <TaskActivity task={task} />
       <RoundPanel task={task} />
       {task.spec.mode.type === "buffered" && <BufferCard task={task} />}
+      <GateCard task={task} />
+      {task.spec.kind !== "train" && <MeasurementsCard task={task} />}
       <Suspicions task={task} />
       {rounds.isError ? (
         <LoadError error={rounds.error} retry={() => void rounds.refetch()} />

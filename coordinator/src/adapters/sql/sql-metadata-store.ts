@@ -51,6 +51,9 @@ class SqlMetadataStore implements MetadataStore {
   get bufferedCohorts() {
     return this.#repositories().bufferedCohorts;
   }
+  get measurements() {
+    return this.#repositories().measurements;
+  }
   get journal() {
     return this.#repositories().journal;
   }

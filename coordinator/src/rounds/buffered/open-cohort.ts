@@ -33,7 +33,7 @@ export async function openCohort(
   const run: RoundRun = await RoundRun.begin({
     services: { ...services, send },
     config: {
-      ...roundConfig({ task, plan, base: version, round, timestampVersion, population }),
+      ...roundConfig({ task, secure: plan.secure, base: version, round, timestampVersion, population }),
       offerLimit: mode.concurrency,
       buffered: true,
     },

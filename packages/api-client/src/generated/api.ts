@@ -760,6 +760,188 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/measurements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the devices of a task measured, round by round, newest first: sums over each cohort */
+        get: {
+            parameters: {
+                query: {
+                    limit: number;
+                };
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            measurements: {
+                                task: string;
+                                model: string;
+                                roundId: string;
+                                /** @enum {string} */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
+                                version: number;
+                                candidate: number | null;
+                                devices: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                counters: {
+                                    [key: string]: number;
+                                };
+                                histograms: {
+                                    [key: string]: {
+                                        edges: number[];
+                                        counts: number[];
+                                    };
+                                };
+                                comparison: {
+                                    loss: {
+                                        difference: number;
+                                        lower: number;
+                                        upper: number;
+                                        /** @description Two-sided, of the paired t-test */
+                                        p: number;
+                                    } | null;
+                                    accuracy: {
+                                        difference: number;
+                                        lower: number;
+                                        upper: number;
+                                        lost: number;
+                                        gained: number;
+                                        /** @description Two-sided, of McNemar's exact test */
+                                        p: number;
+                                    } | null;
+                                    confidence: number;
+                                } | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move the model's channel to a version: inference devices run it from here on */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        version: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            version: number;
+                            parentVersion: number | null;
+                            roundId: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            weightsDigest: string;
+                            sizeBytes: number;
+                            int8SizeBytes: number;
+                            parameterCount: number;
+                            loss: number | null;
+                            accuracy: number | null;
+                            /** @description On held-out data: means over the examples, of confusion counts */
+                            metrics: {
+                                [key: string]: number[];
+                            };
+                            cohort: number;
+                            numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -861,6 +1043,12 @@ export interface paths {
                             models: {
                                 name: string;
                                 currentVersion: number;
+                                releasedVersion: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
                                 channel: string;
                                 parameterCount: number;
                                 /**
@@ -923,6 +1111,12 @@ export interface paths {
                         "application/json": {
                             name: string;
                             currentVersion: number;
+                            releasedVersion: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            releasedAt: string;
                             channel: string;
                             parameterCount: number;
                             /**
@@ -1011,6 +1205,31 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 } | null;
+                                releasedAt: string | null;
+                                gate: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
                             }[];
                         };
                     };
@@ -1064,6 +1283,31 @@ export interface paths {
                                 parameters: {
                                     [key: string]: number;
                                 };
+                            } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
                             } | null;
                         };
                     };
@@ -1172,6 +1416,64 @@ export interface paths {
                                             minimumChange: number;
                                         } | null;
                                     };
+                                    /**
+                                     * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                     * @default train
+                                     * @enum {string}
+                                     */
+                                    kind: "train" | "evaluate" | "telemetry";
+                                    /**
+                                     * @description evaluate: the version that is compared with the released one
+                                     * @default null
+                                     */
+                                    candidate: "newest" | number | null;
+                                    /**
+                                     * @description telemetry: what is counted besides runs; none named: all
+                                     * @default []
+                                     */
+                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                    /**
+                                     * @description train: what a version must show on held-out devices
+                                     * @default null
+                                     */
+                                    gate: {
+                                        /**
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Share of devices that measure and never train in this task
+                                         * @default 0.1
+                                         */
+                                        heldOutShare: number;
+                                        /**
+                                         * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                         * @default 0
+                                         */
+                                        requiredImprovement: number;
+                                        /**
+                                         * @description With which the improvement has to be at least that
+                                         * @default 0.95
+                                         */
+                                        confidence: number;
+                                        /**
+                                         * @description Failures in a row after which the task pauses
+                                         * @default 5
+                                         */
+                                        patience: number;
+                                        /**
+                                         * @description Fewest held-out devices that a verdict rests on
+                                         * @default 16
+                                         */
+                                        minimumDevices: number;
+                                    } | null;
+                                    /**
+                                     * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                     * @default every
+                                     * @enum {string}
+                                     */
+                                    release: "every" | "on-gate" | "manual";
                                     /**
                                      * @description Parameters that learn, by name; * stands for any text
                                      * @default [
@@ -1503,6 +1805,11 @@ export interface paths {
                                         dataset: string | null;
                                         /** @default 200 */
                                         batchSize: number;
+                                        /**
+                                         * @description On devices: what one example can say at most of the difference of two versions
+                                         * @default 10
+                                         */
+                                        maxLossDifference: number;
                                     };
                                     /**
                                      * @description L2 norm the weights of an update may have
@@ -1560,6 +1867,11 @@ export interface paths {
                                     task: string;
                                     model: string;
                                     number: number;
+                                    /**
+                                     * @description Only rounds that train make versions
+                                     * @enum {string}
+                                     */
+                                    purpose: "train" | "gate" | "evaluate" | "telemetry";
                                     /** @enum {string} */
                                     phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                     baseVersion: number;
@@ -1604,6 +1916,36 @@ export interface paths {
                                     } | null;
                                 } | null;
                                 roundsCommitted: number;
+                                gate: {
+                                    reference: number;
+                                    candidate: number | null;
+                                    failures: number;
+                                    patience: number;
+                                    last: {
+                                        /**
+                                         * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                         * @enum {string}
+                                         */
+                                        result: "passed" | "failed" | "undecided";
+                                        /** @enum {string} */
+                                        metric: "loss" | "accuracy";
+                                        reference: number;
+                                        devices: number;
+                                        examples: number;
+                                        improvement: number | null;
+                                        lower: number | null;
+                                        upper: number | null;
+                                        requiredImprovement: number;
+                                        confidence: number;
+                                        mcNemarP: number | null;
+                                        roundId: string;
+                                        /**
+                                         * Format: date-time
+                                         * @description RFC 3339, UTC
+                                         */
+                                        at: string;
+                                    } | null;
+                                } | null;
                                 /**
                                  * Format: date-time
                                  * @description RFC 3339, UTC
@@ -1612,7 +1954,7 @@ export interface paths {
                                 /** @description Why it does not run; null while it runs */
                                 reason: {
                                     /** @enum {string} */
-                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
                                     message: string;
                                 } | null;
                             }[];
@@ -1698,6 +2040,64 @@ export interface paths {
                                 minimumChange: number;
                             } | null;
                         };
+                        /**
+                         * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                         * @default train
+                         * @enum {string}
+                         */
+                        kind: "train" | "evaluate" | "telemetry";
+                        /**
+                         * @description evaluate: the version that is compared with the released one
+                         * @default null
+                         */
+                        candidate: "newest" | number | null;
+                        /**
+                         * @description telemetry: what is counted besides runs; none named: all
+                         * @default []
+                         */
+                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                        /**
+                         * @description train: what a version must show on held-out devices
+                         * @default null
+                         */
+                        gate: {
+                            /**
+                             * @default loss
+                             * @enum {string}
+                             */
+                            metric: "loss" | "accuracy";
+                            /**
+                             * @description Share of devices that measure and never train in this task
+                             * @default 0.1
+                             */
+                            heldOutShare: number;
+                            /**
+                             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                             * @default 0
+                             */
+                            requiredImprovement: number;
+                            /**
+                             * @description With which the improvement has to be at least that
+                             * @default 0.95
+                             */
+                            confidence: number;
+                            /**
+                             * @description Failures in a row after which the task pauses
+                             * @default 5
+                             */
+                            patience: number;
+                            /**
+                             * @description Fewest held-out devices that a verdict rests on
+                             * @default 16
+                             */
+                            minimumDevices: number;
+                        } | null;
+                        /**
+                         * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                         * @default every
+                         * @enum {string}
+                         */
+                        release: "every" | "on-gate" | "manual";
                         /**
                          * @description Parameters that learn, by name; * stands for any text
                          * @default [
@@ -2029,6 +2429,11 @@ export interface paths {
                             dataset: string | null;
                             /** @default 200 */
                             batchSize: number;
+                            /**
+                             * @description On devices: what one example can say at most of the difference of two versions
+                             * @default 10
+                             */
+                            maxLossDifference: number;
                         };
                         /**
                          * @description L2 norm the weights of an update may have
@@ -2162,6 +2567,64 @@ export interface paths {
                                     } | null;
                                 };
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -2492,6 +2955,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -2549,6 +3017,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
@@ -2593,6 +3066,36 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -2601,7 +3104,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
                                 message: string;
                             } | null;
                         };
@@ -2713,6 +3216,64 @@ export interface paths {
                                     } | null;
                                 };
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -3043,6 +3604,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -3100,6 +3666,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
@@ -3144,6 +3715,36 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -3152,7 +3753,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
                                 message: string;
                             } | null;
                         };
@@ -3276,6 +3877,64 @@ export interface paths {
                                     } | null;
                                 };
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -3606,6 +4265,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -3663,6 +4327,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
@@ -3707,6 +4376,36 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -3715,7 +4414,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
                                 message: string;
                             } | null;
                         };
@@ -3763,6 +4462,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
@@ -3849,6 +4553,11 @@ export interface paths {
                             task: string;
                             model: string;
                             number: number;
+                            /**
+                             * @description Only rounds that train make versions
+                             * @enum {string}
+                             */
+                            purpose: "train" | "gate" | "evaluate" | "telemetry";
                             /** @enum {string} */
                             phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                             baseVersion: number;

@@ -119,6 +119,7 @@ function apply(draft: ParticipantDraft, input: ParticipantInput): void {
 function receive(draft: ParticipantDraft, message: ServerMessage, jitter: number): void {
   switch (message.type) {
     case "offer":
+    case "offer-measurement":
       if (message.task === draft.config.task) receiveOffer(draft, message);
       return;
     case "request-report":
@@ -163,7 +164,10 @@ function receiveRefusal(draft: ParticipantDraft, refusal: Refusal): void {
   if (draft.state.checkedIn) draft.set({ checkInAt: draft.now + waitMs });
 }
 
-function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
+type OfferMessage = Extract<ServerMessage, { readonly type: "offer" | "offer-measurement" }>;
+
+function receiveOffer(draft: ParticipantDraft, message: OfferMessage): void {
+  const { type, ...offer } = message;
   const { activity } = draft;
   if (activity.type !== "idle" && activity.offer.roundId === offer.roundId) {
     if (activity.type === "ready") sendReady(draft, activity.offer, activity.update);
@@ -182,7 +186,10 @@ function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
   if (draft.now >= offer.trainDeadlineMs) {
     return draft.send({ type: "decline", roundId: offer.roundId, code: "round/deadline-passed" });
   }
-  const carried = activity.type === "training" && sameWork(activity.offer, offer) ? activity : undefined;
+  const carried =
+    type === "offer" && activity.type === "training" && sameWork(activity.offer, offer)
+      ? activity
+      : undefined;
   // A device has one round at a time: a new one means that the old one is over, whatever got lost on the way.
   if (carried === undefined) draft.drop();
   draft.set({ checkInAt: null });
@@ -194,9 +201,10 @@ function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
     baseVersion: offer.baseVersion,
   });
   // The cohort it trained for was filled without it: what it learns counts for the next one on the same base.
-  if (carried !== undefined)
+  if (carried !== undefined) {
     return draft.effect({ type: "carry-training", roundId: carried.offer.roundId, offer });
-  draft.effect({ type: "train", offer });
+  }
+  draft.effect(type === "offer" ? { type: "train", offer } : { type: "measure", offer });
 }
 
 /** Whether what is being trained is what a new offer asks for. */

@@ -17,11 +17,11 @@ export function aggregated(draft: RoundDraft): void {
 }
 
 /** @throws federation/invalid-transition */
-export function committed(draft: RoundDraft, version: ModelVersion): void {
+export function committed(draft: RoundDraft, version: ModelVersion | null): void {
   if (draft.state.phase !== "aggregating") throw invalid(draft, "committed");
   draft.enter({ phase: "committed", version });
   draft.effect({ type: "ended", result: "committed", version });
-  tellSummed(draft, outcome(draft, "committed", { version }));
+  tellSummed(draft, outcome(draft, "committed", version === null ? {} : { version }));
 }
 
 /** @throws federation/invalid-transition */

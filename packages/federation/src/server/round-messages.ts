@@ -5,8 +5,7 @@ import type { UpdateClaim } from "./round-types.ts";
 
 export function offer(draft: RoundDraft): ServerMessage {
   const { config } = draft;
-  return {
-    type: "offer",
+  const offered = {
     task: config.task,
     roundId: config.roundId,
     round: config.round,
@@ -18,6 +17,9 @@ export function offer(draft: RoundDraft): ServerMessage {
     trainDeadlineMs: draft.deadline(),
     timestampVersion: config.timestampVersion,
   };
+  if (config.measurement === undefined) return { type: "offer", ...offered };
+  const { candidate } = config.measurement;
+  return { type: "offer-measurement", ...offered, ...(candidate === null ? {} : { candidate }) };
 }
 
 export function requestReport(draft: RoundDraft, claim: UpdateClaim): ServerMessage {

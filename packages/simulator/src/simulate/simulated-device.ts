@@ -186,6 +186,8 @@ export class SimulatedDevice {
           failure("round/stale-round", "simulate: the training goes on for another round"),
         );
         return this.#train(effect.offer);
+      case "measure":
+        throw new TypeError("simulate: no round measures");
       case "cancel-training":
         this.#job?.abort.abort(failure("round/stale-round", "simulate: the training is not needed any more"));
         this.#job = undefined;

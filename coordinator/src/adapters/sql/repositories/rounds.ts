@@ -1,5 +1,5 @@
 import { failure } from "@tributary/core";
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { RoundRepository } from "../../../ports/metadata-store.ts";
 import type { RoundRecord } from "../../../ports/records.ts";
 import { constrained, requireRow } from "../constraint.ts";
@@ -57,10 +57,11 @@ export function roundRepository(db: Db): RoundRepository {
     async countCommitted(task) {
       const row = await db
         .selectFrom("rounds")
-        // Several cohorts make one version in buffered mode.
-        .select((eb) => eb.fn.count<number>("version").distinct().as("count"))
+        // Several cohorts make one version in buffered mode; rounds that measure make none, and count one by one.
+        .select(sql<number>`count(distinct coalesce(version, -number))`.as("count"))
         .where("task", "=", task)
         .where("phase", "=", "committed")
+        .where("purpose", "!=", "gate")
         .executeTakeFirstOrThrow();
       return Number(row.count);
     },
