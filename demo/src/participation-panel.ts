@@ -76,6 +76,9 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         return;
       case "checked-in":
         return;
+      case "ineligible":
+        show("waiting", `Not asked now, because of this device's ${event.reason}.`);
+        return;
       case "offered":
         round = event.round;
         show("training", `Round ${round}: training on ${examplesText(examples ?? 0)} of yours.`);

@@ -11,7 +11,7 @@ import type { SteadyNow } from "../steady-time.ts";
 /** What devices say about tasks and rounds; the gateway answers everything else itself. */
 export type RoundMessage = Extract<
   DeviceMessage,
-  { type: "check-in" | "leave" | "ready" | "secure-ready" | "decline" }
+  { type: "check-in" | "ineligible" | "leave" | "ready" | "secure-ready" | "decline" }
 >;
 export type RunningMessage = Extract<DeviceMessage, { type: "running" }>;
 

@@ -221,6 +221,7 @@ class WebSocketGateway implements DeviceGateway {
         return;
       }
       case "check-in":
+      case "ineligible":
       case "leave":
       case "ready":
       case "secure-ready":

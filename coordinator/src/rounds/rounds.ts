@@ -46,7 +46,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const journals = new JournalWriter(store);
   const services = { ...options, evaluator, unmasker, journals };
   const drivers = new Map<TaskName, TaskDriver>();
-  const desk = new TaskDesk();
+  const desk = new TaskDesk(clock);
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {
@@ -84,6 +84,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     switch (message.type) {
       case "check-in":
         return requireDriver(message.task).checkIn(from, message.examples);
+      case "ineligible":
+        return requireDriver(message.task).ineligible(from, message.reason);
       case "leave":
         return drivers.get(message.task)?.leave(device);
       case "ready": {
@@ -101,8 +103,12 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
           .catch((error: unknown) => refuse(from, message, error));
         return;
       }
-      case "decline":
-        return findRun(message.roundId)?.give({ type: "decline", device, code: message.code });
+      case "decline": {
+        const run = findRun(message.roundId);
+        run?.give({ type: "decline", device, code: message.code });
+        if (run !== undefined) drivers.get(run.config.task)?.declined(device, message.code);
+        return;
+      }
       default: {
         const never: never = message;
         throw new TypeError(`rounds: no such message ${String(never)}`);

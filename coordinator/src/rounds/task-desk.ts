@@ -1,5 +1,8 @@
-import type { DeviceId, TaskName } from "@tributary/core";
+import type { Clock, DeviceId, TaskName } from "@tributary/core";
 import { createTaskShares, keepsDevices, type WaitingTask } from "@tributary/federation";
+
+/** Thousands of devices may check in or be freed within a second. */
+const LOOK_EVERY_MS = 50;
 
 /** A task at the desk: it has rounds, and wants devices for them. */
 export interface DeskTask {
@@ -21,9 +24,16 @@ export interface DeskTask {
  * has had least. A task that waits to begin keeps the devices it needs from those that have had more.
  */
 export class TaskDesk {
+  readonly #clock: Pick<Clock, "schedule">;
   readonly #tasks = new Map<TaskName, DeskTask>();
   readonly #shares = createTaskShares();
-  #waking = false;
+  /** Tasks were asked to look again a moment ago; whether something changed since. */
+  #rested = true;
+  #stale = false;
+
+  constructor(clock: Pick<Clock, "schedule">) {
+    this.#clock = clock;
+  }
 
   /** The task's rounds begin, or begin again. */
   join(task: DeskTask): void {
@@ -55,14 +65,22 @@ export class TaskDesk {
     for (const other of this.#tasks.values()) if (other.name !== name) other.yield(device);
   }
 
-  /** Devices were freed, or a task's need changed. */
+  /** Devices were freed, or a task's need changed. Tasks look again soon: each look is over all the devices they miss. */
   changed(): void {
-    if (this.#waking || this.#tasks.size < 2) return;
-    this.#waking = true;
+    if (this.#tasks.size < 2) return;
+    this.#stale = true;
+    if (!this.#rested) return;
+    this.#rested = false;
     // After the step under way, whose effects are still being carried out.
-    queueMicrotask(() => {
-      this.#waking = false;
-      for (const name of this.#shares.inOrder()) this.#tasks.get(name)?.again();
+    queueMicrotask(() => this.#look());
+  }
+
+  #look(): void {
+    this.#stale = false;
+    for (const name of this.#shares.inOrder()) this.#tasks.get(name)?.again();
+    this.#clock.schedule(LOOK_EVERY_MS, () => {
+      if (this.#stale) this.#look();
+      else this.#rested = true;
     });
   }
 }

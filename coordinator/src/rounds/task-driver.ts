@@ -1,17 +1,6 @@
-import {
-  asRoundId,
-  encodeHex,
-  encodeUtf8,
-  failure,
-  seededRandom,
-  sha256,
-  toFailure,
-  type DeviceId,
-  type ErrorCode,
-  type RoundId,
-} from "@tributary/core";
+import { encodeHex, failure, seededRandom, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
 import { failuresAfter, giveUpReason, retryDelayMs, type RoundConfig } from "@tributary/federation";
-import { taskRoundRules } from "@tributary/federation/aggregation";
+import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
 import { strategyOf } from "@tributary/federation/planning";
 import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
@@ -114,6 +103,11 @@ export class TaskDriver {
   /** A device of this population is not one of those that the task asks. */
   ineligible({ device, population }: ConnectedDevice, reason: IneligibleReason): void {
     if (population === this.#task.population) this.#seats.ineligible(device, reason);
+  }
+
+  /** A device did not take an offer. */
+  declined(device: DeviceId, code: string): void {
+    this.#seats.declined(device, code);
   }
 
   leave(device: DeviceId): void {
@@ -265,7 +259,7 @@ export class TaskDriver {
     await this.#seats.prepare(secure !== null);
     const config: RoundConfig = {
       task: task.name,
-      roundId: roundIdOf(task, round),
+      roundId: roundIdOf(task.name, round),
       round,
       baseVersion: base.version,
       plan: { target: task.plan.target, digest: task.plan.digest },
@@ -400,11 +394,4 @@ export class TaskDriver {
 function isOutdated({ baseVersion, measurement }: RoundConfig, version: number): boolean {
   if (measurement === undefined) return version > baseVersion;
   return measurement.purpose === "gate" && version > (measurement.candidate?.version ?? baseVersion);
-}
-
-/** `<task>-<number>`; a name too long for that gives way to its digest. */
-function roundIdOf({ name }: Pick<TaskRecord, "name">, round: number): RoundId {
-  const suffix = `-${round}`;
-  const prefix = name.length + suffix.length <= 64 ? name : sha256(encodeUtf8(name)).slice(0, 32);
-  return asRoundId(`${prefix}${suffix}`);
 }

@@ -20,6 +20,8 @@ import type { DeskTask, TaskDesk } from "./task-desk.ts";
 
 /** An operator may release it meanwhile. */
 const QUARANTINED_RETRY_MS = 600_000;
+/** Declined for reasons that hold for the next round too. */
+const SITS_OUT: ReadonlySet<string> = new Set(["federation/too-soon", "federation/ineligible"]);
 /** As long as a device is one of these, it is busy with the round. */
 const BUSY: ReadonlySet<ParticipantStage> = new Set([
   "offered",
@@ -91,6 +93,14 @@ export class TaskSeats implements DeskTask {
   ineligible(device: DeviceId, reason: IneligibleReason): void {
     this.leave(device);
     this.#ineligible.set(device, reason);
+  }
+
+  /** A device that may not train now is not asked again before it checks in again. */
+  declined(device: DeviceId, code: string): void {
+    this.#options.desk.changed();
+    if (!SITS_OUT.has(code) || this.#queue.get(device) === undefined) return;
+    this.#forget(device);
+    this.#sendWait(device, null);
   }
 
   leave(device: DeviceId): void {
@@ -223,7 +233,8 @@ export class TaskSeats implements DeskTask {
     const { device, examples } = checkIn;
     // One that the round knows comes back to it.
     if (run.state.participants.get(device) === undefined) {
-      if (!this.#fits(run, device)) {
+      // One without examples is willing and cannot be asked.
+      if (examples === 0 || !this.#fits(run, device)) {
         this.#sittingOut.add(device);
         return this.#sendWait(device, null);
       }

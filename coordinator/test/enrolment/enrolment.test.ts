@@ -7,6 +7,7 @@ import { SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { resolveConfig } from "../../src/config.ts";
 import { createEnrolment, type EnrolmentRoom } from "../../src/enrolment/enrolment.ts";
+import { BACKDATED_MS } from "../../src/enrolment/issuer.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp, type App } from "../../src/http/app.ts";
 import { readKeyFile } from "../../src/keys/key-file.ts";
@@ -48,7 +49,11 @@ describe("enrolment", () => {
     expect(Date.parse(answer.expiresAt)).toBe(now + LIMITS.maxCertificateLifetimeMs);
     const bytes = decodeBase64url(answer.certificate);
     const certificate = await verifyCertificate(bytes, issuer.issuerPublicKey, now);
-    expect(certificate).toMatchObject({ population: "default", deviceId: answer.deviceId, notBeforeMs: now });
+    expect(certificate).toMatchObject({
+      population: "default",
+      deviceId: answer.deviceId,
+      notBeforeMs: now - BACKDATED_MS,
+    });
     expect(certificate.publicKey).toEqual(new Uint8Array(key.publicKey));
     const after = now + LIMITS.maxCertificateLifetimeMs;
     expect(await codeOf(verifyCertificate(bytes, issuer.issuerPublicKey, after))).toBe(

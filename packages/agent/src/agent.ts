@@ -20,6 +20,8 @@ export interface AgentOptions {
   /** @defaultValue "default" */
   readonly population?: string;
   readonly model: string;
+  /** What is said of the device: a task may ask only devices with certain tags. @defaultValue none */
+  readonly tags?: readonly string[];
   /** @defaultValue every task of the model */
   readonly task?: string;
   /** Replaces what the device has, where it differs. @defaultValue what the device has */
@@ -57,6 +59,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     dataDir,
     software: "tributary-agent",
     ...(population === undefined ? {} : { population }),
+    ...(options.tags === undefined ? {} : { tags: options.tags }),
     ...(log === undefined ? {} : { log }),
   });
   const closing = new AbortController();

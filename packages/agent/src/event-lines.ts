@@ -45,6 +45,8 @@ function describeParticipation(event: ParticipationEvent): string | undefined {
       return undefined;
     case "checked-in":
       return `checked in for ${event.task} with ${event.examples} examples`;
+    case "ineligible":
+      return `not asked for ${event.task} now: ${event.reason}`;
     case "offered":
       return `round ${event.round} of ${event.task}: training from version ${event.baseVersion}`;
     case "trained":

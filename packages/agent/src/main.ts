@@ -26,6 +26,7 @@ interface RunOptions {
   readonly participate: boolean;
   readonly telemetry?: boolean;
   readonly minimumCohort?: number;
+  readonly tag?: readonly string[];
   readonly log: "human" | "json";
 }
 
@@ -67,6 +68,7 @@ async function run(options: RunOptions): Promise<void> {
     telemetry: options.telemetry === true,
     onEvent: print,
     ...(task === undefined ? {} : { task }),
+    ...(options.tag === undefined ? {} : { tags: options.tag }),
     ...(examples === undefined ? {} : { examples: () => readAll(examples) }),
   });
   try {
@@ -178,6 +180,7 @@ program
     "--examples <path>",
     "labelled examples: a safetensors file with a tensor for each input and `labels`, or a folder of IDX files",
   )
+  .option("--tag <tag...>", "what this device is: a task may ask only devices with certain tags")
   .option("--no-participate", "train nothing: run the model only")
   .option("--telemetry", "consent to counting how the model runs here, for sums over many devices")
   .option(

@@ -1,4 +1,5 @@
 export { DeviceTable } from "./device-table.ts";
+export { ineligibleReason, type DeviceConditions } from "./client/eligibility.ts";
 export { initialParticipant, stepParticipant } from "./client/participant.ts";
 export {
   PARTICIPANT_DEFAULTS,

@@ -44,6 +44,7 @@ export {
   DeviceMessage,
   Heartbeat,
   Hello,
+  Ineligible,
   Leave,
   Ready,
   Running,

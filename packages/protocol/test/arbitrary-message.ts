@@ -8,7 +8,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import * as fc from "fast-check";
-import type { DeviceMessage, ServerMessage } from "../src/index.ts";
+import { INELIGIBLE_REASONS, type DeviceMessage, type ServerMessage } from "../src/index.ts";
 
 const hex = (length: number) =>
   fc.uint8Array({ minLength: length / 2, maxLength: length / 2 }).map((raw) => encodeHex(raw));
@@ -145,6 +145,11 @@ export const deviceMessage: fc.Arbitrary<DeviceMessage> = fc.oneof(
   ) as fc.Arbitrary<DeviceMessage>,
   fc.record({ type: fc.constant("check-in" as const), task, examples: u32 }),
   fc.record({ type: fc.constant("leave" as const), task }),
+  fc.record({
+    type: fc.constant("ineligible" as const),
+    task,
+    reason: fc.constantFrom(...INELIGIBLE_REASONS),
+  }),
   fc.record({
     type: fc.constant("ready" as const),
     roundId,

@@ -119,6 +119,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     trainer: createLocalTrainer(work),
     measurer: createLocalMeasurer({ ...work, recorder }),
     recorder,
+    conditions: ports.conditions,
     openModels: () => models.slots.map(({ name }) => name),
     send: (message) => channel.send(message),
     serverOffsetMs: () => channel.serverOffsetMs,
@@ -234,6 +235,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async setIdle(idle) {
       participations.setIdle(idle);
+    },
+    async setBattery(battery) {
+      participations.setBattery(battery);
     },
     stopParticipating: () => participations.stop(),
     async reconnect() {

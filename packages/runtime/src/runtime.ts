@@ -1,6 +1,6 @@
 import type { EngineName } from "@tributary/engine";
 import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
-import type { GraphPort } from "@tributary/protocol";
+import type { GraphPort, IneligibleReason } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
@@ -27,6 +27,12 @@ export type Trust =
        * @defaultValue 2
        */
       readonly maxContributionsPerVersion?: number;
+      /**
+       * Least time between two participations of the device in a task, in milliseconds, also where the task's plan says less.
+       *
+       * @defaultValue 0
+       */
+      readonly minimumSeparationMs?: number;
       /**
        * Whether the device takes no part in tasks that opted out of secure aggregation, whose coordinator sees each
        * update.
@@ -58,6 +64,12 @@ export interface RuntimeOptions {
    * `device`. Asked again before the certificate expires.
    */
   readonly token?: string | ((device: TokenRequest) => Promise<string> | string);
+  /**
+   * What the app says of the device, such as `kiosk`: a task may ask only devices with certain tags. They stay here.
+   *
+   * @defaultValue none
+   */
+  readonly tags?: readonly string[];
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -236,6 +248,13 @@ export interface Participation {
 export type ParticipationEvent =
   | { readonly type: "state"; readonly at: number; readonly state: ParticipationState }
   | { readonly type: "checked-in"; readonly at: number; readonly task: string; readonly examples: number }
+  /** The device is none of those that the task asks now: the rule that it does not meet. */
+  | {
+      readonly type: "ineligible";
+      readonly at: number;
+      readonly task: string;
+      readonly reason: IneligibleReason;
+    }
   | {
       readonly type: "offered";
       readonly at: number;

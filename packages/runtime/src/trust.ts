@@ -8,6 +8,7 @@ import type { HttpTransport } from "./transport/http.ts";
 export interface TrustLimits {
   readonly minimumCohort: number;
   readonly maxContributionsPerVersion: number;
+  readonly minimumSeparationMs: number;
   readonly requireSecureAggregation: boolean;
   /** The issuer that the app pins, in hexadecimal. */
   readonly issuer?: string;
@@ -16,6 +17,7 @@ export interface TrustLimits {
 export const TRUST_DEFAULTS = Object.freeze({
   minimumCohort: 16,
   maxContributionsPerVersion: 2,
+  minimumSeparationMs: 0,
   requireSecureAggregation: false,
 }) satisfies TrustLimits;
 
@@ -28,11 +30,18 @@ export function trustLimits(trust: Trust): TrustLimits {
   const {
     minimumCohort = TRUST_DEFAULTS.minimumCohort,
     maxContributionsPerVersion = TRUST_DEFAULTS.maxContributionsPerVersion,
+    minimumSeparationMs = TRUST_DEFAULTS.minimumSeparationMs,
     requireSecureAggregation = TRUST_DEFAULTS.requireSecureAggregation,
   } = given;
   requireAtLeast("minimumCohort", minimumCohort, LEAST_COHORT);
   requireAtLeast("maxContributionsPerVersion", maxContributionsPerVersion, 1);
-  const limits = { minimumCohort, maxContributionsPerVersion, requireSecureAggregation };
+  requireAtLeast("minimumSeparationMs", minimumSeparationMs, 0);
+  const limits = {
+    minimumCohort,
+    maxContributionsPerVersion,
+    minimumSeparationMs,
+    requireSecureAggregation,
+  };
   const issuer = trust === "first-use" ? undefined : trust.issuer;
   if (issuer === undefined) return limits;
   const key = readPublicKey(issuer);
@@ -62,7 +71,7 @@ export function requireIssuer(
 }
 
 function requireAtLeast(
-  name: "minimumCohort" | "maxContributionsPerVersion",
+  name: "minimumCohort" | "maxContributionsPerVersion" | "minimumSeparationMs",
   value: number,
   least: number,
 ): void {

@@ -9,6 +9,7 @@ test("a device insists on sixteen and two, unless its app says otherwise", () =>
   expect(TRUST_DEFAULTS).toEqual({
     minimumCohort: DEFAULT_MINIMUM_COHORT,
     maxContributionsPerVersion: 2,
+    minimumSeparationMs: 0,
     requireSecureAggregation: false,
   });
   expect(trustLimits("first-use")).toEqual(TRUST_DEFAULTS);

@@ -3,6 +3,7 @@ export { checkCohortSum, type CheckedSum, type SumLimits } from "./cohort-sum.ts
 export { nextWeights, optimizedWeights, steppedWeights } from "./next-weights.ts";
 export {
   planRules,
+  roundIdOf,
   secureRoundPlan,
   taskRoundRules,
   updateRules,

@@ -1,4 +1,12 @@
-import type { Digest, PopulationName, RoundId } from "@tributary/core";
+import {
+  asRoundId,
+  encodeUtf8,
+  sha256,
+  type Digest,
+  type PopulationName,
+  type RoundId,
+  type TaskName,
+} from "@tributary/core";
 import { updateSchema, type Plan, type SecurePlan, type TaskSpec } from "@tributary/protocol";
 import { planEncoding, type CohortAssumptions, type EncodingPlan } from "@tributary/secagg";
 import { parameterCount, schemaDigest } from "@tributary/tensor";
@@ -98,4 +106,11 @@ export function taskRoundRules(
     reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
     secure: secure === null ? null : { stepDeadlineMs },
   };
+}
+
+/** `<task>-<number>`; a name too long for that gives way to its digest. */
+export function roundIdOf(task: TaskName, round: number): RoundId {
+  const suffix = `-${round}`;
+  const prefix = task.length + suffix.length <= 64 ? task : sha256(encodeUtf8(task)).slice(0, 32);
+  return asRoundId(`${prefix}${suffix}`);
 }

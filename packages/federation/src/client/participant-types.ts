@@ -1,6 +1,7 @@
 import type { Digest, ModelVersion, RoundId, TaskName } from "@tributary/core";
 import type {
   DeviceMessage,
+  IneligibleReason,
   MeasurementOffer,
   Offer,
   OutcomeResult,
@@ -81,6 +82,10 @@ export interface ParticipantState {
   readonly consent: { readonly granted: boolean; readonly examples: number };
   /** A check-in stands on this connection. */
   readonly checkedIn: boolean;
+  /** The rule of the task's plan that the device does not meet now; null: it meets all. */
+  readonly ineligible: IneligibleReason | null;
+  /** Whether the coordinator knows that, on this connection. */
+  readonly toldIneligible: IneligibleReason | null;
   /** When to ask again after a `wait`. */
   readonly checkInAt: number | null;
   readonly activity: Activity;
@@ -111,12 +116,15 @@ export type ParticipantInput = { readonly now: number } & (
     }
   /** Consent given or withdrawn, or the number of examples changed. */
   | { readonly type: "consent"; readonly granted: boolean; readonly examples: number }
+  /** Whether the device meets the rules of the task's plan; null: it does. */
+  | { readonly type: "eligibility"; readonly reason: IneligibleReason | null }
   | { readonly type: "tick" }
 );
 
 /** What the app hears. */
 export type ParticipantEvent =
   | { readonly type: "checked-in"; readonly examples: number }
+  | { readonly type: "ineligible"; readonly reason: IneligibleReason }
   | {
       readonly type: "offered";
       readonly roundId: RoundId;

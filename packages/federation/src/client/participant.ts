@@ -1,5 +1,12 @@
 import type { RoundId } from "@tributary/core";
-import type { Offer, Outcome, Refusal, RequestReport, ServerMessage } from "@tributary/protocol";
+import type {
+  IneligibleReason,
+  Offer,
+  Outcome,
+  Refusal,
+  RequestReport,
+  ServerMessage,
+} from "@tributary/protocol";
 import { returnAfterMs } from "../pace.ts";
 import { isWilling, ParticipantDraft } from "./participant-draft.ts";
 import type {
@@ -18,6 +25,8 @@ export function initialParticipant(): ParticipantState {
     connected: false,
     consent: { granted: false, examples: 0 },
     checkedIn: false,
+    ineligible: null,
+    toldIneligible: null,
     checkInAt: null,
     activity: { type: "idle" },
   };
@@ -43,13 +52,13 @@ export function stepParticipant(
 function apply(draft: ParticipantDraft, input: ParticipantInput): void {
   switch (input.type) {
     case "connected":
-      draft.set({ connected: true, checkedIn: false, checkInAt: null });
+      draft.set({ connected: true, checkedIn: false, toldIneligible: null, checkInAt: null });
       checkIn(draft);
       // A `ready` may have been lost with the old connection; the coordinator counts it once.
       if (draft.activity.type === "ready") sendReady(draft, draft.activity.offer, draft.activity.update);
       return;
     case "disconnected":
-      return draft.set({ connected: false, checkedIn: false, checkInAt: null });
+      return draft.set({ connected: false, checkedIn: false, toldIneligible: null, checkInAt: null });
     case "message":
       return receive(draft, input.message, input.jitter ?? 0);
     case "trained": {
@@ -95,7 +104,9 @@ function apply(draft: ParticipantDraft, input: ParticipantInput): void {
       if (isWilling(draft.state)) return;
       draft.drop();
       if (draft.state.checkedIn) draft.send({ type: "leave", task: draft.config.task });
-      return draft.set({ checkedIn: false, checkInAt: null });
+      return draft.set({ checkedIn: false, toldIneligible: null, checkInAt: null });
+    case "eligibility":
+      return eligibility(draft, input.reason);
     case "tick":
       return;
     default: {
@@ -168,6 +179,9 @@ function receiveOffer(draft: ParticipantDraft, message: OfferMessage): void {
   }
   if (examples === 0) {
     return draft.send({ type: "decline", roundId: offer.roundId, code: "federation/no-examples" });
+  }
+  if (draft.state.ineligible !== null) {
+    return draft.send({ type: "decline", roundId: offer.roundId, code: "federation/ineligible" });
   }
   if (draft.now >= offer.trainDeadlineMs) {
     return draft.send({ type: "decline", roundId: offer.roundId, code: "round/deadline-passed" });
@@ -313,9 +327,29 @@ function sendReady(draft: ParticipantDraft, offer: Offer, update: LocalUpdate | 
 function checkIn(draft: ParticipantDraft): void {
   const { connected, checkedIn, checkInAt, consent } = draft.state;
   if (!connected || !isWilling(draft.state)) return;
+  if (draft.state.ineligible !== null) return tellIneligible(draft, draft.state.ineligible);
   const asked = checkInAt !== null && draft.now >= checkInAt && draft.activity.type === "idle";
   if (checkedIn && !asked) return;
-  draft.set({ checkedIn: true, checkInAt: null });
+  draft.set({ checkedIn: true, toldIneligible: null, checkInAt: null });
   draft.send({ type: "check-in", task: draft.config.task, examples: consent.examples });
   if (!checkedIn) draft.notify({ type: "checked-in", examples: consent.examples });
+}
+
+/** A device that may not train any more stops at once; an update that is ready is given yet. */
+function eligibility(draft: ParticipantDraft, reason: IneligibleReason | null): void {
+  draft.set({ ineligible: reason });
+  const { activity } = draft;
+  if (reason === null || activity.type !== "training") return;
+  const { roundId } = activity.offer;
+  draft.drop();
+  draft.send({ type: "decline", roundId, code: "federation/ineligible" });
+  draft.notify({ type: "failed", roundId, code: "federation/ineligible" });
+}
+
+/** Once for each reason on a connection, and not before the round it is in has ended: it would end the device's part in it. */
+function tellIneligible(draft: ParticipantDraft, reason: IneligibleReason): void {
+  if (draft.activity.type !== "idle" || draft.state.toldIneligible === reason) return;
+  draft.set({ checkedIn: false, checkInAt: null, toldIneligible: reason });
+  draft.send({ type: "ineligible", task: draft.config.task, reason });
+  draft.notify({ type: "ineligible", reason });
 }

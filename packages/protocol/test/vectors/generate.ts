@@ -154,6 +154,11 @@ const messages: readonly Omit<Vector, "frame">[] = [
   { name: "check-in", side: "device", message: { type: "check-in", task: "digits", examples: 600 } },
   { name: "leave", side: "device", message: { type: "leave", task: "digits" } },
   {
+    name: "ineligible",
+    side: "device",
+    message: { type: "ineligible", task: "digits", reason: "battery" },
+  },
+  {
     name: "ready",
     side: "device",
     message: {

@@ -1,22 +1,20 @@
-import { encodeHex, failure, seededRandom, sha256, toFailure, type Digest, type Env } from "@tributary/core";
+import { encodeHex, failure, seededRandom, toFailure, type Env } from "@tributary/core";
 import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
-import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
 import {
   createMemberVerifier,
-  encodeUpdate,
   isHeldOut,
   learningRateAt,
-  updateSchema,
   type Offer,
   type Plan,
   type TrainingGraphDocument,
 } from "@tributary/protocol";
 import type { SecAggCrypto } from "@tributary/secagg";
-import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
+import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
 import { checkedWeights, matchingOutputs } from "../learner/graph-weights.ts";
+import { updateBody, type UpdateBody } from "../learner/update-body.ts";
 import { checkUpdateLayout } from "../learner/update-of.ts";
 import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
@@ -25,20 +23,17 @@ import type { Identity } from "../identity.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
 import { createContributions } from "./contributions.ts";
 import type { LogView } from "./log-view.ts";
+import { createSeparations } from "./separations.ts";
 import type { SecureMember } from "./secure-member.ts";
 import { requireSecureTask } from "./secure-task.ts";
 
 /** A finished update, as it will leave the device: as a body of its own, or masked in a secure cohort. */
 export type LocalUpdate = (TrainingFacts | MeasurementFacts) &
   (
-    | {
-        readonly body: Uint8Array<ArrayBuffer>;
-        readonly digest: Digest;
-        /** `trainingMetrics` vector; empty of a measurement. */
-        readonly metrics: readonly number[];
+    | (UpdateBody & {
         /** To be called when the coordinator has it. */
         readonly spent?: () => Promise<void>;
-      }
+      })
     | { readonly member: SecureMember }
   );
 
@@ -84,6 +79,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
   const { releases, engines, store, env, identity, limits, population } = options;
   const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
   const verifyMember = createMemberVerifier();
+  const separations = createSeparations(store.settings, env.clock, limits.minimumSeparationMs);
 
   /** The plan, its graph and the base weights are targets of verified metadata, and those the offer means. */
   const verify = async (
@@ -118,6 +114,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const startedAtMs = env.clock.monotonicMs();
       const { verified, base } = await verify(offer, signal);
       const { plan } = verified;
+      await separations.begin(offer, plan.selection);
       const secure = plan.secureAggregation;
       await requireTraining(offer, plan, signal);
       if (secure !== undefined) await contributions.requireRoom(offer.task, offer.baseVersion);
@@ -192,20 +189,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           });
           return { ...facts(), member };
         }
-        const metrics = createMetrics(trainingMetrics);
-        count(trainingMetrics, metrics, "lossSum", lossSum);
-        count(trainingMetrics, metrics, "correct", correct);
-        count(trainingMetrics, metrics, "examples", numExamples);
-        count(trainingMetrics, metrics, "steps", steps);
-        const header = {
-          roundId: offer.roundId,
-          task: offer.task,
-          schemaDigest: schemaDigest(updateSchema(plan.update)),
-          numExamples,
-          metrics: [...metrics],
-        };
-        const body = encodeUpdate(header, result.update);
-        return { ...facts(), body, digest: sha256(body), metrics: header.metrics };
+        return { ...facts(), ...updateBody(offer, plan, result) };
       } finally {
         await lease.release();
       }

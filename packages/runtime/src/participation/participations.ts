@@ -1,6 +1,7 @@
 import { asTaskName, failure, type Env, type ModelName, type TaskName, type Timer } from "@tributary/core";
-import type { DeviceMessage, ServerMessage } from "@tributary/protocol";
-import type { DeviceConfig, ParticipateRequest } from "../device.ts";
+import { ineligibleReason, type DeviceConditions } from "@tributary/federation";
+import type { DeviceMessage, EligibilityRules, ServerMessage } from "@tributary/protocol";
+import type { ConditionsPort, DeviceConfig, ParticipateRequest } from "../device.ts";
 import type { DeviceEvents } from "../device-events.ts";
 import type { Identity } from "../identity.ts";
 import type { ParticipationEvent, ParticipationState } from "../runtime.ts";
@@ -29,6 +30,7 @@ export interface ParticipationsOptions {
   readonly trainer: LocalTrainer;
   readonly measurer: LocalMeasurer;
   readonly recorder: Pick<TelemetryRecorder, "hasCounts" | "setEnabled">;
+  readonly conditions: ConditionsPort;
   readonly openModels: () => readonly ModelName[];
   readonly send: (message: DeviceMessage) => void;
   readonly serverOffsetMs: () => number;
@@ -45,6 +47,7 @@ export interface Participations {
   stop(): Promise<void>;
   setConsent(consent: Consents): void;
   setIdle(idle: boolean): void;
+  setBattery(battery: DeviceConditions["battery"]): void;
   connected(): void;
   disconnected(): void;
   receive(message: ServerMessage): void;
@@ -58,6 +61,8 @@ export interface Participations {
 
 /** How often a device that found no task looks for one. */
 const SEARCH_INTERVAL_MS = 30_000;
+/** How often a device looks whether it meets the rules of its tasks, beside what its platform tells of changes. */
+const CHECK_INTERVAL_MS = 60_000;
 
 interface Task {
   readonly participation: TaskParticipation;
@@ -65,6 +70,8 @@ interface Task {
   model: ModelName | undefined;
   /** By which consent. */
   needs: keyof Consents;
+  /** Of its plan: which devices may take part. */
+  rules: EligibilityRules | undefined;
 }
 
 export function createParticipations(options: ParticipationsOptions): Participations {
@@ -82,6 +89,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
   let updating: Promise<void> | undefined;
   let again = false;
   let searching: Timer | undefined;
+  let checking: Timer | undefined;
+  let unfollow: (() => void) | undefined;
+  let battery: DeviceConditions["battery"] = null;
 
   const emit = (event: ParticipationEventBody): void => {
     const stamped = { ...event, at: env.clock.now() } as ParticipationEvent;
@@ -122,7 +132,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         if (event.type === "failed" && isLogFault(event.code)) distrust(event.code);
       },
     });
-    const task: Task = { participation, model: undefined, needs: "training" };
+    const task: Task = { participation, model: undefined, needs: "training", rules: undefined };
     tasks.set(name, task);
     if (isConnected) participation.connected();
     return task;
@@ -138,7 +148,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
       if (wanted.task === undefined && !open.has(plan.model)) continue;
       if (request !== wanted) return;
       const name = asTaskName(task);
-      join(name).model = plan.model as ModelName;
+      const joined = join(name);
+      joined.model = plan.model as ModelName;
+      joined.rules = plan.eligibility;
       const { webgpu } = plan.training;
       const graphs = [plan.training.target, ...(webgpu === undefined ? [] : [webgpu.target])];
       pinned.set(name, [target.sha256, ...graphs.map((path) => releases.target(path).sha256)]);
@@ -154,6 +166,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
       const joined = join(name);
       joined.model = plan.model as ModelName;
       joined.needs = needs;
+      joined.rules = plan.eligibility;
       const graphs = plan.kind === "evaluate" ? [releases.target(plan.evaluation.target).sha256] : [];
       pinned.set(`measurements/${name}`, [target.sha256, ...graphs]);
     }
@@ -179,6 +192,24 @@ export function createParticipations(options: ParticipationsOptions): Participat
         counts.reduce((sum, each) => sum + each, 0),
       );
     }
+  };
+
+  /** Before it is counted as willing: a device that is not asked says so instead of checking in. */
+  const checkEligibility = async (wanted: ParticipateRequest): Promise<void> => {
+    const asked = [...tasks.values()].filter(({ rules }) => rules !== undefined);
+    if (asked.length > 0) {
+      const told = await options.conditions.read();
+      const conditions = { ...told, battery: battery ?? told.battery, tags: config.tags };
+      if (request !== wanted) return;
+      for (const { participation, rules } of asked)
+        participation.eligibility(ineligibleReason(rules!, conditions));
+      checking ??= env.clock.schedule(CHECK_INTERVAL_MS, () => {
+        checking = undefined;
+        void update();
+      });
+    }
+    for (const { participation, rules } of tasks.values())
+      if (rules === undefined) participation.eligibility(null);
   };
 
   /** Nothing tells a device of the first task of its model, so it looks for it. */
@@ -207,6 +238,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         } catch (error) {
           if (!signal.aborted && !isOffline(error)) events.problem(error);
         }
+        if (request !== undefined) await checkEligibility(request);
         if (request !== undefined) await countExamples(request);
         tellState();
       }
@@ -227,6 +259,10 @@ export function createParticipations(options: ParticipationsOptions): Participat
     stopping.abort(failure("federation/cancelled", "participate: it was stopped"));
     searching?.cancel();
     searching = undefined;
+    checking?.cancel();
+    checking = undefined;
+    unfollow?.();
+    unfollow = undefined;
     const leaving = [...tasks.values()].map(({ participation }) => participation.stop());
     tasks.clear();
     pinned.clear();
@@ -259,6 +295,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
       request = wanted;
       stopping = new AbortController();
       options.recorder.setEnabled(consentsOf(wanted.consent).telemetry);
+      unfollow = options.conditions.follow(() => void update());
       // Named tasks are joined before their plan is known, so that a device may wait for one to begin.
       if (wanted.task !== undefined) join(asTaskName(wanted.task));
       tellState();
@@ -276,6 +313,10 @@ export function createParticipations(options: ParticipationsOptions): Participat
       idle = next;
       void update();
     },
+    setBattery(next) {
+      battery = next;
+      void update();
+    },
     connected() {
       isConnected = true;
       for (const { participation } of tasks.values()) participation.connected();
@@ -287,6 +328,11 @@ export function createParticipations(options: ParticipationsOptions): Participat
     },
     receive(message) {
       const all = [...tasks.values()].map(({ participation }) => participation);
+      const busy = message.type === "offer" ? all.find(({ roundId }) => roundId !== undefined) : undefined;
+      if (message.type === "offer" && busy !== undefined && busy.task !== message.task) {
+        // One thing at a time; a coordinator that knows its devices does not ask.
+        return options.send({ type: "decline", roundId: message.roundId, code: "federation/busy" });
+      }
       if (message.type !== "request-report" && message.type !== "secure-step" && message.type !== "outcome") {
         for (const participation of all) participation.receive(message);
         return;

@@ -1,6 +1,8 @@
 import {
   encodeBase64url,
+  encodeHex,
   failure,
+  seededRandom,
   sha256,
   toFailure,
   type RoundId,
@@ -21,6 +23,7 @@ import {
   secureInputPath,
   uploadMessage,
   type DeviceMessage,
+  type IneligibleReason,
   type MeasurementOffer,
   type Offer,
   type SecureStep,
@@ -42,7 +45,7 @@ export interface TaskParticipationOptions {
   readonly trainer: LocalTrainer;
   readonly measurer: LocalMeasurer;
   readonly send: (message: DeviceMessage) => void;
-  /** What to add to the device's clock to get the coordinator's. */
+  /** What to add to the device's monotonic clock to get the coordinator's: setting the device's clock moves no deadline. */
   readonly serverOffsetMs: () => number;
   readonly notify: (event: ParticipationEventBody) => void;
 }
@@ -57,6 +60,8 @@ export interface TaskParticipation {
   disconnected(): void;
   receive(message: ServerMessage): void;
   consent(granted: boolean, examples: number): void;
+  /** The rule of the plan that the device does not meet; null: it meets all. */
+  eligibility(reason: IneligibleReason | null): void;
   /** Withdraws consent and settles when nothing is under way. */
   stop(): Promise<void>;
 }
@@ -73,11 +78,12 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
   let told: ParticipationState = "waiting";
   let timer: Timer | undefined;
   let stopped = false;
+  const random = seededRandom(encodeHex(env.random.bytes(16)));
   const updates = new Map<RoundId, LocalUpdate>();
   const working = new Map<string, AbortController>();
   const underWay = new Set<Promise<void>>();
 
-  const now = (): number => env.clock.now() + options.serverOffsetMs();
+  const now = (): number => Math.floor(env.clock.monotonicMs() + options.serverOffsetMs());
 
   const input = (event: WithoutNow<ParticipantInput>): void => {
     const step = stepParticipant(config, state, { ...event, now: now() } as ParticipantInput);
@@ -287,6 +293,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     switch (event.type) {
       case "checked-in":
         return notify({ type: "checked-in", task, examples: event.examples });
+      case "ineligible":
       case "offered":
         return notify({ ...event, task });
       case "trained": {
@@ -339,8 +346,9 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     },
     connected: () => input({ type: "connected" }),
     disconnected: () => input({ type: "disconnected" }),
-    receive: (message) => input({ type: "message", message }),
+    receive: (message) => input({ type: "message", message, jitter: random.next() }),
     consent: (granted, examples) => input({ type: "consent", granted, examples }),
+    eligibility: (reason) => input({ type: "eligibility", reason }),
     async stop() {
       if (!stopped) {
         input({ type: "consent", granted: false, examples: 0 });

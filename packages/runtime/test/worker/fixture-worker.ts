@@ -80,6 +80,7 @@ const open: OpenDevice = async (start, token) => {
     },
     setConsent: async () => {},
     setIdle: async () => {},
+    setBattery: async () => {},
     stopParticipating: async () => stopped.resolve(),
     reconnect: async () => {},
     async status() {
