@@ -97,7 +97,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       expect((await store.tasks.get(TASK))?.spec).toEqual(spec);
       const plan = { ...exampleTask().plan, number: 2, target: "plans/task/2.json" };
       await store.tasks.setPlan(TASK, plan);
-      expect(await store.tasks.get(TASK)).toEqual({ ...exampleTask(), state: "paused", spec, plan });
+      expect(await store.tasks.get(TASK)).toEqual({ ...exampleTask(), activeSince: 7, spec, plan });
       expect(await codeOf(store.tasks.setPlan(asTaskName("none"), plan))).toBe("store/not-found");
       expect(await codeOf(store.tasks.setState(asTaskName("none"), "paused"))).toBe("store/not-found");
     });
