@@ -34,6 +34,7 @@ import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
+import { StorageHealth } from "./storage-health.ts";
 import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
@@ -98,7 +99,8 @@ async function start(
   const env: Env = { clock, random, log };
   const steadyNow = createSteadyNow(clock);
 
-  const store = await openSqlMetadataStore({ path: join(config.dataDir, "tributary.db") });
+  const health = new StorageHealth(env);
+  const store = await openSqlMetadataStore({ path: join(config.dataDir, "tributary.db"), observer: health });
   opened.defer(() => store.close());
   const blobs = await openFolderBlobStore({ folder: join(config.dataDir, "blobs") });
   opened.defer(() => blobs.close());
@@ -159,6 +161,7 @@ async function start(
     issuerPublicKey,
     devices,
     push: () => push.view(),
+    storageProblem: () => health.problem,
   });
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));

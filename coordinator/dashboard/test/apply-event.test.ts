@@ -67,6 +67,7 @@ describe("what an event changes", () => {
       push: null,
       models: 0,
       tasks: 0,
+      storageProblem: null,
       demoUrl: null,
       issuer: { kind: "coordinator", name: "tributary", publicKey: "ab".repeat(32), certificates: 0 },
     };

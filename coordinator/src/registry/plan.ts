@@ -1,24 +1,14 @@
-import { TributaryError } from "@tributary/core";
-import {
-  bindWeights,
-  buildEvaluationGraph,
-  buildTrainingGraph,
-  type EvaluationGraph,
-  type MetricOptions,
-  type OptimizerOptions,
-  type TrainingGraph,
-  type TrainingGraphOptions,
-} from "@tributary/onnx";
-import { updateSchema, type TaskSpec } from "@tributary/protocol";
-import { parameterCount, parametersFromSafetensors } from "@tributary/tensor";
+import { planContent } from "@tributary/federation/planning";
+import { bindWeights } from "@tributary/onnx";
+import type { TaskSpec } from "@tributary/protocol";
+import { parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { BlobRef, ModelRecord, VersionRecord } from "../ports/records.ts";
 import { planTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
-import { deviceRules } from "./device-rules.ts";
-import { securePlan } from "./secure-plan.ts";
-import { lossOf } from "./training-options.ts";
-import { trainedPart, updateLayout, type TrainedPart } from "./update-layout.ts";
+
+/** The loss graphs of operators are small. */
+const MAX_LOSS_GRAPH_BYTES = 16 * 1024 * 1024;
 
 export interface StoredPlan {
   readonly plan: BlobRef & { readonly number: number; readonly target: string };
@@ -42,44 +32,23 @@ export async function storePlan(
   },
 ): Promise<StoredPlan> {
   const { spec, number, model, complete, issuerPublicKey } = options;
-  const published = model.parameters.map(({ name }) => name);
-  const part = trainedPart(spec, number, complete, published);
-  const graphs = await planGraphs(blobs, spec, { published, complete, part });
-  const { training, webgpu, evaluation } = graphs;
-  const update = updateLayout(spec, training.spec, part);
-  const secureAggregation = securePlan({
+  const { content, graphs } = await planContent({
     spec,
     number,
-    weightCount: parameterCount(updateSchema(update, "weight")),
-    statisticCount: parameterCount(updateSchema(update, "statistic")),
+    model: { model: model.name, parameters: model.parameters },
+    complete,
     issuerPublicKey,
+    readLossGraph: async (digest) =>
+      (await blobs.stat(digest)) === undefined
+        ? undefined
+        : blobs.bytes(digest, { maxBytes: MAX_LOSS_GRAPH_BYTES }),
   });
-  const { epochs, batchSize, learningRate, maxExamples, learningRateSchedule } = spec.local;
-  const document = planTargets(
-    number,
-    {
-      task: spec.name,
-      model: model.name,
-      population: spec.population,
-      training: {
-        spec: training.spec,
-        ...(webgpu === undefined ? {} : { webgpu: { spec: webgpu.spec } }),
-      },
-      evaluation: { spec: evaluation.spec },
-      parameters: model.parameters,
-      local: { epochs, batchSize, learningRate, maxExamples, learningRateSchedule },
-      update,
-      ...(part.adapters === undefined ? {} : { adapters: part.adapters }),
-      maxUpdateNorm: spec.maxUpdateNorm,
-      ...(secureAggregation === undefined ? {} : { secureAggregation }),
-      ...deviceRules(spec),
-    },
-    {
-      train: await blobs.put(training.model),
-      ...(webgpu === undefined ? {} : { trainWebgpu: await blobs.put(webgpu.model) }),
-      evaluate: await blobs.put(evaluation.model),
-    },
-  );
+  const { training, webgpu, evaluation } = graphs;
+  const document = planTargets(number, content, {
+    train: await blobs.put(training.model),
+    ...(webgpu === undefined ? {} : { trainWebgpu: await blobs.put(webgpu.model) }),
+    evaluate: await blobs.put(evaluation.model),
+  });
   const plan = await blobs.put(document.bytes);
   return { plan: { ...plan, number, target: document.path }, targets: document.changes };
 }
@@ -93,58 +62,4 @@ export async function completeModel(
   const weights = parametersFromSafetensors(model.parameters, await blobs.bytes(version.weights.digest));
   const { digest } = model.trainingGraph ?? model.graph;
   return bindWeights(await blobs.bytes(digest), weights);
-}
-
-async function planGraphs(
-  blobs: BlobStore,
-  spec: TaskSpec,
-  model: {
-    readonly published: readonly string[];
-    readonly complete: Uint8Array;
-    readonly part: TrainedPart;
-  },
-): Promise<{
-  readonly training: TrainingGraph;
-  readonly webgpu: TrainingGraph | undefined;
-  readonly evaluation: EvaluationGraph;
-}> {
-  const { published, complete, part } = model;
-  const loss = await lossOf(blobs, spec);
-  const { batchSize, optimizer, clipGradientNorm, proximalTerm, loopSteps } = spec.local;
-  const options = {
-    batchSize,
-    loss,
-    optimizer: optimizer as OptimizerOptions,
-    trainable: part.names,
-    // Another version may bring other values of what this task does not train.
-    frozenInputs: published,
-    clipGradientNorm: clipGradientNorm ?? undefined,
-    proximalTerm: proximalTerm ?? undefined,
-  };
-  return {
-    training: buildTrainingGraph(part.model, { ...options, target: "cpu", loopSteps }),
-    webgpu: webgpuGraph(part.model, options),
-    evaluation: buildEvaluationGraph(complete, {
-      batchSize: spec.evaluation.batchSize,
-      loss,
-      trainable: published,
-      metrics: spec.metrics.map(({ kind, k }): MetricOptions =>
-        kind === "topK" ? { kind, k: k! } : { kind },
-      ),
-    }),
-  };
-}
-
-/** Without a loop, which would carry the weights through the CPU at each step; undefined where an operator has no form for it. */
-function webgpuGraph(
-  model: Uint8Array,
-  options: Omit<TrainingGraphOptions, "target">,
-): TrainingGraph | undefined {
-  try {
-    return buildTrainingGraph(model, { ...options, target: "webgpu" });
-  } catch (error) {
-    // What is wrong with the model or the task, the graph for CPUs has been refused for.
-    if (!TributaryError.is(error) || !error.code.startsWith("onnx/")) throw error;
-    return undefined;
-  }
 }

@@ -7,6 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
+import { modelPorts, strategyOf, withLoss } from "@tributary/federation/planning";
 import { splitWeights, type SplitModel } from "@tributary/onnx";
 import { parseTaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
@@ -15,11 +16,8 @@ import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
-import { modelPorts } from "./model-ports.ts";
 import { requireDataset } from "./require-dataset.ts";
 import { completeModel, storePlan } from "./plan.ts";
-import { strategyOf } from "./task-strategy.ts";
-import { withLoss } from "./training-options.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";

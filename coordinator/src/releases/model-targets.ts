@@ -1,4 +1,5 @@
 import { encodeUtf8, sha256 } from "@tributary/core";
+import type { PlanContent } from "@tributary/federation/planning";
 import { parseModelManifest, parsePlan, type ModelManifest, type Plan } from "@tributary/protocol";
 import type { BlobRef, ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { timestamp } from "../registry/views.ts";
@@ -63,14 +64,6 @@ export function versionTargets(
     },
   };
 }
-
-/** A plan as it is written, without its paths: they follow from task and number. */
-export type PlanContent = Omit<Plan, "formatVersion" | "training" | "evaluation"> & {
-  readonly training: Pick<Plan["training"], "spec"> & {
-    readonly webgpu?: Pick<NonNullable<Plan["training"]["webgpu"]>, "spec">;
-  };
-  readonly evaluation: Pick<Plan["evaluation"], "spec">;
-};
 
 /** The targets of a task's plan: the document and its graphs. */
 export function planTargets(

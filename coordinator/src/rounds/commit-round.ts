@@ -1,19 +1,14 @@
-import { failure, type ModelVersion } from "@tributary/core";
+import type { ModelVersion } from "@tributary/core";
 import {
   decodeState,
   encodeState,
   isEmptyState,
-  meanUpdate,
   type ChosenStrategy,
   type StrategyState,
 } from "@tributary/aggregation";
-import {
-  allFinite,
-  parametersFromSafetensors,
-  type ParameterSchema,
-  type ParameterSet,
-} from "@tributary/tensor";
+import { parametersFromSafetensors, type ParameterSchema, type ParameterSet } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
+import { steppedWeights, type RoundMean } from "@tributary/federation/aggregation";
 import type {
   EventRecord,
   ModelRecord,
@@ -27,11 +22,9 @@ import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
-import type { EvaluationResult } from "./evaluation.ts";
-import { nextWeights, optimizedWeights } from "./next-weights.ts";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "./round-plan.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
-import type { RoundMean } from "./update-aggregate.ts";
 
 export interface CommitInput {
   readonly config: RoundConfig;
@@ -145,25 +138,16 @@ async function newWeights(
   services: RoundServices,
   input: CommitInput,
 ): Promise<{ readonly weights: ParameterSet; readonly state: StrategyState }> {
-  const { mean, plan, base, config, strategy } = input;
+  const { mean, plan, base, strategy } = input;
   const { blobs } = services;
-  const bytes = await blobs.bytes(base.weights.digest);
-  const current = parametersFromSafetensors(plan.plan.parameters, bytes);
-  const optimized = optimizedWeights(plan.plan, current);
-  const { optimizer } = strategy.strategy;
-  const before = (await storedState(services, input, optimized.schema)) ?? optimizer.init(optimized);
-  const { step, state } = optimizer.update(meanUpdate(optimized.schema, mean.weights), before);
-  const weights = await nextWeights({
+  return steppedWeights({
     plan: plan.plan,
-    base: current,
-    step,
-    statistics: mean.statistics,
+    strategy,
+    base: parametersFromSafetensors(plan.plan.parameters, await blobs.bytes(base.weights.digest)),
+    mean,
+    before: (schema) => storedState(services, input, schema),
     model: () => completeModel(blobs, input.model, base),
   });
-  if (!allFinite(weights.values)) {
-    throw failure("round/aggregation-failed", `rounds: the weights after ${config.roundId} are not finite`);
-  }
-  return { weights, state };
 }
 
 /** What the optimizer remembers, if it is of the base version: momentum towards other weights would be none. */

@@ -1,11 +1,10 @@
 import { parentPort } from "node:worker_threads";
 import { failure, toFailure, type Digest } from "@tributary/core";
-import type { Feeds, Session } from "@tributary/engine";
-import { exampleRuns } from "@tributary/engine/batches";
-import { exampleOf, inputColumns, readExampleTable, type ExampleTable } from "@tributary/engine/examples";
+import type { Session } from "@tributary/engine";
+import { evaluationResult, evaluationSums, type EvaluationResult } from "@tributary/engine/evaluation";
+import { readExampleTable, type ExampleTable } from "@tributary/engine/examples";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import { elementCount, tensor } from "@tributary/tensor";
-import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, EvaluationResult } from "./evaluation.ts";
+import type { EvaluationAnswer, EvaluationJob, EvaluationRequest } from "./evaluation.ts";
 
 // A worker thread: graphs and data sets come once, weights with every job.
 
@@ -70,46 +69,5 @@ async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Pr
       failure("round/evaluation-failed", "evaluation: graph and data set come before the job")
     );
   }
-  const columns = inputColumns(
-    data,
-    (spec.inputs ?? [spec.features]).map(({ name }) => name),
-  );
-  const weights: Record<string, Feeds[string]> = {};
-  let at = 0;
-  for (const { input, shape } of spec.parameters) {
-    const size = elementCount(shape);
-    weights[input] = tensor("float32", shape, values.subarray(at, at + size));
-    at += size;
-  }
-  const measured = [
-    { name: "loss", output: spec.lossSum, shape: [] },
-    { name: "accuracy", output: spec.correct, shape: [] },
-    ...(spec.metrics ?? []),
-  ];
-  const sums = new Map(measured.map(({ name, shape }) => [name, new Float64Array(elementCount(shape))]));
-  const examples = data.count;
-  const order = Array.from({ length: examples }, (_, i) => i);
-  for (const run of exampleRuns(spec, (index) => exampleOf(data, columns, index), order)) {
-    const outputs = await session.run(
-      { ...weights, ...run.feeds },
-      { outputs: measured.map(({ output }) => output) },
-    );
-    for (const { name, output } of measured) {
-      const sum = sums.get(name)!;
-      (outputs[output]!.data as Float32Array).forEach((value, i) => (sum[i]! += value));
-    }
-  }
-  const loss = sums.get("loss")![0]! / examples;
-  if (!Number.isFinite(loss)) throw failure("round/evaluation-failed", `evaluation: the loss is ${loss}`);
-  return {
-    loss,
-    accuracy: spec.noHits === true ? null : sums.get("accuracy")![0]! / examples,
-    metrics: Object.fromEntries(
-      (spec.metrics ?? []).map(({ name, shape }) => [
-        name,
-        Array.from(sums.get(name)!, (sum) => (shape.length === 0 ? sum / examples : sum)),
-      ]),
-    ),
-    examples,
-  };
+  return evaluationResult(spec, await evaluationSums({ session, spec, data, values }));
 }

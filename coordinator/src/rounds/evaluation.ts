@@ -1,4 +1,5 @@
 import type { Digest } from "@tributary/core";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { EvaluationGraphDocument } from "@tributary/protocol";
 
 /** Weights to measure on held-out data. */
@@ -8,16 +9,6 @@ export interface EvaluationRequest {
   readonly spec: EvaluationGraphDocument;
   /** Flat, in the order of `spec.parameters`. */
   readonly values: Float32Array;
-}
-
-export interface EvaluationResult {
-  /** Mean over the examples. */
-  readonly loss: number;
-  /** null where the loss knows no hits */
-  readonly accuracy: number | null;
-  /** By the metric's name: means over the examples; tables, such as a confusion's, as sums over them. */
-  readonly metrics: Readonly<Record<string, readonly number[]>>;
-  readonly examples: number;
 }
 
 /** Measures weights, in a thread of its own. */

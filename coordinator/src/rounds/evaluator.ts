@@ -1,7 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { failure, isErrorCode, type Clock, type Digest } from "@tributary/core";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { EvaluationAnswer, EvaluationJob, EvaluationResult, Evaluator } from "./evaluation.ts";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
+import type { EvaluationAnswer, EvaluationJob, Evaluator } from "./evaluation.ts";
 
 /** An evaluation that takes longer is given up, and its thread with it. */
 const TIMEOUT_MS = 300_000;

@@ -1,6 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { fedAvg, type RobustRule } from "@tributary/aggregation";
-import type { UpdateAggregate, UpdateCounts } from "./update-aggregate.ts";
+import type { UpdateCounts } from "@tributary/federation/aggregation";
+import type { UpdateAggregate } from "./update-aggregate.ts";
 import { readAt, type UpdateFile } from "./update-file.ts";
 
 /** Values in memory at a time, of all updates together: 4 MiB, a few milliseconds of a rule's work. */

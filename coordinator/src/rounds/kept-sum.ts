@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { decodeUtf8, encodeUtf8, failure, type DeviceId, type Digest } from "@tributary/core";
+import type { SavedSum } from "@tributary/federation/aggregation";
 import { storageFailure, syncFolder, writeAll } from "../durable-files.ts";
-import type { SavedSum } from "./update-aggregate.ts";
 
 /** The checkpoint of a round: a sum and whose updates are in it, which are never apart. */
 export interface KeptSum {

@@ -1,33 +1,15 @@
-import { failure, type Digest, type PopulationName, type RoundId } from "@tributary/core";
-import { parsePlan, updateSchema, type Plan, type SecurePlan } from "@tributary/protocol";
-import { planEncoding, type CohortAssumptions, type EncodingPlan } from "@tributary/secagg";
-import { parameterCount, schemaDigest } from "@tributary/tensor";
+import { failure, type Digest } from "@tributary/core";
+import { planRules, type PlanRules } from "@tributary/federation/aggregation";
+import { parsePlan } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { TaskRecord } from "../ports/records.ts";
-import type { UpdateRules } from "./update-check.ts";
 
 /** A task's plan as the rounds use it. */
-export interface RoundPlan {
-  readonly plan: Plan;
-  /** Values of an update: weights, then statistics. */
-  readonly weightCount: number;
-  readonly statisticCount: number;
-  /** Of what an update holds. */
-  readonly schemaDigest: Digest;
+export interface RoundPlan extends PlanRules {
   /** The one for CPUs, and the one for WebGPU where there is one. */
   readonly trainingGraphs: readonly Digest[];
   readonly evaluationGraph: Digest;
-  /** Null: updates are reported one by one. */
-  readonly secure: SecureRoundPlan | null;
-}
-
-/** What a plan says of secure aggregation, as the rounds use it. */
-export interface SecureRoundPlan {
-  readonly plan: SecurePlan;
-  readonly population: PopulationName;
-  readonly encoding: EncodingPlan;
-  readonly assumptions: CohortAssumptions;
 }
 
 /** @throws `store/*`, `protocol/invalid-document` */
@@ -45,42 +27,10 @@ export async function readRoundPlan(
   };
   const { target, webgpu } = plan.training;
   return {
-    plan,
-    weightCount: parameterCount(updateSchema(plan.update, "weight")),
-    statisticCount: parameterCount(updateSchema(plan.update, "statistic")),
-    schemaDigest: schemaDigest(updateSchema(plan.update)),
+    ...planRules(plan),
     trainingGraphs: await Promise.all(
       [target, ...(webgpu === undefined ? [] : [webgpu.target])].map(digestOf),
     ),
     evaluationGraph: await digestOf(plan.evaluation.target),
-    secure: secureRoundPlan(plan),
-  };
-}
-
-function secureRoundPlan({ population, secureAggregation: secure }: Plan): SecureRoundPlan | null {
-  if (secure === undefined) return null;
-  const { corruption, dropout } = secure;
-  return {
-    plan: secure,
-    population,
-    encoding: planEncoding(secure.encoding),
-    assumptions: { corruption, dropout, adversary: "curious" },
-  };
-}
-
-/** What an update of a round under this plan has to be. */
-export function updateRules(
-  { plan, weightCount, statisticCount, schemaDigest: schema }: RoundPlan,
-  roundId: RoundId,
-): UpdateRules {
-  return {
-    roundId,
-    task: plan.task,
-    schemaDigest: schema,
-    weightCount,
-    statisticCount,
-    maxUpdateNorm: plan.maxUpdateNorm,
-    maxStatisticChange: plan.update.maxStatisticChange,
-    maxExamples: plan.local.maxExamples,
   };
 }

@@ -20,22 +20,23 @@ import {
   type RoundState,
   type UpdateClaim,
 } from "@tributary/federation";
+import { updateRules } from "@tributary/federation/aggregation";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { commitRound } from "./commit-round.ts";
-import type { EvaluationResult } from "./evaluation.ts";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
 import { ReportedFiles, type Reported } from "./reported-files.ts";
 import type { FinalEntries } from "./round-journal.ts";
-import { updateRules, type RoundPlan } from "./round-plan.ts";
+import type { RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { roundOver, RoundStore } from "./round-store.ts";
 import { RoundUpdates } from "./round-updates.ts";
 import { SecureSession } from "./secure/secure-session.ts";
-import { recordVerdict } from "./secure/suspicions.ts";
+import { isItsFault, recordVerdict } from "./secure/suspicions.ts";
 
 /** An input without its time: the driver's clock adds it. */
 export type TimelessInput = RoundInput extends infer Input
@@ -331,7 +332,7 @@ export class RoundRun {
   #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
     const { roundId } = this.config;
     this.#options.services.env.log.warn("update refused", { device, roundId, final, error });
-    this.#stored.refusal(device, error);
+    this.#stored.refusal(device, error, final && isItsFault(error) ? this.config.task : null);
     if (final) this.give({ type: "report-refused", device, code: error.code });
   }
 
@@ -427,7 +428,6 @@ export class RoundRun {
 
   /** What the sum says of the members of a secure cohort. */
   async #verdict(tx: MetadataRepositories, held: boolean): Promise<readonly NewEvent[]> {
-    if (this.secure === undefined) return [];
     const { env } = this.#options.services;
     const { task, roundId } = this.config;
     const contributors = this.#contributors;

@@ -1,14 +1,14 @@
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import type { Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
+import type { CheckedUpdate, RoundMean, UpdateRules } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { LIMITS } from "@tributary/protocol";
 import { abortableChunks } from "./abortable-chunks.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
 import { RoundFold } from "./round-fold.ts";
-import { checkUpdate, type CheckedUpdate, type UpdateRules } from "./update-check.ts";
-import type { RoundMean } from "./update-aggregate.ts";
+import { checkUpdate } from "./update-check.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "./update-file.ts";
 
 /** Bodies a device may send in one round that do not pass; then it is out. */

@@ -1,22 +1,12 @@
-import {
-  asRoundId,
-  encodeHex,
-  encodeUtf8,
-  failure,
-  seededRandom,
-  sha256,
-  toFailure,
-  type DeviceId,
-  type ErrorCode,
-  type RoundId,
-} from "@tributary/core";
+import { encodeHex, failure, seededRandom, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
 import { failuresAfter, giveUpReason, retryDelayMs, type RoundConfig } from "@tributary/federation";
+import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
+import { strategyOf } from "@tributary/federation/planning";
 import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 import { nextRoundNumber } from "../registry/next-number.ts";
-import { strategyOf } from "../registry/task-strategy.ts";
 import { publishEvents } from "./commit-round.ts";
 import { mayStillBegin, nextStep } from "./next-step.ts";
 import { readRoundPlan } from "./round-plan.ts";
@@ -27,8 +17,6 @@ import { StopWatch } from "./stop-watch.ts";
 import type { TaskDesk } from "./task-desk.ts";
 import { TaskSeats, type SeatCounts } from "./task-seats.ts";
 
-/** A member that lost its connection is waited for this long, at most a quarter of the reporting time. */
-const RECONNECT_GRACE_MS = 5_000;
 /** Looks at the clock at least so often while it rests: someone may set it. */
 const LOOK_MS = 60_000;
 /** Rounds looked back over for those that failed in a row before a restart. */
@@ -258,26 +246,16 @@ export class TaskDriver {
       );
     }
     const round = await nextRoundNumber(store, task.name);
-    const { goalCount, minimumCount, overSelection, trainDeadlineMs, reportDeadlineMs } = task.spec.cohort;
-    const stepDeadlineMs = task.spec.secureAggregation.phaseDeadlineMs;
     await this.#seats.prepare(plan.secure !== null);
-    const waitedForMs = plan.secure === null ? reportDeadlineMs : stepDeadlineMs;
     const config: RoundConfig = {
       task: task.name,
-      roundId: roundIdOf(task, round),
+      roundId: roundIdOf(task.name, round),
       round,
       baseVersion: base.version,
       plan: { target: task.plan.target, digest: task.plan.digest },
       weights: { target: weightsPath(model.name, base.version), digest: base.weights.digest },
-      goalCount,
-      // A secure sum's floor is in the plan, where devices read it.
-      minimumCount: Math.max(minimumCount, plan.secure?.plan.minimumCohort ?? 0),
-      offerLimit: Math.ceil(goalCount * overSelection),
-      trainDeadlineMs,
-      reportDeadlineMs,
-      reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
+      ...taskRoundRules(task.spec, plan.secure),
       timestampVersion: timestamp.version,
-      secure: plan.secure === null ? null : { stepDeadlineMs },
       population: this.#seats.population,
     };
     if (this.#stopped) return undefined;
@@ -380,11 +358,4 @@ export class TaskDriver {
     await promise;
     this.#wake = undefined;
   }
-}
-
-/** `<task>-<number>`; a name too long for that gives way to its digest. */
-function roundIdOf({ name }: Pick<TaskRecord, "name">, round: number): RoundId {
-  const suffix = `-${round}`;
-  const prefix = name.length + suffix.length <= 64 ? name : sha256(encodeUtf8(name)).slice(0, 32);
-  return asRoundId(`${prefix}${suffix}`);
 }

@@ -1,7 +1,8 @@
 import { asModelName, asModelVersion, asPopulationName, asTaskName, sha256 } from "@tributary/core";
 import { layoutOfParameters, parseModelManifest, parsePlan } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
-import { planTargets, versionTargets, type PlanContent } from "../../src/releases/model-targets.ts";
+import type { PlanContent } from "@tributary/federation/planning";
+import { planTargets, versionTargets } from "../../src/releases/model-targets.ts";
 import { KEPT_VERSIONS, retiredPaths } from "../../src/releases/target-paths.ts";
 import { exampleBlob, exampleModel, exampleVersion } from "../../src/testing/index.ts";
 

@@ -12,7 +12,7 @@ import {
 import type { Plan } from "@tributary/protocol";
 import { parameterSet, parameterView, tensor, type ParameterSet, type Tensor } from "@tributary/tensor";
 import { expect, test } from "vitest";
-import { nextWeights, optimizedWeights } from "../../src/rounds/next-weights.ts";
+import { nextWeights, optimizedWeights } from "@tributary/federation/aggregation";
 import { smallClassifier } from "./small-classifier.ts";
 
 const [INPUTS, BATCH, CLASSES] = [5, 6, 3];

@@ -5,8 +5,9 @@ import { createMetrics, trainingMetrics } from "@tributary/metrics";
 import { encodeUpdate } from "@tributary/protocol";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createUpdateAggregate, type UpdateCounts } from "../../src/rounds/update-aggregate.ts";
-import { checkUpdate, type UpdateRules } from "../../src/rounds/update-check.ts";
+import type { UpdateCounts, UpdateRules } from "@tributary/federation/aggregation";
+import { createUpdateAggregate } from "../../src/rounds/update-aggregate.ts";
+import { checkUpdate } from "../../src/rounds/update-check.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "../../src/rounds/update-file.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 

@@ -899,6 +899,13 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "The bytes do not match their digest.",
   },
+  "store/database-damaged": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The database is damaged.",
+    advice:
+      "Stop the coordinator, keep the folder, and restore a backup into a new one: tributary restore BACKUP --data-dir NEW.",
+  },
   "store/newer-schema": {
     status: 500,
     retryable: false,
@@ -1039,6 +1046,25 @@ export const ERROR_CATALOG = {
     status: 400,
     retryable: false,
     publicMessage: "Images and labels of the data set do not fit together.",
+  },
+
+  // simulator
+  "simulator/invalid-options": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The simulation cannot be run with these options.",
+  },
+  "simulator/invalid-partition": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The data set cannot be divided among the clients in this way.",
+  },
+  "simulator/stalled": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The simulated rounds do not come to an end.",
+    advice:
+      "Too few simulated devices are ever ready: lower the cohort of the task, or let more devices be reachable.",
   },
 } as const satisfies Record<`${string}/${string}`, ErrorSpec>;
 

@@ -220,6 +220,13 @@ export const StatusView = Type.Object({
   push: nullable(PushView),
   models: Count,
   tasks: Count,
+  storageProblem: nullable(
+    Type.Object({
+      code: Type.String({ description: "Code of the error catalogue, such as store/quota-exceeded" }),
+      since: TimestampSchema,
+    }),
+    { description: "Why nothing can be stored at present" },
+  ),
   demoUrl: nullable(Type.String({ description: "Where the demo is, if it was started with one" })),
   issuer: IssuerView,
 });

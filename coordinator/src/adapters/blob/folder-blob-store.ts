@@ -31,9 +31,16 @@ export async function openFolderBlobStore(options: { readonly folder: string }):
   return new FolderBlobStore(folder, incoming);
 }
 
+/** Files whose bytes are known to have their digest; more are read again when they are asked for. */
+const MAX_VERIFIED = 10_000;
+/** Read at a time to hash. */
+const READ_BYTES = 256 * 1024;
+
 class FolderBlobStore implements BlobStore {
   readonly #folder: string;
   readonly #incoming: string;
+  /** What a file was when its bytes were last hashed; oldest first. */
+  readonly #verified = new Map<Digest, string>();
   #closed = false;
 
   constructor(folder: string, incoming: string) {
@@ -73,6 +80,7 @@ class FolderBlobStore implements BlobStore {
     const handle = await this.#open(digest);
     try {
       const { size } = await handle.stat();
+      await this.#verify(digest, handle);
       if (range !== undefined && !(range.start >= 0 && range.start <= range.end && range.end < size))
         throw new RangeError(
           `blob ${digest}: range ${range.start}-${range.end} does not lie within its ${size} bytes`,
@@ -104,7 +112,11 @@ class FolderBlobStore implements BlobStore {
           throw failure("store/corrupt", `store: blob ${digest} ends after ${filled} of ${size} bytes`);
         filled += bytesRead;
       }
+      const got = createHash("sha256").update(bytes).digest("hex");
+      if (got !== digest) throw corrupt(digest, got);
       return bytes;
+    } catch (error) {
+      throw storageFailure(error);
     } finally {
       await handle.close();
     }
@@ -165,6 +177,26 @@ class FolderBlobStore implements BlobStore {
     await syncFolder(shard);
   }
 
+  /**
+   * Reads all of a file that was not read since the start, or is not the one that was: before its first byte is given out.
+   *
+   * @throws `store/corrupt`
+   */
+  async #verify(digest: Digest, handle: FileHandle): Promise<void> {
+    const { size, mtimeMs, ino } = await handle.stat();
+    const identity = `${ino} ${size} ${mtimeMs}`;
+    if (this.#verified.get(digest) === identity) return;
+    const hash = createHash("sha256");
+    const stream = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: READ_BYTES });
+    for await (const chunk of stream) hash.update(chunk as Uint8Array);
+    const got = hash.digest("hex");
+    if (got !== digest) throw corrupt(digest, got);
+    this.#verified.delete(digest);
+    this.#verified.set(digest, identity);
+    const [oldest] = this.#verified.keys();
+    if (this.#verified.size > MAX_VERIFIED && oldest !== undefined) this.#verified.delete(oldest);
+  }
+
   #requireOpen(): void {
     if (this.#closed) throw failure("store/closed", "store: the blob store was closed");
   }
@@ -200,6 +232,14 @@ async function writeDurably(
     await file.close();
   }
   return { digest: asDigest(hash.digest("hex")), sizeBytes };
+}
+
+function corrupt(digest: Digest, got: string): Error {
+  return failure(
+    "store/corrupt",
+    `store: blob ${digest} is damaged, its bytes hash to ${got}; copy ${digest.slice(0, 2)}/${digest} back from a backup`,
+    { detail: { digest, got } },
+  );
 }
 
 const isMissing = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code === "ENOENT";

@@ -1,44 +1,31 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  decode,
   decodeHex,
-  encode,
   failure,
-  sha256,
   type DeviceId,
   type Digest,
   type Env,
   type TributaryError,
 } from "@tributary/core";
 import { fedAvg } from "@tributary/aggregation";
+import {
+  SecureExchange,
+  type AdmittedMember,
+  type RoundMean,
+  type SecureRoundPlan,
+  type SumLimits,
+} from "@tributary/federation/aggregation";
 import type { RoundConfig, RoundEffect } from "@tributary/federation";
 import { count, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { verifyMember, type SecureStep, type SecureStepName } from "@tributary/protocol";
-import {
-  Advertisement,
-  CohortList,
-  KeyList,
-  MaskedInput,
-  SecAggServer,
-  ShareBundle,
-  ShareInbox,
-  SignatureList,
-  Survivors,
-  SurvivorSignature,
-  UnmaskShares,
-  type VerifiedIdentity,
-} from "@tributary/secagg";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 import type { CertificateLog } from "../../rooms.ts";
 import { abortableChunks } from "../abortable-chunks.ts";
-import type { SecureRoundPlan } from "../round-plan.ts";
 import { SerialQueue } from "../serial-queue.ts";
 import { receiveUpdate } from "../update-file.ts";
 import { capabilityOf, opensGrant, type Grant } from "./capability.ts";
 import type { SteadyNow } from "../../steady-time.ts";
-import type { RoundMean } from "../update-aggregate.ts";
-import { checkCohortSum, type SumLimits } from "./cohort-sum.ts";
 import { receiveSmall } from "./receive-small.ts";
 import type { Unmasker } from "./unmasker.ts";
 
@@ -69,21 +56,11 @@ export interface MemberRequest {
   readonly capability: Uint8Array;
 }
 
-/** A device that said ready, with a certificate that was verified. */
-interface Candidate {
-  readonly certificate: Uint8Array;
-  readonly commitment: Uint8Array;
-  readonly identity: VerifiedIdentity;
-}
-
 type Opening = Extract<RoundEffect, { readonly type: "secure-open" }>;
 type Asking = Extract<RoundEffect, { readonly type: "secure-step" }>;
 
 /** A certificate must outlive the round: the other members verify it later than this coordinator does. */
 const CERTIFICATE_MARGIN_MS = 60_000;
-/** Members whose inboxes are hashed before others get a turn. */
-const INBOXES_AT_A_TIME = 64;
-
 /**
  * The driver of one cohort: what its members get and put, whether they may, and the sum. Everything it holds is in
  * memory, but for masked vectors while they arrive; a cohort that a crash interrupts is gone.
@@ -96,15 +73,13 @@ export class SecureSession {
   unmasked = 0;
   readonly #options: SecureSessionOptions;
   readonly #key: Uint8Array;
-  readonly #candidates = new Map<DeviceId, Candidate>();
+  readonly #candidates = new Map<DeviceId, AdmittedMember>();
   readonly #grants = new Map<string, Grant>();
   readonly #answers = new Map<string, Digest>();
   readonly #folding = new SerialQueue();
   readonly #ended = new AbortController();
   #roster: readonly DeviceId[] = [];
-  #server: SecAggServer | undefined;
-  /** What all members get in the step under way. */
-  #published: Uint8Array<ArrayBuffer> | undefined;
+  #exchange: SecureExchange | undefined;
   #nextFile = 1;
 
   constructor(options: SecureSessionOptions) {
@@ -150,25 +125,9 @@ export class SecureSession {
    * @returns digests by member
    * @throws `secagg/*`: then there is no sum
    */
-  async open({ step, members }: Opening): Promise<readonly (Digest | null)[]> {
-    if (step === "advertise") return this.#openCohort(members as readonly DeviceId[]);
-    const server = this.#requireServer();
-    switch (step) {
-      case "share":
-        return this.#publish(members, encode(KeyList, server.closeAdvertise()));
-      case "mask":
-        this.#published = undefined;
-        server.closeShares();
-        return this.#inboxDigests(members);
-      case "sign":
-        return this.#publish(members, encode(Survivors, server.closeMaskedInput()));
-      case "unmask":
-        return this.#publish(members, encode(SignatureList, server.closeConsistency()));
-      default: {
-        const never: never = step;
-        throw new TypeError(`rounds: no such step ${String(never)}`);
-      }
-    }
+  async open(opening: Opening): Promise<readonly (Digest | null)[]> {
+    if (opening.step === "advertise") await this.#begin(opening.members as readonly DeviceId[]);
+    return this.#requireExchange().open(opening);
   }
 
   /** The control message for a step, with what opens it to this member alone. */
@@ -185,7 +144,7 @@ export class SecureSession {
   input(request: MemberRequest): Uint8Array<ArrayBuffer> {
     const grant = this.#requireGrant(request);
     this.#requireUnderWay(grant);
-    return this.#published ?? encode(ShareInbox, this.#requireServer().inboxOf(request.member));
+    return this.#requireExchange().inputOf(request.member);
   }
 
   /**
@@ -252,9 +211,9 @@ export class SecureSession {
    * @throws `secagg/*`, `round/secure-sum-refused`, `round/aggregation-failed`
    */
   async mean(limits: SumLimits): Promise<RoundMean> {
-    const server = this.#requireServer();
-    const { plan, unmasker, env, config } = this.#options;
-    const work = await server.closeUnmask();
+    const exchange = this.#requireExchange();
+    const { unmasker, env, config } = this.#options;
+    const work = await exchange.closeUnmask();
     const masks = await unmasker.unmask(work, {
       signal: this.#ended.signal,
       onProgress: (share) => {
@@ -262,14 +221,13 @@ export class SecureSession {
         this.#options.progressed();
       },
     });
-    const cohort = server.finish(masks);
-    this.#server = undefined;
+    this.#exchange = undefined;
     this.unmasked = 1;
-    if (cohort.liars.length > 0) {
-      const liars = cohort.liars.map((member) => this.#roster[member]);
-      env.log.warn("members gave false shares", { roundId: config.roundId, liars });
+    const { weights, statistics, totals, liars } = exchange.finish(masks, limits);
+    if (liars.length > 0) {
+      const devices = liars.map((member) => this.#roster[member]);
+      env.log.warn("members gave false shares", { roundId: config.roundId, liars: devices });
     }
-    const { weights, statistics, totals } = checkCohortSum(plan.encoding, cohort, limits);
     this.numExamples = totals.examples;
     for (const name of ["lossSum", "correct", "examples", "steps"] as const) {
       count(trainingMetrics, this.metrics, name, totals[name]);
@@ -286,83 +244,29 @@ export class SecureSession {
   /** Forgets everything. */
   close(reason: TributaryError): void {
     this.#ended.abort(reason);
-    this.#server = undefined;
-    this.#published = undefined;
+    this.#exchange = undefined;
     this.#candidates.clear();
   }
 
-  async #openCohort(roster: readonly DeviceId[]): Promise<readonly (Digest | null)[]> {
+  async #begin(devices: readonly DeviceId[]): Promise<void> {
     const { plan, config, certificateLog } = this.#options;
-    this.#roster = roster;
-    const members = roster.map((device) => this.#candidates.get(device)!);
+    this.#roster = devices;
+    const roster = devices.map((device) => this.#candidates.get(device)!);
     this.#candidates.clear();
-    const identities = new Map(members.map(({ certificate, identity }) => [certificate, identity]));
-    const membershipProof = await certificateLog.prove(members.map(({ certificate }) => certificate));
-    const server = await SecAggServer.open({
-      binding: {
-        task: config.task,
-        round: config.roundId,
-        plan: config.plan.digest,
-        baseWeights: config.weights.digest,
-        encoding: plan.encoding.digest,
-      },
-      encoding: plan.encoding,
-      assumptions: plan.assumptions,
-      minimumCohort: config.minimumCount,
-      members,
-      membershipProof,
-      // Each was verified when its device said ready.
-      verifyCertificate: (certificate) => Promise.resolve(identities.get(certificate)!),
-      crypto: openNodeSecAggCrypto(),
-    });
+    const membershipProof = await certificateLog.prove(roster.map(({ certificate }) => certificate));
+    const crypto = openNodeSecAggCrypto();
+    const breathe = () => new Promise(setImmediate);
+    const exchange = await SecureExchange.begin({ config, plan, roster, membershipProof, crypto, breathe });
     this.#ended.signal.throwIfAborted();
-    this.#server = server;
-    return this.#publish(roster, encode(CohortList, server.cohort));
-  }
-
-  #publish(members: readonly unknown[], bytes: Uint8Array<ArrayBuffer>): readonly (Digest | null)[] {
-    this.#published = bytes;
-    const digest = sha256(bytes);
-    return members.map((member) => (member === null ? null : digest));
-  }
-
-  async #inboxDigests(members: readonly (DeviceId | null)[]): Promise<readonly (Digest | null)[]> {
-    const digests: (Digest | null)[] = [];
-    for (const [member, device] of members.entries()) {
-      if (member % INBOXES_AT_A_TIME === INBOXES_AT_A_TIME - 1) await new Promise(setImmediate);
-      digests.push(
-        device === null ? null : sha256(encode(ShareInbox, this.#requireServer().inboxOf(member))),
-      );
-    }
-    return digests;
+    this.#exchange = exchange;
   }
 
   async #accept({ step, member }: Grant, bytes: Uint8Array<ArrayBuffer>, digest: Digest): Promise<void> {
-    const server = this.#requireServer();
+    const exchange = this.#requireExchange();
     if (!this.#options.expects(this.#roster[member]!, step)) {
       throw failure("secagg/phase-over", `rounds: member ${member} is not waited for in ${step} any more`);
     }
-    switch (step) {
-      case "advertise":
-        await server.acceptAdvertisement(ofMember(member, decode(Advertisement, bytes)), digest);
-        break;
-      case "share":
-        server.acceptShares(ofMember(member, decode(ShareBundle, bytes)), digest);
-        break;
-      case "mask":
-        server.acceptMaskedInput(ofMember(member, decode(MaskedInput, bytes)), digest);
-        break;
-      case "sign":
-        await server.acceptSignature(ofMember(member, decode(SurvivorSignature, bytes)), digest);
-        break;
-      case "unmask":
-        server.acceptUnmaskShares(ofMember(member, decode(UnmaskShares, bytes)), digest);
-        break;
-      default: {
-        const never: never = step;
-        throw new TypeError(`rounds: no such step ${String(never)}`);
-      }
-    }
+    await exchange.accept({ step, member }, bytes, digest);
     // With the server's own record, and before anyone else has a turn: fold and membership are one.
     this.#answers.set(slot({ step, member }), digest);
     this.#options.answered(this.#roster[member]!, step);
@@ -376,7 +280,7 @@ export class SecureSession {
   }
 
   #requireUnderWay({ roundId, step, deadlineMs }: Grant): void {
-    if (this.#options.steadyNow() <= deadlineMs && this.#server?.stage === STAGES[step]) return;
+    if (this.#options.steadyNow() <= deadlineMs && this.#exchange?.isIn(step) === true) return;
     throw failure("secagg/phase-over", `rounds: ${step} of ${roundId} is over`, { detail: { step } });
   }
 
@@ -392,8 +296,8 @@ export class SecureSession {
     return { issuerPublicKey: decodeHex(plan.plan.issuerPublicKey), population: plan.population };
   }
 
-  #requireServer(): SecAggServer {
-    if (this.#server !== undefined) return this.#server;
+  #requireExchange(): SecureExchange {
+    if (this.#exchange !== undefined) return this.#exchange;
     throw failure("secagg/phase-over", `rounds: the cohort of ${this.#options.config.roundId} is over`);
   }
 }
@@ -404,23 +308,6 @@ const SMALL_ANSWER_BYTES = 512;
 /** A share for a neighbour, with its number: 88 bytes at most. */
 const ANSWER_BYTES_PER_MEMBER = 96;
 
-/** The server's name of each step. */
-const STAGES = {
-  advertise: "advertise",
-  share: "shareKeys",
-  mask: "maskedInput",
-  sign: "consistency",
-  unmask: "unmask",
-} as const satisfies Record<SecureStepName, SecAggServer["stage"]>;
-
 function slot({ step, member }: { readonly step: SecureStepName; readonly member: number }): string {
   return `${step} ${member}`;
-}
-
-/** A member speaks for itself only. */
-function ofMember<T extends { readonly member: number }>(member: number, message: T): T {
-  if (message.member === member) return message;
-  throw failure("secagg/unknown-member", `rounds: member ${member} spoke as member ${message.member}`, {
-    detail: { member },
-  });
 }

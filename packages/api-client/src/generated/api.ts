@@ -736,6 +736,16 @@ export interface paths {
                             } | null;
                             models: number;
                             tasks: number;
+                            /** @description Why nothing can be stored at present */
+                            storageProblem: {
+                                /** @description Code of the error catalogue, such as store/quota-exceeded */
+                                code: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                since: string;
+                            } | null;
                             demoUrl: string | null;
                             issuer: {
                                 /** @enum {string} */

@@ -1,21 +1,19 @@
-import { encodeHex, failure, seededRandom, sha256, toFailure, type Digest, type Env } from "@tributary/core";
+import { encodeHex, failure, seededRandom, toFailure, type Env } from "@tributary/core";
 import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
-import { trainingMetrics, createMetrics, count } from "@tributary/metrics";
 import {
   createMemberVerifier,
-  encodeUpdate,
   learningRateAt,
-  updateSchema,
   type Offer,
   type Plan,
   type TrainingGraphDocument,
 } from "@tributary/protocol";
 import type { SecAggCrypto } from "@tributary/secagg";
-import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
+import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
 import { checkedWeights, matchingOutputs } from "../learner/graph-weights.ts";
+import { updateBody, type UpdateBody } from "../learner/update-body.ts";
 import { checkUpdateLayout } from "../learner/update-of.ts";
 import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
@@ -28,16 +26,7 @@ import { createSeparations } from "./separations.ts";
 import type { SecureMember } from "./secure-member.ts";
 
 /** A finished update, as it will leave the device: as a body of its own, or masked in a secure cohort. */
-export type LocalUpdate = TrainingFacts &
-  (
-    | {
-        readonly body: Uint8Array<ArrayBuffer>;
-        readonly digest: Digest;
-        /** `trainingMetrics` vector. */
-        readonly metrics: readonly number[];
-      }
-    | { readonly member: SecureMember }
-  );
+export type LocalUpdate = TrainingFacts & (UpdateBody | { readonly member: SecureMember });
 
 interface TrainingFacts {
   readonly numExamples: number;
@@ -73,8 +62,8 @@ export interface LocalTrainer {
 export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
   const { releases, engines, store, env, identity, limits, population } = options;
   const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
-  const separations = createSeparations(store.settings, env.clock, limits.minimumSeparationMs);
   const verifyMember = createMemberVerifier();
+  const separations = createSeparations(store.settings, env.clock, limits.minimumSeparationMs);
 
   /** The plan, its graph and the base weights are targets of verified metadata, and those the offer means. */
   const verify = async (
@@ -182,20 +171,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           });
           return { ...facts(), member };
         }
-        const metrics = createMetrics(trainingMetrics);
-        count(trainingMetrics, metrics, "lossSum", lossSum);
-        count(trainingMetrics, metrics, "correct", correct);
-        count(trainingMetrics, metrics, "examples", numExamples);
-        count(trainingMetrics, metrics, "steps", steps);
-        const header = {
-          roundId: offer.roundId,
-          task: offer.task,
-          schemaDigest: schemaDigest(updateSchema(plan.update)),
-          numExamples,
-          metrics: [...metrics],
-        };
-        const body = encodeUpdate(header, result.update);
-        return { ...facts(), body, digest: sha256(body), metrics: header.metrics };
+        return { ...facts(), ...updateBody(offer, plan, result) };
       } finally {
         await lease.release();
       }

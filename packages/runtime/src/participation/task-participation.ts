@@ -42,7 +42,7 @@ export interface TaskParticipationOptions {
   readonly http: Pick<HttpTransport, "upload" | "secureInput" | "secureAnswer">;
   readonly trainer: LocalTrainer;
   readonly send: (message: DeviceMessage) => void;
-  /** What to add to the device's clock to get the coordinator's. */
+  /** What to add to the device's monotonic clock to get the coordinator's: setting the device's clock moves no deadline. */
   readonly serverOffsetMs: () => number;
   readonly notify: (event: ParticipationEventBody) => void;
 }
@@ -80,7 +80,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
   const working = new Map<string, AbortController>();
   const underWay = new Set<Promise<void>>();
 
-  const now = (): number => env.clock.now() + options.serverOffsetMs();
+  const now = (): number => Math.floor(env.clock.monotonicMs() + options.serverOffsetMs());
 
   const input = (event: WithoutNow<ParticipantInput>): void => {
     const step = stepParticipant(config, state, { ...event, now: now() } as ParticipantInput);

@@ -1,8 +1,8 @@
 import { failure, TributaryError } from "@tributary/core";
 import type { FedAvgState } from "@tributary/aggregation";
-import { fromSecureSegments, type TrainingTotals } from "@tributary/federation";
 import { decodeSum, type CohortSum, type EncodingPlan } from "@tributary/secagg";
 import { l2Norm, maxAbs, scaleInto } from "@tributary/tensor";
+import { fromSecureSegments, type TrainingTotals } from "../secure-vector.ts";
 
 export interface CheckedSum {
   readonly weights: FedAvgState;

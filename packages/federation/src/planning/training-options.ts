@@ -1,10 +1,9 @@
-import { failure } from "@tributary/core";
+import { failure, type Digest } from "@tributary/core";
 import { fittingLoss, matchesOf, type Loss, type LossOptions, type OutputLoss } from "@tributary/onnx";
 import type { LossSpec, TaskSpec } from "@tributary/protocol";
-import type { BlobStore } from "../ports/blob-store.ts";
 
-/** The loss graphs of operators are small. */
-const MAX_LOSS_GRAPH_BYTES = 16 * 1024 * 1024;
+/** Reads a loss graph of an operator by its digest; undefined where there is none. */
+export type ReadLossGraph = (digest: Digest) => Promise<Uint8Array | undefined>;
 
 /** The task with `auto` replaced by the loss that the model looks made for, so that everyone sees which it is. */
 export function withLoss(spec: TaskSpec, model: Uint8Array): TaskSpec {
@@ -16,18 +15,18 @@ export function withLoss(spec: TaskSpec, model: Uint8Array): TaskSpec {
  *
  * @throws `coordinator/invalid-task` where a graph is not there
  */
-export async function lossOf(blobs: BlobStore, spec: TaskSpec): Promise<Loss> {
+export async function lossOf(readGraph: ReadLossGraph, spec: TaskSpec): Promise<Loss> {
   return Promise.all(
     [spec.loss, ...spec.moreLosses].map(async (loss, i): Promise<OutputLoss> => ({
       ...(loss.output === undefined ? {} : { output: loss.output }),
       ...(loss.weight === undefined ? {} : { weight: loss.weight }),
-      loss: await optionsOf(blobs, spec, loss, i === 0 ? "/loss/graph" : `/moreLosses/${i - 1}/graph`),
+      loss: await optionsOf(readGraph, spec, loss, i === 0 ? "/loss/graph" : `/moreLosses/${i - 1}/graph`),
     })),
   );
 }
 
 async function optionsOf(
-  blobs: BlobStore,
+  readGraph: ReadLossGraph,
   task: TaskSpec,
   spec: LossSpec,
   path: string,
@@ -35,10 +34,11 @@ async function optionsOf(
   const { kind, graph, labelSmoothing, classWeights, delta } = spec;
   switch (kind) {
     case "graph": {
-      if (graph === undefined || (await blobs.stat(graph)) === undefined) {
+      const bytes = graph === undefined ? undefined : await readGraph(graph);
+      if (bytes === undefined) {
         throw invalidTask(task, path, "there is no such blob; POST the loss graph to /v1/blobs first");
       }
-      return { kind, graph: await blobs.bytes(graph, { maxBytes: MAX_LOSS_GRAPH_BYTES }) };
+      return { kind, graph: bytes };
     }
     case "softmax-cross-entropy":
       return {

@@ -1,7 +1,7 @@
 import { encodeHex, encodeUtf8, failure, sha256 } from "@tributary/core";
-import { secureEncoding } from "@tributary/federation";
 import type { SecurePlan, TaskSpec } from "@tributary/protocol";
 import { cohortShape, planEncoding } from "@tributary/secagg";
+import { secureEncoding } from "../secure-vector.ts";
 
 export interface SecurePlanOptions {
   readonly spec: TaskSpec;

@@ -1,7 +1,15 @@
-import { applyStep } from "@tributary/aggregation";
+import { applyStep, meanUpdate, type ChosenStrategy, type StrategyState } from "@tributary/aggregation";
+import { failure } from "@tributary/core";
 import { lowRankStep } from "@tributary/onnx";
 import { updateSchema, type Plan } from "@tributary/protocol";
-import { parameterSet, parameterView, type ParameterSchema, type ParameterSet } from "@tributary/tensor";
+import {
+  allFinite,
+  parameterSet,
+  parameterView,
+  type ParameterSchema,
+  type ParameterSet,
+} from "@tributary/tensor";
+import type { RoundMean } from "./update-sum.ts";
 
 /**
  * What the server optimizer steps from: the weights that updates hold, at their base values, and adapters at zero,
@@ -40,6 +48,32 @@ export async function nextWeights(input: {
     offset += values.length;
   }
   return next;
+}
+
+/**
+ * From the mean of a round to the weights of the next version, and what the server optimizer remembers.
+ *
+ * @throws `round/aggregation-failed` when the weights are not finite
+ */
+export async function steppedWeights(input: {
+  readonly plan: Plan;
+  readonly strategy: ChosenStrategy;
+  readonly base: ParameterSet;
+  readonly mean: Pick<RoundMean, "weights" | "statistics">;
+  /** What the optimizer remembers of a schema; undefined where it begins. */
+  readonly before: (schema: ParameterSchema) => Promise<StrategyState | undefined>;
+  readonly model: () => Promise<Uint8Array>;
+}): Promise<{ readonly weights: ParameterSet; readonly state: StrategyState }> {
+  const { plan, base, mean, strategy, model } = input;
+  const optimized = optimizedWeights(plan, base);
+  const { optimizer } = strategy.strategy;
+  const before = (await input.before(optimized.schema)) ?? optimizer.init(optimized);
+  const { step, state } = optimizer.update(meanUpdate(optimized.schema, mean.weights), before);
+  const weights = await nextWeights({ plan, base, step, statistics: mean.statistics, model });
+  if (!allFinite(weights.values)) {
+    throw failure("round/aggregation-failed", `rounds: the weights of "${plan.task}" are not finite`);
+  }
+  return { weights, state };
 }
 
 /** Values of the parameters that a schema names; zeros of what is none. */

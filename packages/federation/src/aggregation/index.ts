@@ -1,0 +1,26 @@
+/** What a server does with the updates of a round besides stepping its machine: checks, sums, the next weights. */
+export { checkCohortSum, type CheckedSum, type SumLimits } from "./cohort-sum.ts";
+export { nextWeights, optimizedWeights, steppedWeights } from "./next-weights.ts";
+export {
+  planRules,
+  roundIdOf,
+  taskRoundRules,
+  updateRules,
+  type PlanRules,
+  type SecureRoundPlan,
+  type TaskRoundRules,
+} from "./plan-rules.ts";
+export { SecureExchange, type AdmittedMember, type SecureExchangeOptions } from "./secure-exchange.ts";
+export {
+  createUpdateChecker,
+  type CheckedUpdate,
+  type UpdateChecker,
+  type UpdateRules,
+} from "./update-check.ts";
+export {
+  createUpdateSum,
+  type RoundMean,
+  type SavedSum,
+  type UpdateCounts,
+  type UpdateSum,
+} from "./update-sum.ts";

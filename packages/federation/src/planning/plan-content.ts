@@ -1,0 +1,132 @@
+import { TributaryError } from "@tributary/core";
+import {
+  buildEvaluationGraph,
+  buildTrainingGraph,
+  type EvaluationGraph,
+  type MetricOptions,
+  type OptimizerOptions,
+  type TrainingGraph,
+  type TrainingGraphOptions,
+} from "@tributary/onnx";
+import { updateSchema, type Plan, type TaskSpec } from "@tributary/protocol";
+import { parameterCount } from "@tributary/tensor";
+import { deviceRules } from "./device-rules.ts";
+import { securePlan } from "./secure-plan.ts";
+import { lossOf, type ReadLossGraph } from "./training-options.ts";
+import { trainedPart, updateLayout, type TrainedPart } from "./update-layout.ts";
+
+/** A plan without where its graphs lie: whoever stores them knows that. */
+export type PlanContent = Omit<Plan, "formatVersion" | "training" | "evaluation"> & {
+  readonly training: Pick<Plan["training"], "spec"> & {
+    readonly webgpu?: Pick<NonNullable<Plan["training"]["webgpu"]>, "spec">;
+  };
+  readonly evaluation: Pick<Plan["evaluation"], "spec">;
+};
+
+/** What devices train and evaluate, as ONNX files. */
+export interface PlanGraphs {
+  readonly training: TrainingGraph;
+  /** Undefined where an operator has no form for it. */
+  readonly webgpu: TrainingGraph | undefined;
+  readonly evaluation: EvaluationGraph;
+}
+
+/**
+ * Turns a task into what its devices train.
+ *
+ * @throws `onnx/*` when the model cannot be trained as the task says, `secagg/*` when its updates cannot be summed so,
+ *   `coordinator/invalid-task`
+ */
+export async function planContent(options: {
+  readonly spec: TaskSpec;
+  /** Of the task's plans, from 1. */
+  readonly number: number;
+  readonly model: Pick<Plan, "model" | "parameters">;
+  /** The model as it was exported, with the weights of some version: the graphs do not depend on them. */
+  readonly complete: Uint8Array;
+  readonly issuerPublicKey: Uint8Array;
+  readonly readLossGraph: ReadLossGraph;
+}): Promise<{ readonly content: PlanContent; readonly graphs: PlanGraphs }> {
+  const { spec, number, model, complete, issuerPublicKey, readLossGraph } = options;
+  const published = model.parameters.map(({ name }) => name);
+  const part = trainedPart(spec, number, complete, published);
+  const graphs = await planGraphs(readLossGraph, spec, { published, complete, part });
+  const { training, webgpu, evaluation } = graphs;
+  const update = updateLayout(spec, training.spec, part);
+  const secureAggregation = securePlan({
+    spec,
+    number,
+    weightCount: parameterCount(updateSchema(update, "weight")),
+    statisticCount: parameterCount(updateSchema(update, "statistic")),
+    issuerPublicKey,
+  });
+  const { epochs, batchSize, learningRate, maxExamples, learningRateSchedule } = spec.local;
+  const content: PlanContent = {
+    task: spec.name,
+    model: model.model,
+    population: spec.population,
+    training: {
+      spec: training.spec,
+      ...(webgpu === undefined ? {} : { webgpu: { spec: webgpu.spec } }),
+    },
+    evaluation: { spec: evaluation.spec },
+    parameters: model.parameters,
+    local: { epochs, batchSize, learningRate, maxExamples, learningRateSchedule },
+    update,
+    ...(part.adapters === undefined ? {} : { adapters: part.adapters }),
+    maxUpdateNorm: spec.maxUpdateNorm,
+    ...(secureAggregation === undefined ? {} : { secureAggregation }),
+    ...deviceRules(spec),
+  };
+  return { content, graphs };
+}
+
+async function planGraphs(
+  readLossGraph: ReadLossGraph,
+  spec: TaskSpec,
+  model: {
+    readonly published: readonly string[];
+    readonly complete: Uint8Array;
+    readonly part: TrainedPart;
+  },
+): Promise<PlanGraphs> {
+  const { published, complete, part } = model;
+  const loss = await lossOf(readLossGraph, spec);
+  const { batchSize, optimizer, clipGradientNorm, proximalTerm, loopSteps } = spec.local;
+  const options = {
+    batchSize,
+    loss,
+    optimizer: optimizer as OptimizerOptions,
+    trainable: part.names,
+    // Another version may bring other values of what this task does not train.
+    frozenInputs: published,
+    clipGradientNorm: clipGradientNorm ?? undefined,
+    proximalTerm: proximalTerm ?? undefined,
+  };
+  return {
+    training: buildTrainingGraph(part.model, { ...options, target: "cpu", loopSteps }),
+    webgpu: webgpuGraph(part.model, options),
+    evaluation: buildEvaluationGraph(complete, {
+      batchSize: spec.evaluation.batchSize,
+      loss,
+      trainable: published,
+      metrics: spec.metrics.map(({ kind, k }): MetricOptions =>
+        kind === "topK" ? { kind, k: k! } : { kind },
+      ),
+    }),
+  };
+}
+
+/** Without a loop, which would carry the weights through the CPU at each step; undefined where an operator has no form for it. */
+function webgpuGraph(
+  model: Uint8Array,
+  options: Omit<TrainingGraphOptions, "target">,
+): TrainingGraph | undefined {
+  try {
+    return buildTrainingGraph(model, { ...options, target: "webgpu" });
+  } catch (error) {
+    // What is wrong with the model or the task, the graph for CPUs has been refused for.
+    if (!TributaryError.is(error) || !error.code.startsWith("onnx/")) throw error;
+    return undefined;
+  }
+}

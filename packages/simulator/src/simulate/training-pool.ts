@@ -1,0 +1,71 @@
+import { availableParallelism } from "node:os";
+import { failure, isErrorCode } from "@tributary/core";
+import type { EvaluationSums } from "@tributary/engine/evaluation";
+import type { TrainResult } from "@tributary/runtime/internal-node";
+import pLimit from "p-limit";
+import { Piscina } from "piscina";
+import type { ThreadAnswer, ThreadTask, TrainingThreadData } from "./training-tasks.ts";
+
+/** Threads that train for simulated clients. */
+export interface TrainingPool {
+  /** @throws `federation/*`, `engine/*`, `runtime/invalid-example`, `signal.reason` */
+  train(
+    task: Omit<Extract<ThreadTask, { type: "train" }>, "type">,
+    signal: AbortSignal,
+  ): Promise<TrainResult>;
+  /** Sums over all held-out examples. */
+  evaluate(values: Float32Array): Promise<EvaluationSums>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Held-out examples of one task: sums are added up in this grain, however many threads there are. */
+const EVALUATED_AT_A_TIME = 2_000;
+
+// From source the thread runs TypeScript as this one does; conditions are not inherited in every host (vitest).
+const FROM_SOURCE = import.meta.url.endsWith(".ts");
+const WORKER_FILE = new URL(FROM_SOURCE ? "./training-worker.ts" : "./training-worker.js", import.meta.url);
+
+/** @param threads by default one for each processor */
+export function createTrainingPool(data: TrainingThreadData, threads = availableParallelism()): TrainingPool {
+  const pool = new Piscina<ThreadTask, ThreadAnswer<TrainResult | EvaluationSums>>({
+    filename: WORKER_FILE.href,
+    workerData: data,
+    minThreads: threads,
+    maxThreads: threads,
+    ...(FROM_SOURCE ? { execArgv: ["--conditions=@tributary/source"] } : {}),
+  });
+  // One more than threads, so that none waits for this one. What is cancelled before its turn costs nothing; a thread that
+  // is at work is not ended for it, which would cost more than the work.
+  const turn = pLimit(threads + 1);
+  const run = async <Value>(task: ThreadTask, signal?: AbortSignal): Promise<Value> => {
+    const answer = await turn(() => {
+      signal?.throwIfAborted();
+      return pool.run(task);
+    });
+    if ("value" in answer) return answer.value as Value;
+    const { code, message, detail } = answer.failure;
+    throw failure(isErrorCode(code) ? code : "federation/training-failed", message, { detail });
+  };
+  let closed: Promise<void> | undefined;
+  return {
+    train: (task, signal) => run({ type: "train", ...task }, signal),
+    async evaluate(values) {
+      const count = data.heldOut?.count ?? 0;
+      const parts = Array.from({ length: Math.ceil(count / EVALUATED_AT_A_TIME) }, (_, i) => {
+        const from = i * EVALUATED_AT_A_TIME;
+        const to = Math.min(count, from + EVALUATED_AT_A_TIME);
+        return run<EvaluationSums>({ type: "evaluate", values, from, to });
+      });
+      return (await Promise.all(parts)).reduce(addSums);
+    },
+    close: () => (closed ??= pool.destroy()),
+  };
+}
+
+function addSums(a: EvaluationSums, b: EvaluationSums): EvaluationSums {
+  const sums = new Map(
+    Array.from(a.sums, ([name, values]) => [name, values.map((value, i) => value + b.sums.get(name)![i]!)]),
+  );
+  return { examples: a.examples + b.examples, sums };
+}

@@ -1,0 +1,91 @@
+import { seededRandom, TributaryError } from "@tributary/core";
+import { evaluationSums, type EvaluationSums } from "@tributary/engine/evaluation";
+import { exampleOf, inputColumns } from "@tributary/engine/examples";
+import type { LabelledValues } from "@tributary/engine/batches";
+import { createOrtNodeEngine } from "@tributary/engine/ort-node";
+import { train, type TrainResult } from "@tributary/runtime/internal-node";
+import { parameterSet } from "@tributary/tensor";
+import { move, transferableSymbol, valueSymbol, workerData } from "piscina";
+import type { ClientExamples } from "../data/client-data.ts";
+import { IMAGE_PIXELS } from "../digits/pen.ts";
+import { generateDigits } from "../digits/digits.ts";
+import type { ThreadAnswer, ThreadTask, TrainingThreadData } from "./training-tasks.ts";
+
+// A worker thread: trains and evaluates for one client after the other, on one engine with one thread, so that the bits
+// of a result do not depend on how many threads there are.
+
+type Answer = ThreadAnswer<TrainResult | EvaluationSums>;
+
+const data = workerData as TrainingThreadData;
+const engine = await createOrtNodeEngine();
+const trainingSession = await engine.load(data.training.model);
+const evaluationSession = await engine.load(data.evaluation.model);
+const columns =
+  data.table === null
+    ? []
+    : inputColumns(
+        data.table,
+        (data.training.spec.inputs ?? [data.training.spec.features]).map(({ name }) => name),
+      );
+
+export default async function run(task: ThreadTask): Promise<unknown> {
+  try {
+    if (task.type === "evaluate") return { value: await evaluated(task) } satisfies Answer;
+    const value = await trained(task);
+    const answer: Answer = { value };
+    // The update goes over; it is not copied.
+    return move({
+      get [transferableSymbol]() {
+        return value.update.buffer;
+      },
+      get [valueSymbol]() {
+        return answer;
+      },
+    });
+  } catch (error) {
+    if (!TributaryError.is(error)) throw error;
+    const { code, message, detail } = error;
+    return { failure: { code, message, detail } } satisfies Answer;
+  }
+}
+
+function trained(task: Extract<ThreadTask, { type: "train" }>): Promise<TrainResult> {
+  const { epochs, learningRate, maxExamples } = task;
+  return train({
+    session: trainingSession,
+    spec: data.training.spec,
+    layout: data.layout,
+    base: parameterSet(data.parameters, Float32Array.from(task.values)),
+    examples: examplesOf(task.examples),
+    epochs,
+    learningRate,
+    maxExamples,
+    random: seededRandom(task.seed),
+  });
+}
+
+function evaluated({ values, from, to }: Extract<ThreadTask, { type: "evaluate" }>): Promise<EvaluationSums> {
+  return evaluationSums({
+    session: evaluationSession,
+    spec: data.evaluation.spec,
+    data: data.heldOut!,
+    values: Float32Array.from(values),
+    from,
+    to,
+  });
+}
+
+function examplesOf(examples: ClientExamples): LabelledValues[] {
+  switch (examples.type) {
+    case "rows":
+      return Array.from(examples.rows, (row) => exampleOf(data.table!, columns, row));
+    case "writer": {
+      const { writer, count, distribution } = examples;
+      const shard = generateDigits({ seed: data.dataSeed, writer, count, distribution });
+      return Array.from(shard.labels, (label, i) => ({
+        inputs: [shard.images.subarray(i * IMAGE_PIXELS, (i + 1) * IMAGE_PIXELS)],
+        label,
+      }));
+    }
+  }
+}
