@@ -1,7 +1,13 @@
 import { builtInStrategies, createStrategyRegistry, type ChosenStrategy } from "@tributary/aggregation";
 import { encodeUtf8, failure, sha256, type Digest } from "@tributary/core";
 import { planRules, type PlanRules } from "@tributary/federation/aggregation";
-import { modelPorts, planContent, strategyOf, withLoss, type ModelPorts } from "@tributary/federation/planning";
+import {
+  modelPorts,
+  planContent,
+  strategyOf,
+  withLoss,
+  type ModelPorts,
+} from "@tributary/federation/planning";
 import { splitWeights } from "@tributary/onnx";
 import { parsePlan, type Plan, type TaskSpec } from "@tributary/protocol";
 import { elementCount, type ParameterSet } from "@tributary/tensor";
