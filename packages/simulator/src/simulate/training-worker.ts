@@ -20,12 +20,14 @@ const data = workerData as TrainingThreadData;
 const engine = await createOrtNodeEngine();
 const trainingSession = await engine.load(data.training.model);
 const evaluationSession = await engine.load(data.evaluation.model);
+// By the model's names: a graph that loops over steps calls its inputs otherwise.
+const { inputs, features } = data.evaluation.spec;
 const columns =
   data.table === null
     ? []
     : inputColumns(
         data.table,
-        (data.training.spec.inputs ?? [data.training.spec.features]).map(({ name }) => name),
+        (inputs ?? [features]).map(({ name }) => name),
       );
 
 export default async function run(task: ThreadTask): Promise<unknown> {
