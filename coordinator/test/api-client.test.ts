@@ -56,7 +56,7 @@ test("an operator's whole way: publish, upload, create, pause, read back, hear o
   expect(task.spec.secureAggregation).toMatchObject({ mode: "on", minimumCohort: 3 });
   await api.setTaskState("learn", { state: "paused" });
   expect(await api.task("learn")).toMatchObject({ state: "paused", currentVersion: 1, roundsCommitted: 0 });
-  expect((await api.task("learn")).reason).toEqual({ code: "operator", message: "paused by an operator" });
+  expect((await api.task("learn")).reason).toEqual({ code: "operator", message: "an operator paused it" });
   const none = { nextRoundAt: null, failures: 0, checkedIn: 0, sittingOut: 0, ineligible: {} };
   expect(await api.activity("learn")).toEqual(none);
   expect((await api.tasks()).map(({ name }) => name)).toEqual(["learn"]);

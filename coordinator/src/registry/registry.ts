@@ -7,7 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
-import { strategyOf, withLoss } from "@tributary/federation/planning";
+import { modelPorts, strategyOf, withLoss } from "@tributary/federation/planning";
 import { splitWeights, type SplitModel } from "@tributary/onnx";
 import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
@@ -16,7 +16,6 @@ import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
-import { modelPorts } from "./model-ports.ts";
 import { requireDataset } from "./require-dataset.ts";
 import { completeModel } from "./plan.ts";
 import { releaseVersion } from "./release-version.ts";
@@ -61,7 +60,7 @@ export interface Registry {
   task(name: TaskName): Promise<TaskRecord>;
 }
 
-const PAUSED = { code: "operator", message: "paused by an operator" } as const;
+const PAUSED = { code: "operator", message: "an operator paused it" } as const;
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { store, blobs, bus, env, releases, strategies, issuerPublicKey } = options;

@@ -1,12 +1,7 @@
 import { failure, TributaryError, type Digest } from "@tributary/core";
-import {
-  inputColumns,
-  readExampleTable,
-  type ExampleTable,
-  type LabelColumn,
-} from "@tributary/engine/examples";
-import type { GraphPort, LossSpec, TaskSpec } from "@tributary/protocol";
-import { elementCount } from "@tributary/tensor";
+import { inputColumns, readExampleTable, type ExampleTable } from "@tributary/engine/examples";
+import { tableProblem } from "@tributary/engine/table-problem";
+import type { TaskSpec } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { ModelRecord } from "../ports/records.ts";
 
@@ -22,7 +17,7 @@ export async function requireDataset(blobs: BlobStore, spec: TaskSpec, model: Mo
   if ((await blobs.stat(dataset)) === undefined)
     throw invalid(spec, "there is no such blob; POST it to /v1/blobs first");
   const table = await read(blobs, spec, dataset, model);
-  const problem = inputProblem(table, model.inputs) ?? labelProblem(table, spec, model.outputs);
+  const problem = tableProblem(table, spec, model);
   if (problem !== undefined) throw invalid(spec, problem);
 }
 
@@ -45,73 +40,6 @@ async function read(
     const dataset = error.code === "dataset/invalid" || error.code === "dataset/mismatch";
     throw invalid(spec, dataset ? error.message : `it is no safetensors file (${error.code})`, error);
   }
-}
-
-function inputProblem(table: ExampleTable, ports: readonly GraphPort[]): string | undefined {
-  const columns = inputColumns(
-    table,
-    ports.map(({ name }) => name),
-  );
-  for (const [i, { name, dtype, shape }] of ports.entries()) {
-    const column = columns[i]!;
-    const size = elementCount(column.shape.slice(1));
-    // The first dimension of an input is the batch; others that are free fit anything.
-    const wanted = shape.slice(1);
-    if (!wanted.includes(-1) && size !== elementCount(wanted)) {
-      return `a row of its "${name}" has ${size} values, the model takes ${elementCount(wanted)} (${wanted.join("x")})`;
-    }
-    const isFloat = (each: string): boolean => each.startsWith("float");
-    if (
-      (isFloat(column.dtype) && !isFloat(dtype)) ||
-      (dtype === "float16") !== (column.dtype === "float16")
-    ) {
-      return `its "${name}" is ${column.dtype}, the model takes ${dtype}`;
-    }
-  }
-  return undefined;
-}
-
-function labelProblem(
-  { labels }: ExampleTable,
-  { loss, moreLosses }: TaskSpec,
-  outputs: readonly GraphPort[],
-): string | undefined {
-  const losses = [loss, ...moreLosses];
-  // What graphs read, the training graph says when it is built.
-  if (losses.some(({ kind }) => kind === "graph")) return undefined;
-  const only = labels.get("");
-  if (losses.length > 1 && only !== undefined) {
-    return `it has "labels", the task learns several outputs: "labels.<output>" of each`;
-  }
-  for (const each of losses) {
-    const output = outputs.find(({ name }) => name === (each.output ?? outputs[0]?.name));
-    // That there is no such output is said by the training graph.
-    if (output === undefined) continue;
-    const column = only ?? labels.get(output.name);
-    if (column === undefined) {
-      return `it has no "labels.${output.name}", but ${[...labels.keys()].map((name) => `"labels.${name}"`).join(", ")}`;
-    }
-    const problem = columnProblem(column, each, output);
-    if (problem !== undefined) return losses.length === 1 ? problem : `"labels.${output.name}": ${problem}`;
-  }
-  return undefined;
-}
-
-function columnProblem(
-  { values, size }: LabelColumn,
-  { kind }: LossSpec,
-  output: GraphPort,
-): string | undefined {
-  if (kind !== "softmax-cross-entropy") {
-    const wanted = output.shape.slice(1);
-    if (wanted.includes(-1) || size === elementCount(wanted)) return undefined;
-    const has = values instanceof Int32Array ? "one class" : `${size} numbers`;
-    return `it has ${has} for each example, the loss ${kind} on "${output.name}" takes ${elementCount(wanted)} numbers (float32 [N, ...])`;
-  }
-  if (!(values instanceof Int32Array)) return `its labels are numbers, the loss ${kind} takes int32 [N]`;
-  const classes = output.shape.at(-1) ?? -1;
-  const outside = values.find((label) => label < 0 || (classes > 0 && label >= classes));
-  return outside === undefined ? undefined : `label ${outside} is none of the model's ${classes} classes`;
 }
 
 function invalid(spec: TaskSpec, problem: string, cause?: unknown): Error {

@@ -41,7 +41,7 @@ import type { RoundServices, Workers } from "./round-services.ts";
 import { roundOver, RoundStore } from "./round-store.ts";
 import { RoundUpdates } from "./round-updates.ts";
 import { SecureSession } from "./secure/secure-session.ts";
-import { recordVerdict } from "./secure/suspicions.ts";
+import { isItsFault, recordVerdict } from "./secure/suspicions.ts";
 
 /** An input without its time: the driver's clock adds it. */
 export type TimelessInput = RoundInput extends infer Input
@@ -380,7 +380,7 @@ export class RoundRun {
   #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
     const { roundId } = this.config;
     this.#options.services.env.log.warn("update refused", { device, roundId, final, error });
-    this.#stored.refusal(device, error);
+    this.#stored.refusal(device, error, final && isItsFault(error) ? this.config.task : null);
     if (final) this.give({ type: "report-refused", device, code: error.code });
   }
 
@@ -518,7 +518,6 @@ export class RoundRun {
 
   /** What the sum says of the members of a secure cohort. */
   async #verdict(tx: MetadataRepositories, held: boolean): Promise<readonly NewEvent[]> {
-    if (this.secure === undefined) return [];
     const { env } = this.#options.services;
     const { task, roundId } = this.config;
     const contributors = this.#contributors;

@@ -1,4 +1,4 @@
-import { failure, type DeviceId, type RoundId, type TributaryError } from "@tributary/core";
+import { failure, type DeviceId, type RoundId, type TaskName, type TributaryError } from "@tributary/core";
 import type { RoundInput } from "@tributary/federation";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { JsonValue, NewEvent, RoundRecord, TaskRecord } from "../ports/records.ts";
@@ -6,6 +6,7 @@ import { roundEvent, roundView } from "../registry/views.ts";
 import { abandonedEvents, publishEvents } from "./commit-round.ts";
 import { RoundJournal, type FinalEntries } from "./round-journal.ts";
 import type { RoundServices } from "./round-services.ts";
+import { recordRefusal } from "./secure/suspicions.ts";
 import { SerialQueue } from "./serial-queue.ts";
 
 /** What is stored of a round, and when: its row, its journal and the events that tell of it, in the order they happened. */
@@ -107,11 +108,21 @@ export class RoundStore {
       .catch((error: unknown) => env.log.error("round could not be shown", { error }));
   }
 
-  refusal(device: DeviceId, { code, detail }: TributaryError): void {
+  /** @param task - whose rounds the device is suspected in, where the update was refused for what is in it */
+  refusal(device: DeviceId, { code, detail }: TributaryError, task: TaskName | null): void {
     const { env, store } = this.#services;
     const roundId = this.#roundId;
+    const at = env.clock.now();
     this.#writes
-      .run(() => store.refusals.add({ deviceId: device, roundId, code, detail, at: env.clock.now() }))
+      .run(async () => {
+        const events = await store.transaction(async (tx) => {
+          await tx.refusals.add({ deviceId: device, roundId, code, detail, at });
+          if (task === null) return [];
+          return tx.events.append(await recordRefusal(tx, { task, deviceId: device, roundId, at }), at);
+        });
+        for (const { data } of events) env.log.warn("device quarantined", { roundId, suspicion: data });
+        await publishEvents(this.#services, events);
+      })
       .catch((error: unknown) => env.log.error("refusal could not be noted", { device, roundId, error }));
   }
 

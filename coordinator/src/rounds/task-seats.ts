@@ -125,7 +125,7 @@ export class TaskSeats implements DeskTask {
     const { name, population } = this.#options.task();
     this.#ledger ??= await ParticipationLedger.open(store, name, env.log);
     this.#population = await store.devices.count(population, { certifiedAt: env.clock.now() });
-    this.#seating = secure ? await Seating.next(store, name, env.random) : Seating.open;
+    this.#seating = await Seating.next(store, name, env.random, secure);
     this.#options.desk.join(this);
   }
 

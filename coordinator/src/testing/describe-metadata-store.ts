@@ -88,7 +88,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       await store.tasks.insert(exampleTask());
       expect(await store.tasks.get(TASK)).toEqual(exampleTask());
       expect(await codeOf(store.tasks.insert(exampleTask()))).toBe("store/conflict");
-      const reason = { code: "operator", message: "paused by an operator" } as const;
+      const reason = { code: "operator", message: "an operator paused it" } as const;
       await store.tasks.setState(TASK, "paused", { reason });
       expect(await store.tasks.list()).toMatchObject([{ state: "paused", reason }]);
       await store.tasks.setState(TASK, "running", { activeSince: 7 });

@@ -58,6 +58,7 @@ export {
 export {
   chooseSuspects,
   judgeCohort,
+  judgeRefusal,
   QUARANTINE_LEAD,
   QUARANTINE_POINTS,
   type CohortVerdict,

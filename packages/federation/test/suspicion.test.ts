@@ -6,6 +6,7 @@ import {
   createCheckInQueue,
   drawOrder,
   judgeCohort,
+  judgeRefusal,
   type SuspicionPoints,
 } from "../src/index.ts";
 import { device } from "./fixtures.ts";
@@ -22,6 +23,16 @@ describe("a cohort's sum", () => {
     expect(second.points).toEqual(suspected([0, 2], [1, 1], [2, 1], [3, 1], [9, 1]));
     const third = judgeCohort(second.points, { held: true, contributors: [device(1), device(3), device(5)] });
     expect(third.points).toEqual(suspected([0, 2], [2, 1], [9, 1]));
+  });
+
+  test("an update that was refused is a point, and three are too many", () => {
+    const refused = [0, 1, 2, 5].map(judgeRefusal);
+    expect(refused).toEqual([
+      { points: 1, quarantined: false },
+      { points: 2, quarantined: false },
+      { points: 3, quarantined: true },
+      { points: 6, quarantined: true },
+    ]);
   });
 
   test("quarantines who has three points and two more than anyone else, and clears all others", () => {

@@ -70,7 +70,9 @@ export function sqliteFailure(error: unknown, path: string): unknown {
 }
 
 export function damaged(path: string, what: string, cause?: unknown): TributaryError {
-  return failure("store/database-damaged", `store: the database ${path} is damaged: ${what}`, {
-    ...(cause === undefined ? {} : { cause }),
-  });
+  return failure(
+    "store/database-damaged",
+    `store: the database ${path} is damaged: ${what}`,
+    cause === undefined ? {} : { cause },
+  );
 }

@@ -28,9 +28,9 @@ export interface ParticipationsOptions {
   readonly identity: Identity;
   readonly http: HttpTransport;
   readonly trainer: LocalTrainer;
+  readonly conditions: ConditionsPort;
   readonly measurer: LocalMeasurer;
   readonly recorder: Pick<TelemetryRecorder, "hasCounts" | "setEnabled">;
-  readonly conditions: ConditionsPort;
   readonly openModels: () => readonly ModelName[];
   readonly send: (message: DeviceMessage) => void;
   readonly serverOffsetMs: () => number;
@@ -68,10 +68,10 @@ interface Task {
   readonly participation: TaskParticipation;
   /** Whose examples it learns from; unknown until its plan was seen. */
   model: ModelName | undefined;
-  /** By which consent. */
-  needs: keyof Consents;
   /** Of its plan: which devices may take part. */
   rules: EligibilityRules | undefined;
+  /** By which consent. */
+  needs: keyof Consents;
 }
 
 export function createParticipations(options: ParticipationsOptions): Participations {
@@ -132,7 +132,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         if (event.type === "failed" && isLogFault(event.code)) distrust(event.code);
       },
     });
-    const task: Task = { participation, model: undefined, needs: "training", rules: undefined };
+    const task: Task = { participation, model: undefined, rules: undefined, needs: "training" };
     tasks.set(name, task);
     if (isConnected) participation.connected();
     return task;
@@ -294,8 +294,8 @@ export function createParticipations(options: ParticipationsOptions): Participat
       }
       request = wanted;
       stopping = new AbortController();
-      options.recorder.setEnabled(consentsOf(wanted.consent).telemetry);
       unfollow = options.conditions.follow(() => void update());
+      options.recorder.setEnabled(consentsOf(wanted.consent).telemetry);
       // Named tasks are joined before their plan is known, so that a device may wait for one to begin.
       if (wanted.task !== undefined) join(asTaskName(wanted.task));
       tellState();

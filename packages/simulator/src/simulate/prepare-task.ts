@@ -1,10 +1,17 @@
 import { builtInStrategies, createStrategyRegistry, type ChosenStrategy } from "@tributary/aggregation";
 import { encodeUtf8, failure, sha256, type Digest } from "@tributary/core";
 import { planRules, type PlanRules } from "@tributary/federation/aggregation";
-import { planContent, strategyOf, withLoss } from "@tributary/federation/planning";
+import {
+  modelPorts,
+  planContent,
+  strategyOf,
+  withLoss,
+  type ModelPorts,
+} from "@tributary/federation/planning";
 import { splitWeights } from "@tributary/onnx";
 import { parsePlan, type Plan, type TaskSpec } from "@tributary/protocol";
-import type { ParameterSet } from "@tributary/tensor";
+import { elementCount, type ParameterSet } from "@tributary/tensor";
+import type { TableShape } from "../data/columns.ts";
 import type { TrainingThreadData } from "./training-tasks.ts";
 
 /** A task made ready for its rounds, as a coordinator does when it is created. */
@@ -13,6 +20,7 @@ export interface PreparedTask {
   /** The model without its weights, as it runs, and as it is trained. */
   readonly graph: Uint8Array;
   readonly trainingGraph: Uint8Array;
+  readonly ports: ModelPorts;
   readonly rules: PlanRules;
   readonly planDigest: Digest;
   /** Of plan and training graph: what a device downloads once. */
@@ -23,20 +31,13 @@ export interface PreparedTask {
   readonly graphs: Pick<TrainingThreadData, "training" | "evaluation">;
 }
 
-/** @throws `onnx/*`, `secagg/*`, `aggregation/*`, `coordinator/invalid-task`, `simulator/invalid-options` */
+/** @throws `simulator/invalid-options`, `onnx/*`, `secagg/*`, `aggregation/*`, `coordinator/invalid-task` */
 export async function prepareTask(
   asked: TaskSpec,
   model: Uint8Array,
   issuerPublicKey: Uint8Array,
 ): Promise<PreparedTask> {
-  const unknown = asked.kind !== "train" ? "kind" : asked.gate !== null ? "gate" : undefined;
-  if (unknown !== undefined) {
-    throw failure(
-      "simulator/invalid-options",
-      `simulate: "${asked.name}" has devices measure (${unknown}), which is not simulated; leave it out`,
-      { detail: { option: unknown, got: asked.kind } },
-    );
-  }
+  requireTraining(asked);
   const strategy = strategyOf(createStrategyRegistry(builtInStrategies), asked);
   const spec = withLoss({ ...asked, strategy: strategy.choice }, model);
   const { graph, trainingGraph = graph, parameters } = splitWeights(model);
@@ -67,6 +68,7 @@ export async function prepareTask(
     spec,
     graph,
     trainingGraph,
+    ports: modelPorts(model),
     rules: planRules(plan),
     planDigest: sha256(bytes),
     planBytes: bytes.length + graphs.training.model.length,
@@ -77,4 +79,24 @@ export async function prepareTask(
       evaluation: { model: graphs.evaluation.model, spec: plan.evaluation.spec },
     },
   };
+}
+
+/** What rows of text hold of an example of this model. */
+export function tableShape(asked: TaskSpec, model: Uint8Array): TableShape {
+  const { loss } = withLoss(asked, model);
+  const { inputs, outputs } = modelPorts(model);
+  const output = outputs.find(({ name }) => name === loss.output) ?? outputs[0]!;
+  const sizes = output.shape.slice(1).filter((size) => size > 0);
+  return { inputs, classes: loss.kind === "softmax-cross-entropy", labelSize: elementCount(sizes) };
+}
+
+/** What devices measure is of no version that a simulation made. */
+function requireTraining({ name, kind, gate }: TaskSpec): void {
+  if (kind === "train" && gate === null) return;
+  const what = kind === "train" ? "has a gate" : `is of kind "${kind}"`;
+  throw failure(
+    "simulator/invalid-options",
+    `simulate: task "${name}" ${what}; only training without a gate can be simulated`,
+    { detail: { option: kind === "train" ? "gate" : "kind", got: kind } },
+  );
 }

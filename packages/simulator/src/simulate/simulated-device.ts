@@ -181,7 +181,7 @@ export class SimulatedDevice {
       case "train":
         return this.#train(effect.offer);
       case "measure":
-        throw new TypeError("simulate: a task that has devices measure is refused before");
+        throw new TypeError("simulate: no round measures");
       case "cancel-training":
         this.#job?.abort.abort(failure("round/stale-round", "simulate: the training is not needed any more"));
         this.#job = undefined;
@@ -251,7 +251,8 @@ export class SimulatedDevice {
       try {
         await this.#trained(offer, await job.result);
       } catch (error) {
-        if (!TributaryError.is(error)) throw error;
+        // Examples that do not fit the model are the data set's fault, and so all devices'.
+        if (!TributaryError.is(error) || error.code === "runtime/invalid-example") throw error;
         this.#give({ type: "train-failed", roundId: offer.roundId, code: error.code, now: this.#now() });
       }
     });

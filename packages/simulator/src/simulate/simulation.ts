@@ -2,6 +2,7 @@ import { isEmptyState, type StrategyState } from "@tributary/aggregation";
 import { asModelVersion, failure, sha256, silentLogger, type Digest } from "@tributary/core";
 import { evaluationResult, type EvaluationResult } from "@tributary/engine/evaluation";
 import type { ExampleTable } from "@tributary/engine/examples";
+import { tableProblem } from "@tributary/engine/table-problem";
 import { roundCounts, type RoundConfig, type RoundState } from "@tributary/federation";
 import { roundIdOf, steppedWeights, taskRoundRules } from "@tributary/federation/aggregation";
 import { summarizeTraining } from "@tributary/metrics";
@@ -77,7 +78,7 @@ export interface SimulationResult {
 }
 
 /** A Monday, midnight UTC: where simulated time begins. */
-const START_MS = Date.UTC(2026, 0, 5);
+export const SIMULATION_START_MS = Date.UTC(2026, 0, 5);
 const DEFAULT_ROUNDS = 100;
 /** In a row; then nothing will change by itself. */
 const MAX_ABANDONED = 20;
@@ -92,6 +93,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   const { data, heldOut, seed, signal } = options;
   const identities = createIdentities(seed);
   const task = await prepareTask(options.spec, options.model, identities.issuerPublicKey);
+  requireFit(task, options);
   const pool = createTrainingPool(
     {
       ...task.graphs,
@@ -112,6 +114,28 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   }
 }
 
+/** Before it trains for nothing. */
+function requireFit({ spec, ports }: PreparedTask, { data, heldOut }: SimulateOptions): void {
+  const { goalCount, minimumCount } = spec.cohort;
+  if (data.clients < minimumCount) {
+    throw failure(
+      "simulator/invalid-options",
+      `simulate: ${data.clients} clients are fewer than the ${minimumCount} that a round of "${spec.name}" needs (its goal is ${goalCount})`,
+      { detail: { option: "clients", got: data.clients, expected: minimumCount } },
+    );
+  }
+  for (const [what, table] of [
+    ["training", data.table],
+    ["held-out", heldOut],
+  ] as const) {
+    const problem = table === null || table === undefined ? undefined : tableProblem(table, spec, ports);
+    if (problem === undefined) continue;
+    throw failure("dataset/mismatch", `simulate: the ${what} examples do not fit the model: ${problem}`, {
+      detail: { problem: problem.slice(0, 200) },
+    });
+  }
+}
+
 interface Means {
   readonly identities: ReturnType<typeof createIdentities>;
   readonly pool: ReturnType<typeof createTrainingPool>;
@@ -121,7 +145,7 @@ class Simulation {
   readonly #options: SimulateOptions;
   readonly #task: PreparedTask;
   readonly #means: Means;
-  readonly #clock = createSimulationClock(START_MS);
+  readonly #clock = createSimulationClock(SIMULATION_START_MS);
   readonly #clients: ReturnType<typeof createClients>;
   readonly #fleet: FleetModel;
   readonly #verifyMember = createMemberVerifier();

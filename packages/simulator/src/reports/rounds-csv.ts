@@ -1,0 +1,31 @@
+import type { RoundRow } from "../simulate/round-row.ts";
+
+const COLUMNS = [
+  "round",
+  "phase",
+  "reason",
+  "version",
+  "offered",
+  "ready",
+  "cohort",
+  "reported",
+  "dropouts",
+  "refused",
+  "secure",
+  "numExamples",
+  "trainLoss",
+  "trainAccuracy",
+  "loss",
+  "accuracy",
+  "seconds",
+  "clockSeconds",
+  "bytesUp",
+  "bytesDown",
+  "weightsDigest",
+] as const satisfies readonly (keyof RoundRow)[];
+
+/** The rounds as CSV (RFC 4180): numbers, names and codes, none of which needs quotes; what is not known is empty. */
+export function roundsCsv(rows: readonly RoundRow[]): string {
+  const lines = rows.map((row) => COLUMNS.map((column) => String(row[column] ?? "")).join(","));
+  return [COLUMNS.join(","), ...lines].map((line) => `${line}\r\n`).join("");
+}
