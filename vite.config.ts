@@ -74,6 +74,7 @@ export default defineConfig({
         },
         test: {
           name: "browser",
+          env: { TRIBUTARY_TEST_FULL: process.env.TRIBUTARY_TEST_FULL ?? "" },
           include: ["packages/*/test/**/*.browser.test.ts", "test/browser/**/*.browser.test.ts"],
           testTimeout: 60_000,
           browser: {

@@ -31,7 +31,8 @@ export async function collectBlobs(options: {
   return removed;
 }
 
-async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
+/** Digests of all blobs that some row refers to. */
+export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
   for (const { digest } of await store.releases.targets()) used.add(digest);
   for (const { name, graph, trainingGraph } of await store.models.list()) {
@@ -43,8 +44,9 @@ async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<
       page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
     }
   }
-  for (const { name, plan, spec } of await store.tasks.list()) {
+  for (const { name, plan, gatePlan, spec } of await store.tasks.list()) {
     used.add(plan.digest);
+    if (gatePlan !== null) used.add(gatePlan.digest);
     const optimizer = await store.optimizers.get(name);
     if (optimizer !== undefined) used.add(optimizer.state.digest);
     if (spec.evaluation.dataset !== null) used.add(spec.evaluation.dataset);

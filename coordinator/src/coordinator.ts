@@ -23,15 +23,20 @@ import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createRegistry } from "./registry/registry.ts";
+import { renewPlans } from "./registry/renew-plans.ts";
+import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
+import { StorageHealth } from "./storage-health.ts";
+import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
@@ -93,8 +98,10 @@ async function start(
       write: ({ level, message, fields }) => app.log[level](fields, message),
     });
   const env: Env = { clock, random, log };
+  const steadyNow = createSteadyNow(clock);
 
-  const store = await openSqlMetadataStore({ path: join(config.dataDir, "tributary.db") });
+  const health = new StorageHealth(env);
+  const store = await openSqlMetadataStore({ path: join(config.dataDir, "tributary.db"), observer: health });
   opened.defer(() => store.close());
   const blobs = await openFolderBlobStore({ folder: join(config.dataDir, "blobs") });
   opened.defer(() => blobs.close());
@@ -105,13 +112,16 @@ async function start(
   const housekeeping = await startHousekeeping({ env, store, keptEvents: limits.keptEvents });
   opened.defer(() => housekeeping.close());
 
-  const context: RoomContext = { config, env, store, blobs, bus, access };
+  const context: RoomContext = { config, env, steadyNow, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
   const certificateLog = createCertificateLog({ ...context, releases, isOperator });
   opened.defer(() => certificateLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
+  const vouching = { store, blobs, env, releases, issuerPublicKey };
+  await publishIssuer({ ...vouching, name: config.issuer?.name ?? config.name });
+  await renewPlans(vouching);
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
@@ -143,6 +153,7 @@ async function start(
   certificateLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
+  registerMeasurementRoutes(app, { store, registry });
   registerRegistryRoutes(app, {
     config,
     store,
@@ -152,6 +163,7 @@ async function start(
     issuerPublicKey,
     devices,
     push: () => push.view(),
+    storageProblem: () => health.problem,
   });
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));

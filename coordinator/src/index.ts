@@ -1,3 +1,6 @@
+export { type Backup, backupDataDir, type BackupOptions } from "./backup/backup.ts";
+export type { BackupManifest } from "./backup/backup-files.ts";
+export { restoreDataDir, type RestoreOptions } from "./backup/restore.ts";
 export type { CoordinatorConfig, CoordinatorLimits, IssuerConfig, LogLevel } from "./config.ts";
 export { DEFAULT_LIMITS, LOG_LEVELS } from "./config.ts";
 export { type Coordinator, createCoordinator } from "./coordinator.ts";

@@ -8,6 +8,7 @@ import type { BlobStore } from "./ports/blob-store.ts";
 import type { Bus } from "./ports/bus.ts";
 import type { MetadataStore } from "./ports/metadata-store.ts";
 import type { ReleaseChange, TargetRecord } from "./ports/records.ts";
+import type { SteadyNow } from "./steady-time.ts";
 
 // The seams between the coordinator's rooms. The composition root (coordinator.ts) is the only place that knows them all.
 
@@ -15,6 +16,8 @@ import type { ReleaseChange, TargetRecord } from "./ports/records.ts";
 export interface RoomContext {
   readonly config: ResolvedConfig;
   readonly env: Env;
+  /** What deadlines are set and kept by; devices are told it too. */
+  readonly steadyNow: SteadyNow;
   readonly store: MetadataStore;
   readonly blobs: BlobStore;
   readonly bus: Bus;
@@ -87,7 +90,7 @@ export interface Gateway {
 export interface Rounds {
   /** Adds `PUT /v1/rounds/:roundId/updates/:digest`. */
   register(app: App): void;
-  /** Abandons what a crash interrupted and starts the rounds of running tasks. */
+  /** Goes on with rounds that a crash interrupted, abandons those that it cannot, and starts the rounds of running tasks. */
   start(): Promise<void>;
   /** Stops all rounds; the one under way is abandoned unless it is committing. */
   close(): Promise<void>;

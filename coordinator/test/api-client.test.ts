@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildLinear } from "@tributary/onnx";
+import { TASK_SCHEMA } from "@tributary/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   type ApiClient,
@@ -55,6 +56,9 @@ test("an operator's whole way: publish, upload, create, pause, read back, hear o
   expect(task.spec.secureAggregation).toMatchObject({ mode: "on", minimumCohort: 3 });
   await api.setTaskState("learn", { state: "paused" });
   expect(await api.task("learn")).toMatchObject({ state: "paused", currentVersion: 1, roundsCommitted: 0 });
+  expect((await api.task("learn")).reason).toEqual({ code: "operator", message: "an operator paused it" });
+  const none = { nextRoundAt: null, failures: 0, checkedIn: 0, sittingOut: 0, ineligible: {} };
+  expect(await api.activity("learn")).toEqual(none);
   expect((await api.tasks()).map(({ name }) => name)).toEqual(["learn"]);
   expect(await api.model("digits")).toMatchObject({ currentVersion: 1, versions: 1 });
   expect(await api.versions("digits")).toEqual([version]);
@@ -91,12 +95,19 @@ test("a stream that begins after an event gets what came since, in order, once",
   await subscription.ended;
 });
 
+test("the schema of task documents is there for everyone", async () => {
+  const response = await fetch(`${coordinator.url}/schemas/task.json`);
+  expect(response.headers.get("content-type")).toContain("application/schema+json");
+  expect(await response.json()).toEqual(TASK_SCHEMA);
+});
+
 test("refusals are coded", async () => {
   const stranger = createApiClient({ baseUrl: coordinator.url });
   await expect(stranger.publishModel("x", Uint8Array.of(1))).rejects.toMatchObject({
     code: "identity/not-authorized",
   });
   await expect(api.task("nothing")).rejects.toMatchObject({ status: 404 });
+  await expect(api.activity("nothing")).rejects.toMatchObject({ code: "coordinator/unknown-task" });
   await expect(api.round("nothing")).rejects.toMatchObject({ code: "http/not-found" });
   await expect(api.publishModel("broken", Uint8Array.of(1, 2, 3))).rejects.toMatchObject({
     retryable: false,

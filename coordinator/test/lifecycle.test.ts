@@ -1,4 +1,4 @@
-import { chmod, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:net";
 import { buildLinear } from "@tributary/onnx";
@@ -43,12 +43,23 @@ describe("a data directory", () => {
     await writeFile(file, "no folder");
     expect(await codeOf(start({ dataDir: file }))).toBe("coordinator/data-dir-unusable");
     expect(await codeOf(start({ dataDir: join(file, "below") }))).toBe("coordinator/data-dir-unusable");
-    await writeFile(
-      join(folder.path, "tributary.db"),
-      "not a database, but long enough to be taken for one".repeat(40),
-    );
-    expect(await codeOf(start())).toBe("store/unavailable");
     await chmod(file, 0o600);
+  });
+
+  test("with a damaged database is refused, and what to do is said", async () => {
+    const path = join(folder.path, "tributary.db");
+    await writeFile(path, "not a database, but long enough to be taken for one".repeat(40));
+    expect(await codeOf(start())).toBe("store/database-damaged");
+    await rm(path);
+    await (await start()).close();
+    const whole = await readFile(path);
+    // A page in the middle, as a disk that failed leaves it.
+    await writeFile(path, whole.fill(0x5a, 5 * 4096, 7 * 4096));
+    const refused = await start().catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: "store/database-damaged",
+      advice: expect.stringContaining("tributary restore"),
+    });
   });
 
   test("is free again after a start that failed", async () => {

@@ -76,6 +76,9 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
         return;
       case "checked-in":
         return;
+      case "ineligible":
+        show("waiting", `Not asked now, because of this device's ${event.reason}.`);
+        return;
       case "offered":
         round = event.round;
         show("training", `Round ${round}: training on ${examplesText(examples ?? 0)} of yours.`);
@@ -89,6 +92,9 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
           `Trained on ${examplesText(event.numExamples)} in ${Math.round(event.durationMs)} ms; ` +
             `${Math.round(100 * (event.accuracy ?? 0))} % were read right.`,
         );
+        return;
+      case "measured":
+        note(event.at, `Measured on ${examplesText(event.numExamples)} of yours, and told only sums.`);
         return;
       case "secured":
         note(

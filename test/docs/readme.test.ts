@@ -147,6 +147,15 @@ test("a model of one's own is described, published and given a task", async () =
   });
 });
 
+test("a task that says when, how long and with whom is a valid document", async () => {
+  writeFileSync(join(home, "nights.json"), blockOf("json", "When, how long, and with whom"));
+  expect(await runLine("npx --yes pnpm@12 tributary task validate nights.json")).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("nights.json: a valid task document"),
+    stderr: "",
+  });
+});
+
 test("a model of several inputs runs by their names, keeps examples and gets its task", async () => {
   const heading = "Several inputs and outputs";
   await api.publishModel("texts", buildTextModel());

@@ -107,6 +107,7 @@ test("eight tabs share one event stream, and lose nothing when the one that carr
   for (const page of pages) await see(page.getByTestId("task-state")).toHaveText("running");
   await api.setTaskState("learn", { state: "paused" });
   for (const page of pages) await see(page.getByTestId("task-state")).toHaveText("paused");
+  await see(pages[0]!.getByTestId("task-activity")).toHaveText("The task is paused: an operator paused it.");
 
   // The leader's tab closes; another one takes over from the last event that the tabs have.
   const [leader, ...others] = await leaders(pages);

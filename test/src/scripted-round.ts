@@ -2,7 +2,7 @@ import { createApiClient, type ApiClient, type RoundView } from "@tributary/api-
 import { asTaskName, sha256, type Digest, type RoundId } from "@tributary/core";
 import { count, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { splitWeights } from "@tributary/onnx";
-import { encodeUpdate, parseTaskSpec } from "@tributary/protocol";
+import { decodeUpdateHeader, encodeUpdate, parseTaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
 import { mintToken } from "./enrolment-token.ts";
 import { enrol, ScriptedDevice } from "./scripted-device.ts";
@@ -25,6 +25,8 @@ export interface ScriptedRoundOptions {
     reportDeadlineMs: number;
   }>;
   readonly maxUpdateNorm?: number;
+  /** @defaultValue 1 */
+  readonly rounds?: number;
   /** Of model and task. @defaultValue "scripted" */
   readonly name?: string;
 }
@@ -37,6 +39,8 @@ export interface ScriptedUpdate {
   readonly metrics?: readonly number[];
   /** What the header claims; default: that of the model. */
   readonly schemaDigest?: Digest;
+  /** @defaultValue the first round of the task */
+  readonly roundId?: RoundId;
 }
 
 /** A model and a task on a real coordinator, and devices whose training is whatever the test says. */
@@ -78,7 +82,7 @@ export async function createScriptedRound(
     parseTaskSpec({
       name,
       model: name,
-      rounds: 1,
+      rounds: options.rounds ?? 1,
       local: { maxExamples: 10_000 },
       cohort: {
         goalCount: options.devices,
@@ -100,13 +104,13 @@ export async function createScriptedRound(
     devices,
     base: parameters,
     roundId,
-    body({ numExamples, fill = 0, values, metrics = plausibleMetrics(numExamples), schemaDigest: claimed }) {
+    body({ numExamples, fill = 0, values, metrics = plausibleMetrics(numExamples), ...more }) {
       const numbers = values ?? new Float32Array(parameters.values.length).fill(fill);
       return encodeUpdate(
         {
-          roundId,
+          roundId: more.roundId ?? roundId,
           task: name,
-          schemaDigest: claimed ?? schemaDigest(parameters.schema),
+          schemaDigest: more.schemaDigest ?? schemaDigest(parameters.schema),
           numExamples,
           metrics,
         },
@@ -116,7 +120,7 @@ export async function createScriptedRound(
     async ready(device, body, numExamples) {
       device.send({
         type: "ready",
-        roundId,
+        roundId: decodeUpdateHeader(body).header.roundId as RoundId,
         numExamples,
         updateDigest: sha256(body),
         sizeBytes: body.length,

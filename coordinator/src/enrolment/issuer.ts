@@ -36,6 +36,9 @@ export interface Certified {
   readonly token: EnrolmentToken | undefined;
 }
 
+/** Certificates hold from a while ago: a clock that is set back, here or at a member, does not make them ones of the future. */
+export const BACKDATED_MS = 2 * 3_600_000;
+
 /** Who vouches that a key is a device of the app: this coordinator, or a role of its own whose public key alone is here. */
 export interface Issuer {
   /** Raw Ed25519 public key, 32 bytes. */
@@ -64,8 +67,8 @@ export async function openOwnIssuer(options: {
       const certificate = await issueCertificate((message) => key.sign(message), {
         population,
         publicKey: decodeBase64url(request.publicKey),
-        notBeforeMs: nowMs,
-        notAfterMs: nowMs + LIMITS.maxCertificateLifetimeMs,
+        notBeforeMs: nowMs - BACKDATED_MS,
+        notAfterMs: nowMs - BACKDATED_MS + LIMITS.maxCertificateLifetimeMs,
         serial: random.bytes(SERIAL_BYTES),
       });
       return { certificate, fields: await readCertificate(certificate), token };

@@ -6,11 +6,12 @@ import type { AccessPolicy } from "../http/access-policy.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Gateway } from "../rooms.ts";
+import type { SteadyNow } from "../steady-time.ts";
 
 /** What devices say about tasks and rounds; the gateway answers everything else itself. */
 export type RoundMessage = Extract<
   DeviceMessage,
-  { type: "check-in" | "leave" | "ready" | "secure-ready" | "decline" }
+  { type: "check-in" | "ineligible" | "leave" | "ready" | "secure-ready" | "decline" }
 >;
 export type RunningMessage = Extract<DeviceMessage, { type: "running" }>;
 
@@ -69,6 +70,8 @@ export const DEFAULT_GATEWAY_LIMITS: GatewayLimits = Object.freeze({
 
 export interface GatewayOptions {
   readonly env: Env;
+  /** What deadlines are set by: devices learn from it how far their clock is off. */
+  readonly steadyNow: SteadyNow;
   readonly access: Pick<AccessPolicy, "hostAllowed" | "deviceAllowed">;
   /** Raw Ed25519 public key (32 bytes) of the issuer of device certificates. */
   readonly issuerPublicKey: Uint8Array;

@@ -151,7 +151,12 @@ class WebSocketGateway implements DeviceGateway {
     // Frames that break the WebSocket protocol or are far too large: ws has closed already.
     socket.on("error", (error) => log.info("gateway: broken frame", { session: session.id, error }));
     socket.on("close", () => this.#gone(session));
-    session.send({ type: "challenge", nonce, ...SUPPORTED_VERSIONS, serverTimeMs: clock.now() });
+    session.send({
+      type: "challenge",
+      nonce,
+      ...SUPPORTED_VERSIONS,
+      serverTimeMs: this.#options.steadyNow(),
+    });
 
     if (this.#ungreeted.size > maxUngreeted) {
       // The newest may be a device; the one that has been silent the longest most likely is not.
@@ -216,6 +221,7 @@ class WebSocketGateway implements DeviceGateway {
         return;
       }
       case "check-in":
+      case "ineligible":
       case "leave":
       case "ready":
       case "secure-ready":
@@ -265,18 +271,18 @@ class WebSocketGateway implements DeviceGateway {
     await store.devices.seen(device.device, env.clock.now());
   }
 
-  /** A device that runs an older version than the newest, or none, hears of it at once. */
+  /** A device that runs another version than the released one, or none, hears of it at once. */
   async #catchUp(session: Session, { model, channel, runningVersion }: Subscribe): Promise<void> {
     const { store } = this.#options;
     const record = await store.models.get(model);
     if (record === undefined || record.channel !== channel) return;
     const timestamp = await store.releases.latest("timestamp");
-    if (timestamp === undefined || record.currentVersion === runningVersion) return;
+    if (timestamp === undefined || record.releasedVersion === runningVersion) return;
     session.send({
       type: "release",
       model,
       channel,
-      version: record.currentVersion,
+      version: record.releasedVersion,
       timestampVersion: timestamp.version,
     });
   }

@@ -9,6 +9,7 @@ import {
   RoundListQuery,
   RoundView,
   StatusView,
+  TASK_SCHEMA,
   TaskList,
   TaskNameSchema,
   TaskSpec,
@@ -26,6 +27,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { RoundRecord } from "../ports/records.ts";
 import { modelView, refusalView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
+import type { StorageProblem } from "../storage-health.ts";
 import type { App } from "./app.ts";
 import { octetStream } from "./blob-routes.ts";
 
@@ -39,6 +41,8 @@ export interface RegistryRoutesOptions {
   readonly issuerPublicKey: Uint8Array;
   readonly devices: () => DevicesView;
   readonly push: () => PushView | null;
+  /** Why nothing can be stored at present. */
+  readonly storageProblem: () => StorageProblem | null;
 }
 
 const tags = ["operator"];
@@ -67,6 +71,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       push: options.push(),
       models: (await store.models.list()).length,
       tasks: (await store.tasks.list()).length,
+      storageProblem: storageProblemView(options.storageProblem()),
       demoUrl: config.demoUrl ?? null,
       issuer: {
         kind: config.issuer === undefined ? ("coordinator" as const) : ("outside" as const),
@@ -240,7 +245,14 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     },
   );
 
+  app.get("/schemas/task.json", { schema: { hide: true } }, async (_, reply) =>
+    reply.type("application/schema+json").send(JSON.stringify(TASK_SCHEMA)),
+  );
   app.get("/openapi.json", { schema: { hide: true } }, async (_, reply) => reply.send(app.swagger()));
+}
+
+function storageProblemView(problem: StorageProblem | null): StatusView["storageProblem"] {
+  return problem && { code: problem.code, since: timestamp(problem.since) };
 }
 
 /** A body as bytes. @throws `http/payload-too-large` */

@@ -1,6 +1,7 @@
 import { link, lstat, mkdir, open, rm, unlink } from "node:fs/promises";
 import { dirname, join, basename } from "node:path";
 import { encodeHex, failure, systemRandom, type TributaryError } from "@tributary/core";
+import { syncFolder } from "../durable-files.ts";
 
 /** Larger than any key file. */
 const MAX_BYTES = 64 * 1024;
@@ -65,17 +66,6 @@ export async function createKeyFile(path: string, bytes: Uint8Array): Promise<vo
       throw failure("store/conflict", `coordinator: ${path} exists; keys are never overwritten`);
     }
     throw unusable(path, error);
-  }
-}
-
-/** The directory entry itself has to survive a power loss. */
-async function syncFolder(folder: string): Promise<void> {
-  if (!CHECKS_MODES) return; // Windows opens no folders
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -7,7 +7,7 @@ import type {
   RoundId,
   TaskName,
 } from "@tributary/core";
-import type { TaskSpec, TaskState } from "@tributary/protocol";
+import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type {
   DeviceRecord,
   EventRecord,
@@ -15,9 +15,12 @@ import type {
   JsonValue,
   LogEntryRecord,
   LogNodeRecord,
+  GateRecord,
+  MeasurementRecord,
   ModelRecord,
   NewEvent,
   OptimizerRecord,
+  ParticipationRecord,
   RefusalRecord,
   ReleaseChange,
   RoundRecord,
@@ -36,11 +39,13 @@ export interface ModelRepository {
   get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
+  /** Notes that the channel points to a version now, with the version itself. @throws `store/not-found` */
+  release(name: ModelName, version: ModelVersion, at: number): Promise<void>;
 }
 
 export interface VersionRepository {
   /**
-   * Adds a version and makes it the model's current one.
+   * Adds a version and makes it the model's current one, and where it says `releasedAt` the released one.
    * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
    */
   insert(version: VersionRecord): Promise<void>;
@@ -51,6 +56,8 @@ export interface VersionRepository {
     options?: { readonly limit?: number; readonly before?: ModelVersion },
   ): Promise<VersionRecord[]>;
   count(model: ModelName): Promise<number>;
+  /** @throws `store/not-found` */
+  setGate(model: ModelName, version: ModelVersion, gate: NonNullable<VersionRecord["gate"]>): Promise<void>;
 }
 
 export interface TaskRepository {
@@ -59,10 +66,22 @@ export interface TaskRepository {
   get(name: TaskName): Promise<TaskRecord | undefined>;
   /** By creation, oldest first. */
   list(): Promise<TaskRecord[]>;
-  /** @throws `store/not-found` */
-  setState(name: TaskName, state: TaskState): Promise<void>;
+  /**
+   * @param more.reason why it does not run; null where it is left out
+   * @param more.activeSince where it runs anew
+   * @throws `store/not-found`
+   */
+  setState(
+    name: TaskName,
+    state: TaskState,
+    more?: { readonly reason?: TaskReason | null; readonly activeSince?: number },
+  ): Promise<void>;
   /** Replaces the spec, for what may change in a task's life (how many rounds). @throws `store/not-found` */
   setSpec(name: TaskName, spec: TaskSpec): Promise<void>;
+  /** @throws `store/not-found` */
+  setGate(name: TaskName, gate: GateRecord): Promise<void>;
+  /** Replaces the plans by those of the next number. @throws `store/not-found` */
+  setPlan(name: TaskName, plan: TaskRecord["plan"], gatePlan: TaskRecord["gatePlan"]): Promise<void>;
 }
 
 export interface RoundRepository {
@@ -80,7 +99,15 @@ export interface RoundRepository {
   open(): Promise<RoundRecord[]>;
   /** The highest round number of a task, 0 when there is none. Numbers continue from it. */
   lastNumber(task: TaskName): Promise<number>;
+  /** Rounds that counted for the task itself: not those of its gate. */
   countCommitted(task: TaskName): Promise<number>;
+}
+
+export interface MeasurementRepository {
+  /** @throws `store/conflict` when the round has one. */
+  insert(measurement: MeasurementRecord): Promise<void>;
+  /** Newest first. */
+  list(task: TaskName, options?: { readonly limit?: number }): Promise<MeasurementRecord[]>;
 }
 
 export interface JournalRepository {
@@ -124,7 +151,8 @@ export interface DeviceRepository {
     readonly limit?: number;
     readonly after?: DeviceId;
   }): Promise<DeviceRecord[]>;
-  count(population?: PopulationName): Promise<number>;
+  /** @param options.certifiedAt only those whose newest certificate holds then: who left is out of it within a week */
+  count(population?: PopulationName, options?: { readonly certifiedAt?: number }): Promise<number>;
   seen(deviceId: DeviceId, at: number): Promise<void>;
   /** @throws `store/not-found` */
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
@@ -175,6 +203,13 @@ export interface SuspicionRepository {
   remove(task: TaskName, devices: readonly DeviceId[]): Promise<void>;
 }
 
+export interface ParticipationRepository {
+  /** Of a task, the newest rounds first. */
+  list(task: TaskName, limit: number): Promise<ParticipationRecord[]>;
+  /** Adds or replaces. */
+  put(records: readonly ParticipationRecord[]): Promise<void>;
+}
+
 export interface OptimizerRepository {
   get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
@@ -203,12 +238,14 @@ export interface MetadataRepositories {
   readonly versions: VersionRepository;
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;
+  readonly measurements: MeasurementRepository;
   readonly journal: JournalRepository;
   readonly releases: ReleaseRepository;
   readonly devices: DeviceRepository;
   readonly certificateLog: CertificateLogRepository;
   readonly refusals: RefusalRepository;
   readonly suspicions: SuspicionRepository;
+  readonly participations: ParticipationRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

@@ -13,6 +13,11 @@ import { createReleaseSigner, type CurrentRelease } from "./release-signer.ts";
 /** How often the age of the signed metadata is looked at. */
 export const REFRESH_CHECK_MS = 3_600_000;
 
+/** Setting: the store comes from a backup, and nothing was signed since. */
+export const RELEASES_RESTORED = "releasesRestored";
+/** Numbers that may have been signed between a backup and its restore: eleven days of a new timestamp every second. */
+export const RESTORE_GAP = 1_000_000;
+
 export type ReleasesContext = Pick<RoomContext, "env" | "store"> & {
   readonly config: Pick<RoomContext["config"], "dataDir">;
 };
@@ -93,6 +98,22 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     log.debug("metadata signed again", { roles: due.join(" ") });
   };
 
+  /** Devices may hold metadata with higher numbers than a backup knows: they are left out, so that none sees a lower one. */
+  const signAfterRestore = async (): Promise<void> => {
+    if ((await store.settings.get(RELEASES_RESTORED)) !== true) return;
+    const now = await current();
+    const { targets, snapshot, timestamp } = now;
+    if (targets === undefined || snapshot === undefined || timestamp === undefined) return;
+    const ahead = ({ version, ...rest }: SignedMetadata) => ({ ...rest, version: version + RESTORE_GAP });
+    const past = { targets: ahead(targets), snapshot: ahead(snapshot), timestamp: ahead(timestamp) };
+    const change = await signer.prepare({ ...now, ...past }, await store.releases.targets(), { put: [] });
+    await store.transaction(async (tx) => {
+      await tx.releases.apply({ ...change, expectedTimestampVersion: timestamp.version });
+      await tx.settings.set(RELEASES_RESTORED, false);
+    });
+    log.warn("metadata of a restored backup was signed anew", { timestampVersion: past.timestamp.version });
+  };
+
   const watch = (): void => {
     timer = clock.schedule(REFRESH_CHECK_MS, () => {
       inTurn(refresh)
@@ -105,6 +126,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     });
   };
 
+  await inTurn(signAfterRestore);
   await inTurn(refresh);
   await inTurn(signLogHead);
   watch();

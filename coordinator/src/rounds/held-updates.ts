@@ -63,9 +63,7 @@ export function heldUpdates(
     },
 
     async close() {
-      const left = held;
       held = [];
-      for (const { file } of left) await file.remove();
     },
   };
 }

@@ -9,9 +9,11 @@ import type { JsonValue, RoundRecord } from "../ports/records.ts";
 export interface RoundFacts {
   readonly model: ModelName;
   readonly startedAt: number;
-  /** First offer. */
-  readonly trainingAt: number | null;
   readonly endedAt: number | null;
+  /** From the first offer to the end. */
+  readonly seconds: number | null;
+  /** How far the wall clock is ahead of the time that deadlines are kept by. */
+  readonly clockAheadMs: number;
   readonly numExamples: number;
   readonly metrics: Float64Array;
   /** Whether the task's loss tells right from wrong. */
@@ -27,29 +29,34 @@ export interface RoundFacts {
 
 /** The row of a round as it stands. */
 export function roundRecord(config: RoundConfig, state: RoundState, facts: RoundFacts): RoundRecord {
-  const { metrics, knowsHits, trainingAt, endedAt, unmasked, ...rest } = facts;
+  const { metrics, knowsHits, clockAheadMs, unmasked, ...rest } = facts;
+  const deadline = roundDeadline(state);
   const { loss: trainLoss, accuracy: trainAccuracy } = summarizeTraining(metrics);
-  const { plan, weights, secure, ...rules } = config;
+  const { plan, weights, secure, measurement, ...rules } = config;
   return {
     id: config.roundId,
     task: config.task,
     number: config.round,
+    purpose: measurement?.purpose ?? "train",
     // Whoever watches sees members reporting; `secure` says how.
     phase: state.phase === "securing" ? "reporting" : state.phase,
     baseVersion: config.baseVersion,
     version: state.phase === "committed" ? state.version : null,
-    deadlineAt: roundDeadline(state),
+    deadlineAt: deadline === null ? null : deadline + clockAheadMs,
     ...roundCounts(state),
     trainLoss,
     trainAccuracy: knowsHits ? trainAccuracy : null,
-    seconds: endedAt === null ? null : (endedAt - (trainingAt ?? facts.startedAt)) / 1000,
     reason: state.phase === "abandoned" ? state.code : null,
-    endedAt,
     config: {
       ...rules,
       plan: { ...plan },
       weights: { ...weights },
       secure: secure && { ...secure },
+      ...(measurement === undefined
+        ? {}
+        : {
+            measurement: { ...measurement, candidate: measurement.candidate && { ...measurement.candidate } },
+          }),
     } satisfies JsonValue,
     secure: secure && secureView(config, state, unmasked),
     ...rest,

@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import {
   failure,
   toFailure,
   type DeviceId,
   type Digest,
   type ErrorCode,
+  type ModelVersion,
   type PopulationName,
   type TributaryError,
 } from "@tributary/core";
@@ -22,20 +24,24 @@ import {
 import { updateRules } from "@tributary/federation/aggregation";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
-import type { MetadataRepositories } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
-import { roundEvent, roundView } from "../registry/views.ts";
-import type { JsonValue } from "../ports/records.ts";
-import { abandonedEvents, commitRound, publishEvents } from "./commit-round.ts";
+import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
-import { RoundJournal } from "./round-journal.ts";
+import { storageFailure } from "../durable-files.ts";
+import { commitMeasurement, storeUndecided } from "./measurement/commit-measurement.ts";
+import { measuredOf } from "./measurement/measured-sums.ts";
+import type { MeasurementRound } from "./measurement/measurement-round.ts";
+import { MetricUpdates } from "./measurement/metric-updates.ts";
+import { ReportedFiles, type Reported } from "./reported-files.ts";
+import type { FinalEntries } from "./round-journal.ts";
 import type { RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
+import { roundOver, RoundStore } from "./round-store.ts";
 import { RoundUpdates } from "./round-updates.ts";
 import { SecureSession } from "./secure/secure-session.ts";
-import { recordVerdict } from "./secure/suspicions.ts";
-import { SerialQueue } from "./serial-queue.ts";
+import { isItsFault, recordVerdict } from "./secure/suspicions.ts";
 
 /** An input without its time: the driver's clock adds it. */
 export type TimelessInput = RoundInput extends infer Input
@@ -44,16 +50,53 @@ export type TimelessInput = RoundInput extends infer Input
     : never
   : never;
 
-/** Inputs held in memory at most; a round may wait for its devices for days while they come and go. */
-const MAX_UNWRITTEN = 512;
+/** A round that another process began, as its journal tells it. */
+export interface PastRound {
+  readonly record: RoundRecord;
+  readonly state: RoundState;
+  /** First offer, in the time of its inputs; null: none yet. */
+  readonly trainingAt: number | null;
+  /** How many inputs led there. */
+  readonly inputs: number;
+  /** The updates that it counts, in the order they came. */
+  readonly reported: readonly Reported[];
+}
+
+/** A point in time: for people, and for durations. */
+interface Moment {
+  readonly at: number;
+  readonly steadyAt: number;
+}
+
+/** A gate's round that ended so is run again, when the task goes on. */
+const REPEATED: ReadonlySet<string> = new Set([
+  "round/task-paused",
+  "round/interrupted",
+  "round/base-replaced",
+  "round/outside-schedule",
+]);
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
 
-export interface RoundRunOptions {
-  readonly services: RoundServices & Workers;
-  readonly config: RoundConfig;
+export type RoundRunOptions = RoundRunCommon & (TrainingWork | MeasurementWork);
+
+/** Devices train, and the round makes a version. */
+export interface TrainingWork {
   readonly plan: RoundPlan;
   readonly strategy: ChosenStrategy;
+  readonly measurement?: undefined;
+}
+
+/** Devices measure versions that are there. */
+export interface MeasurementWork {
+  readonly measurement: MeasurementRound;
+  readonly plan?: undefined;
+  readonly strategy?: undefined;
+}
+
+export interface RoundRunCommon {
+  readonly services: RoundServices & Workers;
+  readonly config: RoundConfig;
   readonly task: TaskRecord;
   readonly model: ModelRecord;
   readonly base: VersionRecord;
@@ -62,25 +105,31 @@ export interface RoundRunOptions {
   readonly offered: (device: DeviceId) => void;
   /** The number of devices with an offer, or waiting for one, changed. */
   readonly seatsChanged: () => void;
+  /** The round has ended; its row may still be on its way to the store. */
+  readonly over: () => void;
 }
 
-/** One round under way: its machine, the clock, the journal, the row, the sum. */
+/** One round under way: its machine, and what the machine's effects are carried out with. */
 export class RoundRun {
   readonly config: RoundConfig;
-  readonly updates: RoundUpdates;
+  readonly updates: RoundUpdates | MetricUpdates;
   /** In secure rounds, instead of the updates. */
   readonly secure: SecureSession | undefined;
   /** The final row, when the round is over and stored. */
   readonly ended: Promise<RoundRecord>;
   readonly #options: RoundRunOptions;
-  readonly #journal: RoundJournal;
-  readonly #writes = new SerialQueue();
-  readonly #startedAt: number;
+  readonly #stored: RoundStore;
+  readonly #started: Moment;
   readonly #resolveEnded: (record: RoundRecord) => void;
   #state: RoundState;
-  #trainingAt: number | null = null;
+  /** First offer, in steady time. */
+  #trainedSince: number | null = null;
   #bytesDown = 0;
-  #evaluation: EvaluationResult | undefined;
+  #evaluation: Pick<EvaluationResult, "loss" | "accuracy"> | undefined;
+  /** Of a round of measurements, once its sums are known. */
+  #measuredExamples: number | undefined;
+  /** The last entries of the journal, on their way into the store with what the round made. */
+  #final: FinalEntries | undefined;
   #timer: { cancel(): void } | undefined;
   #showTimer: { cancel(): void } | undefined;
   /** Inputs that came while the version was being stored; they follow it. */
@@ -89,35 +138,53 @@ export class RoundRun {
   /** Whose secure sum it was, once there is one. */
   #contributors: readonly DeviceId[] = [];
 
-  private constructor(options: RoundRunOptions) {
-    const { config, plan, services } = options;
+  private constructor(options: RoundRunOptions, past?: PastRound) {
+    const { config, services } = options;
     this.#options = options;
     this.config = config;
-    this.#state = initialRound(config);
-    this.#journal = new RoundJournal(config.roundId);
-    this.#startedAt = services.env.clock.now();
+    this.#state = past?.state ?? initialRound(config);
+    this.#stored = new RoundStore(
+      services,
+      config.roundId,
+      (error) => this.#fail(error, "store/unavailable"),
+      past?.inputs,
+    );
+    const startedAt = past?.record.startedAt;
+    this.#started = startedAt === undefined ? momentOf(services) : { at: startedAt, steadyAt: startedAt };
+    this.#trainedSince = past?.trainingAt ?? null;
+    this.#bytesDown = past?.record.bytesDown ?? 0;
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
-    this.updates = new RoundUpdates({
-      rules: updateRules(plan, config.roundId),
-      aggregation: options.strategy.strategy.aggregation,
-      folder: options.uploadFolder,
-      invitationOf: (device) => this.invitationOf(device),
-      accept: (device, claim) => this.#accept(device, claim),
-      refuse: (device, error, final) => this.#refuse(device, error, final),
-      failed: (error) => this.#fail(error, "round/aggregation-failed"),
-    });
-    if (plan.secure !== null) {
+    const receiver = {
+      invitationOf: (device: DeviceId) => this.invitationOf(device),
+      accept: (device: DeviceId, claim: UpdateClaim) => this.#accept(device, claim),
+      written: () => this.#stored.written(),
+      refuse: (device: DeviceId, error: TributaryError, final: boolean) => this.#refuse(device, error, final),
+    };
+    this.updates =
+      options.measurement === undefined
+        ? new RoundUpdates({
+            rules: updateRules(options.plan, config.roundId),
+            aggregation: options.strategy.strategy.aggregation,
+            files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
+            ...receiver,
+            failed: (error) => this.#fail(error, "round/aggregation-failed"),
+          })
+        : new MetricUpdates({ config, plan: options.measurement.plan, ...receiver });
+    const { secure } = options.measurement ?? options.plan;
+    if (secure !== null) {
       this.secure = new SecureSession({
         config,
-        plan: plan.secure,
+        plan: secure,
         env: services.env,
+        steadyNow: services.steadyNow,
         folder: options.uploadFolder,
         unmasker: services.unmasker,
         certificateLog: services.certificateLog,
         expects: (device, step) => this.#expects(device, step),
         answered: (device, step) => this.give({ type: "secure-answered", device, step }),
+        written: () => this.#stored.written(),
         progressed: () => this.#show(),
       });
     }
@@ -126,14 +193,22 @@ export class RoundRun {
   /** Stores the round's row, so that its number is taken, and lets it begin. */
   static async begin(options: RoundRunOptions): Promise<RoundRun> {
     const run = new RoundRun(options);
-    const { store, env } = options.services;
-    const record = run.record();
-    const events = await store.transaction(async (tx) => {
-      await tx.rounds.insert(record);
-      return tx.events.append([roundEvent(record)], env.clock.now());
-    });
-    await publishEvents(options.services, events);
+    await run.#stored.insert(run.record());
     run.give({ type: "start" });
+    return run;
+  }
+
+  /**
+   * Goes on with a round that another process began.
+   *
+   * @throws `store/corrupt` when its updates are not all there
+   */
+  static async resume(options: RoundRunOptions, past: PastRound): Promise<RoundRun> {
+    const run = new RoundRun(options, past);
+    if (run.updates instanceof RoundUpdates) await run.updates.restore(past.reported);
+    run.give({ type: "resumed" });
+    if (past.inputs === 0) run.give({ type: "start" });
+    run.#stored.update(run.record());
     return run;
   }
 
@@ -149,15 +224,17 @@ export class RoundRun {
   record(): RoundRecord {
     const { config } = this;
     const { numExamples, metrics, bytesUp } = this.secure ?? this.updates;
+    const now = momentOf(this.#options.services);
     const ended = roundEnded(this.#state);
     return roundRecord(config, this.#state, {
       model: this.#options.model.name,
-      startedAt: this.#startedAt,
-      trainingAt: this.#trainingAt,
-      endedAt: ended ? this.#options.services.env.clock.now() : null,
-      numExamples,
+      startedAt: this.#started.at,
+      endedAt: ended ? now.at : null,
+      seconds: ended ? (now.steadyAt - (this.#trainedSince ?? this.#started.steadyAt)) / 1000 : null,
+      clockAheadMs: now.at - now.steadyAt,
+      numExamples: this.#measuredExamples ?? numExamples,
       metrics,
-      knowsHits: this.#options.plan.plan.training.spec.noHits !== true,
+      knowsHits: this.#options.plan?.plan.training.spec.noHits !== true,
       bytesUp,
       bytesDown: this.#bytesDown,
       loss: this.#evaluation?.loss ?? null,
@@ -194,13 +271,24 @@ export class RoundRun {
 
   /** Bytes of this round's plan, graph or weights were sent to a device. */
   served(digest: Digest, sizeBytes: number): void {
-    const { plan, base, task } = this.#options;
-    if ([base.weights.digest, ...plan.trainingGraphs, task.plan.digest].includes(digest))
-      this.#bytesDown += sizeBytes;
+    if (this.#downloads.includes(digest)) this.#bytesDown += sizeBytes;
+  }
+
+  /** What devices get for this round. */
+  get #downloads(): readonly Digest[] {
+    const { measurement, plan, base, config } = this.#options;
+    const { candidate, graph = null } = measurement ?? { candidate: null };
+    return [
+      base.weights.digest,
+      config.plan.digest,
+      ...(plan?.trainingGraphs ?? []),
+      ...(candidate === null ? [] : [candidate.weights.digest]),
+      ...(graph === null ? [] : [graph]),
+    ];
   }
 
   give(input: TimelessInput): void {
-    const stamped = { ...input, now: this.#options.services.env.clock.now() } as RoundInput;
+    const stamped = { ...input, now: this.#options.services.steadyNow() } as RoundInput;
     if (this.#held === undefined) this.#step(stamped);
     else this.#held.push(stamped);
   }
@@ -217,33 +305,38 @@ export class RoundRun {
     const { state, effects } = stepRound(this.config, before, input);
     if (state === before && effects.length === 0) return;
     this.#state = state;
-    // Journal first: what a device hears follows from what is written down. Answers that change nothing need no replay.
-    if (options.journal !== false && state !== before) this.#journal.add(input);
+    // Answers that change nothing need no replay, and what comes after the end changes no round.
+    if (options.journal !== false && state !== before && !roundEnded(before)) this.#stored.note(input);
     for (const effect of effects) this.#perform(effect);
     if (before.tally.open !== state.tally.open) this.#options.services.countsChanged();
     if (seats(before) !== seats(state)) this.#options.seatsChanged();
     if (state.phase !== before.phase) this.#phaseChanged();
-    else if (this.#journal.pending >= MAX_UNWRITTEN && state.phase !== "aggregating") this.#store();
     else this.#show();
   }
 
+  /** What leaves the process waits until the inputs that it follows from are stored. */
   #perform(effect: RoundEffect): void {
-    const { clock } = this.#options.services.env;
+    const { services } = this.#options;
+    const { clock } = services.env;
     switch (effect.type) {
       case "send":
         if (effect.message.type === "offer") this.#options.offered(effect.device);
-        this.#options.services.send(effect.device, effect.message);
+        this.#stored.afterwards(() => services.send(effect.device, effect.message));
         return;
       case "wake-at":
         this.#timer?.cancel();
-        this.#timer = clock.schedule(Math.max(0, effect.at - clock.now()), () => this.give({ type: "tick" }));
+        this.#timer = clock.schedule(Math.max(0, effect.at - services.steadyNow()), () =>
+          this.give({ type: "tick" }),
+        );
         return;
       case "secure-open":
         void this.#open(effect);
         return;
-      case "secure-step":
-        this.#options.services.send(effect.device, this.secure!.ask(effect));
+      case "secure-step": {
+        const message = this.secure!.ask(effect);
+        this.#stored.afterwards(() => services.send(effect.device, message));
         return;
+      }
       case "accumulate":
         this.updates.accumulate(effect.device);
         return;
@@ -285,60 +378,91 @@ export class RoundRun {
   }
 
   #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
-    const { env, store } = this.#options.services;
     const { roundId } = this.config;
-    const { code, detail } = error;
-    env.log.warn("update refused", { device, roundId, final, error });
-    this.#writes
-      .run(() => store.refusals.add({ deviceId: device, roundId, code, detail, at: env.clock.now() }))
-      .catch((cause: unknown) =>
-        env.log.error("refusal could not be noted", { device, roundId, error: cause }),
-      );
-    if (final) this.give({ type: "report-refused", device, code });
+    this.#options.services.env.log.warn("update refused", { device, roundId, final, error });
+    this.#stored.refusal(device, error, final && isItsFault(error) ? this.config.task : null);
+    if (final) this.give({ type: "report-refused", device, code: error.code });
   }
 
   async #commit(): Promise<void> {
-    const { services } = this.#options;
+    const { services, measurement } = this.#options;
     try {
-      const { maxUpdateNorm, update } = this.#options.plan.plan;
-      const { maxStatisticChange } = update;
-      const limits = { maxUpdateNorm, maxStatisticChange };
-      const mean = await (this.secure?.mean(limits) ?? this.updates.mean());
-      if (roundEnded(this.#state)) return;
-      const version = await commitRound(services, {
-        ...this.#options,
-        mean,
-        evaluated: async (result) => {
-          this.#evaluation = result;
-          if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
-          // Rows of earlier phases must not come after the last one.
-          await this.#writes.idle();
-        },
-        finalRow: (next) => {
-          if (roundEnded(this.#state))
-            throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
-          this.#held = [];
-          const input: RoundInput = { type: "committed", version: next, now: services.env.clock.now() };
-          this.#journal.add(input);
-          const preview = stepRound(this.config, this.#state, input).state;
-          const { state } = this;
-          this.#state = preview;
-          const round = this.record();
-          this.#state = state;
-          return { round, journal: this.#journal.take() };
-        },
-        alsoStored: (tx) => this.#verdict(tx, true),
-      });
-      services.env.log.info("round committed", { roundId: this.config.roundId, version: version.version });
-      this.#step(
-        { type: "committed", version: version.version, now: services.env.clock.now() },
-        { journal: false },
-      );
+      const version =
+        measurement === undefined
+          ? await this.#commitVersion(this.#options)
+          : await this.#commitMeasurement(measurement);
+      if (version === undefined) return;
+      this.#final?.settle(true);
+      services.env.log.info("round committed", { roundId: this.config.roundId, version });
+      this.#step({ type: "committed", version, now: services.steadyNow() }, { journal: false });
       this.#release();
     } catch (error) {
+      this.#final?.settle(false);
       this.#release();
       this.#fail(error, "round/aggregation-failed");
     }
+  }
+
+  /** Undefined where the round was abandoned before. */
+  async #commitVersion(work: RoundRunCommon & TrainingWork): Promise<ModelVersion | undefined> {
+    const { maxUpdateNorm, update } = work.plan.plan;
+    const { maxStatisticChange } = update;
+    const limits = { maxUpdateNorm, maxStatisticChange };
+    const mean = await (this.secure?.mean(limits) ?? (this.updates as RoundUpdates).mean());
+    if (roundEnded(this.#state)) return undefined;
+    const { version } = await commitRound(work.services, {
+      ...work,
+      mean,
+      evaluated: (result) => this.#aggregated(result),
+      finalRow: (next) => this.#finalRow(next),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    return version;
+  }
+
+  /** Null: what was measured is stored, and there is no version. */
+  async #commitMeasurement(measurement: MeasurementRound): Promise<null | undefined> {
+    const { services, task } = this.#options;
+    const { sums, devices } = (await this.secure?.metricSums()) ?? {
+      sums: (this.updates as MetricUpdates).sums,
+      devices: this.#state.counts.reported,
+    };
+    if (roundEnded(this.#state)) return undefined;
+    const measured = measuredOf(measurement.plan, sums);
+    this.#measuredExamples = measured?.examples ?? 0;
+    await this.#aggregated(measured);
+    await commitMeasurement(services, {
+      config: this.config,
+      task,
+      measurement,
+      sums,
+      devices,
+      finalRow: () => this.#finalRow(null),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    return null;
+  }
+
+  /** The sum is known and what it makes is measured; the transaction begins. */
+  async #aggregated(result: Pick<EvaluationResult, "loss" | "accuracy"> | undefined): Promise<void> {
+    this.#evaluation = result;
+    if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
+    // Rows of earlier phases must not come after the last one.
+    await this.#stored.idle();
+  }
+
+  #finalRow(version: ModelVersion | null): Pick<Required<VersionCommit>, "round" | "journal"> {
+    if (roundEnded(this.#state))
+      throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
+    this.#held = [];
+    const input: RoundInput = { type: "committed", version, now: this.#options.services.steadyNow() };
+    this.#final = this.#stored.final(input);
+    const preview = stepRound(this.config, this.#state, input).state;
+    const { state } = this;
+    this.#state = preview;
+    const round = this.record();
+    this.#state = state;
+    return { round, journal: this.#final.entries };
   }
 
   /** Lets the held inputs follow. */
@@ -349,7 +473,7 @@ export class RoundRun {
   }
 
   #fail(error: unknown, fallback: ErrorCode): void {
-    const coded = toFailure(error, fallback);
+    const coded = toFailure(storageFailure(error), fallback);
     const { roundId } = this.config;
     this.#options.services.env.log.error("round failed", { roundId, error });
     this.give({ type: "abandon", code: coded.code });
@@ -359,45 +483,22 @@ export class RoundRun {
     this.#showTimer?.cancel();
     this.#showTimer = undefined;
     const { phase } = this.#state;
-    if (phase === "training") this.#trainingAt = this.#options.services.env.clock.now();
+    if (phase === "training") this.#trainedSince = this.#options.services.steadyNow();
     if (phase === "committed" || phase === "abandoned") return this.#finish();
-    this.#store();
-  }
-
-  /** Writes the row and the journal so far. A failure is not the round's end: its commit will tell. */
-  #store(): void {
-    const { services } = this.#options;
-    const record = this.record();
-    this.#writes
-      .run(async () => {
-        const at = services.env.clock.now();
-        const journal = this.#journal.take();
-        const events = await services.store.transaction(async (tx) => {
-          await tx.rounds.update(record);
-          await tx.journal.append(journal);
-          return tx.events.append([roundEvent(record)], at);
-        });
-        await publishEvents(services, events);
-      })
-      .catch((error: unknown) =>
-        services.env.log.error("round could not be stored", {
-          roundId: record.id,
-          phase: record.phase,
-          error,
-        }),
-      );
+    this.#stored.update(this.record());
   }
 
   #finish(): void {
-    const over = failure("round/deadline-passed", `rounds: ${this.config.roundId} is over`);
+    this.#options.over();
+    const over = roundOver(this.config.roundId);
     const closed = this.updates.close(over);
     this.secure?.close(over);
     const record = this.record();
     // A committed row is part of the version's transaction already.
     const stored =
       record.phase === "committed"
-        ? this.#writes.idle()
-        : this.#writes.run(() => this.#storeAbandoned(record));
+        ? this.#stored.idle()
+        : this.#stored.abandoned(record, this.#options.task, (tx) => this.#abandoned(tx, record));
     Promise.all([stored, closed])
       .catch((error: unknown) =>
         this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
@@ -405,27 +506,18 @@ export class RoundRun {
       .finally(() => this.#resolveEnded(record));
   }
 
-  async #storeAbandoned(record: RoundRecord): Promise<void> {
-    const { services, task } = this.#options;
-    const at = services.env.clock.now();
-    const journal = this.#journal.take();
-    const events = await services.store.transaction(async (tx) => {
-      await tx.rounds.update(record);
-      await tx.journal.append(journal);
-      const committed = await tx.rounds.countCommitted(task.name);
-      // As it is now: whoever paused the task ended this round.
-      const now = (await tx.tasks.get(task.name)) ?? task;
-      const failed = record.reason === "round/secure-sum-refused";
-      const verdict = failed ? await this.#verdict(tx, false) : [];
-      return tx.events.append([...abandonedEvents(now, record, committed), ...verdict], at);
-    });
-    services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
-    await publishEvents(services, events);
+  /** What is stored with the end of a round that made nothing. */
+  async #abandoned(tx: MetadataRepositories, record: RoundRecord): Promise<readonly NewEvent[]> {
+    const { task, services } = this.#options;
+    if (record.purpose === "gate" && !REPEATED.has(record.reason ?? "")) {
+      const at = services.env.clock.now();
+      await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at });
+    }
+    return record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [];
   }
 
   /** What the sum says of the members of a secure cohort. */
   async #verdict(tx: MetadataRepositories, held: boolean): Promise<readonly NewEvent[]> {
-    if (this.secure === undefined) return [];
     const { env } = this.#options.services;
     const { task, roundId } = this.config;
     const contributors = this.#contributors;
@@ -437,21 +529,19 @@ export class RoundRun {
   /** Counts change by the device; who asks and who watches learns of them a few times a second. */
   #show(): void {
     if (roundEnded(this.#state)) return;
-    const { bus, env, store } = this.#options.services;
-    this.#showTimer ??= env.clock.schedule(SHOW_MS, () => {
+    this.#showTimer ??= this.#options.services.env.clock.schedule(SHOW_MS, () => {
       this.#showTimer = undefined;
-      this.#writes
-        .run(async () => {
-          const unmasking = this.secure !== undefined && this.secure.unmasked < 1;
-          if ((this.#committing !== undefined && !unmasking) || roundEnded(this.#state)) return;
-          const record = this.record();
-          await store.rounds.update(record);
-          const data = roundView(record) as unknown as JsonValue;
-          await bus.publish("event", { id: null, type: "round", data, at: env.clock.now() });
-        })
-        .catch((error: unknown) => env.log.error("round could not be shown", { error }));
+      this.#stored.show(() => {
+        const unmasking = this.secure !== undefined && this.secure.unmasked < 1;
+        const hidden = this.#committing !== undefined && !unmasking;
+        return hidden || roundEnded(this.#state) ? undefined : this.record();
+      });
     });
   }
+}
+
+function momentOf({ env, steadyNow }: RoundServices): Moment {
+  return { at: env.clock.now(), steadyAt: steadyNow() };
 }
 
 function seats({ tally: { open, candidates } }: RoundState): number {

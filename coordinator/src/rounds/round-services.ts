@@ -5,7 +5,9 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { CertificateLog, Releases } from "../rooms.ts";
+import type { SteadyNow } from "../steady-time.ts";
 import type { Evaluator } from "./evaluation.ts";
+import type { JournalWriter } from "./journal-writer.ts";
 import type { Unmasker } from "./secure/unmasker.ts";
 
 /** Threads that rounds hand their heavy work to. */
@@ -17,6 +19,9 @@ export interface Workers {
 /** What rounds need of the rest of the coordinator. */
 export interface RoundServices {
   readonly env: Env;
+  /** What deadlines are kept by. */
+  readonly steadyNow: SteadyNow;
+  readonly journals: JournalWriter;
   readonly store: MetadataStore;
   readonly blobs: BlobStore;
   readonly bus: Pick<Bus, "publish" | "subscribe">;

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import type { Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
@@ -7,8 +6,9 @@ import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { LIMITS } from "@tributary/protocol";
 import { abortableChunks } from "./abortable-chunks.ts";
 import { SerialQueue } from "./serial-queue.ts";
+import type { Reported, ReportedFiles } from "./reported-files.ts";
+import { RoundFold } from "./round-fold.ts";
 import { checkUpdate } from "./update-check.ts";
-import { createUpdateAggregate, type UpdateAggregate } from "./update-aggregate.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "./update-file.ts";
 
 /** Bodies a device may send in one round that do not pass; then it is out. */
@@ -17,15 +17,23 @@ const MAX_ATTEMPTS = 5;
 export interface RoundUpdatesOptions {
   readonly rules: UpdateRules;
   readonly aggregation: Aggregation;
-  /** Uploads lie here until they are summed, or, where the strategy compares them, until the round ends. */
-  readonly folder: string;
+  /** Uploads lie here until the sum they are in is on disk, or, where the strategy compares them, until the round ends. */
+  readonly files: ReportedFiles;
   invitationOf(device: DeviceId): Invitation;
   /** Offers a checked update to the machine; true when it counts, and then `accumulate` was called meanwhile. */
   accept(device: DeviceId, claim: UpdateClaim): boolean;
+  /** Resolves when everything that the machine counted so far is in the journal. */
+  written(): Promise<void>;
   /** An update did not pass; `final`: the device is out of the round. */
   refuse(device: DeviceId, error: TributaryError, final: boolean): void;
   /** The sum is lost: a file that was checked could not be read again. */
   failed(error: unknown): void;
+}
+
+interface Checked {
+  readonly claim: UpdateClaim;
+  readonly file: UpdateFile;
+  readonly checked: CheckedUpdate;
 }
 
 interface Attempt {
@@ -44,19 +52,18 @@ export class RoundUpdates {
   readonly #queue = new SerialQueue();
   readonly #running = new Map<DeviceId, Attempt>();
   readonly #failures = new Map<DeviceId, number>();
-  readonly #checked = new Map<DeviceId, { readonly file: UpdateFile; readonly checked: CheckedUpdate }>();
-  readonly #aggregate: UpdateAggregate;
+  readonly #checked = new Map<DeviceId, Checked>();
+  readonly #fold: RoundFold;
   readonly #ended = new AbortController();
   #buffer: Uint8Array<ArrayBuffer> | undefined;
-  #nextFile = 1;
 
   constructor(options: RoundUpdatesOptions) {
     this.#options = options;
-    this.#aggregate = createUpdateAggregate(options.aggregation, options.rules);
+    this.#fold = new RoundFold(options.aggregation, options.rules, options);
   }
 
   /**
-   * Takes one upload from beginning to end; resolves when the update counts.
+   * Takes one upload from beginning to end; resolves when the update counts, and a restart would know it.
    *
    * @throws `update/*`, `round/deadline-passed`, `store/unavailable`
    */
@@ -84,17 +91,41 @@ export class RoundUpdates {
     const entry = this.#checked.get(device);
     if (entry === undefined) throw new TypeError(`rounds: no checked update of ${device}`);
     this.#checked.delete(device);
-    const { file, checked } = entry;
+    const { checked } = entry;
     this.numExamples += checked.numExamples;
     addMetrics(this.metrics, checked.metrics);
     this.#queue
-      .run(() => this.#aggregate.add(file, checked.numExamples))
+      .run(() => this.#fold.add({ ...entry, device }, this.bytesUp))
       .catch((error: unknown) => this.#options.failed(error));
+  }
+
+  /**
+   * Takes up what an earlier process of this round had counted, in its order.
+   *
+   * @throws `store/corrupt`
+   */
+  async restore(reported: readonly Reported[]): Promise<void> {
+    const { files, rules } = this.#options;
+    await files.open();
+    await files.removeOthers(reported);
+    const kept = await this.#queue.run(() => this.#fold.restore(reported));
+    this.bytesUp = kept.bytesUp;
+    this.numExamples = kept.numExamples;
+    for (const [i, value] of kept.metrics.entries()) this.metrics[i]! += value;
+    for (const each of kept.missing) {
+      const file = await files.find(each);
+      const checked = await this.#queue.run(() =>
+        checkUpdate(file, this.#chunk(), rules, each.claim.numExamples),
+      );
+      this.bytesUp += file.sizeBytes;
+      this.#checked.set(each.device, { claim: each.claim, file, checked });
+      this.accumulate(each.device);
+    }
   }
 
   /** The one update of the round, once everything that was counted is in it. */
   mean(): Promise<RoundMean> {
-    return this.#queue.run(() => this.#aggregate.mean(this.#ended.signal));
+    return this.#queue.run(() => this.#fold.mean(this.#ended.signal));
   }
 
   /** Stops what is still coming in and forgets what came. */
@@ -102,7 +133,8 @@ export class RoundUpdates {
     for (const { abort } of this.#running.values()) abort.abort(reason);
     this.#ended.abort(reason);
     this.#buffer = undefined;
-    await this.#queue.run(() => this.#aggregate.close());
+    await this.#queue.run(() => this.#fold.close());
+    await this.#options.files.remove();
   }
 
   async #attempt(
@@ -111,21 +143,23 @@ export class RoundUpdates {
     source: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<void> {
-    const { rules, folder } = this.#options;
+    const { rules, files } = this.#options;
     requireRoom(claim, rules);
-    const path = join(folder, `${rules.roundId}-${device}-${this.#nextFile++}.update`);
-    const file = await receiveUpdate(abortableChunks(source, signal, this), path, {
+    await files.open();
+    const body = await receiveUpdate(abortableChunks(source, signal, this), files.incoming(device), {
       digest: claim.updateDigest,
       sizeBytes: claim.sizeBytes,
     });
+    let file = body;
     let counted = false;
     try {
       const checked = await this.#queue.run(async () => {
         signal.throwIfAborted();
-        return checkUpdate(file, this.#chunk(), rules, claim.numExamples);
+        return checkUpdate(body, this.#chunk(), rules, claim.numExamples);
       });
+      file = await files.keep(body, device, claim.updateDigest);
       signal.throwIfAborted();
-      this.#checked.set(device, { file, checked });
+      this.#checked.set(device, { claim, file, checked });
       counted = this.#options.accept(device, claim);
       if (!counted) {
         throw failure("round/deadline-passed", `rounds: update of ${device} came after reporting had ended`);
@@ -136,6 +170,7 @@ export class RoundUpdates {
         await file.remove();
       }
     }
+    await this.#options.written();
   }
 
   #chunk(): Uint8Array<ArrayBuffer> {

@@ -1,23 +1,25 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { failure, toFailure, type DeviceId, type Digest, type RoundId, type TaskName } from "@tributary/core";
+import { roundEnded } from "@tributary/federation";
 import { refusalOf } from "@tributary/protocol";
 import type { GatewayHandler, RoundMessage, ConnectedDevice } from "../gateway/gateway-types.ts";
 import type { AccessPolicy } from "../http/access-policy.ts";
 import type { App } from "../http/app.ts";
-import { roundEvent } from "../registry/views.ts";
 import type { Rounds } from "../rooms.ts";
-import { publishEvents } from "./commit-round.ts";
 import { createEvaluator } from "./evaluator.ts";
+import { JournalWriter } from "./journal-writer.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
 import { registerSecureRoutes } from "./secure/secure-route.ts";
 import { registerSuspicionRoutes } from "./secure/suspicion-routes.ts";
 import { createUnmasker } from "./secure/unmasker.ts";
-import { TaskDriver } from "./task-driver.ts";
+import { registerTaskActivityRoute } from "./task-activity-route.ts";
+import { TaskDesk } from "./task-desk.ts";
+import { TaskDriver, type TaskActivity } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
 
-export interface RoundsOptions extends RoundServices {
+export interface RoundsOptions extends Omit<RoundServices, "journals"> {
   readonly dataDir: string;
   readonly access: Pick<AccessPolicy, "deviceAllowed">;
   /** Raw Ed25519 public key (32 bytes) of the issuer of device certificates. */
@@ -30,6 +32,8 @@ export interface RoundsRoom extends Rounds {
   readonly handler: GatewayHandler;
   /** Devices with an open offer, over all tasks. */
   training(): number;
+  /** Of a task that has rounds here; undefined: there is none of that name. */
+  activity(task: TaskName): TaskActivity | undefined;
 }
 
 /** Runs the federation's machine for every running task, with the real clock, sockets and disk. */
@@ -39,12 +43,15 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const uploadFolder = join(options.dataDir, "uploads");
   const evaluator = createEvaluator({ blobs: options.blobs, clock });
   const unmasker = createUnmasker();
-  const services = { ...options, evaluator, unmasker };
+  const journals = new JournalWriter(store);
+  const services = { ...options, evaluator, unmasker, journals };
   const drivers = new Map<TaskName, TaskDriver>();
+  const desk = new TaskDesk(clock);
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {
-    for (const { run } of drivers.values()) if (run?.config.roundId === roundId) return run;
+    for (const { run } of drivers.values())
+      if (run?.config.roundId === roundId && !roundEnded(run.state)) return run;
     return undefined;
   };
 
@@ -54,7 +61,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     if (driver !== undefined) return driver.changed();
     const task = await store.tasks.get(name);
     if (task === undefined || drivers.has(name) || closing !== undefined) return;
-    drivers.set(name, new TaskDriver({ services, task, uploadFolder }));
+    drivers.set(name, new TaskDriver({ services, desk, task, uploadFolder }));
   };
 
   const subscriptions = [
@@ -77,6 +84,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     switch (message.type) {
       case "check-in":
         return requireDriver(message.task).checkIn(from, message.examples);
+      case "ineligible":
+        return requireDriver(message.task).ineligible(from, message.reason);
       case "leave":
         return drivers.get(message.task)?.leave(device);
       case "ready": {
@@ -94,8 +103,12 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
           .catch((error: unknown) => refuse(from, message, error));
         return;
       }
-      case "decline":
-        return findRun(message.roundId)?.give({ type: "decline", device, code: message.code });
+      case "decline": {
+        const run = findRun(message.roundId);
+        run?.give({ type: "decline", device, code: message.code });
+        if (run !== undefined) drivers.get(run.config.task)?.declined(device, message.code);
+        return;
+      }
       default: {
         const never: never = message;
         throw new TypeError(`rounds: no such message ${String(never)}`);
@@ -139,6 +152,8 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       return training;
     },
 
+    activity: (task) => drivers.get(task)?.activity(),
+
     register(app: App) {
       registerUploadRoute(app, {
         access,
@@ -149,6 +164,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
         isKnown: async (roundId) => (await store.rounds.get(roundId)) !== undefined,
       });
       registerSecureRoutes(app, { access, clock, findRun });
+      registerTaskActivityRoute(app, (task) => drivers.get(task)?.activity());
       registerSuspicionRoutes(app, { clock, log, store, bus });
       // What devices download for a round, counted where it is sent.
       app.addHook("onResponse", async (request, reply) => {
@@ -161,10 +177,13 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     },
 
     async start() {
-      await rm(uploadFolder, { recursive: true, force: true });
       await mkdir(uploadFolder, { recursive: true });
-      await abandonInterrupted(services);
       for (const { name } of await store.tasks.list()) await taskChanged(name);
+      // Before the first device comes back: it finds the round that it was in.
+      await Promise.all(Array.from(drivers.values(), (driver) => driver.resumed));
+      const underWay = new Set(Array.from(drivers.values(), ({ run }) => run?.config.roundId as string));
+      for (const name of await readdir(uploadFolder))
+        if (!underWay.has(name)) await rm(join(uploadFolder, name), { recursive: true, force: true });
     },
 
     close() {
@@ -178,26 +197,4 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       return closing;
     },
   };
-}
-
-/** Rounds that a crash left open are over: their sums were in memory. Their numbers stay taken. */
-async function abandonInterrupted(services: RoundServices): Promise<void> {
-  const { store, env } = services;
-  for (const round of await store.rounds.open()) {
-    const endedAt = env.clock.now();
-    const ended = {
-      ...round,
-      phase: "abandoned",
-      reason: "round/interrupted",
-      endedAt,
-      deadlineAt: null,
-      seconds: (endedAt - round.startedAt) / 1000,
-    } as const;
-    const events = await store.transaction(async (tx) => {
-      await tx.rounds.update(ended);
-      return tx.events.append([roundEvent(ended)], endedAt);
-    });
-    env.log.warn("round was interrupted by a restart", { roundId: round.id, phase: round.phase });
-    await publishEvents(services, events);
-  }
 }

@@ -8,16 +8,13 @@ export function runningSum(sum: UpdateSum): UpdateAggregate {
   return {
     async add(file, numExamples) {
       buffer ??= new Uint8Array(CHUNK_BYTES);
-      try {
-        await readUpdate(file, buffer, {
-          header() {},
-          values: (offset, values) => sum.addChunk(offset, values, numExamples),
-        });
-        sum.count(numExamples);
-      } finally {
-        await file.remove();
-      }
+      await readUpdate(file, buffer, {
+        header() {},
+        values: (offset, values) => sum.addChunk(offset, values, numExamples),
+      });
+      sum.count(numExamples);
     },
+    sum,
     mean: async () => sum.mean(),
     async close() {
       buffer = undefined;

@@ -1,43 +1,53 @@
-import { failure, type DeviceId, type ErrorCode } from "@tributary/core";
-import { createCheckInQueue, type CheckIn, type RoundConfig } from "@tributary/federation";
+import { encodeHex, failure, seededRandom, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
+import { failuresAfter, giveUpReason, retryDelayMs, type RoundConfig } from "@tributary/federation";
 import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
 import { strategyOf } from "@tributary/federation/planning";
-import { refusalOf } from "@tributary/protocol";
+import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
 import { weightsPath } from "../releases/target-paths.ts";
-import { taskEvent } from "../registry/views.ts";
+import { nextRoundNumber } from "../registry/next-number.ts";
 import { publishEvents } from "./commit-round.ts";
+import { mayStillBegin, nextStep } from "./next-step.ts";
+import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
 import { readRoundPlan } from "./round-plan.ts";
-import { RoundRun } from "./round-run.ts";
+import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
+import { RoundRun, type RoundRunCommon } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
-import { Seating } from "./secure/seating.ts";
+import { StopWatch } from "./stop-watch.ts";
+import type { TaskDesk } from "./task-desk.ts";
+import { TaskSeats, type SeatCounts } from "./task-seats.ts";
 
-/** After rounds that failed, the next one begins ever later, up to this. */
-const MAX_PAUSE_MS = 30_000;
-/** What a device hears of a task that has no rounds at present. */
-const RESTING_RETRY_MS = 30_000;
-/** An operator may release it meanwhile. */
-const QUARANTINED_RETRY_MS = 600_000;
-/** Abandoned for reasons that do not say anything about the next round. */
-const HARMLESS: ReadonlySet<string> = new Set([
-  "round/task-paused",
-  "round/base-replaced",
-  // The next cohort is another one, and devices limit by themselves how often they give.
-  "round/secure-sum-refused",
-]);
+/** Looks at the clock at least so often while it rests: someone may set it. */
+const LOOK_MS = 60_000;
+/** A task that has nothing to measure looks again so often. */
+const LOOK_AGAIN_MS = 2_000;
+/** Rounds looked back over for those that failed in a row before a restart. */
+const FAILURES_PAGE = 100;
 
 export interface TaskDriverOptions {
   readonly services: RoundServices & Workers;
+  readonly desk: TaskDesk;
   readonly task: TaskRecord;
   readonly uploadFolder: string;
+}
+
+/** What a task is doing, as far as its rounds' rows do not tell. */
+export interface TaskActivity extends SeatCounts {
+  /** When the next round may begin; null: one is under way, or none is planned. */
+  readonly nextRoundAt: number | null;
+  /** Rounds in a row that failed. */
+  readonly failures: number;
 }
 
 /** The rounds of one task, one after the other, while it is running. */
 export class TaskDriver {
   readonly #options: TaskDriverOptions;
-  readonly #queue = createCheckInQueue();
+  readonly #seats: TaskSeats;
+  readonly #watch = new StopWatch();
   readonly #loop: Promise<void>;
+  /** When it is known whether an interrupted round goes on. */
+  readonly resumed: Promise<void>;
   #task: TaskRecord;
   #run: RoundRun | undefined;
   #stopped = false;
@@ -46,15 +56,26 @@ export class TaskDriver {
   #stale = false;
   /** Newest version of the model that was announced. */
   #newest = 0;
-  #failures = 0;
-  /** Who may be in the round under way. */
-  #seating = Seating.open;
-  #filling = false;
+  /** Rounds that failed in a row; unknown before the first look into the store. */
+  #failures: number | undefined;
+  #lastFailure: string | null = null;
+  /** When the next round may begin; null: one is under way, or nothing is planned. */
+  #nextRoundAt: number | null = null;
+  /** The round before. */
+  #last: RoundRecord | undefined;
 
   constructor(options: TaskDriverOptions) {
     this.#options = options;
     this.#task = options.task;
-    this.#loop = this.#rounds();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.resumed = promise;
+    this.#seats = new TaskSeats({
+      services: options.services,
+      desk: options.desk,
+      task: () => this.#task,
+      nextRoundAt: () => this.#nextRoundAt,
+    });
+    this.#loop = this.#rounds(resolve);
   }
 
   get run(): RoundRun | undefined {
@@ -76,20 +97,33 @@ export class TaskDriver {
         },
       );
     }
-    if (this.#seating.seatOf(device) === "quarantined") return this.#refuseQuarantined(device);
-    this.#queue.checkIn(device, examples);
-    if (this.#run === undefined) this.#sendWait(device, this.#restMs());
-    else this.#seat(this.#run, { device, examples });
+    this.#seats.checkIn({ device, examples });
+  }
+
+  /** A device of this population is not one of those that the task asks. */
+  ineligible({ device, population }: ConnectedDevice, reason: IneligibleReason): void {
+    if (population === this.#task.population) this.#seats.ineligible(device, reason);
+  }
+
+  /** A device did not take an offer. */
+  declined(device: DeviceId, code: string): void {
+    this.#seats.declined(device, code);
   }
 
   leave(device: DeviceId): void {
-    this.#queue.remove(device);
-    this.#run?.give({ type: "leave", device });
+    this.#seats.leave(device);
   }
 
   disconnected(device: DeviceId): void {
-    this.#queue.remove(device);
-    this.#run?.give({ type: "disconnect", device });
+    this.#seats.disconnected(device);
+  }
+
+  activity(): TaskActivity {
+    return {
+      ...this.#seats.counts(),
+      nextRoundAt: this.#task.state === "running" ? this.#nextRoundAt : null,
+      failures: this.#failures ?? 0,
+    };
   }
 
   /** The task's row or its model changed: looks again. */
@@ -97,8 +131,10 @@ export class TaskDriver {
     const { store } = this.#options.services;
     this.#stale = true;
     const task = await store.tasks.get(this.#task.name);
+    // Whoever lets it go on has seen why it stopped.
+    if (task !== undefined && task.activeSince !== this.#task.activeSince) this.#failures = 0;
     if (task !== undefined) this.#task = task;
-    await this.#seating.refresh(store, this.#task.name);
+    await this.#seats.refresh();
     if (this.#task.state !== "running") await this.#interrupt("round/task-paused");
     this.#wake?.();
   }
@@ -107,7 +143,7 @@ export class TaskDriver {
   async baseReplaced(version: number): Promise<void> {
     this.#newest = Math.max(this.#newest, version);
     const run = this.#run;
-    if (run === undefined || version <= run.config.baseVersion || run.state.phase === "aggregating") return;
+    if (run === undefined || !isOutdated(run.config, version) || run.state.phase === "aggregating") return;
     await this.#interrupt("round/base-replaced");
   }
 
@@ -123,62 +159,95 @@ export class TaskDriver {
     if (run !== undefined) await run.abandon(code);
   }
 
-  async #rounds(): Promise<void> {
+  async #rounds(resumed: () => void): Promise<void> {
     const { log } = this.#options.services.env;
+    try {
+      const interrupted = await this.#resume();
+      resumed();
+      if (interrupted !== undefined) await this.#follow(interrupted);
+    } catch (error) {
+      log.error("interrupted rounds could not be ended", { task: this.#task.name, error });
+    }
+    resumed();
     while (!this.#stopped) {
       try {
-        if (await this.#mayRun()) {
-          const record = await this.#round();
-          if (record === undefined) continue;
-          const harmless = record.phase === "committed" || HARMLESS.has(record.reason ?? "");
-          this.#failures = harmless ? 0 : this.#failures + 1;
-        } else {
-          await this.#woken();
-          continue;
-        }
+        this.#failures ??= await this.#failuresBefore();
+        if (!(await this.#mayRun())) continue;
+        const record = await this.#round();
+        if (record === undefined) continue;
+        this.#failures = failuresAfter(this.#failures, record);
+        this.#lastFailure = record.reason;
       } catch (error) {
-        this.#failures += 1;
+        this.#failures = (this.#failures ?? 0) + 1;
+        this.#lastFailure = toFailure(error).code;
         log.error("round could not be run", { task: this.#task.name, error });
       }
       await this.#pause(this.#pauseMs());
     }
   }
 
-  /** Whether another round is due; a task that has had all its rounds is finished. */
+  /** Rounds that failed in a row when the coordinator was last running. */
+  async #failuresBefore(): Promise<number> {
+    const { rounds } = this.#options.services.store;
+    const { name, activeSince } = this.#task;
+    let failures = 0;
+    let before: number | undefined;
+    for (;;) {
+      const page = await rounds.list(name, {
+        limit: FAILURES_PAGE,
+        ...(before === undefined ? {} : { before }),
+      });
+      for (const record of page) {
+        if (record.startedAt < activeSince || failuresAfter(0, record) === 0) return failures;
+        failures += 1;
+      }
+      if (page.length < FAILURES_PAGE) return failures;
+      before = page.at(-1)?.number;
+    }
+  }
+
+  /** Whether another round is due. Where it is not, returns when something changed, or it may be. */
   async #mayRun(): Promise<boolean> {
     const { services } = this.#options;
     const { store, env } = services;
     this.#stale = false;
-    // In one transaction, so that what an operator changes meanwhile is not overwritten.
-    const { task, finished } = await store.transaction(async (tx) => {
-      const now = await tx.tasks.get(this.#task.name);
-      if (now?.state !== "running" || now.spec.rounds === null) return { task: now };
-      const roundsCommitted = await tx.rounds.countCommitted(now.name);
-      if (roundsCommitted < now.spec.rounds) return { task: now };
-      const done = { ...now, state: "finished" } as const;
-      await tx.tasks.setState(now.name, done.state);
-      const currentVersion = (await tx.models.get(now.model))?.currentVersion;
-      const [round = null] = await tx.rounds.list(now.name, { limit: 1 });
-      if (currentVersion === undefined) return { task: done, finished: [] };
-      const event = taskEvent(done, { currentVersion, round, roundsCommitted });
-      return { task: done, finished: await tx.events.append([event], env.clock.now()) };
-    });
-    if (task === undefined) return false;
-    this.#task = task;
-    if (finished !== undefined) {
-      env.log.info("task finished", { task: task.name, rounds: task.spec.rounds });
-      await publishEvents(services, finished);
+    const now = env.clock.now();
+    const step = await store.transaction((tx) =>
+      nextStep(tx, this.#task.name, {
+        watch: this.#watch,
+        failures: this.#failures ?? 0,
+        lastFailure: this.#lastFailure,
+        now,
+      }),
+    );
+    if (step.task !== undefined) this.#task = step.task;
+    if (step.type === "round") return true;
+    if (step.stopped !== undefined && step.task !== undefined) {
+      const { name, state, reason } = step.task;
+      env.log.info("task stopped", { task: name, state, reason });
+      await publishEvents(services, step.stopped);
     }
-    return task.state === "running";
+    this.#nextRoundAt = step.until;
+    await this.#seats.rest();
+    if (step.until === null) await this.#woken();
+    else if (!this.#stale) await this.#pause(Math.min(LOOK_MS, Math.max(1, step.until - now)));
+    return false;
   }
 
   async #round(): Promise<RoundRecord | undefined> {
-    const { services, uploadFolder } = this.#options;
+    const { services } = this.#options;
     const { store } = services;
     const task = this.#task;
-    const plan = await readRoundPlan(services, task);
+    const measurement = await nextMeasurement(services, task);
+    if (measurement === "idle") {
+      await this.#pause(LOOK_AGAIN_MS);
+      return undefined;
+    }
+    const plan = measurement === undefined ? await readRoundPlan(services, task) : undefined;
+    const secure = (measurement ?? plan!).secure;
     const model = await store.models.get(task.model);
-    const base = model && (await store.versions.get(model.name, model.currentVersion));
+    const base =
+      measurement?.current ?? (model && (await store.versions.get(model.name, model.currentVersion)));
     const timestamp = await store.releases.latest("timestamp");
     if (model === undefined || base === undefined || timestamp === undefined) {
       throw failure(
@@ -186,7 +255,8 @@ export class TaskDriver {
         `rounds: task "${task.name}" has no model, version or release to start from`,
       );
     }
-    const round = (await store.rounds.lastNumber(task.name)) + 1;
+    const round = await nextRoundNumber(store, task.name);
+    await this.#seats.prepare(secure !== null);
     const config: RoundConfig = {
       task: task.name,
       roundId: roundIdOf(task.name, round),
@@ -194,88 +264,107 @@ export class TaskDriver {
       baseVersion: base.version,
       plan: { target: task.plan.target, digest: task.plan.digest },
       weights: { target: weightsPath(model.name, base.version), digest: base.weights.digest },
-      ...taskRoundRules(task.spec, plan.secure),
+      ...taskRoundRules(task.spec, secure),
       timestampVersion: timestamp.version,
+      population: this.#seats.population,
+      ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
     };
     if (this.#stopped) return undefined;
-    this.#seating =
-      plan.secure === null ? Seating.open : await Seating.next(store, task.name, services.env.random);
-    const run = await RoundRun.begin({
+    await abandonLeftOver(services, task, this.#last);
+    const begun = this.#common({ config, task, model, base });
+    return this.#follow(
+      await RoundRun.begin(
+        measurement === undefined
+          ? { ...begun, plan: plan!, strategy: strategyOf(services.strategies, task.spec) }
+          : { ...begun, measurement },
+      ),
+    );
+  }
+
+  /** The newest round that an earlier process left open, where it can go on; all others are over. */
+  async #resume(): Promise<RoundRun | undefined> {
+    const { services } = this.#options;
+    const found = await findInterrupted(services, this.#task);
+    if (found === undefined) return undefined;
+    await this.#seats.prepare(found.plan.secure !== null);
+    const { plan, past, ...round } = found;
+    const strategy = strategyOf(services.strategies, round.task.spec);
+    this.#run = await resumeOrAbandon(services, { ...this.#common(round), plan, strategy }, past);
+    return this.#run;
+  }
+
+  #common(round: Pick<RoundRunCommon, "config" | "task" | "model" | "base">): RoundRunCommon {
+    const { services, uploadFolder } = this.#options;
+    return {
+      ...round,
       services,
-      config,
-      plan,
-      strategy: strategyOf(services.strategies, task.spec),
-      task,
-      model,
-      base,
       uploadFolder,
-      offered: (device) => this.#queue.offered(device),
-      seatsChanged: () => this.#fillSeats(),
-    });
+      offered: (device) => this.#seats.offered(device, round.config.round),
+      seatsChanged: () => this.#seats.seatsChanged(),
+      over: () => this.#seats.ended(),
+    };
+  }
+
+  /** Sees a round to its end. */
+  async #follow(run: RoundRun): Promise<RoundRecord> {
+    const { services } = this.#options;
+    const { config } = run;
     this.#run = run;
     // Whatever happened while the round was being set up found no round to interrupt.
     if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
     else if (this.#task.state !== "running") run.give({ type: "abandon", code: "round/task-paused" });
-    else if (this.#newest > config.baseVersion) run.give({ type: "abandon", code: "round/base-replaced" });
-    for (const waiting of this.#queue.inOrder()) {
-      if (this.#seating.seatOf(waiting.device) !== "quarantined") this.#seat(run, waiting);
-      else {
-        this.#queue.remove(waiting.device);
-        this.#refuseQuarantined(waiting.device);
-      }
-    }
+    else if (isOutdated(config, this.#newest)) run.give({ type: "abandon", code: "round/base-replaced" });
+    this.#nextRoundAt = null;
+    this.#seats.fill(run);
+    const watching = this.#watchStart(run);
+    const bounded = this.#boundSelection(run);
     const record = await run.ended;
+    watching.cancel();
+    bounded?.cancel();
+    this.#seats.left();
+    this.#last = record;
     this.#run = undefined;
     services.countsChanged();
     return record;
   }
 
-  #pauseMs(): number {
-    if (this.#failures > 0) return Math.min(MAX_PAUSE_MS, 250 * 2 ** this.#failures);
-    return this.#task.spec.pauseBetweenRoundsMs;
-  }
-
-  #sendWait(device: DeviceId, retryAfterMs: number): void {
-    this.#options.services.send(device, { type: "wait", task: this.#task.name, retryAfterMs });
-  }
-
-  #refuseQuarantined(device: DeviceId): void {
-    const { name } = this.#task;
-    const error = failure("federation/quarantined", `rounds: ${device} is quarantined in task "${name}"`, {
-      detail: { task: name },
+  /** Training does not wait for held-out devices longer than they may take: too few of them decide nothing. */
+  #boundSelection(run: RoundRun): { cancel(): void } | undefined {
+    const { measurement, trainDeadlineMs } = run.config;
+    if (measurement?.purpose !== "gate") return undefined;
+    return this.#options.services.env.clock.schedule(trainDeadlineMs, () => {
+      if (run.state.phase === "selecting") run.give({ type: "abandon", code: "round/too-few-ready" });
     });
-    this.#options.services.send(device, refusalOf(error, { retryAfterMs: QUARANTINED_RETRY_MS }));
   }
 
-  /** Gives a device to the round, or has it wait for another one. */
-  #seat(run: RoundRun, { device, examples }: CheckIn): void {
-    if (this.#seating.seatOf(device) === "free") run.give({ type: "check-in", device, examples });
-    else this.#sendWait(device, RESTING_RETRY_MS);
-    this.#fillSeats();
-  }
-
-  /** Suspected devices, the least suspected first, where all others are too few for a cohort. */
-  #fillSeats(): void {
-    if (this.#filling) return;
-    this.#filling = true;
-    // After the step that made room, which is still being carried out.
-    queueMicrotask(() => {
-      this.#filling = false;
-      const run = this.#run;
-      if (run === undefined || (run.state.phase !== "selecting" && run.state.phase !== "training")) return;
-      const { tally } = run.state;
-      const missing = run.config.minimumCount - tally.open - tally.candidates;
-      const held = this.#queue.inOrder().filter(({ device }) => this.#seating.seatOf(device) === "held");
-      if (missing <= 0 || held.length < missing) return;
-      for (const { device, examples } of this.#seating.inOrder(held).slice(0, missing)) {
-        this.#seating.admit(device);
-        run.give({ type: "check-in", device, examples });
+  /** A round that still waits for its devices when the schedule closes, or the task is done, does not begin. */
+  #watchStart(run: RoundRun): { cancel(): void } {
+    const { clock, log } = this.#options.services.env;
+    let timer: { cancel(): void } | undefined;
+    const look = (): void => {
+      if (run.state.phase !== "selecting") return;
+      const now = clock.now();
+      const begin = mayStillBegin(this.#task, now);
+      if (!begin.may) {
+        run
+          .abandon("round/outside-schedule")
+          .catch((error: unknown) => log.error("round could not be ended", { error }));
+      } else if (begin.until !== null) {
+        timer = clock.schedule(Math.min(LOOK_MS, Math.max(1, begin.until - now)), look);
       }
-    });
+    };
+    look();
+    return { cancel: () => timer?.cancel() };
   }
 
-  #restMs(): number {
-    return this.#task.state === "running" ? Math.max(1_000, this.#pauseMs()) : RESTING_RETRY_MS;
+  #pauseMs(): number {
+    const { retries, pauseBetweenRoundsMs } = this.#task.spec;
+    const failures = this.#failures ?? 0;
+    if (failures === 0) return pauseBetweenRoundsMs;
+    // It is not tried again: the next look pauses the task.
+    if (giveUpReason(retries, failures, null) !== undefined) return 0;
+    const random = seededRandom(encodeHex(this.#options.services.env.random.bytes(16)));
+    return retryDelayMs(retries, failures, random);
   }
 
   /** Until something changes, or the time is over. */
@@ -284,6 +373,7 @@ export class TaskDriver {
     const { clock } = this.#options.services.env;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = clock.schedule(durationMs, resolve);
+    this.#nextRoundAt ??= clock.now() + durationMs;
     this.#wake = resolve;
     await promise;
     timer.cancel();
@@ -298,4 +388,10 @@ export class TaskDriver {
     await promise;
     this.#wake = undefined;
   }
+}
+
+/** Whether a round's result would be of no use with this version published: what only measures keeps its use. */
+function isOutdated({ baseVersion, measurement }: RoundConfig, version: number): boolean {
+  if (measurement === undefined) return version > baseVersion;
+  return measurement.purpose === "gate" && version > (measurement.candidate?.version ?? baseVersion);
 }

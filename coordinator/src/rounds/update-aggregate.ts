@@ -1,16 +1,23 @@
 import type { Aggregation } from "@tributary/aggregation";
-import { createUpdateSum, type RoundMean, type UpdateCounts } from "@tributary/federation/aggregation";
+import {
+  createUpdateSum,
+  type RoundMean,
+  type UpdateCounts,
+  type UpdateSum,
+} from "@tributary/federation/aggregation";
 import { heldUpdates } from "./held-updates.ts";
 import { runningSum } from "./running-sum.ts";
 import type { UpdateFile } from "./update-file.ts";
 
 /** The checked updates of a round on their way to one. Calls must not overlap. */
 export interface UpdateAggregate {
-  /** Takes a file over: removes it when it is not needed any more, also when this fails. */
+  /** Reads a file, or notes that it is part: where there is no `sum`, it has to stay until `close`. */
   add(file: UpdateFile, numExamples: number): Promise<void>;
   /** @throws TypeError when nothing was added; `signal.reason` */
   mean(signal: AbortSignal): Promise<RoundMean>;
-  /** Removes what is left. Idempotent. */
+  /** Where updates are summed as they come: what was added is in the sum, and its file may go once the sum is kept. */
+  readonly sum?: Pick<UpdateSum, "save" | "load">;
+  /** Forgets what was added. Idempotent. */
   close(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { open, rm, type FileHandle } from "node:fs/promises";
 import { failure, type Digest, type TributaryError } from "@tributary/core";
+import { storageFailure, writeAll } from "../durable-files.ts";
 import { decodeUpdateHeader, LIMITS, updateValues, type DecodedUpdateHeader } from "@tributary/protocol";
 
 /** Bytes read from an update's file at a time; a multiple of 4. */
@@ -42,7 +43,9 @@ export async function receiveUpdate(
         });
       }
       hash.update(chunk);
-      await writeAll(file, chunk);
+      await writeAll(file, chunk).catch((error: unknown) => {
+        throw notWritten(error);
+      });
     }
     if (sizeBytes < expected.sizeBytes) {
       throw failure("update/truncated", `update: ${sizeBytes} of ${expected.sizeBytes} bytes came`, {
@@ -118,21 +121,15 @@ export async function readAt(
 async function writable(path: string): Promise<FileHandle> {
   try {
     return await open(path, "wx", 0o600);
-  } catch (cause) {
-    throw failure("store/unavailable", `update: ${path} cannot be written`, { cause });
+  } catch (error) {
+    throw notWritten(error);
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  let written = 0;
-  try {
-    while (written < chunk.length) {
-      const { bytesWritten } = await file.write(chunk, written, chunk.length - written);
-      written += bytesWritten;
-    }
-  } catch (cause) {
-    throw failure("store/unavailable", "update: the upload cannot be written to disk", { cause });
-  }
+/** A device may try again: there may be room by then. */
+function notWritten(cause: unknown): TributaryError {
+  const coded = storageFailure(cause, "the folder of uploads");
+  return failure("store/unavailable", "update: the upload cannot be written to disk", { cause: coded });
 }
 
 function wrongLength({ header, sizeBytes }: DecodedUpdateHeader, got: number): TributaryError {

@@ -2,6 +2,7 @@ import { asModelName, asModelVersion, asRoundId, asTaskName, sha256 } from "@tri
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import {
   exampleBlob,
@@ -87,12 +88,35 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       await store.tasks.insert(exampleTask());
       expect(await store.tasks.get(TASK)).toEqual(exampleTask());
       expect(await codeOf(store.tasks.insert(exampleTask()))).toBe("store/conflict");
-      await store.tasks.setState(TASK, "paused");
-      expect((await store.tasks.list()).map((task) => task.state)).toEqual(["paused"]);
+      const reason = { code: "operator", message: "an operator paused it" } as const;
+      await store.tasks.setState(TASK, "paused", { reason });
+      expect(await store.tasks.list()).toMatchObject([{ state: "paused", reason }]);
+      await store.tasks.setState(TASK, "running", { activeSince: 7 });
+      expect(await store.tasks.get(TASK)).toMatchObject({ state: "running", reason: null, activeSince: 7 });
       const spec = { ...exampleTask().spec, rounds: 12 };
       await store.tasks.setSpec(TASK, spec);
       expect((await store.tasks.get(TASK))?.spec).toEqual(spec);
+      const plan = { ...exampleTask().plan, number: 2, target: "plans/task/2.json" };
+      await store.tasks.setPlan(TASK, plan, null);
+      expect(await store.tasks.get(TASK)).toEqual({ ...exampleTask(), activeSince: 7, spec, plan });
+      expect(await codeOf(store.tasks.setPlan(asTaskName("none"), plan, null))).toBe("store/not-found");
       expect(await codeOf(store.tasks.setState(asTaskName("none"), "paused"))).toBe("store/not-found");
+    });
+
+    test("the last participation of each device is kept, the newest rounds first", async () => {
+      await publish();
+      await store.tasks.insert(exampleTask());
+      const of = (index: number, round: number) => ({
+        task: TASK,
+        deviceId: exampleDevice(index).deviceId,
+        round,
+        at: 1_000 + round,
+      });
+      await store.participations.put([of(1, 1), of(2, 1), of(3, 2)]);
+      await store.participations.put([of(1, 3)]);
+      expect(await store.participations.list(TASK, 10)).toEqual([of(1, 3), of(3, 2), of(2, 1)]);
+      expect(await store.participations.list(TASK, 1)).toEqual([of(1, 3)]);
+      expect(await store.participations.list(asTaskName("none"), 10)).toEqual([]);
     });
 
     describe("rounds", () => {
@@ -179,6 +203,11 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
         exampleDevice(1, { certificateSerial: "renewed", lastSeenAt: 77, state: "revoked" }),
       );
       expect(await store.devices.count()).toBe(3);
+      const { population, certificateExpiresAt } = exampleDevice(1);
+      const certified = (certifiedAt: number) => store.devices.count(population, { certifiedAt });
+      expect([await certified(certificateExpiresAt - 1), await certified(certificateExpiresAt)]).toEqual([
+        2, 0,
+      ]);
       const after = await store.devices.list({ after: deviceId, limit: 1 });
       expect(after.map((device) => device.deviceId)).toEqual([exampleDevice(2).deviceId]);
       expect(await codeOf(store.devices.setState(exampleDevice(9).deviceId, "active"))).toBe(
@@ -339,6 +368,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     });
 
     describeStoredRelease(() => store);
+    describeStoredMeasurements(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {
       await store.close();
@@ -354,7 +384,9 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       await store.checkpoint();
       await store.close();
       store = await fixture.reopen();
-      expect(await store.models.get(DIGITS)).toEqual(exampleModel());
+      expect(await store.models.get(DIGITS)).toEqual(
+        exampleModel({ releasedAt: exampleVersion(1).createdAt }),
+      );
       expect(await store.versions.get(DIGITS, asModelVersion(1))).toEqual(exampleVersion(1));
       expect((await store.releases.latest("timestamp"))?.version).toBe(1);
       expect(await store.events.after(0, 10)).toEqual([logged]);

@@ -27,6 +27,25 @@ test("what a crash left unfinished is removed at opening", async () => {
   await folder.remove();
 });
 
+test("a blob that lost its bytes is refused, by name, however it is read; its neighbours are served", async () => {
+  const folder = await temporaryFolder();
+  const store = await openFolderBlobStore({ folder: folder.path });
+  const { digest } = await store.put(new Uint8Array([1, 2, 3]));
+  const other = await store.put(new Uint8Array([4, 5, 6]));
+  expect((await (await store.stream(digest)).toArray()).length).toBe(1);
+  const path = join(folder.path, digest.slice(0, 2), digest);
+  // Also one that was read well before.
+  await writeFile(path, new Uint8Array([1, 2, 4]));
+  await expect(store.bytes(digest)).rejects.toThrow(digest);
+  expect(await codeOf(store.stream(digest))).toBe("store/corrupt");
+  expect(await codeOf(store.stream(digest, { start: 0, end: 0 }))).toBe("store/corrupt");
+  expect(await store.bytes(other.digest)).toEqual(new Uint8Array([4, 5, 6]));
+  // As an operator mends it.
+  await store.put(new Uint8Array([1, 2, 3]), { digest });
+  expect(await store.bytes(digest)).toEqual(new Uint8Array([1, 2, 3]));
+  await folder.remove();
+});
+
 test("a folder that cannot be used is a coded error", async () => {
   const folder = await temporaryFolder();
   const file = join(folder.path, "file");

@@ -35,7 +35,7 @@ test("what is no database is refused", async () => {
   const folder = await temporaryFolder();
   const path = join(folder.path, "notes.db");
   await writeFile(path, "These are only notes, though long enough to be taken for a header. ".repeat(20));
-  expect(await codeOf(openSqlMetadataStore({ path }))).toBe("store/unavailable");
+  expect(await codeOf(openSqlMetadataStore({ path }))).toBe("store/database-damaged");
   expect(await codeOf(openSqlMetadataStore({ path: folder.path }))).toBe("store/unavailable");
   await folder.remove();
 });

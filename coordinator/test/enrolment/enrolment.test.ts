@@ -7,6 +7,7 @@ import { SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { resolveConfig } from "../../src/config.ts";
 import { createEnrolment, type EnrolmentRoom } from "../../src/enrolment/enrolment.ts";
+import { BACKDATED_MS } from "../../src/enrolment/issuer.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp, type App } from "../../src/http/app.ts";
 import { readKeyFile } from "../../src/keys/key-file.ts";
@@ -45,12 +46,16 @@ describe("enrolment", () => {
     const answer = await enrol(await issuer.mintToken(DEFAULT), key);
     expect(answer.deviceId).toBe(await deviceIdOf(key.publicKey));
     const now = room.clock.now();
-    expect(Date.parse(answer.expiresAt)).toBe(now + LIMITS.maxCertificateLifetimeMs);
+    expect(Date.parse(answer.expiresAt)).toBe(now - BACKDATED_MS + LIMITS.maxCertificateLifetimeMs);
     const bytes = decodeBase64url(answer.certificate);
     const certificate = await verifyCertificate(bytes, issuer.issuerPublicKey, now);
-    expect(certificate).toMatchObject({ population: "default", deviceId: answer.deviceId, notBeforeMs: now });
+    expect(certificate).toMatchObject({
+      population: "default",
+      deviceId: answer.deviceId,
+      notBeforeMs: now - BACKDATED_MS,
+    });
     expect(certificate.publicKey).toEqual(new Uint8Array(key.publicKey));
-    const after = now + LIMITS.maxCertificateLifetimeMs;
+    const after = now - BACKDATED_MS + LIMITS.maxCertificateLifetimeMs;
     expect(await codeOf(verifyCertificate(bytes, issuer.issuerPublicKey, after))).toBe(
       "identity/certificate-expired",
     );

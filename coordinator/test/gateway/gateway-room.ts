@@ -8,6 +8,7 @@ import { createEnrolment } from "../../src/enrolment/enrolment.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
 import type { ConnectedDevice, GatewayLimits, RoundMessage } from "../../src/gateway/gateway-types.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
+import { createSteadyNow } from "../../src/steady-time.ts";
 import { DeviceSocket, enrolDevice, type TestIdentity } from "../device-socket.ts";
 import { openRoom } from "../room.ts";
 
@@ -30,6 +31,7 @@ export async function openGateway(limits: Partial<GatewayLimits> = {}) {
     resolveConfig({ dataDir: room.config.dataDir, allowOrigins: { default: ["https://app.example"] } }),
   );
   const gateway = createGateway({
+    steadyNow: createSteadyNow(env.clock),
     env,
     access,
     issuerPublicKey: enrolment.issuerPublicKey,

@@ -4,10 +4,12 @@ import type { AddressInfo } from "node:net";
 import {
   asModelName,
   asPopulationName,
+  asTaskName,
   encodeBase64url,
   silentLogger,
   systemEnv,
   type Digest,
+  type Env,
   type RoundId,
 } from "@tributary/core";
 import { build2nn, buildLinear } from "@tributary/onnx";
@@ -34,6 +36,7 @@ import { registerBlobRoutes } from "../../src/http/blob-routes.ts";
 import { createRegistry } from "../../src/registry/registry.ts";
 import { createReleases } from "../../src/releases/releases.ts";
 import { createRounds } from "../../src/rounds/rounds.ts";
+import { createSteadyNow } from "../../src/steady-time.ts";
 import { DeviceSocket, enrolDevice, type TestIdentity } from "../device-socket.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
@@ -44,8 +47,9 @@ const population = asPopulationName("default");
 export const OPERATOR = "Bearer operator";
 
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
-export async function startRoom(dataDir: string) {
-  const env = systemEnv({ log: silentLogger });
+export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
+  const env = systemEnv({ log: silentLogger, ...overrides });
+  const steadyNow = createSteadyNow(env.clock);
   const config = resolveConfig({ dataDir });
   const { strategies } = config;
   const store = await openSqlMetadataStore({ path: join(dataDir, "tributary.db") });
@@ -66,6 +70,7 @@ export async function startRoom(dataDir: string) {
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   const rounds = createRounds({
     env,
+    steadyNow,
     store,
     blobs,
     bus,
@@ -80,12 +85,15 @@ export async function startRoom(dataDir: string) {
   });
   const gateway: DeviceGateway = createGateway({
     env,
+    steadyNow,
     access,
     issuerPublicKey,
     store,
     bus,
     handler: rounds.handler,
     training: () => rounds.training(),
+    // Devices here are scripted and send no heartbeats; a virtual clock would find them silent for hours.
+    ...(overrides.clock === undefined ? {} : { limits: { idleTimeoutMs: Infinity } }),
   });
   registerBlobRoutes(app, { blobs, store, maxBlobBytes: 1e9, isOperator: () => false });
   rounds.register(app);
@@ -109,6 +117,7 @@ export async function startRoom(dataDir: string) {
     store,
     blobs,
     bus,
+    releases,
     registry,
     rounds,
     gateway,
@@ -180,8 +189,8 @@ export class RoundDevice {
     return new RoundDevice(url, identity, await DeviceSocket.connect(url, identity));
   }
 
-  checkIn(examples = 100): void {
-    this.socket.send({ type: "check-in", task: "digits" as never, examples });
+  checkIn(examples = 100, task = "digits"): void {
+    this.socket.send({ type: "check-in", task: asTaskName(task), examples });
   }
 
   offer(): Promise<Offer> {
@@ -277,14 +286,14 @@ export async function weightsOf(room: Room, version: number): Promise<Float32Arr
 
 /** Rooms in folders of their own, all stopped and removed by `dispose`. */
 export function rooms(): {
-  readonly open: () => Promise<Room & { readonly folder: string }>;
+  readonly open: (env?: Partial<Env>) => Promise<Room & { readonly folder: string }>;
   readonly dispose: () => Promise<void>;
 } {
   const disposals: (() => Promise<void>)[] = [];
   return {
-    open: async () => {
+    open: async (env) => {
       const folder = await temporaryFolder();
-      const room = await startRoom(folder.path);
+      const room = await startRoom(folder.path, env);
       disposals.push(
         () => folder.remove(),
         () => room.stop(),

@@ -24,7 +24,9 @@ interface RunOptions {
   readonly task?: string;
   readonly examples?: string;
   readonly participate: boolean;
+  readonly telemetry?: boolean;
   readonly minimumCohort?: number;
+  readonly tag?: readonly string[];
   readonly log: "human" | "json";
 }
 
@@ -63,8 +65,10 @@ async function run(options: RunOptions): Promise<void> {
     population: options.population,
     model: options.model,
     participate: options.participate,
+    telemetry: options.telemetry === true,
     onEvent: print,
     ...(task === undefined ? {} : { task }),
+    ...(options.tag === undefined ? {} : { tags: options.tag }),
     ...(examples === undefined ? {} : { examples: () => readAll(examples) }),
   });
   try {
@@ -176,7 +180,9 @@ program
     "--examples <path>",
     "labelled examples: a safetensors file with a tensor for each input and `labels`, or a folder of IDX files",
   )
-  .option("--no-participate", "run the model only")
+  .option("--tag <tag...>", "what this device is: a task may ask only devices with certain tags")
+  .option("--no-participate", "train nothing: run the model only")
+  .option("--telemetry", "consent to counting how the model runs here, for sums over many devices")
   .option(
     "--minimum-cohort <n>",
     "fewest devices of a sum that this one's update may enter, from 3; below 16 it is a trial and not private (default: 16)",

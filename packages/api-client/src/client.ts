@@ -5,11 +5,13 @@ import type {
   BlobCreated,
   CertificateLogView,
   LogEntries,
+  MeasurementView,
   ModelView,
   RefusalView,
   RoundView,
   StatusView,
   SuspicionView,
+  TaskActivityView,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -35,6 +37,11 @@ export interface RoundsOptions extends CallOptions {
   readonly before?: number | undefined;
 }
 
+export interface MeasurementsOptions extends CallOptions {
+  /** At most this many, 1 to 500. @defaultValue 100 */
+  readonly limit?: number | undefined;
+}
+
 export interface LogEntriesOptions extends CallOptions {
   readonly start: number;
   /** 1 to 1000. @defaultValue 1000 */
@@ -54,6 +61,8 @@ export interface ApiClient {
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
   task(name: string, options?: CallOptions): Promise<TaskView>;
+  /** What the task waits for. */
+  activity(task: string, options?: CallOptions): Promise<TaskActivityView>;
   /** Newest first. */
   rounds(task: string, options?: RoundsOptions): Promise<readonly RoundView[]>;
   round(id: string, options?: CallOptions): Promise<RoundView>;
@@ -61,6 +70,10 @@ export interface ApiClient {
   refusals(roundId: string, options?: CallOptions): Promise<readonly RefusalView[]>;
   /** Devices in secure cohorts of a task whose sums failed: the quarantined, then the most suspected. */
   suspicions(task: string, options?: CallOptions): Promise<readonly SuspicionView[]>;
+  /** What the devices of a task measured, round by round, newest first. */
+  measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
+  /** Moves a model's channel to a version. */
+  releaseVersion(model: string, version: number, options?: CallOptions): Promise<VersionView>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -109,6 +122,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered(`GET /v1/tasks/${task}`, call, () =>
         http.GET("/v1/tasks/{task}", { params: { path: { task } }, ...json(call) }),
       ),
+    activity: (task, call) =>
+      answered(`GET /v1/tasks/${task}/activity`, call, () =>
+        http.GET("/v1/tasks/{task}/activity", { params: { path: { task } }, ...json(call) }),
+      ),
     rounds: async (task, { limit = 100, before, ...call } = {}) => {
       const query = { limit, ...(before === undefined ? {} : { before }) };
       const list = await answered(`GET /v1/tasks/${task}/rounds`, call, () =>
@@ -132,6 +149,23 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/tasks/{task}/suspicions", { params: { path: { task } }, ...json(call) }),
         )
       ).suspicions,
+    measurements: async (task, { limit = 100, ...call } = {}) =>
+      (
+        await answered(`GET /v1/tasks/${task}/measurements`, call, () =>
+          http.GET("/v1/tasks/{task}/measurements", {
+            params: { path: { task }, query: { limit } },
+            ...json(call),
+          }),
+        )
+      ).measurements,
+    releaseVersion: (model, version, call) =>
+      answered(`POST /v1/models/${model}/release`, call, () =>
+        http.POST("/v1/models/{model}/release", {
+          params: { path: { model } },
+          body: { version },
+          ...json(call),
+        }),
+      ),
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {

@@ -6,6 +6,7 @@ export {
   type ApiClientOptions,
   type CallOptions,
   type LogEntriesOptions,
+  type MeasurementsOptions,
   type RoundsOptions,
 } from "./client.ts";
 export {
@@ -23,18 +24,23 @@ export {
 export type {
   BlobCreated,
   CertificateLogView,
+  ComparisonView,
   DevicesView,
+  GateView,
   GraphPort,
   LogEntries,
+  MeasurementView,
   ModelView,
   RoundPhase,
   RefusalView,
   SuspicionView,
+  TaskActivityView,
   RoundView,
   StatusView,
   TaskSpec,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
+  VerdictView,
   VersionView,
 } from "./views.ts";

@@ -32,11 +32,21 @@ export type ModelView = Answer<"/v1/models/{model}">;
 export type GraphPort = ModelView["inputs"][number];
 export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
 export type TaskView = Answer<"/v1/tasks/{task}">;
+/** When a task's next round may begin, and what its devices do. */
+export type TaskActivityView = Answer<"/v1/tasks/{task}/activity">;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;
 /** An update of a round that did not count, its sender and the reason. */
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
 /** A device in secure cohorts of a task whose sums failed. */
 export type SuspicionView = Answer<"/v1/tasks/{task}/suspicions">["suspicions"][number];
+/** What the devices of one round measured. */
+export type MeasurementView = Answer<"/v1/tasks/{task}/measurements">["measurements"][number];
+/** Two versions on the same examples. */
+export type ComparisonView = NonNullable<MeasurementView["comparison"]>;
+/** Where a task's gate stands. */
+export type GateView = NonNullable<TaskView["gate"]>;
+/** What a gate found of a version. */
+export type VerdictView = NonNullable<VersionView["gate"]>;
 /** Heads of the certificate log. */
 export type CertificateLogView = Answer<"/v1/certificate-log">;
 /** Certificates as compact JWTs, in the log's order. */
@@ -47,7 +57,16 @@ export type RoundPhase = RoundView["phase"];
 export type TaskSpec = Body<"/v1/tasks">;
 export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
 
-type Group = "local" | "strategy" | "cohort" | "evaluation" | "secureAggregation";
+type Group =
+  | "local"
+  | "strategy"
+  | "cohort"
+  | "evaluation"
+  | "secureAggregation"
+  | "stop"
+  | "selection"
+  | "eligibility"
+  | "retries";
 
 /** A task as an operator writes it: what is left out gets the coordinator's default. */
 export type TaskSpecInput = Pick<TaskSpec, "name" | "model"> &

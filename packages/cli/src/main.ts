@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { adaptCommand } from "./commands/adapt.ts";
+import { backupCommand } from "./commands/backup.ts";
 import { describeCommand } from "./commands/describe.ts";
 import { histogramsCommand } from "./commands/histograms.ts";
 import { issueCommand } from "./commands/issue.ts";
@@ -7,6 +8,7 @@ import { logCommand } from "./commands/log.ts";
 import { modelCommand } from "./commands/model.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
+import { restoreCommand } from "./commands/restore.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { simulateCommand } from "./commands/simulate.ts";
 import { startCommand } from "./commands/start.ts";
@@ -33,6 +35,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     tokenCommand(),
     issueCommand(),
     logCommand(),
+    backupCommand(),
+    restoreCommand(),
   ]) {
     program.addCommand(command);
   }

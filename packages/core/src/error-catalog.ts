@@ -484,7 +484,16 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The plan does not pass the device's own limits.",
   },
-
+  "federation/too-soon": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The device took part so recently that it sits this round out.",
+  },
+  "federation/ineligible": {
+    status: 422,
+    retryable: true,
+    publicMessage: "The device is not one of those that the task asks now.",
+  },
   "federation/quarantined": {
     status: 403,
     retryable: true,
@@ -649,6 +658,11 @@ export const ERROR_CATALOG = {
     status: 409,
     retryable: true,
     publicMessage: "Another version was published during the round.",
+  },
+  "round/outside-schedule": {
+    status: 409,
+    retryable: true,
+    publicMessage: "The task's schedule closed, or the task was done, before enough devices were there.",
   },
   "round/task-paused": { status: 409, retryable: true, publicMessage: "The task was paused." },
   "round/aggregation-failed": {
@@ -885,6 +899,13 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "The bytes do not match their digest.",
   },
+  "store/database-damaged": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The database is damaged.",
+    advice:
+      "Stop the coordinator, keep the folder, and restore a backup into a new one: tributary restore BACKUP --data-dir NEW.",
+  },
   "store/newer-schema": {
     status: 500,
     retryable: false,
@@ -929,6 +950,18 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The data directory cannot be used.",
     advice: "Check --data-dir, its permissions and the free space.",
+  },
+  "coordinator/data-dir-not-empty": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The data directory is not empty.",
+    advice: "Move the folder away, or restore into another one with --data-dir; nothing is overwritten.",
+  },
+  "coordinator/backup-unusable": {
+    status: 500,
+    retryable: false,
+    publicMessage: "The folder is no complete backup, or cannot take one.",
+    advice: "Name a folder that `tributary backup` finished, or one that does not exist yet for --out.",
   },
   "coordinator/key-missing": {
     status: 500,

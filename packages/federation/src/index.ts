@@ -1,4 +1,5 @@
 export { DeviceTable } from "./device-table.ts";
+export { ineligibleReason, type DeviceConditions } from "./client/eligibility.ts";
 export { initialParticipant, stepParticipant } from "./client/participant.ts";
 export {
   PARTICIPANT_DEFAULTS,
@@ -21,7 +22,17 @@ export {
   stepRound,
   type Invitation,
 } from "./server/round.ts";
+export {
+  boundMetrics,
+  fromMetricSegments,
+  metricEncoding,
+  metricSchemaOf,
+  requireMetrics,
+  requireMetricSegments,
+  toMetricSegments,
+} from "./metric-vector.ts";
 export type {
+  MeasurementRules,
   Participant,
   ParticipantStage,
   RoundConfig,
@@ -47,10 +58,28 @@ export {
 export {
   chooseSuspects,
   judgeCohort,
+  judgeRefusal,
   QUARANTINE_LEAD,
   QUARANTINE_POINTS,
   type CohortVerdict,
   type Judgement,
   type SuspicionPoints,
 } from "./server/suspicion.ts";
-export { createCheckInQueue, type CheckIn, type CheckInQueue } from "./server/selection.ts";
+export {
+  createCheckInQueue,
+  drawOrder,
+  type CheckIn,
+  type CheckInQueue,
+  type DrawRules,
+} from "./server/selection.ts";
+export { returnAfterMs, returnWindow, type PaceInput, type ReturnWindow } from "./pace.ts";
+export { failuresAfter, giveUpReason, retryDelayMs } from "./server/retry.ts";
+export {
+  addResult,
+  NO_PROGRESS,
+  stopReason,
+  type RoundResult,
+  type StopProgress,
+} from "./server/stop-rule.ts";
+export { createTaskShares, keepsDevices, type TaskShares, type WaitingTask } from "./server/task-shares.ts";
+export { separationLeft, type Participation, type Separation } from "./separation.ts";

@@ -86,6 +86,7 @@ function describeEffect(effect: ParticipantEffect): string {
       return `event ${effect.event.type}`;
     case "wake-at":
       return `wake ${effect.at - START}`;
+    case "measure":
     case "train":
     case "cancel-training":
     case "upload":
@@ -110,10 +111,57 @@ describe("check-in", () => {
     expect(device.give({ type: "consent", granted: true, examples: 6 })).toEqual([]);
   });
 
+  test("is said again at a moment of the device's own choice within the window it was told", () => {
+    const device = Device.willing();
+    const message = { type: "wait", task: config.task, retryAfterMs: 4_000, windowMs: 10_000 } as const;
+    expect(device.give({ type: "message", message, jitter: 0.25 })).toEqual(["wake 6500"]);
+    // No coordinator sends a device away for longer than a day and a window of a day.
+    const forever = { ...message, retryAfterMs: 2 ** 32 - 1, windowMs: 2 ** 32 - 1 };
+    expect(device.give({ type: "message", message: forever, jitter: 0.5 })).toEqual([
+      `wake ${36 * 3_600_000}`,
+    ]);
+  });
+
+  test("gives way to the rule that the device does not meet, told once, until it meets it", () => {
+    const device = new Device();
+    device.give({ type: "consent", granted: true, examples: 5 });
+    expect(device.give({ type: "eligibility", reason: "battery" })).toEqual([]);
+    expect(device.give({ type: "connected" })).toEqual(["ineligible", "event ineligible"]);
+    expect(device.give({ type: "eligibility", reason: "battery" })).toEqual([]);
+    expect(device.give({ type: "message", message: offer() })).toEqual(["decline federation/ineligible"]);
+    expect(device.give({ type: "eligibility", reason: "network" })).toEqual([
+      "ineligible",
+      "event ineligible",
+    ]);
+    expect(device.give({ type: "eligibility", reason: null })).toEqual(["check-in", "event checked-in"]);
+    // What is trained is given up, what is trained already is given yet.
+    device.give({ type: "message", message: offer() });
+    expect(device.give({ type: "eligibility", reason: "battery" })).toEqual([
+      "cancel-training",
+      "decline federation/ineligible",
+      "event failed",
+      "ineligible",
+      "event ineligible",
+    ]);
+    const ready = Device.ready();
+    expect(ready.give({ type: "eligibility", reason: "battery" })).toEqual([]);
+    expect(ready.give({ type: "message", message: request() })).toContain("upload");
+    ready.give({ type: "uploaded", roundId: asRoundId("digits-1") });
+    expect(
+      ready.give({
+        type: "message",
+        message: { type: "outcome", roundId: asRoundId("digits-1"), result: "committed" },
+      }),
+    ).toContain("ineligible");
+  });
+
   test("is said again after a reconnect, and after the time of a wait", () => {
     const device = Device.willing();
     expect(
-      device.give({ type: "message", message: { type: "wait", task: config.task, retryAfterMs: 4_000 } }),
+      device.give({
+        type: "message",
+        message: { type: "wait", task: config.task, retryAfterMs: 4_000, windowMs: 0 },
+      }),
     ).toEqual(["wake 4000"]);
     expect(device.give({ type: "tick" }, 3_999)).toEqual(["wake 4000"]);
     expect(device.give({ type: "tick" }, 4_000)).toEqual(["check-in"]);

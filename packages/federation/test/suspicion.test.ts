@@ -1,7 +1,14 @@
 import { seededRandom, type DeviceId, type SeededRandom } from "@tributary/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chooseSuspects, createCheckInQueue, judgeCohort, type SuspicionPoints } from "../src/index.ts";
+import {
+  chooseSuspects,
+  createCheckInQueue,
+  drawOrder,
+  judgeCohort,
+  judgeRefusal,
+  type SuspicionPoints,
+} from "../src/index.ts";
 import { device } from "./fixtures.ts";
 
 const devices = (count: number): DeviceId[] => Array.from({ length: count }, (_, i) => device(i));
@@ -16,6 +23,16 @@ describe("a cohort's sum", () => {
     expect(second.points).toEqual(suspected([0, 2], [1, 1], [2, 1], [3, 1], [9, 1]));
     const third = judgeCohort(second.points, { held: true, contributors: [device(1), device(3), device(5)] });
     expect(third.points).toEqual(suspected([0, 2], [2, 1], [9, 1]));
+  });
+
+  test("an update that was refused is a point, and three are too many", () => {
+    const refused = [0, 1, 2, 5].map(judgeRefusal);
+    expect(refused).toEqual([
+      { points: 1, quarantined: false },
+      { points: 2, quarantined: false },
+      { points: 3, quarantined: true },
+      { points: 6, quarantined: true },
+    ]);
   });
 
   test("quarantines who has three points and two more than anyone else, and clears all others", () => {
@@ -60,12 +77,15 @@ function search(population: number, rounds: number, random: SeededRandom): Searc
   for (const each of random.shuffle(devices(population))) queue.checkIn(each, 10);
   const quarantined: DeviceId[] = [];
   const given = new Map<DeviceId, number>();
+  const lastRounds = new Map<DeviceId, number>();
   let points: SuspicionPoints = new Map();
   let foundAfter: number | undefined;
   let committed = 0;
   for (let round = 1; round <= rounds; round++) {
     const chosen = chooseSuspects(points, random);
-    const able = queue.inOrder().flatMap(({ device: each }) => {
+    const lastRound = (each: DeviceId) => lastRounds.get(each);
+    const drawn = drawOrder(queue.all(), { fairness: 0.5, round, lastRound, random });
+    const able = drawn.flatMap(({ device: each }) => {
       const spent = (given.get(each) ?? 0) >= MAX_CONTRIBUTIONS;
       return spent || quarantined.includes(each) ? [] : [each];
     });
@@ -73,7 +93,7 @@ function search(population: number, rounds: number, random: SeededRandom): Searc
     // Where the others are too few, suspects fill the cohort.
     const held = random.shuffle(able.filter((each) => !free.includes(each)));
     const offered = [...free, ...held.slice(0, Math.max(0, FLOOR - free.length))].slice(0, COHORT + 4);
-    for (const each of offered) queue.offered(each);
+    for (const each of offered) lastRounds.set(each, round);
     const contributors = random.shuffle([...offered]).slice(0, COHORT);
     if (contributors.length < FLOOR) continue;
     for (const each of contributors) given.set(each, (given.get(each) ?? 0) + 1);

@@ -1,5 +1,6 @@
 import {
   bytes,
+  choice,
   digest,
   fixedBytes,
   modelName,
@@ -22,6 +23,7 @@ import {
 } from "@tributary/core";
 import { channel, code } from "./fields.ts";
 import { LIMITS } from "./limits.ts";
+import type { IneligibleReason } from "./task-eligibility.ts";
 
 /** Answer to the challenge: who the device is, proved by its key. */
 export interface Hello {
@@ -89,6 +91,15 @@ export interface Running {
   appliedAfterMs: number;
 }
 
+/**
+ * The device is willing and none of those that the task asks for now, by the rules in its plan: said instead of
+ * `check-in`. It tells which rule, and nothing of its own values.
+ */
+export interface Ineligible {
+  task: TaskName;
+  reason: IneligibleReason;
+}
+
 /** Sent when nothing else was sent for the heartbeat interval. */
 export interface Heartbeat {
   nonce: number;
@@ -104,6 +115,7 @@ interface DeviceMessages {
   decline: Decline;
   running: Running;
   heartbeat: Heartbeat;
+  ineligible: Ineligible;
 }
 
 /** What a device says to a coordinator. */
@@ -151,6 +163,17 @@ export const Running: Codec<Running> = struct({
 
 export const Heartbeat: Codec<Heartbeat> = struct({ nonce: u32 });
 
+const ineligibleReason: Codec<IneligibleReason> = choice({
+  engine: 1,
+  memory: 2,
+  battery: 3,
+  network: 4,
+  locale: 5,
+  tags: 6,
+});
+
+export const Ineligible: Codec<Ineligible> = struct({ task: taskName, reason: ineligibleReason });
+
 /** Tags from 64; those below belong to the server. */
 export const DeviceMessage: Codec<DeviceMessage> = taggedUnion("type", {
   hello: [64, Hello],
@@ -162,4 +185,5 @@ export const DeviceMessage: Codec<DeviceMessage> = taggedUnion("type", {
   running: [70, Running],
   heartbeat: [71, Heartbeat],
   "secure-ready": [72, SecureReady],
+  ineligible: [73, Ineligible],
 });

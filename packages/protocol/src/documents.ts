@@ -3,9 +3,15 @@ import Type, { type Static } from "typebox";
 import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
+import { MEASURING_FIELDS, measuringFault } from "./measuring.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
 import { SecurePlan, SecureSpec } from "./secure-aggregation.ts";
+import { EligibilityRules } from "./task-eligibility.ts";
+import { RetryRules } from "./task-retries.ts";
+import { DefaultTaskSchedule, scheduleWindowFault } from "./task-schedule.ts";
+import { SelectionRules, SeparationRules } from "./task-selection.ts";
+import { StopRules } from "./task-stop.ts";
 import {
   AdapterSpec,
   BatchNormalizationMode,
@@ -177,6 +183,10 @@ const PLAN_FIELDS = {
   maxUpdateNorm: maxUpdateNorm(),
   /** Absent: updates are reported one by one. */
   secureAggregation: Type.Optional(SecurePlan),
+  /** Absent: devices may be asked at any time. */
+  selection: Type.Optional(SeparationRules),
+  /** Absent: all devices may take part. */
+  eligibility: Type.Optional(EligibilityRules),
 };
 
 /** What devices train for a task, and what their updates hold: `plans/<task>/<n>.json`. */
@@ -186,6 +196,8 @@ export const Plan = Type.Object({
   update: UpdateLayout,
   /** Absent: the weights themselves are trained. */
   adapters: Type.Optional(PlanAdapters),
+  /** Devices held out by this share do not train: they measure for the task's gate. Absent: there is none. */
+  heldOutShare: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5 })),
 });
 export type Plan = Static<typeof Plan>;
 
@@ -198,6 +210,7 @@ const durationMs = { minimum: 100, maximum: 7 * 24 * 3_600_000 };
 /** What to learn and how: the operator's document, the same in the CLI, the API and the dashboard. */
 export const TaskSpec = Type.Object(
   {
+    formatVersion: Type.Literal(1, { default: 1, description: "Of this document's form" }),
     name: TaskNameSchema,
     model: ModelNameSchema,
     population: Type.Unsafe<Static<typeof PopulationNameSchema>>({
@@ -205,7 +218,12 @@ export const TaskSpec = Type.Object(
       default: "default",
       description: "Devices of this population are asked",
     }),
-    rounds: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), { default: null }),
+    rounds: nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }), {
+      default: null,
+      description: "Committed rounds after which the task is done; null: no end",
+    }),
+    stop: StopRules,
+    ...MEASURING_FIELDS,
     ...TRAINING_FIELDS,
     batchNormalization: BatchNormalizationMode,
     adapters: AdapterSpec,
@@ -267,11 +285,21 @@ export const TaskSpec = Type.Object(
       },
       { ...strict, default: {} },
     ),
+    selection: SelectionRules,
+    eligibility: EligibilityRules,
+    schedule: DefaultTaskSchedule,
+    retries: RetryRules,
     pauseBetweenRoundsMs: Type.Integer({ minimum: 0, maximum: 24 * 3_600_000, default: 0 }),
     evaluation: Type.Object(
       {
         dataset: nullable(DigestSchema, { default: null }),
         batchSize: batchSize({ default: 200 }),
+        maxLossDifference: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 1e6,
+          default: 10,
+          description: "On devices: what one example can say at most of the difference of two versions",
+        }),
       },
       { ...strict, default: {} },
     ),
@@ -314,6 +342,13 @@ export function parsePlan(bytes: Uint8Array): Plan {
   return plan;
 }
 
+/** Where an editor finds the schema is the editor's business. */
+function withoutSchemaField(json: unknown): unknown {
+  if (typeof json !== "object" || json === null || !("$schema" in json)) return json;
+  const { $schema: _, ...rest } = json;
+  return rest;
+}
+
 /**
  * A task document as an operator wrote it, with the defaults filled in.
  *
@@ -322,7 +357,7 @@ export function parsePlan(bytes: Uint8Array): Plan {
  */
 export function parseTaskSpec(value: unknown): TaskSpec {
   const json = value instanceof Uint8Array ? parseJson("task", value, LIMITS.maxTaskSpecBytes) : value;
-  const spec = parseDocument("task", TaskSpec, json, { defaults: true });
+  const spec = parseDocument("task", TaskSpec, withoutSchemaField(json), { defaults: true });
   if (spec.cohort.minimumCount > spec.cohort.goalCount) {
     throw invalidDocument(
       "task",
@@ -330,8 +365,12 @@ export function parseTaskSpec(value: unknown): TaskSpec {
       `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
     );
   }
+  const measuring = measuringFault(spec);
+  if (measuring !== undefined) throw invalidDocument("task", measuring.path, measuring.problem);
   const training = trainingFault(spec);
   if (training !== undefined) throw invalidDocument("task", training.path, training.problem);
+  const window = scheduleWindowFault(spec.schedule);
+  if (window !== undefined) throw invalidDocument("task", window.path, window.problem);
   const fault = scheduleFault(spec.local.learningRateSchedule);
   if (fault !== undefined) {
     throw invalidDocument("task", `/local/learningRateSchedule/${fault.field}`, fault.problem);

@@ -44,6 +44,7 @@ export {
   DeviceMessage,
   Heartbeat,
   Hello,
+  Ineligible,
   Leave,
   Ready,
   Running,
@@ -63,6 +64,7 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
   BlobCreated,
   CERTIFICATE_SCHEME,
@@ -107,8 +109,38 @@ export {
   verifySignature,
   type Sign,
 } from "./identity.ts";
+export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, type LimitName } from "./limits.ts";
+export {
+  MeasurementPlan,
+  measuredWeights,
+  MetricDocument,
+  metricsDigest,
+  parseMeasurementPlan,
+  type EvaluationPlan,
+} from "./measurement-plan.ts";
+export {
+  ComparisonView,
+  GateView,
+  MeasurementList,
+  MeasurementListQuery,
+  MeasurementView,
+  ReleaseRequest,
+  VerdictView,
+} from "./measurement-view.ts";
+export {
+  GATE_METRICS,
+  GateSpec,
+  RELEASE_POLICIES,
+  ROUND_PURPOSES,
+  TASK_KINDS,
+  TELEMETRY_GROUPS,
+  type ReleasePolicy,
+  type RoundPurpose,
+  type TaskKind,
+  type TelemetryGroup,
+} from "./measuring.ts";
 export {
   batchRanges,
   completedBy,
@@ -143,6 +175,7 @@ export {
 export {
   Challenge,
   HeartbeatAck,
+  MeasurementOffer,
   Offer,
   Outcome,
   Refusal,
@@ -154,6 +187,7 @@ export {
   Wait,
   Welcome,
   type OutcomeResult,
+  type VersionReference,
 } from "./server-message.ts";
 export {
   ChannelSchema,
@@ -168,6 +202,18 @@ export {
   TaskNameSchema,
   TimestampSchema,
 } from "./schema.ts";
+export {
+  EligibilityRules,
+  INELIGIBLE_REASONS,
+  TRAINING_ENGINES,
+  type IneligibleReason,
+} from "./task-eligibility.ts";
+export { TaskActivityView } from "./task-activity.ts";
+export { TASK_SCHEMA, TASK_SCHEMA_ID } from "./task-schema.ts";
+export type { RetryRules } from "./task-retries.ts";
+export { scheduleAt, TaskSchedule, type ScheduleState } from "./task-schedule.ts";
+export { SelectionRules, SeparationRules } from "./task-selection.ts";
+export { STOP_METRICS, StopRules, TASK_REASONS, TaskReason, type StopMetric } from "./task-stop.ts";
 export {
   LOCAL_OPTIMIZERS,
   LocalOptimizer,

@@ -48,6 +48,10 @@ export const LIMITS = Object.freeze({
   heartbeatIntervalMs: 15_000,
   /** A connection that was silent for this long is closed: it is half open. */
   idleTimeoutMs: 45_000,
+  /** Longest time that a coordinator may send a device away for: a `wait` that says more is cut by the device. */
+  maxReturnAfterMs: 24 * 3_600_000,
+  /** Longest window for coming back; cut by the device too. */
+  maxReturnWindowMs: 24 * 3_600_000,
   /** Most connections of one gateway, greeted or not. */
   maxConnections: 20_000,
   /** Most connections that have not said a valid hello yet. */

@@ -56,7 +56,9 @@ export function parseDocument<Schema extends TSchema>(
           ? `lacks ${error.params.requiredProperties.join(", ")}`
           : error.keyword === "enum"
             ? `must be one of ${error.params.allowedValues.join(", ")}`
-            : error.message;
+            : error.keyword === "const"
+              ? `must be ${JSON.stringify(error.params.allowedValue)}`
+              : error.message;
   }
   throw invalidDocument(what, path, message);
 }

@@ -43,7 +43,12 @@ export const TargetPathSchema = Type.String({
 /** An array whose static type is readonly, as every list in a document is. */
 export function readonlyArray<Item extends TSchema>(
   items: Item,
-  options: { minItems?: number; maxItems?: number; description?: string } = {},
+  options: {
+    minItems?: number;
+    maxItems?: number;
+    description?: string;
+    default?: readonly Static<Item>[];
+  } = {},
 ) {
   return Type.Unsafe<readonly Static<Item>[]>(Type.Array(items, options));
 }
@@ -51,7 +56,7 @@ export function readonlyArray<Item extends TSchema>(
 /** The value or null. */
 export function nullable<Value extends TSchema>(
   schema: Value,
-  options: { default?: null; description?: string } = {},
+  options: { default?: Static<Value> | null; description?: string } = {},
 ) {
   return Type.Union([schema, Type.Null()], options);
 }

@@ -78,6 +78,22 @@ export interface Offer {
   timestampVersion: number;
 }
 
+/** A released or trained version, by the weights that measure it. */
+export interface VersionReference {
+  version: ModelVersion;
+  weightsTarget: string;
+  weightsDigest: Digest;
+}
+
+/**
+ * Measure by this plan, of `measurements/`, and say `ready`, or `decline`; from there on it is a round like others. Fields as
+ * in `offer`: the base is the version to measure.
+ */
+export interface MeasurementOffer extends Offer {
+  /** To be measured on the same examples. */
+  candidate?: VersionReference;
+}
+
 /** The device is in the cohort: upload the update it named in `ready`. */
 export interface RequestReport {
   roundId: RoundId;
@@ -122,10 +138,14 @@ export interface Release {
   timestampVersion: number;
 }
 
-/** Nothing to train now. A push may still come earlier. */
+/**
+ * Nothing to train now: say `check-in` again after `retryAfterMs`, at a moment of the device's own choice within
+ * `windowMs`. To a device that stays connected a push may still come earlier.
+ */
 export interface Wait {
   task: TaskName;
   retryAfterMs: number;
+  windowMs: number;
 }
 
 /** Answer to a heartbeat, with its nonce. */
@@ -138,6 +158,7 @@ interface ServerMessages {
   welcome: Welcome;
   refusal: Refusal;
   offer: Offer;
+  "offer-measurement": MeasurementOffer;
   "request-report": RequestReport;
   "secure-step": SecureStep;
   outcome: Outcome;
@@ -177,7 +198,7 @@ export const Refusal: Codec<Refusal> = struct({
   retryAfterMs: optional(u32),
 });
 
-export const Offer: Codec<Offer> = struct({
+const OFFER_FIELDS = {
   task: taskName,
   roundId,
   round: u32,
@@ -188,6 +209,19 @@ export const Offer: Codec<Offer> = struct({
   weightsDigest: digest,
   trainDeadlineMs: u53,
   timestampVersion: u32,
+};
+
+export const Offer: Codec<Offer> = struct(OFFER_FIELDS);
+
+const VersionReference: Codec<VersionReference> = struct({
+  version: modelVersion,
+  weightsTarget: targetPath,
+  weightsDigest: digest,
+});
+
+export const MeasurementOffer: Codec<MeasurementOffer> = struct({
+  ...OFFER_FIELDS,
+  candidate: optional(VersionReference),
 });
 
 export const RequestReport: Codec<RequestReport> = struct({
@@ -229,7 +263,7 @@ export const Release: Codec<Release> = struct({
   timestampVersion: u32,
 });
 
-export const Wait: Codec<Wait> = struct({ task: taskName, retryAfterMs: u32 });
+export const Wait: Codec<Wait> = struct({ task: taskName, retryAfterMs: u32, windowMs: u32 });
 
 export const HeartbeatAck: Codec<HeartbeatAck> = struct({ nonce: u32 });
 
@@ -242,7 +276,9 @@ export const ServerMessage: Codec<ServerMessage> = taggedUnion("type", {
   "request-report": [5, RequestReport],
   outcome: [6, Outcome],
   release: [7, Release],
-  wait: [8, Wait],
   "heartbeat-ack": [9, HeartbeatAck],
   "secure-step": [10, SecureStep],
+  // 8 was a `wait` without a window.
+  wait: [11, Wait],
+  "offer-measurement": [12, MeasurementOffer],
 });

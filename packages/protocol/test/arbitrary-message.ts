@@ -8,7 +8,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import * as fc from "fast-check";
-import type { DeviceMessage, ServerMessage } from "../src/index.ts";
+import { INELIGIBLE_REASONS, type DeviceMessage, type ServerMessage } from "../src/index.ts";
 
 const hex = (length: number) =>
   fc.uint8Array({ minLength: length / 2, maxLength: length / 2 }).map((raw) => encodeHex(raw));
@@ -66,6 +66,35 @@ export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
     trainDeadlineMs: u53,
     timestampVersion: u32,
   }),
+  fc.record(
+    {
+      type: fc.constant("offer-measurement" as const),
+      task,
+      roundId,
+      round: u32,
+      baseVersion: version,
+      planTarget: text(256),
+      planDigest: digest,
+      weightsTarget: text(256),
+      weightsDigest: digest,
+      trainDeadlineMs: u53,
+      timestampVersion: u32,
+      candidate: fc.record({ version, weightsTarget: text(256), weightsDigest: digest }),
+    },
+    requiredKeys([
+      "type",
+      "task",
+      "roundId",
+      "round",
+      "baseVersion",
+      "planTarget",
+      "planDigest",
+      "weightsTarget",
+      "weightsDigest",
+      "trainDeadlineMs",
+      "timestampVersion",
+    ]),
+  ) as fc.Arbitrary<ServerMessage>,
   fc.record({
     type: fc.constant("request-report" as const),
     roundId,
@@ -98,7 +127,7 @@ export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
     deadlineMs: u53,
     capability: raw(32),
   }),
-  fc.record({ type: fc.constant("wait" as const), task, retryAfterMs: u32 }),
+  fc.record({ type: fc.constant("wait" as const), task, retryAfterMs: u32, windowMs: u32 }),
   fc.record({ type: fc.constant("heartbeat-ack" as const), nonce: u32 }),
 );
 
@@ -116,6 +145,11 @@ export const deviceMessage: fc.Arbitrary<DeviceMessage> = fc.oneof(
   ) as fc.Arbitrary<DeviceMessage>,
   fc.record({ type: fc.constant("check-in" as const), task, examples: u32 }),
   fc.record({ type: fc.constant("leave" as const), task }),
+  fc.record({
+    type: fc.constant("ineligible" as const),
+    task,
+    reason: fc.constantFrom(...INELIGIBLE_REASONS),
+  }),
   fc.record({
     type: fc.constant("ready" as const),
     roundId,

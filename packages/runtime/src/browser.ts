@@ -4,6 +4,7 @@ import { LIMITS } from "@tributary/protocol";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
 import { trustLimits } from "./trust.ts";
+import { withBattery, type BatteryNavigator } from "./worker/battery.ts";
 import { withIdleness } from "./worker/idleness.ts";
 import { withPersistence } from "./worker/persistence.ts";
 import { createRemoteDevice } from "./worker/remote-device.ts";
@@ -43,7 +44,7 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
  */
 export async function createRuntime(options: BrowserRuntimeOptions): Promise<Runtime> {
   requireSecureContext();
-  const { log = silentLogger, software = "tributary-runtime", engine = {} } = options;
+  const { log = silentLogger, software = "tributary-runtime", tags = [], engine = {} } = options;
   const population = asPopulationName(options.population ?? "default");
   if (new TextEncoder().encode(software).length > LIMITS.maxSoftwareBytes) {
     throw new RangeError(
@@ -63,6 +64,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
         population,
         software,
         limits,
+        tags,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       enrols: token !== undefined,
@@ -78,7 +80,8 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
     log,
   });
   const idleAware = withIdleness(device, systemClock);
-  return createRuntimeOf(withPersistence(idleAware, navigator.storage, log));
+  const aware = withBattery(idleAware, navigator as BatteryNavigator);
+  return createRuntimeOf(withPersistence(aware, navigator.storage, log));
 }
 
 function requireSecureContext(): void {

@@ -1,4 +1,6 @@
 import type { Env } from "@tributary/core";
+import type { DeviceConditions } from "@tributary/federation";
+import type { Consent, Consents } from "./consent.ts";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
@@ -16,6 +18,8 @@ export interface DeviceConfig {
   readonly trustedRoot?: Uint8Array;
   readonly software: string;
   readonly limits: TrustLimits;
+  /** That the app gave the device. */
+  readonly tags: readonly string[];
 }
 
 /** The platform, as a device sees it: everything with a side effect comes through here. */
@@ -23,6 +27,7 @@ export interface DevicePorts {
   readonly env: Env;
   readonly store: DeviceStore;
   readonly engines: EngineProvider;
+  readonly conditions: ConditionsPort;
   /** Asked for by the first secure round. */
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly openSocket: OpenSocket;
@@ -31,6 +36,13 @@ export interface DevicePorts {
   readonly exclusive?: Exclusive | undefined;
   /** Asks the app for an enrolment token. Without it: inference only, new versions are looked for by polling. */
   readonly token?: ((device: TokenRequest) => Promise<string>) | undefined;
+}
+
+/** What the platform tells of the device. */
+export interface ConditionsPort {
+  read(): Promise<Omit<DeviceConditions, "tags">>;
+  /** Calls back when something may have changed, where the platform tells. The returned function ends it. */
+  follow(changed: () => void): () => void;
 }
 
 /** Runs `work` when nobody else runs theirs. Rejects with `signal.reason` when aborted before. */
@@ -63,8 +75,12 @@ export interface Device {
   listExamples(model: string): Promise<readonly StoredExample[]>;
   clearExamples(model: string): Promise<void>;
   participate(request: ParticipateRequest): Promise<void>;
+  /** Replaces the consent of a participation. */
+  setConsent(consent: Consents): Promise<void>;
   /** With "idle": whether the device may train now. */
   setIdle(idle: boolean): Promise<void>;
+  /** Where only the page knows the battery: its state, on every change. */
+  setBattery(battery: DeviceConditions["battery"]): Promise<void>;
   stopParticipating(): Promise<void>;
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
@@ -84,7 +100,7 @@ export interface RunCallOptions extends CallOptions {
 }
 
 export interface ParticipateRequest {
-  readonly consent: boolean;
+  readonly consent: Consent;
   readonly task?: string;
   readonly when: "always" | "idle";
 }

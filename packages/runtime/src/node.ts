@@ -6,6 +6,7 @@ import { LIMITS } from "@tributary/protocol";
 import { parseMetadata } from "@tributary/tuf";
 import { createDevice } from "./create-device.ts";
 import { openFileStore } from "./node/file-store.ts";
+import { nodeConditions } from "./node/node-conditions.ts";
 import { createNodeEngines } from "./node/node-engines.ts";
 import { openWsSocket } from "./node/ws-socket.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
@@ -29,7 +30,7 @@ const DEFAULTS = { population: "default", software: "tributary-runtime" } as con
  * @throws `runtime/locked` while another process uses the folder, `store/*`, `runtime/no-trust`, or RangeError for a bad option
  */
 export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtime> {
-  const { dataDir, token, log = silentLogger, software = DEFAULTS.software } = options;
+  const { dataDir, token, log = silentLogger, software = DEFAULTS.software, tags = [] } = options;
   const population = asPopulationName(options.population ?? DEFAULTS.population);
   const coordinator = originOf(options.coordinator);
   if (new TextEncoder().encode(software).length > LIMITS.maxSoftwareBytes) {
@@ -43,11 +44,19 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
   try {
     const engine = options.engine ?? (await ownEngine(log));
     const device = createDevice(
-      { coordinator, population, software, limits, ...(trustedRoot === undefined ? {} : { trustedRoot }) },
+      {
+        coordinator,
+        population,
+        software,
+        limits,
+        tags,
+        ...(trustedRoot === undefined ? {} : { trustedRoot }),
+      },
       {
         env: systemEnv({ log }),
         store,
         engines: createNodeEngines(engine, options.engine === undefined),
+        conditions: nodeConditions(engine.name),
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: openWsSocket,
         fetch: globalThis.fetch,

@@ -1,5 +1,5 @@
 import { encodeHex, failure, type Logger } from "@tributary/core";
-import { readPublicKey, type SecurePlan } from "@tributary/protocol";
+import { readPublicKey, type IssuerDocument, type SecurePlan } from "@tributary/protocol";
 import type { Trust } from "./runtime.ts";
 import type { MetadataStore } from "./store/device-store.ts";
 import type { HttpTransport } from "./transport/http.ts";
@@ -8,6 +8,7 @@ import type { HttpTransport } from "./transport/http.ts";
 export interface TrustLimits {
   readonly minimumCohort: number;
   readonly maxContributionsPerVersion: number;
+  readonly minimumSeparationMs: number;
   readonly requireSecureAggregation: boolean;
   /** The issuer that the app pins, in hexadecimal. */
   readonly issuer?: string;
@@ -16,6 +17,7 @@ export interface TrustLimits {
 export const TRUST_DEFAULTS = Object.freeze({
   minimumCohort: 16,
   maxContributionsPerVersion: 2,
+  minimumSeparationMs: 0,
   requireSecureAggregation: false,
 }) satisfies TrustLimits;
 
@@ -28,11 +30,18 @@ export function trustLimits(trust: Trust): TrustLimits {
   const {
     minimumCohort = TRUST_DEFAULTS.minimumCohort,
     maxContributionsPerVersion = TRUST_DEFAULTS.maxContributionsPerVersion,
+    minimumSeparationMs = TRUST_DEFAULTS.minimumSeparationMs,
     requireSecureAggregation = TRUST_DEFAULTS.requireSecureAggregation,
   } = given;
   requireAtLeast("minimumCohort", minimumCohort, LEAST_COHORT);
   requireAtLeast("maxContributionsPerVersion", maxContributionsPerVersion, 1);
-  const limits = { minimumCohort, maxContributionsPerVersion, requireSecureAggregation };
+  requireAtLeast("minimumSeparationMs", minimumSeparationMs, 0);
+  const limits = {
+    minimumCohort,
+    maxContributionsPerVersion,
+    minimumSeparationMs,
+    requireSecureAggregation,
+  };
   const issuer = trust === "first-use" ? undefined : trust.issuer;
   if (issuer === undefined) return limits;
   const key = readPublicKey(issuer);
@@ -43,21 +52,26 @@ export function trustLimits(trust: Trust): TrustLimits {
 }
 
 /**
- * That a plan's members are vouched for by the issuer that the app pins, if it pins one: who signs plans could name another.
+ * That a plan's members are vouched for by the issuer that the release names, and by the one that the app pins, if it pins
+ * one: who signs releases could name another.
  *
  * @throws `federation/plan-refused`
  */
-export function requireIssuer({ issuer }: TrustLimits, { issuerPublicKey }: SecurePlan): void {
-  if (issuer === undefined || issuer === issuerPublicKey) return;
-  throw failure(
-    "federation/plan-refused",
-    `learner: the plan names issuer ${issuerPublicKey}, this app pins ${issuer}`,
-    { detail: { issuer: issuerPublicKey } },
-  );
+export function requireIssuer(
+  { issuer }: TrustLimits,
+  { issuerPublicKey }: SecurePlan,
+  released: IssuerDocument,
+): void {
+  const refused = (whose: string): Error =>
+    failure("federation/plan-refused", `learner: the plan names issuer ${issuerPublicKey}, ${whose}`, {
+      detail: { issuer: issuerPublicKey },
+    });
+  if (released.publicKey !== issuerPublicKey) throw refused(`the release ${released.publicKey}`);
+  if (issuer !== undefined && issuer !== issuerPublicKey) throw refused(`this app pins ${issuer}`);
 }
 
 function requireAtLeast(
-  name: "minimumCohort" | "maxContributionsPerVersion",
+  name: "minimumCohort" | "maxContributionsPerVersion" | "minimumSeparationMs",
   value: number,
   least: number,
 ): void {

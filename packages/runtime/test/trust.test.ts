@@ -1,4 +1,4 @@
-import type { SecurePlan } from "@tributary/protocol";
+import type { IssuerDocument, SecurePlan } from "@tributary/protocol";
 import { DEFAULT_MINIMUM_COHORT, LEAST_COHORT } from "@tributary/secagg";
 import { describe, expect, test } from "vitest";
 import { requireIssuer, TRUST_DEFAULTS, trustLimits } from "../src/trust.ts";
@@ -9,6 +9,7 @@ test("a device insists on sixteen and two, unless its app says otherwise", () =>
   expect(TRUST_DEFAULTS).toEqual({
     minimumCohort: DEFAULT_MINIMUM_COHORT,
     maxContributionsPerVersion: 2,
+    minimumSeparationMs: 0,
     requireSecureAggregation: false,
   });
   expect(trustLimits("first-use")).toEqual(TRUST_DEFAULTS);
@@ -28,6 +29,7 @@ test.each([
 describe("the issuer that an app pins", () => {
   const key = "ab".repeat(32);
   const plan = (issuerPublicKey: string) => ({ issuerPublicKey }) as SecurePlan;
+  const release = (publicKey: string): IssuerDocument => ({ formatVersion: 1, publicKey, name: "issuer" });
   const codeOf = (run: () => void): unknown => {
     try {
       return run();
@@ -41,17 +43,24 @@ describe("the issuer that an app pins", () => {
     for (const issuer of [key, x]) {
       const limits = trustLimits({ root, issuer });
       expect(limits.issuer).toBe(key);
-      expect(codeOf(() => requireIssuer(limits, plan(key)))).toBeUndefined();
-      expect(codeOf(() => requireIssuer(limits, plan("cd".repeat(32))))).toBe("federation/plan-refused");
+      expect(codeOf(() => requireIssuer(limits, plan(key), release(key)))).toBeUndefined();
+      const other = "cd".repeat(32);
+      expect(codeOf(() => requireIssuer(limits, plan(other), release(other)))).toBe(
+        "federation/plan-refused",
+      );
     }
     for (const issuer of ["", "ab", key.toUpperCase()]) {
       expect(() => trustLimits({ root, issuer })).toThrow(RangeError);
     }
   });
 
-  test("is nobody in particular where none is pinned: the signed plan says who", () => {
+  test("is nobody in particular where none is pinned: the release says who, and plans have to agree", () => {
     for (const trust of [{ root }, "first-use"] as const) {
-      expect(codeOf(() => requireIssuer(trustLimits(trust), plan(key)))).toBeUndefined();
+      const limits = trustLimits(trust);
+      expect(codeOf(() => requireIssuer(limits, plan(key), release(key)))).toBeUndefined();
+      expect(codeOf(() => requireIssuer(limits, plan(key), release("cd".repeat(32))))).toBe(
+        "federation/plan-refused",
+      );
     }
   });
 });

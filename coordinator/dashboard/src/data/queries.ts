@@ -1,11 +1,13 @@
 import {
   type ApiClient,
+  type MeasurementView,
   type ModelView,
   type RefusalView,
   type RoundView,
   type ServerEvent,
   type StatusView,
   type SuspicionView,
+  type TaskActivityView,
   type TaskView,
   type VersionView,
 } from "@tributary/api-client";
@@ -19,8 +21,13 @@ import {
 } from "../live/apply-event.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
 
+/** The newest is shown. */
+const MEASUREMENTS_SHOWN = 1;
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
+
+/** Devices come and go; their counts are looked at this often while they are shown. */
+const ACTIVITY_EVERY_MS = 5_000;
 
 /** The coordinator's status, and how far its clock is ahead of this device's. */
 export interface Status extends StatusView {
@@ -43,6 +50,10 @@ export interface Queries {
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
   suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
+  /** What devices of a task measured, newest first. */
+  measurements(task: string): ReturnType<typeof queryOptions<readonly MeasurementView[], Error>>;
+  /** What a task waits for; no event tells of it. */
+  activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -84,6 +95,18 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["suspicions", task],
         queryFn: ({ signal }) => api.suspicions(task, { signal }),
       }),
+    measurements: (task) =>
+      queryOptions<readonly MeasurementView[]>({
+        queryKey: ["measurements", task],
+        queryFn: ({ signal }) => api.measurements(task, { limit: MEASUREMENTS_SHOWN, signal }),
+      }),
+    activity: (task) =>
+      queryOptions<TaskActivityView>({
+        queryKey: ["activity", task],
+        queryFn: ({ signal }) => api.activity(task, { signal }),
+        refetchInterval: ACTIVITY_EVERY_MS,
+        staleTime: 0,
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -107,7 +130,11 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
+    if (event.data.endedAt !== null && event.data.purpose !== "train") {
+      void client.invalidateQueries({ queryKey: ["measurements", task] });
+    }
   }
+  if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   if (event.type === "suspicion") {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });
   }

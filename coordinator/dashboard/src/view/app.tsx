@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { useSelectedTask } from "../data/use-selected-task.ts";
 import { ConnectionBanner } from "./connection-banner.tsx";
+import { StorageBanner } from "./storage-banner.tsx";
 import { EmptyState } from "./empty-state.tsx";
 import { LoadError } from "./load-error.tsx";
 import { PageSkeleton } from "./page-skeleton.tsx";
@@ -24,6 +25,7 @@ export function App(): ReactNode {
       </button>
       <SiteHeader />
       <ConnectionBanner />
+      <StorageBanner />
       <main id="main" tabIndex={-1}>
         <Content />
       </main>

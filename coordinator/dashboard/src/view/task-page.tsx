@@ -3,10 +3,13 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { CurvesSection } from "./curves-section.tsx";
+import { GateCard } from "./gate-card.tsx";
 import { LoadError } from "./load-error.tsx";
+import { MeasurementsCard } from "./measurements-card.tsx";
 import { RoundPanel } from "./round-panel.tsx";
 import { RoundsCard } from "./rounds-card.tsx";
 import { Suspicions } from "./suspicions.tsx";
+import { TaskActivity } from "./task-activity.tsx";
 import { TaskSummary } from "./task-summary.tsx";
 import { VersionsCard } from "./versions-card.tsx";
 
@@ -17,7 +20,10 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
   return (
     <div className="page" data-testid="task" data-task={task.name}>
       <TaskSummary task={task} rounds={rounds.data} />
+      <TaskActivity task={task} />
       <RoundPanel task={task} />
+      <GateCard task={task} />
+      {task.spec.kind !== "train" && <MeasurementsCard task={task} />}
       <Suspicions task={task} />
       {rounds.isError ? (
         <LoadError error={rounds.error} retry={() => void rounds.refetch()} />

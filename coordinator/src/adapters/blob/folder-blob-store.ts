@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { createHash, randomUUID } from "node:crypto";
 import { asDigest, type Digest, failure, isDigest } from "@tributary/core";
+import { storageFailure, syncFolder, writeAll } from "../../durable-files.ts";
 import type { BlobStore, ByteRange, PutOptions, StoredBlob } from "../../ports/blob-store.ts";
 import type { BlobRef } from "../../ports/records.ts";
 
@@ -30,9 +31,16 @@ export async function openFolderBlobStore(options: { readonly folder: string }):
   return new FolderBlobStore(folder, incoming);
 }
 
+/** Files whose bytes are known to have their digest; more are read again when they are asked for. */
+const MAX_VERIFIED = 10_000;
+/** Read at a time to hash. */
+const READ_BYTES = 256 * 1024;
+
 class FolderBlobStore implements BlobStore {
   readonly #folder: string;
   readonly #incoming: string;
+  /** What a file was when its bytes were last hashed; oldest first. */
+  readonly #verified = new Map<Digest, string>();
   #closed = false;
 
   constructor(folder: string, incoming: string) {
@@ -72,6 +80,7 @@ class FolderBlobStore implements BlobStore {
     const handle = await this.#open(digest);
     try {
       const { size } = await handle.stat();
+      await this.#verify(digest, handle);
       if (range !== undefined && !(range.start >= 0 && range.start <= range.end && range.end < size))
         throw new RangeError(
           `blob ${digest}: range ${range.start}-${range.end} does not lie within its ${size} bytes`,
@@ -103,7 +112,11 @@ class FolderBlobStore implements BlobStore {
           throw failure("store/corrupt", `store: blob ${digest} ends after ${filled} of ${size} bytes`);
         filled += bytesRead;
       }
+      const got = createHash("sha256").update(bytes).digest("hex");
+      if (got !== digest) throw corrupt(digest, got);
       return bytes;
+    } catch (error) {
+      throw storageFailure(error);
     } finally {
       await handle.close();
     }
@@ -164,6 +177,26 @@ class FolderBlobStore implements BlobStore {
     await syncFolder(shard);
   }
 
+  /**
+   * Reads all of a file that was not read since the start, or is not the one that was: before its first byte is given out.
+   *
+   * @throws `store/corrupt`
+   */
+  async #verify(digest: Digest, handle: FileHandle): Promise<void> {
+    const { size, mtimeMs, ino } = await handle.stat();
+    const identity = `${ino} ${size} ${mtimeMs}`;
+    if (this.#verified.get(digest) === identity) return;
+    const hash = createHash("sha256");
+    const stream = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: READ_BYTES });
+    for await (const chunk of stream) hash.update(chunk as Uint8Array);
+    const got = hash.digest("hex");
+    if (got !== digest) throw corrupt(digest, got);
+    this.#verified.delete(digest);
+    this.#verified.set(digest, identity);
+    const [oldest] = this.#verified.keys();
+    if (this.#verified.size > MAX_VERIFIED && oldest !== undefined) this.#verified.delete(oldest);
+  }
+
   #requireOpen(): void {
     if (this.#closed) throw failure("store/closed", "store: the blob store was closed");
   }
@@ -201,34 +234,12 @@ async function writeDurably(
   return { digest: asDigest(hash.digest("hex")), sizeBytes };
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  let written = 0;
-  while (written < bytes.byteLength) {
-    const { bytesWritten } = await file.write(bytes, written, bytes.byteLength - written);
-    written += bytesWritten;
-  }
+function corrupt(digest: Digest, got: string): Error {
+  return failure(
+    "store/corrupt",
+    `store: blob ${digest} is damaged, its bytes hash to ${got}; copy ${digest.slice(0, 2)}/${digest} back from a backup`,
+    { detail: { digest, got } },
+  );
 }
 
-/** Makes names within a folder durable. Windows cannot open folders; its file system journals them itself. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-const codeOf = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code;
-const isMissing = (error: unknown) => codeOf(error) === "ENOENT";
-
-/** Errors of the disk, coded; all others as they are. */
-function storageFailure(error: unknown): unknown {
-  const code = codeOf(error);
-  if (code === "ENOSPC" || code === "EDQUOT")
-    return failure("store/quota-exceeded", "store: the disk is full", { cause: error });
-  if (code === "EACCES" || code === "EIO" || code === "EROFS" || code === "EMFILE")
-    return failure("store/unavailable", `store: the blob folder cannot be used: ${code}`, { cause: error });
-  return error;
-}
+const isMissing = (error: unknown) => (error as NodeJS.ErrnoException | null)?.code === "ENOENT";

@@ -3,8 +3,10 @@ import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { eventRepository } from "./repositories/events.ts";
 import { journalRepository } from "./repositories/journal.ts";
+import { measurementRepository } from "./repositories/measurements.ts";
 import { modelRepository } from "./repositories/models.ts";
 import { optimizerRepository } from "./repositories/optimizers.ts";
+import { participationRepository } from "./repositories/participations.ts";
 import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
 import { roundRepository } from "./repositories/rounds.ts";
@@ -21,12 +23,14 @@ export function repositories(db: Db): MetadataRepositories {
     versions: versionRepository(db),
     tasks: taskRepository(db),
     rounds: roundRepository(db),
+    measurements: measurementRepository(db),
     journal: journalRepository(db),
     releases: releaseRepository(db),
     devices: deviceRepository(db),
     certificateLog: certificateLogRepository(db),
     refusals: refusalRepository(db),
     suspicions: suspicionRepository(db),
+    participations: participationRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

@@ -12,6 +12,8 @@ import type { Generated } from "kysely";
 import type {
   DeviceRecord,
   EventRecord,
+  MeasurementRecord,
+  ParticipationRecord,
   RoundRecord,
   SuspicionRecord,
   TufRole,
@@ -24,6 +26,8 @@ export interface ModelsTable {
   name: ModelName;
   channel: "stable";
   currentVersion: ModelVersion;
+  releasedVersion: ModelVersion;
+  releasedAt: number;
   parameters: JsonText;
   parameterCount: number;
   graphDigest: Digest;
@@ -55,6 +59,8 @@ export interface VersionsTable {
   cohort: number;
   numExamples: number;
   strategy: JsonText | null;
+  releasedAt: number | null;
+  gate: JsonText | null;
 }
 
 export interface TasksTable {
@@ -67,13 +73,22 @@ export interface TasksTable {
   planTarget: string;
   planDigest: Digest;
   planSizeBytes: number;
+  gatePlan: JsonText | null;
+  gate: JsonText | null;
   createdAt: number;
+  reason: JsonText | null;
+  activeSince: number;
 }
 
 /** A round's columns are the fields of its view, and its configuration. */
 export type RoundsTable = Omit<RoundRecord, "config" | "secure"> & {
   config: JsonText;
   secure: JsonText | null;
+};
+
+export type MeasurementsTable = Omit<MeasurementRecord, "metrics" | "sums"> & {
+  metrics: JsonText;
+  sums: JsonText;
 };
 
 export interface RoundInputsTable {
@@ -143,6 +158,10 @@ export interface RefusalsTable {
   at: number;
 }
 
+export type ParticipationsTable = {
+  -readonly [Column in keyof ParticipationRecord]: ParticipationRecord[Column];
+};
+
 export type SuspicionsTable = { -readonly [Column in keyof SuspicionRecord]: SuspicionRecord[Column] };
 
 export interface OptimizersTable {
@@ -170,6 +189,7 @@ export interface Database {
   versions: VersionsTable;
   tasks: TasksTable;
   rounds: RoundsTable;
+  measurements: MeasurementsTable;
   roundInputs: RoundInputsTable;
   tufMetadata: TufMetadataTable;
   targets: TargetsTable;
@@ -180,6 +200,7 @@ export interface Database {
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;
+  participations: ParticipationsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -3,6 +3,7 @@ import { failure } from "@tributary/core";
 import { type Kysely, sql } from "kysely";
 import type { MetadataRepositories, MetadataStore, VersionCommit } from "../../ports/metadata-store.ts";
 import type { EventRecord } from "../../ports/records.ts";
+import type { SqliteObserver } from "./coded-sqlite.ts";
 import { repositories } from "./repositories.ts";
 import type { Database } from "./schema.ts";
 import { openSqlite } from "./sqlite.ts";
@@ -11,10 +12,14 @@ import { openSqlite } from "./sqlite.ts";
  * The metadata store on SQLite.
  *
  * @param options.path - a file, or `:memory:`
- * @throws `store/unavailable`, `store/newer-schema`
+ * @param options.observer - told whether what is written reaches the disk
+ * @throws `store/unavailable`, `store/database-damaged`, `store/newer-schema`
  */
-export async function openSqlMetadataStore(options: { readonly path: string }): Promise<MetadataStore> {
-  return new SqlMetadataStore(await openSqlite(options.path));
+export async function openSqlMetadataStore(options: {
+  readonly path: string;
+  readonly observer?: SqliteObserver;
+}): Promise<MetadataStore> {
+  return new SqlMetadataStore(await openSqlite(options.path, options.observer));
 }
 
 class SqlMetadataStore implements MetadataStore {
@@ -34,11 +39,17 @@ class SqlMetadataStore implements MetadataStore {
   get versions() {
     return this.#repositories().versions;
   }
+  get participations() {
+    return this.#repositories().participations;
+  }
   get tasks() {
     return this.#repositories().tasks;
   }
   get rounds() {
     return this.#repositories().rounds;
+  }
+  get measurements() {
+    return this.#repositories().measurements;
   }
   get journal() {
     return this.#repositories().journal;

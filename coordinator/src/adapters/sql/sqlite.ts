@@ -1,7 +1,8 @@
-import { failure } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import SqliteDatabase from "better-sqlite3";
 import { CamelCasePlugin, Kysely, SqliteDialect } from "kysely";
 import { Migrator } from "kysely/migration";
+import { codedSqlite, damaged, sqliteFailure, type SqliteObserver } from "./coded-sqlite.ts";
 import { migrationProvider } from "./migrations/index.ts";
 import type { Database } from "./schema.ts";
 
@@ -12,12 +13,12 @@ const BUSY_TIMEOUT_MS = 5_000;
  * Opens a database file (or `:memory:`) with what durability needs, and brings its tables up to date.
  * WAL with `synchronous=FULL`: a transaction that returned survives the loss of power.
  *
- * @throws `store/unavailable` (cannot be opened, or is no database), `store/newer-schema`
+ * @throws `store/unavailable` (cannot be opened), `store/database-damaged`, `store/newer-schema`
  */
-export async function openSqlite(path: string): Promise<Kysely<Database>> {
+export async function openSqlite(path: string, observer?: SqliteObserver): Promise<Kysely<Database>> {
   const raw = openFile(path);
   const db = new Kysely<Database>({
-    dialect: new SqliteDialect({ database: raw }),
+    dialect: new SqliteDialect({ database: codedSqlite(raw, path, observer) }),
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
   });
   try {
@@ -37,9 +38,13 @@ function openFile(path: string): SqliteDatabase.Database {
     raw.pragma("synchronous = FULL");
     raw.pragma("foreign_keys = ON");
     raw.pragma("trusted_schema = OFF");
+    const found = raw.pragma("quick_check(1)", { simple: true });
+    if (found !== "ok") throw damaged(path, String(found));
     return raw;
   } catch (cause) {
     raw?.close();
+    const coded = sqliteFailure(cause, path);
+    if (TributaryError.is(coded)) throw coded;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw failure("store/unavailable", `store: ${path} cannot be opened as a database: ${reason}`, { cause });
   }
@@ -60,6 +65,7 @@ async function migrate(db: Kysely<Database>, path: string): Promise<void> {
   }
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) {
+    if (TributaryError.is(error)) throw error;
     const reason = error instanceof Error ? error.message : "unknown";
     throw failure("store/unavailable", `store: ${path}: its tables cannot be brought up to date: ${reason}`, {
       cause: error,

@@ -30,16 +30,22 @@ export class Seating {
   /** Where nobody is suspected. */
   static readonly open = new Seating(new Map(), [], seededRandom(0));
 
-  /** For the next round of a task. */
+  /**
+   * For the next round of a task.
+   *
+   * @param secure - whether only sums will be seen; else nobody has to be told from others, and only who is quarantined stays out
+   */
   static async next(
     { suspicions }: Pick<MetadataStore, "suspicions">,
     task: TaskName,
     random: SecureRandom,
+    secure: boolean,
   ): Promise<Seating> {
     const records = await suspicions.list(task);
     if (records.length === 0) return Seating.open;
     const quarantined = records.flatMap(({ deviceId, state }) => (state === "quarantined" ? [deviceId] : []));
-    return new Seating(pointsOf(records), quarantined, seededRandom(encodeHex(random.bytes(16))));
+    const points = secure ? pointsOf(records) : new Map();
+    return new Seating(points, quarantined, seededRandom(encodeHex(random.bytes(16))));
   }
 
   seatOf(device: DeviceId): Seat {

@@ -25,6 +25,7 @@ import { abortableChunks } from "../abortable-chunks.ts";
 import { SerialQueue } from "../serial-queue.ts";
 import { receiveUpdate } from "../update-file.ts";
 import { capabilityOf, opensGrant, type Grant } from "./capability.ts";
+import type { SteadyNow } from "../../steady-time.ts";
 import { receiveSmall } from "./receive-small.ts";
 import type { Unmasker } from "./unmasker.ts";
 
@@ -32,6 +33,8 @@ export interface SecureSessionOptions {
   readonly config: RoundConfig;
   readonly plan: SecureRoundPlan;
   readonly env: Env;
+  /** What deadlines are kept by. */
+  readonly steadyNow: SteadyNow;
   /** Masked vectors lie here until they are in the sum. */
   readonly folder: string;
   readonly unmasker: Unmasker;
@@ -40,6 +43,8 @@ export interface SecureSessionOptions {
   expects(device: DeviceId, step: SecureStepName): boolean;
   /** A member's answer passed every check. */
   answered(device: DeviceId, step: SecureStepName): void;
+  /** Resolves when everything that was answered so far is in the round's journal. */
+  written(): Promise<void>;
   /** Masks were taken off. */
   progressed(): void;
 }
@@ -183,7 +188,8 @@ export class SecureSession {
     const { signal } = this.#ended;
     const source = abortableChunks(body.source, signal, this);
     if (grant.step !== "mask") {
-      return this.#accept(grant, await receiveSmall(source, body), body.digest);
+      await this.#accept(grant, await receiveSmall(source, body), body.digest);
+      return this.#options.written();
     }
     const name = `${grant.roundId}-${grant.member}-${this.#nextFile++}.masked`;
     const file = await receiveUpdate(source, join(this.#options.folder, name), body);
@@ -196,6 +202,7 @@ export class SecureSession {
     } finally {
       await file.remove();
     }
+    await this.#options.written();
   }
 
   /**
@@ -204,6 +211,34 @@ export class SecureSession {
    * @throws `secagg/*`, `round/secure-sum-refused`, `round/aggregation-failed`
    */
   async mean(limits: SumLimits): Promise<RoundMean> {
+    const { weights, statistics, totals } = await this.#finish((exchange, masks) =>
+      exchange.finish(masks, limits),
+    );
+    this.numExamples = totals.examples;
+    for (const name of ["lossSum", "correct", "examples", "steps"] as const) {
+      count(trainingMetrics, this.metrics, name, totals[name]);
+    }
+    const { updates, totalExamples } = weights;
+    return {
+      weights: fedAvg.mean(weights),
+      statistics: fedAvg.mean(statistics),
+      updates,
+      totalExamples,
+    };
+  }
+
+  /**
+   * The sums of what the survivors measured, when all steps are done.
+   *
+   * @throws `secagg/*`, `round/secure-sum-refused`
+   */
+  metricSums(): Promise<{ readonly sums: Float64Array<ArrayBuffer>; readonly devices: number }> {
+    return this.#finish((exchange, masks) => exchange.finishMetrics(masks));
+  }
+
+  async #finish<Sum extends { readonly liars: readonly number[] }>(
+    sumOf: (exchange: SecureExchange, masks: readonly Uint32Array<ArrayBuffer>[]) => Sum,
+  ): Promise<Sum> {
     const exchange = this.#requireExchange();
     const { unmasker, env, config } = this.#options;
     const work = await exchange.closeUnmask();
@@ -216,22 +251,12 @@ export class SecureSession {
     });
     this.#exchange = undefined;
     this.unmasked = 1;
-    const { weights, statistics, totals, liars } = exchange.finish(masks, limits);
-    if (liars.length > 0) {
-      const devices = liars.map((member) => this.#roster[member]);
+    const sum = sumOf(exchange, masks);
+    if (sum.liars.length > 0) {
+      const devices = sum.liars.map((member) => this.#roster[member]);
       env.log.warn("members gave false shares", { roundId: config.roundId, liars: devices });
     }
-    this.numExamples = totals.examples;
-    for (const name of ["lossSum", "correct", "examples", "steps"] as const) {
-      count(trainingMetrics, this.metrics, name, totals[name]);
-    }
-    const { updates, totalExamples } = weights;
-    return {
-      weights: fedAvg.mean(weights),
-      statistics: fedAvg.mean(statistics),
-      updates,
-      totalExamples,
-    };
+    return sum;
   }
 
   /** Forgets everything. */
@@ -273,8 +298,7 @@ export class SecureSession {
   }
 
   #requireUnderWay({ roundId, step, deadlineMs }: Grant): void {
-    const { clock } = this.#options.env;
-    if (clock.now() <= deadlineMs && this.#exchange?.isIn(step) === true) return;
+    if (this.#options.steadyNow() <= deadlineMs && this.#exchange?.isIn(step) === true) return;
     throw failure("secagg/phase-over", `rounds: ${step} of ${roundId} is over`, { detail: { step } });
   }
 

@@ -524,6 +524,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When a task's next round may begin, and the devices that are willing, sit out or are not asked */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description When the next round may begin; null: one is under way, or the task does not run */
+                            nextRoundAt: string | null;
+                            /** @description Rounds in a row that failed */
+                            failures: number;
+                            /** @description Devices that are willing */
+                            checkedIn: number;
+                            /** @description Of these, those that took part too recently or are suspected */
+                            sittingOut: number;
+                            /** @description Devices that are none of those the task asks, by the first rule they do not meet */
+                            ineligible: {
+                                engine?: number;
+                                memory?: number;
+                                battery?: number;
+                                network?: number;
+                                locale?: number;
+                                tags?: number;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tasks/{task}/suspicions": {
         parameters: {
             query?: never;
@@ -637,6 +693,188 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/measurements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the devices of a task measured, round by round, newest first: sums over each cohort */
+        get: {
+            parameters: {
+                query: {
+                    limit: number;
+                };
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            measurements: {
+                                task: string;
+                                model: string;
+                                roundId: string;
+                                /** @enum {string} */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
+                                version: number;
+                                candidate: number | null;
+                                devices: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                counters: {
+                                    [key: string]: number;
+                                };
+                                histograms: {
+                                    [key: string]: {
+                                        edges: number[];
+                                        counts: number[];
+                                    };
+                                };
+                                comparison: {
+                                    loss: {
+                                        difference: number;
+                                        lower: number;
+                                        upper: number;
+                                        /** @description Two-sided, of the paired t-test */
+                                        p: number;
+                                    } | null;
+                                    accuracy: {
+                                        difference: number;
+                                        lower: number;
+                                        upper: number;
+                                        lost: number;
+                                        gained: number;
+                                        /** @description Two-sided, of McNemar's exact test */
+                                        p: number;
+                                    } | null;
+                                    confidence: number;
+                                } | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move the model's channel to a version: inference devices run it from here on */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        version: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            version: number;
+                            parentVersion: number | null;
+                            roundId: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            weightsDigest: string;
+                            sizeBytes: number;
+                            int8SizeBytes: number;
+                            parameterCount: number;
+                            loss: number | null;
+                            accuracy: number | null;
+                            /** @description On held-out data: means over the examples, of confusion counts */
+                            metrics: {
+                                [key: string]: number[];
+                            };
+                            cohort: number;
+                            numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -680,6 +918,16 @@ export interface paths {
                             } | null;
                             models: number;
                             tasks: number;
+                            /** @description Why nothing can be stored at present */
+                            storageProblem: {
+                                /** @description Code of the error catalogue, such as store/quota-exceeded */
+                                code: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                since: string;
+                            } | null;
                             demoUrl: string | null;
                             issuer: {
                                 /** @enum {string} */
@@ -728,6 +976,12 @@ export interface paths {
                             models: {
                                 name: string;
                                 currentVersion: number;
+                                releasedVersion: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
                                 channel: string;
                                 parameterCount: number;
                                 /**
@@ -790,6 +1044,12 @@ export interface paths {
                         "application/json": {
                             name: string;
                             currentVersion: number;
+                            releasedVersion: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            releasedAt: string;
                             channel: string;
                             parameterCount: number;
                             /**
@@ -878,6 +1138,31 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 } | null;
+                                releasedAt: string | null;
+                                gate: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
                             }[];
                         };
                     };
@@ -932,6 +1217,31 @@ export interface paths {
                                     [key: string]: number;
                                 };
                             } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
                         };
                     };
                 };
@@ -974,6 +1284,12 @@ export interface paths {
                                 /** @enum {string} */
                                 state: "running" | "paused" | "finished";
                                 spec: {
+                                    /**
+                                     * @description Of this document's form
+                                     * @default 1
+                                     * @enum {number}
+                                     */
+                                    formatVersion: 1;
                                     name: string;
                                     model: string;
                                     /**
@@ -981,8 +1297,116 @@ export interface paths {
                                      * @default default
                                      */
                                     population: string;
-                                    /** @default null */
+                                    /**
+                                     * @description Committed rounds after which the task is done; null: no end
+                                     * @default null
+                                     */
                                     rounds: number | null;
+                                    /**
+                                     * @description When the task is done, beside its `rounds`
+                                     * @default {}
+                                     */
+                                    stop: {
+                                        /**
+                                         * @description Done when a round reaches it
+                                         * @default null
+                                         */
+                                        targetMetric: {
+                                            /**
+                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                             * @default loss
+                                             * @enum {string}
+                                             */
+                                            name: "loss" | "accuracy";
+                                            /** @description A loss at most, or an accuracy of at least, this */
+                                            value: number;
+                                        } | null;
+                                        /**
+                                         * @description Done so long after the task was created or last resumed
+                                         * @default null
+                                         */
+                                        elapsedMs: number | null;
+                                        /**
+                                         * @description Done when the best value is so many rounds old
+                                         * @default null
+                                         */
+                                        noImprovement: {
+                                            /**
+                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                             * @default loss
+                                             * @enum {string}
+                                             */
+                                            metric: "loss" | "accuracy";
+                                            /**
+                                             * @description Committed rounds without a new best
+                                             * @default 20
+                                             */
+                                            rounds: number;
+                                            /**
+                                             * @description A smaller change is no improvement
+                                             * @default 0
+                                             */
+                                            minimumChange: number;
+                                        } | null;
+                                    };
+                                    /**
+                                     * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                     * @default train
+                                     * @enum {string}
+                                     */
+                                    kind: "train" | "evaluate" | "telemetry";
+                                    /**
+                                     * @description evaluate: the version that is compared with the released one
+                                     * @default null
+                                     */
+                                    candidate: "newest" | number | null;
+                                    /**
+                                     * @description telemetry: what is counted besides runs; none named: all
+                                     * @default []
+                                     */
+                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                    /**
+                                     * @description train: what a version must show on held-out devices
+                                     * @default null
+                                     */
+                                    gate: {
+                                        /**
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Share of devices that measure and never train in this task
+                                         * @default 0.1
+                                         */
+                                        heldOutShare: number;
+                                        /**
+                                         * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                         * @default 0
+                                         */
+                                        requiredImprovement: number;
+                                        /**
+                                         * @description With which the improvement has to be at least that
+                                         * @default 0.95
+                                         */
+                                        confidence: number;
+                                        /**
+                                         * @description Failures in a row after which the task pauses
+                                         * @default 5
+                                         */
+                                        patience: number;
+                                        /**
+                                         * @description Fewest held-out devices that a verdict rests on
+                                         * @default 16
+                                         */
+                                        minimumDevices: number;
+                                    } | null;
+                                    /**
+                                     * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                     * @default every
+                                     * @enum {string}
+                                     */
+                                    release: "every" | "on-gate" | "manual";
                                     /**
                                      * @description Parameters that learn, by name; * stands for any text
                                      * @default [
@@ -1181,6 +1605,116 @@ export interface paths {
                                             [key: string]: number;
                                         };
                                     };
+                                    /**
+                                     * @description Who of the willing devices is asked
+                                     * @default {}
+                                     */
+                                    selection: {
+                                        /**
+                                         * @description Least time between two participations of a device
+                                         * @default 0
+                                         */
+                                        minimumSeparationMs: number;
+                                        /**
+                                         * @description Rounds of the task that a device sits out after each of its own
+                                         * @default 0
+                                         */
+                                        minimumSeparationRounds: number;
+                                        /**
+                                         * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                         * @default 0.5
+                                         */
+                                        fairness: number;
+                                    };
+                                    /**
+                                     * @description Which devices may take part; they decide by themselves
+                                     * @default {}
+                                     */
+                                    eligibility: {
+                                        /**
+                                         * @description A device has one of these; all may, where it is empty
+                                         * @default []
+                                         */
+                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                        /**
+                                         * @description Memory of the device, as coarsely as a browser tells it
+                                         * @default null
+                                         */
+                                        minMemoryMb: number | null;
+                                        /**
+                                         * @description Devices without a battery pass
+                                         * @default null
+                                         */
+                                        battery: {
+                                            /**
+                                             * @description Charging is enough, whatever the level
+                                             * @default true
+                                             */
+                                            charging: boolean;
+                                            /**
+                                             * @description Without charging, at least this full; 1: only when charging
+                                             * @default 1
+                                             */
+                                            minLevel: number;
+                                        } | null;
+                                        /**
+                                         * @description unmetered: no cellular network, and no wish to save data
+                                         * @default any
+                                         * @enum {string}
+                                         */
+                                        network: "any" | "unmetered";
+                                        /**
+                                         * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                         * @default []
+                                         */
+                                        localeTags: string[];
+                                        /**
+                                         * @description Tags that the app gave the device: it has all of these
+                                         * @default []
+                                         */
+                                        tags: string[];
+                                        /**
+                                         * @description What a device is of which a rule asks something that its platform does not tell
+                                         * @default ineligible
+                                         * @enum {string}
+                                         */
+                                        whenUnknown: "ineligible" | "eligible";
+                                    };
+                                    /**
+                                     * @description When rounds may begin; null: at any time
+                                     * @default null
+                                     */
+                                    schedule: {
+                                        windows: {
+                                            /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                            cron: string;
+                                            /** @description How long */
+                                            durationMs: number;
+                                        }[];
+                                        /**
+                                         * @description IANA name, such as Europe/Zurich
+                                         * @default UTC
+                                         */
+                                        timeZone: string;
+                                    } | null;
+                                    /**
+                                     * @description What follows abandoned rounds
+                                     * @default {}
+                                     */
+                                    retries: {
+                                        /**
+                                         * @description After so many in a row the task pauses itself; null: never
+                                         * @default 1000
+                                         */
+                                        maxConsecutiveFailures: number | null;
+                                        /**
+                                         * @description Before the second try; it doubles with each failure, with jitter
+                                         * @default 500
+                                         */
+                                        backoffMs: number;
+                                        /** @default 30000 */
+                                        maxBackoffMs: number;
+                                    };
                                     /** @default 0 */
                                     pauseBetweenRoundsMs: number;
                                     /** @default {} */
@@ -1189,6 +1723,11 @@ export interface paths {
                                         dataset: string | null;
                                         /** @default 200 */
                                         batchSize: number;
+                                        /**
+                                         * @description On devices: what one example can say at most of the difference of two versions
+                                         * @default 10
+                                         */
+                                        maxLossDifference: number;
                                     };
                                     /**
                                      * @description L2 norm the weights of an update may have
@@ -1246,6 +1785,11 @@ export interface paths {
                                     task: string;
                                     model: string;
                                     number: number;
+                                    /**
+                                     * @description Only rounds that train make versions
+                                     * @enum {string}
+                                     */
+                                    purpose: "train" | "gate" | "evaluate" | "telemetry";
                                     /** @enum {string} */
                                     phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                     baseVersion: number;
@@ -1290,11 +1834,47 @@ export interface paths {
                                     } | null;
                                 } | null;
                                 roundsCommitted: number;
+                                gate: {
+                                    reference: number;
+                                    candidate: number | null;
+                                    failures: number;
+                                    patience: number;
+                                    last: {
+                                        /**
+                                         * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                         * @enum {string}
+                                         */
+                                        result: "passed" | "failed" | "undecided";
+                                        /** @enum {string} */
+                                        metric: "loss" | "accuracy";
+                                        reference: number;
+                                        devices: number;
+                                        examples: number;
+                                        improvement: number | null;
+                                        lower: number | null;
+                                        upper: number | null;
+                                        requiredImprovement: number;
+                                        confidence: number;
+                                        mcNemarP: number | null;
+                                        roundId: string;
+                                        /**
+                                         * Format: date-time
+                                         * @description RFC 3339, UTC
+                                         */
+                                        at: string;
+                                    } | null;
+                                } | null;
                                 /**
                                  * Format: date-time
                                  * @description RFC 3339, UTC
                                  */
                                 createdAt: string;
+                                /** @description Why it does not run; null while it runs */
+                                reason: {
+                                    /** @enum {string} */
+                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                    message: string;
+                                } | null;
                             }[];
                         };
                     };
@@ -1313,6 +1893,12 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
+                        /**
+                         * @description Of this document's form
+                         * @default 1
+                         * @enum {number}
+                         */
+                        formatVersion: 1;
                         name: string;
                         model: string;
                         /**
@@ -1320,8 +1906,116 @@ export interface paths {
                          * @default default
                          */
                         population: string;
-                        /** @default null */
+                        /**
+                         * @description Committed rounds after which the task is done; null: no end
+                         * @default null
+                         */
                         rounds: number | null;
+                        /**
+                         * @description When the task is done, beside its `rounds`
+                         * @default {}
+                         */
+                        stop: {
+                            /**
+                             * @description Done when a round reaches it
+                             * @default null
+                             */
+                            targetMetric: {
+                                /**
+                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                name: "loss" | "accuracy";
+                                /** @description A loss at most, or an accuracy of at least, this */
+                                value: number;
+                            } | null;
+                            /**
+                             * @description Done so long after the task was created or last resumed
+                             * @default null
+                             */
+                            elapsedMs: number | null;
+                            /**
+                             * @description Done when the best value is so many rounds old
+                             * @default null
+                             */
+                            noImprovement: {
+                                /**
+                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                metric: "loss" | "accuracy";
+                                /**
+                                 * @description Committed rounds without a new best
+                                 * @default 20
+                                 */
+                                rounds: number;
+                                /**
+                                 * @description A smaller change is no improvement
+                                 * @default 0
+                                 */
+                                minimumChange: number;
+                            } | null;
+                        };
+                        /**
+                         * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                         * @default train
+                         * @enum {string}
+                         */
+                        kind: "train" | "evaluate" | "telemetry";
+                        /**
+                         * @description evaluate: the version that is compared with the released one
+                         * @default null
+                         */
+                        candidate: "newest" | number | null;
+                        /**
+                         * @description telemetry: what is counted besides runs; none named: all
+                         * @default []
+                         */
+                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                        /**
+                         * @description train: what a version must show on held-out devices
+                         * @default null
+                         */
+                        gate: {
+                            /**
+                             * @default loss
+                             * @enum {string}
+                             */
+                            metric: "loss" | "accuracy";
+                            /**
+                             * @description Share of devices that measure and never train in this task
+                             * @default 0.1
+                             */
+                            heldOutShare: number;
+                            /**
+                             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                             * @default 0
+                             */
+                            requiredImprovement: number;
+                            /**
+                             * @description With which the improvement has to be at least that
+                             * @default 0.95
+                             */
+                            confidence: number;
+                            /**
+                             * @description Failures in a row after which the task pauses
+                             * @default 5
+                             */
+                            patience: number;
+                            /**
+                             * @description Fewest held-out devices that a verdict rests on
+                             * @default 16
+                             */
+                            minimumDevices: number;
+                        } | null;
+                        /**
+                         * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                         * @default every
+                         * @enum {string}
+                         */
+                        release: "every" | "on-gate" | "manual";
                         /**
                          * @description Parameters that learn, by name; * stands for any text
                          * @default [
@@ -1520,6 +2214,116 @@ export interface paths {
                                 [key: string]: number;
                             };
                         };
+                        /**
+                         * @description Who of the willing devices is asked
+                         * @default {}
+                         */
+                        selection: {
+                            /**
+                             * @description Least time between two participations of a device
+                             * @default 0
+                             */
+                            minimumSeparationMs: number;
+                            /**
+                             * @description Rounds of the task that a device sits out after each of its own
+                             * @default 0
+                             */
+                            minimumSeparationRounds: number;
+                            /**
+                             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                             * @default 0.5
+                             */
+                            fairness: number;
+                        };
+                        /**
+                         * @description Which devices may take part; they decide by themselves
+                         * @default {}
+                         */
+                        eligibility: {
+                            /**
+                             * @description A device has one of these; all may, where it is empty
+                             * @default []
+                             */
+                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                            /**
+                             * @description Memory of the device, as coarsely as a browser tells it
+                             * @default null
+                             */
+                            minMemoryMb: number | null;
+                            /**
+                             * @description Devices without a battery pass
+                             * @default null
+                             */
+                            battery: {
+                                /**
+                                 * @description Charging is enough, whatever the level
+                                 * @default true
+                                 */
+                                charging: boolean;
+                                /**
+                                 * @description Without charging, at least this full; 1: only when charging
+                                 * @default 1
+                                 */
+                                minLevel: number;
+                            } | null;
+                            /**
+                             * @description unmetered: no cellular network, and no wish to save data
+                             * @default any
+                             * @enum {string}
+                             */
+                            network: "any" | "unmetered";
+                            /**
+                             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                             * @default []
+                             */
+                            localeTags: string[];
+                            /**
+                             * @description Tags that the app gave the device: it has all of these
+                             * @default []
+                             */
+                            tags: string[];
+                            /**
+                             * @description What a device is of which a rule asks something that its platform does not tell
+                             * @default ineligible
+                             * @enum {string}
+                             */
+                            whenUnknown: "ineligible" | "eligible";
+                        };
+                        /**
+                         * @description When rounds may begin; null: at any time
+                         * @default null
+                         */
+                        schedule: {
+                            windows: {
+                                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                cron: string;
+                                /** @description How long */
+                                durationMs: number;
+                            }[];
+                            /**
+                             * @description IANA name, such as Europe/Zurich
+                             * @default UTC
+                             */
+                            timeZone: string;
+                        } | null;
+                        /**
+                         * @description What follows abandoned rounds
+                         * @default {}
+                         */
+                        retries: {
+                            /**
+                             * @description After so many in a row the task pauses itself; null: never
+                             * @default 1000
+                             */
+                            maxConsecutiveFailures: number | null;
+                            /**
+                             * @description Before the second try; it doubles with each failure, with jitter
+                             * @default 500
+                             */
+                            backoffMs: number;
+                            /** @default 30000 */
+                            maxBackoffMs: number;
+                        };
                         /** @default 0 */
                         pauseBetweenRoundsMs: number;
                         /** @default {} */
@@ -1528,6 +2332,11 @@ export interface paths {
                             dataset: string | null;
                             /** @default 200 */
                             batchSize: number;
+                            /**
+                             * @description On devices: what one example can say at most of the difference of two versions
+                             * @default 10
+                             */
+                            maxLossDifference: number;
                         };
                         /**
                          * @description L2 norm the weights of an update may have
@@ -1595,6 +2404,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -1602,8 +2417,116 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
+                                /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
                                 /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
@@ -1802,6 +2725,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -1810,6 +2843,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -1867,6 +2905,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -1911,11 +2954,47 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                message: string;
+                            } | null;
                         };
                     };
                 };
@@ -1959,6 +3038,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -1966,8 +3051,116 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
+                                /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
                                 /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
@@ -2166,6 +3359,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -2174,6 +3477,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -2231,6 +3539,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -2275,11 +3588,47 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                message: string;
+                            } | null;
                         };
                     };
                 };
@@ -2335,6 +3684,12 @@ export interface paths {
                             /** @enum {string} */
                             state: "running" | "paused" | "finished";
                             spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
                                 name: string;
                                 model: string;
                                 /**
@@ -2342,8 +3697,116 @@ export interface paths {
                                  * @default default
                                  */
                                 population: string;
-                                /** @default null */
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
                                 rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
+                                /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
                                 /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
@@ -2542,6 +4005,116 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 };
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
                                 /** @default 0 */
                                 pauseBetweenRoundsMs: number;
                                 /** @default {} */
@@ -2550,6 +4123,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -2607,6 +4185,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -2651,11 +4234,47 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
                              */
                             createdAt: string;
+                            /** @description Why it does not run; null while it runs */
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                message: string;
+                            } | null;
                         };
                     };
                 };
@@ -2701,6 +4320,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -2787,6 +4411,11 @@ export interface paths {
                             task: string;
                             model: string;
                             number: number;
+                            /**
+                             * @description Only rounds that train make versions
+                             * @enum {string}
+                             */
+                            purpose: "train" | "gate" | "evaluate" | "telemetry";
                             /** @enum {string} */
                             phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                             baseVersion: number;

@@ -1,11 +1,14 @@
 import { createApiClient, type TaskView } from "@tributary/api-client";
-import { failure } from "@tributary/core";
 import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
+import { addDocumentCommands } from "./task-document.ts";
+import { measurementLines, verdictLine } from "./results.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
+import { parseTaskDocument } from "../task-document.ts";
+import { taskLines } from "../task-lines.ts";
 import { PRIVATE_COHORT } from "../start/digits-task.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
@@ -14,10 +17,10 @@ interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly json?: boolean;
 }
 
-/** `tributary task create|list|pause|resume|refusals|suspicions|release`. */
+/** `tributary task create|validate|schema|list|show|pause|resume|refusals|results|suspicions|release`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
-    "Create federated tasks, list them, pause and resume them, see what was refused, and who is suspected.",
+    "Check and create federated tasks, list them, pause and resume them, see what was measured and what was refused, and who is suspected.",
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
@@ -33,13 +36,15 @@ export function taskCommand(): Command {
     .option("--json", "print one JSON object")
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);
-      const document = withUpdate(parseJson(file, await readInput(file)), options);
+      const document = withUpdate(parseTaskDocument(file, await readInput(file)), options);
       if (options.heldOut !== undefined) {
         const { digest } = await api.uploadBlob(await readInput(options.heldOut));
         document.evaluation = { ...document.evaluation, dataset: digest };
       }
       print(await api.createTask(parseTaskSpec(document)), options.json);
     });
+
+  addDocumentCommands(command);
 
   withOperator(command.command("list"))
     .description("List tasks with their state.")
@@ -49,6 +54,19 @@ export function taskCommand(): Command {
       if (options.json === true) return console.log(JSON.stringify({ tasks }));
       for (const task of tasks) print(task, false);
       if (tasks.length === 0) console.log("no tasks");
+    });
+
+  withOperator(command.command("show"))
+    .description("What a task does: why it stopped, when its next round may begin, and who could be in it.")
+    .argument("<name>", "the task")
+    .option("--json", "print one JSON object")
+    .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
+      const api = createApiClient({ baseUrl: options.url });
+      const task = await api.task(name);
+      const activity = await api.activity(name);
+      if (options.json === true) return console.log(JSON.stringify({ ...task, activity }));
+      print(task, false);
+      for (const line of taskLines(task, activity)) console.log(`  ${line}`);
     });
 
   withOperator(command.command("pause"))
@@ -84,6 +102,26 @@ export function taskCommand(): Command {
       if (refusals.length === 0) console.log(`no update of ${round} was refused`);
     });
 
+  withOperator(command.command("results"))
+    .description(
+      "Show what the devices of a task measured, round by round: versions on their examples, how versions run there, and what its gate found.",
+    )
+    .argument("<name>", "the task")
+    .addOption(new Option("--last <n>", "only so many rounds").argParser(integerBetween(1, 500)).default(20))
+    .option("--json", "print one JSON object")
+    .action(
+      async (name: string, options: OperatorOptions & { readonly json?: boolean; readonly last: number }) => {
+        const measurements = await createApiClient({ baseUrl: options.url }).measurements(name, {
+          limit: options.last,
+        });
+        if (options.json === true) return console.log(JSON.stringify({ measurements }));
+        for (const measurement of measurements.toReversed()) {
+          for (const line of measurementLines(measurement)) console.log(line);
+        }
+        if (measurements.length === 0) console.log(`no device of ${name} has measured anything yet`);
+      },
+    );
+
   withOperator(command.command("suspicions"))
     .description(
       "List the devices in secure cohorts whose sums failed: who is quarantined, and who only suspected.",
@@ -114,18 +152,6 @@ function client(options: OperatorOptions): ReturnType<typeof createApiClient> {
   return createApiClient({ baseUrl: options.url, token: operatorToken(options) });
 }
 
-/** @throws cli/file naming the file and where its JSON ends being JSON. */
-function parseJson(file: string, bytes: Uint8Array): { evaluation?: object } {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as { evaluation?: object };
-  } catch (cause) {
-    throw failure("cli/file", `${file} is no JSON document: ${(cause as Error).message}`, {
-      cause,
-      detail: { file },
-    });
-  }
-}
-
 /** Whether the coordinator sees sums only. */
 function secureWords({ spec: { secureAggregation } }: TaskView): string {
   if (secureAggregation.mode === "off") return "secure: off";
@@ -135,9 +161,14 @@ function secureWords({ spec: { secureAggregation } }: TaskView): string {
 function print(task: TaskView, json: boolean | undefined): void {
   if (json === true) return console.log(JSON.stringify(task));
   const last = task.round;
+  const why = task.reason === null ? "" : ` (${task.reason.code})`;
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}  ${task.spec.strategy.name}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}${why}  ${task.spec.kind === "train" ? task.spec.strategy.name : task.spec.kind}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
   );
+  if (task.gate === null) return;
+  const { last: verdict, failures, patience } = task.gate;
+  if (verdict !== null) console.log(`  gate ${verdictLine(verdict)}`);
+  if (failures > 0) console.log(`  ${failures} of ${patience} failures in a row`);
 }

@@ -4,6 +4,7 @@ export { nextWeights, optimizedWeights, steppedWeights } from "./next-weights.ts
 export {
   planRules,
   roundIdOf,
+  secureRoundPlan,
   taskRoundRules,
   updateRules,
   type PlanRules,
@@ -17,4 +18,10 @@ export {
   type UpdateChecker,
   type UpdateRules,
 } from "./update-check.ts";
-export { createUpdateSum, type RoundMean, type UpdateCounts, type UpdateSum } from "./update-sum.ts";
+export {
+  createUpdateSum,
+  type RoundMean,
+  type SavedSum,
+  type UpdateCounts,
+  type UpdateSum,
+} from "./update-sum.ts";

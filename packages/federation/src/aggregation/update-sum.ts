@@ -1,4 +1,11 @@
-import { fedAvg, fedNova, type Aggregation } from "@tributary/aggregation";
+import {
+  fedAvg,
+  fedNova,
+  type Aggregation,
+  type FedAvgState,
+  type FedNovaState,
+} from "@tributary/aggregation";
+import { failure } from "@tributary/core";
 
 /** The one update of a round. */
 export interface RoundMean {
@@ -17,6 +24,12 @@ export interface UpdateCounts {
   readonly statisticCount: number;
 }
 
+/** A sum as it is kept over a restart. */
+export interface SavedSum {
+  readonly numbers: readonly number[];
+  readonly vectors: readonly Float64Array<ArrayBuffer>[];
+}
+
 /** A sum that grows with each update, which comes in pieces: memory is the sum, however many devices report. */
 export interface UpdateSum {
   /** Values of one update from `offset` on. */
@@ -25,11 +38,18 @@ export interface UpdateSum {
   count(numExamples: number): void;
   /** @throws TypeError when nothing was counted */
   mean(): RoundMean;
+  /** Not a copy: to be written before the next call. */
+  save(): SavedSum;
+  /** Before the first update. @throws `store/corrupt` when it is no sum of such updates */
+  load(saved: SavedSum): void;
 }
 
 /** How a strategy adds up weights. */
 interface Summation<State> {
   init(): State;
+  /** A sum as it was: the vector with its counters, in the order of `counters`. */
+  restore(sum: Float64Array<ArrayBuffer>, counters: readonly number[]): State;
+  counters(state: State): readonly number[];
   addChunk(state: State, offset: number, values: Float32Array, numExamples: number): void;
   count(state: State, numExamples: number): void;
   mean(state: State): Float64Array;
@@ -47,6 +67,7 @@ export function createUpdateSum(
 function fedAvgSum(counts: UpdateCounts): UpdateSum {
   return updateSum(counts, {
     init: () => fedAvg.init(counts.weightCount),
+    ...fedAvgCounters,
     addChunk: fedAvg.accumulateChunk,
     count: fedAvg.countUpdate,
     mean: fedAvg.mean,
@@ -58,6 +79,8 @@ function fedNovaSum(counts: UpdateCounts, norm: (numExamples: number) => number)
   const shareOf = (numExamples: number) => ({ numExamples, norm: norm(numExamples) });
   return updateSum(counts, {
     init: () => fedNova.init(counts.weightCount),
+    restore: (sum, [work = 0, totalExamples = 0, updates = 0]) => ({ sum, work, totalExamples, updates }),
+    counters: ({ work, totalExamples, updates }: FedNovaState) => [work, totalExamples, updates],
     addChunk: (state, offset, values, numExamples) =>
       fedNova.accumulateChunk(state, offset, values, shareOf(numExamples)),
     count: (state, numExamples) => fedNova.countUpdate(state, shareOf(numExamples)),
@@ -65,12 +88,24 @@ function fedNovaSum(counts: UpdateCounts, norm: (numExamples: number) => number)
   });
 }
 
-function updateSum<State extends { readonly totalExamples: number; readonly updates: number }>(
-  { weightCount, statisticCount }: UpdateCounts,
-  summation: Summation<State>,
-): UpdateSum {
+const fedAvgCounters = {
+  restore: (sum: Float64Array<ArrayBuffer>, [totalExamples = 0, updates = 0]: readonly number[]) => ({
+    sum,
+    totalExamples,
+    updates,
+  }),
+  counters: ({ totalExamples, updates }: FedAvgState) => [totalExamples, updates],
+};
+
+function updateSum<
+  State extends {
+    readonly sum: Float64Array<ArrayBuffer>;
+    readonly totalExamples: number;
+    readonly updates: number;
+  },
+>({ weightCount, statisticCount }: UpdateCounts, summation: Summation<State>): UpdateSum {
   let state: State | undefined;
-  const statistics = fedAvg.init(statisticCount);
+  let statistics = fedAvg.init(statisticCount);
   const sumOf = () => (state ??= summation.init());
   return {
     addChunk(offset, values, numExamples) {
@@ -92,6 +127,22 @@ function updateSum<State extends { readonly totalExamples: number; readonly upda
         updates,
         totalExamples,
       };
+    },
+    save() {
+      const sum = sumOf();
+      return {
+        numbers: [...fedAvgCounters.counters(statistics), ...summation.counters(sum)],
+        vectors: [sum.sum, statistics.sum],
+      };
+    },
+    load({ numbers, vectors: [weights, others] }) {
+      if (weights?.length !== weightCount || others?.length !== statisticCount)
+        throw failure(
+          "store/corrupt",
+          `rounds: a kept sum of ${weights?.length} and ${others?.length} values, expected ${weightCount} and ${statisticCount}`,
+        );
+      statistics = fedAvgCounters.restore(others, numbers.slice(0, 2));
+      state = summation.restore(weights, numbers.slice(2));
     },
   };
 }

@@ -1,6 +1,8 @@
 import type { Digest, ModelVersion, RoundId, TaskName } from "@tributary/core";
 import type {
   DeviceMessage,
+  IneligibleReason,
+  MeasurementOffer,
   Offer,
   OutcomeResult,
   SecureStep,
@@ -45,6 +47,7 @@ export interface SecureUpdate {
 /** What the device is doing for the task. */
 export type Activity =
   | { readonly type: "idle" }
+  /** Training, or measuring. */
   | { readonly type: "training"; readonly offer: Offer }
   /** Trained; waiting to be asked. */
   | { readonly type: "ready"; readonly offer: Offer; readonly update: LocalUpdate | SecureUpdate }
@@ -79,6 +82,10 @@ export interface ParticipantState {
   readonly consent: { readonly granted: boolean; readonly examples: number };
   /** A check-in stands on this connection. */
   readonly checkedIn: boolean;
+  /** The rule of the task's plan that the device does not meet now; null: it meets all. */
+  readonly ineligible: IneligibleReason | null;
+  /** Whether the coordinator knows that, on this connection. */
+  readonly toldIneligible: IneligibleReason | null;
   /** When to ask again after a `wait`. */
   readonly checkInAt: number | null;
   readonly activity: Activity;
@@ -87,7 +94,8 @@ export interface ParticipantState {
 export type ParticipantInput = { readonly now: number } & (
   | { readonly type: "connected" }
   | { readonly type: "disconnected" }
-  | { readonly type: "message"; readonly message: ServerMessage }
+  /** With the device's own draw from [0, 1), for when it comes back after a `wait`; left out: at the window's begin. */
+  | { readonly type: "message"; readonly message: ServerMessage; readonly jitter?: number }
   | ({ readonly type: "trained"; readonly roundId: RoundId } & LocalUpdate)
   | ({ readonly type: "trained-securely"; readonly roundId: RoundId } & SecureUpdate)
   | { readonly type: "secure-answered"; readonly roundId: RoundId; readonly step: SecureStepName }
@@ -108,12 +116,15 @@ export type ParticipantInput = { readonly now: number } & (
     }
   /** Consent given or withdrawn, or the number of examples changed. */
   | { readonly type: "consent"; readonly granted: boolean; readonly examples: number }
+  /** Whether the device meets the rules of the task's plan; null: it does. */
+  | { readonly type: "eligibility"; readonly reason: IneligibleReason | null }
   | { readonly type: "tick" }
 );
 
 /** What the app hears. */
 export type ParticipantEvent =
   | { readonly type: "checked-in"; readonly examples: number }
+  | { readonly type: "ineligible"; readonly reason: IneligibleReason }
   | {
       readonly type: "offered";
       readonly roundId: RoundId;
@@ -137,6 +148,8 @@ export type ParticipantEffect =
   | { readonly type: "send"; readonly message: DeviceMessage }
   /** Download, check and train; answer `trained` or `train-failed`. */
   | { readonly type: "train"; readonly offer: Offer }
+  /** Download, check and measure; answer `trained`, with what was measured for an update, or `train-failed`. */
+  | { readonly type: "measure"; readonly offer: MeasurementOffer }
   | { readonly type: "cancel-training"; readonly roundId: RoundId }
   /** PUT the kept update; answer `uploaded` or `upload-failed`. */
   | {

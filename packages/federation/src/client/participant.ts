@@ -1,5 +1,13 @@
 import type { RoundId } from "@tributary/core";
-import type { Offer, Outcome, Refusal, RequestReport, ServerMessage } from "@tributary/protocol";
+import type {
+  IneligibleReason,
+  Offer,
+  Outcome,
+  Refusal,
+  RequestReport,
+  ServerMessage,
+} from "@tributary/protocol";
+import { returnAfterMs } from "../pace.ts";
 import { isWilling, ParticipantDraft } from "./participant-draft.ts";
 import type {
   LocalUpdate,
@@ -17,6 +25,8 @@ export function initialParticipant(): ParticipantState {
     connected: false,
     consent: { granted: false, examples: 0 },
     checkedIn: false,
+    ineligible: null,
+    toldIneligible: null,
     checkInAt: null,
     activity: { type: "idle" },
   };
@@ -42,15 +52,15 @@ export function stepParticipant(
 function apply(draft: ParticipantDraft, input: ParticipantInput): void {
   switch (input.type) {
     case "connected":
-      draft.set({ connected: true, checkedIn: false, checkInAt: null });
+      draft.set({ connected: true, checkedIn: false, toldIneligible: null, checkInAt: null });
       checkIn(draft);
       // A `ready` may have been lost with the old connection; the coordinator counts it once.
       if (draft.activity.type === "ready") sendReady(draft, draft.activity.offer, draft.activity.update);
       return;
     case "disconnected":
-      return draft.set({ connected: false, checkedIn: false, checkInAt: null });
+      return draft.set({ connected: false, checkedIn: false, toldIneligible: null, checkInAt: null });
     case "message":
-      return receive(draft, input.message);
+      return receive(draft, input.message, input.jitter ?? 0);
     case "trained": {
       const { activity } = draft;
       if (activity.type !== "training" || activity.offer.roundId !== input.roundId) {
@@ -94,7 +104,9 @@ function apply(draft: ParticipantDraft, input: ParticipantInput): void {
       if (isWilling(draft.state)) return;
       draft.drop();
       if (draft.state.checkedIn) draft.send({ type: "leave", task: draft.config.task });
-      return draft.set({ checkedIn: false, checkInAt: null });
+      return draft.set({ checkedIn: false, toldIneligible: null, checkInAt: null });
+    case "eligibility":
+      return eligibility(draft, input.reason);
     case "tick":
       return;
     default: {
@@ -104,9 +116,10 @@ function apply(draft: ParticipantDraft, input: ParticipantInput): void {
   }
 }
 
-function receive(draft: ParticipantDraft, message: ServerMessage): void {
+function receive(draft: ParticipantDraft, message: ServerMessage, jitter: number): void {
   switch (message.type) {
     case "offer":
+    case "offer-measurement":
       if (message.task === draft.config.task) receiveOffer(draft, message);
       return;
     case "request-report":
@@ -117,7 +130,7 @@ function receive(draft: ParticipantDraft, message: ServerMessage): void {
       return receiveOutcome(draft, message);
     case "wait":
       if (message.task === draft.config.task) {
-        draft.set({ checkInAt: draft.now + Math.max(MIN_WAIT_MS, message.retryAfterMs) });
+        draft.set({ checkInAt: draft.now + returnAfterMs(message, jitter) });
       }
       return;
     case "refusal":
@@ -134,9 +147,6 @@ function receive(draft: ParticipantDraft, message: ServerMessage): void {
   }
 }
 
-/** A coordinator that says "at once" again and again must not turn into a busy loop. */
-const MIN_WAIT_MS = 250;
-
 /**
  * How long to wait, where the coordinator does not say, before a check-in that was refused is said again: a task may
  * begin later than its devices, and an operator may release this one.
@@ -150,11 +160,14 @@ function receiveRefusal(draft: ParticipantDraft, refusal: Refusal): void {
   const named = refusal.detail.find(({ key }) => key === "task")?.value;
   const retryMs = Object.hasOwn(REFUSED_RETRY_MS, refusal.code) ? REFUSED_RETRY_MS[refusal.code] : undefined;
   if (retryMs === undefined || named !== draft.config.task) return;
-  const waitMs = Math.max(MIN_WAIT_MS, refusal.retryAfterMs ?? retryMs);
+  const waitMs = returnAfterMs({ retryAfterMs: refusal.retryAfterMs ?? retryMs, windowMs: 0 }, 0);
   if (draft.state.checkedIn) draft.set({ checkInAt: draft.now + waitMs });
 }
 
-function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
+type OfferMessage = Extract<ServerMessage, { readonly type: "offer" | "offer-measurement" }>;
+
+function receiveOffer(draft: ParticipantDraft, message: OfferMessage): void {
+  const { type, ...offer } = message;
   const { activity } = draft;
   if (activity.type !== "idle" && activity.offer.roundId === offer.roundId) {
     if (activity.type === "ready") sendReady(draft, activity.offer, activity.update);
@@ -166,6 +179,9 @@ function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
   }
   if (examples === 0) {
     return draft.send({ type: "decline", roundId: offer.roundId, code: "federation/no-examples" });
+  }
+  if (draft.state.ineligible !== null) {
+    return draft.send({ type: "decline", roundId: offer.roundId, code: "federation/ineligible" });
   }
   if (draft.now >= offer.trainDeadlineMs) {
     return draft.send({ type: "decline", roundId: offer.roundId, code: "round/deadline-passed" });
@@ -180,7 +196,7 @@ function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
     round: offer.round,
     baseVersion: offer.baseVersion,
   });
-  draft.effect({ type: "train", offer });
+  draft.effect(type === "offer" ? { type: "train", offer } : { type: "measure", offer });
 }
 
 function receiveRequest(draft: ParticipantDraft, request: RequestReport): void {
@@ -311,9 +327,29 @@ function sendReady(draft: ParticipantDraft, offer: Offer, update: LocalUpdate | 
 function checkIn(draft: ParticipantDraft): void {
   const { connected, checkedIn, checkInAt, consent } = draft.state;
   if (!connected || !isWilling(draft.state)) return;
+  if (draft.state.ineligible !== null) return tellIneligible(draft, draft.state.ineligible);
   const asked = checkInAt !== null && draft.now >= checkInAt && draft.activity.type === "idle";
   if (checkedIn && !asked) return;
-  draft.set({ checkedIn: true, checkInAt: null });
+  draft.set({ checkedIn: true, toldIneligible: null, checkInAt: null });
   draft.send({ type: "check-in", task: draft.config.task, examples: consent.examples });
   if (!checkedIn) draft.notify({ type: "checked-in", examples: consent.examples });
+}
+
+/** A device that may not train any more stops at once; an update that is ready is given yet. */
+function eligibility(draft: ParticipantDraft, reason: IneligibleReason | null): void {
+  draft.set({ ineligible: reason });
+  const { activity } = draft;
+  if (reason === null || activity.type !== "training") return;
+  const { roundId } = activity.offer;
+  draft.drop();
+  draft.send({ type: "decline", roundId, code: "federation/ineligible" });
+  draft.notify({ type: "failed", roundId, code: "federation/ineligible" });
+}
+
+/** Once for each reason on a connection, and not before the round it is in has ended: it would end the device's part in it. */
+function tellIneligible(draft: ParticipantDraft, reason: IneligibleReason): void {
+  if (draft.activity.type !== "idle" || draft.state.toldIneligible === reason) return;
+  draft.set({ checkedIn: false, checkInAt: null, toldIneligible: reason });
+  draft.send({ type: "ineligible", task: draft.config.task, reason });
+  draft.notify({ type: "ineligible", reason });
 }

@@ -10,6 +10,7 @@ import {
 } from "@tributary/onnx";
 import { updateSchema, type Plan, type TaskSpec } from "@tributary/protocol";
 import { parameterCount } from "@tributary/tensor";
+import { deviceRules } from "./device-rules.ts";
 import { securePlan } from "./secure-plan.ts";
 import { lossOf, type ReadLossGraph } from "./training-options.ts";
 import { trainedPart, updateLayout, type TrainedPart } from "./update-layout.ts";
@@ -75,6 +76,8 @@ export async function planContent(options: {
     ...(part.adapters === undefined ? {} : { adapters: part.adapters }),
     maxUpdateNorm: spec.maxUpdateNorm,
     ...(secureAggregation === undefined ? {} : { secureAggregation }),
+    ...deviceRules(spec),
+    ...(spec.gate === null ? {} : { heldOutShare: spec.gate.heldOutShare }),
   };
   return { content, graphs };
 }

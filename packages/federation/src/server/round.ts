@@ -1,6 +1,8 @@
 import { failure, type DeviceId, type ErrorCode } from "@tributary/core";
 import type { OutcomeResult, ServerMessage } from "@tributary/protocol";
 import { DeviceTable } from "../device-table.ts";
+import { disconnect, resume } from "./connections.ts";
+import { returnWindow } from "../pace.ts";
 import { deadlineOf, RoundDraft } from "./round-draft.ts";
 import type {
   Participant,
@@ -67,7 +69,8 @@ export function stepRound(config: RoundConfig, state: RoundState, input: RoundIn
   advance(draft);
   apply(draft, input);
   advance(draft);
-  return draft.finish(input.type === "tick");
+  // Whoever ticks or resumes has no timer that still runs.
+  return draft.finish(input.type === "tick" || input.type === "resumed");
 }
 
 /** Counts so far; each device counts at most once in each. */
@@ -152,6 +155,8 @@ function apply(draft: RoundDraft, input: RoundInput): void {
       return withdraw(draft, input.device);
     case "disconnect":
       return disconnect(draft, input.device);
+    case "resumed":
+      return resume(draft);
     case "ready":
       return ready(draft, input.device, {
         numExamples: input.numExamples,
@@ -181,7 +186,8 @@ function apply(draft: RoundDraft, input: RoundInput): void {
       for (const [device, participant] of draft.participants()) {
         const summed = participant.stage === "reported" || participant.stage === "secured";
         if (!summed || !participant.connected) continue;
-        draft.send(device, outcome(draft, "committed", { version: input.version }));
+        const made = input.version === null ? {} : { version: input.version };
+        draft.send(device, outcome(draft, "committed", made));
       }
       return;
     case "abandon":
@@ -266,15 +272,6 @@ function withdraw(draft: RoundDraft, device: DeviceId): void {
       throw new TypeError(`round: no such stage ${String(never)}`);
     }
   }
-}
-
-function disconnect(draft: RoundDraft, device: DeviceId): void {
-  const participant = draft.get(device);
-  if (participant === undefined || !participant.connected) return;
-  if (participant.stage === "candidate") draft.remove(device);
-  else if (participant.stage === "member" || participant.stage === "secure-member") {
-    draft.put(device, { ...participant, connected: false, goneSince: draft.now });
-  } else draft.put(device, { ...participant, connected: false });
 }
 
 function ready(draft: RoundDraft, device: DeviceId, claim: UpdateClaim): void {
@@ -447,8 +444,7 @@ function abandon(draft: RoundDraft, code: ErrorCode): void {
 
 function offer(draft: RoundDraft): ServerMessage {
   const { config } = draft;
-  return {
-    type: "offer",
+  const offered = {
     task: config.task,
     roundId: config.roundId,
     round: config.round,
@@ -460,6 +456,9 @@ function offer(draft: RoundDraft): ServerMessage {
     trainDeadlineMs: draft.deadline(),
     timestampVersion: config.timestampVersion,
   };
+  if (config.measurement === undefined) return { type: "offer", ...offered };
+  const { candidate } = config.measurement;
+  return { type: "offer-measurement", ...offered, ...(candidate === null ? {} : { candidate }) };
 }
 
 function requestReport(draft: RoundDraft, claim: UpdateClaim): ServerMessage {
@@ -472,15 +471,19 @@ function requestReport(draft: RoundDraft, claim: UpdateClaim): ServerMessage {
   };
 }
 
-/** How long a device without a place may sleep; a push comes earlier when a place frees. */
+/** Until the next round, where no deadline tells. */
 const WAIT_FOR_ENDED_MS = 5_000;
 
-function wait(draft: RoundDraft): ServerMessage {
-  const { config, state } = draft;
-  let retryAfterMs = WAIT_FOR_ENDED_MS;
-  if (state.phase === "selecting") retryAfterMs = config.trainDeadlineMs;
-  else if (deadlineOf(state) !== null) retryAfterMs = Math.max(1_000, draft.deadline() - draft.now);
-  return { type: "wait", task: config.task, retryAfterMs };
+/** When a device without a place comes back; a push comes earlier when a place frees. */
+function wait({ config, state, now }: RoundDraft): ServerMessage {
+  const needAt = state.phase === "selecting" ? null : (deadlineOf(state) ?? now + WAIT_FOR_ENDED_MS);
+  const roundMs = config.trainDeadlineMs + config.reportDeadlineMs;
+  const { offerLimit: wanted, population = 0 } = config;
+  return {
+    type: "wait",
+    task: config.task,
+    ...returnWindow({ now, needAt, roundMs, wanted, population }),
+  };
 }
 
 function outcome(

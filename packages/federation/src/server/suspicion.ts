@@ -3,7 +3,7 @@ import type { DeviceId, SeededRandom } from "@tributary/core";
 // Who made a cohort's sum fail, when nobody sees single updates: group testing. Members of a failing cohort are
 // suspected and spread over the next ones; a cohort that holds clears its members, and who stays in failing ones is left.
 
-/** Cohorts of each suspected device that failed since one of them held. */
+/** Cohorts of each suspected device that failed, or updates of it that were refused, since one of them held. */
 export type SuspicionPoints = ReadonlyMap<DeviceId, number>;
 
 export interface CohortVerdict {
@@ -38,6 +38,12 @@ export function judgeCohort(before: SuspicionPoints, { held, contributors }: Coh
   const alone = most >= QUARANTINE_POINTS && most - (second?.[1] ?? 0) >= QUARANTINE_LEAD;
   if (!alone || !contributors.includes(device)) return { points, quarantined: null };
   return { points: new Map(), quarantined: device };
+}
+
+/** Whose single update was refused for what is in it: nobody else can have made it, so that points alone decide. */
+export function judgeRefusal(before: number): { readonly points: number; readonly quarantined: boolean } {
+  const points = before + 1;
+  return { points, quarantined: points >= QUARANTINE_POINTS };
 }
 
 /**

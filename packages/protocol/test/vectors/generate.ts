@@ -65,6 +65,28 @@ const messages: readonly Omit<Vector, "frame">[] = [
     },
   },
   {
+    name: "offer-measurement, with a candidate",
+    side: "server",
+    message: {
+      type: "offer-measurement",
+      task: "digits",
+      roundId,
+      round: 7,
+      baseVersion: 5,
+      planTarget: "measurements/digits/1.json",
+      planDigest: digest("aa"),
+      weightsTarget: "models/digits/versions/5/weights.safetensors",
+      weightsDigest: digest("bb"),
+      trainDeadlineMs: 1_767_225_660_000,
+      timestampVersion: 9,
+      candidate: {
+        version: 6,
+        weightsTarget: "models/digits/versions/6/weights.safetensors",
+        weightsDigest: digest("cc"),
+      },
+    },
+  },
+  {
     name: "request-report",
     side: "server",
     message: {
@@ -89,7 +111,11 @@ const messages: readonly Omit<Vector, "frame">[] = [
     side: "server",
     message: { type: "release", model: "digits", channel: "stable", version: 7, timestampVersion: 10 },
   },
-  { name: "wait", side: "server", message: { type: "wait", task: "digits", retryAfterMs: 5000 } },
+  {
+    name: "wait",
+    side: "server",
+    message: { type: "wait", task: "digits", retryAfterMs: 5000, windowMs: 2000 },
+  },
   { name: "heartbeat-ack", side: "server", message: { type: "heartbeat-ack", nonce: 4_294_967_295 } },
   {
     name: "secure-step",
@@ -127,6 +153,11 @@ const messages: readonly Omit<Vector, "frame">[] = [
   },
   { name: "check-in", side: "device", message: { type: "check-in", task: "digits", examples: 600 } },
   { name: "leave", side: "device", message: { type: "leave", task: "digits" } },
+  {
+    name: "ineligible",
+    side: "device",
+    message: { type: "ineligible", task: "digits", reason: "battery" },
+  },
   {
     name: "ready",
     side: "device",

@@ -1,6 +1,7 @@
 import { asTaskName, failure, type Env, type ModelName, type TaskName, type Timer } from "@tributary/core";
-import type { DeviceMessage, ServerMessage } from "@tributary/protocol";
-import type { DeviceConfig, ParticipateRequest } from "../device.ts";
+import { ineligibleReason, type DeviceConditions } from "@tributary/federation";
+import type { DeviceMessage, EligibilityRules, ServerMessage } from "@tributary/protocol";
+import type { ConditionsPort, DeviceConfig, ParticipateRequest } from "../device.ts";
 import type { DeviceEvents } from "../device-events.ts";
 import type { Identity } from "../identity.ts";
 import type { ParticipationEvent, ParticipationState } from "../runtime.ts";
@@ -8,6 +9,9 @@ import type { DeviceStore } from "../store/device-store.ts";
 import type { HttpTransport } from "../transport/http.ts";
 import { isOffline } from "../updater/model-slot.ts";
 import type { Releases } from "../updater/releases.ts";
+import { consentsOf, type Consents } from "../consent.ts";
+import type { TelemetryRecorder } from "../telemetry/recorder.ts";
+import type { LocalMeasurer } from "./local-measurer.ts";
 import type { LocalTrainer } from "./local-trainer.ts";
 import { isLogFault, type LogFault } from "./log-view.ts";
 import { createTaskParticipation, type TaskParticipation } from "./task-participation.ts";
@@ -24,6 +28,9 @@ export interface ParticipationsOptions {
   readonly identity: Identity;
   readonly http: HttpTransport;
   readonly trainer: LocalTrainer;
+  readonly conditions: ConditionsPort;
+  readonly measurer: LocalMeasurer;
+  readonly recorder: Pick<TelemetryRecorder, "hasCounts" | "setEnabled">;
   readonly openModels: () => readonly ModelName[];
   readonly send: (message: DeviceMessage) => void;
   readonly serverOffsetMs: () => number;
@@ -38,11 +45,13 @@ export interface Participations {
   readonly roundsCommitted: number;
   start(request: ParticipateRequest): Promise<void>;
   stop(): Promise<void>;
+  setConsent(consent: Consents): void;
   setIdle(idle: boolean): void;
+  setBattery(battery: DeviceConditions["battery"]): void;
   connected(): void;
   disconnected(): void;
   receive(message: ServerMessage): void;
-  /** Examples were added or cleared. */
+  /** Examples were added or cleared, or something was counted for telemetry. */
   examplesChanged(): void;
   /** A model was opened, or a new version runs: there may be a new plan. */
   modelsChanged(): void;
@@ -52,17 +61,23 @@ export interface Participations {
 
 /** How often a device that found no task looks for one. */
 const SEARCH_INTERVAL_MS = 30_000;
+/** How often a device looks whether it meets the rules of its tasks, beside what its platform tells of changes. */
+const CHECK_INTERVAL_MS = 60_000;
 
 interface Task {
   readonly participation: TaskParticipation;
   /** Whose examples it learns from; unknown until its plan was seen. */
   model: ModelName | undefined;
+  /** Of its plan: which devices may take part. */
+  rules: EligibilityRules | undefined;
+  /** By which consent. */
+  needs: keyof Consents;
 }
 
 export function createParticipations(options: ParticipationsOptions): Participations {
   const { config, env, events, releases, store } = options;
   const tasks = new Map<TaskName, Task>();
-  const pinned = new Map<TaskName, readonly string[]>();
+  const pinned = new Map<string, readonly string[]>();
   let request: ParticipateRequest | undefined;
   /** Ends what a participation waits for. */
   let stopping = new AbortController();
@@ -74,6 +89,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
   let updating: Promise<void> | undefined;
   let again = false;
   let searching: Timer | undefined;
+  let checking: Timer | undefined;
+  let unfollow: (() => void) | undefined;
+  let battery: DeviceConditions["battery"] = null;
 
   const emit = (event: ParticipationEventBody): void => {
     const stamped = { ...event, at: env.clock.now() } as ParticipationEvent;
@@ -102,16 +120,19 @@ export function createParticipations(options: ParticipationsOptions): Participat
       identity: options.identity,
       http: options.http,
       trainer: options.trainer,
+      measurer: options.measurer,
       send: options.send,
       serverOffsetMs: options.serverOffsetMs,
       notify(event) {
         if (event.type === "state") return tellState();
         if (event.type === "outcome" && event.result === "committed") roundsCommitted += 1;
         emit(event);
+        // What was told is not there any more.
+        if (event.type === "outcome" && tasks.get(name)?.needs === "telemetry") void update();
         if (event.type === "failed" && isLogFault(event.code)) distrust(event.code);
       },
     });
-    const task: Task = { participation, model: undefined };
+    const task: Task = { participation, model: undefined, rules: undefined, needs: "training" };
     tasks.set(name, task);
     if (isConnected) participation.connected();
     return task;
@@ -127,17 +148,43 @@ export function createParticipations(options: ParticipationsOptions): Participat
       if (wanted.task === undefined && !open.has(plan.model)) continue;
       if (request !== wanted) return;
       const name = asTaskName(task);
-      join(name).model = plan.model as ModelName;
+      const joined = join(name);
+      joined.model = plan.model as ModelName;
+      joined.rules = plan.eligibility;
       const { webgpu } = plan.training;
       const graphs = [plan.training.target, ...(webgpu === undefined ? [] : [webgpu.target])];
       pinned.set(name, [target.sha256, ...graphs.map((path) => releases.target(path).sha256)]);
     }
+    for (const { task, path } of releases.newestMeasurementPlans()) {
+      const { plan, target } = await releases.measurementPlan(path, signal);
+      if (plan.population !== config.population) continue;
+      const needs = plan.kind === "telemetry" ? "telemetry" : "training";
+      const isNamed = needs === "training" && wanted.task !== undefined;
+      if (isNamed ? task !== wanted.task : !open.has(plan.model)) continue;
+      if (request !== wanted) return;
+      const name = asTaskName(task);
+      const joined = join(name);
+      joined.model = plan.model as ModelName;
+      joined.needs = needs;
+      joined.rules = plan.eligibility;
+      const graphs = plan.kind === "evaluate" ? [releases.target(plan.evaluation.target).sha256] : [];
+      pinned.set(`measurements/${name}`, [target.sha256, ...graphs]);
+    }
   };
 
   const countExamples = async (wanted: ParticipateRequest): Promise<void> => {
-    const granted = wanted.consent && (wanted.when === "always" || idle);
-    for (const { participation, model } of tasks.values()) {
+    const consents = consentsOf(wanted.consent);
+    for (const { participation, model, needs } of tasks.values()) {
       const models = model === undefined ? options.openModels() : [model];
+      if (needs === "telemetry") {
+        // How much was counted is for the vector alone to say.
+        // What a round under way has taken is no reason to leave it.
+        const some =
+          participation.roundId !== undefined || models.some((each) => options.recorder.hasCounts(each));
+        participation.consent(consents.telemetry, some ? 1 : 0);
+        continue;
+      }
+      const granted = consents.training && (wanted.when === "always" || idle);
       const counts = await Promise.all(models.map((each) => store.examples.count(each)));
       if (request !== wanted) return;
       participation.consent(
@@ -145,6 +192,24 @@ export function createParticipations(options: ParticipationsOptions): Participat
         counts.reduce((sum, each) => sum + each, 0),
       );
     }
+  };
+
+  /** Before it is counted as willing: a device that is not asked says so instead of checking in. */
+  const checkEligibility = async (wanted: ParticipateRequest): Promise<void> => {
+    const asked = [...tasks.values()].filter(({ rules }) => rules !== undefined);
+    if (asked.length > 0) {
+      const told = await options.conditions.read();
+      const conditions = { ...told, battery: battery ?? told.battery, tags: config.tags };
+      if (request !== wanted) return;
+      for (const { participation, rules } of asked)
+        participation.eligibility(ineligibleReason(rules!, conditions));
+      checking ??= env.clock.schedule(CHECK_INTERVAL_MS, () => {
+        checking = undefined;
+        void update();
+      });
+    }
+    for (const { participation, rules } of tasks.values())
+      if (rules === undefined) participation.eligibility(null);
   };
 
   /** Nothing tells a device of the first task of its model, so it looks for it. */
@@ -173,6 +238,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         } catch (error) {
           if (!signal.aborted && !isOffline(error)) events.problem(error);
         }
+        if (request !== undefined) await checkEligibility(request);
         if (request !== undefined) await countExamples(request);
         tellState();
       }
@@ -189,9 +255,14 @@ export function createParticipations(options: ParticipationsOptions): Participat
 
   const stop = async (): Promise<void> => {
     request = undefined;
+    options.recorder.setEnabled(false);
     stopping.abort(failure("federation/cancelled", "participate: it was stopped"));
     searching?.cancel();
     searching = undefined;
+    checking?.cancel();
+    checking = undefined;
+    unfollow?.();
+    unfollow = undefined;
     const leaving = [...tasks.values()].map(({ participation }) => participation.stop());
     tasks.clear();
     pinned.clear();
@@ -223,15 +294,27 @@ export function createParticipations(options: ParticipationsOptions): Participat
       }
       request = wanted;
       stopping = new AbortController();
+      unfollow = options.conditions.follow(() => void update());
+      options.recorder.setEnabled(consentsOf(wanted.consent).telemetry);
       // Named tasks are joined before their plan is known, so that a device may wait for one to begin.
       if (wanted.task !== undefined) join(asTaskName(wanted.task));
       tellState();
       await update();
     },
     stop,
+    setConsent(consent) {
+      if (request === undefined) return;
+      request = { ...request, consent };
+      options.recorder.setEnabled(consent.telemetry);
+      void update();
+    },
     setIdle(next) {
       if (idle === next) return;
       idle = next;
+      void update();
+    },
+    setBattery(next) {
+      battery = next;
       void update();
     },
     connected() {
@@ -245,6 +328,11 @@ export function createParticipations(options: ParticipationsOptions): Participat
     },
     receive(message) {
       const all = [...tasks.values()].map(({ participation }) => participation);
+      const busy = message.type === "offer" ? all.find(({ roundId }) => roundId !== undefined) : undefined;
+      if (message.type === "offer" && busy !== undefined && busy.task !== message.task) {
+        // One thing at a time; a coordinator that knows its devices does not ask.
+        return options.send({ type: "decline", roundId: message.roundId, code: "federation/busy" });
+      }
       if (message.type !== "request-report" && message.type !== "secure-step" && message.type !== "outcome") {
         for (const participation of all) participation.receive(message);
         return;

@@ -41,7 +41,7 @@ export interface ConnectionChange {
  */
 export interface ControlChannel {
   readonly state: ConnectionState;
-  /** What to add to the device's clock to get the coordinator's. */
+  /** What to add to the device's monotonic clock to get the coordinator's: setting the device's clock moves no deadline. */
   readonly serverOffsetMs: number;
   start(): void;
   /** False where there is no session; nothing is queued, the caller says it again after "connected". */
@@ -83,7 +83,7 @@ export function createControlChannel(options: ControlChannelOptions): ControlCha
   let attempt: Attempt | undefined;
   let retry: Timer | undefined;
   let failures = 0;
-  let serverOffsetMs = 0;
+  let serverOffsetMs = clock.now() - clock.monotonicMs();
   let started = false;
 
   const change = (next: ConnectionChange): void => {
@@ -153,7 +153,7 @@ export function createControlChannel(options: ControlChannelOptions): ControlCha
     switch (message.type) {
       case "challenge": {
         if (current.phase !== "connecting") throw unexpected(message);
-        serverOffsetMs = message.serverTimeMs - clock.now();
+        serverOffsetMs = message.serverTimeMs - clock.monotonicMs();
         const version = chooseVersion(message);
         current.phase = "authenticating";
         current.deadline?.cancel();

@@ -44,7 +44,7 @@ export interface UploadRequest {
   readonly certificate: string;
   /** base64url */
   readonly proof: string;
-  /** On the device's clock: broken off then. */
+  /** On the device's monotonic clock: broken off then. */
   readonly untilMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -55,7 +55,7 @@ export interface SecureRequest {
   readonly path: string;
   /** base64url */
   readonly capability: string;
-  /** On the device's clock: broken off then. */
+  /** On the device's monotonic clock: broken off then. */
   readonly untilMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -125,7 +125,7 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
   ): Promise<void> => {
     const { path, body, untilMs, signal } = put;
     requireOwnPath(coordinator, path);
-    await limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
+    await limited(Math.max(1000, untilMs - env.clock.monotonicMs()), signal, async (limit) => {
       const response = await request(path, {
         method: "PUT",
         headers: { "Content-Type": "application/octet-stream", ...authorization },
@@ -223,7 +223,7 @@ export function createHttpTransport({ coordinator, fetch, env }: HttpOptions): H
       putBytes(put, { Authorization: `${CERTIFICATE_SCHEME} ${certificate}`, [PROOF_HEADER]: proof }),
 
     secureInput: ({ path, capability, untilMs, signal }) =>
-      limited(Math.max(1000, untilMs - env.clock.now()), signal, async (limit) => {
+      limited(Math.max(1000, untilMs - env.clock.monotonicMs()), signal, async (limit) => {
         const response = await request(path, {
           headers: { Authorization: `${CAPABILITY_SCHEME} ${capability}` },
           redirect: "error",

@@ -5,7 +5,7 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
   /** Tries in all. @defaultValue 4 */
   readonly attempts?: number;
-  /** Give up where the next try would begin after this (the device's clock). */
+  /** Give up where the next try would begin after this (the device's monotonic clock). */
   readonly untilMs?: number;
 }
 
@@ -38,7 +38,7 @@ export async function withRetries<T>(
       signal?.throwIfAborted();
       if (!TributaryError.is(error) || !error.retryable || attempt + 1 >= attempts) throw error;
       const waitMs = retryAfterMs(error) ?? backoffMs(attempt, env.random);
-      if (env.clock.now() + waitMs > untilMs) throw error;
+      if (env.clock.monotonicMs() + waitMs > untilMs) throw error;
       await delay(env.clock, waitMs, signal);
     }
   }

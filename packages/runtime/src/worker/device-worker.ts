@@ -4,6 +4,7 @@ import { expose } from "comlink";
 import { createDevice } from "../create-device.ts";
 import { createIndexedDbStore } from "../store/indexeddb-store.ts";
 import { webSocketTransport } from "../transport/web-socket.ts";
+import { browserConditions, type ConditionsNavigator } from "./browser-conditions.ts";
 import { createBrowserEngines } from "./browser-engines.ts";
 import { createDeviceHost } from "./device-host.ts";
 import type { OpenDevice } from "./device-host.ts";
@@ -19,6 +20,7 @@ const open: OpenDevice = async (start, token) => {
     env,
     store: createIndexedDbStore({ name: start.database, clock: env.clock }),
     engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+    conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
     openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
     openSocket: connectAsLeader(openWebSocket, leader),
     fetch: (input, init) => fetch(input, init),

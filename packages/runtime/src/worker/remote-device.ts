@@ -36,7 +36,7 @@ interface Life {
 
 /**
  * Everything heavy runs in the worker; this side forwards plain data. What the page asked for (open models,
- * participation, idleness) is remembered, so that a new worker takes up where a lost one ended.
+ * participation, idleness, battery) is remembered, so that a new worker takes up where a lost one ended.
  */
 export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   const { spawn, start, token, locks, clock, log } = options;
@@ -45,6 +45,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   const restarts: number[] = [];
   let participation: ParticipateRequest | undefined;
   let idle: boolean | undefined;
+  let battery: Parameters<Device["setBattery"]>[0] | undefined;
   let life: Life | undefined;
   let closing: Promise<void> | undefined;
   let lastCall = 0;
@@ -115,6 +116,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       const reopened = openings.slice();
       for (const request of reopened) await host.invoke(0, "openModel", [request]).then(unsettle);
       if (idle !== undefined) await host.invoke(0, "setIdle", [idle]).then(unsettle);
+      if (battery !== undefined) await host.invoke(0, "setBattery", [battery]).then(unsettle);
       if (participation !== undefined) {
         await host.invoke(0, "participate", [participation]).then(unsettle);
       }
@@ -196,9 +198,18 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
         throw error;
       }
     },
+    async setConsent(consent) {
+      // Also for a worker that is started anew.
+      if (participation !== undefined) participation = { ...participation, consent };
+      await call("setConsent", [consent]);
+    },
     async setIdle(value) {
       idle = value;
       await call("setIdle", [value]);
+    },
+    async setBattery(value) {
+      battery = value;
+      await call("setBattery", [value]);
     },
     async stopParticipating() {
       participation = undefined;

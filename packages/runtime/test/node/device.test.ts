@@ -6,7 +6,7 @@ import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { trainingMetrics, summarizeTraining } from "@tributary/metrics";
 import { bindWeights } from "@tributary/onnx/bind";
 import { decodeModel, encodeModel, splitWeights, type Node } from "@tributary/onnx";
-import { decodeUpdateHeader, updateValues, type Offer } from "@tributary/protocol";
+import { decodeUpdateHeader, parseTaskSpec, updateValues, type Offer } from "@tributary/protocol";
 import { createRuntime, type NodeRuntimeOptions } from "@tributary/runtime/node";
 import type { ParticipationEvent, Runtime, RuntimeEvent } from "@tributary/runtime";
 import { dequantizeParameters, l2Norm, tensor } from "@tributary/tensor";
@@ -380,6 +380,58 @@ describe("rounds", () => {
     session.send(offerOf(site));
     session.send(offerOf(site, { roundId: "round-2" as never, round: 2 }));
     expect(await session.next("ready")).toMatchObject({ roundId: "round-2" });
+  });
+
+  test("a device that the plan does not ask says which rule it does not meet, and nothing else", async () => {
+    const { eligibility } = parseTaskSpec({ name: "t", model: "m", eligibility: { tags: ["kiosk"] } });
+    await site.repository.releasePlan({}, "digits-task", { eligibility });
+    const takePart = async (tags: readonly string[]) => {
+      const runtime = await start({ tags });
+      const digits = await runtime.model("digits");
+      await digits.examples.add({ image: new Uint8Array(784), label: 3 });
+      const participation = runtime.participate({ consent: true });
+      return { runtime, participation, session: await site.session() };
+    };
+    const { runtime, participation, session } = await takePart(["phone"]);
+    const told = nextEvent<ParticipationEvent, "ineligible">(participation.events(), "ineligible");
+    expect(await session.next("ineligible")).toEqual({
+      type: "ineligible",
+      task: "digits-task",
+      reason: "tags",
+    });
+    expect(await told).toMatchObject({ task: "digits-task", reason: "tags" });
+    session.send(offerOf(site));
+    expect(await session.next("decline")).toMatchObject({ code: "federation/ineligible" });
+    await runtime.close();
+    const { session: kiosk } = await takePart(["kiosk", "lobby"]);
+    expect(await kiosk.next("check-in")).toMatchObject({ task: "digits-task" });
+  });
+
+  test("a device counts its participations itself: who asks again too soon is declined, after a restart too", async () => {
+    const selection = { minimumSeparationMs: 0, minimumSeparationRounds: 1 };
+    await site.repository.releasePlan({}, "digits-task", { selection });
+    const takePart = async () => {
+      const runtime = await start();
+      const digits = await runtime.model("digits");
+      await digits.examples.add({ image: new Uint8Array(784), label: 3 });
+      runtime.participate({ consent: true });
+      const session = await site.session();
+      await session.next("check-in");
+      return { runtime, session };
+    };
+    const offer = (round: number) => offerOf(site, { roundId: `round-${round}` as never, round });
+    const first = await takePart();
+    first.session.send(offer(1));
+    await first.session.next("ready");
+    await first.runtime.close();
+    const { session } = await takePart();
+    session.send(offer(2));
+    expect(await session.next("decline")).toMatchObject({
+      roundId: "round-2",
+      code: "federation/too-soon",
+    });
+    session.send(offer(3));
+    expect(await session.next("ready")).toMatchObject({ roundId: "round-3" });
   });
 
   test("stopping leaves the task", async () => {

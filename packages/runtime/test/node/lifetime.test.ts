@@ -102,7 +102,15 @@ test("a device in two tasks answers each round in its own task only", async () =
     roundId: "lost",
     code: "federation/update-lost",
   });
+  // One thing at a time.
   session.send(offerOf("digits-task", "round-2"));
+  expect(await session.next("decline")).toEqual({
+    type: "decline",
+    roundId: "round-2",
+    code: "federation/busy",
+  });
+  session.send({ type: "outcome", roundId, result: "committed", version: 2 as never });
+  session.send(offerOf("digits-task", "round-3"));
   session.send({ type: "request-report", roundId: "lost-2" as never, deadlineMs: 1, uploadPath: "/" });
   expect(await session.next("decline")).toMatchObject({ roundId: "lost-2" });
 });

@@ -78,7 +78,9 @@ const open: OpenDevice = async (start, token) => {
       }
       if (task === "until-stopped") await stopped.promise;
     },
+    setConsent: async () => {},
     setIdle: async () => {},
+    setBattery: async () => {},
     stopParticipating: async () => stopped.resolve(),
     reconnect: async () => {},
     async status() {

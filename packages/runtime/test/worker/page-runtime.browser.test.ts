@@ -3,6 +3,7 @@ import { deleteDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRuntimeOf } from "../../src/runtime-of.ts";
 import type { Runtime } from "../../src/runtime.ts";
+import { TRUST_DEFAULTS } from "../../src/trust.ts";
 import type { WorkerStart } from "../../src/worker/device-host.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 
@@ -29,7 +30,8 @@ function start(engine: WorkerStart["engine"] = {}): Runtime {
           coordinator: "https://fl.example.org",
           population: "default",
           software: "test",
-          limits: { minimumCohort: 16, maxContributionsPerVersion: 2, requireSecureAggregation: false },
+          limits: TRUST_DEFAULTS,
+          tags: [],
         },
         enrols: false,
         database,

@@ -7,6 +7,7 @@ import { openSecAggCrypto } from "@tributary/secagg";
 import { expose } from "comlink";
 import { createDevice } from "../../src/create-device.ts";
 import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
+import { browserConditions, type ConditionsNavigator } from "../../src/worker/browser-conditions.ts";
 import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
@@ -42,6 +43,7 @@ const open: OpenDevice = async (start) => {
       env,
       store: createIndexedDbStore({ name: start.database, clock: env.clock }),
       engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+      conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto,
       openSocket: (_options, handlers) => {
         queueMicrotask(() => handlers.closed({ code: 1006, reason: "no network here" }));

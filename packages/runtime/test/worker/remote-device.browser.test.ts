@@ -2,6 +2,7 @@ import { silentLogger, systemClock } from "@tributary/core";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Device } from "../../src/device.ts";
 import type { RuntimeEvent } from "../../src/runtime.ts";
+import { TRUST_DEFAULTS } from "../../src/trust.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 
 const opening = { model: "digits", channel: "stable", update: "auto" } as const;
@@ -25,7 +26,8 @@ function open(script = new URL("./fixture-worker.ts", import.meta.url)): Device 
         coordinator: "http://127.0.0.1:1",
         population: "default",
         software: "test",
-        limits: { minimumCohort: 16, maxContributionsPerVersion: 2, requireSecureAggregation: false },
+        limits: TRUST_DEFAULTS,
+        tags: [],
       },
       enrols: true,
       database: "none",

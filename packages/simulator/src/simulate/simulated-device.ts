@@ -176,6 +176,8 @@ export class SimulatedDevice {
         return this.#send(effect.message);
       case "train":
         return this.#train(effect.offer);
+      case "measure":
+        throw new TypeError("simulate: no round measures");
       case "cancel-training":
         this.#job?.abort.abort(failure("round/stale-round", "simulate: the training is not needed any more"));
         this.#job = undefined;

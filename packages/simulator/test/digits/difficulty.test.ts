@@ -40,7 +40,7 @@ describe("the digits are as hard as handwriting", () => {
       model: buildDigitsCnn({ seed: 1 }),
       train,
       test: held,
-      epochs: 4,
+      epochs: 3,
       learningRate: 0.15,
     });
     expect(accuracies.at(-1)).toBeGreaterThan(0.97);

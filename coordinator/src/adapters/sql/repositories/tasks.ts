@@ -1,4 +1,4 @@
-import { parseTaskSpec } from "@tributary/protocol";
+import { parseTaskSpec, type TaskReason } from "@tributary/protocol";
 import type { Selectable } from "kysely";
 import type { TaskRepository } from "../../../ports/metadata-store.ts";
 import type { TaskRecord } from "../../../ports/records.ts";
@@ -9,17 +9,17 @@ import type { TasksTable } from "../schema.ts";
 export function taskRepository(db: Db): TaskRepository {
   return {
     async insert(task) {
-      const { plan, spec, ...rest } = task;
+      const { plan, spec, gatePlan, gate, reason, ...rest } = task;
       await constrained(`task "${task.name}"`, () =>
         db
           .insertInto("tasks")
           .values({
             ...rest,
             spec: JSON.stringify(spec),
-            planNumber: plan.number,
-            planTarget: plan.target,
-            planDigest: plan.digest,
-            planSizeBytes: plan.sizeBytes,
+            reason: toJson(reason),
+            ...planColumns(plan),
+            gatePlan: gatePlan && JSON.stringify(gatePlan),
+            gate: gate && JSON.stringify(gate),
           })
           .execute(),
       );
@@ -32,10 +32,10 @@ export function taskRepository(db: Db): TaskRepository {
       const rows = await db.selectFrom("tasks").selectAll().orderBy("createdAt").orderBy("name").execute();
       return rows.map(toRecord);
     },
-    async setState(name, state) {
+    async setState(name, state, { reason = null, activeSince } = {}) {
       const { numUpdatedRows } = await db
         .updateTable("tasks")
-        .set({ state })
+        .set({ state, reason: toJson(reason), ...(activeSince === undefined ? {} : { activeSince }) })
         .where("name", "=", name)
         .executeTakeFirstOrThrow();
       requireRow(`task "${name}"`, numUpdatedRows);
@@ -48,7 +48,27 @@ export function taskRepository(db: Db): TaskRepository {
         .executeTakeFirstOrThrow();
       requireRow(`task "${name}"`, numUpdatedRows);
     },
+    async setGate(name, gate) {
+      const { numUpdatedRows } = await db
+        .updateTable("tasks")
+        .set({ gate: JSON.stringify(gate) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`task "${name}"`, numUpdatedRows);
+    },
+    async setPlan(name, plan, gatePlan) {
+      const { numUpdatedRows } = await db
+        .updateTable("tasks")
+        .set({ ...planColumns(plan), gatePlan: gatePlan && JSON.stringify(gatePlan) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`task "${name}"`, numUpdatedRows);
+    },
   };
+}
+
+function planColumns({ number, target, digest, sizeBytes }: TaskRecord["plan"]) {
+  return { planNumber: number, planTarget: target, planDigest: digest, planSizeBytes: sizeBytes };
 }
 
 function toRecord(row: Selectable<TasksTable>): TaskRecord {
@@ -64,6 +84,14 @@ function toRecord(row: Selectable<TasksTable>): TaskRecord {
       target: row.planTarget,
       ...blobRef(row.planDigest, row.planSizeBytes),
     },
+    gatePlan: row.gatePlan === null ? null : fromJson(row.gatePlan),
+    gate: row.gate === null ? null : fromJson(row.gate),
     createdAt: row.createdAt,
+    reason: row.reason === null ? null : fromJson(row.reason),
+    activeSince: row.activeSince,
   };
+}
+
+function toJson(reason: TaskReason | null): string | null {
+  return reason === null ? null : JSON.stringify(reason);
 }

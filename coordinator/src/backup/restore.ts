@@ -1,0 +1,109 @@
+import { cp, mkdir, readdir, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { failure, systemClock, type Clock } from "@tributary/core";
+import SqliteDatabase from "better-sqlite3";
+import { openSqlMetadataStore } from "../adapters/sql/sql-metadata-store.ts";
+import { storageFailure, syncFile, syncFolder } from "../durable-files.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import { NUMBERS_TAKEN, numbersTaken } from "../registry/next-number.ts";
+import { RELEASES_RESTORED } from "../releases/releases.ts";
+import {
+  BLOBS,
+  copySecrets,
+  DATABASE,
+  digestOfFile,
+  readManifest,
+  type BackupManifest,
+} from "./backup-files.ts";
+import { copyBlobs } from "./copy-blobs.ts";
+
+export interface RestoreOptions {
+  readonly backup: string;
+  /** Empty, or not there yet. */
+  readonly dataDir: string;
+  readonly clock?: Pick<Clock, "now">;
+}
+
+/** Rounds and versions that may have come between a backup and its restore, for each task and model. */
+const NUMBERS_GAP = 1_000;
+
+/**
+ * Makes a data directory of a backup. What devices may have learned since stays true for them: release metadata goes on with
+ * higher numbers than any that can have been signed, and so do rounds and versions, so that no number comes to mean two things.
+ * Rounds that were under way are over.
+ *
+ * @throws `coordinator/data-dir-not-empty`, `coordinator/backup-unusable`, `store/corrupt`, `store/quota-exceeded`
+ */
+export async function restoreDataDir(options: RestoreOptions): Promise<BackupManifest> {
+  const { backup, dataDir, clock = systemClock } = options;
+  const manifest = await readManifest(backup);
+  if ((await readdir(dataDir).catch(() => [])).length > 0)
+    throw failure(
+      "coordinator/data-dir-not-empty",
+      `restore: ${dataDir} is not empty, and nothing is overwritten; move it away, or choose another with --data-dir`,
+      { detail: { dataDir } },
+    );
+  const source = join(backup, DATABASE);
+  const { digest } = await digestOfFile(source).catch(() => ({ digest: undefined }));
+  if (digest !== manifest.database.digest)
+    throw failure("store/corrupt", `restore: ${source} is not the database that was backed up`, {
+      detail: { expected: manifest.database.digest, got: digest ?? "nothing" },
+    });
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    // Under another name until all is there: what a restore that was interrupted leaves does not start.
+    const database = join(dataDir, `${DATABASE}.restoring`);
+    await cp(source, database);
+    requireIntact(database);
+    await copyBlobs(join(backup, BLOBS), join(dataDir, BLOBS), database);
+    const store = await openSqlMetadataStore({ path: database });
+    try {
+      await moveOn(store, clock.now());
+    } finally {
+      await store.close();
+    }
+    if (manifest.keys) await copySecrets(backup, dataDir);
+    await syncFile(database);
+    await rename(database, join(dataDir, DATABASE));
+    await syncFolder(dataDir);
+    return manifest;
+  } catch (error) {
+    throw storageFailure(error, "the data directory");
+  }
+}
+
+function requireIntact(path: string): void {
+  const database = new SqliteDatabase(path, { readonly: true });
+  try {
+    const found = database.pragma("integrity_check", { simple: true });
+    if (found !== "ok") throw failure("store/corrupt", `restore: ${path}: ${String(found)}`);
+  } finally {
+    database.close();
+  }
+}
+
+async function moveOn(store: MetadataStore, at: number): Promise<void> {
+  await store.transaction(async (tx) => {
+    for (const round of await tx.rounds.open()) {
+      const seconds = Math.max(0, at - round.startedAt) / 1000;
+      const reason = "round/interrupted";
+      await tx.rounds.update({
+        ...round,
+        phase: "abandoned",
+        reason,
+        endedAt: at,
+        deadlineAt: null,
+        seconds,
+      });
+    }
+    const before = await numbersTaken(tx);
+    const rounds: Record<string, number> = {};
+    for (const { name } of await tx.tasks.list())
+      rounds[name] = Math.max(before.rounds[name] ?? 0, await tx.rounds.lastNumber(name)) + NUMBERS_GAP;
+    const versions: Record<string, number> = {};
+    for (const { name, currentVersion } of await tx.models.list())
+      versions[name] = Math.max(before.versions[name] ?? 0, currentVersion) + NUMBERS_GAP;
+    await tx.settings.set(NUMBERS_TAKEN, { rounds, versions });
+    await tx.settings.set(RELEASES_RESTORED, true);
+  });
+}

@@ -1,0 +1,34 @@
+import { asModelVersion, type ModelName, type ModelVersion, type TaskName } from "@tributary/core";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+
+type Rows = Pick<MetadataStore, "rounds" | "settings">;
+
+/** Setting: numbers that devices may know from the time after a backup that was restored. */
+export const NUMBERS_TAKEN = "numbersTaken";
+
+/** Every round up to here, of each task, and every version, of each model, counts as taken. */
+export type NumbersTaken = {
+  readonly rounds: Readonly<Record<string, number>>;
+  readonly versions: Readonly<Record<string, number>>;
+};
+
+/** The number of a task's next round. */
+export async function nextRoundNumber(store: Rows, task: TaskName): Promise<number> {
+  const last = await store.rounds.lastNumber(task);
+  return Math.max(last, (await numbersTaken(store)).rounds[task] ?? 0) + 1;
+}
+
+/** The number of the version that grows out of a model's newest one. */
+export async function nextVersionNumber(
+  store: Pick<Rows, "settings">,
+  model: ModelName,
+  newest: number,
+): Promise<ModelVersion> {
+  return asModelVersion(Math.max(newest, (await numbersTaken(store)).versions[model] ?? 0) + 1);
+}
+
+export async function numbersTaken({ settings }: Pick<Rows, "settings">): Promise<NumbersTaken> {
+  // Written by a restore alone.
+  const taken = (await settings.get(NUMBERS_TAKEN)) as NumbersTaken | undefined;
+  return taken ?? { rounds: {}, versions: {} };
+}

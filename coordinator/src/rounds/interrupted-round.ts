@@ -1,0 +1,187 @@
+import { failure, toFailure, type ErrorCode } from "@tributary/core";
+import {
+  initialRound,
+  roundCounts,
+  roundDeadline,
+  roundEnded,
+  stepRound,
+  type RoundConfig,
+  type RoundInput,
+  type RoundState,
+} from "@tributary/federation";
+import type { JournalEntry, ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import { roundEvent } from "../registry/views.ts";
+import { publishEvents } from "./commit-round.ts";
+import type { Reported } from "./reported-files.ts";
+import { journalInput } from "./round-journal.ts";
+import { readRoundPlan, type RoundPlan } from "./round-plan.ts";
+import { RoundRun, type PastRound, type RoundRunOptions } from "./round-run.ts";
+import type { RoundServices } from "./round-services.ts";
+
+/** A round that was killed so often while its updates were aggregated is most likely what kills. */
+const MAX_AGGREGATIONS = 3;
+
+/** A round that a crash interrupted and that can go on. */
+export interface InterruptedRound {
+  readonly past: PastRound;
+  readonly config: RoundConfig;
+  readonly plan: RoundPlan;
+  readonly task: TaskRecord;
+  readonly model: ModelRecord;
+  readonly base: VersionRecord;
+}
+
+/**
+ * What an earlier process left of a task's rounds: the newest may go on where its updates came one by one, its deadline is still
+ * to come and nothing that it builds on was replaced. The others are abandoned, each with its reason.
+ */
+export async function findInterrupted(
+  services: RoundServices,
+  task: TaskRecord,
+): Promise<InterruptedRound | undefined> {
+  const open = (await services.store.rounds.open()).filter((round) => round.task === task.name);
+  const newest = open.pop();
+  for (const record of open) await abandonStored(services, record, "round/interrupted");
+  if (newest === undefined) return undefined;
+  try {
+    return await resumable(services, task, newest);
+  } catch (error) {
+    const { code, message } = toFailure(error, "round/interrupted");
+    services.env.log.warn("round was interrupted by a restart and cannot go on", {
+      roundId: newest.id,
+      message,
+    });
+    await abandonStored(services, newest, code);
+    return undefined;
+  }
+}
+
+/** Lets it go on, or abandons it where its updates are not all there. */
+export async function resumeOrAbandon(
+  services: RoundServices,
+  options: RoundRunOptions,
+  past: PastRound,
+): Promise<RoundRun | undefined> {
+  const { log } = services.env;
+  const { id: roundId } = past.record;
+  try {
+    const run = await RoundRun.resume(options, past);
+    log.info("round goes on after a restart", {
+      roundId,
+      phase: run.state.phase,
+      reported: past.reported.length,
+    });
+    return run;
+  } catch (error) {
+    log.error("round was interrupted by a restart and its updates are lost", { roundId, error });
+    await abandonStored(services, past.record, "round/interrupted");
+    return undefined;
+  }
+}
+
+/** Ends a round that was over, but could not be stored as such: the disk was full. */
+export async function abandonLeftOver(
+  services: RoundServices,
+  { name }: TaskRecord,
+  last: RoundRecord | undefined,
+): Promise<void> {
+  for (const record of await services.store.rounds.open()) {
+    if (record.task !== name) continue;
+    const code = record.id === last?.id ? last.reason : null;
+    await abandonStored(services, record, (code ?? "round/interrupted") as ErrorCode);
+  }
+}
+
+async function resumable(
+  services: RoundServices,
+  task: TaskRecord,
+  record: RoundRecord,
+): Promise<InterruptedRound> {
+  const { store, steadyNow } = services;
+  const no = (why: string, code: ErrorCode = "round/interrupted"): Error =>
+    failure(code, `rounds: ${record.id} cannot go on: ${why}`);
+  const config = record.config as unknown as RoundConfig;
+  if (config.secure !== null) throw no("its cohort's secrets were in memory");
+  if (config.measurement !== undefined) throw no("what its devices told was in memory");
+  if (task.state !== "running") throw no(`its task is ${task.state}`, "round/task-paused");
+  const model = await store.models.get(task.model);
+  const base = model && (await store.versions.get(model.name, config.baseVersion));
+  if (model === undefined || base === undefined || model.currentVersion !== config.baseVersion)
+    throw no("its base is not the current version any more", "round/base-replaced");
+  if (task.plan.digest !== config.plan.digest || base.weights.digest !== config.weights.digest)
+    throw no("its plan was replaced");
+
+  const entries = await store.journal.read(record.id);
+  const past = replay(config, record, entries);
+  const { state, aggregations } = past;
+  if (roundEnded(state)) throw no("its end could not be stored");
+  const deadline = roundDeadline(state);
+  if (deadline !== null && steadyNow() >= deadline) throw no("its deadline passed while nobody ran it");
+  if (state.phase === "aggregating" && aggregations >= MAX_AGGREGATIONS)
+    throw no(`${MAX_AGGREGATIONS} processes ended while they aggregated it`);
+  return { past, config, plan: await readRoundPlan(services, task), task, model, base };
+}
+
+function replay(
+  config: RoundConfig,
+  record: RoundRecord,
+  entries: readonly JournalEntry[],
+): PastRound & { readonly aggregations: number } {
+  let state = initialRound(config);
+  let trainingAt: number | null = null;
+  const reported: Reported[] = [];
+  let aggregations = 0;
+  const give = (input: RoundInput): void => {
+    const step = stepRound(config, state, input);
+    state = step.state;
+    if (trainingAt === null && state.phase === "training") trainingAt = input.now;
+    for (const effect of step.effects) {
+      if (effect.type === "accumulate") reported.push({ device: effect.device, claim: effect.claim });
+      if (effect.type === "aggregate") aggregations += 1;
+    }
+  };
+  for (const [i, entry] of entries.entries()) {
+    if (entry.sequence !== i + 1)
+      throw failure("store/corrupt", `rounds: ${record.id}: input ${i + 1} is missing`);
+    give(journalInput(entry));
+  }
+  return { record, state, trainingAt, inputs: entries.length, reported, aggregations };
+}
+
+/** Its number stays taken. */
+async function abandonStored(services: RoundServices, record: RoundRecord, code: ErrorCode): Promise<void> {
+  const { store, env, steadyNow } = services;
+  const endedAt = env.clock.now();
+  const events = await store.transaction(async (tx) => {
+    const entries = await tx.journal.read(record.id);
+    const input: RoundInput = { type: "abandon", code, now: steadyNow() };
+    const { now, ...rest } = input;
+    const sequence = (entries.at(-1)?.sequence ?? 0) + 1;
+    await tx.journal.append([{ roundId: record.id, sequence, at: now, input: { ...rest } }]);
+    const ended = {
+      ...record,
+      ...endCounts(record, [...entries.map(journalInput), input]),
+      phase: "abandoned",
+      reason: code,
+      endedAt,
+      deadlineAt: null,
+      seconds: Math.max(0, endedAt - record.startedAt) / 1000,
+    } as const;
+    await tx.rounds.update(ended);
+    return tx.events.append([roundEvent(ended)], endedAt);
+  });
+  env.log.warn("round abandoned", { roundId: record.id, phase: record.phase, reason: code });
+  await publishEvents(services, events);
+}
+
+/** As the journal tells it; as the row has it where the journal is of another version of the machine. */
+function endCounts(record: RoundRecord, inputs: readonly RoundInput[]): Partial<RoundRecord> {
+  try {
+    const config = record.config as unknown as RoundConfig;
+    let state: RoundState = initialRound(config);
+    for (const input of inputs) state = stepRound(config, state, input).state;
+    return roundCounts(state);
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,20 @@
+import type { TaskActivityView, TaskView } from "@tributary/api-client";
+
+/** Why a task does not run, and what it waits for where it does; nothing where there is nothing to tell. */
+export function taskLines(
+  task: Pick<TaskView, "state" | "reason">,
+  activity: TaskActivityView,
+): readonly string[] {
+  const { nextRoundAt, failures, checkedIn, sittingOut, ineligible } = activity;
+  if (task.state !== "running") {
+    return task.reason === null ? [] : [`${task.reason.code}: ${task.reason.message}`];
+  }
+  const reasons = Object.entries(ineligible).map(([reason, count]) => `${reason} ${count}`);
+  const out = sittingOut === 0 ? "" : `, ${sittingOut} of them sit out`;
+  return [
+    ...(nextRoundAt === null ? [] : [`next round from ${nextRoundAt}`]),
+    ...(failures === 0 ? [] : [`${failures} rounds in a row failed`]),
+    `${checkedIn} devices willing${out}`,
+    ...(reasons.length === 0 ? [] : [`not asked: ${reasons.join(", ")}`]),
+  ];
+}
