@@ -84,7 +84,11 @@ const fedavg: Benchmark = {
     const parts = values.only.split(",") as Part[];
     const unknown = parts.find((part) => !PARTS.includes(part));
     if (unknown !== undefined) throw new Error(`--only: one of ${PARTS.join(", ")}, got ${unknown}`);
-    const results: Record<string, unknown> = { paperRounds: PAPER, chosen: CHOSEN, curves: publishedCurves() };
+    const results: Record<string, unknown> = {
+      paperRounds: PAPER,
+      chosen: CHOSEN,
+      curves: publishedCurves(),
+    };
     const figures: Record<string, number> = {};
     const verdicts: string[] = [];
     const toTarget = async (part: "iid" | "shards", figure: keyof typeof ALLOWED): Promise<void> => {
