@@ -13,6 +13,8 @@ import {
   textEnum,
 } from "./schema.ts";
 import { SecurePlan } from "./secure-aggregation.ts";
+import { EligibilityRules } from "./task-eligibility.ts";
+import { SeparationRules } from "./task-selection.ts";
 
 const metricName = Type.String({ pattern: "^[A-Za-z][A-Za-z0-9./-]{0,63}$" });
 const largest = Type.Number({ exclusiveMinimum: 0, maximum: 1e15 });
@@ -45,6 +47,10 @@ const PLAN_FIELDS = {
   population: PopulationNameSchema,
   /** Coordinates of the vector, in order: all that leaves a device. */
   metrics: readonlyArray(MetricDocument, { minItems: 1, maxItems: 250 }),
+  /** How often a device measures at most. Absent: as often as it is asked. */
+  selection: Type.Optional(SeparationRules),
+  /** Which devices may measure. Absent: all. */
+  eligibility: Type.Optional(EligibilityRules),
   /** Absent: vectors are reported one by one. */
   secureAggregation: Type.Optional(SecurePlan),
 };

@@ -12,6 +12,7 @@ import {
 } from "@tributary/protocol";
 import { cohortShape, planEncoding } from "@tributary/secagg";
 import { metricEncoding } from "../metric-vector.ts";
+import { deviceRules } from "./device-rules.ts";
 import { measurementCohort } from "./measurement-cohort.ts";
 import { invalidTask, lossOf, type ReadLossGraph } from "./training-options.ts";
 
@@ -48,6 +49,7 @@ export async function measurementContent(options: {
     population: spec.population,
     metrics,
     ...(secureAggregation === undefined ? {} : { secureAggregation }),
+    ...deviceRules(spec),
   };
   if (spec.kind === "telemetry") return { content: { ...common, kind: "telemetry" }, graph: undefined };
   // Batches of one: their loss is that of one example, whatever the loss is made of.

@@ -17,6 +17,7 @@ import type { TelemetryRecorder } from "../telemetry/recorder.ts";
 import { createContributions } from "./contributions.ts";
 import type { LocalTrainerOptions, LocalUpdate } from "./local-trainer.ts";
 import { evaluationWeights, measureExamples } from "./measure-examples.ts";
+import { createSeparations } from "./separations.ts";
 import { requireSecureTask } from "./secure-task.ts";
 
 export interface LocalMeasurerOptions extends LocalTrainerOptions {
@@ -40,6 +41,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
   const { releases, engines, store, env, identity, limits, population, recorder } = options;
   const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
 
+  const separations = createSeparations(store.settings, env.clock, limits.minimumSeparationMs);
   // It remembers members that it has met.
   const verifyMember = createMemberVerifier();
 
@@ -140,6 +142,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
       const startedAtMs = env.clock.monotonicMs();
       const plan = await verified(offer, signal);
       const secure = plan.secureAggregation;
+      await separations.begin(offer, plan.selection);
       await requireSecureTask(offer.task, secure, options, signal);
       const measured =
         plan.kind === "evaluate" ? await evaluate(offer, plan, signal) : telemetry(offer, plan);

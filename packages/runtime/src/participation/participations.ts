@@ -166,6 +166,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
       const joined = join(name);
       joined.model = plan.model as ModelName;
       joined.needs = needs;
+      joined.rules = plan.eligibility;
       const graphs = plan.kind === "evaluate" ? [releases.target(plan.evaluation.target).sha256] : [];
       pinned.set(`measurements/${name}`, [target.sha256, ...graphs]);
     }
