@@ -230,7 +230,7 @@ describe("a buffered task", () => {
       "/mode/type must be buffered with fedBuff",
     ],
     [
-      { mode: { type: "buffered", bufferSize: 4 }, kind: "telemetry" },
+      { mode: { type: "buffered", bufferSize: 4 }, kind: "evaluate", rounds: 1 },
       "/mode/type must be synchronous for kind",
     ],
     [{ mode: { type: "buffered" } }, "/mode/bufferSize is needed by buffered"],
