@@ -72,7 +72,7 @@ describe("a coordinator with three tasks", () => {
       fleets.push(fleet);
       await fleet.started;
     }
-  });
+  }, 600_000);
   afterAll(async () => {
     await Promise.all(fleets.map((fleet) => fleet.close()));
     await coordinator?.stop();

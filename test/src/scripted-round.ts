@@ -5,7 +5,7 @@ import { splitWeights } from "@tributary/onnx";
 import { decodeUpdateHeader, encodeUpdate, parseTaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
 import { mintToken } from "./enrolment-token.ts";
-import { enrol, ScriptedDevice } from "./scripted-device.ts";
+import { enrol, ScriptedDevice, type Identity } from "./scripted-device.ts";
 
 /** What a coordinator that a test talks to has to offer. */
 export interface Target {
@@ -63,6 +63,7 @@ export interface ScriptedRound {
 }
 
 const CONCURRENT_UPLOADS = 8;
+const HEARTBEAT_MS = 10_000;
 
 export async function createScriptedRound(
   target: Target,
@@ -72,12 +73,17 @@ export async function createScriptedRound(
   const api = createApiClient({ baseUrl: target.url, token: target.operatorToken });
   const { parameters } = splitWeights(options.model);
   await api.publishModel(name, options.model);
-  const devices: ScriptedDevice[] = [];
-  for (let index = 0; index < options.devices; index++) {
-    devices.push(
-      await ScriptedDevice.connect(target.url, await enrol(target.url, await mintToken(target.dataDir))),
-    );
-  }
+  const identities: Identity[] = [];
+  for (let index = 0; index < options.devices; index++)
+    identities.push(await enrol(target.url, await mintToken(target.dataDir)));
+  const devices = await Promise.all(
+    identities.map((identity) => ScriptedDevice.connect(target.url, identity)),
+  );
+  // Many of them take long, and silent ones are taken for gone.
+  const heartbeats = setInterval(() => {
+    for (const device of devices)
+      if (device.closed === undefined) device.send({ type: "heartbeat", nonce: 0 });
+  }, HEARTBEAT_MS);
   await api.createTask(
     parseTaskSpec({
       name,
@@ -166,7 +172,10 @@ export async function createScriptedRound(
       const response = await fetch(`${target.url}/v1/blobs/${view!.weightsDigest}`);
       return parametersFromSafetensors(parameters.schema, new Uint8Array(await response.arrayBuffer()));
     },
-    close: () => devices.forEach((device) => device.close()),
+    close() {
+      clearInterval(heartbeats);
+      for (const device of devices) device.close();
+    },
   };
   return round;
 }

@@ -330,9 +330,11 @@ export class FleetCoordinator {
     let state = initialRound(log.config);
     let aggregations = 0;
     this.#summed = [];
+    log.trainingAt = null;
     for (const input of log.inputs) {
       const step = stepRound(log.config, state, input);
       state = step.state;
+      if (state.phase !== "selecting") log.trainingAt ??= input.now;
       for (const effect of step.effects) {
         if (effect.type === "aggregate") aggregations += 1;
         if (effect.type !== "accumulate") continue;

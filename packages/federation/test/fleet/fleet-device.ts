@@ -69,6 +69,13 @@ export class FleetDevice {
     if (this.#connected) this.#disconnect();
   }
 
+  /** A connection that lost frames does not last: whoever waits for one of them says all of it again on the next. */
+  reconnect(): void {
+    if (!this.#connected) return;
+    this.#coordinator.disconnected(this.id);
+    this.#disconnect();
+  }
+
   #connect(): void {
     if (!this.#coordinator.up) {
       this.#clock.schedule(200 + this.#random.integer(2_000), () => this.#connect());

@@ -38,7 +38,7 @@ export function playFleet(seed: number): PlayedFleet {
   clock.advance(STORM_MS);
 
   coordinator.weather = CALM;
-  for (const device of devices.values()) Object.assign(device, { weather: CALM, lies: false });
+  for (const device of devices.values()) Object.assign(device, { weather: CALM, lies: false }).reconnect();
   const before = coordinator.versions.length;
   const calmMs = story.weather.maxDowntimeMs + CALM_ROUNDS * longestLifeMs(coordinator.logs[0]!);
   for (let ms = 0; ms < calmMs && coordinator.versions.length === before; ms += 5_000) clock.advance(5_000);

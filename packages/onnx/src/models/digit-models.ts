@@ -13,17 +13,24 @@ export function buildLinear(options: ModelOptions): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** The 2NN of McMahan et al. 2017 (FedAvg), 784-200-200-10: 199 210 parameters. */
-export function build2nn(options: ModelOptions): Uint8Array<ArrayBuffer> {
+/**
+ * The 2NN of McMahan et al. 2017 (FedAvg), 784-200-200-10: 199 210 parameters.
+ *
+ * @param options.hidden - units of each hidden layer. @defaultValue 200
+ */
+export function build2nn({
+  hidden = 200,
+  ...options
+}: ModelOptions & { readonly hidden?: number }): Uint8Array<ArrayBuffer> {
   return sequentialModel(
     "2nn",
     [
       { type: "flatten", name: "flatten" },
-      { type: "linear", name: "fc1", inputs: 784, outputs: 200 },
+      { type: "linear", name: "fc1", inputs: 784, outputs: hidden },
       { type: "relu", name: "relu1" },
-      { type: "linear", name: "fc2", inputs: 200, outputs: 200 },
+      { type: "linear", name: "fc2", inputs: hidden, outputs: hidden },
       { type: "relu", name: "relu2" },
-      { type: "linear", name: "fc3", inputs: 200, outputs: 10 },
+      { type: "linear", name: "fc3", inputs: hidden, outputs: 10 },
     ],
     options,
   );
