@@ -44,8 +44,9 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
       page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
     }
   }
-  for (const { name, plan, spec } of await store.tasks.list()) {
+  for (const { name, plan, gatePlan, spec } of await store.tasks.list()) {
     used.add(plan.digest);
+    if (gatePlan !== null) used.add(gatePlan.digest);
     const optimizer = await store.optimizers.get(name);
     if (optimizer !== undefined) used.add(optimizer.state.digest);
     if (spec.evaluation.dataset !== null) used.add(spec.evaluation.dataset);

@@ -23,6 +23,7 @@ import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
@@ -152,6 +153,7 @@ async function start(
   certificateLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
+  registerMeasurementRoutes(app, { store, registry });
   registerRegistryRoutes(app, {
     config,
     store,

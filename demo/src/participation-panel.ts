@@ -93,6 +93,9 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
             `${Math.round(100 * (event.accuracy ?? 0))} % were read right.`,
         );
         return;
+      case "measured":
+        note(event.at, `Measured on ${examplesText(event.numExamples)} of yours, and told only sums.`);
+        return;
       case "secured":
         note(
           event.at,

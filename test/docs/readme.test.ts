@@ -156,6 +156,15 @@ test("a task that says when, how long and with whom is a valid document", async 
   });
 });
 
+test("a task with a gate is a valid document", async () => {
+  writeFileSync(join(home, "careful.json"), blockOf("json", "Gates, releases and measurements"));
+  expect(await runLine("npx --yes pnpm@12 tributary task validate careful.json")).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining("careful.json: a valid task document"),
+    stderr: "",
+  });
+});
+
 test("a model of several inputs runs by their names, keeps examples and gets its task", async () => {
   const heading = "Several inputs and outputs";
   await api.publishModel("texts", buildTextModel());

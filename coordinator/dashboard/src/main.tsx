@@ -10,6 +10,7 @@ import "./styles/round.css";
 import "./styles/curves.css";
 import "./styles/tables.css";
 import { createQueries, createQueryClient } from "./data/queries.ts";
+import { createOperator } from "./data/operator.ts";
 import { DashboardContext } from "./data/dashboard-context.ts";
 import { createEventLog } from "./live/event-log.ts";
 import { startLiveUpdates } from "./live/live-updates.ts";
@@ -19,13 +20,14 @@ const baseUrl = new URL("/", location.href).href;
 const log = createEventLog();
 const client = createQueryClient();
 const queries = createQueries(createApiClient({ baseUrl }), log);
+const operator = createOperator(baseUrl);
 // Before anything is read: events that come while a list is on its way are applied to it.
 const live = startLiveUpdates(baseUrl, client, log);
 
 createRoot(document.querySelector("#root")!).render(
   <StrictMode>
     <QueryClientProvider client={client}>
-      <DashboardContext value={{ queries, live }}>
+      <DashboardContext value={{ queries, live, operator }}>
         <App />
       </DashboardContext>
     </QueryClientProvider>

@@ -43,6 +43,8 @@ describe("what an event changes", () => {
     const model = {
       name: "digits",
       currentVersion: 6,
+      releasedVersion: 6,
+      releasedAt: "2026-11-01T09:00:00.000Z",
       channel: "stable",
       parameterCount: 1,
       createdAt: "",
@@ -51,7 +53,14 @@ describe("what an event changes", () => {
       outputs: [{ name: "logits", dtype: "float32", shape: [] }],
     } as const;
     const once = applyToModels([model], event);
-    expect(once[0]).toMatchObject({ currentVersion: 7, versions: 7 });
+    expect(once[0]).toMatchObject({ currentVersion: 7, releasedVersion: 7, versions: 7 });
+    const waiting = { ...event, data: { ...event.data, version: 8, releasedAt: null } };
+    expect(applyToModels(once, waiting)[0]).toMatchObject({ currentVersion: 8, releasedVersion: 7 });
+    const back = { ...event, data: { ...aVersion(6, 5), releasedAt: "2026-11-01T11:00:00.000Z" } };
+    const rolledBack = applyToModels(once, back);
+    expect(rolledBack[0]).toMatchObject({ currentVersion: 7, releasedVersion: 6, versions: 7 });
+    // Read after both, told of the first again.
+    expect(applyToModels(rolledBack, event)).toEqual(rolledBack);
     expect(applyToModels(once, event)).toEqual(once);
     expect(applyToVersions("digits", [aVersion(6, 5)], event).map(({ version }) => version)).toEqual([7, 6]);
   });

@@ -7,6 +7,7 @@ export function aRound(more: Partial<RoundView> = {}): RoundView {
     task: "digits",
     model: "digits",
     number: 7,
+    purpose: "train",
     phase: "training",
     baseVersion: 6,
     version: null,
@@ -50,6 +51,8 @@ export function aVersion(version: number, parentVersion: number | null): Version
     numExamples: 0,
     strategy: null,
     metrics: {},
+    releasedAt: "2026-11-01T10:00:00.000Z",
+    gate: null,
   };
 }
 
@@ -65,6 +68,11 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       model: "digits",
       population: "default",
       rounds: null,
+      kind: "train",
+      candidate: null,
+      telemetry: [],
+      gate: null,
+      release: "every",
       stop: { targetMetric: null, elapsedMs: null, noImprovement: null },
       trainable: ["*"],
       loss: { kind: "softmax-cross-entropy" },
@@ -104,7 +112,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
       schedule: null,
       retries: { maxConsecutiveFailures: 1_000, backoffMs: 500, maxBackoffMs: 30_000 },
       pauseBetweenRoundsMs: 0,
-      evaluation: { dataset: null, batchSize: 100 },
+      evaluation: { dataset: null, batchSize: 100, maxLossDifference: 10 },
       maxUpdateNorm: 10,
       maxStatisticChange: 100,
       secureAggregation: {
@@ -120,6 +128,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
     currentVersion: 6,
     round: null,
     roundsCommitted: 5,
+    gate: null,
     createdAt: "2026-11-01T09:00:00.000Z",
     reason: null,
     ...more,

@@ -271,18 +271,18 @@ class WebSocketGateway implements DeviceGateway {
     await store.devices.seen(device.device, env.clock.now());
   }
 
-  /** A device that runs an older version than the newest, or none, hears of it at once. */
+  /** A device that runs another version than the released one, or none, hears of it at once. */
   async #catchUp(session: Session, { model, channel, runningVersion }: Subscribe): Promise<void> {
     const { store } = this.#options;
     const record = await store.models.get(model);
     if (record === undefined || record.channel !== channel) return;
     const timestamp = await store.releases.latest("timestamp");
-    if (timestamp === undefined || record.currentVersion === runningVersion) return;
+    if (timestamp === undefined || record.releasedVersion === runningVersion) return;
     session.send({
       type: "release",
       model,
       channel,
-      version: record.currentVersion,
+      version: record.releasedVersion,
       timestampVersion: timestamp.version,
     });
   }

@@ -15,6 +15,8 @@ import type {
   JsonValue,
   LogEntryRecord,
   LogNodeRecord,
+  GateRecord,
+  MeasurementRecord,
   ModelRecord,
   NewEvent,
   OptimizerRecord,
@@ -37,11 +39,13 @@ export interface ModelRepository {
   get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
+  /** Notes that the channel points to a version now, with the version itself. @throws `store/not-found` */
+  release(name: ModelName, version: ModelVersion, at: number): Promise<void>;
 }
 
 export interface VersionRepository {
   /**
-   * Adds a version and makes it the model's current one.
+   * Adds a version and makes it the model's current one, and where it says `releasedAt` the released one.
    * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
    */
   insert(version: VersionRecord): Promise<void>;
@@ -52,6 +56,8 @@ export interface VersionRepository {
     options?: { readonly limit?: number; readonly before?: ModelVersion },
   ): Promise<VersionRecord[]>;
   count(model: ModelName): Promise<number>;
+  /** @throws `store/not-found` */
+  setGate(model: ModelName, version: ModelVersion, gate: NonNullable<VersionRecord["gate"]>): Promise<void>;
 }
 
 export interface TaskRepository {
@@ -72,8 +78,10 @@ export interface TaskRepository {
   ): Promise<void>;
   /** Replaces the spec, for what may change in a task's life (how many rounds). @throws `store/not-found` */
   setSpec(name: TaskName, spec: TaskSpec): Promise<void>;
-  /** Replaces the plan by one of the next number. @throws `store/not-found` */
-  setPlan(name: TaskName, plan: TaskRecord["plan"]): Promise<void>;
+  /** @throws `store/not-found` */
+  setGate(name: TaskName, gate: GateRecord): Promise<void>;
+  /** Replaces the plans by those of the next number. @throws `store/not-found` */
+  setPlan(name: TaskName, plan: TaskRecord["plan"], gatePlan: TaskRecord["gatePlan"]): Promise<void>;
 }
 
 export interface RoundRepository {
@@ -91,7 +99,15 @@ export interface RoundRepository {
   open(): Promise<RoundRecord[]>;
   /** The highest round number of a task, 0 when there is none. Numbers continue from it. */
   lastNumber(task: TaskName): Promise<number>;
+  /** Rounds that counted for the task itself: not those of its gate. */
   countCommitted(task: TaskName): Promise<number>;
+}
+
+export interface MeasurementRepository {
+  /** @throws `store/conflict` when the round has one. */
+  insert(measurement: MeasurementRecord): Promise<void>;
+  /** Newest first. */
+  list(task: TaskName, options?: { readonly limit?: number }): Promise<MeasurementRecord[]>;
 }
 
 export interface JournalRepository {
@@ -222,6 +238,7 @@ export interface MetadataRepositories {
   readonly versions: VersionRepository;
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;
+  readonly measurements: MeasurementRepository;
   readonly journal: JournalRepository;
   readonly releases: ReleaseRepository;
   readonly devices: DeviceRepository;

@@ -8,7 +8,17 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type { StrategyChoice } from "@tributary/aggregation";
-import type { GraphPort, RoundView, TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
+import type {
+  GateView,
+  GraphPort,
+  MetricDocument,
+  RoundPurpose,
+  RoundView,
+  TaskReason,
+  TaskSpec,
+  TaskState,
+  VerdictView,
+} from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
 
 /** Anything JSON holds; what journals, events and `custom` fields carry. */
@@ -30,7 +40,11 @@ export interface BlobRef {
 export interface ModelRecord {
   readonly name: ModelName;
   readonly channel: "stable";
+  /** The newest: what tasks train from. */
   readonly currentVersion: ModelVersion;
+  /** What the channel points to. */
+  readonly releasedVersion: ModelVersion;
+  readonly releasedAt: number;
   readonly parameters: ParameterSchema;
   readonly parameterCount: number;
   /** As inference runs it. */
@@ -68,6 +82,10 @@ export interface VersionRecord {
   readonly numExamples: number;
   /** How it came from the updates of its round, with every hyperparameter; null: published. */
   readonly strategy: StrategyChoice | null;
+  /** When the channel was last moved to it; null: it never was. */
+  readonly releasedAt: number | null;
+  /** What the gate of its task found; null: nothing, so far. */
+  readonly gate: VerdictView | null;
 }
 
 /** A federated task and the plan it was published as. */
@@ -77,13 +95,40 @@ export interface TaskRecord {
   readonly population: PopulationName;
   readonly state: TaskState;
   readonly spec: TaskSpec;
-  /** The plan's number, its target path and its blob. */
-  readonly plan: BlobRef & { readonly number: number; readonly target: string };
+  /** What is trained, or measured. */
+  readonly plan: PlanRef;
+  /** Of a training task with a gate: what held-out devices measure by. */
+  readonly gatePlan: PlanRef | null;
+  /** Null where the task has no gate. */
+  readonly gate: GateRecord | null;
   readonly createdAt: number;
   /** Why it does not run; null while it runs. */
   readonly reason: TaskReason | null;
   /** When it was created or last resumed: its stop rules count from here. */
   readonly activeSince: number;
+}
+
+/** A signed plan: its number within the task, its target path and its blob. */
+export type PlanRef = BlobRef & { readonly number: number; readonly target: string };
+
+/** Where a task's gate stands. */
+export type GateRecord = Readonly<Omit<GateView, "patience">>;
+
+/** What the devices of one round measured: sums over those whose vectors counted. */
+export interface MeasurementRecord {
+  readonly roundId: RoundId;
+  readonly task: TaskName;
+  readonly model: ModelName;
+  readonly purpose: Exclude<RoundPurpose, "train">;
+  readonly version: ModelVersion;
+  readonly candidate: ModelVersion | null;
+  readonly devices: number;
+  /** What the coordinates of `sums` are. */
+  readonly metrics: readonly MetricDocument[];
+  readonly sums: readonly number[];
+  /** Of each bound of what is computed from the sums. */
+  readonly confidence: number;
+  readonly at: number;
 }
 
 /**

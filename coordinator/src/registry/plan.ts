@@ -1,17 +1,26 @@
-import { planContent } from "@tributary/federation/planning";
+import { planContent, type ReadLossGraph } from "@tributary/federation/planning";
 import { bindWeights } from "@tributary/onnx";
 import type { TaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { BlobRef, ModelRecord, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, PlanRef, VersionRecord } from "../ports/records.ts";
 import { planTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 
 /** The loss graphs of operators are small. */
 const MAX_LOSS_GRAPH_BYTES = 16 * 1024 * 1024;
 
+export interface PlanOptions {
+  readonly spec: TaskSpec;
+  readonly number: number;
+  readonly model: ModelRecord;
+  /** The model as it was exported, with the weights of some version: the graphs do not depend on them. */
+  readonly complete: Uint8Array;
+  readonly issuerPublicKey: Uint8Array;
+}
+
 export interface StoredPlan {
-  readonly plan: BlobRef & { readonly number: number; readonly target: string };
+  readonly plan: PlanRef;
   readonly targets: TargetChanges;
 }
 
@@ -20,17 +29,7 @@ export interface StoredPlan {
  *
  * @throws `onnx/*` when the model cannot be trained as the task says, `secagg/*` when its updates cannot be summed so
  */
-export async function storePlan(
-  blobs: BlobStore,
-  options: {
-    readonly spec: TaskSpec;
-    readonly number: number;
-    readonly model: ModelRecord;
-    /** The model as it was exported, with the weights of some version: the graphs do not depend on them. */
-    readonly complete: Uint8Array;
-    readonly issuerPublicKey: Uint8Array;
-  },
-): Promise<StoredPlan> {
+export async function storePlan(blobs: BlobStore, options: PlanOptions): Promise<StoredPlan> {
   const { spec, number, model, complete, issuerPublicKey } = options;
   const { content, graphs } = await planContent({
     spec,
@@ -38,10 +37,7 @@ export async function storePlan(
     model: { model: model.name, parameters: model.parameters },
     complete,
     issuerPublicKey,
-    readLossGraph: async (digest) =>
-      (await blobs.stat(digest)) === undefined
-        ? undefined
-        : blobs.bytes(digest, { maxBytes: MAX_LOSS_GRAPH_BYTES }),
+    readLossGraph: lossGraphReader(blobs),
   });
   const { training, webgpu, evaluation } = graphs;
   const document = planTargets(number, content, {
@@ -51,6 +47,13 @@ export async function storePlan(
   });
   const plan = await blobs.put(document.bytes);
   return { plan: { ...plan, number, target: document.path }, targets: document.changes };
+}
+
+export function lossGraphReader(blobs: BlobStore): ReadLossGraph {
+  return async (digest) =>
+    (await blobs.stat(digest)) === undefined
+      ? undefined
+      : blobs.bytes(digest, { maxBytes: MAX_LOSS_GRAPH_BYTES });
 }
 
 /** A version of a model as a whole ONNX file, in training mode where it was exported so. */

@@ -9,7 +9,7 @@ import {
 import type { StrategyRegistry } from "@tributary/aggregation";
 import { modelPorts, strategyOf, withLoss } from "@tributary/federation/planning";
 import { splitWeights, type SplitModel } from "@tributary/onnx";
-import { parseTaskSpec, type TaskStateChange } from "@tributary/protocol";
+import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
@@ -17,7 +17,9 @@ import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { requireDataset } from "./require-dataset.ts";
-import { completeModel, storePlan } from "./plan.ts";
+import { completeModel } from "./plan.ts";
+import { releaseVersion } from "./release-version.ts";
+import { storePlans } from "./task-plans.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
@@ -45,6 +47,12 @@ export interface Registry {
   createTask(spec: unknown): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
   changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
+  /**
+   * Moves the model's channel to a version.
+   *
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`
+   */
+  release(model: ModelName, version: ModelVersion): Promise<VersionRecord>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -82,6 +90,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         name,
         channel: "stable",
         currentVersion: asModelVersion(1),
+        releasedVersion: asModelVersion(1),
+        releasedAt: createdAt,
         parameters: parameters.schema,
         parameterCount: parameterCount(parameters.schema),
         graph: graphBlob,
@@ -104,6 +114,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         cohort: 0,
         numExamples: 0,
         strategy: null,
+        releasedAt: createdAt,
+        gate: null,
       };
       const stored = await storeVersion({ blobs, store }, model, published, parameters);
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
@@ -112,7 +124,10 @@ export function createRegistry(options: RegistryOptions): Registry {
             ...(known === undefined ? { model } : {}),
             version: stored.version,
             release,
-            events: async () => [versionEvent(stored.version)],
+            events: async (tx) => {
+              await restartGates(tx.tasks, stored.version);
+              return [versionEvent(stored.version)];
+            },
           },
           createdAt,
         ),
@@ -149,7 +164,14 @@ export function createRegistry(options: RegistryOptions): Registry {
       const spec = withLoss(asked, complete);
       await requireDataset(blobs, spec, model);
       await requireIdleModel(store.tasks, spec);
-      const { plan, targets } = await storePlan(blobs, { spec, number: 1, model, complete, issuerPublicKey });
+      const { targets, ...plans } = await storePlans(blobs, {
+        spec,
+        number: 1,
+        model,
+        complete,
+        issuerPublicKey,
+      });
+      if (typeof spec.candidate === "number") await requireVersion(store, spec, spec.candidate);
       const createdAt = env.clock.now();
       const task: TaskRecord = {
         name: spec.name,
@@ -157,7 +179,13 @@ export function createRegistry(options: RegistryOptions): Registry {
         population: spec.population,
         state: "running",
         spec,
-        plan,
+        ...plans,
+        gate: spec.gate && {
+          reference: model.currentVersion,
+          candidate: null,
+          failures: 0,
+          last: null,
+        },
         createdAt,
         reason: null,
         activeSince: createdAt,
@@ -165,7 +193,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const progress = { currentVersion: model.currentVersion, round: null, roundsCommitted: 0 };
       const events = await releases.release(targets, (release) =>
         store.transaction(async (tx) => {
-          await requireIdleModel(tx.tasks, task);
+          await requireIdleModel(tx.tasks, spec);
           await tx.tasks.insert(task);
           await tx.releases.apply(release);
           return tx.events.append([taskEvent(task, progress)], createdAt);
@@ -181,16 +209,19 @@ export function createRegistry(options: RegistryOptions): Registry {
       const events = await store.transaction(async (tx) => {
         const task = await tx.tasks.get(name);
         if (task === undefined) throw unknownTask(name);
-        if (state === "running") await requireIdleModel(tx.tasks, task);
+        if (state === "running") await requireIdleModel(tx.tasks, task.spec);
         const committed = await tx.rounds.countCommitted(name);
         const spec = moreRounds === undefined ? task.spec : { ...task.spec, rounds: committed + moreRounds };
         if (moreRounds !== undefined) await tx.tasks.setSpec(name, spec);
         const reason = state === "paused" ? PAUSED : null;
         const activeSince = task.state === "running" ? task.activeSince : env.clock.now();
         await tx.tasks.setState(name, state, { reason, activeSince });
+        // Whoever lets it go on has seen why it stopped.
+        const gate = state === "running" && task.gate !== null ? { ...task.gate, failures: 0 } : task.gate;
+        if (gate !== null) await tx.tasks.setGate(name, gate);
         const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
-        const changed = { ...task, spec, state, reason, activeSince };
+        const changed = { ...task, spec, state, gate, reason, activeSince };
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,
@@ -203,6 +234,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       await bus.publish("task", { task: name });
       return registry.task(name);
     },
+
+    release: (name, version) => releaseVersion({ store, blobs, bus, env, releases }, name, version),
 
     async progress(task) {
       const model = await registry.model(task.model);
@@ -231,16 +264,18 @@ export function createRegistry(options: RegistryOptions): Registry {
 
 /**
  * A version grows out of the newest one, so that of two tasks on one model the faster would throw away every round of the
- * slower: one task trains a model at a time.
+ * slower: one task trains a model at a time. Tasks that only measure make no versions.
  *
  * @throws `coordinator/model-busy`
  */
 async function requireIdleModel(
   tasks: Pick<TaskRepository, "list">,
-  { name, model }: Pick<TaskRecord, "name" | "model">,
+  { name, model, kind }: Pick<TaskSpec, "name" | "model" | "kind">,
 ): Promise<void> {
+  if (kind !== "train") return;
   const other = (await tasks.list()).find(
-    (task) => task.model === model && task.name !== name && task.state === "running",
+    (task) =>
+      task.model === model && task.name !== name && task.state === "running" && task.spec.kind === "train",
   );
   if (other === undefined) return;
   throw failure(
@@ -248,6 +283,28 @@ async function requireIdleModel(
     `registry: task "${other.name}" is training "${model}"; pause it before "${name}" runs`,
     { detail: { model, task: other.name } },
   );
+}
+
+/** What an operator publishes is released: gates compare with it from here on, and what waited for a verdict is outdated. */
+async function restartGates(
+  tasks: Pick<TaskRepository, "list" | "setGate">,
+  { model, version }: Pick<VersionRecord, "model" | "version">,
+): Promise<void> {
+  for (const task of await tasks.list()) {
+    if (task.model !== model || task.gate === null) continue;
+    await tasks.setGate(task.name, { ...task.gate, reference: version, candidate: null, failures: 0 });
+  }
+}
+
+async function requireVersion(
+  { versions }: Pick<MetadataStore, "versions">,
+  { model }: Pick<TaskSpec, "model">,
+  version: number,
+): Promise<void> {
+  if ((await versions.get(model, asModelVersion(version))) !== undefined) return;
+  throw failure("coordinator/unknown-version", `registry: "${model}" has no version ${version}`, {
+    detail: { model, version },
+  });
 }
 
 /** Earlier releases did not publish the statistics of batch normalizations exported for inference: those stay constants. */

@@ -1,11 +1,12 @@
 import { encodeHex, failure, type Env } from "@tributary/core";
-import { parsePlan } from "@tributary/protocol";
+import { parseMeasurementPlan, parsePlan } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { TaskRecord } from "../ports/records.ts";
-import { planPaths } from "../releases/target-paths.ts";
+import { measurementPaths, planPaths } from "../releases/target-paths.ts";
 import type { Releases } from "../rooms.ts";
-import { completeModel, storePlan } from "./plan.ts";
+import { completeModel } from "./plan.ts";
+import { storePlans } from "./task-plans.ts";
 
 export interface RenewalOptions {
   readonly store: MetadataStore;
@@ -24,7 +25,8 @@ export async function renewPlans(options: RenewalOptions): Promise<void> {
   const { store, blobs, env, releases, issuerPublicKey } = options;
   const issuer = encodeHex(issuerPublicKey);
   for (const task of await store.tasks.list()) {
-    const { secureAggregation } = parsePlan(await blobs.bytes(task.plan.digest));
+    const bytes = await blobs.bytes(task.plan.digest);
+    const { secureAggregation } = task.spec.kind === "train" ? parsePlan(bytes) : parseMeasurementPlan(bytes);
     if (secureAggregation === undefined || secureAggregation.issuerPublicKey === issuer) continue;
     const model = await store.models.get(task.model);
     const version = model && (await store.versions.get(model.name, model.currentVersion));
@@ -32,7 +34,7 @@ export async function renewPlans(options: RenewalOptions): Promise<void> {
     const { spec } = task;
     const number = task.plan.number + 1;
     const complete = await completeModel(blobs, model!, version);
-    const { plan, targets } = await storePlan(blobs, {
+    const { plan, gatePlan, targets } = await storePlans(blobs, {
       spec,
       number,
       model: model!,
@@ -42,7 +44,7 @@ export async function renewPlans(options: RenewalOptions): Promise<void> {
     const remove = await oldTargets(store, task);
     await releases.release({ ...targets, remove }, (release) =>
       store.transaction(async (tx) => {
-        await tx.tasks.setPlan(task.name, plan);
+        await tx.tasks.setPlan(task.name, plan, gatePlan);
         await tx.releases.apply(release);
       }),
     );
@@ -54,6 +56,8 @@ async function oldTargets(
   { releases }: Pick<MetadataStore, "releases">,
   task: TaskRecord,
 ): Promise<string[]> {
-  const paths = new Set<string>(Object.values(planPaths(task.name, task.plan.number)));
+  const paths = new Set<string>(
+    [planPaths, measurementPaths].flatMap((pathsOf) => Object.values(pathsOf(task.name, task.plan.number))),
+  );
   return (await releases.targets()).map(({ path }) => path).filter((path) => paths.has(path));
 }

@@ -1,9 +1,10 @@
+import { asModelVersion, type ModelVersion } from "@tributary/core";
 import { quantizeWeightsFile } from "@tributary/onnx";
 import { type ParameterSet, parametersToSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, VersionRecord } from "../ports/records.ts";
-import { versionTargets } from "../releases/model-targets.ts";
+import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 
 /** What is known of a version before its weights are stored. */
@@ -16,7 +17,7 @@ export interface StoredVersion {
 }
 
 /**
- * Derives and stores everything a version consists of: float32 and int8 weights and the channel's manifest. The int8
+ * Derives and stores everything a version consists of: float32 and int8 weights, and where it is released the channel's manifest. The int8
  * weights keep the scales of the parent's as long as those fit, so that a version differs from its parent in few bytes.
  * The first step of a commit: nothing refers to the blobs until the version is committed.
  */
@@ -38,7 +39,23 @@ export async function storeVersion(
     int8: await blobs.put(quantizeWeightsFile(parameters, earlier).bytes),
     parameterCount: model.parameterCount,
   };
-  const manifest = versionTargets(model, record, await store.releases.targets());
+  const current = await store.releases.targets();
+  const kept = await keptVersions(store, model);
+  if (record.releasedAt === null) {
+    return { version: record, targets: unreleasedTargets(record, current, kept) };
+  }
+  const manifest = versionTargets(model, record, current, kept);
   await blobs.put(manifest.bytes);
   return { version: record, targets: manifest.changes };
+}
+
+/** What inference devices run, and what gates compare with, stays to be downloaded. */
+async function keptVersions(
+  store: Pick<MetadataStore, "tasks">,
+  model: Pick<ModelRecord, "name" | "releasedVersion">,
+): Promise<readonly ModelVersion[]> {
+  const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);
+  const compared = tasks.flatMap(({ gate, spec }) => [gate?.reference, gate?.candidate, spec.candidate]);
+  const numbers = compared.filter((each) => typeof each === "number");
+  return [model.releasedVersion, ...numbers.map(asModelVersion)];
 }

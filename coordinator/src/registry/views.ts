@@ -62,6 +62,8 @@ export function versionView(record: VersionRecord): VersionView {
     cohort: record.cohort,
     numExamples: record.numExamples,
     strategy: record.strategy,
+    releasedAt: optionalTimestamp(record.releasedAt),
+    gate: record.gate,
   };
 }
 
@@ -69,6 +71,8 @@ export function modelView(record: ModelRecord, versions: number): ModelView {
   return {
     name: record.name,
     currentVersion: record.currentVersion,
+    releasedVersion: record.releasedVersion,
+    releasedAt: timestamp(record.releasedAt),
     channel: record.channel,
     parameterCount: record.parameterCount,
     createdAt: timestamp(record.createdAt),
@@ -96,6 +100,7 @@ export function taskView(record: TaskRecord, progress: TaskProgress): TaskView {
     currentVersion: progress.currentVersion,
     round: progress.round === null ? null : roundView(progress.round),
     roundsCommitted: progress.roundsCommitted,
+    gate: record.gate && record.spec.gate && { ...record.gate, patience: record.spec.gate.patience },
     createdAt: timestamp(record.createdAt),
     reason: record.reason,
   };

@@ -1,6 +1,14 @@
 import { encodeUtf8, sha256 } from "@tributary/core";
-import type { PlanContent } from "@tributary/federation/planning";
-import { parseModelManifest, parsePlan, type ModelManifest, type Plan } from "@tributary/protocol";
+import type { ModelVersion } from "@tributary/core";
+import type { MeasurementContent, PlanContent } from "@tributary/federation/planning";
+import {
+  parseMeasurementPlan,
+  parseModelManifest,
+  parsePlan,
+  type MeasurementPlan,
+  type ModelManifest,
+  type Plan,
+} from "@tributary/protocol";
 import type { BlobRef, ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { timestamp } from "../registry/views.ts";
 import type { TargetChanges } from "../rooms.ts";
@@ -8,6 +16,7 @@ import {
   graphPath,
   int8WeightsPath,
   manifestPath,
+  measurementPaths,
   planPaths,
   retiredPaths,
   weightsPath,
@@ -19,17 +28,46 @@ export interface TargetDocument {
   readonly changes: TargetChanges;
 }
 
+type ManifestModel = Pick<ModelRecord, "channel" | "parameters" | "inputs" | "outputs" | "labels">;
+
 /**
  * The targets of a new version: its manifest on the model's channel, graph, float32 and int8 weights.
  * Versions beyond the newest 20 leave.
  *
  * @param current - the targets of the present release
+ * @param kept - versions that stay although they are older
  */
 export function versionTargets(
-  model: Pick<ModelRecord, "channel" | "parameters" | "inputs" | "outputs" | "labels">,
+  model: ManifestModel,
   version: VersionRecord,
   current: Iterable<Pick<TargetRecord, "path">>,
+  kept: readonly ModelVersion[] = [],
 ): TargetDocument {
+  const { put, remove = [] } = unreleasedTargets(version, current, kept);
+  const manifest = channelTargets(model, version);
+  return { bytes: manifest.bytes, changes: { put: [...manifest.changes.put, ...put], remove } };
+}
+
+/** The targets of a new version that no channel points to yet: devices train from it, and measure it. */
+export function unreleasedTargets(
+  version: VersionRecord,
+  current: Iterable<Pick<TargetRecord, "path">>,
+  kept: readonly ModelVersion[],
+): TargetChanges {
+  const { model: name } = version;
+  const paths = Array.from(current, ({ path }) => path);
+  return {
+    put: [
+      blobTarget(graphPath(name, version.graph.digest), version.graph),
+      blobTarget(weightsPath(name, version.version), version.weights),
+      blobTarget(int8WeightsPath(name, version.version), version.int8),
+    ],
+    remove: retiredPaths(paths, name, version.version, kept),
+  };
+}
+
+/** Moves the model's channel to a version whose other targets are there. */
+export function channelTargets(model: ManifestModel, version: VersionRecord): TargetDocument {
   const { model: name } = version;
   const graph = graphPath(name, version.graph.digest);
   const weights = weightsPath(name, version.version);
@@ -50,19 +88,7 @@ export function versionTargets(
   };
   const bytes = encodeUtf8(JSON.stringify(manifest));
   parseModelManifest(bytes); // devices will: what they would refuse must not be signed
-  const paths = Array.from(current, ({ path }) => path);
-  return {
-    bytes,
-    changes: {
-      put: [
-        documentTarget(manifestPath(name, model.channel), bytes),
-        blobTarget(graph, version.graph),
-        blobTarget(weights, version.weights),
-        blobTarget(int8, version.int8),
-      ],
-      remove: retiredPaths(paths, name, version.version),
-    },
-  };
+  return { bytes, changes: { put: [documentTarget(manifestPath(name, model.channel), bytes)] } };
 }
 
 /** The targets of a task's plan: the document and its graphs. */
@@ -94,6 +120,35 @@ export function planTargets(
         blobTarget(paths.train, graphs.train),
         ...(graphs.trainWebgpu === undefined ? [] : [blobTarget(paths.trainWebgpu, graphs.trainWebgpu)]),
         blobTarget(paths.evaluate, graphs.evaluate),
+      ],
+    },
+  };
+}
+
+/** The targets of a task's measurement plan: the document and, where examples are measured, its graph. */
+export function measurementTargets(
+  number: number,
+  content: MeasurementContent,
+  evaluate: BlobRef | undefined,
+): TargetDocument & { readonly path: string } {
+  const paths = measurementPaths(content.task, number);
+  const plan: MeasurementPlan =
+    content.kind === "telemetry"
+      ? { ...content, formatVersion: 1 }
+      : {
+          ...content,
+          formatVersion: 1,
+          evaluation: { target: paths.evaluate, spec: content.evaluation.spec },
+        };
+  const bytes = encodeUtf8(JSON.stringify(plan));
+  parseMeasurementPlan(bytes);
+  return {
+    path: paths.plan,
+    bytes,
+    changes: {
+      put: [
+        documentTarget(paths.plan, bytes),
+        ...(evaluate === undefined ? [] : [blobTarget(paths.evaluate, evaluate)]),
       ],
     },
   };

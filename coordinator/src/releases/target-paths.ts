@@ -40,12 +40,29 @@ export function planPaths(
   };
 }
 
-/** The targets of a model's versions that leave when `newest` comes: all but the newest {@linkcode KEPT_VERSIONS}. */
-export function retiredPaths(paths: Iterable<string>, model: ModelName, newest: ModelVersion): string[] {
+/** The plan of a task's measurements, number `number` (from 1), and the graph that they run. */
+export function measurementPaths(
+  task: TaskName,
+  number: number,
+): Readonly<Record<"plan" | "evaluate", string>> {
+  const folder = `measurements/${task}/${number}`;
+  return { plan: `${folder}.json`, evaluate: `${folder}/evaluate.onnx` };
+}
+
+/**
+ * The targets of a model's versions that leave when `newest` comes: all but the newest {@linkcode KEPT_VERSIONS}, and those that
+ * are kept for a reason of their own.
+ */
+export function retiredPaths(
+  paths: Iterable<string>,
+  model: ModelName,
+  newest: ModelVersion,
+  kept: readonly ModelVersion[] = [],
+): string[] {
   const prefix = `models/${model}/versions/`;
   return Array.from(paths).filter((path) => {
     if (!path.startsWith(prefix)) return false;
     const version = Number(/^(\d+)\//.exec(path.slice(prefix.length))?.[1]);
-    return version <= newest - KEPT_VERSIONS;
+    return version <= newest - KEPT_VERSIONS && !kept.some((each) => each === version);
   });
 }

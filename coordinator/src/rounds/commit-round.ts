@@ -17,11 +17,11 @@ import type {
   TaskRecord,
   VersionRecord,
 } from "../ports/records.ts";
-import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
-import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
+import { roundEvent, taskEvent, versionEvent, type TaskProgress } from "../registry/views.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "./round-plan.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
@@ -84,6 +84,8 @@ export async function commitRound(
       cohort: mean.updates,
       numExamples: mean.totalExamples,
       strategy: strategy.choice,
+      releasedAt: task.spec.release === "every" ? createdAt : null,
+      gate: null,
     },
     weights,
   );
@@ -101,12 +103,15 @@ export async function commitRound(
         journal,
         ...(optimizer === undefined ? {} : { optimizer }),
         release,
-        events: async (tx) => [
-          roundEvent(round),
-          versionEvent(stored.version),
-          taskEvent((await tx.tasks.get(task.name)) ?? task, progress),
-          ...(await input.alsoStored(tx)),
-        ],
+        events: async (tx) => {
+          await awaitVerdict(tx.tasks, task.name, version);
+          return [
+            roundEvent(round),
+            versionEvent(stored.version),
+            taskEvent((await tx.tasks.get(task.name)) ?? task, progress),
+            ...(await input.alsoStored(tx)),
+          ];
+        },
       },
       createdAt,
     );
@@ -114,16 +119,28 @@ export async function commitRound(
     return { events: committed, timestampVersion: timestamp?.version ?? config.timestampVersion };
   });
   // The push first: devices should not wait for dashboards.
-  const committedAt = env.clock.now();
-  await bus.publish("release", {
-    model: model.name,
-    channel: model.channel,
-    version,
-    timestampVersion,
-    committedAt,
-  });
+  if (stored.version.releasedAt !== null) {
+    const committedAt = env.clock.now();
+    await bus.publish("release", {
+      model: model.name,
+      channel: model.channel,
+      version,
+      timestampVersion,
+      committedAt,
+    });
+  }
   await publishEvents(services, events);
   return stored.version;
+}
+
+/** With a gate, the new version is what held-out devices measure next. */
+async function awaitVerdict(
+  tasks: Pick<TaskRepository, "get" | "setGate">,
+  name: TaskRecord["name"],
+  candidate: ModelVersion,
+): Promise<void> {
+  const gate = (await tasks.get(name))?.gate ?? null;
+  if (gate !== null) await tasks.setGate(name, { ...gate, candidate });
 }
 
 /** Announces logged events once their transaction is through. */
@@ -170,6 +187,10 @@ async function storedState(
 }
 
 /** What a round leaves behind when it ends without a version. */
-export function abandonedEvents(task: TaskRecord, round: RoundRecord, roundsCommitted: number) {
-  return [roundEvent(round), taskEvent(task, { currentVersion: round.baseVersion, round, roundsCommitted })];
+export function abandonedEvents(
+  task: TaskRecord,
+  round: RoundRecord,
+  { currentVersion, roundsCommitted }: Pick<TaskProgress, "currentVersion" | "roundsCommitted">,
+) {
+  return [roundEvent(round), taskEvent(task, { currentVersion, round, roundsCommitted })];
 }

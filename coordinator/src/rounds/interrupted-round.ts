@@ -102,6 +102,7 @@ async function resumable(
     failure(code, `rounds: ${record.id} cannot go on: ${why}`);
   const config = record.config as unknown as RoundConfig;
   if (config.secure !== null) throw no("its cohort's secrets were in memory");
+  if (config.measurement !== undefined) throw no("what its devices told was in memory");
   if (task.state !== "running") throw no(`its task is ${task.state}`, "round/task-paused");
   const model = await store.models.get(task.model);
   const base = model && (await store.versions.get(model.name, config.baseVersion));

@@ -35,7 +35,9 @@ export async function nextStep(
   const { watch, failures, lastFailure, now } = state;
   const task = await tx.tasks.get(name);
   if (task?.state !== "running") return { type: "rest", task, until: null };
-  const done = await watch.reason(tx, task, now);
+  // The last version gets the gate's verdict too.
+  const waits = task.gate !== null && task.gate.candidate !== null;
+  const done = waits ? undefined : await watch.reason(tx, task, now);
   if (done !== undefined) return stop(tx, task, "finished", done, now);
   const failed = giveUpReason(task.spec.retries, failures, lastFailure);
   if (failed !== undefined) return stop(tx, task, "paused", failed, now);

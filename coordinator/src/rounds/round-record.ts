@@ -32,11 +32,12 @@ export function roundRecord(config: RoundConfig, state: RoundState, facts: Round
   const { metrics, knowsHits, clockAheadMs, unmasked, ...rest } = facts;
   const deadline = roundDeadline(state);
   const { loss: trainLoss, accuracy: trainAccuracy } = summarizeTraining(metrics);
-  const { plan, weights, secure, ...rules } = config;
+  const { plan, weights, secure, measurement, ...rules } = config;
   return {
     id: config.roundId,
     task: config.task,
     number: config.round,
+    purpose: measurement?.purpose ?? "train",
     // Whoever watches sees members reporting; `secure` says how.
     phase: state.phase === "securing" ? "reporting" : state.phase,
     baseVersion: config.baseVersion,
@@ -51,6 +52,11 @@ export function roundRecord(config: RoundConfig, state: RoundState, facts: Round
       plan: { ...plan },
       weights: { ...weights },
       secure: secure && { ...secure },
+      ...(measurement === undefined
+        ? {}
+        : {
+            measurement: { ...measurement, candidate: measurement.candidate && { ...measurement.candidate } },
+          }),
     } satisfies JsonValue,
     secure: secure && secureView(config, state, unmasked),
     ...rest,

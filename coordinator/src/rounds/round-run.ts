@@ -5,6 +5,7 @@ import {
   type DeviceId,
   type Digest,
   type ErrorCode,
+  type ModelVersion,
   type PopulationName,
   type TributaryError,
 } from "@tributary/core";
@@ -23,11 +24,15 @@ import {
 import { updateRules } from "@tributary/federation/aggregation";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
-import type { MetadataRepositories } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
+import { commitMeasurement, storeUndecided } from "./measurement/commit-measurement.ts";
+import { measuredOf } from "./measurement/measured-sums.ts";
+import type { MeasurementRound } from "./measurement/measurement-round.ts";
+import { MetricUpdates } from "./measurement/metric-updates.ts";
 import { ReportedFiles, type Reported } from "./reported-files.ts";
 import type { FinalEntries } from "./round-journal.ts";
 import type { RoundPlan } from "./round-plan.ts";
@@ -63,14 +68,35 @@ interface Moment {
   readonly steadyAt: number;
 }
 
+/** A gate's round that ended so is run again, when the task goes on. */
+const REPEATED: ReadonlySet<string> = new Set([
+  "round/task-paused",
+  "round/interrupted",
+  "round/base-replaced",
+  "round/outside-schedule",
+]);
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
 
-export interface RoundRunOptions {
-  readonly services: RoundServices & Workers;
-  readonly config: RoundConfig;
+export type RoundRunOptions = RoundRunCommon & (TrainingWork | MeasurementWork);
+
+/** Devices train, and the round makes a version. */
+export interface TrainingWork {
   readonly plan: RoundPlan;
   readonly strategy: ChosenStrategy;
+  readonly measurement?: undefined;
+}
+
+/** Devices measure versions that are there. */
+export interface MeasurementWork {
+  readonly measurement: MeasurementRound;
+  readonly plan?: undefined;
+  readonly strategy?: undefined;
+}
+
+export interface RoundRunCommon {
+  readonly services: RoundServices & Workers;
+  readonly config: RoundConfig;
   readonly task: TaskRecord;
   readonly model: ModelRecord;
   readonly base: VersionRecord;
@@ -86,7 +112,7 @@ export interface RoundRunOptions {
 /** One round under way: its machine, and what the machine's effects are carried out with. */
 export class RoundRun {
   readonly config: RoundConfig;
-  readonly updates: RoundUpdates;
+  readonly updates: RoundUpdates | MetricUpdates;
   /** In secure rounds, instead of the updates. */
   readonly secure: SecureSession | undefined;
   /** The final row, when the round is over and stored. */
@@ -99,7 +125,11 @@ export class RoundRun {
   /** First offer, in steady time. */
   #trainedSince: number | null = null;
   #bytesDown = 0;
-  #evaluation: EvaluationResult | undefined;
+  #evaluation: Pick<EvaluationResult, "loss" | "accuracy"> | undefined;
+  /** Of a round of measurements, once its sums are known. */
+  #measuredExamples: number | undefined;
+  /** The last entries of the journal, on their way into the store with what the round made. */
+  #final: FinalEntries | undefined;
   #timer: { cancel(): void } | undefined;
   #showTimer: { cancel(): void } | undefined;
   /** Inputs that came while the version was being stored; they follow it. */
@@ -109,7 +139,7 @@ export class RoundRun {
   #contributors: readonly DeviceId[] = [];
 
   private constructor(options: RoundRunOptions, past?: PastRound) {
-    const { config, plan, services } = options;
+    const { config, services } = options;
     this.#options = options;
     this.config = config;
     this.#state = past?.state ?? initialRound(config);
@@ -126,20 +156,27 @@ export class RoundRun {
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
-    this.updates = new RoundUpdates({
-      rules: updateRules(plan, config.roundId),
-      aggregation: options.strategy.strategy.aggregation,
-      files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
-      invitationOf: (device) => this.invitationOf(device),
-      accept: (device, claim) => this.#accept(device, claim),
+    const receiver = {
+      invitationOf: (device: DeviceId) => this.invitationOf(device),
+      accept: (device: DeviceId, claim: UpdateClaim) => this.#accept(device, claim),
       written: () => this.#stored.written(),
-      refuse: (device, error, final) => this.#refuse(device, error, final),
-      failed: (error) => this.#fail(error, "round/aggregation-failed"),
-    });
-    if (plan.secure !== null) {
+      refuse: (device: DeviceId, error: TributaryError, final: boolean) => this.#refuse(device, error, final),
+    };
+    this.updates =
+      options.measurement === undefined
+        ? new RoundUpdates({
+            rules: updateRules(options.plan, config.roundId),
+            aggregation: options.strategy.strategy.aggregation,
+            files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
+            ...receiver,
+            failed: (error) => this.#fail(error, "round/aggregation-failed"),
+          })
+        : new MetricUpdates({ config, plan: options.measurement.plan, ...receiver });
+    const { secure } = options.measurement ?? options.plan;
+    if (secure !== null) {
       this.secure = new SecureSession({
         config,
-        plan: plan.secure,
+        plan: secure,
         env: services.env,
         steadyNow: services.steadyNow,
         folder: options.uploadFolder,
@@ -168,7 +205,7 @@ export class RoundRun {
    */
   static async resume(options: RoundRunOptions, past: PastRound): Promise<RoundRun> {
     const run = new RoundRun(options, past);
-    await run.updates.restore(past.reported);
+    if (run.updates instanceof RoundUpdates) await run.updates.restore(past.reported);
     run.give({ type: "resumed" });
     if (past.inputs === 0) run.give({ type: "start" });
     run.#stored.update(run.record());
@@ -195,9 +232,9 @@ export class RoundRun {
       endedAt: ended ? now.at : null,
       seconds: ended ? (now.steadyAt - (this.#trainedSince ?? this.#started.steadyAt)) / 1000 : null,
       clockAheadMs: now.at - now.steadyAt,
-      numExamples,
+      numExamples: this.#measuredExamples ?? numExamples,
       metrics,
-      knowsHits: this.#options.plan.plan.training.spec.noHits !== true,
+      knowsHits: this.#options.plan?.plan.training.spec.noHits !== true,
       bytesUp,
       bytesDown: this.#bytesDown,
       loss: this.#evaluation?.loss ?? null,
@@ -234,9 +271,20 @@ export class RoundRun {
 
   /** Bytes of this round's plan, graph or weights were sent to a device. */
   served(digest: Digest, sizeBytes: number): void {
-    const { plan, base, task } = this.#options;
-    if ([base.weights.digest, ...plan.trainingGraphs, task.plan.digest].includes(digest))
-      this.#bytesDown += sizeBytes;
+    if (this.#downloads.includes(digest)) this.#bytesDown += sizeBytes;
+  }
+
+  /** What devices get for this round. */
+  get #downloads(): readonly Digest[] {
+    const { measurement, plan, base, config } = this.#options;
+    const { candidate, graph = null } = measurement ?? { candidate: null };
+    return [
+      base.weights.digest,
+      config.plan.digest,
+      ...(plan?.trainingGraphs ?? []),
+      ...(candidate === null ? [] : [candidate.weights.digest]),
+      ...(graph === null ? [] : [graph]),
+    ];
   }
 
   give(input: TimelessInput): void {
@@ -337,50 +385,84 @@ export class RoundRun {
   }
 
   async #commit(): Promise<void> {
-    const { services } = this.#options;
-    let final: FinalEntries | undefined;
+    const { services, measurement } = this.#options;
     try {
-      const { maxUpdateNorm, update } = this.#options.plan.plan;
-      const { maxStatisticChange } = update;
-      const limits = { maxUpdateNorm, maxStatisticChange };
-      const mean = await (this.secure?.mean(limits) ?? this.updates.mean());
-      if (roundEnded(this.#state)) return;
-      const version = await commitRound(services, {
-        ...this.#options,
-        mean,
-        evaluated: async (result) => {
-          this.#evaluation = result;
-          if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
-          // Rows of earlier phases must not come after the last one.
-          await this.#stored.idle();
-        },
-        finalRow: (next) => {
-          if (roundEnded(this.#state))
-            throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
-          this.#held = [];
-          const input: RoundInput = { type: "committed", version: next, now: services.steadyNow() };
-          final = this.#stored.final(input);
-          const preview = stepRound(this.config, this.#state, input).state;
-          const { state } = this;
-          this.#state = preview;
-          const round = this.record();
-          this.#state = state;
-          return { round, journal: final.entries };
-        },
-        alsoStored: (tx) => this.#verdict(tx, true),
-      });
-      final?.settle(true);
-      services.env.log.info("round committed", { roundId: this.config.roundId, version: version.version });
-      this.#step(
-        { type: "committed", version: version.version, now: services.steadyNow() },
-        { journal: false },
-      );
+      const version =
+        measurement === undefined
+          ? await this.#commitVersion(this.#options)
+          : await this.#commitMeasurement(measurement);
+      if (version === undefined) return;
+      this.#final?.settle(true);
+      services.env.log.info("round committed", { roundId: this.config.roundId, version });
+      this.#step({ type: "committed", version, now: services.steadyNow() }, { journal: false });
       this.#release();
     } catch (error) {
-      final?.settle(false);
+      this.#final?.settle(false);
       this.#release();
       this.#fail(error, "round/aggregation-failed");
     }
+  }
+
+  /** Undefined where the round was abandoned before. */
+  async #commitVersion(work: RoundRunCommon & TrainingWork): Promise<ModelVersion | undefined> {
+    const { maxUpdateNorm, update } = work.plan.plan;
+    const { maxStatisticChange } = update;
+    const limits = { maxUpdateNorm, maxStatisticChange };
+    const mean = await (this.secure?.mean(limits) ?? (this.updates as RoundUpdates).mean());
+    if (roundEnded(this.#state)) return undefined;
+    const { version } = await commitRound(work.services, {
+      ...work,
+      mean,
+      evaluated: (result) => this.#aggregated(result),
+      finalRow: (next) => this.#finalRow(next),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    return version;
+  }
+
+  /** Null: what was measured is stored, and there is no version. */
+  async #commitMeasurement(measurement: MeasurementRound): Promise<null | undefined> {
+    const { services, task } = this.#options;
+    const { sums, devices } = (await this.secure?.metricSums()) ?? {
+      sums: (this.updates as MetricUpdates).sums,
+      devices: this.#state.counts.reported,
+    };
+    if (roundEnded(this.#state)) return undefined;
+    const measured = measuredOf(measurement.plan, sums);
+    this.#measuredExamples = measured?.examples ?? 0;
+    await this.#aggregated(measured);
+    await commitMeasurement(services, {
+      config: this.config,
+      task,
+      measurement,
+      sums,
+      devices,
+      finalRow: () => this.#finalRow(null),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+    return null;
+  }
+
+  /** The sum is known and what it makes is measured; the transaction begins. */
+  async #aggregated(result: Pick<EvaluationResult, "loss" | "accuracy"> | undefined): Promise<void> {
+    this.#evaluation = result;
+    if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
+    // Rows of earlier phases must not come after the last one.
+    await this.#stored.idle();
+  }
+
+  #finalRow(version: ModelVersion | null): Pick<Required<VersionCommit>, "round" | "journal"> {
+    if (roundEnded(this.#state))
+      throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
+    this.#held = [];
+    const input: RoundInput = { type: "committed", version, now: this.#options.services.steadyNow() };
+    this.#final = this.#stored.final(input);
+    const preview = stepRound(this.config, this.#state, input).state;
+    const { state } = this;
+    this.#state = preview;
+    const round = this.record();
+    this.#state = state;
+    return { round, journal: this.#final.entries };
   }
 
   /** Lets the held inputs follow. */
@@ -416,14 +498,22 @@ export class RoundRun {
     const stored =
       record.phase === "committed"
         ? this.#stored.idle()
-        : this.#stored.abandoned(record, this.#options.task, async (tx) =>
-            record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [],
-          );
+        : this.#stored.abandoned(record, this.#options.task, (tx) => this.#abandoned(tx, record));
     Promise.all([stored, closed])
       .catch((error: unknown) =>
         this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
       )
       .finally(() => this.#resolveEnded(record));
+  }
+
+  /** What is stored with the end of a round that made nothing. */
+  async #abandoned(tx: MetadataRepositories, record: RoundRecord): Promise<readonly NewEvent[]> {
+    const { task, services } = this.#options;
+    if (record.purpose === "gate" && !REPEATED.has(record.reason ?? "")) {
+      const at = services.env.clock.now();
+      await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at });
+    }
+    return record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [];
   }
 
   /** What the sum says of the members of a secure cohort. */

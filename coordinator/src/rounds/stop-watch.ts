@@ -48,9 +48,10 @@ export class StopWatch {
     for (;;) {
       const page = await rounds.list(task, { limit: PAGE, ...(before === undefined ? {} : { before }) });
       const fresh = page.filter(({ number, startedAt }) => number > this.#read && startedAt >= this.#since);
-      for (const { number, phase, loss, accuracy, trainLoss, trainAccuracy } of fresh) {
+      for (const { number, phase, purpose, loss, accuracy, trainLoss, trainAccuracy } of fresh) {
         newest = Math.max(newest, number);
-        if (phase !== "committed") continue;
+        // A gate measures on other data, and what was measured before.
+        if (phase !== "committed" || purpose === "gate") continue;
         results.push({ number, loss: loss ?? trainLoss, accuracy: accuracy ?? trainAccuracy });
       }
       if (fresh.length < PAGE) break;

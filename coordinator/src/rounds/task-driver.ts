@@ -9,9 +9,10 @@ import { weightsPath } from "../releases/target-paths.ts";
 import { nextRoundNumber } from "../registry/next-number.ts";
 import { publishEvents } from "./commit-round.ts";
 import { mayStillBegin, nextStep } from "./next-step.ts";
+import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
-import { RoundRun, type RoundRunOptions } from "./round-run.ts";
+import { RoundRun, type RoundRunCommon } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { StopWatch } from "./stop-watch.ts";
 import type { TaskDesk } from "./task-desk.ts";
@@ -19,6 +20,8 @@ import { TaskSeats, type SeatCounts } from "./task-seats.ts";
 
 /** Looks at the clock at least so often while it rests: someone may set it. */
 const LOOK_MS = 60_000;
+/** A task that has nothing to measure looks again so often. */
+const LOOK_AGAIN_MS = 2_000;
 /** Rounds looked back over for those that failed in a row before a restart. */
 const FAILURES_PAGE = 100;
 
@@ -140,7 +143,7 @@ export class TaskDriver {
   async baseReplaced(version: number): Promise<void> {
     this.#newest = Math.max(this.#newest, version);
     const run = this.#run;
-    if (run === undefined || version <= run.config.baseVersion || run.state.phase === "aggregating") return;
+    if (run === undefined || !isOutdated(run.config, version) || run.state.phase === "aggregating") return;
     await this.#interrupt("round/base-replaced");
   }
 
@@ -235,9 +238,16 @@ export class TaskDriver {
     const { services } = this.#options;
     const { store } = services;
     const task = this.#task;
-    const plan = await readRoundPlan(services, task);
+    const measurement = await nextMeasurement(services, task);
+    if (measurement === "idle") {
+      await this.#pause(LOOK_AGAIN_MS);
+      return undefined;
+    }
+    const plan = measurement === undefined ? await readRoundPlan(services, task) : undefined;
+    const secure = (measurement ?? plan!).secure;
     const model = await store.models.get(task.model);
-    const base = model && (await store.versions.get(model.name, model.currentVersion));
+    const base =
+      measurement?.current ?? (model && (await store.versions.get(model.name, model.currentVersion)));
     const timestamp = await store.releases.latest("timestamp");
     if (model === undefined || base === undefined || timestamp === undefined) {
       throw failure(
@@ -246,7 +256,7 @@ export class TaskDriver {
       );
     }
     const round = await nextRoundNumber(store, task.name);
-    await this.#seats.prepare(plan.secure !== null);
+    await this.#seats.prepare(secure !== null);
     const config: RoundConfig = {
       task: task.name,
       roundId: roundIdOf(task.name, round),
@@ -254,13 +264,21 @@ export class TaskDriver {
       baseVersion: base.version,
       plan: { target: task.plan.target, digest: task.plan.digest },
       weights: { target: weightsPath(model.name, base.version), digest: base.weights.digest },
-      ...taskRoundRules(task.spec, plan.secure),
+      ...taskRoundRules(task.spec, secure),
       timestampVersion: timestamp.version,
       population: this.#seats.population,
+      ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
     };
     if (this.#stopped) return undefined;
     await abandonLeftOver(services, task, this.#last);
-    return this.#follow(await RoundRun.begin(this.#runOptions({ config, plan, task, model, base })));
+    const begun = this.#common({ config, task, model, base });
+    return this.#follow(
+      await RoundRun.begin(
+        measurement === undefined
+          ? { ...begun, plan: plan!, strategy: strategyOf(services.strategies, task.spec) }
+          : { ...begun, measurement },
+      ),
+    );
   }
 
   /** The newest round that an earlier process left open, where it can go on; all others are over. */
@@ -269,16 +287,17 @@ export class TaskDriver {
     const found = await findInterrupted(services, this.#task);
     if (found === undefined) return undefined;
     await this.#seats.prepare(found.plan.secure !== null);
-    this.#run = await resumeOrAbandon(services, this.#runOptions(found), found.past);
+    const { plan, past, ...round } = found;
+    const strategy = strategyOf(services.strategies, round.task.spec);
+    this.#run = await resumeOrAbandon(services, { ...this.#common(round), plan, strategy }, past);
     return this.#run;
   }
 
-  #runOptions(round: Pick<RoundRunOptions, "config" | "plan" | "task" | "model" | "base">): RoundRunOptions {
+  #common(round: Pick<RoundRunCommon, "config" | "task" | "model" | "base">): RoundRunCommon {
     const { services, uploadFolder } = this.#options;
     return {
       ...round,
       services,
-      strategy: strategyOf(services.strategies, round.task.spec),
       uploadFolder,
       offered: (device) => this.#seats.offered(device, round.config.round),
       seatsChanged: () => this.#seats.seatsChanged(),
@@ -294,17 +313,28 @@ export class TaskDriver {
     // Whatever happened while the round was being set up found no round to interrupt.
     if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
     else if (this.#task.state !== "running") run.give({ type: "abandon", code: "round/task-paused" });
-    else if (this.#newest > config.baseVersion) run.give({ type: "abandon", code: "round/base-replaced" });
+    else if (isOutdated(config, this.#newest)) run.give({ type: "abandon", code: "round/base-replaced" });
     this.#nextRoundAt = null;
     this.#seats.fill(run);
     const watching = this.#watchStart(run);
+    const bounded = this.#boundSelection(run);
     const record = await run.ended;
     watching.cancel();
+    bounded?.cancel();
     this.#seats.left();
     this.#last = record;
     this.#run = undefined;
     services.countsChanged();
     return record;
+  }
+
+  /** Training does not wait for held-out devices longer than they may take: too few of them decide nothing. */
+  #boundSelection(run: RoundRun): { cancel(): void } | undefined {
+    const { measurement, trainDeadlineMs } = run.config;
+    if (measurement?.purpose !== "gate") return undefined;
+    return this.#options.services.env.clock.schedule(trainDeadlineMs, () => {
+      if (run.state.phase === "selecting") run.give({ type: "abandon", code: "round/too-few-ready" });
+    });
   }
 
   /** A round that still waits for its devices when the schedule closes, or the task is done, does not begin. */
@@ -358,4 +388,10 @@ export class TaskDriver {
     await promise;
     this.#wake = undefined;
   }
+}
+
+/** Whether a round's result would be of no use with this version published: what only measures keeps its use. */
+function isOutdated({ baseVersion, measurement }: RoundConfig, version: number): boolean {
+  if (measurement === undefined) return version > baseVersion;
+  return measurement.purpose === "gate" && version > (measurement.candidate?.version ?? baseVersion);
 }

@@ -10,7 +10,7 @@ import {
   type Separation,
   type WaitingTask,
 } from "@tributary/federation";
-import { refusalOf, type IneligibleReason } from "@tributary/protocol";
+import { isHeldOut, refusalOf, type IneligibleReason } from "@tributary/protocol";
 import type { TaskRecord } from "../ports/records.ts";
 import { ParticipationLedger } from "./participation-ledger.ts";
 import type { RoundRun } from "./round-run.ts";
@@ -234,7 +234,7 @@ export class TaskSeats implements DeskTask {
     // One that the round knows comes back to it.
     if (run.state.participants.get(device) === undefined) {
       // One without examples is willing and cannot be asked.
-      if (examples === 0) {
+      if (examples === 0 || !this.#fits(run, device)) {
         this.#sittingOut.add(device);
         return this.#sendWait(device, null);
       }
@@ -260,6 +260,13 @@ export class TaskSeats implements DeskTask {
     this.#fillHeld();
   }
 
+  /** With a gate, held-out devices measure and the others train. */
+  #fits({ config }: RoundRun, device: DeviceId): boolean {
+    const { gate } = this.#options.task().spec;
+    if (gate === null) return true;
+    return isHeldOut(device, this.name, gate.heldOutShare) === (config.measurement?.purpose === "gate");
+  }
+
   #separationOf(run: RoundRun, device: DeviceId): Separation | null {
     const { selection } = this.#options.task().spec;
     const next = { round: run.config.round, at: this.#options.services.env.clock.now() };
@@ -283,6 +290,7 @@ export class TaskSeats implements DeskTask {
         .filter(
           ({ device }) =>
             this.#seating.seatOf(device) === "held" &&
+            this.#fits(run, device) &&
             this.#separationOf(run, device) === null &&
             this.#options.desk.mayAsk(this, device),
         );

@@ -2,6 +2,7 @@ import { asModelName, asModelVersion, asRoundId, asTaskName, sha256 } from "@tri
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import {
   exampleBlob,
@@ -96,9 +97,9 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       await store.tasks.setSpec(TASK, spec);
       expect((await store.tasks.get(TASK))?.spec).toEqual(spec);
       const plan = { ...exampleTask().plan, number: 2, target: "plans/task/2.json" };
-      await store.tasks.setPlan(TASK, plan);
-      expect(await store.tasks.get(TASK)).toEqual({ ...exampleTask(), state: "paused", spec, plan });
-      expect(await codeOf(store.tasks.setPlan(asTaskName("none"), plan))).toBe("store/not-found");
+      await store.tasks.setPlan(TASK, plan, null);
+      expect(await store.tasks.get(TASK)).toEqual({ ...exampleTask(), activeSince: 7, spec, plan });
+      expect(await codeOf(store.tasks.setPlan(asTaskName("none"), plan, null))).toBe("store/not-found");
       expect(await codeOf(store.tasks.setState(asTaskName("none"), "paused"))).toBe("store/not-found");
     });
 
@@ -367,6 +368,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     });
 
     describeStoredRelease(() => store);
+    describeStoredMeasurements(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {
       await store.close();
@@ -382,7 +384,9 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       await store.checkpoint();
       await store.close();
       store = await fixture.reopen();
-      expect(await store.models.get(DIGITS)).toEqual(exampleModel());
+      expect(await store.models.get(DIGITS)).toEqual(
+        exampleModel({ releasedAt: exampleVersion(1).createdAt }),
+      );
       expect(await store.versions.get(DIGITS, asModelVersion(1))).toEqual(exampleVersion(1));
       expect((await store.releases.latest("timestamp"))?.version).toBe(1);
       expect(await store.events.after(0, 10)).toEqual([logged]);

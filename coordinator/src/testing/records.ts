@@ -33,6 +33,8 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
     name: asModelName("digits"),
     channel: "stable",
     currentVersion: asModelVersion(1),
+    releasedVersion: asModelVersion(1),
+    releasedAt: 1_790_000_000_000,
     parameters: [
       { name: "dense.weight", shape: [10, 784] },
       { name: "dense.bias", shape: [10] },
@@ -66,6 +68,8 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     cohort: 0,
     numExamples: 0,
     strategy: null,
+    releasedAt: 1_790_000_000_000 + number,
+    gate: null,
     ...changes,
   };
 }
@@ -78,6 +82,8 @@ export function exampleTask(changes: Partial<TaskRecord> = {}): TaskRecord {
     state: "running",
     spec: parseTaskSpec({ name: "digits-task", model: "digits" }),
     plan: { number: 1, target: "plans/digits-task/1.json", ...exampleBlob("plan") },
+    gatePlan: null,
+    gate: null,
     createdAt: 1_790_000_000_000,
     reason: null,
     activeSince: 1_790_000_000_000,
@@ -92,6 +98,7 @@ export function exampleRound(number: number, changes: Partial<RoundRecord> = {})
     task: asTaskName("digits-task"),
     model: asModelName("digits"),
     number,
+    purpose: "train",
     phase: "training",
     baseVersion: asModelVersion(1),
     version: null,

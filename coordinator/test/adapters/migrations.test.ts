@@ -66,9 +66,14 @@ test("what the first release stored says afterwards how it was trained and avera
     outputs: [{ name: "logits" }],
     trainingGraph: null,
   });
+  // Every version was released when it came.
+  expect(model).toMatchObject({ currentVersion: 2, releasedVersion: 2, releasedAt: 1 });
+  expect((await store.rounds.list(asTaskName("digits")))[0]?.purpose).toBe("train");
+  expect(task).toMatchObject({ gate: null, gatePlan: null });
   const versionOf = (version: number) => store.versions.get("digits" as never, asModelVersion(version));
   expect((await versionOf(1))?.strategy).toBeNull();
   expect((await versionOf(2))?.strategy).toEqual(fedAvg);
+  expect((await versionOf(2))?.releasedAt).toBe(1);
   expect(await store.optimizers.get(asTaskName("digits"))).toBeUndefined();
   await store.close();
   await folder.remove();

@@ -12,6 +12,7 @@ import { toSecureSegments } from "@tributary/federation";
 import {
   CAPABILITY_SCHEME,
   createMemberVerifier,
+  parseMeasurementPlan,
   parsePlan,
   secureAnswerPath,
   secureInputPath,
@@ -22,6 +23,7 @@ import { encodeContribution, planEncoding, type EncodingPlan } from "@tributary/
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 // A test may use the runtime; the package must not.
 import {
+  createMetricMember,
   createSecureMember,
   type SecureMember,
 } from "../../../packages/runtime/src/participation/secure-member.ts";
@@ -100,6 +102,40 @@ export class ScriptedMember {
     const { commitment } = member;
     device.socket.send({ type: "secure-ready", roundId: offer.roundId, commitment, certificate });
     return new ScriptedMember({ device, url, encoding, codes }, member);
+  }
+
+  /** Takes the offer of a measurement and says ready with a vector. */
+  static async measuring(
+    url: string,
+    device: RoundDevice,
+    vector: Float64Array<ArrayBuffer>,
+  ): Promise<ScriptedMember> {
+    const offer = await device.socket.next("offer-measurement");
+    const plan = parseMeasurementPlan(
+      new Uint8Array(await (await fetch(`${url}/v1/blobs/${offer.planDigest}`)).arrayBuffer()),
+    );
+    const secure = plan.secureAggregation!;
+    const { identity } = device;
+    const { certificate } = identity;
+    const member = createMetricMember({
+      offer,
+      plan: secure,
+      population: plan.population,
+      verifyMember: createMemberVerifier(),
+      metrics: plan.metrics,
+      vector,
+      identity,
+      certificate,
+      minimumCohort: 3,
+      env: systemEnv({ log: silentLogger }),
+      crypto: openNodeSecAggCrypto(),
+      log: { requireMembers: () => Promise.resolve() },
+      beforeSpending: () => Promise.resolve(),
+    });
+    const { commitment } = member;
+    device.socket.send({ type: "secure-ready", roundId: offer.roundId, commitment, certificate });
+    const encoding = planEncoding(secure.encoding);
+    return new ScriptedMember({ device, url, encoding, codes: new Uint32Array(0) }, member);
   }
 
   asked(): Promise<SecureStep> {

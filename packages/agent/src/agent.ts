@@ -26,8 +26,10 @@ export interface AgentOptions {
   readonly task?: string;
   /** Replaces what the device has, where it differs. @defaultValue what the device has */
   readonly examples?: () => Promise<ExampleTable>;
-  /** False: only run the model and follow its releases. @defaultValue true */
+  /** False: train nothing; run the model and follow its releases. @defaultValue true */
   readonly participate?: boolean;
+  /** Whether how the model runs is counted, for sums over many devices. @defaultValue false */
+  readonly telemetry?: boolean;
   readonly onEvent?: (event: RuntimeEvent) => void;
   readonly log?: Logger;
 }
@@ -35,7 +37,7 @@ export interface AgentOptions {
 /** One device as a service. */
 export interface Agent extends AsyncDisposable {
   readonly runtime: Runtime;
-  /** Resolves when the model runs and, with `participate`, the device takes part. */
+  /** Resolves when the model runs and, with `participate` or `telemetry`, the device takes part. */
   readonly ready: Promise<{ readonly model: ModelHandle; readonly examples: number }>;
   /** Leaves its rounds and lets go of everything. Idempotent. */
   close(): Promise<void>;
@@ -70,9 +72,10 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     closing.signal.throwIfAborted();
     const examples =
       given === undefined ? await model.examples.count() : await giveExamples(model, dataDir, given);
-    if (options.participate ?? true) {
+    const { participate: training = true, telemetry = false } = options;
+    if (training || telemetry) {
       participation = runtime.participate({
-        consent: true,
+        consent: { training, telemetry },
         ...(options.task === undefined ? {} : { task: options.task }),
       });
     }

@@ -51,6 +51,10 @@ function describeParticipation(event: ParticipationEvent): string | undefined {
       return `round ${event.round} of ${event.task}: training from version ${event.baseVersion}`;
     case "trained":
       return `trained on ${event.numExamples} examples in ${seconds(event.durationMs)}, loss ${event.loss.toFixed(3)}${accuracyText(event.accuracy)}`;
+    case "measured":
+      return event.kind === "telemetry"
+        ? "told how the model runs here"
+        : `measured ${event.numExamples} examples in ${seconds(event.durationMs)}`;
     case "secured":
       return `in a secure cohort of ${event.cohort}${event.private ? "" : ", a trial: not private"}`;
     case "uploaded":

@@ -24,6 +24,7 @@ interface RunOptions {
   readonly task?: string;
   readonly examples?: string;
   readonly participate: boolean;
+  readonly telemetry?: boolean;
   readonly minimumCohort?: number;
   readonly tag?: readonly string[];
   readonly log: "human" | "json";
@@ -64,6 +65,7 @@ async function run(options: RunOptions): Promise<void> {
     population: options.population,
     model: options.model,
     participate: options.participate,
+    telemetry: options.telemetry === true,
     onEvent: print,
     ...(task === undefined ? {} : { task }),
     ...(options.tag === undefined ? {} : { tags: options.tag }),
@@ -179,7 +181,8 @@ program
     "labelled examples: a safetensors file with a tensor for each input and `labels`, or a folder of IDX files",
   )
   .option("--tag <tag...>", "what this device is: a task may ask only devices with certain tags")
-  .option("--no-participate", "run the model only")
+  .option("--no-participate", "train nothing: run the model only")
+  .option("--telemetry", "consent to counting how the model runs here, for sums over many devices")
   .option(
     "--minimum-cohort <n>",
     "fewest devices of a sum that this one's update may enter, from 3; below 16 it is a trial and not private (default: 16)",

@@ -5,6 +5,7 @@ import type {
   BlobCreated,
   CertificateLogView,
   LogEntries,
+  MeasurementView,
   ModelView,
   RefusalView,
   RoundView,
@@ -36,6 +37,11 @@ export interface RoundsOptions extends CallOptions {
   readonly before?: number | undefined;
 }
 
+export interface MeasurementsOptions extends CallOptions {
+  /** At most this many, 1 to 500. @defaultValue 100 */
+  readonly limit?: number | undefined;
+}
+
 export interface LogEntriesOptions extends CallOptions {
   readonly start: number;
   /** 1 to 1000. @defaultValue 1000 */
@@ -64,6 +70,10 @@ export interface ApiClient {
   refusals(roundId: string, options?: CallOptions): Promise<readonly RefusalView[]>;
   /** Devices in secure cohorts of a task whose sums failed: the quarantined, then the most suspected. */
   suspicions(task: string, options?: CallOptions): Promise<readonly SuspicionView[]>;
+  /** What the devices of a task measured, round by round, newest first. */
+  measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
+  /** Moves a model's channel to a version. */
+  releaseVersion(model: string, version: number, options?: CallOptions): Promise<VersionView>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -139,6 +149,23 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/tasks/{task}/suspicions", { params: { path: { task } }, ...json(call) }),
         )
       ).suspicions,
+    measurements: async (task, { limit = 100, ...call } = {}) =>
+      (
+        await answered(`GET /v1/tasks/${task}/measurements`, call, () =>
+          http.GET("/v1/tasks/{task}/measurements", {
+            params: { path: { task }, query: { limit } },
+            ...json(call),
+          }),
+        )
+      ).measurements,
+    releaseVersion: (model, version, call) =>
+      answered(`POST /v1/models/${model}/release`, call, () =>
+        http.POST("/v1/models/{model}/release", {
+          params: { path: { model } },
+          body: { version },
+          ...json(call),
+        }),
+      ),
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {

@@ -6,6 +6,7 @@ export {
   type ApiClientOptions,
   type CallOptions,
   type LogEntriesOptions,
+  type MeasurementsOptions,
   type RoundsOptions,
 } from "./client.ts";
 export {
@@ -23,9 +24,12 @@ export {
 export type {
   BlobCreated,
   CertificateLogView,
+  ComparisonView,
   DevicesView,
+  GateView,
   GraphPort,
   LogEntries,
+  MeasurementView,
   ModelView,
   RoundPhase,
   RefusalView,
@@ -37,5 +41,6 @@ export type {
   TaskSpecInput,
   TaskStateChange,
   TaskView,
+  VerdictView,
   VersionView,
 } from "./views.ts";

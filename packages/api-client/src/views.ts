@@ -39,6 +39,14 @@ export type RoundView = Answer<"/v1/rounds/{roundId}">;
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
 /** A device in secure cohorts of a task whose sums failed. */
 export type SuspicionView = Answer<"/v1/tasks/{task}/suspicions">["suspicions"][number];
+/** What the devices of one round measured. */
+export type MeasurementView = Answer<"/v1/tasks/{task}/measurements">["measurements"][number];
+/** Two versions on the same examples. */
+export type ComparisonView = NonNullable<MeasurementView["comparison"]>;
+/** Where a task's gate stands. */
+export type GateView = NonNullable<TaskView["gate"]>;
+/** What a gate found of a version. */
+export type VerdictView = NonNullable<VersionView["gate"]>;
 /** Heads of the certificate log. */
 export type CertificateLogView = Answer<"/v1/certificate-log">;
 /** Certificates as compact JWTs, in the log's order. */

@@ -22,7 +22,17 @@ export {
   stepRound,
   type Invitation,
 } from "./server/round.ts";
+export {
+  boundMetrics,
+  fromMetricSegments,
+  metricEncoding,
+  metricSchemaOf,
+  requireMetrics,
+  requireMetricSegments,
+  toMetricSegments,
+} from "./metric-vector.ts";
 export type {
+  MeasurementRules,
   Participant,
   ParticipantStage,
   RoundConfig,

@@ -274,6 +274,7 @@ class SimulatedDevice {
         const frame = encodeDeviceMessage(effect.message);
         return this.#travel(() => this.#world.receive(this.id, decodeDeviceMessage(frame)));
       }
+      case "measure":
       case "train": {
         const { roundId } = effect.offer;
         const update = claim(1_000 * this.#index + this.#trainings++, { numExamples: 10 });

@@ -86,6 +86,7 @@ function describeEffect(effect: ParticipantEffect): string {
       return `event ${effect.event.type}`;
     case "wake-at":
       return `wake ${effect.at - START}`;
+    case "measure":
     case "train":
     case "cancel-training":
     case "upload":

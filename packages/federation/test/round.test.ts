@@ -303,3 +303,32 @@ describe("the end", () => {
     expect(() => initialRound(roundConfig({ reportDeadlineMs: 0 }))).toThrow(RangeError);
   });
 });
+
+test("a round of measurements offers them, with the candidate, and commits no version", () => {
+  const base = roundConfig();
+  const candidate = {
+    version: asModelVersion(9),
+    weightsTarget: "models/digits/versions/9/weights.safetensors",
+    weightsDigest: base.plan.digest,
+  };
+  const driver = new Driver({ ...base, measurement: { purpose: "gate", candidate } });
+  const offers = driver
+    .checkIn(0, 1, 2, 3)
+    .flatMap((effect) => (effect.type === "send" ? [effect.message] : []));
+  const measurements = offers.filter(({ type }) => type !== "wait");
+  expect(measurements).toHaveLength(4);
+  for (const message of measurements) {
+    expect(message).toMatchObject({
+      type: "offer-measurement",
+      baseVersion: base.baseVersion,
+      candidate,
+    });
+  }
+  driver.ready(0, 1, 2, 3);
+  driver.report(0, 1, 2, 3);
+  expect(driver.state.phase).toBe("aggregating");
+  const told = driver.give({ type: "committed", version: null });
+  expect(driver.state).toMatchObject({ phase: "committed", version: null });
+  const outcomes = told.flatMap((effect) => (effect.type === "send" ? [effect.message] : []));
+  expect(outcomes).toContainEqual({ type: "outcome", roundId: base.roundId, result: "committed" });
+});

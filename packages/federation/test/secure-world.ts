@@ -205,6 +205,7 @@ export class SecureDevice {
         });
         return;
       }
+      case "measure":
       case "train": {
         const { roundId } = effect.offer;
         const commitment = sha256(encodeUtf8(this.id));

@@ -10,6 +10,7 @@ export {
   metricSchema,
   readMetrics,
   record,
+  signedCounter,
   type CounterSpec,
   type HistogramSpec,
   type MetricReading,
@@ -18,3 +19,30 @@ export {
   type MetricVector,
 } from "./schema.ts";
 export { summarizeTraining, trainingMetrics, type TrainingSummary } from "./training-metrics.ts";
+export {
+  evaluationMetrics,
+  evaluationVector,
+  pairedMetrics,
+  pairedVector,
+  readPaired,
+  type MeasuredExample,
+  type PairBounds,
+  type PairedSums,
+} from "./paired-metrics.ts";
+export {
+  accuracyInterval,
+  lossInterval,
+  mcNemarTest,
+  pairedTTest,
+  type PairedInterval,
+} from "./paired-test.ts";
+export {
+  classBins,
+  CONFIDENCE_BINS,
+  MAX_TELEMETRY_CLASSES,
+  RUN_LATENCY_BINS,
+  TELEMETRY_ENGINES,
+  TELEMETRY_ERRORS,
+  telemetrySpecs,
+  type TelemetryName,
+} from "./telemetry-metrics.ts";

@@ -2,9 +2,11 @@ import { failure } from "@tributary/core";
 import { binCount, binOf, type Bins } from "./bins.ts";
 import { createHistogram, type Histogram } from "./histogram.ts";
 
-/** A sum over events: examples seen, loss summed. Never negative. */
+/** A sum over events: examples seen, loss summed. */
 export interface CounterSpec {
   readonly kind: "counter";
+  /** It may be negative: a sum of differences. */
+  readonly signed?: true;
 }
 export interface HistogramSpec {
   readonly kind: "histogram";
@@ -37,6 +39,7 @@ export interface MetricReading<S extends Specs = Specs> {
 export type MetricVector = Float64Array | Float32Array;
 
 export const counter: CounterSpec = Object.freeze({ kind: "counter" });
+export const signedCounter: CounterSpec = Object.freeze({ kind: "counter", signed: true });
 export const histogram = (bins: Bins): HistogramSpec => Object.freeze({ kind: "histogram", bins });
 
 const width = (spec: MetricSpec): number => (spec.kind === "counter" ? 1 : binCount(spec.bins));
@@ -113,7 +116,7 @@ export function readMetrics<S extends Specs>(
   return { counters, histograms } as unknown as MetricReading<S>;
 }
 
-/** A vector from outside: the right length, every coordinate finite and not negative; throws `update/invalid-metrics`. */
+/** A vector from outside: the right length, every coordinate finite, and not negative unless it is signed; throws `update/invalid-metrics`. */
 export function checkMetrics(schema: MetricSchema, values: ArrayLike<number>): Float64Array<ArrayBuffer> {
   if (values.length !== schema.length) {
     throw failure(
@@ -125,7 +128,12 @@ export function checkMetrics(schema: MetricSchema, values: ArrayLike<number>): F
     );
   }
   const vector = Float64Array.from(values);
-  const bad = vector.findIndex((value) => !(value >= 0 && value < Infinity));
+  const signed = new Set(
+    Object.entries(schema.specs).flatMap(([name, spec]) =>
+      spec.kind === "counter" && spec.signed === true ? [schema.offsets.get(name)] : [],
+    ),
+  );
+  const bad = vector.findIndex((value, i) => !Number.isFinite(value) || (value < 0 && !signed.has(i)));
   if (bad >= 0)
     throw failure("update/invalid-metrics", `metrics: coordinate ${bad} is ${vector[bad]}`, {
       detail: { index: bad },

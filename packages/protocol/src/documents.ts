@@ -3,6 +3,7 @@ import Type, { type Static } from "typebox";
 import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
+import { MEASURING_FIELDS, measuringFault } from "./measuring.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
 import { SecurePlan, SecureSpec } from "./secure-aggregation.ts";
@@ -195,6 +196,8 @@ export const Plan = Type.Object({
   update: UpdateLayout,
   /** Absent: the weights themselves are trained. */
   adapters: Type.Optional(PlanAdapters),
+  /** Devices held out by this share do not train: they measure for the task's gate. Absent: there is none. */
+  heldOutShare: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5 })),
 });
 export type Plan = Static<typeof Plan>;
 
@@ -220,6 +223,7 @@ export const TaskSpec = Type.Object(
       description: "Committed rounds after which the task is done; null: no end",
     }),
     stop: StopRules,
+    ...MEASURING_FIELDS,
     ...TRAINING_FIELDS,
     batchNormalization: BatchNormalizationMode,
     adapters: AdapterSpec,
@@ -290,6 +294,12 @@ export const TaskSpec = Type.Object(
       {
         dataset: nullable(DigestSchema, { default: null }),
         batchSize: batchSize({ default: 200 }),
+        maxLossDifference: Type.Number({
+          exclusiveMinimum: 0,
+          maximum: 1e6,
+          default: 10,
+          description: "On devices: what one example can say at most of the difference of two versions",
+        }),
       },
       { ...strict, default: {} },
     ),
@@ -355,6 +365,8 @@ export function parseTaskSpec(value: unknown): TaskSpec {
       `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
     );
   }
+  const measuring = measuringFault(spec);
+  if (measuring !== undefined) throw invalidDocument("task", measuring.path, measuring.problem);
   const training = trainingFault(spec);
   if (training !== undefined) throw invalidDocument("task", training.path, training.problem);
   const window = scheduleWindowFault(spec.schedule);

@@ -1,5 +1,7 @@
 import Type, { type Static } from "typebox";
 import { GraphPorts, TaskSpec } from "./documents.ts";
+import { GateView, VerdictView } from "./measurement-view.ts";
+import { ROUND_PURPOSES } from "./measuring.ts";
 import { SecureView } from "./secure-aggregation.ts";
 import { TaskReason } from "./task-stop.ts";
 import {
@@ -95,6 +97,7 @@ export const RoundView = Type.Object({
   task: TaskNameSchema,
   model: ModelNameSchema,
   number: Type.Integer({ minimum: 1 }),
+  purpose: textEnum(ROUND_PURPOSES, { description: "Only rounds that train make versions" }),
   phase: textEnum(ROUND_PHASES),
   baseVersion: ModelVersionSchema,
   version: nullable(ModelVersionSchema),
@@ -147,12 +150,20 @@ export const VersionView = Type.Object({
     }),
     { description: "How it came from the updates of its round; null: it was published" },
   ),
+  /** When the model's channel was last moved to it; null: it never was. */
+  releasedAt: nullable(TimestampSchema),
+  /** Of the gate of the task that made it; null: there was none, or none yet. */
+  gate: nullable(VerdictView),
 });
 export type VersionView = Static<typeof VersionView>;
 
 export const ModelView = Type.Object({
   name: ModelNameSchema,
+  /** The newest: what tasks train from. */
   currentVersion: ModelVersionSchema,
+  /** What the channel points to: what inference devices run. */
+  releasedVersion: ModelVersionSchema,
+  releasedAt: TimestampSchema,
   channel: Type.String(),
   parameterCount: Count,
   createdAt: TimestampSchema,
@@ -174,6 +185,7 @@ export const TaskView = Type.Object({
   currentVersion: ModelVersionSchema,
   round: nullable(RoundView),
   roundsCommitted: Count,
+  gate: nullable(GateView),
   createdAt: TimestampSchema,
   reason: nullable(TaskReason, { description: "Why it does not run; null while it runs" }),
 });

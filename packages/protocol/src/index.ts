@@ -109,8 +109,38 @@ export {
   verifySignature,
   type Sign,
 } from "./identity.ts";
+export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, type LimitName } from "./limits.ts";
+export {
+  MeasurementPlan,
+  measuredWeights,
+  MetricDocument,
+  metricsDigest,
+  parseMeasurementPlan,
+  type EvaluationPlan,
+} from "./measurement-plan.ts";
+export {
+  ComparisonView,
+  GateView,
+  MeasurementList,
+  MeasurementListQuery,
+  MeasurementView,
+  ReleaseRequest,
+  VerdictView,
+} from "./measurement-view.ts";
+export {
+  GATE_METRICS,
+  GateSpec,
+  RELEASE_POLICIES,
+  ROUND_PURPOSES,
+  TASK_KINDS,
+  TELEMETRY_GROUPS,
+  type ReleasePolicy,
+  type RoundPurpose,
+  type TaskKind,
+  type TelemetryGroup,
+} from "./measuring.ts";
 export {
   batchRanges,
   completedBy,
@@ -145,6 +175,7 @@ export {
 export {
   Challenge,
   HeartbeatAck,
+  MeasurementOffer,
   Offer,
   Outcome,
   Refusal,
@@ -156,6 +187,7 @@ export {
   Wait,
   Welcome,
   type OutcomeResult,
+  type VersionReference,
 } from "./server-message.ts";
 export {
   ChannelSchema,

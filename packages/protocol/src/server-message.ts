@@ -78,6 +78,22 @@ export interface Offer {
   timestampVersion: number;
 }
 
+/** A released or trained version, by the weights that measure it. */
+export interface VersionReference {
+  version: ModelVersion;
+  weightsTarget: string;
+  weightsDigest: Digest;
+}
+
+/**
+ * Measure by this plan, of `measurements/`, and say `ready`, or `decline`; from there on it is a round like others. Fields as
+ * in `offer`: the base is the version to measure.
+ */
+export interface MeasurementOffer extends Offer {
+  /** To be measured on the same examples. */
+  candidate?: VersionReference;
+}
+
 /** The device is in the cohort: upload the update it named in `ready`. */
 export interface RequestReport {
   roundId: RoundId;
@@ -142,6 +158,7 @@ interface ServerMessages {
   welcome: Welcome;
   refusal: Refusal;
   offer: Offer;
+  "offer-measurement": MeasurementOffer;
   "request-report": RequestReport;
   "secure-step": SecureStep;
   outcome: Outcome;
@@ -181,7 +198,7 @@ export const Refusal: Codec<Refusal> = struct({
   retryAfterMs: optional(u32),
 });
 
-export const Offer: Codec<Offer> = struct({
+const OFFER_FIELDS = {
   task: taskName,
   roundId,
   round: u32,
@@ -192,6 +209,19 @@ export const Offer: Codec<Offer> = struct({
   weightsDigest: digest,
   trainDeadlineMs: u53,
   timestampVersion: u32,
+};
+
+export const Offer: Codec<Offer> = struct(OFFER_FIELDS);
+
+const VersionReference: Codec<VersionReference> = struct({
+  version: modelVersion,
+  weightsTarget: targetPath,
+  weightsDigest: digest,
+});
+
+export const MeasurementOffer: Codec<MeasurementOffer> = struct({
+  ...OFFER_FIELDS,
+  candidate: optional(VersionReference),
 });
 
 export const RequestReport: Codec<RequestReport> = struct({
@@ -250,4 +280,5 @@ export const ServerMessage: Codec<ServerMessage> = taggedUnion("type", {
   "secure-step": [10, SecureStep],
   // 8 was a `wait` without a window.
   wait: [11, Wait],
+  "offer-measurement": [12, MeasurementOffer],
 });

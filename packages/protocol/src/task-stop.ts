@@ -54,7 +54,7 @@ export const StopRules = Type.Object(
 );
 export type StopRules = Static<typeof StopRules>;
 
-/** Why a task is not running, by its code. All but `operator` and `consecutive-failures` finish it. */
+/** Why a task is not running, by its code. All but `operator`, `consecutive-failures` and `gate` finish it. */
 export const TASK_REASONS = [
   "operator",
   "rounds",
@@ -62,6 +62,7 @@ export const TASK_REASONS = [
   "elapsed",
   "no-improvement",
   "consecutive-failures",
+  "gate",
 ] as const;
 
 /** Why a task is not running: a code for programs and a sentence for people. */

@@ -1,13 +1,16 @@
 import { asModelName, asModelVersion, failure, toFailure, type DeviceId } from "@tributary/core";
 import type { ServerMessage } from "@tributary/protocol";
+import { isConsent } from "./consent.ts";
 import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
 import { createIdentity } from "./identity.ts";
 import { createOpenModels } from "./open-models.ts";
+import { createLocalMeasurer } from "./participation/local-measurer.ts";
 import { createLogView } from "./participation/log-view.ts";
 import { createLocalTrainer } from "./participation/local-trainer.ts";
 import { createParticipations } from "./participation/participations.ts";
 import type { ConnectionState, ModelState, RuntimeStatus } from "./runtime.ts";
+import { createTelemetryRecorder } from "./telemetry/recorder.ts";
 import { createControlChannel } from "./transport/control-channel.ts";
 import { createHttpTransport } from "./transport/http.ts";
 import { trustedRoot } from "./trust.ts";
@@ -93,6 +96,18 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
   });
   const log = createLogView({ releases, http, settings: store.settings });
+  const recorder = createTelemetryRecorder(() => participations.examplesChanged());
+  const work = {
+    releases,
+    engines,
+    store,
+    identity,
+    population: config.population,
+    log,
+    limits: config.limits,
+    openSecAggCrypto: ports.openSecAggCrypto,
+    env,
+  };
   const participations = createParticipations({
     config,
     env,
@@ -101,17 +116,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     store,
     identity,
     http,
-    trainer: createLocalTrainer({
-      releases,
-      engines,
-      store,
-      identity,
-      population: config.population,
-      log,
-      limits: config.limits,
-      openSecAggCrypto: ports.openSecAggCrypto,
-      env,
-    }),
+    trainer: createLocalTrainer(work),
+    measurer: createLocalMeasurer({ ...work, recorder }),
+    recorder,
     conditions: ports.conditions,
     openModels: () => models.slots.map(({ name }) => name),
     send: (message) => channel.send(message),
@@ -163,7 +170,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     closeModel: (model) => models.close(model),
     async run(model, feeds, { signal } = {}) {
       requireOpen();
-      return await models.slot(model).run(feeds, signal);
+      const slot = models.slot(model);
+      return await recorder.watch(
+        () => slot.state,
+        () => slot.run(feeds, signal),
+      );
     },
     async refresh(model, { signal } = {}) {
       requireOpen();
@@ -179,6 +190,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async addExamples(model, examples) {
       requireOpen();
       await store.examples.add(asModelName(model), examples);
+      const open = models.slots.find(({ name }) => name === model);
+      if (open !== undefined) recorder.labelled(open.state, examples);
       participations.examplesChanged();
     },
     async countExamples(model) {
@@ -197,8 +210,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async participate(request) {
       requireOpen();
       try {
-        if (request.consent !== true) {
-          throw failure("federation/no-consent", "participate: consent must be true; ask the person first");
+        if (!isConsent(request.consent)) {
+          throw failure(
+            "federation/no-consent",
+            "participate: consent must be true, or to training or telemetry; ask the person first",
+          );
         }
         if (ports.token === undefined) {
           throw failure(
@@ -212,6 +228,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         events.problem(error);
         throw error;
       }
+    },
+    async setConsent(consent) {
+      requireOpen();
+      participations.setConsent(consent);
     },
     async setIdle(idle) {
       participations.setIdle(idle);

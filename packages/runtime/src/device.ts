@@ -1,5 +1,6 @@
 import type { Env } from "@tributary/core";
 import type { DeviceConditions } from "@tributary/federation";
+import type { Consent, Consents } from "./consent.ts";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
@@ -74,6 +75,8 @@ export interface Device {
   listExamples(model: string): Promise<readonly StoredExample[]>;
   clearExamples(model: string): Promise<void>;
   participate(request: ParticipateRequest): Promise<void>;
+  /** Replaces the consent of a participation. */
+  setConsent(consent: Consents): Promise<void>;
   /** With "idle": whether the device may train now. */
   setIdle(idle: boolean): Promise<void>;
   /** Where only the page knows the battery: its state, on every change. */
@@ -97,7 +100,7 @@ export interface RunCallOptions extends CallOptions {
 }
 
 export interface ParticipateRequest {
-  readonly consent: boolean;
+  readonly consent: Consent;
   readonly task?: string;
   readonly when: "always" | "idle";
 }

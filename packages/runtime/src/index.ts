@@ -1,3 +1,4 @@
+export type { Consent, Consents } from "./consent.ts";
 export type {
   ConnectionState,
   DownloadProgress,

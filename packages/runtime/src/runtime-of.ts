@@ -1,4 +1,5 @@
 import { failure } from "@tributary/core";
+import { consentsOf, isConsent, type Consent } from "./consent.ts";
 import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { toExample, toKept } from "./learner/example.ts";
@@ -105,7 +106,8 @@ export function createRuntimeOf(device: Device): Runtime {
     };
   };
 
-  const openParticipation = (): Participation => {
+  const openParticipation = (given: Consent): Participation => {
+    let consents = consentsOf(given);
     let state: ParticipationState = "waiting";
     let stopped: Promise<void> | undefined;
     const over = new AbortController();
@@ -132,6 +134,12 @@ export function createRuntimeOf(device: Device): Runtime {
               if (event.type === "participation") listener(event.event);
             }),
         });
+      },
+      async consent(change) {
+        if (over.signal.aborted) throw failure("federation/cancelled", "participate: it was stopped");
+        const { training = consents.training, telemetry = consents.telemetry } = change;
+        consents = { training, telemetry };
+        await device.setConsent(consents);
       },
       stop() {
         stopped ??= (async () => {
@@ -173,14 +181,17 @@ export function createRuntimeOf(device: Device): Runtime {
     },
     participate({ consent, task, when = "always" }) {
       requireOpen();
-      if (consent !== true) {
-        throw failure("federation/no-consent", "participate: consent must be true; ask the person first");
+      if (!isConsent(consent)) {
+        throw failure(
+          "federation/no-consent",
+          "participate: consent must be true, or to training or telemetry; ask the person first",
+        );
       }
       if (participating) {
         throw failure("federation/busy", "participate: this runtime takes part already; stop that first");
       }
       participating = true;
-      const participation = openParticipation();
+      const participation = openParticipation(consent);
       device.participate({ consent, when, ...(task === undefined ? {} : { task }) }).catch(() => {
         // The device says why in a "problem" event.
         participation.stop().catch(() => undefined);

@@ -3,6 +3,7 @@ import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
 import type { GraphPort, IneligibleReason } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
+import type { Consent, Consents } from "./consent.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -217,9 +218,12 @@ export interface KeptExample {
 }
 
 export interface ParticipateOptions {
-  /** Must be true: nothing is sent, not even a check-in, without it. */
-  readonly consent: boolean;
-  /** @defaultValue every task of the models that are open */
+  /**
+   * What the person agreed to: nothing is sent, not even a check-in, without it. `true` is consent to training, and to measuring
+   * versions, on the examples kept here; telemetry has a consent of its own, and nothing of it is counted before.
+   */
+  readonly consent: Consent;
+  /** Of those that use examples. @defaultValue every task of the models that are open */
   readonly task?: string;
   /** "idle" trains only while the page or device is idle. @defaultValue "always" */
   readonly when?: "always" | "idle";
@@ -231,6 +235,11 @@ export type ParticipationState = "waiting" | "training" | "ready" | "reporting" 
 export interface Participation {
   readonly state: ParticipationState;
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<ParticipationEvent>;
+  /**
+   * Gives or withdraws consents, one apart from the other: what is left out stays as it is. Without consent to training a training
+   * under way is cancelled; without consent to telemetry what was counted is forgotten.
+   */
+  consent(change: Partial<Consents>): Promise<void>;
   /** Leaves; a training under way is cancelled and its update discarded. Idempotent. */
   stop(): Promise<void>;
 }
@@ -274,6 +283,15 @@ export type ParticipationEvent =
       readonly engine: EngineName;
       /** Why this engine and not a faster one, where there is something to tell. */
       readonly note?: string;
+    }
+  /** Versions were measured on examples, or what was counted was read; for `examples` only how many. */
+  | {
+      readonly type: "measured";
+      readonly at: number;
+      readonly roundId: string;
+      readonly kind: "evaluate" | "telemetry";
+      readonly numExamples: number;
+      readonly durationMs: number;
     }
   /** The device is in a cohort whose sum alone the coordinator will see. `private` is false below 16 members. */
   | {

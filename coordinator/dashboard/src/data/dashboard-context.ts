@@ -1,11 +1,13 @@
 import { createContext, use, useSyncExternalStore } from "react";
 import type { Connection } from "../live/connection.ts";
 import type { LiveUpdates } from "../live/live-updates.ts";
+import type { Operator } from "./operator.ts";
 import type { Queries } from "./queries.ts";
 
 export interface Dashboard {
   readonly queries: Queries;
   readonly live: LiveUpdates;
+  readonly operator: Operator;
 }
 
 export const DashboardContext = createContext<Dashboard | undefined>(undefined);

@@ -1,5 +1,6 @@
 import {
   type ApiClient,
+  type MeasurementView,
   type ModelView,
   type RefusalView,
   type RoundView,
@@ -20,6 +21,8 @@ import {
 } from "../live/apply-event.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
 
+/** The newest is shown. */
+const MEASUREMENTS_SHOWN = 1;
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
 
@@ -47,6 +50,8 @@ export interface Queries {
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
   suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
+  /** What devices of a task measured, newest first. */
+  measurements(task: string): ReturnType<typeof queryOptions<readonly MeasurementView[], Error>>;
   /** What a task waits for; no event tells of it. */
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
@@ -90,6 +95,11 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["suspicions", task],
         queryFn: ({ signal }) => api.suspicions(task, { signal }),
       }),
+    measurements: (task) =>
+      queryOptions<readonly MeasurementView[]>({
+        queryKey: ["measurements", task],
+        queryFn: ({ signal }) => api.measurements(task, { limit: MEASUREMENTS_SHOWN, signal }),
+      }),
     activity: (task) =>
       queryOptions<TaskActivityView>({
         queryKey: ["activity", task],
@@ -120,6 +130,9 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
+    if (event.data.endedAt !== null && event.data.purpose !== "train") {
+      void client.invalidateQueries({ queryKey: ["measurements", task] });
+    }
   }
   if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   if (event.type === "suspicion") {

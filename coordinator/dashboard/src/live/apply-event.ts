@@ -64,12 +64,17 @@ export function applyToVersions(
 
 export function applyToModels(models: readonly ModelView[], event: ServerEvent): readonly ModelView[] {
   if (event.type !== "version") return models;
-  const { model, version } = event.data;
-  return models.map((item) =>
-    item.name === model && item.currentVersion < version
-      ? { ...item, currentVersion: version, versions: item.versions + 1 }
-      : item,
-  );
+  const { model, version, releasedAt } = event.data;
+  return models.map((item) => {
+    if (item.name !== model) return item;
+    const known =
+      item.currentVersion < version
+        ? { ...item, currentVersion: version, versions: item.versions + 1 }
+        : item;
+    // The channel points to what was released last, which may be an older version.
+    const isReleased = releasedAt !== null && Date.parse(releasedAt) > Date.parse(item.releasedAt);
+    return isReleased ? { ...known, releasedVersion: version, releasedAt } : known;
+  });
 }
 
 export function applyToStatus<Status extends StatusView>(status: Status, event: ServerEvent): Status {

@@ -14,7 +14,8 @@ export interface Curves {
 /** The learning curves of the committed rounds. */
 export function learningCurves(rounds: readonly RoundView[]): Curves {
   const committed = rounds
-    .filter((round) => round.phase === "committed")
+    // A gate measures what the round before it made.
+    .filter((round) => round.phase === "committed" && round.purpose !== "gate")
     .toSorted((a, b) => a.number - b.number);
   return {
     x: committed.map((round) => round.number),

@@ -75,11 +75,13 @@ export function roundSentence(round: RoundView): string {
     case "selecting":
       return `${name} is selecting devices.`;
     case "training":
-      return `${name}: devices train from version ${round.baseVersion}.`;
+      return round.purpose === "train"
+        ? `${name}: devices train from version ${round.baseVersion}.`
+        : `${name}: ${round.purpose === "gate" ? "held-out devices" : "devices"} measure.`;
     case "reporting":
       return `${name}: a cohort of ${round.cohort} devices reports.`;
     case "aggregating":
-      return `${name}: the reports are averaged.`;
+      return `${name}: the reports are ${round.purpose === "train" ? "averaged" : "added up"}.`;
     case "committed":
       return `${name} is committed${round.version === null ? "" : ` as version ${round.version}`}.`;
     case "abandoned":

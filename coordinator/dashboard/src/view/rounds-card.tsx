@@ -59,7 +59,14 @@ function RoundRow({ round }: { readonly round: RoundView }): ReactNode {
   return (
     <tr data-testid="round-row" data-round={round.number} data-phase={round.phase}>
       <th scope="row">{round.number}</th>
-      <td>{round.version ?? <PhaseWord round={round} />}</td>
+      <td>
+        {round.version ??
+          (round.purpose !== "train" && round.phase === "committed" ? (
+            round.purpose
+          ) : (
+            <PhaseWord round={round} />
+          ))}
+      </td>
       <td>
         {round.reported}
         <span className="of"> / {round.cohort}</span>

@@ -3,7 +3,9 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { CurvesSection } from "./curves-section.tsx";
+import { GateCard } from "./gate-card.tsx";
 import { LoadError } from "./load-error.tsx";
+import { MeasurementsCard } from "./measurements-card.tsx";
 import { RoundPanel } from "./round-panel.tsx";
 import { RoundsCard } from "./rounds-card.tsx";
 import { Suspicions } from "./suspicions.tsx";
@@ -20,6 +22,8 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
       <TaskSummary task={task} rounds={rounds.data} />
       <TaskActivity task={task} />
       <RoundPanel task={task} />
+      <GateCard task={task} />
+      {task.spec.kind !== "train" && <MeasurementsCard task={task} />}
       <Suspicions task={task} />
       {rounds.isError ? (
         <LoadError error={rounds.error} retry={() => void rounds.refetch()} />

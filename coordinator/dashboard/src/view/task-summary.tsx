@@ -40,11 +40,18 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
         </span>
         <p className="summary-note">
           model <strong>{task.model}</strong>, population <strong>{task.population}</strong>, a cohort of{" "}
-          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(leastOf(task))}), strategy{" "}
-          <strong data-testid="strategy" title={formatParameters(task.spec.strategy)}>
-            {task.spec.strategy.name}
-          </strong>
-          {trains !== "" && (
+          {formatCount(task.spec.cohort.goalCount)} (at least {formatCount(leastOf(task))}),{" "}
+          {task.spec.kind === "train" ? (
+            <>
+              strategy{" "}
+              <strong data-testid="strategy" title={formatParameters(task.spec.strategy)}>
+                {task.spec.strategy.name}
+              </strong>
+            </>
+          ) : (
+            <strong data-testid="kind">{task.spec.kind === "evaluate" ? "evaluates" : "telemetry"}</strong>
+          )}
+          {task.spec.kind === "train" && trains !== "" && (
             <>
               , devices train <strong data-testid="trains">{trains}</strong>
             </>

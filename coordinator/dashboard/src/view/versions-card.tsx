@@ -6,9 +6,11 @@ import { useServerNow } from "../data/use-server-now.ts";
 import { formatBytes, formatCount, formatLoss, formatShare } from "../format/numbers.ts";
 import { formatAgo, formatFull, formatMs } from "../format/time.ts";
 import { lineage, type LineageRow } from "../model/lineage.ts";
+import { releaseWord } from "../model/gate-lines.ts";
 import { Change } from "./change.tsx";
 import { LineageRail } from "./lineage-rail.tsx";
 import { LoadError } from "./load-error.tsx";
+import { ReleaseButton } from "./release-button.tsx";
 import { CardSkeleton } from "./page-skeleton.tsx";
 
 const FIRST_ROWS = 6;
@@ -24,6 +26,8 @@ interface Props {
 export function VersionsCard({ model, current, rounds }: Props): ReactNode {
   const { queries } = useDashboard();
   const versions = useQuery(queries.versions(model));
+  const released =
+    useQuery(queries.models()).data?.find(({ name }) => name === model)?.releasedVersion ?? current;
   const push = useQuery(queries.status()).data?.push ?? null;
   const [shown, setShown] = useState(FIRST_ROWS);
   const now = useServerNow(5_000);
@@ -54,7 +58,13 @@ export function VersionsCard({ model, current, rounds }: Props): ReactNode {
               last={i === rows.length - 1}
               current={row.version.version === current}
             />
-            <VersionText row={row} current={current} origin={origin(row, rounds)} now={now} />
+            <VersionText
+              row={row}
+              current={current}
+              released={released}
+              origin={origin(row, rounds)}
+              now={now}
+            />
           </li>
         ))}
       </ol>
@@ -84,17 +94,25 @@ function origin(row: LineageRow, rounds: readonly RoundView[]): string {
 interface TextProps {
   readonly row: LineageRow;
   readonly current: number;
+  readonly released: number;
   readonly origin: string;
   readonly now: number;
 }
 
-function VersionText({ row, current, origin: from, now }: TextProps): ReactNode {
+function VersionText({ row, current, released, origin: from, now }: TextProps): ReactNode {
   const { version, parent } = row;
+  const word = releaseWord(version, released);
   return (
     <div className="version-text">
       <p className="version-head">
         <strong>Version {version.version}</strong>
         {version.version === current && <span className="pill pill-small">current</span>}
+        {/* Where the newest is what runs, one word is enough. */}
+        {word !== undefined && current !== released && (
+          <span className="pill pill-small" data-testid="release-word">
+            {word}
+          </span>
+        )}
         <time dateTime={version.createdAt} title={formatFull(version.createdAt)}>
           {formatAgo(Date.parse(version.createdAt), now)}
         </time>
@@ -104,6 +122,9 @@ function VersionText({ row, current, origin: from, now }: TextProps): ReactNode 
         {from}
         {version.cohort > 0 && `, ${formatCount(version.cohort)} reports`}
       </p>
+      {(word === "candidate" || word === "withheld") && (
+        <ReleaseButton model={version.model} version={version.version} />
+      )}
       <p className="version-more">
         {formatBytes(version.sizeBytes)} float32, {formatBytes(version.int8SizeBytes)} int8{" "}
         <code title={`SHA-256 of the float32 weights: ${version.weightsDigest}`}>

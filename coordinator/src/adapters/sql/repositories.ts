@@ -3,6 +3,7 @@ import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { eventRepository } from "./repositories/events.ts";
 import { journalRepository } from "./repositories/journal.ts";
+import { measurementRepository } from "./repositories/measurements.ts";
 import { modelRepository } from "./repositories/models.ts";
 import { optimizerRepository } from "./repositories/optimizers.ts";
 import { participationRepository } from "./repositories/participations.ts";
@@ -22,6 +23,7 @@ export function repositories(db: Db): MetadataRepositories {
     versions: versionRepository(db),
     tasks: taskRepository(db),
     rounds: roundRepository(db),
+    measurements: measurementRepository(db),
     journal: journalRepository(db),
     releases: releaseRepository(db),
     devices: deviceRepository(db),

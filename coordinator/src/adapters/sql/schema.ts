@@ -12,6 +12,7 @@ import type { Generated } from "kysely";
 import type {
   DeviceRecord,
   EventRecord,
+  MeasurementRecord,
   ParticipationRecord,
   RoundRecord,
   SuspicionRecord,
@@ -25,6 +26,8 @@ export interface ModelsTable {
   name: ModelName;
   channel: "stable";
   currentVersion: ModelVersion;
+  releasedVersion: ModelVersion;
+  releasedAt: number;
   parameters: JsonText;
   parameterCount: number;
   graphDigest: Digest;
@@ -56,6 +59,8 @@ export interface VersionsTable {
   cohort: number;
   numExamples: number;
   strategy: JsonText | null;
+  releasedAt: number | null;
+  gate: JsonText | null;
 }
 
 export interface TasksTable {
@@ -68,6 +73,8 @@ export interface TasksTable {
   planTarget: string;
   planDigest: Digest;
   planSizeBytes: number;
+  gatePlan: JsonText | null;
+  gate: JsonText | null;
   createdAt: number;
   reason: JsonText | null;
   activeSince: number;
@@ -77,6 +84,11 @@ export interface TasksTable {
 export type RoundsTable = Omit<RoundRecord, "config" | "secure"> & {
   config: JsonText;
   secure: JsonText | null;
+};
+
+export type MeasurementsTable = Omit<MeasurementRecord, "metrics" | "sums"> & {
+  metrics: JsonText;
+  sums: JsonText;
 };
 
 export interface RoundInputsTable {
@@ -177,6 +189,7 @@ export interface Database {
   versions: VersionsTable;
   tasks: TasksTable;
   rounds: RoundsTable;
+  measurements: MeasurementsTable;
   roundInputs: RoundInputsTable;
   tufMetadata: TufMetadataTable;
   targets: TargetsTable;

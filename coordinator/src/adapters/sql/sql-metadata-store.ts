@@ -48,6 +48,9 @@ class SqlMetadataStore implements MetadataStore {
   get rounds() {
     return this.#repositories().rounds;
   }
+  get measurements() {
+    return this.#repositories().measurements;
+  }
   get journal() {
     return this.#repositories().journal;
   }

@@ -211,6 +211,34 @@ export class SecureSession {
    * @throws `secagg/*`, `round/secure-sum-refused`, `round/aggregation-failed`
    */
   async mean(limits: SumLimits): Promise<RoundMean> {
+    const { weights, statistics, totals } = await this.#finish((exchange, masks) =>
+      exchange.finish(masks, limits),
+    );
+    this.numExamples = totals.examples;
+    for (const name of ["lossSum", "correct", "examples", "steps"] as const) {
+      count(trainingMetrics, this.metrics, name, totals[name]);
+    }
+    const { updates, totalExamples } = weights;
+    return {
+      weights: fedAvg.mean(weights),
+      statistics: fedAvg.mean(statistics),
+      updates,
+      totalExamples,
+    };
+  }
+
+  /**
+   * The sums of what the survivors measured, when all steps are done.
+   *
+   * @throws `secagg/*`, `round/secure-sum-refused`
+   */
+  metricSums(): Promise<{ readonly sums: Float64Array<ArrayBuffer>; readonly devices: number }> {
+    return this.#finish((exchange, masks) => exchange.finishMetrics(masks));
+  }
+
+  async #finish<Sum extends { readonly liars: readonly number[] }>(
+    sumOf: (exchange: SecureExchange, masks: readonly Uint32Array<ArrayBuffer>[]) => Sum,
+  ): Promise<Sum> {
     const exchange = this.#requireExchange();
     const { unmasker, env, config } = this.#options;
     const work = await exchange.closeUnmask();
@@ -223,22 +251,12 @@ export class SecureSession {
     });
     this.#exchange = undefined;
     this.unmasked = 1;
-    const { weights, statistics, totals, liars } = exchange.finish(masks, limits);
-    if (liars.length > 0) {
-      const devices = liars.map((member) => this.#roster[member]);
+    const sum = sumOf(exchange, masks);
+    if (sum.liars.length > 0) {
+      const devices = sum.liars.map((member) => this.#roster[member]);
       env.log.warn("members gave false shares", { roundId: config.roundId, liars: devices });
     }
-    this.numExamples = totals.examples;
-    for (const name of ["lossSum", "correct", "examples", "steps"] as const) {
-      count(trainingMetrics, this.metrics, name, totals[name]);
-    }
-    const { updates, totalExamples } = weights;
-    return {
-      weights: fedAvg.mean(weights),
-      statistics: fedAvg.mean(statistics),
-      updates,
-      totalExamples,
-    };
+    return sum;
   }
 
   /** Forgets everything. */

@@ -693,6 +693,188 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/measurements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the devices of a task measured, round by round, newest first: sums over each cohort */
+        get: {
+            parameters: {
+                query: {
+                    limit: number;
+                };
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            measurements: {
+                                task: string;
+                                model: string;
+                                roundId: string;
+                                /** @enum {string} */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
+                                version: number;
+                                candidate: number | null;
+                                devices: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                counters: {
+                                    [key: string]: number;
+                                };
+                                histograms: {
+                                    [key: string]: {
+                                        edges: number[];
+                                        counts: number[];
+                                    };
+                                };
+                                comparison: {
+                                    loss: {
+                                        difference: number;
+                                        lower: number;
+                                        upper: number;
+                                        /** @description Two-sided, of the paired t-test */
+                                        p: number;
+                                    } | null;
+                                    accuracy: {
+                                        difference: number;
+                                        lower: number;
+                                        upper: number;
+                                        lost: number;
+                                        gained: number;
+                                        /** @description Two-sided, of McNemar's exact test */
+                                        p: number;
+                                    } | null;
+                                    confidence: number;
+                                } | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Move the model's channel to a version: inference devices run it from here on */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        version: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            version: number;
+                            parentVersion: number | null;
+                            roundId: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            weightsDigest: string;
+                            sizeBytes: number;
+                            int8SizeBytes: number;
+                            parameterCount: number;
+                            loss: number | null;
+                            accuracy: number | null;
+                            /** @description On held-out data: means over the examples, of confusion counts */
+                            metrics: {
+                                [key: string]: number[];
+                            };
+                            cohort: number;
+                            numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -794,6 +976,12 @@ export interface paths {
                             models: {
                                 name: string;
                                 currentVersion: number;
+                                releasedVersion: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
                                 channel: string;
                                 parameterCount: number;
                                 /**
@@ -856,6 +1044,12 @@ export interface paths {
                         "application/json": {
                             name: string;
                             currentVersion: number;
+                            releasedVersion: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            releasedAt: string;
                             channel: string;
                             parameterCount: number;
                             /**
@@ -944,6 +1138,31 @@ export interface paths {
                                         [key: string]: number;
                                     };
                                 } | null;
+                                releasedAt: string | null;
+                                gate: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
                             }[];
                         };
                     };
@@ -997,6 +1216,31 @@ export interface paths {
                                 parameters: {
                                     [key: string]: number;
                                 };
+                            } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
                             } | null;
                         };
                     };
@@ -1105,6 +1349,64 @@ export interface paths {
                                             minimumChange: number;
                                         } | null;
                                     };
+                                    /**
+                                     * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                     * @default train
+                                     * @enum {string}
+                                     */
+                                    kind: "train" | "evaluate" | "telemetry";
+                                    /**
+                                     * @description evaluate: the version that is compared with the released one
+                                     * @default null
+                                     */
+                                    candidate: "newest" | number | null;
+                                    /**
+                                     * @description telemetry: what is counted besides runs; none named: all
+                                     * @default []
+                                     */
+                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                    /**
+                                     * @description train: what a version must show on held-out devices
+                                     * @default null
+                                     */
+                                    gate: {
+                                        /**
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Share of devices that measure and never train in this task
+                                         * @default 0.1
+                                         */
+                                        heldOutShare: number;
+                                        /**
+                                         * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                         * @default 0
+                                         */
+                                        requiredImprovement: number;
+                                        /**
+                                         * @description With which the improvement has to be at least that
+                                         * @default 0.95
+                                         */
+                                        confidence: number;
+                                        /**
+                                         * @description Failures in a row after which the task pauses
+                                         * @default 5
+                                         */
+                                        patience: number;
+                                        /**
+                                         * @description Fewest held-out devices that a verdict rests on
+                                         * @default 16
+                                         */
+                                        minimumDevices: number;
+                                    } | null;
+                                    /**
+                                     * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                     * @default every
+                                     * @enum {string}
+                                     */
+                                    release: "every" | "on-gate" | "manual";
                                     /**
                                      * @description Parameters that learn, by name; * stands for any text
                                      * @default [
@@ -1421,6 +1723,11 @@ export interface paths {
                                         dataset: string | null;
                                         /** @default 200 */
                                         batchSize: number;
+                                        /**
+                                         * @description On devices: what one example can say at most of the difference of two versions
+                                         * @default 10
+                                         */
+                                        maxLossDifference: number;
                                     };
                                     /**
                                      * @description L2 norm the weights of an update may have
@@ -1478,6 +1785,11 @@ export interface paths {
                                     task: string;
                                     model: string;
                                     number: number;
+                                    /**
+                                     * @description Only rounds that train make versions
+                                     * @enum {string}
+                                     */
+                                    purpose: "train" | "gate" | "evaluate" | "telemetry";
                                     /** @enum {string} */
                                     phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                     baseVersion: number;
@@ -1522,6 +1834,36 @@ export interface paths {
                                     } | null;
                                 } | null;
                                 roundsCommitted: number;
+                                gate: {
+                                    reference: number;
+                                    candidate: number | null;
+                                    failures: number;
+                                    patience: number;
+                                    last: {
+                                        /**
+                                         * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                         * @enum {string}
+                                         */
+                                        result: "passed" | "failed" | "undecided";
+                                        /** @enum {string} */
+                                        metric: "loss" | "accuracy";
+                                        reference: number;
+                                        devices: number;
+                                        examples: number;
+                                        improvement: number | null;
+                                        lower: number | null;
+                                        upper: number | null;
+                                        requiredImprovement: number;
+                                        confidence: number;
+                                        mcNemarP: number | null;
+                                        roundId: string;
+                                        /**
+                                         * Format: date-time
+                                         * @description RFC 3339, UTC
+                                         */
+                                        at: string;
+                                    } | null;
+                                } | null;
                                 /**
                                  * Format: date-time
                                  * @description RFC 3339, UTC
@@ -1530,7 +1872,7 @@ export interface paths {
                                 /** @description Why it does not run; null while it runs */
                                 reason: {
                                     /** @enum {string} */
-                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
                                     message: string;
                                 } | null;
                             }[];
@@ -1616,6 +1958,64 @@ export interface paths {
                                 minimumChange: number;
                             } | null;
                         };
+                        /**
+                         * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                         * @default train
+                         * @enum {string}
+                         */
+                        kind: "train" | "evaluate" | "telemetry";
+                        /**
+                         * @description evaluate: the version that is compared with the released one
+                         * @default null
+                         */
+                        candidate: "newest" | number | null;
+                        /**
+                         * @description telemetry: what is counted besides runs; none named: all
+                         * @default []
+                         */
+                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                        /**
+                         * @description train: what a version must show on held-out devices
+                         * @default null
+                         */
+                        gate: {
+                            /**
+                             * @default loss
+                             * @enum {string}
+                             */
+                            metric: "loss" | "accuracy";
+                            /**
+                             * @description Share of devices that measure and never train in this task
+                             * @default 0.1
+                             */
+                            heldOutShare: number;
+                            /**
+                             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                             * @default 0
+                             */
+                            requiredImprovement: number;
+                            /**
+                             * @description With which the improvement has to be at least that
+                             * @default 0.95
+                             */
+                            confidence: number;
+                            /**
+                             * @description Failures in a row after which the task pauses
+                             * @default 5
+                             */
+                            patience: number;
+                            /**
+                             * @description Fewest held-out devices that a verdict rests on
+                             * @default 16
+                             */
+                            minimumDevices: number;
+                        } | null;
+                        /**
+                         * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                         * @default every
+                         * @enum {string}
+                         */
+                        release: "every" | "on-gate" | "manual";
                         /**
                          * @description Parameters that learn, by name; * stands for any text
                          * @default [
@@ -1932,6 +2332,11 @@ export interface paths {
                             dataset: string | null;
                             /** @default 200 */
                             batchSize: number;
+                            /**
+                             * @description On devices: what one example can say at most of the difference of two versions
+                             * @default 10
+                             */
+                            maxLossDifference: number;
                         };
                         /**
                          * @description L2 norm the weights of an update may have
@@ -2065,6 +2470,64 @@ export interface paths {
                                     } | null;
                                 };
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -2380,6 +2843,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -2437,6 +2905,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -2481,6 +2954,36 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -2489,7 +2992,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
                                 message: string;
                             } | null;
                         };
@@ -2601,6 +3104,64 @@ export interface paths {
                                     } | null;
                                 };
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -2916,6 +3477,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -2973,6 +3539,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -3017,6 +3588,36 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -3025,7 +3626,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
                                 message: string;
                             } | null;
                         };
@@ -3149,6 +3750,64 @@ export interface paths {
                                     } | null;
                                 };
                                 /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one
+                                 * @default null
+                                 */
+                                candidate: "newest" | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
                                  * @description Parameters that learn, by name; * stands for any text
                                  * @default [
                                  *       "*"
@@ -3464,6 +4123,11 @@ export interface paths {
                                     dataset: string | null;
                                     /** @default 200 */
                                     batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
                                 };
                                 /**
                                  * @description L2 norm the weights of an update may have
@@ -3521,6 +4185,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -3565,6 +4234,36 @@ export interface paths {
                                 } | null;
                             } | null;
                             roundsCommitted: number;
+                            gate: {
+                                reference: number;
+                                candidate: number | null;
+                                failures: number;
+                                patience: number;
+                                last: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            } | null;
                             /**
                              * Format: date-time
                              * @description RFC 3339, UTC
@@ -3573,7 +4272,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
                                 message: string;
                             } | null;
                         };
@@ -3621,6 +4320,11 @@ export interface paths {
                                 task: string;
                                 model: string;
                                 number: number;
+                                /**
+                                 * @description Only rounds that train make versions
+                                 * @enum {string}
+                                 */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
                                 phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                                 baseVersion: number;
@@ -3707,6 +4411,11 @@ export interface paths {
                             task: string;
                             model: string;
                             number: number;
+                            /**
+                             * @description Only rounds that train make versions
+                             * @enum {string}
+                             */
+                            purpose: "train" | "gate" | "evaluate" | "telemetry";
                             /** @enum {string} */
                             phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
                             baseVersion: number;

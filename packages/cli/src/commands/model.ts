@@ -1,6 +1,7 @@
 import { createApiClient, type GraphPort, type ModelView } from "@tributary/api-client";
 import { Command } from "commander";
-import { urlOption } from "../operator.ts";
+import { integerBetween } from "../arguments.ts";
+import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 type Port = GraphPort & { readonly direction: "input" | "output" };
@@ -17,9 +18,11 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show`. */
+/** `tributary model list|show|release`. */
 export function modelCommand(): Command {
-  const command = new Command("model").description("See the published models, and what goes in and out.");
+  const command = new Command("model").description(
+    "See the published models, what goes in and out, and release their versions.",
+  );
 
   command
     .command("list")
@@ -50,9 +53,34 @@ export function modelCommand(): Command {
       for (const line of tableLines(PORTS, ports)) console.log(line);
     });
 
+  command
+    .command("release")
+    .description(
+      "Move the model's channel to a version, newer or older: devices run it from here on. Training goes on from the newest version.",
+    )
+    .argument("<name>", "the model")
+    .argument("<version>", "its version", integerBetween(1, 2 ** 32 - 1))
+    .addOption(urlOption())
+    .addOption(dataDirOption())
+    .option("--json", "print one JSON object")
+    .action(async (name: string, version: number, options: OperatorOptions & { readonly json?: boolean }) => {
+      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+      const released = await api.releaseVersion(name, version);
+      if (options.json === true) return console.log(JSON.stringify(released));
+      console.log(`released ${name} ${released.version}`);
+    });
+
   return command;
 }
 
-function headline({ name, channel, currentVersion, versions, parameterCount }: ModelView): string {
-  return `${name}  ${channel}  version ${currentVersion} of ${versions}, ${parameterCount} parameters`;
+function headline({
+  name,
+  channel,
+  currentVersion,
+  releasedVersion,
+  versions,
+  parameterCount,
+}: ModelView): string {
+  const released = releasedVersion === currentVersion ? "" : `, newest ${currentVersion} is not released`;
+  return `${name}  ${channel}  version ${releasedVersion} of ${versions}${released}, ${parameterCount} parameters`;
 }

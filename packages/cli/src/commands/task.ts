@@ -3,6 +3,7 @@ import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { addDocumentCommands } from "./task-document.ts";
+import { measurementLines, verdictLine } from "./results.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
@@ -16,10 +17,10 @@ interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly json?: boolean;
 }
 
-/** `tributary task create|validate|schema|list|show|pause|resume|refusals|suspicions|release`. */
+/** `tributary task create|validate|schema|list|show|pause|resume|refusals|results|suspicions|release`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
-    "Check and create federated tasks, list them, pause and resume them, see what was refused, and who is suspected.",
+    "Check and create federated tasks, list them, pause and resume them, see what was measured and what was refused, and who is suspected.",
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
@@ -101,6 +102,26 @@ export function taskCommand(): Command {
       if (refusals.length === 0) console.log(`no update of ${round} was refused`);
     });
 
+  withOperator(command.command("results"))
+    .description(
+      "Show what the devices of a task measured, round by round: versions on their examples, how versions run there, and what its gate found.",
+    )
+    .argument("<name>", "the task")
+    .addOption(new Option("--last <n>", "only so many rounds").argParser(integerBetween(1, 500)).default(20))
+    .option("--json", "print one JSON object")
+    .action(
+      async (name: string, options: OperatorOptions & { readonly json?: boolean; readonly last: number }) => {
+        const measurements = await createApiClient({ baseUrl: options.url }).measurements(name, {
+          limit: options.last,
+        });
+        if (options.json === true) return console.log(JSON.stringify({ measurements }));
+        for (const measurement of measurements.toReversed()) {
+          for (const line of measurementLines(measurement)) console.log(line);
+        }
+        if (measurements.length === 0) console.log(`no device of ${name} has measured anything yet`);
+      },
+    );
+
   withOperator(command.command("suspicions"))
     .description(
       "List the devices in secure cohorts whose sums failed: who is quarantined, and who only suspected.",
@@ -144,6 +165,10 @@ function print(task: TaskView, json: boolean | undefined): void {
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}${why}  ${task.spec.strategy.name}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}${why}  ${task.spec.kind === "train" ? task.spec.strategy.name : task.spec.kind}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
   );
+  if (task.gate === null) return;
+  const { last: verdict, failures, patience } = task.gate;
+  if (verdict !== null) console.log(`  gate ${verdictLine(verdict)}`);
+  if (failures > 0) console.log(`  ${failures} of ${patience} failures in a row`);
 }

@@ -7,6 +7,7 @@ const COMMITTED: RoundView = {
   task: "digits",
   model: "digits",
   number: 7,
+  purpose: "train",
   phase: "committed",
   baseVersion: 7,
   version: 8,

@@ -31,7 +31,7 @@ export function checkCohortSum(
 ): CheckedSum {
   const members = contributors.length;
   const { maxWeight } = encoding.spec;
-  const { weights, statistics, totals } = fromSecureSegments(decoded(encoding, codes, members));
+  const { weights, statistics, totals } = fromSecureSegments(decodedSum(encoding, codes, members));
   const { examples, correct, steps, lossSum } = totals;
   if (!(examples > 0 && examples <= members * maxWeight)) {
     throw refused(`${examples} examples of ${members} members`, { examples, members });
@@ -62,8 +62,16 @@ export function checkCohortSum(
   return { weights: { sum: weights, ...counted }, statistics: { sum: statistics, ...counted }, totals };
 }
 
-/** A sum that leaves the range of so many codes is one that honest members cannot have made, like the others. */
-function decoded(encoding: EncodingPlan, codes: Uint32Array, members: number): Float64Array<ArrayBuffer>[] {
+/**
+ * A sum that leaves the range of so many codes is one that honest members cannot have made, like the others.
+ *
+ * @throws `round/secure-sum-refused`
+ */
+export function decodedSum(
+  encoding: EncodingPlan,
+  codes: Uint32Array,
+  members: number,
+): Float64Array<ArrayBuffer>[] {
   try {
     return decodeSum(encoding, codes, members) as Float64Array<ArrayBuffer>[];
   } catch (cause) {

@@ -4,6 +4,7 @@ export { nextWeights, optimizedWeights, steppedWeights } from "./next-weights.ts
 export {
   planRules,
   roundIdOf,
+  secureRoundPlan,
   taskRoundRules,
   updateRules,
   type PlanRules,

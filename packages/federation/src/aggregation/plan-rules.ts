@@ -43,7 +43,10 @@ export function planRules(plan: Plan): PlanRules {
   };
 }
 
-function secureRoundPlan({ population, secureAggregation: secure }: Plan): SecureRoundPlan | null {
+export function secureRoundPlan({
+  population,
+  secureAggregation: secure,
+}: Pick<Plan, "population" | "secureAggregation">): SecureRoundPlan | null {
   if (secure === undefined) return null;
   const { corruption, dropout } = secure;
   return {

@@ -1,5 +1,5 @@
 import { decode, encode, failure, sha256, type DeviceId, type Digest } from "@tributary/core";
-import type { SecureStepName } from "@tributary/protocol";
+import { measuredWeights, type SecureStepName } from "@tributary/protocol";
 import {
   Advertisement,
   CohortList,
@@ -17,7 +17,8 @@ import {
   type VerifiedIdentity,
 } from "@tributary/secagg";
 import type { RoundConfig, RoundEffect } from "../server/round-types.ts";
-import { checkCohortSum, type CheckedSum, type SumLimits } from "./cohort-sum.ts";
+import { fromMetricSegments } from "../metric-vector.ts";
+import { checkCohortSum, decodedSum, type CheckedSum, type SumLimits } from "./cohort-sum.ts";
 import type { SecureRoundPlan } from "./plan-rules.ts";
 
 /** A device that said ready, with a certificate that was verified. */
@@ -73,7 +74,7 @@ export class SecureExchange {
         task: config.task,
         round: config.roundId,
         plan: config.plan.digest,
-        baseWeights: config.weights.digest,
+        baseWeights: measuredWeights(config.weights.digest, config.measurement?.candidate?.weightsDigest),
         encoding: plan.encoding.digest,
       },
       encoding: plan.encoding,
@@ -179,6 +180,26 @@ export class SecureExchange {
   ): CheckedSum & { readonly liars: readonly number[] } {
     const cohort = this.#server.finish(masks);
     return { ...checkCohortSum(this.#options.plan.encoding, cohort, limits), liars: cohort.liars };
+  }
+
+  /**
+   * The sums of what members measured, in a round without updates.
+   *
+   * @param masks as of {@link finish}
+   * @throws `secagg/*`, `round/secure-sum-refused`
+   */
+  finishMetrics(masks: readonly Uint32Array<ArrayBuffer>[]): {
+    readonly sums: Float64Array<ArrayBuffer>;
+    readonly devices: number;
+    readonly liars: readonly number[];
+  } {
+    const { sum, contributors, liars } = this.#server.finish(masks);
+    const devices = contributors.length;
+    return {
+      sums: fromMetricSegments(decodedSum(this.#options.plan.encoding, sum, devices)),
+      devices,
+      liars,
+    };
   }
 
   async #inboxDigests(members: readonly (DeviceId | null)[]): Promise<readonly (Digest | null)[]> {

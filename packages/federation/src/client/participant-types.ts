@@ -2,6 +2,7 @@ import type { Digest, ModelVersion, RoundId, TaskName } from "@tributary/core";
 import type {
   DeviceMessage,
   IneligibleReason,
+  MeasurementOffer,
   Offer,
   OutcomeResult,
   SecureStep,
@@ -46,6 +47,7 @@ export interface SecureUpdate {
 /** What the device is doing for the task. */
 export type Activity =
   | { readonly type: "idle" }
+  /** Training, or measuring. */
   | { readonly type: "training"; readonly offer: Offer }
   /** Trained; waiting to be asked. */
   | { readonly type: "ready"; readonly offer: Offer; readonly update: LocalUpdate | SecureUpdate }
@@ -146,6 +148,8 @@ export type ParticipantEffect =
   | { readonly type: "send"; readonly message: DeviceMessage }
   /** Download, check and train; answer `trained` or `train-failed`. */
   | { readonly type: "train"; readonly offer: Offer }
+  /** Download, check and measure; answer `trained`, with what was measured for an update, or `train-failed`. */
+  | { readonly type: "measure"; readonly offer: MeasurementOffer }
   | { readonly type: "cancel-training"; readonly roundId: RoundId }
   /** PUT the kept update; answer `uploaded` or `upload-failed`. */
   | {

@@ -119,6 +119,7 @@ function apply(draft: ParticipantDraft, input: ParticipantInput): void {
 function receive(draft: ParticipantDraft, message: ServerMessage, jitter: number): void {
   switch (message.type) {
     case "offer":
+    case "offer-measurement":
       if (message.task === draft.config.task) receiveOffer(draft, message);
       return;
     case "request-report":
@@ -163,7 +164,10 @@ function receiveRefusal(draft: ParticipantDraft, refusal: Refusal): void {
   if (draft.state.checkedIn) draft.set({ checkInAt: draft.now + waitMs });
 }
 
-function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
+type OfferMessage = Extract<ServerMessage, { readonly type: "offer" | "offer-measurement" }>;
+
+function receiveOffer(draft: ParticipantDraft, message: OfferMessage): void {
+  const { type, ...offer } = message;
   const { activity } = draft;
   if (activity.type !== "idle" && activity.offer.roundId === offer.roundId) {
     if (activity.type === "ready") sendReady(draft, activity.offer, activity.update);
@@ -192,7 +196,7 @@ function receiveOffer(draft: ParticipantDraft, offer: Offer): void {
     round: offer.round,
     baseVersion: offer.baseVersion,
   });
-  draft.effect({ type: "train", offer });
+  draft.effect(type === "offer" ? { type: "train", offer } : { type: "measure", offer });
 }
 
 function receiveRequest(draft: ParticipantDraft, request: RequestReport): void {

@@ -1,4 +1,6 @@
 /** What follows from a task before its first round: its plan, and what is built for it. */
+export { measurementCohort, type MeasurementCohort } from "./measurement-cohort.ts";
+export { measurementContent, type MeasurementContent } from "./measurement-content.ts";
 export { modelPorts, type ModelPorts } from "./model-ports.ts";
 export { planContent, type PlanContent, type PlanGraphs } from "./plan-content.ts";
 export { strategyOf } from "./task-strategy.ts";

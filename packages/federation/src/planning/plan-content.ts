@@ -77,6 +77,7 @@ export async function planContent(options: {
     maxUpdateNorm: spec.maxUpdateNorm,
     ...(secureAggregation === undefined ? {} : { secureAggregation }),
     ...deviceRules(spec),
+    ...(spec.gate === null ? {} : { heldOutShare: spec.gate.heldOutShare }),
   };
   return { content, graphs };
 }

@@ -13,8 +13,10 @@ const HARMLESS: ReadonlySet<string> = new Set([
 /** Rounds that failed one after the other, after one more has ended. */
 export function failuresAfter(
   failures: number,
-  round: { readonly phase: string; readonly reason: string | null },
+  round: { readonly phase: string; readonly reason: string | null; readonly purpose?: string },
 ): number {
+  // Whether a gate finds its devices says nothing of training.
+  if (round.purpose === "gate") return failures;
   return round.phase === "committed" || HARMLESS.has(round.reason ?? "") ? 0 : failures + 1;
 }
 

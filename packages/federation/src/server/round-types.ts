@@ -1,5 +1,5 @@
 import type { DeviceId, Digest, ErrorCode, ModelVersion, RoundId, TaskName } from "@tributary/core";
-import type { SecureStepName, ServerMessage } from "@tributary/protocol";
+import type { RoundPurpose, SecureStepName, ServerMessage, VersionReference } from "@tributary/protocol";
 import type { DeviceTable } from "../device-table.ts";
 
 /** A TUF target with the digest its bytes must have. */
@@ -35,6 +35,15 @@ export interface RoundConfig {
   readonly secure: SecureRules | null;
   /** Devices that may come, estimated: who is not needed is told by it when to come back. Left out: few. */
   readonly population?: number;
+  /** Left out: devices train. Else they measure the base version, and make no other. */
+  readonly measurement?: MeasurementRules;
+}
+
+/** What the devices of a round that makes no version measure. */
+export interface MeasurementRules {
+  readonly purpose: Exclude<RoundPurpose, "train">;
+  /** Measured on the same examples as the base version; null: that alone. */
+  readonly candidate: Readonly<VersionReference> | null;
 }
 
 /** Secure aggregation, as far as the round's machine is concerned. */
@@ -158,7 +167,8 @@ export type RoundState = Common &
       }
     | { readonly phase: "securing"; readonly cohort: SecureCohort }
     | { readonly phase: "aggregating"; readonly survivors: readonly DeviceId[]; readonly aggregated: boolean }
-    | { readonly phase: "committed"; readonly version: ModelVersion }
+    /** Null: the round made no version. */
+    | { readonly phase: "committed"; readonly version: ModelVersion | null }
     | { readonly phase: "abandoned"; readonly code: ErrorCode }
   );
 
@@ -187,7 +197,7 @@ export type RoundInput = { readonly now: number } & (
   | { readonly type: "resumed" }
   /** The mean was taken and evaluated; the commit is under way. */
   | { readonly type: "aggregated" }
-  | { readonly type: "committed"; readonly version: ModelVersion }
+  | { readonly type: "committed"; readonly version: ModelVersion | null }
   | { readonly type: "abandon"; readonly code: ErrorCode }
 );
 
@@ -216,7 +226,7 @@ export type RoundEffect =
     }
   /** All updates are in: take the mean, evaluate, commit; then `committed`, or `abandon`. */
   | { readonly type: "aggregate"; readonly devices: readonly DeviceId[] }
-  | { readonly type: "ended"; readonly result: "committed"; readonly version: ModelVersion }
+  | { readonly type: "ended"; readonly result: "committed"; readonly version: ModelVersion | null }
   | { readonly type: "ended"; readonly result: "abandoned"; readonly code: ErrorCode };
 
 export interface RoundStep {

@@ -186,7 +186,8 @@ function apply(draft: RoundDraft, input: RoundInput): void {
       for (const [device, participant] of draft.participants()) {
         const summed = participant.stage === "reported" || participant.stage === "secured";
         if (!summed || !participant.connected) continue;
-        draft.send(device, outcome(draft, "committed", { version: input.version }));
+        const made = input.version === null ? {} : { version: input.version };
+        draft.send(device, outcome(draft, "committed", made));
       }
       return;
     case "abandon":
@@ -443,8 +444,7 @@ function abandon(draft: RoundDraft, code: ErrorCode): void {
 
 function offer(draft: RoundDraft): ServerMessage {
   const { config } = draft;
-  return {
-    type: "offer",
+  const offered = {
     task: config.task,
     roundId: config.roundId,
     round: config.round,
@@ -456,6 +456,9 @@ function offer(draft: RoundDraft): ServerMessage {
     trainDeadlineMs: draft.deadline(),
     timestampVersion: config.timestampVersion,
   };
+  if (config.measurement === undefined) return { type: "offer", ...offered };
+  const { candidate } = config.measurement;
+  return { type: "offer-measurement", ...offered, ...(candidate === null ? {} : { candidate }) };
 }
 
 function requestReport(draft: RoundDraft, claim: UpdateClaim): ServerMessage {

@@ -65,6 +65,28 @@ const messages: readonly Omit<Vector, "frame">[] = [
     },
   },
   {
+    name: "offer-measurement, with a candidate",
+    side: "server",
+    message: {
+      type: "offer-measurement",
+      task: "digits",
+      roundId,
+      round: 7,
+      baseVersion: 5,
+      planTarget: "measurements/digits/1.json",
+      planDigest: digest("aa"),
+      weightsTarget: "models/digits/versions/5/weights.safetensors",
+      weightsDigest: digest("bb"),
+      trainDeadlineMs: 1_767_225_660_000,
+      timestampVersion: 9,
+      candidate: {
+        version: 6,
+        weightsTarget: "models/digits/versions/6/weights.safetensors",
+        weightsDigest: digest("cc"),
+      },
+    },
+  },
+  {
     name: "request-report",
     side: "server",
     message: {

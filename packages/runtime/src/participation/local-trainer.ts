@@ -3,6 +3,7 @@ import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
 import {
   createMemberVerifier,
+  isHeldOut,
   learningRateAt,
   type Offer,
   type Plan,
@@ -17,16 +18,31 @@ import { updateBody, type UpdateBody } from "../learner/update-body.ts";
 import { checkUpdateLayout } from "../learner/update-of.ts";
 import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
-import { requireIssuer, type TrustLimits } from "../trust.ts";
+import type { TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
 import { createContributions } from "./contributions.ts";
 import type { LogView } from "./log-view.ts";
 import { createSeparations } from "./separations.ts";
 import type { SecureMember } from "./secure-member.ts";
+import { requireSecureTask } from "./secure-task.ts";
 
 /** A finished update, as it will leave the device: as a body of its own, or masked in a secure cohort. */
-export type LocalUpdate = TrainingFacts & (UpdateBody | { readonly member: SecureMember });
+export type LocalUpdate = (TrainingFacts | MeasurementFacts) &
+  (
+    | (UpdateBody & {
+        /** To be called when the coordinator has it. */
+        readonly spent?: () => Promise<void>;
+      })
+    | { readonly member: SecureMember }
+  );
+
+/** What was measured, for those who watch; the numbers themselves are only told of the cohort. */
+interface MeasurementFacts {
+  readonly measured: "evaluate" | "telemetry";
+  readonly numExamples: number;
+  readonly durationMs: number;
+}
 
 interface TrainingFacts {
   readonly numExamples: number;
@@ -43,7 +59,7 @@ export interface LocalTrainerOptions {
   readonly releases: Releases;
   readonly engines: EngineProvider;
   readonly store: Pick<DeviceStore, "examples" | "settings">;
-  readonly identity: Pick<Identity, "certificate" | "sign">;
+  readonly identity: Pick<Identity, "certificate" | "deviceId" | "sign">;
   readonly population: string;
   readonly log: LogView;
   readonly limits: TrustLimits;
@@ -80,6 +96,19 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
     return { verified, base: parametersFromSafetensors(verified.plan.parameters, bytes) };
   };
 
+  /** With a gate, what a held-out device measures must be nothing that it trained on. */
+  const requireTraining = async (
+    offer: Offer,
+    { heldOutShare }: Plan,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    if (heldOutShare === undefined) return;
+    await identity.certificate(signal);
+    const { deviceId } = identity;
+    if (deviceId !== undefined && !isHeldOut(deviceId, offer.task, heldOutShare)) return;
+    throw refused(offer, "is to train, and this device is held out to measure");
+  };
+
   return {
     async train(offer, { signal, onProgress }) {
       const startedAtMs = env.clock.monotonicMs();
@@ -87,20 +116,9 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const { plan } = verified;
       await separations.begin(offer, plan.selection);
       const secure = plan.secureAggregation;
-      if (secure !== undefined) {
-        requireCohort(secure.encoding.clients, limits.minimumCohort);
-        requireIssuer(limits, secure, await releases.issuer(signal));
-        await contributions.requireRoom(offer.task, offer.baseVersion);
-        await options.log.requireConsistent(signal);
-      } else if (limits.requireSecureAggregation) {
-        throw failure(
-          "secagg/required",
-          `learner: task ${offer.task} has opted out, this device's app has not`,
-          {
-            detail: { task: offer.task },
-          },
-        );
-      }
+      await requireTraining(offer, plan, signal);
+      if (secure !== undefined) await contributions.requireRoom(offer.task, offer.baseVersion);
+      await requireSecureTask(offer.task, secure, options, signal);
       const examples = await store.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);
       const { webgpu, spec: cpuSpec } = plan.training;
@@ -177,16 +195,6 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       }
     },
   };
-}
-
-/** Before it trains for nothing: no cohort of this task will be large enough for the device. */
-function requireCohort(most: number, minimumCohort: number): void {
-  if (most >= minimumCohort) return;
-  throw failure(
-    "secagg/cohort-too-small",
-    `learner: cohorts of the plan have at most ${most} members, this device asks for ${minimumCohort}`,
-    { detail: { most, minimumCohort } },
-  );
 }
 
 function checkPlan(offer: Offer, { plan, target }: VerifiedPlan, population: string): void {

@@ -9,6 +9,9 @@ import type { DeviceStore } from "../store/device-store.ts";
 import type { HttpTransport } from "../transport/http.ts";
 import { isOffline } from "../updater/model-slot.ts";
 import type { Releases } from "../updater/releases.ts";
+import { consentsOf, type Consents } from "../consent.ts";
+import type { TelemetryRecorder } from "../telemetry/recorder.ts";
+import type { LocalMeasurer } from "./local-measurer.ts";
 import type { LocalTrainer } from "./local-trainer.ts";
 import { isLogFault, type LogFault } from "./log-view.ts";
 import { createTaskParticipation, type TaskParticipation } from "./task-participation.ts";
@@ -26,6 +29,8 @@ export interface ParticipationsOptions {
   readonly http: HttpTransport;
   readonly trainer: LocalTrainer;
   readonly conditions: ConditionsPort;
+  readonly measurer: LocalMeasurer;
+  readonly recorder: Pick<TelemetryRecorder, "hasCounts" | "setEnabled">;
   readonly openModels: () => readonly ModelName[];
   readonly send: (message: DeviceMessage) => void;
   readonly serverOffsetMs: () => number;
@@ -40,12 +45,13 @@ export interface Participations {
   readonly roundsCommitted: number;
   start(request: ParticipateRequest): Promise<void>;
   stop(): Promise<void>;
+  setConsent(consent: Consents): void;
   setIdle(idle: boolean): void;
   setBattery(battery: DeviceConditions["battery"]): void;
   connected(): void;
   disconnected(): void;
   receive(message: ServerMessage): void;
-  /** Examples were added or cleared. */
+  /** Examples were added or cleared, or something was counted for telemetry. */
   examplesChanged(): void;
   /** A model was opened, or a new version runs: there may be a new plan. */
   modelsChanged(): void;
@@ -64,12 +70,14 @@ interface Task {
   model: ModelName | undefined;
   /** Of its plan: which devices may take part. */
   rules: EligibilityRules | undefined;
+  /** By which consent. */
+  needs: keyof Consents;
 }
 
 export function createParticipations(options: ParticipationsOptions): Participations {
   const { config, env, events, releases, store } = options;
   const tasks = new Map<TaskName, Task>();
-  const pinned = new Map<TaskName, readonly string[]>();
+  const pinned = new Map<string, readonly string[]>();
   let request: ParticipateRequest | undefined;
   /** Ends what a participation waits for. */
   let stopping = new AbortController();
@@ -112,16 +120,19 @@ export function createParticipations(options: ParticipationsOptions): Participat
       identity: options.identity,
       http: options.http,
       trainer: options.trainer,
+      measurer: options.measurer,
       send: options.send,
       serverOffsetMs: options.serverOffsetMs,
       notify(event) {
         if (event.type === "state") return tellState();
         if (event.type === "outcome" && event.result === "committed") roundsCommitted += 1;
         emit(event);
+        // What was told is not there any more.
+        if (event.type === "outcome" && tasks.get(name)?.needs === "telemetry") void update();
         if (event.type === "failed" && isLogFault(event.code)) distrust(event.code);
       },
     });
-    const task: Task = { participation, model: undefined, rules: undefined };
+    const task: Task = { participation, model: undefined, rules: undefined, needs: "training" };
     tasks.set(name, task);
     if (isConnected) participation.connected();
     return task;
@@ -144,12 +155,36 @@ export function createParticipations(options: ParticipationsOptions): Participat
       const graphs = [plan.training.target, ...(webgpu === undefined ? [] : [webgpu.target])];
       pinned.set(name, [target.sha256, ...graphs.map((path) => releases.target(path).sha256)]);
     }
+    for (const { task, path } of releases.newestMeasurementPlans()) {
+      const { plan, target } = await releases.measurementPlan(path, signal);
+      if (plan.population !== config.population) continue;
+      const needs = plan.kind === "telemetry" ? "telemetry" : "training";
+      const isNamed = needs === "training" && wanted.task !== undefined;
+      if (isNamed ? task !== wanted.task : !open.has(plan.model)) continue;
+      if (request !== wanted) return;
+      const name = asTaskName(task);
+      const joined = join(name);
+      joined.model = plan.model as ModelName;
+      joined.needs = needs;
+      joined.rules = plan.eligibility;
+      const graphs = plan.kind === "evaluate" ? [releases.target(plan.evaluation.target).sha256] : [];
+      pinned.set(`measurements/${name}`, [target.sha256, ...graphs]);
+    }
   };
 
   const countExamples = async (wanted: ParticipateRequest): Promise<void> => {
-    const granted = wanted.consent && (wanted.when === "always" || idle);
-    for (const { participation, model } of tasks.values()) {
+    const consents = consentsOf(wanted.consent);
+    for (const { participation, model, needs } of tasks.values()) {
       const models = model === undefined ? options.openModels() : [model];
+      if (needs === "telemetry") {
+        // How much was counted is for the vector alone to say.
+        // What a round under way has taken is no reason to leave it.
+        const some =
+          participation.roundId !== undefined || models.some((each) => options.recorder.hasCounts(each));
+        participation.consent(consents.telemetry, some ? 1 : 0);
+        continue;
+      }
+      const granted = consents.training && (wanted.when === "always" || idle);
       const counts = await Promise.all(models.map((each) => store.examples.count(each)));
       if (request !== wanted) return;
       participation.consent(
@@ -220,6 +255,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
 
   const stop = async (): Promise<void> => {
     request = undefined;
+    options.recorder.setEnabled(false);
     stopping.abort(failure("federation/cancelled", "participate: it was stopped"));
     searching?.cancel();
     searching = undefined;
@@ -259,12 +295,19 @@ export function createParticipations(options: ParticipationsOptions): Participat
       request = wanted;
       stopping = new AbortController();
       unfollow = options.conditions.follow(() => void update());
+      options.recorder.setEnabled(consentsOf(wanted.consent).telemetry);
       // Named tasks are joined before their plan is known, so that a device may wait for one to begin.
       if (wanted.task !== undefined) join(asTaskName(wanted.task));
       tellState();
       await update();
     },
     stop,
+    setConsent(consent) {
+      if (request === undefined) return;
+      request = { ...request, consent };
+      options.recorder.setEnabled(consent.telemetry);
+      void update();
+    },
     setIdle(next) {
       if (idle === next) return;
       idle = next;

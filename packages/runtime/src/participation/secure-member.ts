@@ -8,10 +8,12 @@ import {
   type Digest,
   type Env,
 } from "@tributary/core";
-import { toSecureSegments, type TrainingTotals } from "@tributary/federation";
+import { toMetricSegments, toSecureSegments, type TrainingTotals } from "@tributary/federation";
 import {
+  measuredWeights,
   updateSchema,
-  type Offer,
+  type MeasurementOffer,
+  type MetricDocument,
   type SecurePlan,
   type SecureStepName,
   type UpdateLayout,
@@ -34,6 +36,7 @@ import {
   SurvivorSignature,
   UnmaskShares,
   type CohortAssumptions,
+  type EncodingPlan,
   type SecAggCrypto,
   type SpendableVector,
 } from "@tributary/secagg";
@@ -41,18 +44,11 @@ import { clampInto, clipNormInto, parameterCount } from "@tributary/tensor";
 import type { Identity } from "../identity.ts";
 import type { LogView } from "./log-view.ts";
 
-export interface SecureMemberOptions {
-  readonly offer: Offer;
+interface MemberOptions {
+  readonly offer: MeasurementOffer;
   /** Of the verified plan. */
   readonly plan: SecurePlan;
   readonly population: string;
-  /** What the update holds. */
-  readonly layout: UpdateLayout;
-  /** Of the weights. */
-  readonly maxUpdateNorm: number;
-  /** trained - base. It is overwritten. */
-  readonly update: Float32Array<ArrayBuffer>;
-  readonly totals: TrainingTotals;
   readonly identity: Pick<Identity, "sign">;
   readonly certificate: Uint8Array;
   /** Whether the members of a cohort were admitted in the open. */
@@ -63,8 +59,25 @@ export interface SecureMemberOptions {
   readonly minimumCohort: number;
   readonly crypto: SecAggCrypto;
   readonly env: Env;
-  /** Called before the update enters a masked vector; a rejection keeps it. */
+  /** Called before anything enters a masked vector; a rejection keeps it. */
   readonly beforeSpending: () => Promise<void>;
+}
+
+export interface SecureMemberOptions extends MemberOptions {
+  /** What the update holds. */
+  readonly layout: UpdateLayout;
+  /** Of the weights. */
+  readonly maxUpdateNorm: number;
+  /** trained - base. It is overwritten. */
+  readonly update: Float32Array<ArrayBuffer>;
+  readonly totals: TrainingTotals;
+}
+
+export interface MetricMemberOptions extends MemberOptions {
+  /** Of the plan, whose encoding was checked to be of them. */
+  readonly metrics: readonly MetricDocument[];
+  /** Within the bounds of the metrics. */
+  readonly vector: Float64Array<ArrayBuffer>;
 }
 
 /** A cohort that passed this device's checks. */
@@ -100,7 +113,7 @@ export interface SecureMember {
  * @throws `federation/plan-refused`, `secagg/*`
  */
 export async function createSecureMember(options: SecureMemberOptions): Promise<SecureMember> {
-  const { offer, plan, layout, update, totals, certificate, env, minimumCohort } = options;
+  const { plan, layout, update, totals, env } = options;
   const encoding = planEncoding(plan.encoding);
   const weightCount = parameterCount(updateSchema(layout, "weight"));
   const [first, second] = encoding.segments;
@@ -120,6 +133,25 @@ export async function createSecureMember(options: SecureMemberOptions): Promise<
   const values = toSecureSegments(update, weightCount, totals);
   const { vector } = encodeContribution(encoding, { weight: totals.examples, values }, env.random);
   update.fill(0);
+  return openMember(options, encoding, vector);
+}
+
+/**
+ * Begins a session for a vector of measurements.
+ *
+ * @throws `secagg/*`
+ */
+export function createMetricMember(options: MetricMemberOptions): SecureMember {
+  const { plan, metrics, env } = options;
+  const encoding = planEncoding(plan.encoding);
+  const values = toMetricSegments(metrics, options.vector);
+  const { vector } = encodeContribution(encoding, { weight: 1, values }, env.random);
+  return openMember(options, encoding, vector);
+}
+
+/** A session for a vector that leaves masked and once. */
+function openMember(options: MemberOptions, encoding: EncodingPlan, vector: SpendableVector): SecureMember {
+  const { offer, plan, certificate, env, minimumCohort } = options;
   const assumptions: CohortAssumptions = {
     corruption: plan.corruption,
     dropout: plan.dropout,
@@ -131,7 +163,7 @@ export async function createSecureMember(options: SecureMemberOptions): Promise<
       task: offer.task,
       round: offer.roundId,
       plan: offer.planDigest,
-      baseWeights: offer.weightsDigest,
+      baseWeights: measuredWeights(offer.weightsDigest, offer.candidate?.weightsDigest),
       encoding: encoding.digest,
     },
     encoding,

@@ -24,6 +24,7 @@ import {
   uploadMessage,
   type DeviceMessage,
   type IneligibleReason,
+  type MeasurementOffer,
   type Offer,
   type SecureStep,
   type ServerMessage,
@@ -32,6 +33,7 @@ import type { Env } from "@tributary/core";
 import type { Identity } from "../identity.ts";
 import type { ParticipationState } from "../runtime.ts";
 import type { HttpTransport } from "../transport/http.ts";
+import type { LocalMeasurer } from "./local-measurer.ts";
 import type { LocalTrainer, LocalUpdate } from "./local-trainer.ts";
 import type { ParticipationEventBody } from "./participations.ts";
 
@@ -41,6 +43,7 @@ export interface TaskParticipationOptions {
   readonly identity: Pick<Identity, "certificate" | "sign">;
   readonly http: Pick<HttpTransport, "upload" | "secureInput" | "secureAnswer">;
   readonly trainer: LocalTrainer;
+  readonly measurer: LocalMeasurer;
   readonly send: (message: DeviceMessage) => void;
   /** What to add to the device's monotonic clock to get the coordinator's: setting the device's clock moves no deadline. */
   readonly serverOffsetMs: () => number;
@@ -117,6 +120,9 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
         return options.send(effect.message);
       case "train":
         return work(`train ${effect.offer.roundId}`, (signal) => trainOffer(effect.offer, signal));
+      case "measure":
+        // By the same name: it is cancelled as training is.
+        return work(`train ${effect.offer.roundId}`, (signal) => measureOffer(effect.offer, signal));
       case "cancel-training":
         return cancel(`train ${effect.roundId}`);
       case "upload":
@@ -176,28 +182,37 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
           notify({ type: "progress", roundId, step, steps, loss });
         },
       });
-      updates.set(roundId, update);
-      if (signal.aborted) return discard(roundId);
-      const { numExamples } = update;
-      if ("member" in update) {
-        const { commitment, certificate } = update.member;
-        return input({ type: "trained-securely", roundId, numExamples, commitment, certificate });
-      }
-      const { digest, metrics } = update;
-      input({
-        type: "trained",
-        roundId,
-        numExamples,
-        updateDigest: digest,
-        sizeBytes: update.body.length,
-        metrics,
-      });
+      ready(roundId, update, signal);
     } catch (cause) {
-      if (signal.aborted) return;
-      const error = toFailure(cause, "federation/training-failed");
-      env.log.warn("training failed", { task, roundId, error });
-      input({ type: "train-failed", roundId, code: error.code });
+      workFailed(roundId, cause, signal);
     }
+  };
+
+  const measureOffer = async (offer: MeasurementOffer, signal: AbortSignal): Promise<void> => {
+    try {
+      ready(offer.roundId, await options.measurer.measure(offer, signal), signal);
+    } catch (cause) {
+      workFailed(offer.roundId, cause, signal);
+    }
+  };
+
+  const ready = (roundId: RoundId, update: LocalUpdate, signal: AbortSignal): void => {
+    updates.set(roundId, update);
+    if (signal.aborted) return discard(roundId);
+    const { numExamples } = update;
+    if ("member" in update) {
+      const { commitment, certificate } = update.member;
+      return input({ type: "trained-securely", roundId, numExamples, commitment, certificate });
+    }
+    const { digest, metrics, body } = update;
+    input({ type: "trained", roundId, numExamples, updateDigest: digest, sizeBytes: body.length, metrics });
+  };
+
+  const workFailed = (roundId: RoundId, cause: unknown, signal: AbortSignal): void => {
+    if (signal.aborted) return;
+    const error = toFailure(cause, "federation/training-failed");
+    env.log.warn("training failed", { task, roundId, error });
+    input({ type: "train-failed", roundId, code: error.code });
   };
 
   const upload = async (
@@ -217,6 +232,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
         untilMs: deadlineMs - options.serverOffsetMs(),
         signal,
       });
+      await update.spent?.();
       if (!signal.aborted) input({ type: "uploaded", roundId });
     } catch (cause) {
       if (signal.aborted) return;
@@ -283,6 +299,16 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       case "trained": {
         const update = updates.get(event.roundId);
         if (update === undefined) return;
+        if ("measured" in update) {
+          const { measured, numExamples, durationMs } = update;
+          return notify({
+            type: "measured",
+            roundId: event.roundId,
+            kind: measured,
+            numExamples,
+            durationMs,
+          });
+        }
         const { numExamples, loss, accuracy, durationMs, engine, note } = update;
         const by = { engine, ...(note === undefined ? {} : { note }) };
         return notify({

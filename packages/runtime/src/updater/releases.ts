@@ -3,10 +3,12 @@ import {
   ISSUER_TARGET,
   logHeadOf,
   parseIssuerDocument,
+  parseMeasurementPlan,
   parseModelManifest,
   parsePlan,
   type IssuerDocument,
   type LogHead,
+  type MeasurementPlan,
   type ModelManifest,
   type Plan,
 } from "@tributary/protocol";
@@ -48,6 +50,12 @@ export interface VerifiedPlan {
   readonly target: TargetFile;
 }
 
+/** A verified plan of measurements and the digest it was signed for with. */
+export interface VerifiedMeasurementPlan {
+  readonly plan: MeasurementPlan;
+  readonly target: TargetFile;
+}
+
 /** Everything that was released, as far as verified metadata says so. Nothing else is run, nor trained. */
 export interface Releases {
   /** Reads what was verified before, without network. False where there is nothing. */
@@ -62,15 +70,24 @@ export interface Releases {
   /** The release of a channel; `undefined` where the metadata knows no such model. */
   model(model: string, channel: string, signal?: AbortSignal): Promise<ModelRelease | undefined>;
   plan(path: string, signal?: AbortSignal): Promise<VerifiedPlan>;
+  measurementPlan(path: string, signal?: AbortSignal): Promise<VerifiedMeasurementPlan>;
   /** Who vouches for the members of cohorts. @throws `tuf/target-missing` */
   issuer(signal?: AbortSignal): Promise<IssuerDocument>;
   /** The certificate log's head in the verified timestamp; `undefined` where there is none. */
   logHead(): LogHead | undefined;
   /** Paths of the newest plan of each task. */
-  newestPlans(): readonly { readonly task: string; readonly path: string }[];
+  newestPlans(): readonly PlanPath[];
+  /** Paths of the newest plan of measurements of each task that has one. */
+  newestMeasurementPlans(): readonly PlanPath[];
+}
+
+export interface PlanPath {
+  readonly task: string;
+  readonly path: string;
 }
 
 const PLAN_PATH = /^plans\/([a-z0-9-]+)\/(\d+)\.json$/;
+const MEASUREMENT_PLAN_PATH = /^measurements\/([a-z0-9-]+)\/(\d+)\.json$/;
 
 export function createReleases(options: ReleasesOptions): Releases {
   const { store, http, blobs, env, closing, exclusive = (work) => work() } = options;
@@ -169,16 +186,25 @@ export function createReleases(options: ReleasesOptions): Releases {
       return parseIssuerDocument(await fetchTarget(ISSUER_TARGET, { signal }));
     },
     logHead: () => logHeadOf(client?.timestampCustom),
-    newestPlans() {
-      const newest = new Map<string, { path: string; number: number }>();
-      for (const path of client?.targets().keys() ?? []) {
-        const match = PLAN_PATH.exec(path);
-        if (match === null) continue;
-        const [, task = "", digits] = match;
-        const number = Number(digits);
-        if (number > (newest.get(task)?.number ?? -1)) newest.set(task, { path, number });
-      }
-      return [...newest].map(([task, { path }]) => ({ task, path }));
+    async measurementPlan(path, signal) {
+      await open();
+      const file = target(path);
+      return { plan: parseMeasurementPlan(await fetchTarget(path, { signal })), target: file };
     },
+    newestPlans: () => newestPaths(client?.targets().keys() ?? [], PLAN_PATH),
+    newestMeasurementPlans: () => newestPaths(client?.targets().keys() ?? [], MEASUREMENT_PLAN_PATH),
   };
+}
+
+/** Of paths that name a task and a number, the highest number of each task. */
+function newestPaths(paths: Iterable<string>, pattern: RegExp): readonly PlanPath[] {
+  const newest = new Map<string, { path: string; number: number }>();
+  for (const path of paths) {
+    const match = pattern.exec(path);
+    if (match === null) continue;
+    const [, task = "", digits] = match;
+    const number = Number(digits);
+    if (number > (newest.get(task)?.number ?? -1)) newest.set(task, { path, number });
+  }
+  return [...newest].map(([task, { path }]) => ({ task, path }));
 }

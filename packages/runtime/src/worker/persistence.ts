@@ -1,5 +1,6 @@
 /** Asks the browser to keep this site's storage: without it keys and examples may vanish when space is short. */
 import type { Logger } from "@tributary/core";
+import { isConsent } from "../consent.ts";
 import type { Device } from "../device.ts";
 
 /** The part of `navigator.storage` that is used. Pages have it, workers do not. */
@@ -29,7 +30,7 @@ export function withPersistence(
   return {
     ...device,
     async participate(request) {
-      if (request.consent) void ask();
+      if (isConsent(request.consent)) void ask();
       await device.participate(request);
     },
   };

@@ -198,6 +198,11 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
         throw error;
       }
     },
+    async setConsent(consent) {
+      // Also for a worker that is started anew.
+      if (participation !== undefined) participation = { ...participation, consent };
+      await call("setConsent", [consent]);
+    },
     async setIdle(value) {
       idle = value;
       await call("setIdle", [value]);

@@ -4,6 +4,7 @@
  */
 import { abortable, failure, toFailure } from "@tributary/core";
 import type { Clock } from "@tributary/core";
+import { isConsent } from "../consent.ts";
 import type { Device, ParticipateRequest } from "../device.ts";
 import type { RuntimeEvent } from "../runtime.ts";
 import type { OpenSocket, Socket } from "../transport/socket.ts";
@@ -68,34 +69,43 @@ export function connectAsLeader(openSocket: OpenSocket, leader: TabLeader): Open
 export function trainAsLeader(device: Device, leader: TabLeader, clock: Pick<Clock, "now">): Device {
   const listeners = new Set<(event: RuntimeEvent) => void>();
   let waiting: AbortController | undefined;
+  /** What it will ask for in its turn. */
+  let wanted: ParticipateRequest | undefined;
 
   const report = (error: unknown): void => {
     const { code, message, retryable } = toFailure(error);
     for (const listener of listeners)
       listener({ type: "problem", at: clock.now(), code, message, retryable });
   };
-  const participateInTurn = async (request: ParticipateRequest, signal: AbortSignal): Promise<void> => {
+  const participateInTurn = async (signal: AbortSignal): Promise<void> => {
     report(
       failure("runtime/locked", "runtime: another tab of this site takes part; this one waits for its turn"),
     );
     await abortable(leader.turn, signal);
-    await device.participate(request);
+    if (wanted !== undefined) await device.participate(wanted);
+    wanted = undefined;
   };
   const withdraw = (): void => {
     waiting?.abort(new DOMException("The participation was stopped.", "AbortError"));
     waiting = undefined;
+    wanted = undefined;
   };
 
   return {
     ...device,
     async participate(request) {
       withdraw();
-      if (leader.leading || !request.consent) return device.participate(request);
+      if (leader.leading || !isConsent(request.consent)) return device.participate(request);
       const controller = new AbortController();
       waiting = controller;
-      participateInTurn(request, controller.signal).catch((error: unknown) => {
+      wanted = request;
+      participateInTurn(controller.signal).catch((error: unknown) => {
         if (!controller.signal.aborted) report(error);
       });
+    },
+    async setConsent(consent) {
+      if (wanted === undefined) return device.setConsent(consent);
+      wanted = { ...wanted, consent };
     },
     async stopParticipating() {
       withdraw();

@@ -324,6 +324,29 @@ describe("rounds", () => {
     });
   });
 
+  test("consent to training is given and withdrawn apart from that to telemetry", async () => {
+    await site.repository.releasePlan();
+    const runtime = await start();
+    const digits = await runtime.model("digits");
+    await digits.examples.add({ image, label: 3 });
+    const participation = runtime.participate({ consent: { telemetry: true } });
+    const session = await site.session();
+    await session.next("subscribe");
+    await participation.consent({ training: true });
+    const checkIn = { type: "check-in", task: "digits-task", examples: 1 };
+    expect(await session.next("check-in")).toEqual(checkIn);
+    // What is left out stays as it is.
+    await participation.consent({ telemetry: false });
+    await participation.consent({ training: false });
+    expect(await session.next("leave")).toEqual({ type: "leave", task: "digits-task" });
+    await participation.consent({ training: true });
+    expect(await session.next("check-in")).toEqual(checkIn);
+    await participation.stop();
+    await expect(participation.consent({ training: true })).rejects.toMatchObject({
+      code: "federation/cancelled",
+    });
+  });
+
   test("nothing is said about a task without consent", async () => {
     await site.repository.releasePlan();
     const runtime = await start();

@@ -78,6 +78,7 @@ const open: OpenDevice = async (start, token) => {
       }
       if (task === "until-stopped") await stopped.promise;
     },
+    setConsent: async () => {},
     setIdle: async () => {},
     setBattery: async () => {},
     stopParticipating: async () => stopped.resolve(),

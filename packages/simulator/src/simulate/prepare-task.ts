@@ -1,7 +1,13 @@
 import { builtInStrategies, createStrategyRegistry, type ChosenStrategy } from "@tributary/aggregation";
 import { encodeUtf8, failure, sha256, type Digest } from "@tributary/core";
 import { planRules, type PlanRules } from "@tributary/federation/aggregation";
-import { modelPorts, planContent, strategyOf, withLoss, type ModelPorts } from "@tributary/federation/planning";
+import {
+  modelPorts,
+  planContent,
+  strategyOf,
+  withLoss,
+  type ModelPorts,
+} from "@tributary/federation/planning";
 import { splitWeights } from "@tributary/onnx";
 import { parsePlan, type Plan, type TaskSpec } from "@tributary/protocol";
 import { elementCount, type ParameterSet } from "@tributary/tensor";
@@ -25,12 +31,13 @@ export interface PreparedTask {
   readonly graphs: Pick<TrainingThreadData, "training" | "evaluation">;
 }
 
-/** @throws `onnx/*`, `secagg/*`, `aggregation/*`, `coordinator/invalid-task` */
+/** @throws `simulator/invalid-options`, `onnx/*`, `secagg/*`, `aggregation/*`, `coordinator/invalid-task` */
 export async function prepareTask(
   asked: TaskSpec,
   model: Uint8Array,
   issuerPublicKey: Uint8Array,
 ): Promise<PreparedTask> {
+  requireTraining(asked);
   const strategy = strategyOf(createStrategyRegistry(builtInStrategies), asked);
   const spec = withLoss({ ...asked, strategy: strategy.choice }, model);
   const { graph, trainingGraph = graph, parameters } = splitWeights(model);
@@ -81,4 +88,15 @@ export function tableShape(asked: TaskSpec, model: Uint8Array): TableShape {
   const output = outputs.find(({ name }) => name === loss.output) ?? outputs[0]!;
   const sizes = output.shape.slice(1).filter((size) => size > 0);
   return { inputs, classes: loss.kind === "softmax-cross-entropy", labelSize: elementCount(sizes) };
+}
+
+/** What devices measure is of no version that a simulation made. */
+function requireTraining({ name, kind, gate }: TaskSpec): void {
+  if (kind === "train" && gate === null) return;
+  const what = kind === "train" ? "has a gate" : `is of kind "${kind}"`;
+  throw failure(
+    "simulator/invalid-options",
+    `simulate: task "${name}" ${what}; only training without a gate can be simulated`,
+    { detail: { option: kind === "train" ? "gate" : "kind", got: kind } },
+  );
 }

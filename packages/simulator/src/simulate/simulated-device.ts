@@ -17,12 +17,7 @@ import {
   type SecureStepName,
   type VerifyMember,
 } from "@tributary/protocol";
-import {
-  createSecureMember,
-  updateBody,
-  type SecureMember,
-  type TrainResult,
-} from "@tributary/runtime/internal-node";
+import { createSecureMember, type SecureMember, type TrainResult } from "@tributary/runtime/internal-node";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 import type { ClientData } from "../data/client-data.ts";
 import type { Clients, ClientTraits } from "../fleet-model/clients.ts";
@@ -31,6 +26,7 @@ import type { SimulatedIdentity } from "./identities.ts";
 import type { PreparedTask } from "./prepare-task.ts";
 import { simulatedSecrets } from "./secrets.ts";
 import type { TrainingPool } from "./training-pool.ts";
+import type { TrainedUpdate } from "./training-tasks.ts";
 
 /** The coordinator's side of a device's connections. */
 export interface ServerPort {
@@ -83,7 +79,7 @@ export class SimulatedDevice {
   #gone = false;
   /** Milliseconds of work until it vanishes. */
   #leftMs = Infinity;
-  #job: { readonly abort: AbortController; readonly result: Promise<TrainResult> } | undefined;
+  #job: { readonly abort: AbortController; readonly result: Promise<TrainedUpdate> } | undefined;
   #body: Uint8Array<ArrayBuffer> | undefined;
   #member: SecureMember | undefined;
 
@@ -180,6 +176,8 @@ export class SimulatedDevice {
         return this.#send(effect.message);
       case "train":
         return this.#train(effect.offer);
+      case "measure":
+        throw new TypeError("simulate: no round measures");
       case "cancel-training":
         this.#job?.abort.abort(failure("round/stale-round", "simulate: the training is not needed any more"));
         this.#job = undefined;
@@ -215,7 +213,8 @@ export class SimulatedDevice {
 
   #train(offer: Offer): void {
     const { task, data, clients, server, dropout } = this.#around;
-    const { local } = task.rules.plan;
+    const { rules } = task;
+    const { local } = rules.plan;
     const { epochs, batchSize, maxExamples, learningRate, learningRateSchedule } = local;
     const numExamples = Math.min(data.countOf(this.client), maxExamples);
     const steps = Math.ceil(numExamples / batchSize) * epochs;
@@ -230,15 +229,17 @@ export class SimulatedDevice {
     // Whoever does not live to see the end needs no processor.
     if (trainMs <= this.#leftMs) {
       const abort = new AbortController();
-      const task = {
+      const work = {
         values: base.values,
         examples: data.examplesOf(this.client),
         epochs,
         learningRate: learningRateAt(learningRate, learningRateSchedule ?? { kind: "constant" }, offer.round),
         maxExamples,
         seed: `${clients.seed}/train/${this.#round}/${this.client}`,
+        version: offer.baseVersion,
+        report: rules.secure === null ? { roundId: offer.roundId, task: offer.task } : null,
       };
-      const result = this.#around.pool.train(task, abort.signal);
+      const result = this.#around.pool.train(work, abort.signal);
       // Looked at when the time has come.
       result.catch(() => undefined);
       this.#job = { abort, result };
@@ -256,27 +257,18 @@ export class SimulatedDevice {
     });
   }
 
-  async #trained(offer: Offer, result: TrainResult): Promise<void> {
-    const { rules } = this.#around.task;
+  async #trained(offer: Offer, update: TrainedUpdate): Promise<void> {
     const { roundId } = offer;
+    const { numExamples } = update;
     this.#job = undefined;
-    if (rules.secure !== null) {
-      this.#member = await this.#secureMember(offer, rules.secure, result);
+    if (update.type === "values") {
+      this.#member = await this.#secureMember(offer, this.#around.task.rules.secure!, update);
       const { commitment, certificate } = this.#member;
-      const { numExamples } = result;
-      this.#give({
-        type: "trained-securely",
-        roundId,
-        numExamples,
-        commitment,
-        certificate,
-        now: this.#now(),
-      });
-      return;
+      const now = this.#now();
+      return this.#give({ type: "trained-securely", roundId, numExamples, commitment, certificate, now });
     }
-    const { body, digest, metrics } = updateBody(offer, rules.plan, result);
+    const { body, digest, metrics } = update;
     this.#body = body;
-    const { numExamples } = result;
     const facts = { numExamples, updateDigest: digest, sizeBytes: body.length, metrics };
     this.#give({ type: "trained", roundId, ...facts, now: this.#now() });
   }

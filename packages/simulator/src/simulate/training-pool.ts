@@ -1,10 +1,9 @@
 import { availableParallelism } from "node:os";
 import { failure, isErrorCode } from "@tributary/core";
 import type { EvaluationSums } from "@tributary/engine/evaluation";
-import type { TrainResult } from "@tributary/runtime/internal-node";
 import pLimit from "p-limit";
 import { Piscina } from "piscina";
-import type { ThreadAnswer, ThreadTask, TrainingThreadData } from "./training-tasks.ts";
+import type { ThreadAnswer, ThreadTask, TrainedUpdate, TrainingThreadData } from "./training-tasks.ts";
 
 /** Threads that train for simulated clients. */
 export interface TrainingPool {
@@ -12,7 +11,7 @@ export interface TrainingPool {
   train(
     task: Omit<Extract<ThreadTask, { type: "train" }>, "type">,
     signal: AbortSignal,
-  ): Promise<TrainResult>;
+  ): Promise<TrainedUpdate>;
   /** Sums over all held-out examples. */
   evaluate(values: Float32Array): Promise<EvaluationSums>;
   /** Idempotent. */
@@ -28,7 +27,7 @@ const WORKER_FILE = new URL(FROM_SOURCE ? "./training-worker.ts" : "./training-w
 
 /** @param threads by default one for each processor */
 export function createTrainingPool(data: TrainingThreadData, threads = availableParallelism()): TrainingPool {
-  const pool = new Piscina<ThreadTask, ThreadAnswer<TrainResult | EvaluationSums>>({
+  const pool = new Piscina<ThreadTask, ThreadAnswer<TrainedUpdate | EvaluationSums>>({
     filename: WORKER_FILE.href,
     workerData: data,
     minThreads: threads,

@@ -1,7 +1,18 @@
 import type { ExampleTable } from "@tributary/engine/examples";
-import type { EvaluationGraphDocument, TrainingGraphDocument, UpdateLayout } from "@tributary/protocol";
+import type {
+  EvaluationGraphDocument,
+  Offer,
+  TrainingGraphDocument,
+  UpdateLayout,
+} from "@tributary/protocol";
+import type { TrainResult, UpdateBody } from "@tributary/runtime/internal-node";
 import type { ParameterSchema } from "@tributary/tensor";
 import type { ClientExamples } from "../data/client-data.ts";
+
+/** A finished update: as it is uploaded, or to be masked. */
+export type TrainedUpdate =
+  | ({ readonly type: "body"; readonly numExamples: number } & UpdateBody)
+  | ({ readonly type: "values" } & TrainResult);
 
 // Between the simulation and its threads. What is large lies in shared memory.
 
@@ -20,14 +31,17 @@ export interface TrainingThreadData {
 export type ThreadTask =
   | {
       readonly type: "train";
-      /** Base weights. */
+      /** Base weights, and the version they are of. */
       readonly values: Float32Array;
+      readonly version: number;
       readonly examples: ClientExamples;
       readonly epochs: number;
       readonly learningRate: number;
       readonly maxExamples: number;
       /** Of the order of examples and of dropout masks. */
       readonly seed: string;
+      /** What the update is to be uploaded for; null: it will be masked. */
+      readonly report: Pick<Offer, "roundId" | "task"> | null;
     }
   /** Rows `from` to before `to` of the held-out examples. */
   | {

@@ -3,40 +3,51 @@ import { evaluationSums, type EvaluationSums } from "@tributary/engine/evaluatio
 import { exampleOf, inputColumns } from "@tributary/engine/examples";
 import type { LabelledValues } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import { train, type TrainResult } from "@tributary/runtime/internal-node";
-import { parameterSet } from "@tributary/tensor";
+import { train, updateBody, type TrainResult } from "@tributary/runtime/internal-node";
+import { parameterSet, type ParameterSet } from "@tributary/tensor";
 import { move, transferableSymbol, valueSymbol, workerData } from "piscina";
 import type { ClientExamples } from "../data/client-data.ts";
 import { IMAGE_PIXELS } from "../digits/pen.ts";
 import { generateDigits } from "../digits/digits.ts";
-import type { ThreadAnswer, ThreadTask, TrainingThreadData } from "./training-tasks.ts";
+import type { ThreadAnswer, ThreadTask, TrainedUpdate, TrainingThreadData } from "./training-tasks.ts";
 
 // A worker thread: trains and evaluates for one client after the other, on one engine with one thread, so that the bits
 // of a result do not depend on how many threads there are.
 
-type Answer = ThreadAnswer<TrainResult | EvaluationSums>;
+type Answer = ThreadAnswer<TrainedUpdate | EvaluationSums>;
 
 const data = workerData as TrainingThreadData;
 const engine = await createOrtNodeEngine();
 const trainingSession = await engine.load(data.training.model);
 const evaluationSession = await engine.load(data.evaluation.model);
+// By the model's names: a graph that loops over steps calls its inputs otherwise.
+const { inputs, features } = data.evaluation.spec;
 const columns =
   data.table === null
     ? []
     : inputColumns(
         data.table,
-        (data.training.spec.inputs ?? [data.training.spec.features]).map(({ name }) => name),
+        (inputs ?? [features]).map(({ name }) => name),
       );
 
 export default async function run(task: ThreadTask): Promise<unknown> {
   try {
     if (task.type === "evaluate") return { value: await evaluated(task) } satisfies Answer;
-    const value = await trained(task);
+    const result = await trained(task);
+    const value: TrainedUpdate =
+      task.report === null
+        ? { type: "values", ...result }
+        : {
+            type: "body",
+            numExamples: result.numExamples,
+            ...updateBody(task.report, { update: data.layout }, result),
+          };
     const answer: Answer = { value };
-    // The update goes over; it is not copied.
+    // Goes over; it is not copied.
+    const { buffer } = value.type === "body" ? value.body : value.update;
     return move({
       get [transferableSymbol]() {
-        return value.update.buffer;
+        return buffer;
       },
       get [valueSymbol]() {
         return answer;
@@ -55,13 +66,23 @@ function trained(task: Extract<ThreadTask, { type: "train" }>): Promise<TrainRes
     session: trainingSession,
     spec: data.training.spec,
     layout: data.layout,
-    base: parameterSet(data.parameters, Float32Array.from(task.values)),
+    base: baseOf(task),
     examples: examplesOf(task.examples),
     epochs,
     learningRate,
     maxExamples,
     random: seededRandom(task.seed),
   });
+}
+
+let base: { readonly version: number; readonly parameters: ParameterSet } | undefined;
+
+/** Copied out of shared memory once a version. */
+function baseOf({ version, values }: Extract<ThreadTask, { type: "train" }>): ParameterSet {
+  if (base?.version !== version) {
+    base = { version, parameters: parameterSet(data.parameters, Float32Array.from(values)) };
+  }
+  return base.parameters;
 }
 
 function evaluated({ values, from, to }: Extract<ThreadTask, { type: "evaluate" }>): Promise<EvaluationSums> {

@@ -8,6 +8,7 @@ import { suspicions } from "./0006-suspicions.ts";
 import { certificateLog } from "./0007-certificate-log.ts";
 import { updateLayout } from "./0008-update-layout.ts";
 import { pace } from "./0009-pace.ts";
+import { measurements } from "./0010-measurements.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -20,6 +21,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0007-certificate-log": certificateLog,
   "0008-update-layout": updateLayout,
   "0009-pace": pace,
+  "0010-measurements": measurements,
 };
 
 export const migrationProvider: MigrationProvider = {

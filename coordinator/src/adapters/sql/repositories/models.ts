@@ -1,8 +1,8 @@
 import type { Selectable } from "kysely";
 import type { ModelRepository } from "../../../ports/metadata-store.ts";
 import type { ModelRecord } from "../../../ports/records.ts";
-import { constrained } from "../constraint.ts";
-import { blobRef, type Db, fromJson } from "../rows.ts";
+import { constrained, requireRow } from "../constraint.ts";
+import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { ModelsTable } from "../schema.ts";
 
 export function modelRepository(db: Db): ModelRepository {
@@ -15,6 +15,8 @@ export function modelRepository(db: Db): ModelRepository {
             name: model.name,
             channel: model.channel,
             currentVersion: model.currentVersion,
+            releasedVersion: model.releasedVersion,
+            releasedAt: model.releasedAt,
             parameters: JSON.stringify(model.parameters),
             parameterCount: model.parameterCount,
             graphDigest: model.graph.digest,
@@ -37,6 +39,21 @@ export function modelRepository(db: Db): ModelRepository {
       const rows = await db.selectFrom("models").selectAll().orderBy("name").execute();
       return rows.map(toRecord);
     },
+    release: (name, version, at) =>
+      together(db, async (tx) => {
+        const { numUpdatedRows } = await tx
+          .updateTable("versions")
+          .set({ releasedAt: at })
+          .where("model", "=", name)
+          .where("version", "=", version)
+          .executeTakeFirstOrThrow();
+        requireRow(`version ${version} of "${name}"`, numUpdatedRows);
+        await tx
+          .updateTable("models")
+          .set({ releasedVersion: version, releasedAt: at })
+          .where("name", "=", name)
+          .execute();
+      }),
   };
 }
 
@@ -45,6 +62,8 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
     name: row.name,
     channel: row.channel,
     currentVersion: row.currentVersion,
+    releasedVersion: row.releasedVersion,
+    releasedAt: row.releasedAt,
     parameters: fromJson(row.parameters),
     parameterCount: row.parameterCount,
     graph: blobRef(row.graphDigest, row.graphSizeBytes),

@@ -60,6 +60,7 @@ export function roundRepository(db: Db): RoundRepository {
         .select((eb) => eb.fn.countAll<number>().as("count"))
         .where("task", "=", task)
         .where("phase", "=", "committed")
+        .where("purpose", "!=", "gate")
         .executeTakeFirstOrThrow();
       return Number(row.count);
     },

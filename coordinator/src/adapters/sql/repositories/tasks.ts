@@ -9,7 +9,7 @@ import type { TasksTable } from "../schema.ts";
 export function taskRepository(db: Db): TaskRepository {
   return {
     async insert(task) {
-      const { plan, spec, reason, ...rest } = task;
+      const { plan, spec, gatePlan, gate, reason, ...rest } = task;
       await constrained(`task "${task.name}"`, () =>
         db
           .insertInto("tasks")
@@ -18,6 +18,8 @@ export function taskRepository(db: Db): TaskRepository {
             spec: JSON.stringify(spec),
             reason: toJson(reason),
             ...planColumns(plan),
+            gatePlan: gatePlan && JSON.stringify(gatePlan),
+            gate: gate && JSON.stringify(gate),
           })
           .execute(),
       );
@@ -46,10 +48,18 @@ export function taskRepository(db: Db): TaskRepository {
         .executeTakeFirstOrThrow();
       requireRow(`task "${name}"`, numUpdatedRows);
     },
-    async setPlan(name, plan) {
+    async setGate(name, gate) {
       const { numUpdatedRows } = await db
         .updateTable("tasks")
-        .set(planColumns(plan))
+        .set({ gate: JSON.stringify(gate) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`task "${name}"`, numUpdatedRows);
+    },
+    async setPlan(name, plan, gatePlan) {
+      const { numUpdatedRows } = await db
+        .updateTable("tasks")
+        .set({ ...planColumns(plan), gatePlan: gatePlan && JSON.stringify(gatePlan) })
         .where("name", "=", name)
         .executeTakeFirstOrThrow();
       requireRow(`task "${name}"`, numUpdatedRows);
@@ -74,6 +84,8 @@ function toRecord(row: Selectable<TasksTable>): TaskRecord {
       target: row.planTarget,
       ...blobRef(row.planDigest, row.planSizeBytes),
     },
+    gatePlan: row.gatePlan === null ? null : fromJson(row.gatePlan),
+    gate: row.gate === null ? null : fromJson(row.gate),
     createdAt: row.createdAt,
     reason: row.reason === null ? null : fromJson(row.reason),
     activeSince: row.activeSince,

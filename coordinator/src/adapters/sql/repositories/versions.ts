@@ -2,7 +2,7 @@ import { failure } from "@tributary/core";
 import type { Selectable } from "kysely";
 import type { VersionRepository } from "../../../ports/metadata-store.ts";
 import type { VersionRecord } from "../../../ports/records.ts";
-import { constrained } from "../constraint.ts";
+import { constrained, requireRow } from "../constraint.ts";
 import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { VersionsTable } from "../schema.ts";
 
@@ -14,7 +14,12 @@ export function versionRepository(db: Db): VersionRepository {
         await constrained(what, () => tx.insertInto("versions").values(toRow(version)).execute());
         const { numUpdatedRows } = await tx
           .updateTable("models")
-          .set({ currentVersion: version.version })
+          .set({
+            currentVersion: version.version,
+            ...(version.releasedAt === null
+              ? {}
+              : { releasedVersion: version.version, releasedAt: version.releasedAt }),
+          })
           .where("name", "=", version.model)
           // The fence: a version grows out of the current one. A model's first one is current from its insertion.
           .where("currentVersion", "=", version.parentVersion ?? version.version)
@@ -50,11 +55,20 @@ export function versionRepository(db: Db): VersionRepository {
         .executeTakeFirstOrThrow();
       return Number(row.count);
     },
+    async setGate(model, version, gate) {
+      const { numUpdatedRows } = await db
+        .updateTable("versions")
+        .set({ gate: JSON.stringify(gate) })
+        .where("model", "=", model)
+        .where("version", "=", version)
+        .executeTakeFirstOrThrow();
+      requireRow(`version ${version} of "${model}"`, numUpdatedRows);
+    },
   };
 }
 
 function toRow(version: VersionRecord): VersionsTable {
-  const { graph, weights, int8, metrics, strategy, ...rest } = version;
+  const { graph, weights, int8, metrics, strategy, gate, ...rest } = version;
   return {
     ...rest,
     metrics: JSON.stringify(metrics),
@@ -65,6 +79,7 @@ function toRow(version: VersionRecord): VersionsTable {
     int8Digest: int8.digest,
     int8SizeBytes: int8.sizeBytes,
     strategy: strategy && JSON.stringify(strategy),
+    gate: gate && JSON.stringify(gate),
   };
 }
 
@@ -78,6 +93,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     int8SizeBytes,
     metrics,
     strategy,
+    gate,
     ...rest
   } = row;
   return {
@@ -87,5 +103,6 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     weights: blobRef(weightsDigest, weightsSizeBytes),
     int8: blobRef(int8Digest, int8SizeBytes),
     strategy: strategy === null ? null : fromJson(strategy),
+    gate: gate === null ? null : fromJson(gate),
   };
 }

@@ -1,0 +1,91 @@
+import type { MeasurementView, TaskView } from "@tributary/api-client";
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { useDashboard } from "../data/dashboard-context.ts";
+import { formatCount, formatLoss, formatLossChange, formatPoints, formatShare } from "../format/numbers.ts";
+import { formatClock, formatFull } from "../format/time.ts";
+import { histogramBars } from "../model/histogram-bars.ts";
+import { LoadError } from "./load-error.tsx";
+
+/** What devices measured last, as sums over them; for tasks that measure alone. */
+export function MeasurementsCard({ task }: { readonly task: TaskView }): ReactNode {
+  const { queries } = useDashboard();
+  const { data, isError, error, refetch } = useQuery(queries.measurements(task.name));
+  const [last] = data ?? [];
+  return (
+    <section className="card" aria-labelledby="measurements-title" data-testid="measurements">
+      <h2 id="measurements-title">Measured on devices</h2>
+      {isError && <LoadError error={error} retry={() => void refetch()} />}
+      {data?.length === 0 && <p className="quiet">Nothing yet.</p>}
+      {last !== undefined && <Measured measurement={last} />}
+    </section>
+  );
+}
+
+function Measured({ measurement }: { readonly measurement: MeasurementView }): ReactNode {
+  const { version, candidate, devices, at, counters, histograms, comparison } = measurement;
+  const { examples, currentLoss, currentCorrect, candidateLoss, candidateCorrect } = counters;
+  const { loss = null, accuracy = null } = comparison ?? {};
+  const counted = Object.entries(counters).filter(([name, count]) => name === "runs" || count > 0);
+  const versions =
+    candidate === null ? `Version ${version}` : `Version ${candidate} against version ${version}`;
+  return (
+    <>
+      <p title={formatFull(at)}>
+        {versions}, {formatCount(devices)} devices, {formatClock(at)}
+      </p>
+      {examples === undefined ? (
+        <p>{counted.map(([name, count]) => `${name} ${formatCount(count)}`).join(", ")}</p>
+      ) : (
+        <p data-testid="measured-scores">
+          {formatCount(examples)} examples, loss {formatLoss((candidateLoss ?? currentLoss ?? 0) / examples)},
+          accuracy {formatShare((candidateCorrect ?? currentCorrect ?? 0) / examples)}
+        </p>
+      )}
+      {loss !== null && (
+        <p>
+          loss {formatLossChange(loss.difference)} ({formatLossChange(loss.lower)} to{" "}
+          {formatLossChange(loss.upper)}), p {loss.p.toPrecision(2)}
+        </p>
+      )}
+      {accuracy !== null && (
+        <p>
+          accuracy {formatPoints(accuracy.difference)} points ({formatPoints(accuracy.lower)} to{" "}
+          {formatPoints(accuracy.upper)}), McNemar p {accuracy.p.toPrecision(2)}
+        </p>
+      )}
+      <div className="histograms">
+        {Object.entries(histograms).map(([name, histogram]) => (
+          <HistogramFigure key={name} name={name} histogram={histogram} />
+        ))}
+      </div>
+    </>
+  );
+}
+
+interface HistogramProps {
+  readonly name: string;
+  readonly histogram: MeasurementView["histograms"][string];
+}
+
+function HistogramFigure({ name, histogram }: HistogramProps): ReactNode {
+  const bars = histogramBars(histogram);
+  if (bars.length === 0) return null;
+  return (
+    <figure className="histogram" data-testid="histogram" data-name={name}>
+      <figcaption>{name}</figcaption>
+      <svg
+        viewBox={`0 0 ${bars.length * 10} 40`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={bars.map(({ label }) => label).join("; ")}
+      >
+        {bars.map(({ height, label }, i) => (
+          <rect key={label} x={i * 10 + 1} y={40 - 40 * height} width={8} height={40 * height}>
+            <title>{label}</title>
+          </rect>
+        ))}
+      </svg>
+    </figure>
+  );
+}

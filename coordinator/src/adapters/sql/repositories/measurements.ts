@@ -1,0 +1,34 @@
+import type { Selectable } from "kysely";
+import type { MeasurementRepository } from "../../../ports/metadata-store.ts";
+import type { MeasurementRecord } from "../../../ports/records.ts";
+import { constrained } from "../constraint.ts";
+import { type Db, fromJson } from "../rows.ts";
+import type { MeasurementsTable } from "../schema.ts";
+
+export function measurementRepository(db: Db): MeasurementRepository {
+  return {
+    async insert({ metrics, sums, ...rest }) {
+      await constrained(`measurement of round "${rest.roundId}"`, () =>
+        db
+          .insertInto("measurements")
+          .values({ ...rest, metrics: JSON.stringify(metrics), sums: JSON.stringify(sums) })
+          .execute(),
+      );
+    },
+    async list(task, { limit = 100 } = {}) {
+      const rows = await db
+        .selectFrom("measurements")
+        .selectAll()
+        .where("task", "=", task)
+        .orderBy("at", "desc")
+        .orderBy("roundId", "desc")
+        .limit(limit)
+        .execute();
+      return rows.map(toRecord);
+    },
+  };
+}
+
+function toRecord({ metrics, sums, ...rest }: Selectable<MeasurementsTable>): MeasurementRecord {
+  return { ...rest, metrics: fromJson(metrics), sums: fromJson(sums) };
+}

@@ -1,0 +1,59 @@
+import { metricSchemaOf } from "@tributary/federation";
+import {
+  accuracyInterval,
+  lossInterval,
+  mcNemarTest,
+  pairedTTest,
+  readMetrics,
+  readPaired,
+  type Histogram,
+} from "@tributary/metrics";
+import type { ComparisonView, MeasurementView } from "@tributary/protocol";
+import type { MeasurementRecord } from "../ports/records.ts";
+import { timestamp } from "./views.ts";
+
+export function measurementView(record: MeasurementRecord): MeasurementView {
+  const { metrics, sums, confidence: _, at, ...rest } = record;
+  const reading = readMetrics(metricSchemaOf(metrics), Float64Array.from(sums));
+  const histograms: Readonly<Record<string, Histogram>> = reading.histograms;
+  return {
+    ...rest,
+    at: timestamp(at),
+    counters: { ...reading.counters },
+    histograms: Object.fromEntries(
+      Object.entries(histograms).map(([name, { bins, counts }]) => [
+        name,
+        { edges: bins.edges, counts: Array.from(counts) },
+      ]),
+    ),
+    comparison: record.candidate === null ? null : comparisonOf(record),
+  };
+}
+
+/** What the sums say of the difference; nothing that fewer examples than it takes could say. */
+function comparisonOf({ sums, confidence }: MeasurementRecord): ComparisonView {
+  const paired = readPaired(Float64Array.from(sums));
+  const loss = lossInterval(paired, confidence);
+  const accuracy = accuracyInterval(paired, confidence);
+  const p = pairedTTest(paired);
+  // Of a loss that knows no hits, nothing is right and nothing was.
+  const knowsHits = paired.currentCorrect + paired.candidateCorrect > 0;
+  return {
+    loss:
+      loss === undefined || p === undefined
+        ? null
+        : { difference: loss.mean, lower: loss.lower, upper: loss.upper, p },
+    accuracy:
+      accuracy === undefined || !knowsHits
+        ? null
+        : {
+            difference: accuracy.mean,
+            lower: accuracy.lower,
+            upper: accuracy.upper,
+            lost: paired.lost,
+            gained: paired.gained,
+            p: mcNemarTest(paired),
+          },
+    confidence,
+  };
+}

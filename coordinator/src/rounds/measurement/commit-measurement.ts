@@ -1,0 +1,161 @@
+import { failure } from "@tributary/core";
+import type { RoundConfig } from "@tributary/federation";
+import { readPaired } from "@tributary/metrics";
+import type { VerdictView } from "@tributary/protocol";
+import type { MetadataRepositories, VersionCommit } from "../../ports/metadata-store.ts";
+import type {
+  GateRecord,
+  MeasurementRecord,
+  NewEvent,
+  TaskRecord,
+  VersionRecord,
+} from "../../ports/records.ts";
+import { moveChannel } from "../../registry/release-version.ts";
+import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
+import { publishEvents } from "../commit-round.ts";
+import type { RoundServices } from "../round-services.ts";
+import { advanceGate, gateReason, judge } from "./gate-rule.ts";
+import { impossibleIn } from "./measured-sums.ts";
+import type { MeasurementRound } from "./measurement-round.ts";
+
+/** Of what is computed where no gate says how sure it has to be. */
+const DEFAULT_CONFIDENCE = 0.95;
+
+export interface MeasurementCommit {
+  readonly config: RoundConfig;
+  readonly task: TaskRecord;
+  readonly measurement: MeasurementRound;
+  readonly sums: Float64Array;
+  /** Whose vectors are in the sums. */
+  readonly devices: number;
+  /** The round's final row and the rest of its journal. */
+  finalRow(): Pick<Required<VersionCommit>, "round" | "journal">;
+  /** What else is stored with it. */
+  alsoStored(tx: MetadataRepositories): Promise<readonly NewEvent[]>;
+}
+
+/**
+ * From sums to a result, in one transaction with the round: stored, and where they are a gate's, judged. A version that passes is
+ * released then, if its task releases so.
+ *
+ * @throws `round/secure-sum-refused` for sums that honest devices cannot have made
+ */
+export async function commitMeasurement(services: RoundServices, commit: MeasurementCommit): Promise<void> {
+  const { env, store } = services;
+  const { task, measurement, config, sums } = commit;
+  const { model, candidate } = measurement;
+  const at = env.clock.now();
+  const wrong = impossibleIn(measurement.plan, sums, commit.devices);
+  if (wrong !== undefined) {
+    throw failure("round/secure-sum-refused", `rounds: the sum has ${wrong.what}`, { detail: wrong.detail });
+  }
+  const record: MeasurementRecord = {
+    roundId: config.roundId,
+    task: task.name,
+    model: model.name,
+    purpose: measurement.purpose,
+    version: measurement.current.version,
+    candidate: candidate?.version ?? null,
+    devices: commit.devices,
+    metrics: measurement.plan.metrics,
+    sums: Array.from(sums),
+    confidence: task.spec.gate?.confidence ?? DEFAULT_CONFIDENCE,
+    at,
+  };
+  const verdict = verdictOf(commit, at);
+  const write = async (tx: MetadataRepositories, judged?: VersionRecord): Promise<readonly NewEvent[]> => {
+    const { round, journal } = commit.finalRow();
+    await tx.rounds.update(round);
+    await tx.journal.append(journal);
+    await tx.measurements.insert(record);
+    const versions = judged === undefined || verdict === undefined ? [] : [{ ...judged, gate: verdict }];
+    for (const version of versions) await tx.versions.setGate(version.model, version.version, version.gate);
+    const after = await storeGate(tx, commit, verdict);
+    const head = (await tx.models.get(model.name))?.currentVersion ?? model.currentVersion;
+    const roundsCommitted = await tx.rounds.countCommitted(task.name);
+    return [
+      roundEvent(round),
+      ...versions.map(versionEvent),
+      taskEvent(after, { currentVersion: head, round, roundsCommitted }),
+      ...(await commit.alsoStored(tx)),
+    ];
+  };
+  if (candidate !== null && verdict?.result === "passed" && task.spec.release === "on-gate") {
+    await moveChannel(services, { model, version: candidate, at }, write);
+  } else {
+    const events = await store.transaction(async (tx) =>
+      tx.events.append(await write(tx, candidate ?? undefined), at),
+    );
+    await publishEvents(services, events);
+  }
+  env.log.info("measurement committed", { roundId: config.roundId, gate: verdict?.result ?? null });
+}
+
+/** A gate's round that ended without sums decides nothing: the version is not released by it, and training goes on. */
+export async function storeUndecided(
+  tx: MetadataRepositories,
+  { gate: spec }: TaskRecord["spec"],
+  round: Pick<MeasurementRecord, "task" | "roundId" | "at">,
+): Promise<void> {
+  const task = await tx.tasks.get(round.task);
+  const candidate = task?.gate?.candidate ?? null;
+  if (spec === null || task === undefined || task.gate === null || candidate === null) return;
+  const version = await tx.versions.get(task.model, candidate);
+  const verdict = judge(spec, {
+    sums: NOTHING,
+    devices: 0,
+    reference: task.gate.reference,
+    roundId: round.roundId,
+    at: timestamp(round.at),
+    knowsHits: false,
+  });
+  if (version !== undefined) await tx.versions.setGate(task.model, candidate, verdict);
+  await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
+}
+
+const NOTHING = Object.freeze({
+  examples: 0,
+  currentLoss: 0,
+  currentCorrect: 0,
+  candidateLoss: 0,
+  candidateCorrect: 0,
+  difference: 0,
+  differenceSquares: 0,
+  lost: 0,
+  gained: 0,
+});
+
+function verdictOf(
+  { task, measurement, sums, devices, config }: MeasurementCommit,
+  at: number,
+): VerdictView | undefined {
+  const { gate } = task.spec;
+  const { plan } = measurement;
+  if (gate === null || measurement.purpose !== "gate" || plan.kind !== "evaluate") return undefined;
+  return judge(gate, {
+    sums: readPaired(sums),
+    devices,
+    reference: measurement.current.version,
+    roundId: config.roundId,
+    at: timestamp(at),
+    knowsHits: plan.evaluation.spec.noHits !== true,
+  });
+}
+
+/** The task as it is stored then; a gate that has lost its patience pauses it. */
+async function storeGate(
+  tx: MetadataRepositories,
+  { task, measurement }: MeasurementCommit,
+  verdict: VerdictView | undefined,
+): Promise<TaskRecord> {
+  const now = (await tx.tasks.get(task.name)) ?? task;
+  const candidate = measurement.candidate?.version;
+  if (verdict === undefined || candidate === undefined || now.gate === null || now.spec.gate === null)
+    return now;
+  const gate: GateRecord = advanceGate(now.gate, candidate, verdict);
+  await tx.tasks.setGate(task.name, gate);
+  const reason = gateReason(gate, now.spec.gate);
+  if (reason === undefined || now.state !== "running") return { ...now, gate };
+  await tx.tasks.setState(task.name, "paused", { reason });
+  return { ...now, gate, state: "paused", reason };
+}

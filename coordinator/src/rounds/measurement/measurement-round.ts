@@ -1,0 +1,114 @@
+import { asModelVersion, failure, type Digest, type ModelVersion } from "@tributary/core";
+import type { MeasurementRules, RoundConfig } from "@tributary/federation";
+import { secureRoundPlan, type SecureRoundPlan } from "@tributary/federation/aggregation";
+import { measurementCohort } from "@tributary/federation/planning";
+import { parseMeasurementPlan, type MeasurementPlan } from "@tributary/protocol";
+import type { ModelRecord, PlanRef, TaskRecord, VersionRecord } from "../../ports/records.ts";
+import { weightsPath } from "../../releases/target-paths.ts";
+import type { RoundServices } from "../round-services.ts";
+
+/** What the devices of a round measure. */
+export interface MeasurementRound {
+  readonly purpose: MeasurementRules["purpose"];
+  readonly plan: MeasurementPlan;
+  readonly planRef: PlanRef;
+  readonly secure: SecureRoundPlan | null;
+  /** The graph they run; null where nothing is run. */
+  readonly graph: Digest | null;
+  readonly model: ModelRecord;
+  /** What is measured: of a gate, the last version that passed. */
+  readonly current: VersionRecord;
+  /** Compared with it. */
+  readonly candidate: VersionRecord | null;
+}
+
+/**
+ * The measurements that are due before a task goes on: undefined where it trains next, `idle` where there is nothing to compare
+ * at present.
+ *
+ * @throws `store/*`, `protocol/invalid-document`
+ */
+export async function nextMeasurement(
+  services: Pick<RoundServices, "store" | "blobs">,
+  task: TaskRecord,
+): Promise<MeasurementRound | "idle" | undefined> {
+  const { kind, candidate } = task.spec;
+  const { gate, gatePlan } = task;
+  const waiting = gate?.candidate ?? null;
+  if (kind === "train") {
+    if (gate === null || gatePlan === null || waiting === null) return undefined;
+    return open(services, task, {
+      purpose: "gate",
+      planRef: gatePlan,
+      current: gate.reference,
+      candidate: waiting,
+    });
+  }
+  const model = await services.store.models.get(task.model);
+  if (model === undefined) throw failure("store/corrupt", `rounds: task "${task.name}" has no model`);
+  const current = model.releasedVersion;
+  const wanted = candidate === "newest" ? model.currentVersion : candidate;
+  if (wanted === current) return "idle";
+  return open(services, task, {
+    purpose: kind,
+    planRef: task.plan,
+    current,
+    candidate: wanted === null ? null : asModelVersion(wanted),
+  });
+}
+
+async function open(
+  { store, blobs }: Pick<RoundServices, "store" | "blobs">,
+  task: TaskRecord,
+  wanted: Pick<MeasurementRound, "purpose" | "planRef"> & {
+    readonly current: ModelVersion;
+    readonly candidate: ModelVersion | null;
+  },
+): Promise<MeasurementRound> {
+  const { purpose, planRef } = wanted;
+  const plan = parseMeasurementPlan(await blobs.bytes(planRef.digest));
+  const model = await store.models.get(task.model);
+  const current = await store.versions.get(task.model, wanted.current);
+  const candidate = wanted.candidate && (await store.versions.get(task.model, wanted.candidate));
+  const graph = plan.kind === "evaluate" ? await store.releases.target(plan.evaluation.target) : null;
+  if (model === undefined || current === undefined || candidate === undefined || graph === undefined) {
+    throw failure("store/corrupt", `rounds: task "${task.name}" has no model, version or graph to measure`);
+  }
+  return {
+    purpose,
+    plan,
+    planRef,
+    secure: secureRoundPlan(plan),
+    graph: graph && graph.digest,
+    model,
+    current,
+    candidate,
+  };
+}
+
+/** What differs in a round's rules where its devices measure. */
+export function measurementConfig(
+  { spec, model }: TaskRecord,
+  { purpose, planRef, secure, current, candidate }: MeasurementRound,
+): Pick<
+  RoundConfig,
+  "baseVersion" | "plan" | "weights" | "goalCount" | "minimumCount" | "offerLimit" | "measurement"
+> {
+  const { goalCount, minimumCount, offerLimit } = measurementCohort(spec);
+  return {
+    baseVersion: current.version,
+    plan: { target: planRef.target, digest: planRef.digest },
+    weights: { target: weightsPath(model, current.version), digest: current.weights.digest },
+    goalCount,
+    minimumCount: Math.max(minimumCount, secure?.plan.minimumCohort ?? 0),
+    offerLimit,
+    measurement: {
+      purpose,
+      candidate: candidate && {
+        version: candidate.version,
+        weightsTarget: weightsPath(model, candidate.version),
+        weightsDigest: candidate.weights.digest,
+      },
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import { asModelName, asModelVersion, asRoundId, asTaskName } from "@tributary/core";
+import { expect, test } from "vitest";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { GateRecord, MeasurementRecord, VersionRecord } from "../ports/records.ts";
+import { codeOf } from "./code-of.ts";
+import { exampleModel, exampleRound, exampleTask, exampleVersion } from "./records.ts";
+
+const DIGITS = asModelName("digits");
+const TASK = asTaskName("digits-task");
+
+const VERDICT: NonNullable<VersionRecord["gate"]> = {
+  result: "failed",
+  metric: "loss",
+  reference: asModelVersion(1),
+  devices: 3,
+  examples: 90,
+  improvement: -0.01,
+  lower: -0.02,
+  upper: 0.001,
+  requiredImprovement: 0,
+  confidence: 0.95,
+  mcNemarP: 0.5,
+  roundId: asRoundId("digits-task-2"),
+  at: "2026-11-01T10:00:00.000Z",
+};
+
+const GATE: GateRecord = {
+  reference: asModelVersion(1),
+  candidate: asModelVersion(2),
+  failures: 1,
+  last: VERDICT,
+};
+
+/** Released versions, gates and what devices measured; part of the metadata store's suite. */
+export function describeStoredMeasurements(opened: () => MetadataStore): void {
+  const published = async (): Promise<MetadataStore> => {
+    const store = opened();
+    await store.models.insert(exampleModel());
+    await store.versions.insert(exampleVersion(1));
+    await store.tasks.insert(exampleTask());
+    return store;
+  };
+
+  test("a version is released when it comes, or later, or again", async () => {
+    const store = await published();
+    await store.versions.insert(exampleVersion(2, { releasedAt: null }));
+    expect(await store.models.get(DIGITS)).toMatchObject({ currentVersion: 2, releasedVersion: 1 });
+    expect((await store.versions.get(DIGITS, asModelVersion(2)))?.releasedAt).toBeNull();
+    await store.models.release(DIGITS, asModelVersion(2), 50);
+    expect(await store.models.get(DIGITS)).toMatchObject({ releasedVersion: 2, releasedAt: 50 });
+    await store.models.release(DIGITS, asModelVersion(1), 60);
+    expect(await store.models.get(DIGITS)).toMatchObject({
+      currentVersion: 2,
+      releasedVersion: 1,
+      releasedAt: 60,
+    });
+    expect((await store.versions.get(DIGITS, asModelVersion(2)))?.releasedAt).toBe(50);
+    expect(await codeOf(store.models.release(DIGITS, asModelVersion(9), 70))).toBe("store/not-found");
+    expect(await store.models.get(DIGITS)).toMatchObject({ releasedVersion: 1 });
+  });
+
+  test("a gate stands with its task, a verdict with its version", async () => {
+    const store = await published();
+    expect((await store.tasks.get(TASK))?.gate).toBeNull();
+    await store.tasks.setGate(TASK, GATE);
+    expect((await store.tasks.get(TASK))?.gate).toEqual(GATE);
+    await store.versions.setGate(DIGITS, asModelVersion(1), VERDICT);
+    expect((await store.versions.get(DIGITS, asModelVersion(1)))?.gate).toEqual(VERDICT);
+    expect(await codeOf(store.tasks.setGate(asTaskName("none"), GATE))).toBe("store/not-found");
+    expect(await codeOf(store.versions.setGate(DIGITS, asModelVersion(9), VERDICT))).toBe("store/not-found");
+  });
+
+  test("a round measures once, and a gate's round is none of the task's own", async () => {
+    const store = await published();
+    const ended = { phase: "committed", endedAt: 5 } as const;
+    await store.rounds.insert(exampleRound(1, ended));
+    await store.rounds.insert(exampleRound(2, { ...ended, purpose: "gate" }));
+    expect(await store.rounds.countCommitted(TASK)).toBe(1);
+    const measurement: MeasurementRecord = {
+      roundId: asRoundId("digits-task-2"),
+      task: TASK,
+      model: DIGITS,
+      purpose: "gate",
+      version: asModelVersion(1),
+      candidate: asModelVersion(2),
+      devices: 3,
+      metrics: [{ name: "examples", kind: "counter", values: "integer", minimum: 0, maximum: 9 }],
+      sums: [7.5],
+      confidence: 0.9,
+      at: 10,
+    };
+    await store.measurements.insert(measurement);
+    expect(await codeOf(store.measurements.insert(measurement))).toBe("store/conflict");
+    const earlier = { ...measurement, roundId: asRoundId("digits-task-1"), candidate: null, at: 5 };
+    await store.measurements.insert(earlier);
+    expect(await store.measurements.list(TASK)).toEqual([measurement, earlier]);
+    expect(await store.measurements.list(TASK, { limit: 1 })).toEqual([measurement]);
+    expect(await store.measurements.list(asTaskName("none"))).toEqual([]);
+  });
+}

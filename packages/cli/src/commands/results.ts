@@ -1,0 +1,78 @@
+import type { ComparisonView, MeasurementView, VerdictView } from "@tributary/api-client";
+import { createHistogram, quantile, total } from "@tributary/metrics";
+import { formatNumber, formatPercent } from "../start/format.ts";
+
+/** Lines for people of what the devices of one round measured: sums over them. */
+export function measurementLines(measurement: MeasurementView): string[] {
+  const { at, roundId, purpose, version, candidate, devices, counters, histograms, comparison } = measurement;
+  const compared = candidate === null ? `version ${version}` : `version ${candidate} against ${version}`;
+  const lines = [`${at}  ${roundId}  ${purpose}  ${compared}, ${devices} devices`];
+  const { examples, currentLoss, currentCorrect } = counters;
+  if (examples !== undefined && currentLoss !== undefined && currentCorrect !== undefined) {
+    const { candidateLoss = currentLoss, candidateCorrect = currentCorrect } = counters;
+    lines.push(
+      `  ${examples} examples, loss ${formatNumber(candidateLoss / examples, 4)}, accuracy ${formatPercent(candidateCorrect / examples)}`,
+    );
+  } else {
+    const counted = Object.entries(counters).filter(([name, count]) => name === "runs" || count > 0);
+    lines.push(`  ${counted.map(([name, count]) => `${name} ${count}`).join(", ")}`);
+  }
+  if (comparison !== null) lines.push(...comparisonLines(comparison));
+  for (const [name, histogram] of Object.entries(histograms)) {
+    const line = histogramLine(name, histogram);
+    if (line !== undefined) lines.push(line);
+  }
+  return lines;
+}
+
+function comparisonLines({ loss, accuracy, confidence }: ComparisonView): string[] {
+  const sure = formatPercent(confidence);
+  return [
+    ...(loss === null
+      ? []
+      : [
+          `  loss ${signed(loss.difference)}, from ${signed(loss.lower)} to ${signed(loss.upper)} (each bound ${sure}), paired t-test p ${loss.p.toPrecision(2)}`,
+        ]),
+    ...(accuracy === null
+      ? []
+      : [
+          `  accuracy ${signed(accuracy.difference)}, from ${signed(accuracy.lower)} to ${signed(accuracy.upper)}, ${accuracy.gained} gained, ${accuracy.lost} lost, McNemar p ${accuracy.p.toPrecision(2)}`,
+        ]),
+  ];
+}
+
+/** Of classes how often each was counted, of anything else where the counts lie; undefined where there are none. */
+function histogramLine(
+  name: string,
+  { edges, counts }: MeasurementView["histograms"][string],
+): string | undefined {
+  const isClasses = name === "predictions" || name === "labels";
+  const histogram = createHistogram(
+    { edges, spacing: name.startsWith("latency.") ? "log" : "linear" },
+    Float64Array.from(counts),
+  );
+  const all = total(histogram);
+  if (all === 0) return undefined;
+  if (isClasses) {
+    const classes = counts.slice(1, -1).flatMap((count, i) => (count > 0 ? [`${i}: ${count}`] : []));
+    return `  ${name}  ${classes.join(", ")}`;
+  }
+  const unit = name.startsWith("latency.") ? " ms" : "";
+  const at = (q: number): string => `${quantile(histogram, q)!.toPrecision(3)}${unit}`;
+  return `  ${name}  median ${at(0.5)}, 90 % ${at(0.9)}, 99 % ${at(0.99)}, of ${all}`;
+}
+
+/** What a gate found, in one line. */
+export function verdictLine(verdict: VerdictView): string {
+  const { result, metric, reference, improvement, lower, upper, requiredImprovement, devices, examples } =
+    verdict;
+  if (improvement === null || lower === null || upper === null) {
+    return `${result}: ${devices} held-out devices were too few to say`;
+  }
+  return `${result}: ${metric} better than version ${reference} by ${signed(improvement)} (${signed(lower)} to ${signed(upper)}, ${signed(requiredImprovement)} required), on ${examples} examples of ${devices} held-out devices`;
+}
+
+function signed(value: number): string {
+  const text = Math.abs(value) >= 1e-4 || value === 0 ? value.toFixed(4) : value.toExponential(1);
+  return value > 0 ? `+${text}` : text;
+}

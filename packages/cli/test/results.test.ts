@@ -1,0 +1,108 @@
+import { createApiClient, type MeasurementView } from "@tributary/api-client";
+import { createCoordinator } from "@tributary/coordinator";
+import { LATENCY_BINS } from "@tributary/metrics";
+import { buildLinear } from "@tributary/onnx";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { measurementLines, verdictLine } from "../src/commands/results.ts";
+import { runMain } from "./run-main.ts";
+
+const measured: MeasurementView = {
+  task: "digits",
+  model: "digits",
+  roundId: "digits-2",
+  purpose: "evaluate",
+  version: 1,
+  candidate: 2,
+  devices: 3,
+  at: "2026-11-01T10:00:00.000Z",
+  counters: { examples: 40, currentLoss: 20, currentCorrect: 30, candidateLoss: 10, candidateCorrect: 36 },
+  histograms: {},
+  comparison: {
+    loss: { difference: -0.25, lower: -0.3, upper: -0.2, p: 0.00012 },
+    accuracy: { difference: 0.15, lower: 0.05, upper: 0.25, lost: 1, gained: 7, p: 0.0703 },
+    confidence: 0.95,
+  },
+};
+
+test("a comparison is told with its interval and its tests", () => {
+  expect(measurementLines(measured)).toEqual([
+    "2026-11-01T10:00:00.000Z  digits-2  evaluate  version 2 against 1, 3 devices",
+    "  40 examples, loss 0.2500, accuracy 90.0 %",
+    "  loss -0.2500, from -0.3000 to -0.2000 (each bound 95.0 %), paired t-test p 0.00012",
+    "  accuracy +0.1500, from +0.0500 to +0.2500, 7 gained, 1 lost, McNemar p 0.070",
+  ]);
+});
+
+test("telemetry is told as quantiles and classes, without what nobody counted", () => {
+  const counts = LATENCY_BINS.edges.map(() => 0).concat(0);
+  counts[21] = 100; // 10 to 12.6 ms
+  const lines = measurementLines({
+    ...measured,
+    purpose: "telemetry",
+    candidate: null,
+    comparison: null,
+    counters: { runs: 100, "errors.engine/run-failed": 2, "errors.other": 0 },
+    histograms: {
+      "latency.ort-node": { edges: LATENCY_BINS.edges, counts },
+      "latency.ort-wasm": { edges: LATENCY_BINS.edges, counts: counts.map(() => 0) },
+      predictions: { edges: [0, 1, 2, 3], counts: [0, 5, 0, 7, 0] },
+    },
+  });
+  expect(lines.slice(1)).toEqual([
+    "  runs 100, errors.engine/run-failed 2",
+    "  latency.ort-node  median 11.2 ms, 90 % 12.3 ms, 99 % 12.6 ms, of 100",
+    "  predictions  0: 5, 2: 7",
+  ]);
+});
+
+test("a verdict says by how much, and on what it rests", () => {
+  const verdict = {
+    result: "failed",
+    metric: "accuracy",
+    reference: 3,
+    devices: 16,
+    examples: 900,
+    improvement: 0.001,
+    lower: -0.01,
+    upper: 0.012,
+    requiredImprovement: 0,
+    confidence: 0.95,
+    mcNemarP: 0.9,
+    roundId: "digits-8",
+    at: "2026-11-01T10:00:00.000Z",
+  } as const;
+  expect(verdictLine(verdict)).toBe(
+    "failed: accuracy better than version 3 by +0.0010 (-0.0100 to +0.0120, 0.0000 required), on 900 examples of 16 held-out devices",
+  );
+  expect(verdictLine({ ...verdict, result: "undecided", improvement: null, lower: null, upper: null })).toBe(
+    "undecided: 16 held-out devices were too few to say",
+  );
+});
+
+test("model release moves the channel, also back", async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), "tributary-release-"));
+  const coordinator = await createCoordinator({ dataDir, port: 0 });
+  try {
+    const { url, operatorToken: token } = coordinator;
+    const api = createApiClient({ baseUrl: url, token });
+    await api.publishModel("digits", buildLinear({ seed: 1 }));
+    await api.publishModel("digits", buildLinear({ seed: 2 }));
+    const at = ["--url", url, "--data-dir", dataDir];
+    expect(await runMain("model", "release", "digits", "1", ...at)).toMatchObject({
+      code: 0,
+      stdout: "released digits 1\n",
+    });
+    expect((await runMain("model", "list", "--url", url)).stdout).toMatch(
+      /version 1 of 2, newest 2 is not released/,
+    );
+    const missing = await runMain("model", "release", "digits", "7", ...at);
+    expect(missing.code).not.toBe(0);
+    expect(missing.stderr).toMatch(/unknown-version/);
+  } finally {
+    await coordinator.close();
+    await rm(dataDir, { recursive: true });
+  }
+});

@@ -1,0 +1,161 @@
+import { encodeHex, failure } from "@tributary/core";
+import { evaluationMetrics, pairedMetrics, telemetrySpecs, type MetricSpec } from "@tributary/metrics";
+import { buildEvaluationGraph, type EvaluationGraph } from "@tributary/onnx";
+import {
+  TELEMETRY_GROUPS,
+  type EvaluationPlan,
+  type GraphPort,
+  type MeasurementPlan,
+  type MetricDocument,
+  type SecurePlan,
+  type TaskSpec,
+} from "@tributary/protocol";
+import { cohortShape, planEncoding } from "@tributary/secagg";
+import { metricEncoding } from "../metric-vector.ts";
+import { deviceRules } from "./device-rules.ts";
+import { measurementCohort } from "./measurement-cohort.ts";
+import { invalidTask, lossOf, type ReadLossGraph } from "./training-options.ts";
+
+/** A plan of measurements without where its graph lies. */
+export type MeasurementContent =
+  | (Omit<EvaluationPlan, "formatVersion" | "evaluation"> & {
+      readonly evaluation: Pick<EvaluationPlan["evaluation"], "spec">;
+    })
+  | Omit<Extract<MeasurementPlan, { readonly kind: "telemetry" }>, "formatVersion">;
+
+/** Of one bin or counter of telemetry; a device tells no more of one round. */
+const MAX_TELEMETRY_COUNT = 65_535;
+
+/**
+ * Turns a task into what its devices measure: of one that trains, for its gate.
+ *
+ * @returns `graph` where versions are run on examples
+ * @throws `onnx/*`, `secagg/*`, `coordinator/invalid-task`
+ */
+export async function measurementContent(options: {
+  readonly spec: TaskSpec;
+  readonly model: Pick<EvaluationPlan, "model" | "parameters"> & { readonly outputs: readonly GraphPort[] };
+  /** The model as it was exported, with the weights of some version. */
+  readonly complete: Uint8Array;
+  readonly issuerPublicKey: Uint8Array;
+  readonly readLossGraph: ReadLossGraph;
+}): Promise<{ readonly content: MeasurementContent; readonly graph: EvaluationGraph | undefined }> {
+  const { spec, model, complete } = options;
+  const metrics = spec.kind === "telemetry" ? telemetryMetrics(spec, model.outputs) : exampleMetrics(spec);
+  const secureAggregation = metricSecurePlan(spec, metrics, options.issuerPublicKey);
+  const common = {
+    task: spec.name,
+    model: model.model,
+    population: spec.population,
+    metrics,
+    ...(secureAggregation === undefined ? {} : { secureAggregation }),
+    ...deviceRules(spec),
+  };
+  if (spec.kind === "telemetry") return { content: { ...common, kind: "telemetry" }, graph: undefined };
+  // Batches of one: their loss is that of one example, whatever the loss is made of.
+  const graph = buildEvaluationGraph(complete, {
+    batchSize: 1,
+    loss: await lossOf(options.readLossGraph, spec),
+    trainable: model.parameters.map(({ name }) => name),
+    metrics: [],
+  });
+  if (spec.gate?.metric === "accuracy" && graph.spec.noHits === true) {
+    throw invalidTask(spec, "/gate/metric", `the loss ${spec.loss.kind} knows no hits; measure "loss"`);
+  }
+  const content: MeasurementContent = {
+    ...common,
+    kind: "evaluate",
+    evaluation: { spec: graph.spec },
+    parameters: model.parameters,
+    maxExamples: spec.local.maxExamples,
+    maxExampleLoss: spec.secureAggregation.maxExampleLoss,
+    maxLossDifference: spec.evaluation.maxLossDifference,
+    ...(spec.gate === null ? {} : { heldOutShare: spec.gate.heldOutShare }),
+  };
+  return { content, graph };
+}
+
+/** With a candidate, or for a gate, both versions on the same examples; else the released one. */
+function exampleMetrics(spec: TaskSpec): readonly MetricDocument[] {
+  const { maxExamples } = spec.local;
+  const { maxExampleLoss } = spec.secureAggregation;
+  const { maxLossDifference } = spec.evaluation;
+  const real = (largest: number, signed = false) =>
+    ({
+      values: "real",
+      minimum: signed ? -maxExamples * largest : 0,
+      maximum: maxExamples * largest,
+    }) as const;
+  const whole = { values: "integer", minimum: 0, maximum: maxExamples } as const;
+  const bounds: {
+    readonly [Name in keyof typeof pairedMetrics.specs]: typeof whole | ReturnType<typeof real>;
+  } = {
+    examples: whole,
+    currentLoss: real(maxExampleLoss),
+    currentCorrect: whole,
+    candidateLoss: real(maxExampleLoss),
+    candidateCorrect: whole,
+    difference: real(maxLossDifference, true),
+    differenceSquares: real(maxLossDifference ** 2),
+    lost: whole,
+    gained: whole,
+  };
+  const paired = spec.kind === "train" || spec.candidate !== null;
+  const names = Object.keys((paired ? pairedMetrics : evaluationMetrics).specs) as (keyof typeof bounds)[];
+  return names.map((name): MetricDocument => ({ name, kind: "counter", ...bounds[name] }));
+}
+
+function telemetryMetrics(spec: TaskSpec, outputs: readonly GraphPort[]): readonly MetricDocument[] {
+  const groups = spec.telemetry.length === 0 ? TELEMETRY_GROUPS : spec.telemetry;
+  const output = outputs.find(({ dtype }) => dtype === "float32");
+  const classes = output?.shape.length === 2 ? output.shape[1]! : 0;
+  const specs = Object.entries(telemetrySpecs(groups, classes));
+  const lacking = spec.telemetry.find((group) => specs.every(([name]) => name.split(".")[0] !== group));
+  if (lacking !== undefined) {
+    throw invalidTask(
+      spec,
+      "/telemetry",
+      `"${lacking}" needs a model with classes as its first float32 output`,
+    );
+  }
+  return specs.map(([name, metric]) => telemetryDocument(name, metric));
+}
+
+function telemetryDocument(name: string, metric: MetricSpec): MetricDocument {
+  const maximum = MAX_TELEMETRY_COUNT;
+  if (metric.kind === "counter") return { name, kind: "counter", values: "integer", minimum: 0, maximum };
+  return { name, kind: "histogram", edges: metric.bins.edges, spacing: metric.bins.spacing, maximum };
+}
+
+/** Undefined where the task opts out. */
+function metricSecurePlan(
+  spec: TaskSpec,
+  metrics: readonly MetricDocument[],
+  issuerPublicKey: Uint8Array,
+): SecurePlan | undefined {
+  const { mode, minimumCohort, corruption, dropout } = spec.secureAggregation;
+  if (mode === "off") return undefined;
+  const { offerLimit: clients } = measurementCohort(spec);
+  const most = 10_000;
+  if (clients > most) {
+    throw failure(
+      "coordinator/invalid-task",
+      `registry: a secure cohort has at most ${most} members, not ${clients}`,
+      {
+        detail: { clients, maximum: most },
+      },
+    );
+  }
+  const encoding = metricEncoding(metrics, clients);
+  planEncoding(encoding);
+  for (const size of [minimumCohort, clients]) {
+    cohortShape(size, { corruption, dropout, adversary: "curious" });
+  }
+  return {
+    minimumCohort,
+    corruption,
+    dropout,
+    issuerPublicKey: encodeHex(issuerPublicKey),
+    encoding: encoding as SecurePlan["encoding"],
+  };
+}

@@ -1,0 +1,115 @@
+import Type, { type Static } from "typebox";
+import { GATE_METRICS, ROUND_PURPOSES } from "./measuring.ts";
+import {
+  ModelNameSchema,
+  ModelVersionSchema,
+  nullable,
+  readonlyArray,
+  RoundIdSchema,
+  TaskNameSchema,
+  textEnum,
+  TimestampSchema,
+} from "./schema.ts";
+
+const Count = Type.Integer({ minimum: 0 });
+
+/** What a gate found of a version on held-out devices. */
+export const VerdictView = Type.Object({
+  result: textEnum(["passed", "failed", "undecided"], {
+    description:
+      "undecided: too few held-out devices; the version is not released by the gate, and nothing is counted",
+  }),
+  metric: textEnum(GATE_METRICS),
+  /** The version it was compared with: the last that passed. */
+  reference: ModelVersionSchema,
+  devices: Count,
+  examples: Count,
+  /** How much better the candidate is: accuracy gained, or loss lost. */
+  improvement: nullable(Type.Number()),
+  lower: nullable(
+    Type.Number({ description: "The improvement is at least this, with the gate's confidence" }),
+  ),
+  upper: nullable(
+    Type.Number({ description: "The improvement is at most this, with the gate's confidence" }),
+  ),
+  requiredImprovement: Type.Number(),
+  confidence: Type.Number(),
+  /** Two-sided p of McNemar's exact test on the discordant examples; null where the loss knows no hits. */
+  mcNemarP: nullable(Type.Number({ minimum: 0, maximum: 1 })),
+  roundId: RoundIdSchema,
+  at: TimestampSchema,
+});
+export type VerdictView = Static<typeof VerdictView>;
+
+/** Where a task's gate stands. */
+export const GateView = Type.Object({
+  /** The last version that passed, or the one that the task began with. */
+  reference: ModelVersionSchema,
+  /** Waits for its verdict. */
+  candidate: nullable(ModelVersionSchema),
+  /** In a row, since a version passed. */
+  failures: Count,
+  patience: Count,
+  last: nullable(VerdictView),
+});
+export type GateView = Static<typeof GateView>;
+
+const Histogram = Type.Object({
+  edges: readonlyArray(Type.Number()),
+  counts: readonlyArray(Type.Number()),
+});
+
+/** Two versions on the same examples; candidate less current. */
+export const ComparisonView = Type.Object({
+  loss: nullable(
+    Type.Object({
+      difference: Type.Number(),
+      lower: Type.Number(),
+      upper: Type.Number(),
+      p: Type.Number({ description: "Two-sided, of the paired t-test" }),
+    }),
+  ),
+  accuracy: nullable(
+    Type.Object({
+      difference: Type.Number(),
+      lower: Type.Number(),
+      upper: Type.Number(),
+      lost: Count,
+      gained: Count,
+      p: Type.Number({ description: "Two-sided, of McNemar's exact test" }),
+    }),
+  ),
+  /** Of each bound. */
+  confidence: Type.Number(),
+});
+export type ComparisonView = Static<typeof ComparisonView>;
+
+/** What the devices of one round measured: sums over the cohort, nothing of a single device. */
+export const MeasurementView = Type.Object({
+  task: TaskNameSchema,
+  model: ModelNameSchema,
+  roundId: RoundIdSchema,
+  purpose: textEnum(ROUND_PURPOSES),
+  version: ModelVersionSchema,
+  candidate: nullable(ModelVersionSchema),
+  /** Whose vectors are in the sums. */
+  devices: Count,
+  at: TimestampSchema,
+  counters: Type.Record(Type.String(), Type.Number()),
+  histograms: Type.Record(Type.String(), Histogram),
+  comparison: nullable(ComparisonView),
+});
+export type MeasurementView = Static<typeof MeasurementView>;
+
+/** `GET /v1/tasks/:task/measurements`, newest first */
+export const MeasurementList = Type.Object({ measurements: readonlyArray(MeasurementView) });
+export type MeasurementList = Static<typeof MeasurementList>;
+
+/** Query of `GET /v1/tasks/:task/measurements` */
+export const MeasurementListQuery = Type.Object({
+  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
+});
+
+/** `POST /v1/models/:model/release` */
+export const ReleaseRequest = Type.Object({ version: ModelVersionSchema }, { additionalProperties: false });
+export type ReleaseRequest = Static<typeof ReleaseRequest>;

@@ -1,0 +1,146 @@
+import { failure } from "@tributary/core";
+import { metricSchemaOf } from "@tributary/federation";
+import { readMetrics, telemetrySpecs, type Histogram, type TelemetryName } from "@tributary/metrics";
+import { TELEMETRY_GROUPS, type MetricDocument } from "@tributary/protocol";
+import { describe, expect, test } from "vitest";
+import type { Inference, ModelState } from "../../src/runtime.ts";
+import { createTelemetryRecorder, type TelemetryRecorder } from "../../src/telemetry/recorder.ts";
+
+const CLASSES = 3;
+
+function stateOf(version: number): ModelState {
+  return {
+    model: "digits",
+    channel: "stable",
+    version,
+    engine: "ort-node",
+    inputs: [{ name: "image", dtype: "float32", shape: [-1, 4] }],
+    outputs: [{ name: "logits", dtype: "float32", shape: [-1, CLASSES] }],
+  };
+}
+
+function inferenceOf(...rows: readonly (readonly number[])[]): Inference {
+  return {
+    version: 1,
+    outputs: {},
+    probabilities: Float32Array.from(rows.flat()),
+    classes: rows.map((row) => row.indexOf(Math.max(...row))),
+    durationMs: 2,
+  };
+}
+
+/** As a plan of the coordinator's asks for them. */
+function metricsOf(groups: readonly TelemetryName[] = TELEMETRY_GROUPS): MetricDocument[] {
+  return Object.entries(telemetrySpecs(groups, CLASSES)).map(([name, spec]): MetricDocument => {
+    if (spec.kind === "counter") {
+      return { name, kind: "counter", values: "integer", minimum: 0, maximum: 1000 };
+    }
+    return { name, kind: "histogram", edges: spec.bins.edges, spacing: spec.bins.spacing, maximum: 1000 };
+  });
+}
+
+function read(recorder: TelemetryRecorder, version: number, metrics = metricsOf()) {
+  const { counters, histograms } = readMetrics(
+    metricSchemaOf(metrics),
+    recorder.read("digits", version, metrics),
+  );
+  return {
+    counters: counters as Readonly<Record<string, number>>,
+    histograms: histograms as Readonly<Record<string, Histogram>>,
+  };
+}
+
+function recorderOf() {
+  let told = 0;
+  const recorder = createTelemetryRecorder(() => (told += 1));
+  recorder.setEnabled(true);
+  const run = (version: number, ...rows: readonly (readonly number[])[]) =>
+    recorder.watch(
+      () => stateOf(version),
+      async () => inferenceOf(...rows),
+    );
+  return { recorder, run, told: () => told };
+}
+
+describe("telemetry on a device", () => {
+  test("counts runs, answers, confidence, errors and labels of each version apart", async () => {
+    const { recorder, run, told } = recorderOf();
+    await run(1, [0.1, 0.85, 0.05], [0.2, 0.2, 0.6]);
+    await run(2, [1, 0, 0]);
+    const broken = failure("engine/run-failed", "no memory");
+    const failing = recorder.watch(
+      () => stateOf(1),
+      () => Promise.reject(broken),
+    );
+    await expect(failing).rejects.toBe(broken);
+    await expect(
+      recorder.watch(
+        () => stateOf(1),
+        () => Promise.reject(new Error("else")),
+      ),
+    ).rejects.toThrow("else");
+    recorder.labelled(stateOf(1), [
+      { inputs: [], label: 2 },
+      { inputs: [], label: Float32Array.of(1) },
+    ]);
+    const first = read(recorder, 1);
+    expect(first.counters).toMatchObject({ runs: 1, "errors.engine/run-failed": 1, "errors.other": 1 });
+    expect([...first.histograms["predictions"]!.counts]).toEqual([0, 0, 1, 1, 0]);
+    expect([...first.histograms["labels"]!.counts]).toEqual([0, 0, 0, 1, 0]);
+    expect(first.histograms["confidence"]!.counts.reduce((a, b) => a + b)).toBe(2);
+    expect(first.histograms["latency.ort-node"]!.counts.reduce((a, b) => a + b)).toBe(1);
+    expect(read(recorder, 2).counters["runs"]).toBe(1);
+    expect(read(recorder, 3).counters["runs"]).toBe(0);
+    // Asked for less, it tells less.
+    expect(Object.keys(read(recorder, 1, metricsOf(["confidence"])).histograms)).toEqual(["confidence"]);
+    expect(told()).toBe(1);
+  });
+
+  test("tells nothing twice, and keeps what came meanwhile", async () => {
+    const { recorder, run } = recorderOf();
+    await run(1, [1, 0, 0]);
+    const metrics = metricsOf();
+    const given = recorder.read("digits", 1, metrics);
+    await run(1, [0, 0, 1]);
+    recorder.spend("digits", 1, metrics, given);
+    const left = read(recorder, 1);
+    expect(left.counters["runs"]).toBe(1);
+    expect([...left.histograms["predictions"]!.counts]).toEqual([0, 0, 0, 1, 0]);
+    recorder.spend("digits", 1, metrics, recorder.read("digits", 1, metrics));
+    expect(recorder.hasCounts("digits")).toBe(false);
+  });
+
+  test("counts nothing without consent, and forgets when it is withdrawn", async () => {
+    const { recorder, run } = recorderOf();
+    await run(1, [1, 0, 0]);
+    recorder.setEnabled(false);
+    expect(recorder.hasCounts("digits")).toBe(false);
+    await run(1, [1, 0, 0]);
+    recorder.labelled(stateOf(1), [{ inputs: [], label: 2 }]);
+    recorder.setEnabled(true);
+    expect(recorder.hasCounts("digits")).toBe(false);
+  });
+
+  test("remembers a bounded number of versions, the last that ran", async () => {
+    const { recorder, run } = recorderOf();
+    for (let version = 1; version <= 12; version++) {
+      await run(version, [1, 0, 0]);
+      await run(1, [1, 0, 0]);
+    }
+    const kept = Array.from({ length: 12 }, (_, i) => read(recorder, i + 1).counters["runs"]);
+    expect(kept).toEqual([13, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  test("refuses a plan that asks for other bins", async () => {
+    const { recorder, run } = recorderOf();
+    await run(1, [1, 0, 0]);
+    const other = metricsOf().map((metric) =>
+      metric.name === "confidence" && metric.kind === "histogram"
+        ? { ...metric, edges: [0, 0.5, 1] }
+        : metric,
+    );
+    expect(() => recorder.read("digits", 1, other)).toThrow(
+      expect.objectContaining({ code: "federation/plan-refused" }),
+    );
+  });
+});

@@ -1,0 +1,128 @@
+import { buildLinear } from "@tributary/onnx";
+import { parseTaskSpec } from "@tributary/protocol";
+import { expect, test } from "vitest";
+import {
+  digitsClientData,
+  heldOutDigitsTable,
+  simulate,
+  type SimulateOptions,
+  type SimulationResult,
+} from "../../src/index.ts";
+
+const model = buildLinear({ seed: "simulated" });
+const heldOut = heldOutDigitsTable("held-out", 200);
+
+/** Softmax regression among writers of the built-in digits. */
+function run(options: {
+  readonly secure?: boolean;
+  readonly task?: object;
+  readonly clients?: number;
+  readonly more?: Partial<SimulateOptions>;
+}): Promise<SimulationResult> {
+  const { secure = false, task = {}, clients = 50, more = {} } = options;
+  return simulate({
+    spec: parseTaskSpec({
+      name: "digits",
+      model: "digits",
+      local: { learningRate: 0.1 },
+      cohort: { goalCount: 6, minimumCount: 3, overSelection: 1.5, trainDeadlineMs: 60_000 },
+      secureAggregation: secure ? { mode: "on", minimumCohort: 3 } : { mode: "off" },
+      ...task,
+    }),
+    model,
+    data: digitsClientData({
+      spec: { kind: "dirichlet", alpha: 0.5 },
+      clients,
+      seed: "writers",
+      examplesPerClient: 20,
+    }),
+    heldOut,
+    seed: "7",
+    rounds: 3,
+    threads: 1,
+    ...more,
+  });
+}
+
+test("rounds among a million clients learn, and come out the same, to the bit, on any number of threads", async () => {
+  const fleet = { dropout: 0.3, onlineMinutes: 5, offlineMinutes: 10, daySwing: 3 };
+  const one = await run({ clients: 1_000_000, more: { fleet, rounds: 4 } });
+  const other = await run({ clients: 1_000_000, more: { fleet, rounds: 4, threads: 3 } });
+  expect(one.rows.filter(({ phase }) => phase === "committed")).toHaveLength(4);
+  expect(other.rows).toEqual(one.rows);
+  expect(other.modelDigest).toBe(one.modelDigest);
+  expect(one.rows.some(({ offered, reported }) => offered > reported)).toBe(true);
+  const first = one.rows.find(({ loss }) => loss !== null)!;
+  expect(one.rows.at(-1)!.loss!).toBeLessThan(first.loss!);
+}, 60_000);
+
+test("with secure aggregation the sum is that of the members, to the precision of its encoding", async () => {
+  const task = { cohort: { goalCount: 5, minimumCount: 5, overSelection: 1 } };
+  const plain = await run({ task, more: { rounds: 1 } });
+  const secure = await run({ secure: true, task, more: { rounds: 1 } });
+  expect(secure.rows[0]).toMatchObject({ phase: "committed", secure: true, reported: 5, numExamples: 100 });
+  expect(plain.rows[0]).toMatchObject({ phase: "committed", secure: false, reported: 5, numExamples: 100 });
+  expect(secure.rows[0]!.trainLoss!).toBeCloseTo(plain.rows[0]!.trainLoss!, 3);
+  let largest = 0;
+  plain.weights.values.forEach((value, i) => {
+    largest = Math.max(largest, Math.abs(value - secure.weights.values[i]!));
+  });
+  expect(largest).toBeGreaterThan(0);
+  expect(largest).toBeLessThan(0.01);
+}, 60_000);
+
+test("members that vanish while they are secured leave the sum or end the round, and that is repeatable too", async () => {
+  const more = { rounds: 2, fleet: { dropout: 0.5 } };
+  const { rows, modelDigest } = await run({ secure: true, more });
+  expect((await run({ secure: true, more })).modelDigest).toBe(modelDigest);
+  expect(rows.filter(({ phase }) => phase === "committed")).toHaveLength(2);
+  for (const row of rows) {
+    expect(row.reported + row.dropouts).toBe(row.cohort);
+    if (row.phase === "committed") expect(row.numExamples).toBe(20 * row.reported);
+    else expect(row.reason).toMatch(/^(round|secagg)\//);
+  }
+}, 60_000);
+
+test("strategies that compare updates, and those that remember, are the coordinator's", async () => {
+  const robust = await run({ task: { strategy: { name: "coordinateMedian", parameters: {} } } });
+  const adaptive = await run({
+    task: { strategy: { name: "fedAdam", parameters: { learningRate: 0.01 } } },
+  });
+  for (const { rows } of [robust, adaptive]) {
+    expect(rows.map(({ phase }) => phase)).toEqual(["committed", "committed", "committed"]);
+    expect(rows.at(-1)!.loss!).toBeLessThan(rows[0]!.loss!);
+  }
+  expect(robust.weightsDigest).not.toBe(adaptive.weightsDigest);
+}, 60_000);
+
+test("it measures as often as it is asked to, pauses as the task says, and ends at the target", async () => {
+  const { rows, roundsToTarget } = await run({
+    task: { pauseBetweenRoundsMs: 3_600_000 },
+    more: { evaluateEvery: 2, rounds: 50, targetAccuracy: 0.12 },
+  });
+  expect(roundsToTarget).toBe(rows.length);
+  expect(rows.length).toBeLessThan(50);
+  expect(rows.map(({ accuracy }) => accuracy !== null)).toEqual(rows.map(({ round }) => round % 2 === 0));
+  expect(rows.at(-1)!.accuracy!).toBeGreaterThanOrEqual(0.12);
+  expect(rows[1]!.clockSeconds - rows[0]!.clockSeconds).toBeGreaterThan(3600);
+}, 60_000);
+
+test.each([
+  ["fewer clients than a round needs", { clients: 2 }, "simulator/invalid-options"],
+  [
+    "devices that are never there in time",
+    { more: { fleet: { stepMs: 3_600_000, stepSigma: 0 } } },
+    "simulator/stalled",
+  ],
+  [
+    "a loss graph that lies elsewhere",
+    { task: { loss: { kind: "graph", graph: "a".repeat(64) } } },
+    "simulator/invalid-options",
+  ],
+])(
+  "%s is a coded error that says what to do",
+  async (_, options, code) => {
+    await expect(run(options)).rejects.toMatchObject({ code });
+  },
+  60_000,
+);
