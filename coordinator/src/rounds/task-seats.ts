@@ -291,6 +291,7 @@ export class TaskSeats implements DeskTask {
           ({ device }) =>
             this.#seating.seatOf(device) === "held" &&
             this.#fits(run, device) &&
+            this.#fits(run, device) &&
             this.#separationOf(run, device) === null &&
             this.#options.desk.mayAsk(this, device),
         );
