@@ -15,7 +15,8 @@ import { publishEvents } from "./commit-round.ts";
 import type { Reported } from "./reported-files.ts";
 import { journalInput } from "./round-journal.ts";
 import { readRoundPlan, type RoundPlan } from "./round-plan.ts";
-import { RoundRun, type PastRound, type RoundRunOptions } from "./round-run.ts";
+import type { PastRound, RoundRunOptions } from "./round-run-options.ts";
+import { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
 
 /** A round that was killed so often while its updates were aggregated is most likely what kills. */

@@ -22,10 +22,9 @@ import {
   type UpdateClaim,
 } from "@tributary/federation";
 import { updateRules } from "@tributary/federation/aggregation";
-import type { ChosenStrategy } from "@tributary/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
-import type { ModelRecord, NewEvent, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { NewEvent, RoundRecord } from "../ports/records.ts";
 import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
@@ -33,36 +32,24 @@ import { commitMeasurement, storeUndecided } from "./measurement/commit-measurem
 import { measuredOf } from "./measurement/measured-sums.ts";
 import type { MeasurementRound } from "./measurement/measurement-round.ts";
 import { MetricUpdates } from "./measurement/metric-updates.ts";
-import { ReportedFiles, type Reported } from "./reported-files.ts";
+import { ReportedFiles } from "./reported-files.ts";
 import type { FinalEntries } from "./round-journal.ts";
 import type { RoundPlan } from "./round-plan.ts";
 import { storeCohort } from "./buffered/store-cohort.ts";
 import type { RoundMean } from "@tributary/federation/aggregation";
 import { roundRecord } from "./round-record.ts";
-import type { RoundServices, Workers } from "./round-services.ts";
+import type {
+  PastRound,
+  RoundRunCommon,
+  RoundRunOptions,
+  TimelessInput,
+  TrainingWork,
+} from "./round-run-options.ts";
+import type { RoundServices } from "./round-services.ts";
 import { roundOver, RoundStore } from "./round-store.ts";
 import { RoundUpdates } from "./round-updates.ts";
 import { SecureSession } from "./secure/secure-session.ts";
 import { isItsFault, recordVerdict } from "./secure/suspicions.ts";
-
-/** An input without its time: the driver's clock adds it. */
-export type TimelessInput = RoundInput extends infer Input
-  ? Input extends RoundInput
-    ? Omit<Input, "now">
-    : never
-  : never;
-
-/** A round that another process began, as its journal tells it. */
-export interface PastRound {
-  readonly record: RoundRecord;
-  readonly state: RoundState;
-  /** First offer, in the time of its inputs; null: none yet. */
-  readonly trainingAt: number | null;
-  /** How many inputs led there. */
-  readonly inputs: number;
-  /** The updates that it counts, in the order they came. */
-  readonly reported: readonly Reported[];
-}
 
 /** A point in time: for people, and for durations. */
 interface Moment {
@@ -79,39 +66,6 @@ const REPEATED: ReadonlySet<string> = new Set([
 ]);
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
-
-export type RoundRunOptions = RoundRunCommon & (TrainingWork | MeasurementWork);
-
-/** Devices train, and the round makes a version. */
-export interface TrainingWork {
-  readonly plan: RoundPlan;
-  readonly strategy: ChosenStrategy;
-  readonly measurement?: undefined;
-}
-
-/** Devices measure versions that are there. */
-export interface MeasurementWork {
-  readonly measurement: MeasurementRound;
-  readonly plan?: undefined;
-  readonly strategy?: undefined;
-}
-
-export interface RoundRunCommon {
-  readonly services: RoundServices & Workers;
-  readonly config: RoundConfig;
-  readonly task: TaskRecord;
-  readonly model: ModelRecord;
-  readonly base: VersionRecord;
-  readonly uploadFolder: string;
-  /** A device got an offer. */
-  readonly offered: (device: DeviceId) => void;
-  /** The number of devices with an offer, or waiting for one, changed. */
-  readonly seatsChanged: () => void;
-  /** In buffered mode: seats these devices in the next cohort on the same base. */
-  readonly carry?: (devices: readonly DeviceId[]) => void;
-  /** The round has ended; its row may still be on its way to the store. */
-  readonly over: () => void;
-}
 
 /** One round under way: its machine, and what the machine's effects are carried out with. */
 export class RoundRun {

@@ -36,10 +36,12 @@ async function connect(identity: Identity, attempt = 1): Promise<ScriptedDevice>
   }
 }
 
-process.on("message", async () => {
+async function checkIn(): Promise<void> {
   const answered = connected.map((device) => device.next("wait", 120_000));
   for (const device of connected) device.send({ type: "check-in", task: asTaskName(task), examples: 10 });
   await Promise.all(answered);
   process.send!("answered");
-});
+}
+
+process.on("message", () => void checkIn());
 process.send!("connected");
