@@ -4,7 +4,7 @@ import type { Benchmark, BenchmarkContext } from "../src/bench/benchmark.ts";
 import { holdConnections } from "../src/bench/held-connections.ts";
 import { peakMemoryOfRound } from "../src/bench/round-memory.ts";
 import { startCoordinator, temporaryFolder } from "../src/coordinator-process.ts";
-import { createScriptedRound } from "../src/scripted-round.ts";
+import { createScriptedRound, PATIENT } from "../src/scripted-round.ts";
 import { simulatedMillionClientsRssMb, simulatedRound1000Seconds } from "../src/simulated-rounds.ts";
 
 const PARTS = ["aggregation", "memory", "round", "connections", "simulated"] as const;
@@ -70,6 +70,7 @@ async function secondsOfRound(context: BenchmarkContext): Promise<number> {
     const round = await createScriptedRound(coordinator, {
       model: build2nn({ seed: "round", hidden: 110 }),
       devices: 500,
+      cohort: PATIENT,
     });
     await round.uploadAll((device) => ({ numExamples: 10 + device, fill: 1e-4 * (device + 1) }));
     const { seconds } = await round.committed();

@@ -62,6 +62,9 @@ export interface ScriptedRound {
   close(): void;
 }
 
+/** Deadlines for rounds whose length is what is measured. */
+export const PATIENT = { trainDeadlineMs: 3_600_000, reportDeadlineMs: 3_600_000 } as const;
+
 const CONCURRENT_UPLOADS = 8;
 const HEARTBEAT_MS = 10_000;
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { buildFedAvgCnn } from "@tributary/onnx";
 import { temporaryFolder, startCoordinator } from "../coordinator-process.ts";
-import { createScriptedRound } from "../scripted-round.ts";
+import { createScriptedRound, PATIENT } from "../scripted-round.ts";
 import type { BenchmarkContext } from "./benchmark.ts";
 
 /**
@@ -15,6 +15,7 @@ export async function peakMemoryOfRound(updates: number, context: BenchmarkConte
     const round = await createScriptedRound(coordinator, {
       model: buildFedAvgCnn({ seed: "memory" }),
       devices: updates,
+      cohort: PATIENT,
     });
     await round.uploadAll((device) => ({ numExamples: 10 + device, fill: 1e-4 * (device + 1) }));
     await round.committed();
