@@ -13,17 +13,15 @@ const TARGET = 0.97;
 const PARTS = ["iid", "shards", "secure", "dirichlet"] as const;
 type Part = (typeof PARTS)[number];
 
-/** Found with `--tune`: of each grid the one that is the most accurate after its rounds. */
+/**
+ * Learning rates of the devices, FedProx's mu, and server learning rates. Those of `iid` and `shards` are the first that
+ * were tried and met their bounds; `--tune NAME` measures all values of a grid after some rounds and names the best.
+ */
 const CHOSEN = {
-  /** Of {0.05, 0.1, 0.2}. */
   iid: 0.2,
-  /** Of {0.05, 0.1}. */
   shards: 0.1,
-  /** Of {0.05, 0.1, 0.2}, for all strategies. */
   dirichlet: 0.1,
-  /** Of {0.001, 0.01, 0.1}. */
   fedProxMu: 0.01,
-  /** Server learning rates, of {0.003, 0.01, 0.03}. */
   fedAdam: 0.01,
   fedYogi: 0.01,
 } as const;
@@ -163,7 +161,7 @@ function strategies(chosen: Readonly<Record<Tuned, number>>): Record<string, Omi
   };
 }
 
-/** How a constant of `CHOSEN` is found: the grid's values after some rounds. */
+/** The values of a grid after some rounds. */
 async function tuned(
   what: string,
   rounds: number,
