@@ -5,7 +5,6 @@ import {
   type DeviceId,
   type Digest,
   type ErrorCode,
-  type ModelVersion,
   type PopulationName,
   type TributaryError,
 } from "@tributary/core";
@@ -23,28 +22,16 @@ import {
 } from "@tributary/federation";
 import { updateRules } from "@tributary/federation/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
-import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
+import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { NewEvent, RoundRecord } from "../ports/records.ts";
-import { commitRound } from "./commit-round.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
-import { commitMeasurement, storeUndecided } from "./measurement/commit-measurement.ts";
-import { measuredOf } from "./measurement/measured-sums.ts";
-import type { MeasurementRound } from "./measurement/measurement-round.ts";
 import { MetricUpdates } from "./measurement/metric-updates.ts";
 import { ReportedFiles } from "./reported-files.ts";
 import type { FinalEntries } from "./round-journal.ts";
-import type { RoundPlan } from "./round-plan.ts";
-import { storeCohort } from "./buffered/store-cohort.ts";
-import type { RoundMean } from "@tributary/federation/aggregation";
+import { storeAbandoned, storeOutcome, type LastRow, type OutcomeInput } from "./round-outcome.ts";
 import { roundRecord } from "./round-record.ts";
-import type {
-  PastRound,
-  RoundRunCommon,
-  RoundRunOptions,
-  TimelessInput,
-  TrainingWork,
-} from "./round-run-options.ts";
+import type { PastRound, RoundRunOptions, TimelessInput } from "./round-run-options.ts";
 import type { RoundServices } from "./round-services.ts";
 import { roundOver, RoundStore } from "./round-store.ts";
 import { RoundUpdates } from "./round-updates.ts";
@@ -57,13 +44,6 @@ interface Moment {
   readonly steadyAt: number;
 }
 
-/** A gate's round that ended so is run again, when the task goes on. */
-const REPEATED: ReadonlySet<string> = new Set([
-  "round/task-paused",
-  "round/interrupted",
-  "round/base-replaced",
-  "round/outside-schedule",
-]);
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
 
@@ -353,7 +333,16 @@ export class RoundRun {
 
   async #commit(): Promise<void> {
     try {
-      const last = await this.#commitSum();
+      const last = await storeOutcome(this.#options, {
+        updates: this.updates,
+        secure: this.secure,
+        reported: () => this.#state.counts.reported,
+        ended: () => roundEnded(this.#state),
+        measured: (examples) => (this.#measuredExamples = examples),
+        aggregated: (result) => this.#aggregated(result),
+        lastRow: (input) => this.#lastRow(input),
+        verdict: (tx) => this.#verdict(tx, true),
+      });
       if (last === undefined) return;
       this.#final?.settle(true);
       this.#step(last, { journal: false });
@@ -365,81 +354,6 @@ export class RoundRun {
     }
   }
 
-  /** Undefined where the round was abandoned before. */
-  async #commitSum(): Promise<RoundInput | undefined> {
-    const { services, measurement } = this.#options;
-    const { steadyNow, env } = services;
-    if (this.config.buffered === true && measurement === undefined) {
-      const mean = await this.#mean(this.#options.plan);
-      if (mean === undefined) return undefined;
-      await this.#buffer(mean);
-      return { type: "buffered", now: steadyNow() };
-    }
-    const version =
-      measurement === undefined
-        ? await this.#commitVersion(this.#options)
-        : await this.#commitMeasurement(measurement);
-    if (version === undefined) return undefined;
-    env.log.info("round committed", { roundId: this.config.roundId, version });
-    return { type: "committed", version, now: steadyNow() };
-  }
-
-  async #mean({ plan }: RoundPlan): Promise<RoundMean | undefined> {
-    const { maxUpdateNorm, update } = plan;
-    const { maxStatisticChange } = update;
-    const limits = { maxUpdateNorm, maxStatisticChange };
-    const mean = await (this.secure?.mean(limits) ?? (this.updates as RoundUpdates).mean());
-    return roundEnded(this.#state) ? undefined : mean;
-  }
-
-  async #buffer(mean: RoundMean): Promise<void> {
-    const { steadyNow } = this.#options.services;
-    await storeCohort(this.#options.services, {
-      config: this.config,
-      mean,
-      aggregated: () => this.#aggregated(undefined),
-      finalRow: () => this.#lastRow({ type: "buffered", now: steadyNow() }),
-      alsoStored: (tx) => this.#verdict(tx, true),
-    });
-  }
-
-  /** Undefined where the round was abandoned before. */
-  async #commitVersion(work: RoundRunCommon & TrainingWork): Promise<ModelVersion | undefined> {
-    const mean = await this.#mean(work.plan);
-    if (mean === undefined) return undefined;
-    const { version } = await commitRound(work.services, {
-      ...work,
-      mean,
-      evaluated: (result) => this.#aggregated(result),
-      finalRow: (next) => this.#lastRow({ type: "committed", version: next, now: work.services.steadyNow() }),
-      alsoStored: (tx) => this.#verdict(tx, true),
-    });
-    return version;
-  }
-
-  /** Null: what was measured is stored, and there is no version. */
-  async #commitMeasurement(measurement: MeasurementRound): Promise<null | undefined> {
-    const { services, task } = this.#options;
-    const { sums, devices } = (await this.secure?.metricSums()) ?? {
-      sums: (this.updates as MetricUpdates).sums,
-      devices: this.#state.counts.reported,
-    };
-    if (roundEnded(this.#state)) return undefined;
-    const measured = measuredOf(measurement.plan, sums);
-    this.#measuredExamples = measured?.examples ?? 0;
-    await this.#aggregated(measured);
-    await commitMeasurement(services, {
-      config: this.config,
-      task,
-      measurement,
-      sums,
-      devices,
-      finalRow: () => this.#lastRow({ type: "committed", version: null, now: services.steadyNow() }),
-      alsoStored: (tx) => this.#verdict(tx, true),
-    });
-    return null;
-  }
-
   /** The sum is known and what it makes is measured; the transaction begins. */
   async #aggregated(result: Pick<EvaluationResult, "loss" | "accuracy"> | undefined): Promise<void> {
     this.#evaluation = result;
@@ -449,9 +363,7 @@ export class RoundRun {
   }
 
   /** The row and the rest of the journal as they will be after the input; until then inputs are held. */
-  #lastRow(
-    input: Extract<RoundInput, { type: "committed" | "buffered" }>,
-  ): Pick<Required<VersionCommit>, "round" | "journal"> {
+  #lastRow(input: OutcomeInput): LastRow {
     if (roundEnded(this.#state))
       throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
     this.#held = [];
@@ -508,11 +420,7 @@ export class RoundRun {
 
   /** What is stored with the end of a round that made nothing. */
   async #abandoned(tx: MetadataRepositories, record: RoundRecord): Promise<readonly NewEvent[]> {
-    const { task, services } = this.#options;
-    if (record.purpose === "gate" && !REPEATED.has(record.reason ?? "")) {
-      const at = services.env.clock.now();
-      await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at });
-    }
+    await storeAbandoned(tx, this.#options, record);
     return record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [];
   }
 
