@@ -132,6 +132,13 @@ function requireFit({ spec, ports }: PreparedTask, { data, heldOut }: SimulateOp
       { detail: { option: "kind", got: spec.kind } },
     );
   }
+  if (spec.mode.type !== "synchronous") {
+    throw failure(
+      "simulator/invalid-options",
+      `simulate: "${spec.name}" is in ${spec.mode.type} mode; only synchronous rounds are simulated`,
+      { detail: { option: "mode", got: spec.mode.type } },
+    );
+  }
   const { goalCount, minimumCount } = spec.cohort;
   if (data.clients < minimumCount) {
     throw failure(
