@@ -7,7 +7,7 @@ export const UNUSED_KEPT_MS = 7 * 86_400_000;
 
 const PAGE = 500;
 
-type Rows = "models" | "versions" | "tasks" | "releases" | "optimizers";
+type Rows = "models" | "versions" | "tasks" | "releases" | "optimizers" | "bufferedCohorts";
 
 /**
  * Removes blobs that nothing refers to any more: manifests that were replaced, what a commit that failed had written, data
@@ -49,6 +49,7 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
     if (gatePlan !== null) used.add(gatePlan.digest);
     const optimizer = await store.optimizers.get(name);
     if (optimizer !== undefined) used.add(optimizer.state.digest);
+    for (const { sum } of await store.bufferedCohorts.pending(name)) used.add(sum.digest);
     if (spec.evaluation.dataset !== null) used.add(spec.evaluation.dataset);
     for (const { graph } of [spec.loss, ...spec.moreLosses]) if (graph !== undefined) used.add(graph);
   }

@@ -90,7 +90,7 @@ describe("a coordinator with three tasks", () => {
         const now = await Promise.all(tasks.map(newest));
         expect(
           now.every((version, i) => version > before[i]!),
-          `${now} after ${before}`,
+          `${now.join()} after ${before.join()}`,
         ).toBe(true);
       },
       { timeout: 120_000, interval: 100 },

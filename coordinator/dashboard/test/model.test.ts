@@ -8,6 +8,7 @@ import {
   formatShare,
 } from "../src/format/numbers.ts";
 import { formatAgo, formatCountdown, formatSeconds } from "../src/format/time.ts";
+import { bufferSentence, bufferShare, modeWords, stalenessWords } from "../src/model/buffer-lines.ts";
 import { learningCurves } from "../src/model/curves.ts";
 import { lineage } from "../src/model/lineage.ts";
 import { participantGroups, phaseSteps } from "../src/model/round-progress.ts";
@@ -28,6 +29,7 @@ describe("phases of a round", () => {
       "committed upcoming",
     ]);
     expect(statuses({ phase: "committed" }).every((step) => step.endsWith(" done"))).toBe(true);
+    expect(statuses({ phase: "buffered" }).at(-1)).toBe("buffered current");
     expect(statuses({ phase: "abandoned" })).toEqual([
       "selecting done",
       "training failed",
@@ -257,5 +259,44 @@ describe("who makes sums fail", () => {
     expect(suspicionLines([of("b", "suspected")])!.sentence).toBe(
       "1 device is suspected until a cohort with it holds.",
     );
+  });
+});
+
+describe("a buffer", () => {
+  const buffer = {
+    bufferSize: 48,
+    updates: 32,
+    maxStaleness: 4,
+    head: 7,
+    liveBases: [],
+    cohorts: [],
+    superseded: 0,
+  };
+
+  test("says how full it is, and what was lost", () => {
+    expect(bufferSentence(buffer)).toBe("32 of 48 updates wait for version 8.");
+    expect(bufferSentence({ ...buffer, superseded: 1 })).toContain("1 finished update was superseded");
+    expect(bufferSentence({ ...buffer, superseded: 5 })).toContain("5 finished updates were superseded");
+    expect(bufferShare(buffer)).toBeCloseTo(2 / 3);
+    // A last cohort may be larger than what was missing.
+    expect(bufferShare({ ...buffer, updates: 60 })).toBe(1);
+  });
+
+  test("tells a cohort's staleness and what it counts", () => {
+    expect(stalenessWords({ staleness: 0, discount: 1 })).toBe("fresh");
+    expect(stalenessWords({ staleness: 1, discount: Math.SQRT1_2 })).toBe("1 version old, counts 0.71");
+    expect(stalenessWords({ staleness: 3, discount: 0.5 })).toBe("3 versions old, counts 0.50");
+  });
+
+  test("is a mode of a task", () => {
+    const { spec } = aTask();
+    expect(modeWords(aTask())).toBe("synchronous");
+    const mode = { type: "buffered", bufferSize: 48 } as const;
+    expect(modeWords(aTask({ spec: { ...spec, mode } }))).toBe("buffered, a version of every 48 updates");
+  });
+
+  test("shows a version that several cohorts made as one point of the curves", () => {
+    const committed = (number: number, version: number) => aRound({ number, version, phase: "committed" });
+    expect(learningCurves([committed(4, 3), committed(3, 2), committed(2, 2)]).x).toEqual([3, 4]);
   });
 });

@@ -91,6 +91,7 @@ export function aTask(more: Partial<TaskView> = {}): TaskView {
         loopSteps: 64,
         proximalTerm: null,
       },
+      mode: { type: "synchronous" },
       strategy: { name: "fedAvg", parameters: { learningRate: 1 } },
       cohort: {
         goalCount: 10,

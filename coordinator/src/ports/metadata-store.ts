@@ -9,6 +9,7 @@ import type {
 } from "@tributary/core";
 import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type {
+  BufferedCohortRecord,
   DeviceRecord,
   EventRecord,
   JournalEntry,
@@ -95,12 +96,46 @@ export interface RoundRepository {
     task: TaskName,
     options?: { readonly limit?: number; readonly before?: number },
   ): Promise<RoundRecord[]>;
-  /** Rounds with `endedAt` null: at most one a task, more only after a crash. Oldest first. */
+  /** Rounds with `endedAt` null: at most one of a synchronous task, more only after a crash. Oldest first. */
   open(): Promise<RoundRecord[]>;
   /** The highest round number of a task, 0 when there is none. Numbers continue from it. */
   lastNumber(task: TaskName): Promise<number>;
-  /** Rounds that counted for the task itself: not those of its gate. */
+  /** Versions that the task's rounds have made, and rounds that made none and counted for the task itself: not those of its gate. */
   countCommitted(task: TaskName): Promise<number>;
+  /**
+   * Writes what became of cohorts whose sums had been buffered.
+   * @throws `store/conflict` when one of them is none
+   */
+  settleBuffered(ids: readonly RoundId[], fate: BufferedFate): Promise<void>;
+  /** Finished updates that were discarded because no cohort of a task was filled on their base. */
+  countSuperseded(task: TaskName): Promise<number>;
+}
+
+/** In a version, with what was measured of it; or in none, and why. */
+export type BufferedFate =
+  | {
+      readonly phase: "committed";
+      readonly version: ModelVersion;
+      readonly loss: number | null;
+      readonly accuracy: number | null;
+    }
+  | { readonly phase: "abandoned"; readonly reason: string };
+
+/** Sums of cohorts that wait for their version, and those that have one. */
+export interface BufferedCohortRepository {
+  /** @throws `store/conflict` when the round has one already */
+  insert(cohort: BufferedCohortRecord): Promise<void>;
+  /** Those that wait, in the order of their coming. */
+  pending(task: TaskName): Promise<BufferedCohortRecord[]>;
+  /** Newest first. */
+  list(task: TaskName, options?: { readonly limit?: number }): Promise<BufferedCohortRecord[]>;
+  /** @throws `store/conflict` when one of them waits no more */
+  commit(
+    cohorts: readonly { readonly roundId: RoundId; readonly staleness: number }[],
+    version: ModelVersion,
+  ): Promise<void>;
+  /** Forgets sums that will be in no version. @throws `store/not-found` */
+  discard(roundIds: readonly RoundId[]): Promise<void>;
 }
 
 export interface MeasurementRepository {
@@ -238,6 +273,7 @@ export interface MetadataRepositories {
   readonly versions: VersionRepository;
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;
+  readonly bufferedCohorts: BufferedCohortRepository;
   readonly measurements: MeasurementRepository;
   readonly journal: JournalRepository;
   readonly releases: ReleaseRepository;

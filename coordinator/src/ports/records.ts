@@ -142,6 +142,25 @@ export interface RoundRecord extends Readonly<Omit<RoundView, "startedAt" | "end
   readonly config: JsonValue;
 }
 
+/** The sum of a cohort in buffered mode, and the version it went into. */
+export interface BufferedCohortRecord {
+  readonly roundId: RoundId;
+  readonly task: TaskName;
+  /** All its members trained from this version. */
+  readonly baseVersion: ModelVersion;
+  /** Members in the sum. */
+  readonly updates: number;
+  readonly numExamples: number;
+  /** `encodeCohortMean`'s. Gone, some time after the version was made. */
+  readonly sum: BlobRef;
+  /** When it was stored. */
+  readonly at: number;
+  /** Versions between its base and the one it was added to; null while it waits. */
+  readonly staleness: number | null;
+  /** Null while it waits. */
+  readonly version: ModelVersion | null;
+}
+
 /** One control input of a round's machine, in the order it was stepped; never a vector or a secret. */
 export interface JournalEntry {
   readonly roundId: RoundId;

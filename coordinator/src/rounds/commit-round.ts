@@ -21,13 +21,14 @@ import type { MetadataRepositories, TaskRepository, VersionCommit } from "../por
 import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
-import { roundEvent, taskEvent, versionEvent, type TaskProgress } from "../registry/views.ts";
+import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "./round-plan.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 
 export interface CommitInput {
-  readonly config: RoundConfig;
+  /** Of the round that makes the version. */
+  readonly config: Pick<RoundConfig, "roundId" | "timestampVersion">;
   readonly plan: RoundPlan;
   readonly task: TaskRecord;
   readonly model: ModelRecord;
@@ -36,10 +37,10 @@ export interface CommitInput {
   readonly mean: RoundMean;
   /** The weights are known and measured; the transaction begins. */
   evaluated(result: EvaluationResult | undefined): Promise<void>;
-  /** The round's final row and the rest of its journal, for the version about to be stored. */
-  finalRow(version: ModelVersion): Pick<Required<VersionCommit>, "round" | "journal">;
+  /** The round's final row and the rest of its journal, for the version about to be stored; nothing where it has ended. */
+  finalRow(version: ModelVersion): Pick<VersionCommit, "round" | "journal">;
   /** What else is stored with it. */
-  alsoStored(tx: MetadataRepositories): Promise<readonly NewEvent[]>;
+  alsoStored(tx: MetadataRepositories, version: ModelVersion): Promise<readonly NewEvent[]>;
 }
 
 /**
@@ -94,22 +95,23 @@ export async function commitRound(
     : { task: task.name, version, state: await blobs.put(encodeState(strategy.choice.name, state)) };
   const roundsCommitted = (await store.rounds.countCommitted(task.name)) + 1;
   const { events, timestampVersion } = await releases.release(stored.targets, async (release) => {
-    const { round, journal } = input.finalRow(version);
-    const progress = { currentVersion: version, round, roundsCommitted };
+    const last = input.finalRow(version);
     const committed = await store.commitVersion(
       {
         version: stored.version,
-        round,
-        journal,
+        ...last,
         ...(optimizer === undefined ? {} : { optimizer }),
         release,
         events: async (tx) => {
           await awaitVerdict(tx.tasks, task.name, version);
+          const also = await input.alsoStored(tx, version);
+          const [newest = null] = await tx.rounds.list(task.name, { limit: 1 });
+          const progress = { currentVersion: version, round: last.round ?? newest, roundsCommitted };
           return [
-            roundEvent(round),
+            ...(last.round === undefined ? [] : [roundEvent(last.round)]),
             versionEvent(stored.version),
             taskEvent((await tx.tasks.get(task.name)) ?? task, progress),
-            ...(await input.alsoStored(tx)),
+            ...also,
           ];
         },
       },
@@ -187,10 +189,14 @@ async function storedState(
 }
 
 /** What a round leaves behind when it ends without a version. */
-export function abandonedEvents(
+export async function abandonedEvents(
+  tx: MetadataRepositories,
   task: TaskRecord,
   round: RoundRecord,
-  { currentVersion, roundsCommitted }: Pick<TaskProgress, "currentVersion" | "roundsCommitted">,
-) {
-  return [roundEvent(round), taskEvent(task, { currentVersion, round, roundsCommitted })];
+): Promise<readonly NewEvent[]> {
+  const currentVersion = (await tx.models.get(task.model))?.currentVersion ?? round.baseVersion;
+  const roundsCommitted = await tx.rounds.countCommitted(task.name);
+  // As it is now: whoever paused the task ended this round.
+  const now = (await tx.tasks.get(task.name)) ?? task;
+  return [roundEvent(round), taskEvent(now, { currentVersion, round, roundsCommitted })];
 }

@@ -53,6 +53,8 @@ export interface RoundRunCommon {
   readonly offered: (device: DeviceId) => void;
   /** The number of devices with an offer, or waiting for one, changed. */
   readonly seatsChanged: () => void;
+  /** In buffered mode: seats these devices in the next cohort on the same base. */
+  readonly carry?: (devices: readonly DeviceId[]) => void;
   /** The round has ended; its row may still be on its way to the store. */
   readonly over: () => void;
 }

@@ -34,6 +34,9 @@ import type { MeasurementRound } from "./measurement/measurement-round.ts";
 import { MetricUpdates } from "./measurement/metric-updates.ts";
 import { ReportedFiles } from "./reported-files.ts";
 import type { FinalEntries } from "./round-journal.ts";
+import { storeCohort } from "./buffered/store-cohort.ts";
+import type { RoundMean } from "@tributary/federation/aggregation";
+import type { RoundPlan } from "./round-plan.ts";
 import { roundRecord } from "./round-record.ts";
 import type {
   PastRound,
@@ -121,7 +124,8 @@ export class RoundRun {
       options.measurement === undefined
         ? new RoundUpdates({
             rules: updateRules(options.plan, config.roundId),
-            aggregation: options.strategy.strategy.aggregation,
+            // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
+            aggregation: config.buffered === true ? { kind: "mean" } : options.strategy.strategy.aggregation,
             files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
             ...receiver,
             failed: (error) => this.#fail(error, "round/aggregation-failed"),
@@ -224,9 +228,14 @@ export class RoundRun {
     this.give({ type: "secure-ready", device, commitment });
   }
 
-  /** Bytes of this round's plan, graph or weights were sent to a device. */
-  served(digest: Digest, sizeBytes: number): void {
-    if (this.#downloads.includes(digest)) this.#bytesDown += sizeBytes;
+  /** Whether a blob is what devices get for this round. */
+  uses(digest: Digest): boolean {
+    return this.#downloads.includes(digest);
+  }
+
+  /** Bytes of what it uses were sent to a device. */
+  served(sizeBytes: number): void {
+    this.#bytesDown += sizeBytes;
   }
 
   /** What devices get for this round. */
@@ -292,6 +301,9 @@ export class RoundRun {
         this.#stored.afterwards(() => services.send(effect.device, message));
         return;
       }
+      case "carry":
+        this.#options.carry?.(effect.devices);
+        return;
       case "accumulate":
         this.updates.accumulate(effect.device);
         return;
@@ -340,16 +352,11 @@ export class RoundRun {
   }
 
   async #commit(): Promise<void> {
-    const { services, measurement } = this.#options;
     try {
-      const version =
-        measurement === undefined
-          ? await this.#commitVersion(this.#options)
-          : await this.#commitMeasurement(measurement);
-      if (version === undefined) return;
+      const last = await this.#commitSum();
+      if (last === undefined) return;
       this.#final?.settle(true);
-      services.env.log.info("round committed", { roundId: this.config.roundId, version });
-      this.#step({ type: "committed", version, now: services.steadyNow() }, { journal: false });
+      this.#step(last, { journal: false });
       this.#release();
     } catch (error) {
       this.#final?.settle(false);
@@ -359,17 +366,52 @@ export class RoundRun {
   }
 
   /** Undefined where the round was abandoned before. */
-  async #commitVersion(work: RoundRunCommon & TrainingWork): Promise<ModelVersion | undefined> {
-    const { maxUpdateNorm, update } = work.plan.plan;
+  async #commitSum(): Promise<RoundInput | undefined> {
+    const { services, measurement } = this.#options;
+    const { steadyNow, env } = services;
+    if (this.config.buffered === true && measurement === undefined) {
+      const mean = await this.#mean(this.#options.plan);
+      if (mean === undefined) return undefined;
+      await this.#buffer(mean);
+      return { type: "buffered", now: steadyNow() };
+    }
+    const version =
+      measurement === undefined
+        ? await this.#commitVersion(this.#options)
+        : await this.#commitMeasurement(measurement);
+    if (version === undefined) return undefined;
+    env.log.info("round committed", { roundId: this.config.roundId, version });
+    return { type: "committed", version, now: steadyNow() };
+  }
+
+  async #mean({ plan }: RoundPlan): Promise<RoundMean | undefined> {
+    const { maxUpdateNorm, update } = plan;
     const { maxStatisticChange } = update;
     const limits = { maxUpdateNorm, maxStatisticChange };
     const mean = await (this.secure?.mean(limits) ?? (this.updates as RoundUpdates).mean());
-    if (roundEnded(this.#state)) return undefined;
+    return roundEnded(this.#state) ? undefined : mean;
+  }
+
+  async #buffer(mean: RoundMean): Promise<void> {
+    const { steadyNow } = this.#options.services;
+    await storeCohort(this.#options.services, {
+      config: this.config,
+      mean,
+      aggregated: () => this.#aggregated(undefined),
+      finalRow: () => this.#lastRow({ type: "buffered", now: steadyNow() }),
+      alsoStored: (tx) => this.#verdict(tx, true),
+    });
+  }
+
+  /** Undefined where the round was abandoned before. */
+  async #commitVersion(work: RoundRunCommon & TrainingWork): Promise<ModelVersion | undefined> {
+    const mean = await this.#mean(work.plan);
+    if (mean === undefined) return undefined;
     const { version } = await commitRound(work.services, {
       ...work,
       mean,
       evaluated: (result) => this.#aggregated(result),
-      finalRow: (next) => this.#finalRow(next),
+      finalRow: (next) => this.#lastRow({ type: "committed", version: next, now: work.services.steadyNow() }),
       alsoStored: (tx) => this.#verdict(tx, true),
     });
     return version;
@@ -392,7 +434,7 @@ export class RoundRun {
       measurement,
       sums,
       devices,
-      finalRow: () => this.#finalRow(null),
+      finalRow: () => this.#lastRow({ type: "committed", version: null, now: services.steadyNow() }),
       alsoStored: (tx) => this.#verdict(tx, true),
     });
     return null;
@@ -406,18 +448,21 @@ export class RoundRun {
     await this.#stored.idle();
   }
 
-  #finalRow(version: ModelVersion | null): Pick<Required<VersionCommit>, "round" | "journal"> {
+  /** The row and the rest of the journal as they will be after the input; until then inputs are held. */
+  #lastRow(
+    input: Extract<RoundInput, { type: "committed" | "buffered" }>,
+  ): Pick<Required<VersionCommit>, "round" | "journal"> {
     if (roundEnded(this.#state))
       throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
     this.#held = [];
-    const input: RoundInput = { type: "committed", version, now: this.#options.services.steadyNow() };
-    this.#final = this.#stored.final(input);
+    const final = this.#stored.final(input);
+    this.#final = final;
     const preview = stepRound(this.config, this.#state, input).state;
     const { state } = this;
     this.#state = preview;
     const round = this.record();
     this.#state = state;
-    return { round, journal: this.#final.entries };
+    return { round, journal: final.entries };
   }
 
   /** Lets the held inputs follow. */
@@ -439,7 +484,7 @@ export class RoundRun {
     this.#showTimer = undefined;
     const { phase } = this.#state;
     if (phase === "training") this.#trainedSince = this.#options.services.steadyNow();
-    if (phase === "committed" || phase === "abandoned") return this.#finish();
+    if (roundEnded(this.#state)) return this.#finish();
     this.#stored.update(this.record());
   }
 
@@ -449,9 +494,9 @@ export class RoundRun {
     const closed = this.updates.close(over);
     this.secure?.close(over);
     const record = this.record();
-    // A committed row is part of the version's transaction already.
+    // The last row of a version or of a buffered sum is part of its transaction already.
     const stored =
-      record.phase === "committed"
+      record.phase !== "abandoned"
         ? this.#stored.idle()
         : this.#stored.abandoned(record, this.#options.task, (tx) => this.#abandoned(tx, record));
     Promise.all([stored, closed])

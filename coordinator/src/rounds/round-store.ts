@@ -83,12 +83,8 @@ export class RoundStore {
   ): Promise<void> {
     return this.#writes.run(async () => {
       await this.#write(record, async (tx) => {
-        const committed = await tx.rounds.countCommitted(task.name);
         const also = await verdict(tx);
-        // As it is now: whoever paused the task ended this round.
-        const now = (await tx.tasks.get(task.name)) ?? task;
-        const currentVersion = (await tx.models.get(task.model))?.currentVersion ?? record.baseVersion;
-        return [...abandonedEvents(now, record, { currentVersion, roundsCommitted: committed }), ...also];
+        return [...(await abandonedEvents(tx, task, record)), ...also];
       });
       this.#services.env.log.warn("round abandoned", { roundId: record.id, reason: record.reason });
     });

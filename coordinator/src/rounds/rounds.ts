@@ -2,11 +2,14 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { failure, toFailure, type DeviceId, type Digest, type RoundId, type TaskName } from "@tributary/core";
 import { roundEnded } from "@tributary/federation";
-import { refusalOf } from "@tributary/protocol";
+import { bufferedMode, refusalOf } from "@tributary/protocol";
 import type { GatewayHandler, RoundMessage, ConnectedDevice } from "../gateway/gateway-types.ts";
 import type { AccessPolicy } from "../http/access-policy.ts";
 import type { App } from "../http/app.ts";
 import type { Rounds } from "../rooms.ts";
+import { registerBufferRoute } from "./buffered/buffer-route.ts";
+import { BufferedDriver } from "./buffered/buffered-driver.ts";
+import type { Driver, TaskActivity } from "./driver.ts";
 import { createEvaluator } from "./evaluator.ts";
 import { JournalWriter } from "./journal-writer.ts";
 import type { RoundRun } from "./round-run.ts";
@@ -16,7 +19,7 @@ import { registerSuspicionRoutes } from "./secure/suspicion-routes.ts";
 import { createUnmasker } from "./secure/unmasker.ts";
 import { registerTaskActivityRoute } from "./task-activity-route.ts";
 import { TaskDesk } from "./task-desk.ts";
-import { TaskDriver, type TaskActivity } from "./task-driver.ts";
+import { TaskDriver } from "./task-driver.ts";
 import { registerUploadRoute } from "./upload-route.ts";
 
 export interface RoundsOptions extends Omit<RoundServices, "journals"> {
@@ -45,13 +48,13 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
   const unmasker = createUnmasker();
   const journals = new JournalWriter(store);
   const services = { ...options, evaluator, unmasker, journals };
-  const drivers = new Map<TaskName, TaskDriver>();
+  const drivers = new Map<TaskName, Driver>();
   const desk = new TaskDesk(clock);
   let closing: Promise<void> | undefined;
 
   const findRun = (roundId: RoundId): RoundRun | undefined => {
-    for (const { run } of drivers.values())
-      if (run?.config.roundId === roundId && !roundEnded(run.state)) return run;
+    for (const { runs } of drivers.values())
+      for (const run of runs) if (run.config.roundId === roundId && !roundEnded(run.state)) return run;
     return undefined;
   };
 
@@ -61,7 +64,9 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     if (driver !== undefined) return driver.changed();
     const task = await store.tasks.get(name);
     if (task === undefined || drivers.has(name) || closing !== undefined) return;
-    drivers.set(name, new TaskDriver({ services, desk, task, uploadFolder }));
+    const mode = bufferedMode(task.spec);
+    const given = { services, desk, task, uploadFolder };
+    drivers.set(name, mode === null ? new TaskDriver(given) : new BufferedDriver({ ...given, mode }));
   };
 
   const subscriptions = [
@@ -106,7 +111,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       case "decline": {
         const run = findRun(message.roundId);
         run?.give({ type: "decline", device, code: message.code });
-        if (run !== undefined) drivers.get(run.config.task)?.declined(device, message.code);
+        if (run !== undefined) drivers.get(run.config.task)?.declined(device, run, message.code);
         return;
       }
       default: {
@@ -126,7 +131,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     options.send(from.device, refusalOf(coded, coded.retryable ? { retryAfterMs: 5_000 } : {}));
   };
 
-  const requireDriver = (name: TaskName): TaskDriver => {
+  const requireDriver = (name: TaskName): Driver => {
     const driver = drivers.get(name);
     if (driver !== undefined) return driver;
     throw failure("federation/unknown-task", `rounds: no task "${name}"`, { detail: { task: name } });
@@ -148,7 +153,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
 
     training() {
       let training = 0;
-      for (const { run } of drivers.values()) training += run?.training ?? 0;
+      for (const { runs } of drivers.values()) for (const run of runs) training += run.training;
       return training;
     },
 
@@ -166,13 +171,15 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       registerSecureRoutes(app, { access, clock, findRun });
       registerTaskActivityRoute(app, (task) => drivers.get(task)?.activity());
       registerSuspicionRoutes(app, { clock, log, store, bus });
+      registerBufferRoute(app, { store });
       // What devices download for a round, counted where it is sent.
       app.addHook("onResponse", async (request, reply) => {
         if (request.routeOptions.url !== "/v1/blobs/:digest" || request.method !== "GET") return;
         if (reply.statusCode !== 200 && reply.statusCode !== 206) return;
         const { digest } = request.params as { digest: Digest };
         const sizeBytes = Number(reply.getHeader("content-length"));
-        for (const { run } of drivers.values()) run?.served(digest, sizeBytes);
+        // Several cohorts may have one base: the newest is the one that devices join.
+        for (const { runs } of drivers.values()) runs.findLast((run) => run.uses(digest))?.served(sizeBytes);
       });
     },
 
@@ -181,7 +188,9 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       for (const { name } of await store.tasks.list()) await taskChanged(name);
       // Before the first device comes back: it finds the round that it was in.
       await Promise.all(Array.from(drivers.values(), (driver) => driver.resumed));
-      const underWay = new Set(Array.from(drivers.values(), ({ run }) => run?.config.roundId as string));
+      const underWay = new Set(
+        [...drivers.values()].flatMap(({ runs }) => runs.map(({ config }) => config.roundId as string)),
+      );
       for (const name of await readdir(uploadFolder))
         if (!underWay.has(name)) await rm(join(uploadFolder, name), { recursive: true, force: true });
     },

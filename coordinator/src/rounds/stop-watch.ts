@@ -14,6 +14,7 @@ const PAGE = 100;
 /** Follows a task's committed rounds, and tells when it is done. */
 export class StopWatch {
   #since = -1;
+  /** The newest version that was looked at. */
   #read = 0;
   #progress: StopProgress = NO_PROGRESS;
 
@@ -37,27 +38,31 @@ export class StopWatch {
     return stopReason(spec, this.#progress, { now, since, roundsCommitted });
   }
 
-  /** Of the rounds that were committed since the last look, oldest first. */
+  /** Of the versions that were committed since the last look, oldest first; several cohorts may have made one. */
   async #newResults(
     rounds: MetadataRepositories["rounds"],
     task: TaskRecord["name"],
   ): Promise<readonly RoundResult[]> {
-    const results: RoundResult[] = [];
-    let newest = this.#read;
+    const results = new Map<number, RoundResult>();
     let before: number | undefined;
     for (;;) {
       const page = await rounds.list(task, { limit: PAGE, ...(before === undefined ? {} : { before }) });
-      const fresh = page.filter(({ number, startedAt }) => number > this.#read && startedAt >= this.#since);
-      for (const { number, phase, purpose, loss, accuracy, trainLoss, trainAccuracy } of fresh) {
-        newest = Math.max(newest, number);
-        // A gate measures on other data, and what was measured before.
+      let fresh = 0;
+      for (const { number, phase, purpose, version, startedAt, ...measured } of page) {
+        // A round that makes no version is known by its number; a gate measures on other data, and what was measured before.
+        const made = version ?? number;
         if (phase !== "committed" || purpose === "gate") continue;
-        results.push({ number, loss: loss ?? trainLoss, accuracy: accuracy ?? trainAccuracy });
+        if (made <= this.#read || startedAt < this.#since) continue;
+        fresh += 1;
+        if (results.has(made)) continue;
+        const { loss, accuracy, trainLoss, trainAccuracy } = measured;
+        results.set(made, { number, loss: loss ?? trainLoss, accuracy: accuracy ?? trainAccuracy });
       }
-      if (fresh.length < PAGE) break;
+      // After the first look, what is new is among the newest.
+      if (page.length < PAGE || (this.#read > 0 && fresh === 0)) break;
       before = page.at(-1)?.number;
     }
-    this.#read = newest;
-    return results.toReversed();
+    this.#read = Math.max(this.#read, ...results.keys());
+    return [...results].toSorted(([a], [b]) => a - b).map(([, result]) => result);
   }
 }

@@ -3,7 +3,7 @@ import { TaskActivityView, TaskNameSchema } from "@tributary/protocol";
 import Type from "typebox";
 import type { App } from "../http/app.ts";
 import { timestamp } from "../registry/views.ts";
-import type { TaskActivity } from "./task-driver.ts";
+import type { TaskActivity } from "./driver.ts";
 
 /** What a task waits for: its next round, and how many devices could be in it. */
 export function registerTaskActivityRoute(

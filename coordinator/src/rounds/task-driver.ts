@@ -1,14 +1,14 @@
 import { encodeHex, failure, seededRandom, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
 import { failuresAfter, giveUpReason, retryDelayMs, type RoundConfig } from "@tributary/federation";
-import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
 import { strategyOf } from "@tributary/federation/planning";
 import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
-import { weightsPath } from "../releases/target-paths.ts";
 import { nextRoundNumber } from "../registry/next-number.ts";
 import { publishEvents } from "./commit-round.ts";
+import type { Driver, TaskActivity } from "./driver.ts";
 import { mayStillBegin, nextStep } from "./next-step.ts";
+import { roundConfig } from "./round-config.ts";
 import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
@@ -17,7 +17,7 @@ import { RoundRun } from "./round-run.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { StopWatch } from "./stop-watch.ts";
 import type { TaskDesk } from "./task-desk.ts";
-import { TaskSeats, type SeatCounts } from "./task-seats.ts";
+import { TaskSeats } from "./task-seats.ts";
 
 /** Looks at the clock at least so often while it rests: someone may set it. */
 const LOOK_MS = 60_000;
@@ -33,16 +33,8 @@ export interface TaskDriverOptions {
   readonly uploadFolder: string;
 }
 
-/** What a task is doing, as far as its rounds' rows do not tell. */
-export interface TaskActivity extends SeatCounts {
-  /** When the next round may begin; null: one is under way, or none is planned. */
-  readonly nextRoundAt: number | null;
-  /** Rounds in a row that failed. */
-  readonly failures: number;
-}
-
-/** The rounds of one task, one after the other, while it is running. */
-export class TaskDriver {
+/** The rounds of one synchronous task, one after the other, while it is running. */
+export class TaskDriver implements Driver {
   readonly #options: TaskDriverOptions;
   readonly #seats: TaskSeats;
   readonly #watch = new StopWatch();
@@ -79,8 +71,8 @@ export class TaskDriver {
     this.#loop = this.#rounds(resolve);
   }
 
-  get run(): RoundRun | undefined {
-    return this.#run;
+  get runs(): readonly RoundRun[] {
+    return this.#run === undefined ? [] : [this.#run];
   }
 
   get task(): TaskRecord {
@@ -106,8 +98,7 @@ export class TaskDriver {
     if (population === this.#task.population) this.#seats.ineligible(device, reason);
   }
 
-  /** A device did not take an offer. */
-  declined(device: DeviceId, code: string): void {
+  declined(device: DeviceId, _run: RoundRun, code: string): void {
     this.#seats.declined(device, code);
   }
 
@@ -258,16 +249,10 @@ export class TaskDriver {
     }
     const round = await nextRoundNumber(store, task.name);
     await this.#seats.prepare(secure !== null);
+    const { population } = this.#seats;
+    const timestampVersion = timestamp.version;
     const config: RoundConfig = {
-      task: task.name,
-      roundId: roundIdOf(task.name, round),
-      round,
-      baseVersion: base.version,
-      plan: { target: task.plan.target, digest: task.plan.digest },
-      weights: { target: weightsPath(model.name, base.version), digest: base.weights.digest },
-      ...taskRoundRules(task.spec, secure),
-      timestampVersion: timestamp.version,
-      population: this.#seats.population,
+      ...roundConfig({ task, secure, base, round, timestampVersion, population }),
       ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
     };
     if (this.#stopped) return undefined;

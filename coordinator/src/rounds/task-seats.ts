@@ -21,7 +21,7 @@ import type { DeskTask, TaskDesk } from "./task-desk.ts";
 /** An operator may release it meanwhile. */
 const QUARANTINED_RETRY_MS = 600_000;
 /** Declined for reasons that hold for the next round too. */
-const SITS_OUT: ReadonlySet<string> = new Set(["federation/too-soon", "federation/ineligible"]);
+export const SITS_OUT: ReadonlySet<string> = new Set(["federation/too-soon", "federation/ineligible"]);
 /** As long as a device is one of these, it is busy with the round. */
 const BUSY: ReadonlySet<ParticipantStage> = new Set([
   "offered",
@@ -290,6 +290,7 @@ export class TaskSeats implements DeskTask {
         .filter(
           ({ device }) =>
             this.#seating.seatOf(device) === "held" &&
+            this.#fits(run, device) &&
             this.#fits(run, device) &&
             this.#separationOf(run, device) === null &&
             this.#options.desk.mayAsk(this, device),

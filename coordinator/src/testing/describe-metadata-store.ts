@@ -1,5 +1,6 @@
 import { asModelName, asModelVersion, asRoundId, asTaskName, sha256 } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
@@ -275,6 +276,59 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       expect(await store.refusals.list({ roundId, limit: 1 })).toEqual([{ ...refusal, at: 20 }]);
       expect(await store.refusals.count(deviceId)).toBe(2);
       expect(await store.refusals.count(deviceId, 11)).toBe(1);
+    });
+
+    test("a cohort's sum waits until it is in one version, or in none", async () => {
+      await publish();
+      await store.tasks.insert(exampleTask());
+      const cohort = (number: number): BufferedCohortRecord => ({
+        roundId: exampleRound(number).id,
+        task: TASK,
+        baseVersion: asModelVersion(1),
+        updates: 3,
+        numExamples: 30,
+        sum: exampleBlob(`sum ${number}`),
+        at: 1_790_000_000_000 + number,
+        staleness: null,
+        version: null,
+      });
+      const ended = { phase: "buffered", endedAt: 1_790_000_070_000, ready: 3 } as const;
+      for (const number of [1, 2, 3, 4]) {
+        const { phase, ...more } = ended;
+        await store.rounds.insert(
+          exampleRound(number, { ...more, phase: number === 4 ? "training" : phase }),
+        );
+        if (number < 4) await store.bufferedCohorts.insert(cohort(number));
+      }
+      expect(await codeOf(store.bufferedCohorts.insert(cohort(3)))).toBe("store/conflict");
+      expect(await store.bufferedCohorts.pending(TASK)).toEqual([cohort(1), cohort(2), cohort(3)]);
+
+      const [first, second, third, open] = [1, 2, 3, 4].map((number) => exampleRound(number).id);
+      const two = asModelVersion(2);
+      const committed = [
+        { roundId: first!, staleness: 1 },
+        { roundId: second!, staleness: 0 },
+      ];
+      await store.bufferedCohorts.commit(committed, two);
+      expect(await codeOf(store.bufferedCohorts.commit([committed[0]!], two))).toBe("store/conflict");
+      const fate = { phase: "committed", version: two, loss: 0.5, accuracy: null } as const;
+      await store.rounds.settleBuffered([first!, second!], fate);
+      expect(await codeOf(store.rounds.settleBuffered([second!], fate))).toBe("store/conflict");
+      expect(await codeOf(store.rounds.settleBuffered([open!], fate))).toBe("store/conflict");
+      expect(await store.rounds.get(first!)).toEqual(exampleRound(1, { ...ended, ...fate }));
+      // Two rounds, one version.
+      expect(await store.rounds.countCommitted(TASK)).toBe(1);
+
+      await store.bufferedCohorts.discard([third!]);
+      expect(await codeOf(store.bufferedCohorts.discard([first!]))).toBe("store/not-found");
+      await store.rounds.settleBuffered([third!], { phase: "abandoned", reason: "round/superseded" });
+      expect(await store.rounds.countSuperseded(TASK)).toBe(3);
+      expect(await store.bufferedCohorts.pending(TASK)).toEqual([]);
+      expect(await store.bufferedCohorts.list(TASK)).toEqual([
+        { ...cohort(2), staleness: 0, version: two },
+        { ...cohort(1), staleness: 1, version: two },
+      ]);
+      expect(await store.bufferedCohorts.list(TASK, { limit: 1 })).toHaveLength(1);
     });
 
     test("suspicions are kept per task and device: the quarantined first, then the most suspected", async () => {

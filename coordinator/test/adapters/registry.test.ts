@@ -16,8 +16,9 @@ const PORTS = [
 const adapters = globSync("**/*.ts", { cwd: SOURCES }).flatMap((file) => {
   const text = readFileSync(join(SOURCES, file), "utf8");
   return [...text.matchAll(/^export (?:async )?function (\w+)([^{]*\{)/gm)].flatMap((match) => {
-    const signature = text.slice(match.index, text.indexOf("\n}", match.index));
-    const head = signature.slice(0, signature.search(/\{\s*\n/) + 1);
+    const signature = text.slice(match.index, text.indexOf("\n}\n", match.index));
+    // Up to the body: parameters may be written over several lines.
+    const head = /^[^]*?\)\s*:[^\n]*\{\s*\n/.exec(signature)?.[0] ?? "";
     return PORTS.filter(({ returns }) => returns.test(head)).map(({ suite }) => ({
       name: match[1]!,
       suite,

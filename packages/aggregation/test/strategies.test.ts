@@ -10,7 +10,8 @@ import { describe, expect, test } from "vitest";
 const strategies = createStrategyRegistry(builtInStrategies);
 const task: StrategyTask = {
   secureAggregation: false,
-  cohort: { minimumCount: 10 },
+  cohort: { minimumCount: 10, goalCount: 10 },
+  groups: null,
   local: { epochs: 2, batchSize: 10, optimizer: "sgd", momentum: 0.9, proximalTerm: null },
 };
 
@@ -26,7 +27,8 @@ function refusal(name: string, parameters: Record<string, number> = {}, changes:
 
 test("every strategy can be chosen with nothing but its name, and says all it will run with", () => {
   for (const { name, parameters } of builtInStrategies) {
-    const { choice, strategy } = strategies.choose({ name, parameters: {} }, task);
+    const groups = name === "fedBuff" ? 2 : null;
+    const { choice, strategy } = strategies.choose({ name, parameters: {} }, { ...task, groups });
     expect(choice.name).toBe(name);
     expect(Object.keys(choice.parameters)).toEqual(Object.keys(parameters));
     expect(strategy.aggregation.kind).toMatch(/^(mean|normalised|robust)$/);
@@ -37,6 +39,7 @@ test("every strategy can be chosen with nothing but its name, and says all it wi
     "fedAdagrad",
     "fedAdam",
     "fedYogi",
+    "fedBuff",
     "fedNova",
     "coordinateMedian",
     "trimmedMean",
@@ -101,7 +104,7 @@ describe("a refusal names the field and what is allowed", () => {
     [
       "trimmedMean",
       { trim: 0.05 },
-      "aggregation/incompatible-strategy /cohort/minimumCount must be at least 20, else trim 0.05 drops none, got 10",
+      "aggregation/incompatible-strategy /cohort/minimumCount must be at least 20 for trim 0.05 to drop any, got 10",
     ],
   ])("%s %o", (name, parameters, expected) => {
     expect(refusal(name, parameters as Record<string, number>)).toContain(expected);
@@ -124,7 +127,7 @@ describe("a refusal names the field and what is allowed", () => {
 
   test("what secure aggregation rules out, and why", () => {
     const refused = builtInStrategies.filter(
-      ({ name }) => refusal(name, {}, { secureAggregation: true }) !== undefined,
+      ({ name }) => refusal(name, {}, { secureAggregation: true })?.includes("ruled out") === true,
     );
     expect(refused.map(({ name }) => name)).toEqual([
       "fedNova",
@@ -136,8 +139,25 @@ describe("a refusal names the field and what is allowed", () => {
       "normBound",
     ]);
     expect(refusal("krum", {}, { secureAggregation: true })).toBe(
-      'aggregation/incompatible-strategy /strategy/name krum is ruled out by secure aggregation: krum compares the updates of all devices; choose another, or opt out with "secureAggregation": { "mode": "off" }',
+      'aggregation/incompatible-strategy /strategy/name krum is ruled out by secure aggregation: krum compares the updates of all devices; choose another, have it compare the means of cohorts with "mode": { "type": "buffered" }, or opt out with "secureAggregation": { "mode": "off" }',
     );
+  });
+
+  test("what buffered mode rules out, and how many cohorts comparing needs, with sums or without", () => {
+    for (const secureAggregation of [true, false]) {
+      const refused = (groups: number) =>
+        builtInStrategies.flatMap(({ name }) =>
+          refusal(name, {}, { secureAggregation, groups }) === undefined ? [] : [name],
+        );
+      expect(refused(10)).toEqual(["fedNova"]);
+      expect(refused(3)).toEqual(["fedNova", "trimmedMean", "krum", "multiKrum"]);
+    }
+    expect(refusal("fedBuff")).toContain("/mode/type must be buffered with fedBuff");
+    // f hostile devices may spoil f cohorts: 2f + 3 of them, more than twice as many.
+    expect(refusal("krum", { hostile: 2 }, { groups: 6 })).toBe(
+      "aggregation/incompatible-strategy /mode/bufferSize must be above 60, for 7 cohorts of up to 10, to withstand 2 hostile cohorts, each of which one hostile device may spoil; as it is, 6 may fill the buffer",
+    );
+    expect(refusal("coordinateMedian", {}, { groups: 2 })).toContain("for 3 cohorts of up to 10");
   });
 });
 

@@ -3,6 +3,7 @@ import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
   BlobCreated,
+  BufferView,
   CertificateLogView,
   LogEntries,
   MeasurementView,
@@ -70,6 +71,8 @@ export interface ApiClient {
   refusals(roundId: string, options?: CallOptions): Promise<readonly RefusalView[]>;
   /** Devices in secure cohorts of a task whose sums failed: the quarantined, then the most suspected. */
   suspicions(task: string, options?: CallOptions): Promise<readonly SuspicionView[]>;
+  /** How full the buffer of a task in buffered mode is; null where its rounds are synchronous. */
+  buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** What the devices of a task measured, round by round, newest first. */
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
   /** Moves a model's channel to a version. */
@@ -149,6 +152,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/tasks/{task}/suspicions", { params: { path: { task } }, ...json(call) }),
         )
       ).suspicions,
+    buffer: async (task, call) =>
+      (
+        await answered(`GET /v1/tasks/${task}/buffer`, call, () =>
+          http.GET("/v1/tasks/{task}/buffer", { params: { path: { task } }, ...json(call) }),
+        )
+      ).buffer,
     measurements: async (task, { limit = 100, ...call } = {}) =>
       (
         await answered(`GET /v1/tasks/${task}/measurements`, call, () =>

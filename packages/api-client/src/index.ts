@@ -33,6 +33,7 @@ export type {
   ModelView,
   RoundPhase,
   RefusalView,
+  BufferView,
   SuspicionView,
   TaskActivityView,
   RoundView,

@@ -39,6 +39,8 @@ export type RoundView = Answer<"/v1/rounds/{roundId}">;
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];
 /** A device in secure cohorts of a task whose sums failed. */
 export type SuspicionView = Answer<"/v1/tasks/{task}/suspicions">["suspicions"][number];
+/** How full a buffered task's next version is. */
+export type BufferView = NonNullable<Answer<"/v1/tasks/{task}/buffer">["buffer"]>;
 /** What the devices of one round measured. */
 export type MeasurementView = Answer<"/v1/tasks/{task}/measurements">["measurements"][number];
 /** Two versions on the same examples. */
@@ -59,6 +61,7 @@ export type TaskStateChange = Body<"/v1/tasks/{task}/state">;
 
 type Group =
   | "local"
+  | "mode"
   | "strategy"
   | "cohort"
   | "evaluation"

@@ -659,6 +659,11 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "Another version was published during the round.",
   },
+  "round/superseded": {
+    status: 409,
+    retryable: true,
+    publicMessage: "No cohort was filled on this base version; train from the newest.",
+  },
   "round/outside-schedule": {
     status: 409,
     retryable: true,

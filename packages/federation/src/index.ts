@@ -49,6 +49,20 @@ export type {
   UpdateClaim,
 } from "./server/round-types.ts";
 export {
+  bufferedUpdates,
+  initialBuffer,
+  isLiveBase,
+  stalenessOf,
+  stepBuffer,
+  type BufferConfig,
+  type BufferedCohort,
+  type BufferEffect,
+  type BufferInput,
+  type BufferState,
+  type BufferStep,
+  type StaleCohort,
+} from "./server/buffer.ts";
+export {
   fromSecureSegments,
   secureEncoding,
   toSecureSegments,

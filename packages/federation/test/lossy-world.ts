@@ -174,6 +174,8 @@ export class LossyWorld {
         });
         return;
       }
+      case "carry":
+        throw new Error("these rounds are not of a buffer");
       case "ended": {
         this.#timer?.cancel();
         const since = this.#trainingSince ?? this.clock.now();
@@ -275,7 +277,8 @@ class SimulatedDevice {
         return this.#travel(() => this.#world.receive(this.id, decodeDeviceMessage(frame)));
       }
       case "measure":
-      case "train": {
+      case "train":
+      case "carry-training": {
         const { roundId } = effect.offer;
         const update = claim(1_000 * this.#index + this.#trainings++, { numExamples: 10 });
         clock.schedule(500 + this.#random.integer(20_000), () => {

@@ -89,6 +89,7 @@ function describeEffect(effect: ParticipantEffect): string {
     case "measure":
     case "train":
     case "cancel-training":
+    case "carry-training":
     case "upload":
     case "cancel-upload":
     case "discard-update":
@@ -246,15 +247,16 @@ describe("a round", () => {
     expect(device.state.activity).toEqual({ type: "idle" });
   });
 
-  test("the same offer again does not train twice, and a new round replaces the old", () => {
+  test("the same offer again does not train twice, and a new round on another base replaces the old", () => {
     const device = Device.willing();
     device.give({ type: "message", message: offer() });
     expect(device.give({ type: "message", message: offer() })).toEqual([]);
-    expect(device.give({ type: "message", message: offer(asRoundId("digits-2")) })).toEqual([
-      "cancel-training",
-      "event offered",
-      "train",
-    ]);
+    expect(
+      device.give({
+        type: "message",
+        message: offer(asRoundId("digits-2"), { baseVersion: asModelVersion(2) }),
+      }),
+    ).toEqual(["cancel-training", "event offered", "train"]);
     // The old training ended after all.
     expect(device.give({ type: "trained", roundId: asRoundId("digits-1"), ...update })).toEqual([
       "discard-update",

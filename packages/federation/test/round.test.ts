@@ -77,7 +77,10 @@ function describeEffects(effects: readonly RoundEffect[]): string[] {
           .toSorted((a, b) => a.localeCompare(b))
           .join(",")}`;
       case "ended":
+        if (effect.result === "buffered") return "buffered";
         return effect.result === "committed" ? `committed v${effect.version}` : effect.code;
+      case "carry":
+        return `carry ${effect.devices.map((id) => indexOf(id)).join(",")}`;
     }
   });
 }

@@ -127,6 +127,8 @@ export class SecureWorld {
         return;
       case "accumulate":
         throw new Error("a secure round accumulates no single update");
+      case "carry":
+        throw new Error("these rounds are not of a buffer");
       case "ended":
         this.#timer?.cancel();
     }
@@ -206,7 +208,8 @@ export class SecureDevice {
         return;
       }
       case "measure":
-      case "train": {
+      case "train":
+      case "carry-training": {
         const { roundId } = effect.offer;
         const commitment = sha256(encodeUtf8(this.id));
         clock.schedule(1_000, () =>

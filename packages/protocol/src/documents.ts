@@ -3,6 +3,7 @@ import Type, { type Static } from "typebox";
 import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
+import { modeFault, TaskMode } from "./task-mode.ts";
 import { MEASURING_FIELDS, measuringFault } from "./measuring.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
@@ -268,6 +269,7 @@ export const TaskSpec = Type.Object(
       },
       { ...strict, default: {} },
     ),
+    mode: TaskMode,
     strategy: Type.Object(
       {
         name: Type.String({
@@ -365,12 +367,9 @@ export function parseTaskSpec(value: unknown): TaskSpec {
       `must be at most goalCount (${spec.cohort.goalCount}), got ${spec.cohort.minimumCount}`,
     );
   }
-  const measuring = measuringFault(spec);
-  if (measuring !== undefined) throw invalidDocument("task", measuring.path, measuring.problem);
-  const training = trainingFault(spec);
-  if (training !== undefined) throw invalidDocument("task", training.path, training.problem);
-  const window = scheduleWindowFault(spec.schedule);
-  if (window !== undefined) throw invalidDocument("task", window.path, window.problem);
+  const wrong =
+    measuringFault(spec) ?? trainingFault(spec) ?? modeFault(spec) ?? scheduleWindowFault(spec.schedule);
+  if (wrong !== undefined) throw invalidDocument("task", wrong.path, wrong.problem);
   const fault = scheduleFault(spec.local.learningRateSchedule);
   if (fault !== undefined) {
     throw invalidDocument("task", `/local/learningRateSchedule/${fault.field}`, fault.problem);

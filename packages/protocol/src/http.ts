@@ -87,6 +87,7 @@ export const ROUND_PHASES = [
   "reporting",
   "aggregating",
   "committed",
+  "buffered",
   "abandoned",
 ] as const;
 export type RoundPhase = (typeof ROUND_PHASES)[number];

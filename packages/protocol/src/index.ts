@@ -109,6 +109,8 @@ export {
   verifySignature,
   type Sign,
 } from "./identity.ts";
+export { BufferedCohortView, BufferView, LiveBaseView, TaskBuffer } from "./buffer-view.ts";
+export { bufferedMode, TASK_MODES, TaskMode, type BufferedMode } from "./task-mode.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, type LimitName } from "./limits.ts";

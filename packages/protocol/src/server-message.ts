@@ -118,7 +118,16 @@ export interface SecureStep {
 }
 
 /** How a round ended for this device. */
-export type OutcomeResult = "committed" | "abandoned" | "not-needed" | "late" | "refused";
+export type OutcomeResult =
+  | "committed"
+  | "abandoned"
+  | "not-needed"
+  | "late"
+  | "refused"
+  /** The sum it is in waits for its version. */
+  | "buffered"
+  /** The cohort on its base did not fill: train from the newest version. */
+  | "superseded";
 
 /** The round is over for this device; it may discard its update. */
 export interface Outcome {
@@ -247,6 +256,8 @@ const outcomeResult: Codec<OutcomeResult> = choice({
   "not-needed": 3,
   late: 4,
   refused: 5,
+  buffered: 6,
+  superseded: 7,
 });
 
 export const Outcome: Codec<Outcome> = struct({

@@ -185,6 +185,7 @@ describe("task", () => {
         loopSteps: 64,
         proximalTerm: null,
       },
+      mode: { type: "synchronous" },
       strategy: { name: "fedAvg", parameters: {} },
       cohort: {
         goalCount: 24,

@@ -1,5 +1,6 @@
 import {
   type ApiClient,
+  type BufferView,
   type MeasurementView,
   type ModelView,
   type RefusalView,
@@ -50,6 +51,8 @@ export interface Queries {
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
   suspicions(task: string): ReturnType<typeof queryOptions<readonly SuspicionView[], Error>>;
+  /** Of a task in buffered mode; null of others. */
+  buffer(task: string): ReturnType<typeof queryOptions<BufferView | null, Error>>;
   /** What devices of a task measured, newest first. */
   measurements(task: string): ReturnType<typeof queryOptions<readonly MeasurementView[], Error>>;
   /** What a task waits for; no event tells of it. */
@@ -95,6 +98,11 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["suspicions", task],
         queryFn: ({ signal }) => api.suspicions(task, { signal }),
       }),
+    buffer: (task) =>
+      queryOptions<BufferView | null>({
+        queryKey: ["buffer", task],
+        queryFn: ({ signal }) => api.buffer(task, { signal }),
+      }),
     measurements: (task) =>
       queryOptions<readonly MeasurementView[]>({
         queryKey: ["measurements", task],
@@ -130,6 +138,8 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
+    // Nothing where nobody looks at one.
+    void client.invalidateQueries({ queryKey: ["buffer", task] });
     if (event.data.endedAt !== null && event.data.purpose !== "train") {
       void client.invalidateQueries({ queryKey: ["measurements", task] });
     }

@@ -62,8 +62,9 @@ export function releaseWord(
     readonly gate: VerdictView | null;
   },
   released: number,
-): "released" | "candidate" | "withheld" | undefined {
+): "released" | "candidate" | "withheld" | "rolled back" | undefined {
   if (version.version === released) return "released";
-  if (version.releasedAt !== null || version.version < released) return undefined;
+  if (version.version < released) return undefined;
+  if (version.releasedAt !== null) return "rolled back";
   return version.gate?.result === "failed" ? "withheld" : "candidate";
 }

@@ -3,7 +3,7 @@ import type { RoundView } from "@tributary/api-client";
 export type StepStatus = "done" | "current" | "upcoming" | "failed";
 
 export interface PhaseStep {
-  readonly phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+  readonly phase: RoundView["phase"];
   readonly label: string;
   readonly status: StepStatus;
 }
@@ -26,6 +26,13 @@ export function phaseSteps(round: RoundView): readonly PhaseStep[] {
       return { phase, label, status: i === reached ? "failed" : "upcoming" };
     });
   }
+  if (round.phase === "buffered") {
+    return STEPS.map(([phase, label], i) =>
+      i < STEPS.length - 1
+        ? { phase, label, status: "done" }
+        : { phase: "buffered", label: "Buffered", status: "current" },
+    );
+  }
   const at = STEPS.findIndex(([phase]) => phase === round.phase);
   return STEPS.map(([phase, label], i) => ({
     phase,
@@ -34,8 +41,9 @@ export function phaseSteps(round: RoundView): readonly PhaseStep[] {
   }));
 }
 
+/** Whether devices still have a part in it. */
 export function isRunning(round: RoundView): boolean {
-  return round.phase !== "committed" && round.phase !== "abandoned";
+  return !["committed", "buffered", "abandoned"].includes(round.phase);
 }
 
 export type ParticipantState = "reported" | "ready" | "waiting" | "training" | "dropout" | "refused";
@@ -84,6 +92,8 @@ export function roundSentence(round: RoundView): string {
       return `${name}: the reports are ${round.purpose === "train" ? "averaged" : "added up"}.`;
     case "committed":
       return `${name} is committed${round.version === null ? "" : ` as version ${round.version}`}.`;
+    case "buffered":
+      return `${name}: the sum waits for its version.`;
     case "abandoned":
       return `${name} was abandoned.`;
   }

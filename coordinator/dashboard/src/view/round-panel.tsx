@@ -71,6 +71,7 @@ function subtitle(round: RoundView, task: TaskView): string {
     const examples = round.numExamples > 0 ? `, from ${formatCount(round.numExamples)} examples` : "";
     return `became version ${round.version ?? "–"}${examples}`;
   }
+  if (round.phase === "buffered") return `from version ${round.baseVersion}; its sum waits for a version`;
   if (round.phase === "abandoned")
     return `version ${round.baseVersion} stays; ${round.reason ?? "no reason given"}`;
   const traffic =

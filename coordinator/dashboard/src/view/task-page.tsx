@@ -2,6 +2,7 @@ import type { TaskView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
+import { BufferCard } from "./buffer-card.tsx";
 import { CurvesSection } from "./curves-section.tsx";
 import { GateCard } from "./gate-card.tsx";
 import { LoadError } from "./load-error.tsx";
@@ -22,6 +23,7 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
       <TaskSummary task={task} rounds={rounds.data} />
       <TaskActivity task={task} />
       <RoundPanel task={task} />
+      {task.spec.mode.type === "buffered" && <BufferCard task={task} />}
       <GateCard task={task} />
       {task.spec.kind !== "train" && <MeasurementsCard task={task} />}
       <Suspicions task={task} />

@@ -6,6 +6,7 @@ import { formatCompact, formatCount, formatLoss, formatShare } from "../format/n
 import { formatPorts } from "../format/ports.ts";
 import { formatParameters } from "../format/strategy.ts";
 import { formatUpdate } from "../format/update.ts";
+import { modeWords } from "../model/buffer-lines.ts";
 import { secureTask } from "../model/secure-line.ts";
 import { Change } from "./change.tsx";
 
@@ -56,7 +57,7 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
               , devices train <strong data-testid="trains">{trains}</strong>
             </>
           )}
-          , secure aggregation{" "}
+          , rounds <strong data-testid="mode">{modeWords(task)}</strong>, secure aggregation{" "}
           <strong data-testid="secure" title={secure.sentence}>
             {secure.word === "trial" ? "in a trial, not private" : secure.word}
           </strong>

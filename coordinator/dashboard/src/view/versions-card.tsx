@@ -122,7 +122,7 @@ function VersionText({ row, current, released, origin: from, now }: TextProps): 
         {from}
         {version.cohort > 0 && `, ${formatCount(version.cohort)} reports`}
       </p>
-      {(word === "candidate" || word === "withheld") && (
+      {word !== undefined && word !== "released" && (
         <ReleaseButton model={version.model} version={version.version} />
       )}
       <p className="version-more">

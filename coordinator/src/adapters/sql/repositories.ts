@@ -1,4 +1,5 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
+import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { eventRepository } from "./repositories/events.ts";
@@ -23,6 +24,7 @@ export function repositories(db: Db): MetadataRepositories {
     versions: versionRepository(db),
     tasks: taskRepository(db),
     rounds: roundRepository(db),
+    bufferedCohorts: bufferedCohortRepository(db),
     measurements: measurementRepository(db),
     journal: journalRepository(db),
     releases: releaseRepository(db),

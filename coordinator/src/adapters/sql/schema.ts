@@ -86,6 +86,19 @@ export type RoundsTable = Omit<RoundRecord, "config" | "secure"> & {
   secure: JsonText | null;
 };
 
+export interface BufferedCohortsTable {
+  roundId: RoundId;
+  task: TaskName;
+  baseVersion: ModelVersion;
+  updates: number;
+  numExamples: number;
+  sumDigest: Digest;
+  sumSizeBytes: number;
+  at: number;
+  staleness: number | null;
+  version: ModelVersion | null;
+}
+
 export type MeasurementsTable = Omit<MeasurementRecord, "metrics" | "sums"> & {
   metrics: JsonText;
   sums: JsonText;
@@ -189,6 +202,7 @@ export interface Database {
   versions: VersionsTable;
   tasks: TasksTable;
   rounds: RoundsTable;
+  bufferedCohorts: BufferedCohortsTable;
   measurements: MeasurementsTable;
   roundInputs: RoundInputsTable;
   tufMetadata: TufMetadataTable;

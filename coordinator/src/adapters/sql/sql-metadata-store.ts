@@ -48,6 +48,9 @@ class SqlMetadataStore implements MetadataStore {
   get rounds() {
     return this.#repositories().rounds;
   }
+  get bufferedCohorts() {
+    return this.#repositories().bufferedCohorts;
+  }
   get measurements() {
     return this.#repositories().measurements;
   }

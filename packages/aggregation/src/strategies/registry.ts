@@ -59,13 +59,7 @@ export function createStrategyRegistry(definitions: readonly StrategyDefinition[
       });
     }
     const parameters = completed(definition, choice.parameters);
-    if (task.secureAggregation && definition.needsSingleUpdates !== undefined) {
-      throw refused("aggregation/incompatible-strategy", {
-        path: "/strategy/name",
-        problem: `${definition.name} is ruled out by secure aggregation: ${definition.needsSingleUpdates}; choose another, or opt out with "secureAggregation": { "mode": "off" }`,
-      });
-    }
-    const fault = definition.check?.(parameters, task);
+    const fault = groupingFault(definition, task) ?? definition.check?.(parameters, task);
     if (fault !== undefined) throw refused("aggregation/incompatible-strategy", fault);
     return {
       choice: { name: definition.name, parameters },
@@ -74,6 +68,31 @@ export function createStrategyRegistry(definitions: readonly StrategyDefinition[
   };
 
   return { definitions: [...definitions], choose };
+}
+
+/** Where the server sees sums only, a strategy that compares needs several of them. */
+function groupingFault(
+  { name, needsSingleUpdates, comparesGroups }: StrategyDefinition,
+  { secureAggregation, groups }: StrategyTask,
+): Fault | undefined {
+  if (needsSingleUpdates === undefined) return undefined;
+  const path = "/strategy/name";
+  if (groups !== null) {
+    if (comparesGroups === true) return undefined;
+    return {
+      path,
+      problem: `${name} is ruled out by buffered mode, whose versions are made of sums over cohorts: ${needsSingleUpdates}; choose another, or "mode": { "type": "synchronous" }`,
+    };
+  }
+  if (!secureAggregation) return undefined;
+  const instead =
+    comparesGroups === true
+      ? 'choose another, have it compare the means of cohorts with "mode": { "type": "buffered" }'
+      : "choose another";
+  return {
+    path,
+    problem: `${name} is ruled out by secure aggregation: ${needsSingleUpdates}; ${instead}, or opt out with "secureAggregation": { "mode": "off" }`,
+  };
 }
 
 function completed(definition: StrategyDefinition, given: Parameters): Parameters {

@@ -23,30 +23,46 @@ function stepOf({ learningRate: rate }: Parameters, rule: RobustRule): Strategy 
   return { aggregation: { kind: "robust", rule }, optimizer: serverSgd({ learningRate: rate! }) };
 }
 
-function krumFault({ hostile: count }: Parameters, { cohort }: StrategyTask): Fault | undefined {
-  const minimum = krumMinimum(count!);
-  if (cohort.minimumCount >= minimum) return undefined;
+/** What such a strategy compares: the updates of a round, or the means of the cohorts in a buffer. */
+function rowsFault({ cohort, groups }: StrategyTask, minimum: number, why: string): Fault | undefined {
+  if (groups === null) {
+    if (cohort.minimumCount >= minimum) return undefined;
+    return {
+      path: "/cohort/minimumCount",
+      problem: `must be at least ${minimum} ${why}, got ${cohort.minimumCount}`,
+    };
+  }
+  if (groups >= minimum) return undefined;
   return {
-    path: "/cohort/minimumCount",
-    problem: `must be at least ${minimum} to withstand ${count} hostile updates, got ${cohort.minimumCount}`,
+    path: "/mode/bufferSize",
+    problem: `must be above ${(minimum - 1) * cohort.goalCount}, for ${minimum} cohorts of up to ${cohort.goalCount}, ${why}; as it is, ${groups} may fill the buffer`,
   };
 }
 
-function trimFault({ trim }: Parameters, { cohort }: StrategyTask): Fault | undefined {
-  if (trimmedCount(trim!, cohort.minimumCount) >= 1) return undefined;
-  return {
-    path: "/cohort/minimumCount",
-    problem: `must be at least ${Math.ceil(1 / trim!)}, else trim ${trim} drops none, got ${cohort.minimumCount}`,
-  };
+function krumFault({ hostile: count }: Parameters, task: StrategyTask): Fault | undefined {
+  const what = task.groups === null ? "updates" : "cohorts, each of which one hostile device may spoil";
+  return rowsFault(task, krumMinimum(count!), `to withstand ${count} hostile ${what}`);
 }
 
-/** Strategies that withstand hostile updates. Each has to compare updates, and a sum shows none. */
+function trimFault({ trim }: Parameters, task: StrategyTask): Fault | undefined {
+  if (trimmedCount(trim!, task.groups ?? task.cohort.minimumCount) >= 1) return undefined;
+  return rowsFault(task, Math.ceil(1 / trim!), `for trim ${trim} to drop any`);
+}
+
+/** The middle of fewer than three is no protection from one; in a round that is the operator's to choose. */
+function middleFault(_: Parameters, task: StrategyTask): Fault | undefined {
+  return task.groups === null ? undefined : rowsFault(task, 3, "to withstand one hostile cohort");
+}
+
+/** Strategies that withstand hostile updates. Each has to compare updates, and a sum shows none; several sums can be compared. */
 export const robustStrategies: readonly StrategyDefinition[] = [
   {
     name: "coordinateMedian",
     description: "The median of every coordinate.",
     parameters: { learningRate: learningRate(1) },
     needsSingleUpdates: "a median needs the value of each device",
+    comparesGroups: true,
+    check: middleFault,
     create: (parameters) => stepOf(parameters, coordinateMedian()),
   },
   {
@@ -63,6 +79,7 @@ export const robustStrategies: readonly StrategyDefinition[] = [
       },
     },
     needsSingleUpdates: "a trimmed mean needs the value of each device",
+    comparesGroups: true,
     check: trimFault,
     create: (parameters) => stepOf(parameters, trimmedMean({ trim: parameters["trim"]! })),
   },
@@ -71,6 +88,7 @@ export const robustStrategies: readonly StrategyDefinition[] = [
     description: "The one update that lies closest to its neighbours.",
     parameters: { learningRate: learningRate(1), hostile },
     needsSingleUpdates: "krum compares the updates of all devices",
+    comparesGroups: true,
     check: krumFault,
     create: (parameters) => stepOf(parameters, krum({ hostile: parameters["hostile"]! })),
   },
@@ -89,6 +107,7 @@ export const robustStrategies: readonly StrategyDefinition[] = [
       },
     },
     needsSingleUpdates: "multiKrum compares the updates of all devices",
+    comparesGroups: true,
     check: krumFault,
     create: (parameters) =>
       stepOf(parameters, multiKrum({ hostile: parameters["hostile"]!, keep: parameters["keep"]! })),
@@ -114,6 +133,8 @@ export const robustStrategies: readonly StrategyDefinition[] = [
       },
     },
     needsSingleUpdates: "the server weighs the update of each device by its distance to the centre",
+    comparesGroups: true,
+    check: middleFault,
     create: (parameters) =>
       stepOf(
         parameters,
@@ -134,6 +155,7 @@ export const robustStrategies: readonly StrategyDefinition[] = [
       },
     },
     needsSingleUpdates: "the server scales the update of each device",
+    comparesGroups: true,
     create: (parameters) => stepOf(parameters, normBound({ maxNorm: parameters["maxNorm"]! })),
   },
 ];

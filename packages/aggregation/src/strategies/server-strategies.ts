@@ -68,6 +68,13 @@ export const serverStrategies: readonly StrategyDefinition[] = [
     create: (parameters) => ({ aggregation: MEAN, optimizer: fedYogi(parameters) }),
   },
   {
+    name: "fedBuff",
+    description: "In buffered mode: the mean of cohorts, each discounted by its staleness.",
+    parameters: { learningRate: learningRate(1) },
+    check: fedBuffFault,
+    create: (parameters) => ({ aggregation: MEAN, optimizer: serverSgd(parameters) }),
+  },
+  {
     name: "fedNova",
     description: "The mean of updates that are divided by the local steps behind them.",
     parameters: { learningRate: learningRate(1) },
@@ -85,6 +92,15 @@ export const serverStrategies: readonly StrategyDefinition[] = [
     }),
   },
 ];
+
+function fedBuffFault(_: unknown, { groups }: StrategyTask): Fault | undefined {
+  if (groups !== null) return undefined;
+  return {
+    path: "/mode/type",
+    problem:
+      "must be buffered with fedBuff; in synchronous rounds no update is stale, and fedAvg is the same",
+  };
+}
 
 function fedNovaFault(_: unknown, { local }: StrategyTask): Fault | undefined {
   if (local.optimizer !== "sgd" && local.optimizer !== "momentum") {

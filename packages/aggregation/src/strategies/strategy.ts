@@ -25,7 +25,11 @@ export interface StrategyTask {
   readonly cohort: {
     /** Fewest updates of a round. */
     readonly minimumCount: number;
+    /** Most updates of a cohort in buffered mode. */
+    readonly goalCount: number;
   };
+  /** In buffered mode, the cohorts that a full buffer holds at least; null: each round makes a version. */
+  readonly groups: number | null;
   readonly local: {
     readonly epochs: number;
     readonly batchSize: number;
@@ -54,6 +58,8 @@ export interface StrategyDefinition {
   readonly parameters: Readonly<Record<string, StrategyParameter>>;
   /** Why sums are not enough for it, so that secure aggregation rules it out. Left out: they are. */
   readonly needsSingleUpdates?: string;
+  /** It can also compare the means of cohorts, of which a buffer holds several: then one group stands for one update. */
+  readonly comparesGroups?: true;
   /** What else of the task does not fit these parameters; they are complete and in their ranges. */
   check?(parameters: Parameters, task: StrategyTask): Fault | undefined;
   create(parameters: Parameters, task: StrategyTask): Strategy;

@@ -693,6 +693,73 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/buffer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The buffer of a task in buffered mode; null where rounds are synchronous */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            buffer: {
+                                bufferSize: number;
+                                updates: number;
+                                maxStaleness: number;
+                                head: number;
+                                liveBases: {
+                                    version: number;
+                                    staleness: number;
+                                    cohorts: number;
+                                    devices: number;
+                                    ready: number;
+                                }[];
+                                cohorts: {
+                                    roundId: string;
+                                    baseVersion: number;
+                                    staleness: number;
+                                    discount: number;
+                                    updates: number;
+                                    numExamples: number;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                    version: number | null;
+                                }[];
+                                superseded: number;
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tasks/{task}/measurements": {
         parameters: {
             query?: never;
@@ -1591,6 +1658,21 @@ export interface paths {
                                         reportDeadlineMs: number;
                                     };
                                     /** @default {} */
+                                    mode: {
+                                        /**
+                                         * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                         * @default synchronous
+                                         * @enum {string}
+                                         */
+                                        type: "synchronous" | "buffered";
+                                        /** @description buffered: K, the updates that make a version */
+                                        bufferSize?: number;
+                                        /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                        maxStaleness?: number;
+                                        /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                        concurrency?: number;
+                                    };
+                                    /** @default {} */
                                     strategy: {
                                         /**
                                          * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
@@ -1791,7 +1873,7 @@ export interface paths {
                                      */
                                     purpose: "train" | "gate" | "evaluate" | "telemetry";
                                     /** @enum {string} */
-                                    phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                    phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                     baseVersion: number;
                                     version: number | null;
                                     /**
@@ -2198,6 +2280,21 @@ export interface paths {
                             trainDeadlineMs: number;
                             /** @default 20000 */
                             reportDeadlineMs: number;
+                        };
+                        /** @default {} */
+                        mode: {
+                            /**
+                             * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                             * @default synchronous
+                             * @enum {string}
+                             */
+                            type: "synchronous" | "buffered";
+                            /** @description buffered: K, the updates that make a version */
+                            bufferSize?: number;
+                            /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                            maxStaleness?: number;
+                            /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                            concurrency?: number;
                         };
                         /** @default {} */
                         strategy: {
@@ -2711,6 +2808,21 @@ export interface paths {
                                     reportDeadlineMs: number;
                                 };
                                 /** @default {} */
+                                mode: {
+                                    /**
+                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                     * @default synchronous
+                                     * @enum {string}
+                                     */
+                                    type: "synchronous" | "buffered";
+                                    /** @description buffered: K, the updates that make a version */
+                                    bufferSize?: number;
+                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                    maxStaleness?: number;
+                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                    concurrency?: number;
+                                };
+                                /** @default {} */
                                 strategy: {
                                     /**
                                      * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
@@ -2911,7 +3023,7 @@ export interface paths {
                                  */
                                 purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
                                 version: number | null;
                                 /**
@@ -3345,6 +3457,21 @@ export interface paths {
                                     reportDeadlineMs: number;
                                 };
                                 /** @default {} */
+                                mode: {
+                                    /**
+                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                     * @default synchronous
+                                     * @enum {string}
+                                     */
+                                    type: "synchronous" | "buffered";
+                                    /** @description buffered: K, the updates that make a version */
+                                    bufferSize?: number;
+                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                    maxStaleness?: number;
+                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                    concurrency?: number;
+                                };
+                                /** @default {} */
                                 strategy: {
                                     /**
                                      * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
@@ -3545,7 +3672,7 @@ export interface paths {
                                  */
                                 purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
                                 version: number | null;
                                 /**
@@ -3991,6 +4118,21 @@ export interface paths {
                                     reportDeadlineMs: number;
                                 };
                                 /** @default {} */
+                                mode: {
+                                    /**
+                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                     * @default synchronous
+                                     * @enum {string}
+                                     */
+                                    type: "synchronous" | "buffered";
+                                    /** @description buffered: K, the updates that make a version */
+                                    bufferSize?: number;
+                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                    maxStaleness?: number;
+                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                    concurrency?: number;
+                                };
+                                /** @default {} */
                                 strategy: {
                                     /**
                                      * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
@@ -4191,7 +4333,7 @@ export interface paths {
                                  */
                                 purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
                                 version: number | null;
                                 /**
@@ -4326,7 +4468,7 @@ export interface paths {
                                  */
                                 purpose: "train" | "gate" | "evaluate" | "telemetry";
                                 /** @enum {string} */
-                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                                phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                                 baseVersion: number;
                                 version: number | null;
                                 /**
@@ -4417,7 +4559,7 @@ export interface paths {
                              */
                             purpose: "train" | "gate" | "evaluate" | "telemetry";
                             /** @enum {string} */
-                            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "abandoned";
+                            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
                             baseVersion: number;
                             version: number | null;
                             /**

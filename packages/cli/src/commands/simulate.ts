@@ -175,7 +175,7 @@ async function examplesOf(
 }
 
 function printSummary(
-  { rows, roundsToTarget, modelDigest }: SimulationResult,
+  { rows, stopped, roundsToTarget, modelDigest }: SimulationResult,
   files: readonly string[],
 ): void {
   const last = rows.findLast(({ phase }) => phase === "committed");
@@ -188,6 +188,7 @@ function printSummary(
   if (last !== undefined) {
     console.log(`loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`);
   }
+  if (stopped !== null) console.log(`ended: ${stopped.message}`);
   if (roundsToTarget !== null) console.log(`the target was reached in round ${roundsToTarget}`);
   console.log(`model ${modelDigest}`);
   for (const file of files) console.log(`wrote ${file}`);

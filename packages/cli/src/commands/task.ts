@@ -2,6 +2,7 @@ import { createApiClient, type TaskView } from "@tributary/api-client";
 import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
+import { bufferLines } from "./buffer-lines.ts";
 import { addDocumentCommands } from "./task-document.ts";
 import { measurementLines, verdictLine } from "./results.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
@@ -17,7 +18,7 @@ interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly json?: boolean;
 }
 
-/** `tributary task create|validate|schema|list|show|pause|resume|refusals|results|suspicions|release`. */
+/** `tributary task create|validate|schema|list|show|pause|resume|buffer|refusals|results|suspicions|release`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
     "Check and create federated tasks, list them, pause and resume them, see what was measured and what was refused, and who is suspected.",
@@ -102,6 +103,17 @@ export function taskCommand(): Command {
       if (refusals.length === 0) console.log(`no update of ${round} was refused`);
     });
 
+  withOperator(command.command("buffer"))
+    .description(
+      "Show how full the buffer of a task in buffered mode is, and which cohorts made which version.",
+    )
+    .argument("<name>", "the task")
+    .option("--json", "print one JSON object")
+    .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
+      const buffer = await createApiClient({ baseUrl: options.url }).buffer(name);
+      if (options.json === true) return console.log(JSON.stringify({ buffer }));
+      for (const line of bufferLines(name, buffer)) console.log(line);
+    });
   withOperator(command.command("results"))
     .description(
       "Show what the devices of a task measured, round by round: versions on their examples, how versions run there, and what its gate found.",
@@ -165,7 +177,7 @@ function print(task: TaskView, json: boolean | undefined): void {
   const measured =
     last === null ? "" : `, loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`;
   console.log(
-    `${task.name}  ${task.state}${why}  ${task.spec.kind === "train" ? task.spec.strategy.name : task.spec.kind}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
+    `${task.name}  ${task.state}${why}  ${task.spec.mode.type}  ${task.spec.kind === "train" ? task.spec.strategy.name : task.spec.kind}  ${secureWords(task)}  ${task.roundsCommitted} rounds committed, version ${task.currentVersion}${measured}`,
   );
   if (task.gate === null) return;
   const { last: verdict, failures, patience } = task.gate;

@@ -55,6 +55,8 @@ export function phaseLine(round: RoundView): string {
       return `${number}: aggregating ${round.reported} updates, evaluating`;
     case "committed":
       return `${number}: committed as version ${round.version}`;
+    case "buffered":
+      return `${number}: its sum waits for its version`;
     case "abandoned":
       return `${number}: abandoned, ${round.reason ?? "no reason given"}`;
   }

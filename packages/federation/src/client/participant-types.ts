@@ -151,6 +151,8 @@ export type ParticipantEffect =
   /** Download, check and measure; answer `trained`, with what was measured for an update, or `train-failed`. */
   | { readonly type: "measure"; readonly offer: MeasurementOffer }
   | { readonly type: "cancel-training"; readonly roundId: RoundId }
+  /** The training for one round goes on for another: answer for that one. */
+  | { readonly type: "carry-training"; readonly roundId: RoundId; readonly offer: Offer }
   /** PUT the kept update; answer `uploaded` or `upload-failed`. */
   | {
       readonly type: "upload";

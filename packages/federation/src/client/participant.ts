@@ -186,8 +186,12 @@ function receiveOffer(draft: ParticipantDraft, message: OfferMessage): void {
   if (draft.now >= offer.trainDeadlineMs) {
     return draft.send({ type: "decline", roundId: offer.roundId, code: "round/deadline-passed" });
   }
-  // A task has one round at a time: a new one means that the old one is over, whatever got lost on the way.
-  draft.drop();
+  const carried =
+    type === "offer" && activity.type === "training" && sameWork(activity.offer, offer)
+      ? activity
+      : undefined;
+  // A device has one round at a time: a new one means that the old one is over, whatever got lost on the way.
+  if (carried === undefined) draft.drop();
   draft.set({ checkInAt: null });
   draft.go({ type: "training", offer });
   draft.notify({
@@ -196,7 +200,18 @@ function receiveOffer(draft: ParticipantDraft, message: OfferMessage): void {
     round: offer.round,
     baseVersion: offer.baseVersion,
   });
+  // The cohort it trained for was filled without it: what it learns counts for the next one on the same base.
+  if (carried !== undefined) {
+    return draft.effect({ type: "carry-training", roundId: carried.offer.roundId, offer });
+  }
   draft.effect(type === "offer" ? { type: "train", offer } : { type: "measure", offer });
+}
+
+/** Whether what is being trained is what a new offer asks for. */
+function sameWork(a: Offer, b: Offer): boolean {
+  return (
+    a.baseVersion === b.baseVersion && a.weightsDigest === b.weightsDigest && a.planDigest === b.planDigest
+  );
 }
 
 function receiveRequest(draft: ParticipantDraft, request: RequestReport): void {
@@ -231,7 +246,7 @@ function receiveOutcome(draft: ParticipantDraft, message: Outcome): void {
   const { activity } = draft;
   if (activity.type === "idle" || activity.offer.roundId !== message.roundId) return;
   // Whose sum became a version has answered, though word of the last answer may still be on its way here.
-  if (activity.type === "securing" && message.result === "committed")
+  if (activity.type === "securing" && ["committed", "buffered"].includes(message.result))
     draft.go({ ...activity, answered: true });
   draft.drop();
   draft.notify({

@@ -1,5 +1,5 @@
 import type { ChosenStrategy, StrategyRegistry } from "@tributary/aggregation";
-import type { TaskSpec } from "@tributary/protocol";
+import { bufferedMode, type TaskSpec } from "@tributary/protocol";
 
 /**
  * The strategy that a task names, checked against the rest of it: under secure aggregation there is no single update.
@@ -14,6 +14,7 @@ export function strategyOf(strategies: StrategyRegistry, spec: TaskSpec): Chosen
   return strategies.choose(strategy, {
     secureAggregation: secureAggregation.mode === "on",
     cohort,
+    groups: bufferedMode(spec)?.groups ?? null,
     local: { ...local, optimizer, momentum },
   });
 }

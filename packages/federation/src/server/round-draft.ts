@@ -100,7 +100,12 @@ export class RoundDraft {
   hasFreeSlot(): boolean {
     const { state, config } = this;
     if (state.phase === "training") return state.tally.open < config.offerLimit;
-    return state.phase === "selecting" && state.started && state.tally.candidates >= config.minimumCount;
+    return state.phase === "selecting" && state.started && state.tally.candidates >= this.beginCount();
+  }
+
+  /** Devices that have to be there before any is asked to train; a buffer's cohort fills while they train. */
+  beginCount(): number {
+    return this.config.buffered === true ? 1 : this.config.minimumCount;
   }
 
   /** Turns candidates into offers, first come first served, as far as there are places. */
@@ -213,6 +218,11 @@ export class RoundDraft {
       if (member?.stage === "member" || member?.stage === "secure-member") yield member.goneSince;
     }
   }
+}
+
+/** Whether a round takes no more inputs that change it. */
+export function hasEnded({ phase }: Pick<RoundState, "phase">): boolean {
+  return phase === "committed" || phase === "buffered" || phase === "abandoned";
 }
 
 /** When the phase under way ends at the latest; null where only the driver can end it. */

@@ -33,6 +33,11 @@ export interface RoundConfig {
   readonly timestampVersion: number;
   /** Null: members report their updates one by one. */
   readonly secure: SecureRules | null;
+  /**
+   * The round is one cohort of a task in buffered mode: its sum goes into the buffer instead of becoming a version,
+   * offers go out at once, and devices that still train when the cohort forms go on for the next one.
+   */
+  readonly buffered?: true;
   /** Devices that may come, estimated: who is not needed is told by it when to come back. Left out: few. */
   readonly population?: number;
   /** Left out: devices train. Else they measure the base version, and make no other. */
@@ -68,7 +73,7 @@ export interface SecureClaim {
  * What a device is in a round. candidate: willing, no offer yet. offered: training. ready: has an update.
  * member: asked to report. reported: its update counts. refused: its update did not pass. out: declined, left,
  * was late or was not needed. In a secure round: secure-member: in the cohort. secured: its update is in the sum, and
- * nothing more is asked of it.
+ * nothing more is asked of it. In buffered mode: carried: it trains on, for the next cohort on the same base.
  */
 export type Participant = { readonly connected: boolean } & (
   | { readonly stage: "candidate"; readonly order: number }
@@ -85,6 +90,7 @@ export type Participant = { readonly connected: boolean } & (
   | { readonly stage: "secured" }
   | { readonly stage: "refused"; readonly code: string }
   | { readonly stage: "out" }
+  | { readonly stage: "carried" }
 );
 
 export type ParticipantStage = Participant["stage"];
@@ -158,7 +164,12 @@ interface Common {
 export type RoundState = Common &
   (
     | { readonly phase: "selecting"; readonly started: boolean }
-    | { readonly phase: "training"; readonly deadline: number }
+    | {
+        readonly phase: "training";
+        readonly deadline: number;
+        /** No further device comes: the cohort forms, or not, as soon as all are ready. */
+        readonly closed?: true;
+      }
     | {
         readonly phase: "reporting";
         readonly deadline: number;
@@ -169,6 +180,7 @@ export type RoundState = Common &
     | { readonly phase: "aggregating"; readonly survivors: readonly DeviceId[]; readonly aggregated: boolean }
     /** Null: the round made no version. */
     | { readonly phase: "committed"; readonly version: ModelVersion | null }
+    | { readonly phase: "buffered" }
     | { readonly phase: "abandoned"; readonly code: ErrorCode }
   );
 
@@ -193,11 +205,15 @@ export type RoundInput = { readonly now: number } & (
   | { readonly type: "report-accepted"; readonly device: DeviceId; readonly digest: Digest }
   | { readonly type: "report-refused"; readonly device: DeviceId; readonly code: string }
   | { readonly type: "tick" }
+  /** In buffered mode: the base is not the newest version any more, so that nobody else will train from it. */
+  | { readonly type: "close" }
   /** The coordinator was restarted; the state is the replay of all inputs before. Not for secure cohorts: their secrets are gone. */
   | { readonly type: "resumed" }
   /** The mean was taken and evaluated; the commit is under way. */
   | { readonly type: "aggregated" }
   | { readonly type: "committed"; readonly version: ModelVersion | null }
+  /** The cohort's sum is stored, and waits for its version. */
+  | { readonly type: "buffered" }
   | { readonly type: "abandon"; readonly code: ErrorCode }
 );
 
@@ -224,9 +240,12 @@ export type RoundEffect =
       readonly digest: Digest;
       readonly deadlineMs: number;
     }
-  /** All updates are in: take the mean, evaluate, commit; then `committed`, or `abandon`. */
+  /** Seat these devices, which train or were waiting, in the next cohort on the same base; else they are superseded. */
+  | { readonly type: "carry"; readonly devices: readonly DeviceId[] }
+  /** All updates are in: take the mean, evaluate, commit; then `committed` or `buffered`, or `abandon`. */
   | { readonly type: "aggregate"; readonly devices: readonly DeviceId[] }
   | { readonly type: "ended"; readonly result: "committed"; readonly version: ModelVersion | null }
+  | { readonly type: "ended"; readonly result: "buffered" }
   | { readonly type: "ended"; readonly result: "abandoned"; readonly code: ErrorCode };
 
 export interface RoundStep {

@@ -260,6 +260,8 @@ export class FleetCoordinator {
           for (const after of step.effects) this.#perform(after);
         });
       }
+      case "carry":
+        throw new Error("these rounds are not of a buffer");
       case "ended":
         this.#timer?.cancel();
         // The next one begins when the end of this one is stored.

@@ -138,6 +138,7 @@ export class FleetDevice {
         if (this.lies && this.#random.next() < this.weather.lie) this.#lie();
         return;
       case "train":
+      case "carry-training":
         return this.#train(effect.offer);
       case "upload": {
         const { roundId, digest } = effect;

@@ -1,4 +1,4 @@
-import { encodeHex, failure, seededRandom, toFailure, type Env } from "@tributary/core";
+import { encodeHex, failure, seededRandom, toFailure, type Env, type RoundId } from "@tributary/core";
 import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
 import {
@@ -45,6 +45,8 @@ interface MeasurementFacts {
 }
 
 interface TrainingFacts {
+  /** The round it is for. */
+  readonly roundId: RoundId;
   readonly numExamples: number;
   /** Means over the last epoch. */
   readonly loss: number;
@@ -71,8 +73,13 @@ export interface LocalTrainerOptions {
 export interface LocalTrainer {
   train(
     offer: Offer,
-    options: { readonly signal: AbortSignal; readonly onProgress?: (progress: TrainProgress) => void },
-  ): Promise<LocalUpdate>;
+    options: {
+      readonly signal: AbortSignal;
+      readonly onProgress?: (progress: TrainProgress) => void;
+      /** Asked when training is done: the offer, on the same base under the same plan, that the update is for. */
+      readonly reportTo?: () => Offer;
+    },
+  ): Promise<LocalUpdate & Pick<TrainingFacts, "roundId">>;
 }
 
 export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
@@ -110,7 +117,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
   };
 
   return {
-    async train(offer, { signal, onProgress }) {
+    async train(offer, { signal, onProgress, reportTo = () => offer }) {
       const startedAtMs = env.clock.monotonicMs();
       const { verified, base } = await verify(offer, signal);
       const { plan } = verified;
@@ -159,7 +166,9 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           ...(onProgress === undefined ? {} : { onProgress }),
         });
         const { numExamples, lossSum, correct, steps } = result;
+        const { roundId } = reportTo();
         const facts = (): TrainingFacts => ({
+          roundId,
           numExamples,
           loss: lossSum / numExamples,
           accuracy: cpuSpec.noHits === true ? null : correct / numExamples,
@@ -171,7 +180,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           // Only devices that meet a secure task load it.
           const { createSecureMember } = await import("./secure-member.ts");
           const member = await createSecureMember({
-            offer,
+            offer: { ...offer, roundId },
             plan: secure,
             population,
             layout: plan.update,
@@ -189,7 +198,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           });
           return { ...facts(), member };
         }
-        return { ...facts(), ...updateBody(offer, plan, result) };
+        return { ...facts(), ...updateBody({ ...offer, roundId }, plan, result) };
       } finally {
         await lease.release();
       }

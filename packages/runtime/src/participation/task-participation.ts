@@ -81,6 +81,8 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
   const random = seededRandom(encodeHex(env.random.bytes(16)));
   const updates = new Map<RoundId, LocalUpdate>();
   const working = new Map<string, AbortController>();
+  /** The offer that each training is for, by the round it is for now. */
+  const trainings = new Map<RoundId, { offer: Offer }>();
   const underWay = new Set<Promise<void>>();
 
   const now = (): number => Math.floor(env.clock.monotonicMs() + options.serverOffsetMs());
@@ -125,6 +127,8 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
         return work(`train ${effect.offer.roundId}`, (signal) => measureOffer(effect.offer, signal));
       case "cancel-training":
         return cancel(`train ${effect.roundId}`);
+      case "carry-training":
+        return carryTraining(effect.roundId, effect.offer);
       case "upload":
         return work(`upload ${effect.roundId}`, (signal) => upload(effect, signal));
       case "cancel-upload":
@@ -156,7 +160,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     const controller = new AbortController();
     working.set(name, controller);
     const running = run(controller.signal).finally(() => {
-      if (working.get(name) === controller) working.delete(name);
+      for (const [each, of] of working) if (of === controller) working.delete(each);
     });
     underWay.add(running);
     void running.finally(() => underWay.delete(running));
@@ -169,22 +173,44 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
     working.delete(name);
   };
 
+  const carryTraining = (from: RoundId, offer: Offer): void => {
+    const training = trainings.get(from);
+    const controller = working.get(`train ${from}`);
+    if (training === undefined || controller === undefined) return;
+    training.offer = offer;
+    trainings.delete(from);
+    trainings.set(offer.roundId, training);
+    working.delete(`train ${from}`);
+    working.set(`train ${offer.roundId}`, controller);
+  };
+
   const trainOffer = async (offer: Offer, signal: AbortSignal): Promise<void> => {
-    const { roundId } = offer;
+    const training = { offer };
+    trainings.set(offer.roundId, training);
     let toldAtMs = -Infinity;
     try {
       const update = await trainer.train(offer, {
         signal,
+        reportTo: () => training.offer,
         onProgress({ step, steps, loss }) {
+          const { roundId } = training.offer;
           const atMs = env.clock.monotonicMs();
           if (step < steps && atMs - toldAtMs < PROGRESS_EVERY_MS) return;
           toldAtMs = atMs;
           notify({ type: "progress", roundId, step, steps, loss });
         },
       });
+      const { roundId } = update;
+      if (roundId !== training.offer.roundId) {
+        // Carried on between its sealing and here: what is sealed for one round is of no use to another.
+        if ("member" in update) update.member.close();
+        return await trainOffer(training.offer, signal);
+      }
       ready(roundId, update, signal);
     } catch (cause) {
-      workFailed(roundId, cause, signal);
+      workFailed(training.offer.roundId, cause, signal);
+    } finally {
+      for (const [roundId, of] of trainings) if (of === training) trainings.delete(roundId);
     }
   };
 

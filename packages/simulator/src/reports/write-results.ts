@@ -11,16 +11,17 @@ export interface SimulationReport {
   /** How it was run: what else is needed to run it again. */
   readonly options: Readonly<Record<string, string | number | boolean | null>>;
   readonly rounds: SimulationResult["rows"];
+  readonly stopped: SimulationResult["stopped"];
   readonly roundsToTarget: number | null;
   readonly modelDigest: string;
   readonly weightsDigest: string;
 }
 
 export function simulationReport(
-  { spec, rows, roundsToTarget, modelDigest, weightsDigest }: SimulationResult,
+  { spec, rows, stopped, roundsToTarget, modelDigest, weightsDigest }: SimulationResult,
   options: SimulationReport["options"],
 ): SimulationReport {
-  return { task: spec, options, rounds: rows, roundsToTarget, modelDigest, weightsDigest };
+  return { task: spec, options, rounds: rows, stopped, roundsToTarget, modelDigest, weightsDigest };
 }
 
 /**

@@ -37,6 +37,13 @@ export async function prepareTask(
   model: Uint8Array,
   issuerPublicKey: Uint8Array,
 ): Promise<PreparedTask> {
+  if (asked.mode.type !== "synchronous") {
+    throw failure(
+      "simulator/invalid-options",
+      `simulate: "${asked.name}" is ${asked.mode.type}; the simulator plays synchronous tasks, so set "mode": { "type": "synchronous" } to try it out`,
+      { detail: { option: "mode", got: asked.mode.type } },
+    );
+  }
   requireTraining(asked);
   const strategy = strategyOf(createStrategyRegistry(builtInStrategies), asked);
   const spec = withLoss({ ...asked, strategy: strategy.choice }, model);

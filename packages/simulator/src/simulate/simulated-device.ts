@@ -176,6 +176,12 @@ export class SimulatedDevice {
         return this.#send(effect.message);
       case "train":
         return this.#train(effect.offer);
+      case "carry-training":
+        // What it has learned so far is of the same weights; here it is simply trained again.
+        this.#job?.abort.abort(
+          failure("round/stale-round", "simulate: the training goes on for another round"),
+        );
+        return this.#train(effect.offer);
       case "measure":
         throw new TypeError("simulate: no round measures");
       case "cancel-training":

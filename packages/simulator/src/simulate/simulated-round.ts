@@ -262,6 +262,8 @@ export class SimulatedRound implements ServerPort {
           }
         });
         return;
+      case "carry":
+        throw new TypeError("simulate: a synchronous round carries no device on");
       case "ended":
         this.#timer?.cancel();
         return;

@@ -3,11 +3,18 @@ import { asModelVersion, failure, sha256, silentLogger, type Digest } from "@tri
 import { evaluationResult, type EvaluationResult } from "@tributary/engine/evaluation";
 import type { ExampleTable } from "@tributary/engine/examples";
 import { tableProblem } from "@tributary/engine/table-problem";
-import { roundCounts, type RoundConfig, type RoundState } from "@tributary/federation";
+import {
+  addResult,
+  NO_PROGRESS,
+  roundCounts,
+  stopReason,
+  type RoundConfig,
+  type RoundState,
+} from "@tributary/federation";
 import { roundIdOf, steppedWeights, taskRoundRules } from "@tributary/federation/aggregation";
 import { summarizeTraining } from "@tributary/metrics";
 import { bindWeights } from "@tributary/onnx";
-import { createMemberVerifier, type TaskSpec } from "@tributary/protocol";
+import { createMemberVerifier, type TaskReason, type TaskSpec } from "@tributary/protocol";
 import { parametersToSafetensors, type ParameterSet } from "@tributary/tensor";
 import type { ClientData } from "../data/client-data.ts";
 import { createClients } from "../fleet-model/clients.ts";
@@ -33,7 +40,7 @@ export interface SimulateOptions {
   readonly seed: string;
   readonly fleet?: Partial<FleetModel>;
   /**
-   * Rounds to commit.
+   * Rounds to commit, if no stop rule of the task ends it before.
    * @defaultValue those of the task, else 100
    */
   readonly rounds?: number | undefined;
@@ -67,7 +74,9 @@ export interface SimulationResult {
   /** With what the task left unsaid. */
   readonly spec: TaskSpec;
   readonly rows: readonly RoundRow[];
-  /** The first round that reached the target; null: none did, or there is none. */
+  /** Why it ended, as a task says it; null: `targetAccuracy` was reached. */
+  readonly stopped: TaskReason | null;
+  /** The first round that reached `targetAccuracy`; null: none did, or there is none. */
   readonly roundsToTarget: number | null;
   /** The last version, as ONNX. */
   readonly model: Uint8Array<ArrayBuffer>;
@@ -116,6 +125,13 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
 
 /** Before it trains for nothing. */
 function requireFit({ spec, ports }: PreparedTask, { data, heldOut }: SimulateOptions): void {
+  if (spec.kind !== "train") {
+    throw failure(
+      "simulator/invalid-options",
+      `simulate: "${spec.name}" is of kind "${spec.kind}"; only tasks of kind "train" are simulated`,
+      { detail: { option: "kind", got: spec.kind } },
+    );
+  }
   const { goalCount, minimumCount } = spec.cohort;
   if (data.clients < minimumCount) {
     throw failure(
@@ -158,6 +174,8 @@ class Simulation {
   #committed = 0;
   #evaluation: EvaluationResult | undefined;
   #roundsToTarget: number | null = null;
+  #progress = NO_PROGRESS;
+  #stopped: TaskReason | undefined;
 
   constructor(options: SimulateOptions, task: PreparedTask, means: Means) {
     this.#options = options;
@@ -172,11 +190,17 @@ class Simulation {
 
   async run(signal: AbortSignal | undefined): Promise<void> {
     let abandoned = 0;
-    for (let round = 1; this.#committed < this.#rounds && this.#roundsToTarget === null; round++) {
+    for (let round = 1; this.#roundsToTarget === null; round++) {
       signal?.throwIfAborted();
+      this.#stopped = this.#stopReason();
+      if (this.#stopped !== undefined) return;
       const row = await this.#round(round, signal);
       this.#rows.push(row);
       this.#options.onRound?.(row);
+      if (row.phase === "committed") {
+        const { loss, accuracy } = row;
+        this.#progress = addResult(this.#task.spec.stop, this.#progress, { number: round, loss, accuracy });
+      }
       abandoned = row.phase === "committed" ? 0 : abandoned + 1;
       if (abandoned >= MAX_ABANDONED) {
         const declines = Object.entries(row.declines).map(
@@ -197,12 +221,23 @@ class Simulation {
     return {
       spec: this.#task.spec,
       rows: this.#rows,
+      stopped: this.#stopped ?? null,
       roundsToTarget: this.#roundsToTarget,
       model,
       weights: this.#weights,
       modelDigest: sha256(model),
       weightsDigest: sha256(this.#weightsFile),
     };
+  }
+
+  #stopReason(): TaskReason | undefined {
+    const { stop } = this.#task.spec;
+    const at = {
+      now: this.#clock.now(),
+      since: SIMULATION_START_MS,
+      roundsCommitted: this.#committed,
+    };
+    return stopReason({ rounds: this.#rounds, stop }, this.#progress, at);
   }
 
   async #round(number: number, signal: AbortSignal | undefined): Promise<RoundRow> {

@@ -95,6 +95,14 @@ test("strategies that compare updates, and those that remember, are the coordina
   expect(robust.weightsDigest).not.toBe(adaptive.weightsDigest);
 }, 60_000);
 
+test("a task ends by its own stop rules", async () => {
+  const more = { rounds: 1_000, fleet: { stepMs: 5_000 } };
+  const { rows, stopped } = await run({ task: { stop: { elapsedMs: 40_000 } }, more });
+  expect(stopped).toMatchObject({ code: "elapsed" });
+  expect(rows.at(-1)!.clockSeconds).toBeGreaterThanOrEqual(40);
+  expect(rows.at(-2)!.clockSeconds).toBeLessThan(40);
+}, 60_000);
+
 test("it measures as often as it is asked to, pauses as the task says, and ends at the target", async () => {
   const { rows, roundsToTarget } = await run({
     task: { pauseBetweenRoundsMs: 3_600_000 },

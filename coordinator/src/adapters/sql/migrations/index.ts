@@ -9,6 +9,7 @@ import { certificateLog } from "./0007-certificate-log.ts";
 import { updateLayout } from "./0008-update-layout.ts";
 import { pace } from "./0009-pace.ts";
 import { measurements } from "./0010-measurements.ts";
+import { bufferedMode } from "./0011-buffered-mode.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -22,6 +23,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0008-update-layout": updateLayout,
   "0009-pace": pace,
   "0010-measurements": measurements,
+  "0011-buffered-mode": bufferedMode,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -1,5 +1,5 @@
 import { failure } from "@tributary/core";
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import type { RoundRepository } from "../../../ports/metadata-store.ts";
 import type { RoundRecord } from "../../../ports/records.ts";
 import { constrained, requireRow } from "../constraint.ts";
@@ -57,12 +57,35 @@ export function roundRepository(db: Db): RoundRepository {
     async countCommitted(task) {
       const row = await db
         .selectFrom("rounds")
-        .select((eb) => eb.fn.countAll<number>().as("count"))
+        // Several cohorts make one version in buffered mode; rounds that measure make none, and count one by one.
+        .select(sql<number>`count(distinct coalesce(version, -number))`.as("count"))
         .where("task", "=", task)
         .where("phase", "=", "committed")
         .where("purpose", "!=", "gate")
         .executeTakeFirstOrThrow();
       return Number(row.count);
+    },
+    settleBuffered: (ids, fate) =>
+      together(db, async (tx) => {
+        for (const id of ids) {
+          const { numUpdatedRows } = await tx
+            .updateTable("rounds")
+            .set(fate)
+            .where("id", "=", id)
+            .where("phase", "=", "buffered")
+            .executeTakeFirstOrThrow();
+          if (numUpdatedRows === 0n)
+            throw failure("store/conflict", `store: round "${id}" is no cohort whose sum is buffered`);
+        }
+      }),
+    async countSuperseded(task) {
+      const row = await db
+        .selectFrom("rounds")
+        .select((eb) => eb.fn.sum<number | null>("ready").as("count"))
+        .where("task", "=", task)
+        .where("reason", "=", "round/superseded")
+        .executeTakeFirstOrThrow();
+      return Number(row.count ?? 0);
     },
   };
 }

@@ -1,0 +1,41 @@
+import type { BufferedCohort } from "@tributary/federation";
+import type { TaskRecord, VersionRecord } from "../../ports/records.ts";
+import type { RoundServices } from "../round-services.ts";
+import { discardCohorts } from "./commit-buffer.ts";
+
+/**
+ * What a task left in its buffer, when it begins again. Sums on a version that was replaced since, by one that the task did
+ * not make, are changes to other weights: they are discarded.
+ */
+export async function readBuffer(
+  services: RoundServices,
+  task: TaskRecord,
+  head: VersionRecord,
+): Promise<readonly BufferedCohort[]> {
+  const { store } = services;
+  const pending = await store.bufferedCohorts.pending(task.name);
+  const oldest = Math.min(...pending.map(({ baseVersion }) => baseVersion));
+  let replacedBy = 0;
+  for (let version: VersionRecord | undefined = head; version !== undefined && version.version > oldest;) {
+    const round = version.roundId === null ? undefined : await store.rounds.get(version.roundId);
+    if (round?.task !== task.name) {
+      replacedBy = version.version;
+      break;
+    }
+    version =
+      version.parentVersion === null
+        ? undefined
+        : await store.versions.get(task.model, version.parentVersion);
+  }
+  const replaced = pending.filter(({ baseVersion }) => baseVersion < replacedBy);
+  if (replaced.length > 0) {
+    await discardCohorts(
+      services,
+      replaced.map(({ roundId }) => roundId),
+      "round/base-replaced",
+    );
+  }
+  return pending
+    .filter((cohort) => !replaced.includes(cohort))
+    .map(({ roundId, baseVersion, updates }) => ({ roundId, baseVersion, updates }));
+}

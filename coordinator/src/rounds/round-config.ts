@@ -1,0 +1,29 @@
+import type { RoundConfig } from "@tributary/federation";
+import { roundIdOf, taskRoundRules, type SecureRoundPlan } from "@tributary/federation/aggregation";
+import type { TaskRecord, VersionRecord } from "../ports/records.ts";
+import { weightsPath } from "../releases/target-paths.ts";
+
+/** The rules of a synchronous round of a task. */
+export function roundConfig(input: {
+  readonly task: TaskRecord;
+  /** Null: updates come one by one. */
+  readonly secure: SecureRoundPlan | null;
+  readonly base: VersionRecord;
+  readonly round: number;
+  readonly timestampVersion: number;
+  /** Devices that may come, estimated. */
+  readonly population: number;
+}): RoundConfig {
+  const { task, secure, base, round, timestampVersion, population } = input;
+  return {
+    task: task.name,
+    roundId: roundIdOf(task.name, round),
+    round,
+    baseVersion: base.version,
+    plan: { target: task.plan.target, digest: task.plan.digest },
+    weights: { target: weightsPath(task.model, base.version), digest: base.weights.digest },
+    ...taskRoundRules(task.spec, secure),
+    timestampVersion,
+    population,
+  };
+}

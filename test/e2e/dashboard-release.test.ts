@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { createApiClient } from "@tributary/api-client";
+import { createCoordinator } from "@tributary/coordinator";
+import { buildLinear } from "@tributary/onnx";
+import { parseTaskSpec } from "@tributary/protocol";
+import { chromium, expect as see } from "playwright/test";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../src/coordinator-process.ts";
+import { findChromium } from "../src/runner/chromium.ts";
+
+const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
+
+test("an operator releases a version from the dashboard, with the token alone", async () => {
+  await using opened = new AsyncDisposableStack();
+  const folder = temporaryFolder();
+  opened.defer(() => folder.remove());
+  const vite = join(dirname(createRequire(import.meta.url).resolve("vite/package.json")), "bin/vite.js");
+  const dashboardDir = join(folder.path, "dashboard");
+  await promisify(execFile)(
+    process.execPath,
+    [vite, "build", "--outDir", dashboardDir, "--logLevel", "error"],
+    { cwd: DASHBOARD },
+  );
+  const coordinator = await createCoordinator({
+    dataDir: join(folder.path, "coordinator"),
+    port: 0,
+    dashboardDir,
+  });
+  opened.defer(() => coordinator.close());
+  const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
+  await api.publishModel("digits", buildLinear({ seed: 1 }));
+  await api.publishModel("digits", buildLinear({ seed: 2 }));
+  await api.releaseVersion("digits", 1);
+  const gate = { metric: "loss", minimumDevices: 3 };
+  await api.createTask(
+    parseTaskSpec({
+      name: "digits",
+      model: "digits",
+      gate,
+      release: "manual",
+      secureAggregation: { mode: "off" },
+    }),
+  );
+
+  const executablePath = findChromium();
+  const browser = await chromium.launch({
+    ...(executablePath === undefined ? {} : { executablePath }),
+    args: ["--no-sandbox", "--disable-background-networking"],
+  });
+  opened.defer(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(coordinator.url);
+  await see(page.getByTestId("gate")).toHaveAttribute("data-state", "waiting");
+  await see(page.getByTestId("gate-next")).toHaveText("Versions are released by an operator alone.");
+
+  const row = (version: number) => page.locator(`[data-testid="version-row"][data-version="${version}"]`);
+  await see(row(1).getByTestId("release-word")).toHaveText("released");
+  await see(row(2).getByTestId("release-word")).toHaveText("rolled back");
+  await row(2).getByTestId("release").click();
+  await row(2).getByTestId("operator-token").fill("not-the-token");
+  await row(2).getByTestId("confirm-release").click();
+  await see(row(2).getByRole("alert")).toBeVisible();
+  expect((await api.model("digits")).releasedVersion).toBe(1);
+
+  await row(2).getByTestId("operator-token").fill(coordinator.operatorToken);
+  await row(2).getByTestId("confirm-release").click();
+  await see.poll(async () => (await api.model("digits")).releasedVersion).toBe(2);
+  // The stream tells: the newest is what runs, and nothing is left to release.
+  await see(page.getByTestId("release")).toHaveCount(0);
+  await see(page.getByTestId("release-word")).toHaveCount(0);
+});
