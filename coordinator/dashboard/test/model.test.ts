@@ -247,17 +247,20 @@ describe("who makes sums fail", () => {
   });
 
   test("is nothing to tell while nobody is suspected", () => {
-    expect(suspicionLines([])).toBeUndefined();
+    expect(suspicionLines([], true)).toBeUndefined();
   });
 
   test("the quarantined are named, the suspected counted", () => {
-    const lines = suspicionLines([of("a", "quarantined"), of("b", "suspected"), of("c", "suspected")])!;
+    const lines = suspicionLines([of("a", "quarantined"), of("b", "suspected"), of("c", "suspected")], true)!;
     expect(lines.sentence).toBe(
       "1 device stayed in cohorts whose sums failed and is quarantined; 2 devices are suspected until a cohort with them holds.",
     );
     expect(lines.quarantined.map(({ device }) => device)).toEqual(["a".repeat(32)]);
-    expect(suspicionLines([of("b", "suspected")])!.sentence).toBe(
+    expect(suspicionLines([of("b", "suspected")], true)!.sentence).toBe(
       "1 device is suspected until a cohort with it holds.",
+    );
+    expect(suspicionLines([of("a", "quarantined"), of("b", "suspected")], false)!.sentence).toBe(
+      "1 device sent updates that were refused and is quarantined; 1 device is suspected until a round with it holds.",
     );
   });
 });

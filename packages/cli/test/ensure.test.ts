@@ -79,14 +79,16 @@ test("who is suspected of making sums fail is listed, and released", async () =>
   );
   db.close();
   expect((await runMain("task", "suspicions", "digits", ...url)).stdout).toBe(
-    `2026-09-21T14:13:20.000Z  ${device}  quarantined  4 failed cohorts, last digits-7\n`,
+    `2026-09-21T14:13:20.000Z  ${device}  quarantined  4 failures, last digits-7\n`,
   );
   const release = () => runMain("task", "release", "digits", device, ...url, "--data-dir", folder);
   expect(await release()).toMatchObject({
     code: 0,
-    stdout: `released ${device} in digits, after 4 failed cohorts\n`,
+    stdout: `released ${device} in digits, after 4 failures\n`,
   });
   expect(await release()).toMatchObject({ code: 1, stderr: expect.stringContaining("http/not-found") });
   expect(await api.suspicions("digits")).toEqual([]);
-  expect((await runMain("task", "list", ...url)).stdout).toMatch(/^digits +running +fedAvg +secure: on /);
+  expect((await runMain("task", "list", ...url)).stdout).toMatch(
+    /^digits +running +synchronous +fedAvg +secure: on /,
+  );
 });

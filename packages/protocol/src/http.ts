@@ -282,7 +282,10 @@ export const SUSPICION_STATES = ["suspected", "quarantined", "released"] as cons
 export const SuspicionView = Type.Object({
   task: TaskNameSchema,
   device: DeviceIdSchema,
-  points: Type.Integer({ minimum: 0, description: "Cohorts with it that failed since one held" }),
+  points: Type.Integer({
+    minimum: 0,
+    description: "Cohorts with it that failed, or updates of it that were refused, since one held",
+  }),
   state: textEnum(SUSPICION_STATES, {
     description: "quarantined: it takes no part until an operator releases it",
   }),

@@ -609,7 +609,7 @@ export interface paths {
                             suspicions: {
                                 task: string;
                                 device: string;
-                                /** @description Cohorts with it that failed since one held */
+                                /** @description Cohorts with it that failed, or updates of it that were refused, since one held */
                                 points: number;
                                 /**
                                  * @description quarantined: it takes no part until an operator releases it
@@ -669,7 +669,7 @@ export interface paths {
                         "application/json": {
                             task: string;
                             device: string;
-                            /** @description Cohorts with it that failed since one held */
+                            /** @description Cohorts with it that failed, or updates of it that were refused, since one held */
                             points: number;
                             /**
                              * @description quarantined: it takes no part until an operator releases it

@@ -136,7 +136,7 @@ export function taskCommand(): Command {
 
   withOperator(command.command("suspicions"))
     .description(
-      "List the devices in secure cohorts whose sums failed: who is quarantined, and who only suspected.",
+      "List the devices in secure cohorts whose sums failed, or whose own updates were refused: who is quarantined, and who only suspected.",
     )
     .argument("<name>", "the task")
     .option("--json", "print one JSON object")
@@ -144,7 +144,7 @@ export function taskCommand(): Command {
       const suspicions = await createApiClient({ baseUrl: options.url }).suspicions(name);
       if (options.json === true) return console.log(JSON.stringify({ suspicions }));
       for (const { at, device, state, points, roundId } of suspicions)
-        console.log(`${at}  ${device}  ${state}  ${points} failed cohorts, last ${roundId}`);
+        console.log(`${at}  ${device}  ${state}  ${points} failures, last ${roundId}`);
       if (suspicions.length === 0) console.log(`no device of ${name} is suspected`);
     });
 
@@ -154,7 +154,7 @@ export function taskCommand(): Command {
     .argument("<device>", "the device's id, as `suspicions` lists it")
     .action(async (name: string, device: string, options: OperatorOptions) => {
       const { points } = await client(options).releaseDevice(name, device);
-      console.log(`released ${device} in ${name}, after ${points} failed cohorts`);
+      console.log(`released ${device} in ${name}, after ${points} failures`);
     });
 
   return command;
