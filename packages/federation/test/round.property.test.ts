@@ -15,7 +15,7 @@ import {
 import { claim, device, roundConfig, START } from "./fixtures.ts";
 
 const DEVICES = 7;
-const RUNS = process.env["TRIBUTARY_TEST_FULL"] === "1" ? 5_000 : 500;
+const RUNS = process.env["TRIBUTARY_TEST_FULL"] === "1" ? 5_000 : 300;
 const who = fc.integer({ min: 0, max: DEVICES - 1 });
 
 /** What may happen, at any time, in any order, as often as it likes. */

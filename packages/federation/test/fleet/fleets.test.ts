@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { playFleet, type PlayedFleet } from "./play-fleet.ts";
 
 const FULL = process.env["TRIBUTARY_TEST_FULL"] === "1";
-const FLEETS = FULL ? 10_000 : 200;
+const FLEETS = FULL ? 10_000 : 100;
 
 /** Seeds that failed once, by what was wrong. */
 const ONCE_FAILED: Readonly<Record<string, number>> = {
