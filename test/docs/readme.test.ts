@@ -138,7 +138,9 @@ test("a model of one's own is described, published and given a task", async () =
       /^parameters +7,850 in 2 tensors$[^]*^trainable +yes, with softmax-cross-entropy$/m,
     ),
     expect.stringMatching(/^published mine version 1: 7850 parameters, /),
-    expect.stringMatching(/^mine +running +fedAvg +secure: off +0 rounds committed, version 1\n$/),
+    expect.stringMatching(
+      /^mine +running +synchronous +fedAvg +secure: off +0 rounds committed, version 1\n$/,
+    ),
   ]);
   expect(await api.model("mine")).toMatchObject({ currentVersion: 1 });
   expect(await api.task("mine")).toMatchObject({
