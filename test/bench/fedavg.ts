@@ -21,7 +21,7 @@ const CHOSEN = {
   iid: 0.2,
   shards: 0.1,
   dirichlet: 0.1,
-  fedProxMu: 0.01,
+  fedProxMu: 0.001,
   fedAdam: 0.01,
   fedYogi: 0.01,
 } as const;
