@@ -1,4 +1,4 @@
-import { encodeHex, failure } from "@tributary/core";
+import { failure } from "@tributary/core";
 import { evaluationMetrics, pairedMetrics, telemetrySpecs, type MetricSpec } from "@tributary/metrics";
 import { buildEvaluationGraph, type EvaluationGraph } from "@tributary/onnx";
 import {
@@ -10,10 +10,10 @@ import {
   type SecurePlan,
   type TaskSpec,
 } from "@tributary/protocol";
-import { cohortShape, planEncoding } from "@tributary/secagg";
 import { metricEncoding } from "../metric-vector.ts";
 import { deviceRules } from "./device-rules.ts";
 import { measurementCohort } from "./measurement-cohort.ts";
+import { provenPlan } from "./secure-plan.ts";
 import { invalidTask, lossOf, type ReadLossGraph } from "./training-options.ts";
 
 /** A plan of measurements without where its graph lies. */
@@ -147,15 +147,5 @@ function metricSecurePlan(
     );
   }
   const encoding = metricEncoding(metrics, clients);
-  planEncoding(encoding);
-  for (const size of [minimumCohort, clients]) {
-    cohortShape(size, { corruption, dropout, adversary: "curious" });
-  }
-  return {
-    minimumCohort,
-    corruption,
-    dropout,
-    issuerPublicKey: encodeHex(issuerPublicKey),
-    encoding: encoding as SecurePlan["encoding"],
-  };
+  return provenPlan({ minimumCohort, corruption, dropout }, encoding, issuerPublicKey);
 }

@@ -1,6 +1,6 @@
 import { encodeHex, encodeUtf8, failure, sha256 } from "@tributary/core";
 import type { SecurePlan, TaskSpec } from "@tributary/protocol";
-import { cohortShape, planEncoding } from "@tributary/secagg";
+import { cohortShape, planEncoding, type EncodingSpec } from "@tributary/secagg";
 import { secureEncoding } from "../secure-vector.ts";
 
 export interface SecurePlanOptions {
@@ -49,8 +49,21 @@ export function securePlan(options: SecurePlanOptions): SecurePlan | undefined {
     valueBits,
     rotationSeed: sha256(encodeUtf8(`${spec.name} ${number}`)),
   });
+  return provenPlan({ minimumCohort, corruption, dropout }, encoding, issuerPublicKey);
+}
+
+/**
+ * A plan whose encoding cannot wrap and whose cohorts withstand what it assumes.
+ *
+ * @throws `secagg/ring-overflow`, `secagg/infeasible-graph`
+ */
+export function provenPlan(
+  { minimumCohort, corruption, dropout }: Pick<SecurePlan, "minimumCohort" | "corruption" | "dropout">,
+  encoding: EncodingSpec,
+  issuerPublicKey: Uint8Array,
+): SecurePlan {
   planEncoding(encoding);
-  for (const size of [minimumCohort, clients]) {
+  for (const size of [minimumCohort, encoding.clients]) {
     cohortShape(size, { corruption, dropout, adversary: "curious" });
   }
   return {

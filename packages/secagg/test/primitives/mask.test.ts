@@ -144,3 +144,12 @@ test("AESAVS: the zero block under the zero key is the stream's first", async ()
   const block = new Uint8Array(await subtle.encrypt(algorithm, key, new Uint8Array(16)));
   expect(block).toEqual(decodeHex("dc95c078a2408989ad48a21492842087"));
 });
+
+test("masks are added where buffers cannot be transferred too", async () => {
+  const layout = maskLayout([{ count: 5, width: 32 }]);
+  const stream = systemRandom.bytes(layout.byteLength);
+  Object.defineProperty(stream.buffer, "transfer", { value: undefined });
+  const vector = new Uint32Array(5);
+  await addMasks(vector, [{ key: { stream: () => ({ next: async () => stream }) }, sign: 1 }], layout);
+  expect([...vector]).toEqual([...new Uint32Array(stream.buffer, 0, 5)]);
+});
