@@ -28,6 +28,7 @@ import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
 import { MetricUpdates } from "./measurement/metric-updates.ts";
 import { ReportedFiles } from "./reported-files.ts";
+import { trainRootUpdate } from "./root-update.ts";
 import type { FinalEntries } from "./round-journal.ts";
 import { storeAbandoned, storeOutcome, type LastRow, type OutcomeInput } from "./round-outcome.ts";
 import { roundRecord } from "./round-record.ts";
@@ -107,6 +108,10 @@ export class RoundRun {
             // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
             aggregation: config.buffered === true ? { kind: "mean" } : options.strategy.strategy.aggregation,
             files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
+            rootUpdate: () => {
+              const { roundId, round, trainingRound = round } = config;
+              return trainRootUpdate(services, { ...options, roundId, trainingRound });
+            },
             ...receiver,
             failed: (error) => this.#fail(error, "round/aggregation-failed"),
           })

@@ -11,6 +11,7 @@ import { mayStillBegin, nextStep } from "./next-step.ts";
 import { roundConfig } from "./round-config.ts";
 import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
 import { readRoundPlan } from "./round-plan.ts";
+import { trainingRoundOf } from "./training-round.ts";
 import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
 import type { RoundRunCommon } from "./round-run-options.ts";
 import { RoundRun } from "./round-run.ts";
@@ -248,11 +249,12 @@ export class TaskDriver implements Driver {
       );
     }
     const round = await nextRoundNumber(store, task.name);
+    const trainingRound = await trainingRoundOf(services, task, base);
     await this.#seats.prepare(secure !== null);
     const { population } = this.#seats;
     const timestampVersion = timestamp.version;
     const config: RoundConfig = {
-      ...roundConfig({ task, secure, base, round, timestampVersion, population }),
+      ...roundConfig({ task, secure, base, round, trainingRound, timestampVersion, population }),
       ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
     };
     if (this.#stopped) return undefined;
