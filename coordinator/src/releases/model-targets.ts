@@ -9,10 +9,12 @@ import {
   type ModelManifest,
   type Plan,
 } from "@tributary/protocol";
-import type { BlobRef, ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
+import type { BlobRef, ModelRecord, OptimizerRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { timestamp } from "../registry/views.ts";
 import type { TargetChanges } from "../rooms.ts";
 import {
+  controlFolder,
+  controlPath,
   graphPath,
   int8WeightsPath,
   manifestPath,
@@ -152,6 +154,18 @@ export function measurementTargets(
       ],
     },
   };
+}
+
+/** The control variate that devices train the next round with: the strategy's state, in place of the one before. */
+export function controlTargets(
+  { task, version, state }: OptimizerRecord,
+  current: Iterable<Pick<TargetRecord, "path">>,
+): TargetChanges {
+  const path = controlPath(task, version);
+  const earlier = Array.from(current, (target) => target.path).filter(
+    (each) => each.startsWith(controlFolder(task)) && each !== path,
+  );
+  return { put: [blobTarget(path, state)], remove: earlier };
 }
 
 /** Of a document whose bytes are in the blob store. */

@@ -40,6 +40,16 @@ export function planPaths(
   };
 }
 
+/** The coordinator's control variate after a version of a task with SCAFFOLD. */
+export function controlPath(task: TaskName, version: ModelVersion): string {
+  return `${controlFolder(task)}${version}.safetensors`;
+}
+
+/** Where those of a task lie. */
+export function controlFolder(task: TaskName): string {
+  return `controls/${task}/`;
+}
+
 /** The plan of a task's measurements, number `number` (from 1), and the graph that they run. */
 export function measurementPaths(
   task: TaskName,

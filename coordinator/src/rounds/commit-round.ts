@@ -13,17 +13,22 @@ import type {
   EventRecord,
   ModelRecord,
   NewEvent,
+  OptimizerRecord,
   RoundRecord,
   TaskRecord,
   VersionRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
+import { usesControlVariates } from "@tributary/protocol";
+import { controlTargets } from "../releases/model-targets.ts";
+import type { TargetChanges } from "../rooms.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "./round-plan.ts";
+import { trainingRoundOf } from "./training-round.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 
 export interface CommitInput {
@@ -95,7 +100,8 @@ export async function commitRound(
     ? undefined
     : { task: task.name, version, state: await blobs.put(encodeState(strategy.choice.name, state)) };
   const roundsCommitted = (await store.rounds.countCommitted(task.name)) + 1;
-  const { events, timestampVersion } = await releases.release(stored.targets, async (release) => {
+  const targets = await withControl(services, task, stored.targets, optimizer);
+  const { events, timestampVersion } = await releases.release(targets, async (release) => {
     const last = input.finalRow(version);
     const committed = await store.commitVersion(
       {
@@ -136,6 +142,18 @@ export async function commitRound(
   return stored.version;
 }
 
+/** With control variates, what the strategy remembers is part of the release: devices train the next round with it. */
+async function withControl(
+  { store }: Pick<RoundServices, "store">,
+  { spec }: TaskRecord,
+  targets: TargetChanges,
+  optimizer: OptimizerRecord | undefined,
+): Promise<TargetChanges> {
+  if (optimizer === undefined || !usesControlVariates(spec)) return targets;
+  const { put, remove = [] } = controlTargets(optimizer, await store.releases.targets());
+  return { put: [...targets.put, ...put], remove: [...(targets.remove ?? []), ...remove] };
+}
+
 /** With a gate, the new version is what held-out devices measure next. */
 async function awaitVerdict(
   tasks: Pick<TaskRepository, "get" | "setGate">,
@@ -165,6 +183,8 @@ async function newWeights(
     strategy,
     base: parametersFromSafetensors(plan.plan.parameters, await blobs.bytes(base.weights.digest)),
     mean,
+    baseVersion: base.version,
+    trainingRound: await trainingRoundOf(services, input.task, base),
     before: (schema) => storedState(services, input, schema),
     model: () => completeModel(blobs, input.model, base),
   });

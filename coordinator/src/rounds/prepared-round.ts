@@ -1,7 +1,9 @@
 import { failure } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
 import { strategyOf } from "@tributary/federation/planning";
+import { usesControlVariates } from "@tributary/protocol";
 import type { ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import { controlPath } from "../releases/target-paths.ts";
 import { nextRoundNumber } from "../registry/next-number.ts";
 import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
 import { roundConfig } from "./round-config.ts";
@@ -59,9 +61,21 @@ export async function prepareRound(
       const round = await nextRoundNumber(store, task.name);
       const trainingRound = await trainingRoundOf(services, task, base);
       return {
+        ...(measurement === undefined ? await controlOf(store, task, base) : {}),
         ...roundConfig({ task, secure, base, round, trainingRound, timestampVersion, population }),
         ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
       };
     },
   };
+}
+
+/** The coordinator's control variate after the base; none where the strategy begins with it. */
+async function controlOf(
+  { optimizers }: Pick<RoundServices["store"], "optimizers">,
+  { name, spec }: TaskRecord,
+  { version }: VersionRecord,
+): Promise<Pick<RoundConfig, "control">> {
+  const record = usesControlVariates(spec) ? await optimizers.get(name) : undefined;
+  if (record?.version !== version) return {};
+  return { control: { target: controlPath(name, version), digest: record.state.digest } };
 }

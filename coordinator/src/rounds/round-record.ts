@@ -32,7 +32,7 @@ export function roundRecord(config: RoundConfig, state: RoundState, facts: Round
   const { metrics, knowsHits, clockAheadMs, unmasked, ...rest } = facts;
   const deadline = roundDeadline(state);
   const { loss: trainLoss, accuracy: trainAccuracy } = summarizeTraining(metrics);
-  const { plan, weights, secure, measurement, ...rules } = config;
+  const { plan, weights, control, secure, measurement, ...rules } = config;
   return {
     id: config.roundId,
     task: config.task,
@@ -51,6 +51,7 @@ export function roundRecord(config: RoundConfig, state: RoundState, facts: Round
       ...rules,
       plan: { ...plan },
       weights: { ...weights },
+      ...(control === undefined ? {} : { control: { ...control } }),
       secure: secure && { ...secure },
       ...(measurement === undefined
         ? {}

@@ -34,6 +34,7 @@ export function createUpdateAggregate(
   switch (aggregation.kind) {
     case "mean":
     case "normalised":
+    case "controlled":
       return runningSum(createUpdateSum(aggregation, counts));
     case "robust":
     case "trusted":

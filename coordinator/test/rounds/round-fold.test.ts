@@ -17,6 +17,7 @@ const signal = new AbortController().signal;
 const AGGREGATIONS: readonly Aggregation[] = [
   { kind: "mean" },
   { kind: "normalised", norm: (numExamples) => localNorm({ steps: Math.ceil(numExamples / 8) }) },
+  { kind: "controlled", steps: (numExamples) => Math.ceil(numExamples / 8) },
 ];
 
 /** An update in its file, as the round counts it. */

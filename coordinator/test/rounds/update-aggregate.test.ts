@@ -32,6 +32,7 @@ async function fileOf(values: Float32Array, numExamples: number): Promise<Update
 const AGGREGATIONS: readonly Aggregation[] = [
   { kind: "mean" },
   { kind: "normalised", norm: (numExamples) => Math.ceil(numExamples / 3) },
+  { kind: "controlled", steps: (numExamples) => Math.ceil(numExamples / 4) },
   { kind: "robust", rule: coordinateMedian() },
 ];
 
@@ -64,6 +65,14 @@ async function expectMeans(sizes: UpdateCounts, members: readonly Member[]): Pro
     expect(worst(mean.statistics, statistics)).toBeLessThan(1e-12);
     const weights = updates.map((update) => update.subarray(0, weightCount));
     expect(worst(mean.weights, expectedWeights(aggregation, weights, examples))).toBeLessThan(1e-9);
+    if (aggregation.kind !== "controlled") continue;
+    const perStep = Array.from(weights[0]!, (_, at) =>
+      weights.reduce(
+        (sum, update, i) => sum + update[at]! / aggregation.steps(examples[i]!) / weights.length,
+        0,
+      ),
+    );
+    expect(worst(mean.perStep!, perStep)).toBeLessThan(1e-9);
   }
 }
 
@@ -102,6 +111,11 @@ function expectedWeights(
   examples: readonly number[],
 ): ArrayLike<number> {
   if (aggregation.kind === "robust") return aggregateRobustly(aggregation.rule, weights);
+  if (aggregation.kind === "controlled") {
+    return Array.from(weights[0]!, (_, at) =>
+      weights.reduce((sum, update) => sum + update[at]! / weights.length, 0),
+    );
+  }
   if (aggregation.kind === "normalised") {
     const state = fedNova.init(weights[0]!.length);
     for (const [i, update] of weights.entries()) {

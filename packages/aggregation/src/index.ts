@@ -23,7 +23,13 @@ export {
   type RobustRule,
 } from "./robust/robust-rule.ts";
 export { scaffoldClientControl, scaffoldGradient, scaffoldServer } from "./scaffold.ts";
-export { applyStep, meanUpdate, serverSgd, type ServerOptimizer } from "./server-optimizer.ts";
+export {
+  applyStep,
+  meanUpdate,
+  serverSgd,
+  type RoundFacts,
+  type ServerOptimizer,
+} from "./server-optimizer.ts";
 export { builtInStrategies } from "./strategies/built-in.ts";
 export type { StrategyParameter } from "./strategies/parameters.ts";
 export {

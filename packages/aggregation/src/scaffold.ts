@@ -17,8 +17,8 @@ export function scaffoldGradient(
 }
 
 /**
- * A device's control after training, and its change, which it sends beside its update:
- * own' = own - server - update / (steps * learningRate).
+ * A device's control after training, and its change: own' = own - server - update / (steps * learningRate). The change
+ * depends on nothing that the server does not know, see `changeOf`.
  */
 export function scaffoldClientControl(input: {
   readonly own: ParameterSet;
@@ -53,6 +53,21 @@ export function scaffoldServer(options: { readonly learningRate?: number; readon
   requireSetting("scaffold", "learningRate", learningRate, learningRate > 0);
   requireSetting("scaffold", "population", population, Number.isSafeInteger(population) && population >= 1);
   return {
+    /**
+     * The mean change of the participants' controls, as each of them computes its own: all of it follows from what the
+     * server has anyway, so that it need not be sent.
+     *
+     * @param perStep mean of the updates, each divided by its steps
+     * @param localRate learning rate of the devices
+     */
+    changeOf(control: ParameterSet, perStep: ParameterSet, localRate: number): ParameterSet {
+      requireSetting("scaffold", "learningRate", localRate, localRate > 0);
+      requireSameSchema(control.schema, perStep.schema);
+      const change = parameterSet(control.schema);
+      for (let i = 0; i < change.values.length; i++)
+        change.values[i] = -control.values[i]! - perStep.values[i]! / localRate;
+      return change;
+    },
     /** The server's control before the first round. */
     init: ({ schema }: ParameterSet): ParameterSet => parameterSet(schema),
     update(

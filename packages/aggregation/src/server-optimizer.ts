@@ -16,7 +16,19 @@ export interface ServerOptimizer<S> {
   /** State before the first round. */
   init(parameters: ParameterSet): S;
   /** `mean` is a weighted mean of updates (trained minus base weights); `step` is added to the base weights. */
-  update(mean: ParameterSet, state: S): { step: ParameterSet; state: S };
+  update(mean: ParameterSet, state: S, round?: RoundFacts): { step: ParameterSet; state: S };
+}
+
+/** What else an optimizer may want to know of the round. */
+export interface RoundFacts {
+  /** Updates in the mean. */
+  readonly updates: number;
+  /** Version that the devices trained from. */
+  readonly baseVersion: number;
+  /** Of the devices. */
+  readonly learningRate: number;
+  /** Of a `controlled` aggregation: the mean of the updates, each divided by the local steps behind it. */
+  readonly perStep?: ParameterSet;
 }
 
 const DEFAULTS = Object.freeze({ learningRate: 1 });

@@ -13,6 +13,8 @@ const task: StrategyTask = {
   cohort: { minimumCount: 10, goalCount: 10 },
   groups: null,
   trustedDataset: false,
+  adapters: false,
+  engines: [],
   local: { epochs: 2, batchSize: 10, optimizer: "sgd", momentum: 0.9, proximalTerm: null },
 };
 
@@ -30,13 +32,14 @@ test("every strategy can be chosen with nothing but its name, and says all it wi
   for (const { name, parameters } of builtInStrategies) {
     const groups = name === "fedBuff" ? 2 : null;
     const trustedDataset = name === "flTrust";
+    const needed: Record<string, number> = name === "scaffold" ? { population: 100 } : {};
     const { choice, strategy } = strategies.choose(
-      { name, parameters: {} },
+      { name, parameters: needed },
       { ...task, groups, trustedDataset },
     );
     expect(choice.name).toBe(name);
     expect(Object.keys(choice.parameters)).toEqual(Object.keys(parameters));
-    expect(strategy.aggregation.kind).toMatch(/^(mean|normalised|robust|trusted)$/);
+    expect(strategy.aggregation.kind).toMatch(/^(mean|normalised|controlled|robust|trusted)$/);
   }
   expect(builtInStrategies.map(({ name }) => name)).toEqual([
     "fedAvg",
@@ -53,6 +56,7 @@ test("every strategy can be chosen with nothing but its name, and says all it wi
     "geometricMedian",
     "normBound",
     "flTrust",
+    "scaffold",
   ]);
 });
 
@@ -144,6 +148,7 @@ describe("a refusal names the field and what is allowed", () => {
       "geometricMedian",
       "normBound",
       "flTrust",
+      "scaffold",
     ]);
     expect(refusal("krum", {}, { secureAggregation: true })).toBe(
       'aggregation/incompatible-strategy /strategy/name krum is ruled out by secure aggregation: krum compares the updates of all devices; choose another, have it compare the means of cohorts with "mode": { "type": "buffered" }, or opt out with "secureAggregation": { "mode": "off" }',
@@ -158,8 +163,8 @@ describe("a refusal names the field and what is allowed", () => {
             ? []
             : [name],
         );
-      expect(refused(10)).toEqual(["fedNova"]);
-      expect(refused(3)).toEqual(["fedNova", "trimmedMean", "krum", "multiKrum"]);
+      expect(refused(10)).toEqual(["fedNova", "scaffold"]);
+      expect(refused(3)).toEqual(["fedNova", "trimmedMean", "krum", "multiKrum", "scaffold"]);
     }
     expect(refusal("fedBuff")).toContain("/mode/type must be buffered with fedBuff");
     // f hostile devices may spoil f cohorts: 2f + 3 of them, more than twice as many.

@@ -11,6 +11,7 @@ const laptop: DeviceConditions = {
   battery: { charging: false, level: 0.6 },
   network: "unmetered",
   languages: ["de-CH", "en"],
+  durableStorage: false,
   tags: ["kiosk"],
 };
 const silent: DeviceConditions = { ...laptop, memoryMb: null, battery: null, network: null };
@@ -28,6 +29,8 @@ test.each<readonly [object, Partial<DeviceConditions>, string | null]>([
   [{ battery: { minLevel: 0.7 } }, {}, "battery"],
   [{ battery: { charging: false, minLevel: 0.7 } }, { battery: { charging: true, level: 0.6 } }, "battery"],
   [{ network: "unmetered" }, {}, null],
+  [{ storage: "durable" }, {}, "storage"],
+  [{ storage: "durable" }, { durableStorage: true }, null],
   [{ network: "unmetered" }, { network: "metered" }, "network"],
   [{ localeTags: ["de"] }, {}, null],
   [{ localeTags: ["DE-ch"] }, {}, null],

@@ -170,6 +170,7 @@ const ineligibleReason: Codec<IneligibleReason> = choice({
   network: 4,
   locale: 5,
   tags: 6,
+  storage: 7,
 });
 
 export const Ineligible: Codec<Ineligible> = struct({ task: taskName, reason: ineligibleReason });

@@ -142,6 +142,8 @@ export const TrainingGraphDocument = Type.Object({
   ),
   /** With a proximal term: inputs for the base weights, in the order of `parameters`. */
   baseParameters: Type.Optional(readonlyArray(GraphPort, { maxItems: LIMITS.maxParameters })),
+  /** With control variates: inputs for what is added to the gradients, one for each weight. */
+  gradientOffsets: Type.Optional(readonlyArray(FedParameter, { maxItems: LIMITS.maxParameters })),
   /** A run does up to `maxSteps` steps: inputs, labels and weights begin with that axis. */
   loop: Type.Optional(
     Type.Object({ maxSteps: Type.Integer({ minimum: 1, maximum: 4096 }), steps: GraphPort }),
@@ -198,6 +200,8 @@ export const Plan = Type.Object({
   update: UpdateLayout,
   /** Absent: the weights themselves are trained. */
   adapters: Type.Optional(PlanAdapters),
+  /** SCAFFOLD: devices keep how far their gradients lie from everybody's. Absent: they keep nothing. */
+  controlVariates: Type.Optional(Type.Literal(true)),
   /** Devices held out by this share do not train: they measure for the task's gate. Absent: there is none. */
   heldOutShare: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5 })),
 });

@@ -174,6 +174,7 @@ export {
   SecureView,
   type SecureStepName,
 } from "./secure-aggregation.ts";
+export { usesControlVariates } from "./control-variates.ts";
 export { TrustView } from "./trust-view.ts";
 export {
   Challenge,

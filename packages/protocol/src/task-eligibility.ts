@@ -4,7 +4,15 @@ import { nullable, readonlyArray, textEnum } from "./schema.ts";
 export const TRAINING_ENGINES = ["ort-webgpu", "ort-wasm", "ort-node"] as const;
 
 /** Why a device sits out, as it tells the coordinator: which rule, and nothing of its own values. */
-export const INELIGIBLE_REASONS = ["engine", "memory", "battery", "network", "locale", "tags"] as const;
+export const INELIGIBLE_REASONS = [
+  "engine",
+  "memory",
+  "battery",
+  "network",
+  "locale",
+  "tags",
+  "storage",
+] as const;
 export type IneligibleReason = (typeof INELIGIBLE_REASONS)[number];
 
 const strict = { additionalProperties: false };
@@ -44,6 +52,12 @@ export const EligibilityRules = Type.Object(
     }),
     localeTags: tags("Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty"),
     tags: tags("Tags that the app gave the device: it has all of these"),
+    storage: Type.Optional(
+      textEnum(["durable"], {
+        description:
+          "Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves",
+      }),
+    ),
     whenUnknown: textEnum(["ineligible", "eligible"], {
       default: "ineligible",
       description: "What a device is of which a rule asks something that its platform does not tell",

@@ -7,6 +7,7 @@ import { createIdentity } from "./identity.ts";
 import { createOpenModels } from "./open-models.ts";
 import { createLocalMeasurer } from "./participation/local-measurer.ts";
 import { createLogView } from "./participation/log-view.ts";
+import { createKeptControls } from "./participation/kept-controls.ts";
 import { createLocalTrainer } from "./participation/local-trainer.ts";
 import { createParticipations } from "./participation/participations.ts";
 import type { ConnectionState, ModelState, RuntimeStatus } from "./runtime.ts";
@@ -97,10 +98,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   });
   const log = createLogView({ releases, http, settings: store.settings });
   const recorder = createTelemetryRecorder(() => participations.examplesChanged());
+  const controls = store.controls && createKeptControls(store.controls);
   const work = {
     releases,
     engines,
     store,
+    controls,
     identity,
     population: config.population,
     log,
@@ -205,6 +208,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async clearExamples(model) {
       requireOpen();
       await store.examples.clear(asModelName(model));
+      // They are what was learned from the examples.
+      await controls?.clear(asModelName(model));
       participations.examplesChanged();
     },
     async participate(request) {

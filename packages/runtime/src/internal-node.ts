@@ -5,4 +5,9 @@ export { openWsSocket } from "./node/ws-socket.ts";
 export { giveExamples } from "./node/give-examples.ts";
 export { MAX_EXAMPLES } from "./store/device-store.ts";
 export { updateBody, type UpdateBody } from "./learner/update-body.ts";
+export {
+  openControlVariates,
+  type ControlVariates,
+  type Settlement,
+} from "./participation/control-variates.ts";
 export { createSecureMember, type SecureMember } from "./participation/secure-member.ts";

@@ -10,6 +10,8 @@ export type Aggregation =
   | { readonly kind: "mean" }
   /** FedNova: each update is divided by `norm` of its examples first, see `fedNova`. */
   | { readonly kind: "normalised"; readonly norm: (numExamples: number) => number }
+  /** SCAFFOLD: each update counts the same, once as it is and once divided by `steps` of its examples. */
+  | { readonly kind: "controlled"; readonly steps: (numExamples: number) => number }
   /** All updates are kept until the end of the round, and read in passes. */
   | { readonly kind: "robust"; readonly rule: RobustRule }
   /** As robust, but compared with an update that the server trains itself on the task's trusted examples. */
@@ -38,6 +40,10 @@ export interface StrategyTask {
   readonly groups: number | null;
   /** The task names examples that the server may train on itself. */
   readonly trustedDataset: boolean;
+  /** Low-rank adapters are trained, which begin at zero in every round. */
+  readonly adapters: boolean;
+  /** Training engines that devices must have one of; none named: any. */
+  readonly engines: readonly string[];
   readonly local: {
     readonly epochs: number;
     readonly batchSize: number;

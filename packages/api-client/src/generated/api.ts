@@ -566,6 +566,7 @@ export interface paths {
                                 network?: number;
                                 locale?: number;
                                 tags?: number;
+                                storage?: number;
                             };
                         };
                     };
@@ -1779,6 +1780,11 @@ export interface paths {
                                          */
                                         tags: string[];
                                         /**
+                                         * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                                         * @enum {string}
+                                         */
+                                        storage?: "durable";
+                                        /**
                                          * @description What a device is of which a rule asks something that its platform does not tell
                                          * @default ineligible
                                          * @enum {string}
@@ -2405,6 +2411,11 @@ export interface paths {
                              */
                             tags: string[];
                             /**
+                             * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                             * @enum {string}
+                             */
+                            storage?: "durable";
+                            /**
                              * @description What a device is of which a rule asks something that its platform does not tell
                              * @default ineligible
                              * @enum {string}
@@ -2932,6 +2943,11 @@ export interface paths {
                                      * @default []
                                      */
                                     tags: string[];
+                                    /**
+                                     * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                                     * @enum {string}
+                                     */
+                                    storage?: "durable";
                                     /**
                                      * @description What a device is of which a rule asks something that its platform does not tell
                                      * @default ineligible
@@ -3583,6 +3599,11 @@ export interface paths {
                                      * @default []
                                      */
                                     tags: string[];
+                                    /**
+                                     * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                                     * @enum {string}
+                                     */
+                                    storage?: "durable";
                                     /**
                                      * @description What a device is of which a rule asks something that its platform does not tell
                                      * @default ineligible
@@ -4246,6 +4267,11 @@ export interface paths {
                                      * @default []
                                      */
                                     tags: string[];
+                                    /**
+                                     * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                                     * @enum {string}
+                                     */
+                                    storage?: "durable";
                                     /**
                                      * @description What a device is of which a rule asks something that its platform does not tell
                                      * @default ineligible

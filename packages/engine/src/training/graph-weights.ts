@@ -11,10 +11,12 @@ export interface GraphWeights {
   readonly fixed: Readonly<Record<string, Tensor>>;
 }
 
+/** @param offsets what is added to the gradients, of each weight; left out: nothing */
 export function graphWeights(
   spec: TrainingGraphDocument,
   base: ParameterSet,
   learningRate: number,
+  offsets?: ParameterSet,
 ): GraphWeights {
   const carried: Record<string, Tensor> = {};
   for (const parameter of spec.parameters) {
@@ -33,6 +35,11 @@ export function graphWeights(
   // Once more, for the inputs that a proximal term measures the distance to.
   for (const [i, { name, shape }] of (spec.baseParameters ?? []).entries()) {
     fixed[name] = tensor("float32", [...shape], startValues(base, spec.parameters[i]!));
+  }
+  for (const { name, shape, input } of spec.gradientOffsets ?? []) {
+    const values =
+      offsets === undefined ? new Float32Array(elementCount(shape)) : parameterView(offsets, name);
+    fixed[input] = tensor("float32", [...shape], values);
   }
   return { carried, fixed };
 }

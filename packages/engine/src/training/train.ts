@@ -18,6 +18,8 @@ export interface TrainRequest {
   readonly examples: readonly LabelledValues[];
   readonly epochs: number;
   readonly learningRate: number;
+  /** With control variates: what is added to the gradients, of each weight. */
+  readonly offsets?: ParameterSet | undefined;
   /** Most examples used; a random part of them beyond. */
   readonly maxExamples: number;
   readonly random: SeededRandom;
@@ -57,7 +59,7 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
   }
   const order = shuffledOrder(examples.length, random).slice(0, request.maxExamples);
   const steps = Math.ceil(order.length / spec.batchSize) * epochs;
-  const weights = graphWeights(spec, base, request.learningRate);
+  const weights = graphWeights(spec, base, request.learningRate, request.offsets);
   const stepped = [...spec.parameters, ...(spec.state ?? [])];
   // Metrics are for evaluation.
   const outputs = [spec.lossSum, spec.correct, ...stepped.map(({ output }) => output)];

@@ -56,7 +56,7 @@ function request(changes: Partial<TrainRequest> = {}): TrainRequest {
 }
 
 /** Softmax regression by hand in float64, in the same order of examples. */
-function reference(base: ParameterSet, epochs: number, rate: number) {
+function reference(base: ParameterSet, epochs: number, rate: number, offsets?: ParameterSet) {
   const [weightName, biasName] = base.schema.map(({ name }) => name) as [string, string];
   const w = Float64Array.from(parameterView(base, weightName));
   const b = Float64Array.from(parameterView(base, biasName));
@@ -90,8 +90,8 @@ function reference(base: ParameterSet, epochs: number, rate: number) {
           for (let j = 0; j < 784; j++) dw[k * 784 + j]! += d * features[j]!;
         }
       }
-      dw.forEach((d, i) => (w[i]! -= rate * d));
-      db.forEach((d, i) => (b[i]! -= rate * d));
+      dw.forEach((d, i) => (w[i]! -= rate * (d + (offsets?.values[i] ?? 0))));
+      db.forEach((d, i) => (b[i]! -= rate * (d + (offsets?.values[w.length + i] ?? 0))));
     }
   }
   const update = [
@@ -109,6 +109,30 @@ test("an update is what softmax regression by hand gives, padded batches include
   const largest = Math.max(...expected.update.map(Math.abs));
   const worst = Math.max(...expected.update.map((value, i) => Math.abs(value - result.update[i]!)));
   expect(worst / largest).toBeLessThan(1e-4);
+});
+
+test.each([1, 4])("what is added to the gradients goes into each step, %i in a run", async (loopSteps) => {
+  const graph = buildTrainingGraph(model, {
+    batchSize: 8,
+    loss: "softmax-cross-entropy",
+    optimizer: "sgd",
+    target: "cpu",
+    gradientOffsets: true,
+    loopSteps,
+  });
+  const values = parameters.values.map((_, i) => 0.01 * Math.cos(i));
+  const offsets = parameterSet(parameters.schema, values);
+  const spec = graph.spec as TrainingGraphDocument;
+  await withSession(graph.model, async (of) => {
+    const { update, correct } = await train(request({ session: of, spec, offsets }));
+    const expected = reference(parameters, 2, 0.05, offsets);
+    expect(correct).toBe(expected.correct);
+    const largest = Math.max(...expected.update.map(Math.abs));
+    const worst = Math.max(...expected.update.map((value, i) => Math.abs(value - update[i]!)));
+    expect(worst / largest).toBeLessThan(1e-4);
+    const without = await train(request({ session: of, spec }));
+    expect(without.update).not.toEqual(update);
+  });
 });
 
 const LOCAL_OPTIMIZERS: [string, { optimizer?: OptimizerOptions; proximalTerm?: number }][] = [

@@ -1,7 +1,7 @@
 import { applyStep, meanUpdate, type ChosenStrategy, type StrategyState } from "@tributary/aggregation";
 import { failure } from "@tributary/core";
 import { lowRankStep } from "@tributary/onnx";
-import { updateSchema, type Plan } from "@tributary/protocol";
+import { learningRateAt, updateSchema, type Plan } from "@tributary/protocol";
 import {
   allFinite,
   parameterSet,
@@ -59,7 +59,10 @@ export async function steppedWeights(input: {
   readonly plan: Plan;
   readonly strategy: ChosenStrategy;
   readonly base: ParameterSet;
-  readonly mean: Pick<RoundMean, "weights" | "statistics">;
+  readonly mean: Pick<RoundMean, "weights" | "statistics" | "updates" | "perStep">;
+  readonly baseVersion: number;
+  /** Which step of the task this is, from 1. */
+  readonly trainingRound: number;
   /** What the optimizer remembers of a schema; undefined where it begins. */
   readonly before: (schema: ParameterSchema) => Promise<StrategyState | undefined>;
   readonly model: () => Promise<Uint8Array>;
@@ -68,7 +71,13 @@ export async function steppedWeights(input: {
   const optimized = optimizedWeights(plan, base);
   const { optimizer } = strategy.strategy;
   const before = (await input.before(optimized.schema)) ?? optimizer.init(optimized);
-  const { step, state } = optimizer.update(meanUpdate(optimized.schema, mean.weights), before);
+  const { learningRate, learningRateSchedule = { kind: "constant" } } = plan.local;
+  const { step, state } = optimizer.update(meanUpdate(optimized.schema, mean.weights), before, {
+    updates: mean.updates,
+    baseVersion: input.baseVersion,
+    learningRate: learningRateAt(learningRate, learningRateSchedule, input.trainingRound),
+    ...(mean.perStep === undefined ? {} : { perStep: meanUpdate(optimized.schema, mean.perStep) }),
+  });
   const weights = await nextWeights({ plan, base, step, statistics: mean.statistics, model });
   if (!allFinite(weights.values)) {
     throw failure("round/aggregation-failed", `rounds: the weights of "${plan.task}" are not finite`);

@@ -6,7 +6,8 @@ import {
   type FedNovaState,
 } from "@tributary/aggregation";
 import { failure } from "@tributary/core";
-import type { TrustSummary } from "./ready-rule.ts";
+import { controlledSum } from "./controlled-sum.ts";
+import type { ComparingAggregation, TrustSummary } from "./ready-rule.ts";
 
 /** The one update of a round. */
 export interface RoundMean {
@@ -17,6 +18,8 @@ export interface RoundMean {
   /** Updates in it. */
   readonly updates: number;
   readonly totalExamples: number;
+  /** Of SCAFFOLD: the mean of the updates, each divided by its local steps. */
+  readonly perStep?: Float64Array;
   /** Where the strategy compares updates with the server's own. */
   readonly trust?: TrustSummary;
 }
@@ -60,10 +63,17 @@ interface Summation<State> {
 
 /** For strategies that need not compare updates with each other. */
 export function createUpdateSum(
-  aggregation: Extract<Aggregation, { readonly kind: "mean" | "normalised" }>,
+  aggregation: Exclude<Aggregation, ComparingAggregation>,
   counts: UpdateCounts,
 ): UpdateSum {
-  return aggregation.kind === "mean" ? fedAvgSum(counts) : fedNovaSum(counts, aggregation.norm);
+  switch (aggregation.kind) {
+    case "mean":
+      return fedAvgSum(counts);
+    case "normalised":
+      return fedNovaSum(counts, aggregation.norm);
+    case "controlled":
+      return controlledSum(counts, aggregation.steps);
+  }
 }
 
 /** Weighted by examples. */

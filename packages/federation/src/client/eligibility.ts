@@ -8,6 +8,8 @@ export interface DeviceConditions {
   /** `none`: it has no battery. `level` from 0 to 1. */
   readonly battery: { readonly charging: boolean; readonly level: number } | "none" | null;
   readonly network: "metered" | "unmetered" | null;
+  /** What it keeps is there in the next round. */
+  readonly durableStorage: boolean;
   /** BCP 47 tags. */
   readonly languages: readonly string[];
   /** That the app gave it. */
@@ -22,6 +24,7 @@ export function ineligibleReason(
   const unknown = rules.whenUnknown === "eligible";
   const { engines, memoryMb, battery, network, languages, tags } = conditions;
   if (rules.engines.length > 0 && !rules.engines.some((engine) => engines.includes(engine))) return "engine";
+  if (rules.storage === "durable" && !conditions.durableStorage) return "storage";
   if (rules.minMemoryMb !== null && !(memoryMb === null ? unknown : memoryMb >= rules.minMemoryMb)) {
     return "memory";
   }

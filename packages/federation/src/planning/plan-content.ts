@@ -8,7 +8,7 @@ import {
   type TrainingGraph,
   type TrainingGraphOptions,
 } from "@tributary/onnx";
-import { updateSchema, type Plan, type TaskSpec } from "@tributary/protocol";
+import { updateSchema, usesControlVariates, type Plan, type TaskSpec } from "@tributary/protocol";
 import { parameterCount } from "@tributary/tensor";
 import { deviceRules } from "./device-rules.ts";
 import { securePlan } from "./secure-plan.ts";
@@ -75,6 +75,7 @@ export async function planContent(options: {
     update,
     ...(part.adapters === undefined ? {} : { adapters: part.adapters }),
     maxUpdateNorm: spec.maxUpdateNorm,
+    ...(usesControlVariates(spec) ? { controlVariates: true } : {}),
     ...(secureAggregation === undefined ? {} : { secureAggregation }),
     ...deviceRules(spec),
     ...(spec.gate === null ? {} : { heldOutShare: spec.gate.heldOutShare }),
@@ -103,10 +104,12 @@ async function planGraphs(
     frozenInputs: published,
     clipGradientNorm: clipGradientNorm ?? undefined,
     proximalTerm: proximalTerm ?? undefined,
+    gradientOffsets: usesControlVariates(spec),
   };
   return {
     training: buildTrainingGraph(part.model, { ...options, target: "cpu", loopSteps }),
-    webgpu: webgpuGraph(part.model, options),
+    // Devices whose storage lasts have no WebGPU.
+    webgpu: options.gradientOffsets ? undefined : webgpuGraph(part.model, options),
     evaluation: buildEvaluationGraph(complete, {
       batchSize: spec.evaluation.batchSize,
       loss,

@@ -21,6 +21,8 @@ export function strategyOf(
     cohort,
     groups: bufferedMode(spec)?.groups ?? null,
     trustedDataset,
+    adapters: spec.adapters !== null,
+    engines: spec.eligibility.engines,
     local: { ...local, optimizer, momentum },
   });
 }

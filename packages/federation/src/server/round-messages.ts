@@ -18,7 +18,8 @@ export function offer(draft: RoundDraft): ServerMessage {
     timestampVersion: config.timestampVersion,
   };
   if (config.measurement === undefined) {
-    return { type: "offer", ...offered, trainingRound: config.trainingRound ?? config.round };
+    const { control, round, trainingRound = round } = config;
+    return { type: "offer", ...offered, trainingRound, ...(control === undefined ? {} : { control }) };
   }
   const { candidate } = config.measurement;
   return { type: "offer-measurement", ...offered, ...(candidate === null ? {} : { candidate }) };

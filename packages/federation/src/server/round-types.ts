@@ -19,6 +19,8 @@ export interface RoundConfig {
   readonly trainingRound?: number;
   readonly plan: TargetReference;
   readonly weights: TargetReference;
+  /** With control variates: the server's, after the base version; left out: there are none, or they are zero. */
+  readonly control?: TargetReference;
   /** Ready devices that form the cohort. */
   readonly goalCount: number;
   /** Fewest updates that are averaged. */

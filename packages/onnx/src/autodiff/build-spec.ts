@@ -102,6 +102,8 @@ export interface TrainingGraphSpec extends CommonSpec {
   readonly state?: readonly StateTensor[];
   /** With a proximal term: the inputs for what the round began with, one for each parameter, in their order. */
   readonly baseParameters?: readonly GraphPort[];
+  /** With `gradientOffsets`: the inputs for what is added to the gradients, one for each weight. */
+  readonly gradientOffsets?: readonly Omit<TrainedParameter, "output">[];
   /**
    * With `loopSteps`, where several fit into a run: inputs, labels and sample weights begin with an axis of `maxSteps`
    * batches, the first of which,

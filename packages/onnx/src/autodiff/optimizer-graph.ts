@@ -96,6 +96,21 @@ export function appendGradientOptions(
   });
 }
 
+/** Gradients with what is fed added to them; a parameter that the loss does not depend on stays as it is. */
+export function appendGradientOffsets(
+  builder: GraphBuilder,
+  parameters: readonly OptimizedParameter[],
+  offsets: readonly { readonly input: string }[],
+): readonly OptimizedParameter[] {
+  if (offsets.length === 0) return parameters;
+  return parameters.map((parameter, i) => {
+    const { gradient } = parameter;
+    return gradient === undefined
+      ? parameter
+      : { ...parameter, gradient: builder.op("Add", [gradient, offsets[i]!.input]) };
+  });
+}
+
 /** Appends the update of every parameter; gives the state it takes. */
 export function appendOptimizer(
   builder: GraphBuilder,

@@ -84,6 +84,8 @@ export interface GradientOptions {
   readonly clipGradientNorm?: number | undefined;
   /** FedProx's mu: adds mu * (w - base) to the gradient, where base is what the round began with. Above 0. */
   readonly proximalTerm?: number | undefined;
+  /** SCAFFOLD: what is fed beside each weight is added to its gradient, once that is clipped. @defaultValue false */
+  readonly gradientOffsets?: boolean | undefined;
 }
 
 /** Errors: RangeError. */

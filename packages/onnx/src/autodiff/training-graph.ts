@@ -21,7 +21,12 @@ import { boundedLoopSteps } from "./loop-bound.ts";
 import type { AppendedLosses, ReadTerm } from "./loss-terms.ts";
 import { appendLosses, CORRECT, headsOf, LOSS_SUM, readTerms } from "./loss-terms.ts";
 import type { OptimizedParameter, StateTensor } from "./optimizer-graph.ts";
-import { appendGradientOptions, appendOptimizer, appendSgd } from "./optimizer-graph.ts";
+import {
+  appendGradientOffsets,
+  appendGradientOptions,
+  appendOptimizer,
+  appendSgd,
+} from "./optimizer-graph.ts";
 import { checkGradientOptions, optimizerRule } from "./optimizer.ts";
 import type { PreparedModel } from "./prepare.ts";
 import { prepareModel } from "./prepare.ts";
@@ -41,7 +46,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
   const forward = appendForward(prepared, terms, options);
   const learningRate: GraphPort = { name: LEARNING_RATE, dtype: "float32", shape: [] };
   forward.builder.declare(LEARNING_RATE, { elementType: "float32", shape: [] });
-  const { parameters, state, bases } = appendUpdates(prepared, forward, options);
+  const { parameters, state, bases, offsets } = appendUpdates(prepared, forward, options);
   const spec: TrainingGraphSpec = {
     kind: "train",
     ...forward.spec,
@@ -54,6 +59,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
     ...(options.optimizer === "none" ? { outputs: "gradients" } : {}),
     ...(state.length === 0 ? {} : { state }),
     ...(bases.length === 0 ? {} : { baseParameters: bases }),
+    ...(offsets.length === 0 ? {} : { gradientOffsets: offsets }),
   };
   const ports = (values: readonly { readonly name: string; readonly shape: readonly number[] }[]) =>
     values.map(({ name, shape }): GraphPort => ({ name, dtype: "float32", shape }));
@@ -63,6 +69,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
     ...ports(prepared.frozen),
     ...ports(prepared.dropouts.map(({ input, shape }) => ({ name: input, shape }))),
     ...bases,
+    ...ports(offsets.map(({ input, shape }) => ({ name: input, shape }))),
     ...ports(state.map(({ input, shape }) => ({ name: input, shape }))),
   ];
   const outputs = [...parameters, ...state].map(({ output, shape }) => ({ name: output, shape }));
@@ -122,6 +129,7 @@ interface Updates {
   readonly parameters: readonly TrainedParameter[];
   readonly state: readonly StateTensor[];
   readonly bases: readonly GraphPort[];
+  readonly offsets: NonNullable<TrainingGraphSpec["gradientOffsets"]>;
 }
 
 /** The backward pass, and what makes updated parameters of its gradients. */
@@ -130,7 +138,7 @@ function appendUpdates(
   { builder, losses }: Forward,
   options: TrainingGraphOptions,
 ): Updates {
-  const { optimizer, target, clipGradientNorm, proximalTerm } = options;
+  const { optimizer, target, clipGradientNorm, proximalTerm, gradientOffsets = false } = options;
   const rule = optimizer === "none" ? undefined : optimizerRule(optimizer);
   const weights = prepared.parameters.filter(({ moved }) => moved === undefined);
   const wanted = new Set(weights.map(({ name }) => name));
@@ -144,15 +152,17 @@ function appendUpdates(
   });
   const learned = parameters.filter(({ role }) => role === undefined);
   const plain = rule?.kind === "sgd" && rule.weightDecay === 0;
-  if (plain && clipGradientNorm === undefined && proximalTerm === undefined) {
+  if (plain && clipGradientNorm === undefined && proximalTerm === undefined && !gradientOffsets) {
     const steps = differentiate(LEARNING_RATE);
     for (const { name, output } of learned) appendSgd(builder, name, steps.get(name), output);
-    return { parameters, state: [], bases: [] };
+    return { parameters, state: [], bases: [], offsets: [] };
   }
   const bases = proximalTerm === undefined ? [] : parameters.map(basePort);
   for (const { name, shape } of bases) builder.declare(name, { elementType: "float32", shape });
+  const offsets = gradientOffsets ? learned.map(offsetOf) : [];
+  for (const { input, shape } of offsets) builder.declare(input, { elementType: "float32", shape });
   const gradients = differentiate();
-  const optimized = appendGradientOptions(
+  const directed = appendGradientOptions(
     builder,
     learned.map((parameter): OptimizedParameter => ({
       ...parameter,
@@ -161,14 +171,19 @@ function appendUpdates(
     bases.filter((_, i) => parameters[i]!.role === undefined).map(({ name }) => name),
     options,
   );
+  const optimized = appendGradientOffsets(builder, directed, offsets);
   if (rule !== undefined) {
-    return { parameters, state: appendOptimizer(builder, rule, optimized, LEARNING_RATE), bases };
+    return { parameters, state: appendOptimizer(builder, rule, optimized, LEARNING_RATE), bases, offsets };
   }
   for (const { input, gradient: value, output } of optimized) {
     if (value === undefined) builder.op("Mul", [input, builder.float(0)], {}, output);
     else builder.op("Identity", [value], {}, output);
   }
-  return { parameters, state: [], bases };
+  return { parameters, state: [], bases, offsets };
+}
+
+function offsetOf({ name, shape }: TrainedParameter): Omit<TrainedParameter, "output"> {
+  return { name, shape, input: `${RESERVED_PREFIX}offset.${name}` };
 }
 
 function basePort({ name, shape }: TrainedParameter): GraphPort {

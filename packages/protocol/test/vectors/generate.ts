@@ -81,7 +81,7 @@ const messages: readonly Omit<Vector, "frame">[] = [
       trainDeadlineMs: 1_767_225_660_000,
       timestampVersion: 9,
       trainingRound: 6,
-      control: { target: "plans/digits/control/6.safetensors", digest: digest("cc") },
+      control: { target: "controls/digits/6.safetensors", digest: digest("cc") },
     },
   },
   {

@@ -5,6 +5,7 @@ import type { DeviceStore, InstalledModel } from "../store/device-store.ts";
 import { makeDirectory, readFileIfAny, removeFile, writeFileAtomic } from "./atomic-file.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { createFileBlobs } from "./file-blobs.ts";
+import { createFileControls } from "./file-controls.ts";
 import { createFileExamples } from "./file-examples.ts";
 import { createFileIdentity } from "./file-identity.ts";
 
@@ -15,13 +16,13 @@ export interface FileStoreOptions {
 
 /**
  * A device's state in a folder of files: `identity.json` (mode 0600), `metadata/`, `blobs/`, `models/`, `examples/`,
- * `settings/`. Files are replaced, never changed in place, but for examples and downloads, which grow.
+ * `settings/`, `controls/`. Files are replaced, never changed in place, but for examples and downloads, which grow.
  * @throws `runtime/locked` while another process or runtime uses the folder
  */
 export async function openFileStore({ dataDir }: FileStoreOptions): Promise<DeviceStore> {
   const folder = (name: string): string => join(dataDir, name);
   await makeDirectory(dataDir);
-  for (const name of ["metadata", "blobs", "models", "examples", "settings"]) {
+  for (const name of ["metadata", "blobs", "models", "examples", "settings", "controls"]) {
     await makeDirectory(folder(name));
   }
   const lock = await lockDataDir(dataDir);
@@ -66,6 +67,7 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
       },
     },
     examples: trackAll(createFileExamples(folder("examples")), tracked),
+    controls: trackAll(createFileControls(folder("controls")), tracked),
     settings: {
       async read(key) {
         const bytes = await readFileIfAny(settingFile(key));

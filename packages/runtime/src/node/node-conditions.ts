@@ -15,6 +15,7 @@ export function nodeConditions(engine: string, powerSupplies = POWER_SUPPLIES): 
       memoryMb: Math.floor(memoryBytes() / 2 ** 20),
       battery: await readBattery(powerSupplies),
       network: null,
+      durableStorage: true,
       languages: [new Intl.DateTimeFormat().resolvedOptions().locale],
     }),
     follow: () => () => undefined,

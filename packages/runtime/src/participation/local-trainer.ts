@@ -26,6 +26,8 @@ import type { TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";
 import type { Releases, VerifiedPlan } from "../updater/releases.ts";
 import { createContributions } from "./contributions.ts";
+import type { ControlVariates } from "./control-variates.ts";
+import type { KeptControls } from "./kept-controls.ts";
 import type { LogView } from "./log-view.ts";
 import { createSeparations } from "./separations.ts";
 import type { SecureMember } from "./secure-member.ts";
@@ -37,6 +39,8 @@ export type LocalUpdate = (TrainingFacts | MeasurementFacts) &
     | (UpdateBody & {
         /** To be called when the coordinator has it. */
         readonly spent?: () => Promise<void>;
+        /** To be called when the round is over; not called where the device did not hear of it. */
+        readonly settle?: (committed: boolean) => Promise<void>;
       })
     | { readonly member: SecureMember }
   );
@@ -65,6 +69,8 @@ export interface LocalTrainerOptions {
   readonly releases: Releases;
   readonly engines: EngineProvider;
   readonly store: Pick<DeviceStore, "examples" | "settings">;
+  /** Undefined: the storage of the device may not last. */
+  readonly controls: KeptControls | undefined;
   readonly identity: Pick<Identity, "certificate" | "deviceId" | "sign">;
   readonly population: string;
   readonly log: LogView;
@@ -120,6 +126,21 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
     throw refused(offer, "is to train, and this device is held out to measure");
   };
 
+  const openControl = async (offer: Offer, plan: Plan, signal: AbortSignal): Promise<ControlVariates> => {
+    const { controls } = options;
+    if (controls === undefined) {
+      throw failure(
+        "federation/ineligible",
+        `learner: task ${offer.task} has devices keep control variates from round to round, and the storage of this one may not last; it is for Node devices`,
+        { detail: { task: offer.task, reason: "storage" } },
+      );
+    }
+    // Only devices that meet such a task load it.
+    const { openControlVariates } = await import("./control-variates.ts");
+    const kept = controls.open(asModelName(plan.model), offer.task);
+    return openControlVariates({ kept, releases, env }, offer, plan, signal);
+  };
+
   return {
     async train(offer, { signal, onProgress, reportTo = () => offer }) {
       const startedAtMs = env.clock.monotonicMs();
@@ -130,6 +151,8 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       await requireTraining(offer, plan, signal);
       if (secure !== undefined) await contributions.requireRoom(offer.task, offer.baseVersion);
       await requireSecureTask(offer.task, secure, options, signal);
+      const control = plan.controlVariates === true ? await openControl(offer, plan, signal) : undefined;
+      const learningRate = learningRateOf(plan, offer.trainingRound);
       const examples = await store.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);
       const { webgpu, spec: cpuSpec } = plan.training;
@@ -163,7 +186,8 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           base,
           examples,
           epochs: plan.local.epochs,
-          learningRate: learningRateOf(plan, offer.trainingRound),
+          learningRate,
+          offsets: control?.offsets,
           maxExamples: plan.local.maxExamples,
           random: seededRandom(encodeHex(env.random.bytes(16))),
           signal,
@@ -202,7 +226,11 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           });
           return { ...facts(), member };
         }
-        return { ...facts(), ...updateBody({ ...offer, roundId }, plan, result) };
+        return {
+          ...facts(),
+          ...updateBody({ ...offer, roundId }, plan, result),
+          ...control?.after(result, learningRate),
+        };
       } finally {
         await lease.release();
       }
@@ -231,6 +259,12 @@ function checkGraph(offer: Offer, plan: Plan, spec: TrainingGraphDocument): void
       offer,
       `has a graph with ${baseParameters.length} base inputs for ${spec.parameters.length} parameters`,
     );
+  }
+  if ((plan.controlVariates === true) !== (spec.gradientOffsets !== undefined)) {
+    throw refused(offer, "has a plan and a graph of which one alone knows of control variates");
+  }
+  if (plan.controlVariates === true && plan.secureAggregation !== undefined) {
+    throw refused(offer, "has control variates under secure aggregation, which do not go together");
   }
   checkUpdateLayout(plan, spec);
 }

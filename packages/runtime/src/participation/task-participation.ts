@@ -84,6 +84,10 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
   /** The offer that each training is for, by the round it is for now. */
   const trainings = new Map<RoundId, { offer: Offer }>();
   const underWay = new Set<Promise<void>>();
+  /** What is told how its round ended. */
+  let settling:
+    | { readonly roundId: RoundId; readonly settle: (committed: boolean) => Promise<void> }
+    | undefined;
 
   const now = (): number => Math.floor(env.clock.monotonicMs() + options.serverOffsetMs());
 
@@ -224,6 +228,9 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
 
   const ready = (roundId: RoundId, update: LocalUpdate, signal: AbortSignal): void => {
     updates.set(roundId, update);
+    // Of one round at a time: whoever is in a later one has not heard how the one before ended.
+    settling =
+      "settle" in update && update.settle !== undefined ? { roundId, settle: update.settle } : undefined;
     if (signal.aborted) return discard(roundId);
     const { numExamples } = update;
     if ("member" in update) {
@@ -266,6 +273,16 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       env.log.warn("upload failed", { task, roundId, error });
       input({ type: "upload-failed", roundId, code: error.code, retryable: error.retryable });
     }
+  };
+
+  const settle = ({ roundId, result }: Extract<ParticipantEvent, { type: "outcome" }>): void => {
+    if (settling?.roundId !== roundId) return;
+    const running = settling.settle(result === "committed").catch((error: unknown) => {
+      env.log.warn("what a round left could not be kept", { task, roundId, error: toFailure(error) });
+    });
+    settling = undefined;
+    underWay.add(running);
+    void running.finally(() => underWay.delete(running));
   };
 
   const discard = (roundId: RoundId): void => {
@@ -352,6 +369,7 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
       case "uploaded":
         return notify({ ...event, masked: false });
       case "outcome":
+        settle(event);
         return notify(event);
       case "failed":
         return notify({ ...event, message: `round ${event.roundId} ended here: ${event.code}` });

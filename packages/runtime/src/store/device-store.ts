@@ -1,4 +1,4 @@
-import type { Digest, ModelName } from "@tributary/core";
+import type { Digest, ModelName, TaskName } from "@tributary/core";
 import type { LabelledValues } from "@tributary/engine/batches";
 
 /** TUF roles whose verified metadata a device keeps. */
@@ -81,6 +81,14 @@ export interface ExampleStore {
   clear(model: ModelName): Promise<void>;
 }
 
+/** What a device keeps of a task from round to round, an opaque file each: SCAFFOLD's control variates. */
+export interface ControlStore {
+  read(model: ModelName, task: TaskName): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  write(model: ModelName, task: TaskName, bytes: Uint8Array): Promise<void>;
+  /** Those of all tasks on a model. */
+  clear(model: ModelName): Promise<void>;
+}
+
 /** Small JSON values: counters, consent, which engine was chosen for which version. Keys are at most 128 characters. */
 export interface SettingStore {
   read(key: string): Promise<unknown>;
@@ -102,6 +110,8 @@ export interface DeviceStore {
   readonly models: InstalledModelStore;
   readonly examples: ExampleStore;
   readonly settings: SettingStore;
+  /** Only where storage lasts: in files. */
+  readonly controls?: ControlStore;
   /** Idempotent. Waits for writes under way. */
   close(): Promise<void>;
 }

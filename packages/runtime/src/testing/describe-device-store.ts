@@ -1,4 +1,4 @@
-import { asDigest, asModelName, encodeUtf8, sha256, type Digest } from "@tributary/core";
+import { asDigest, asModelName, asTaskName, encodeUtf8, sha256, type Digest } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { LabelValues } from "@tributary/engine/batches";
 import { MAX_EXAMPLES, type DeviceStore, type StoredExample } from "../store/device-store.ts";
@@ -127,6 +127,22 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       expect(await store.examples.count(digits)).toBe(0);
       expect(await store.examples.read(digits)).toEqual([]);
       expect(await store.examples.count(other)).toBe(1);
+    });
+
+    test("controls, where storage lasts: one a task, replaced, cleared with their model", async (context) => {
+      if (store.controls === undefined) return context.skip("this storage does not last");
+      const [task, second] = [asTaskName("digits"), asTaskName("digits-2")];
+      await store.controls.write(digits, task, Uint8Array.of(1));
+      await store.controls.write(digits, task, Uint8Array.of(2, 3));
+      await store.controls.write(digits, second, Uint8Array.of(4));
+      await store.controls.write(other, task, Uint8Array.of(5));
+      await reopen();
+      expect(await store.controls!.read(digits, task)).toEqual(Uint8Array.of(2, 3));
+      expect(await store.controls!.read(digits, second)).toEqual(Uint8Array.of(4));
+      await store.controls!.clear(digits);
+      expect(await store.controls!.read(digits, task)).toBeUndefined();
+      expect(await store.controls!.read(digits, second)).toBeUndefined();
+      expect(await store.controls!.read(other, task)).toEqual(Uint8Array.of(5));
     });
 
     test("examples: inputs of every element type, and labels of several outputs", async () => {

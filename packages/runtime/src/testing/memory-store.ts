@@ -16,6 +16,7 @@ export function createMemoryStore(): DeviceStore {
   const partials = new Map<Digest, Uint8Array<ArrayBuffer>>();
   const models = new Map<string, InstalledModel>();
   const examples = new Map<ModelName, readonly StoredExample[]>();
+  const controls = new Map<string, Uint8Array<ArrayBuffer>>();
   const settings = new Map<string, unknown>();
   return {
     needsExtractableKeys: false,
@@ -63,6 +64,13 @@ export function createMemoryStore(): DeviceStore {
       count: async (model) => examples.get(model)?.length ?? 0,
       read: async (model) => examples.get(model) ?? [],
       clear: async (model) => void examples.delete(model),
+    },
+    controls: {
+      read: async (model, task) => controls.get(`${model} ${task}`)?.slice(),
+      write: async (model, task, bytes) => void controls.set(`${model} ${task}`, bytes.slice()),
+      async clear(model) {
+        for (const key of controls.keys()) if (key.startsWith(`${model} `)) controls.delete(key);
+      },
     },
     settings: {
       read: async (key) => settings.get(key),

@@ -37,6 +37,8 @@ export function browserConditions(
         // In GiB, rounded by the browser.
         memoryMb: deviceMemory === undefined ? null : deviceMemory * 1024,
         battery: null,
+        // It may be cleared without a word, after 7 days without a visit or where space is short.
+        durableStorage: false,
         network: connection === undefined ? null : networkOf(connection),
         languages: languages ?? (language === undefined ? [] : [language]),
       };

@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { decodeState, encodeState } from "@tributary/aggregation";
 import type { Digest } from "@tributary/core";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { trainingMetrics, summarizeTraining } from "@tributary/metrics";
@@ -9,8 +10,8 @@ import { decodeModel, encodeModel, splitWeights, type Node } from "@tributary/on
 import { decodeUpdateHeader, parseTaskSpec, updateValues, type Offer } from "@tributary/protocol";
 import { createRuntime, type NodeRuntimeOptions } from "@tributary/runtime/node";
 import type { ParticipationEvent, Runtime, RuntimeEvent } from "@tributary/runtime";
-import { dequantizeParameters, l2Norm, tensor } from "@tributary/tensor";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { dequantizeParameters, l2Norm, parameterSet, tensor } from "@tributary/tensor";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { startSite, type Site } from "../fixtures/site.ts";
 
 let dataDir: string;
@@ -271,11 +272,11 @@ describe("rounds", () => {
     };
   };
 
-  async function participant(): Promise<{
+  async function participant(rules: Parameters<Site["repository"]["releasePlan"]>[2] = {}): Promise<{
     runtime: Runtime;
     events: AsyncIterableIterator<ParticipationEvent>;
   }> {
-    await site.repository.releasePlan();
+    await site.repository.releasePlan({}, "digits-task", rules);
     const runtime = await start();
     const digits = await runtime.model("digits");
     await digits.examples.addAll(
@@ -323,6 +324,53 @@ describe("rounds", () => {
       participation: "waiting",
       connection: "connected",
     });
+  });
+
+  test("what control variates need is kept in files from round to round, and goes with the examples", async () => {
+    const { runtime, events } = await participant({ controlVariates: true });
+    const session = await site.session();
+    await session.next("check-in");
+    const play = async (offer: { type: "offer" } & Offer): Promise<Float32Array> => {
+      session.send(offer);
+      const { roundId, updateDigest } = await session.next("ready");
+      const uploadPath = `/v1/rounds/${roundId}/updates/${updateDigest}`;
+      session.send({ type: "request-report", roundId, deadlineMs: Date.now() + 10_000, uploadPath });
+      await nextEvent<ParticipationEvent, "uploaded">(events, "uploaded");
+      session.send({ type: "outcome", roundId, result: "committed", version: 2 as never });
+      await nextEvent<ParticipationEvent, "outcome">(events, "outcome");
+      const body = site.uploads.get(updateDigest)!;
+      return updateValues(body.subarray(decodeUpdateHeader(body).payloadOffset)).slice();
+    };
+    const { schema } = site.repository.parameters;
+    const first = await play(offerOf(site));
+    const folder = join(dataDir, "controls");
+    const kept = join(folder, "digits@digits-task.safetensors");
+    // 10 examples in batches of 4, twice: 6 steps at 0.1.
+    const own = first.map((value) => -value / 0.6);
+    await vi.waitFor(async () => {
+      const { sets, numbers } = decodeState("scaffold-device", schema, await readFile(kept));
+      expect(numbers).toEqual({ since: 1 });
+      sets["own"]!.values.forEach((value, i) => expect(value).toBeCloseTo(own[i]!, 5));
+    });
+
+    // Everybody's gradients are one above the device's own, everywhere: that moves no probability, and each step by the rate.
+    const target = "controls/digits-task/1.safetensors";
+    const { sets } = decodeState("scaffold-device", schema, await readFile(kept));
+    const control = parameterSet(
+      schema,
+      sets["own"]!.values.map((value) => value + 1),
+    );
+    const state = { numbers: { since: 1 }, sets: { control } };
+    await site.repository.releaseFile(target, encodeState("scaffold", state));
+    const { sha256: digest } = site.repository.targets.get(target)!;
+    const again = await play(offerOf(site, { roundId: "round-2" as never, control: { target, digest } }));
+    const mean = (update: Float32Array): number =>
+      update.reduce((sum, value) => sum + value, 0) / update.length;
+    expect(mean(first)).toBeCloseTo(0, 5);
+    expect(mean(again)).toBeCloseTo(-0.6, 5);
+
+    await (await runtime.model("digits")).examples.clear();
+    expect(await readdir(folder)).toEqual([]);
   });
 
   test("consent to training is given and withdrawn apart from that to telemetry", async () => {

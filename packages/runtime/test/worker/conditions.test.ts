@@ -14,6 +14,7 @@ describe("a browser", () => {
       memoryMb: null,
       battery: null,
       network: null,
+      durableStorage: false,
       languages: ["de-CH"],
     });
     const connection = Object.assign(new EventTarget(), { saveData: false, type: "cellular" });

@@ -11,15 +11,17 @@ import {
 import type { SecureRoundPlan } from "@tributary/federation/aggregation";
 import {
   decodeServerMessage,
+  decodeUpdateHeader,
   encodeDeviceMessage,
   learningRateAt,
+  updateValues,
   type DeviceMessage,
   type Offer,
   type RoundOffer,
   type SecureStepName,
   type VerifyMember,
 } from "@tributary/protocol";
-import { createSecureMember, type SecureMember } from "@tributary/runtime/internal-node";
+import { createSecureMember, type SecureMember, type Settlement } from "@tributary/runtime/internal-node";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 import type { ClientData } from "../data/client-data.ts";
 import type { Clients, ClientTraits } from "../fleet-model/clients.ts";
@@ -28,7 +30,8 @@ import type { SimulatedIdentity } from "./identities.ts";
 import type { PreparedTask } from "./prepare-task.ts";
 import { simulatedSecrets } from "./secrets.ts";
 import type { TrainingPool } from "./training-pool.ts";
-import type { TrainedUpdate } from "./training-tasks.ts";
+import type { SimulatedControls } from "./simulated-controls.ts";
+import type { TrainedUpdate, TrainTask } from "./training-tasks.ts";
 
 /** The coordinator's side of a device's connections. */
 export interface ServerPort {
@@ -36,7 +39,12 @@ export interface ServerPort {
   receive(device: DeviceId, frame: Uint8Array): Promise<void>;
   disconnected(device: DeviceId): void;
   /** Base weights of the round under way, in memory that threads share, and their size as a file. */
-  readonly base: { readonly values: Float32Array; readonly sizeBytes: number };
+  readonly base: {
+    readonly values: Float32Array;
+    readonly sizeBytes: number;
+    /** Of the control variate that comes with them. */
+    readonly controlBytes: number;
+  };
   /** A PUT of an update. @throws `update/*`, `round/*` */
   upload(device: DeviceId, offer: RoundOffer, body: Uint8Array<ArrayBuffer>): void;
   /** A GET of what a step needs. @throws `secagg/phase-over` */
@@ -60,6 +68,8 @@ export interface DeviceSurroundings {
   readonly verifyMember: VerifyMember;
   /** Share of devices that vanish. */
   readonly dropout: number;
+  /** With SCAFFOLD: what devices keep from round to round. */
+  readonly controls: SimulatedControls | undefined;
 }
 
 /** Devices trust a simulated task's own floor: what their apps would insist on is not simulated. */
@@ -82,6 +92,8 @@ export class SimulatedDevice {
   /** Milliseconds of work until it vanishes. */
   #leftMs = Infinity;
   #job: { readonly abort: AbortController; readonly result: Promise<TrainedUpdate> } | undefined;
+  /** With SCAFFOLD: what is kept of the training under way. */
+  #settlement: Settlement | undefined;
   #body: Uint8Array<ArrayBuffer> | undefined;
   #member: SecureMember | undefined;
 
@@ -205,13 +217,21 @@ export class SimulatedDevice {
       // What is under way ends into nothing: the machine knows that it is not waited for.
       case "cancel-upload":
       case "cancel-secure-step":
+        return;
       case "notify":
+        if (effect.event.type === "outcome") this.#settle(effect.event.result === "committed");
         return;
       default: {
         const never: never = effect;
         throw new TypeError(`simulate: no such effect ${String(never)}`);
       }
     }
+  }
+
+  #settle(committed: boolean): void {
+    const settlement = this.#settlement;
+    this.#settlement = undefined;
+    if (settlement !== undefined) this.#around.clock.schedule(0, () => settlement.settle(committed));
   }
 
   #send(message: DeviceMessage): void {
@@ -227,7 +247,7 @@ export class SimulatedDevice {
     const numExamples = Math.min(data.countOf(this.client), maxExamples);
     const steps = Math.ceil(numExamples / batchSize) * epochs;
     const { base } = server;
-    const downloadBytes = task.planBytes + base.sizeBytes;
+    const downloadBytes = task.planBytes + base.sizeBytes + base.controlBytes;
     const trainMs = downloadBytes / this.#traits.downlink + steps * this.#traits.stepMs;
     const luck = clients.randomOf(this.client, `luck ${this.#round}`);
     if (luck.next() < dropout) {
@@ -249,9 +269,13 @@ export class SimulatedDevice {
         maxExamples,
         seed: `${clients.seed}/train/${this.#round}/${this.client}`,
         version: offer.baseVersion,
+        offsets: null,
         report: rules.secure === null ? { roundId: offer.roundId, task: offer.task } : null,
       };
-      const result = this.#around.pool.train(work, abort.signal);
+      const result =
+        rules.plan.controlVariates === true
+          ? this.#trainControlled(offer, work, { steps, signal: abort.signal })
+          : this.#around.pool.train(work, abort.signal);
       // Looked at when the time has come.
       result.catch(() => undefined);
       this.#job = { abort, result };
@@ -267,6 +291,22 @@ export class SimulatedDevice {
         this.#give({ type: "train-failed", roundId: offer.roundId, code: error.code, now: this.#now() });
       }
     });
+  }
+
+  /** With both control variates, as they are when it begins. */
+  async #trainControlled(
+    offer: Offer,
+    work: Omit<TrainTask, "type">,
+    { steps, signal }: { readonly steps: number; readonly signal: AbortSignal },
+  ): Promise<TrainedUpdate> {
+    const { controls, pool, task } = this.#around;
+    const control = await controls!.open(this.client, offer, task.rules.plan);
+    const trained = await pool.train({ ...work, offsets: control.offsets.values }, signal);
+    if (trained.type !== "body") throw new TypeError("simulate: SCAFFOLD's updates are uploaded one by one");
+    const { payloadOffset } = decodeUpdateHeader(trained.body);
+    const update = updateValues(trained.body.subarray(payloadOffset));
+    this.#settlement = control.after({ update: Float32Array.from(update), steps }, work.learningRate);
+    return trained;
   }
 
   async #trained(offer: Offer, update: TrainedUpdate): Promise<void> {
@@ -317,8 +357,9 @@ export class SimulatedDevice {
     if (activity.type !== "uploading") return;
     const { offer } = activity;
     this.#transfer("up", body.length, {
-      arrived: () => {
+      arrived: async () => {
         server.upload(this.id, offer, body);
+        await this.#settlement?.spent();
         this.#travel(() => this.#give({ type: "uploaded", roundId, now: this.#now() }));
       },
       failed: ({ code, retryable }) =>

@@ -31,6 +31,7 @@ import type { RoundRow } from "./round-row.ts";
 import { simulatedSecrets } from "./secrets.ts";
 import { sharedTable, sharedValues } from "./shared-table.ts";
 import { SimulatedRound } from "./simulated-round.ts";
+import { createSimulatedControls, type SimulatedControls } from "./simulated-controls.ts";
 import { createTrainingPool } from "./training-pool.ts";
 
 export interface SimulateOptions {
@@ -122,12 +123,14 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     },
     options.threads,
   );
+  const controls = task.rules.plan.controlVariates === true ? await createSimulatedControls() : undefined;
   try {
-    const simulation = new Simulation(options, task, { identities, pool });
+    const simulation = new Simulation(options, task, { identities, pool, controls });
     await simulation.run(signal);
     return simulation.result();
   } finally {
     await pool.close();
+    await controls?.close();
   }
 }
 
@@ -171,6 +174,7 @@ function requireFit({ spec, ports }: PreparedTask, { data, heldOut, trusted }: S
 interface Means {
   readonly identities: ReturnType<typeof createIdentities>;
   readonly pool: ReturnType<typeof createTrainingPool>;
+  readonly controls: SimulatedControls | undefined;
 }
 
 class Simulation {
@@ -260,7 +264,11 @@ class Simulation {
   async #round(number: number, signal: AbortSignal | undefined): Promise<RoundRow> {
     const { spec, rules, planDigest } = this.#task;
     const { data, onProgress } = this.#options;
-    const { identities, pool } = this.#means;
+    const { identities, pool, controls } = this.#means;
+    const control =
+      controls === undefined || this.#state === undefined
+        ? undefined
+        : controls.serve(`controls/${spec.name}/${this.#version}.safetensors`, this.#state);
     const config: RoundConfig = {
       task: spec.name,
       roundId: roundIdOf(spec.name, number),
@@ -272,6 +280,7 @@ class Simulation {
         target: `models/${spec.model}/${this.#version}.safetensors`,
         digest: sha256(this.#weightsFile),
       },
+      ...(control === undefined ? {} : { control: { target: control.target, digest: control.digest } }),
       timestampVersion: this.#version,
       ...taskRoundRules(spec, rules.secure),
     };
@@ -282,7 +291,11 @@ class Simulation {
     const round = new SimulatedRound({
       config,
       identities,
-      base: { values: sharedValues(this.#weights.values), sizeBytes: this.#weightsFile.length },
+      base: {
+        values: sharedValues(this.#weights.values),
+        sizeBytes: this.#weightsFile.length,
+        controlBytes: control?.sizeBytes ?? 0,
+      },
       around: {
         clock: this.#clock,
         clients: this.#clients,
@@ -292,6 +305,7 @@ class Simulation {
         env: { clock: this.#clock, random, log: silentLogger },
         verifyMember: this.#verifyMember,
         dropout: this.#fleet.dropout,
+        controls,
       },
       rootUpdate: () => this.#rootUpdate(config),
       commit: async (mean) => {
@@ -300,6 +314,8 @@ class Simulation {
           strategy: this.#task.strategy,
           base: this.#weights,
           mean,
+          baseVersion: this.#version,
+          trainingRound: this.#committed + 1,
           before: () => Promise.resolve(this.#state),
           model: () => Promise.resolve(bindWeights(this.#task.trainingGraph, this.#weights)),
         });

@@ -39,6 +39,8 @@ export interface TrainTask {
   readonly examples: ClientExamples;
   readonly epochs: number;
   readonly learningRate: number;
+  /** Added to the gradients of the weights; null: nothing. */
+  readonly offsets: Float32Array | null;
   readonly maxExamples: number;
   /** Of the order of examples and of dropout masks. */
   readonly seed: string;

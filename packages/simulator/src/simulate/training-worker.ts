@@ -4,6 +4,7 @@ import { exampleOf, inputColumns } from "@tributary/engine/examples";
 import type { LabelledValues } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { rootUpdate, train, type TrainResult } from "@tributary/engine/training";
+import { updateSchema } from "@tributary/protocol";
 import { updateBody } from "@tributary/runtime/internal-node";
 import { parameterSet, type ParameterSet } from "@tributary/tensor";
 import { move, transferableSymbol, valueSymbol, workerData } from "piscina";
@@ -29,6 +30,7 @@ const trainingSession = await engine.load(data.training.model);
 const evaluationSession = await engine.load(data.evaluation.model);
 // By the model's names: a graph that loops over steps calls its inputs otherwise.
 const { inputs, features } = data.evaluation.spec;
+const weightSchema = updateSchema(data.layout, "weight");
 const inputNames = (inputs ?? [features]).map(({ name }) => name);
 const columns = data.table === null ? [] : inputColumns(data.table, inputNames);
 
@@ -64,7 +66,7 @@ export default async function run(task: ThreadTask): Promise<unknown> {
 }
 
 function trained(task: TrainTask): Promise<TrainResult> {
-  const { epochs, learningRate, maxExamples } = task;
+  const { epochs, learningRate, offsets, maxExamples } = task;
   return train({
     session: trainingSession,
     spec: data.training.spec,
@@ -73,6 +75,7 @@ function trained(task: TrainTask): Promise<TrainResult> {
     examples: examplesOf(task.examples),
     epochs,
     learningRate,
+    offsets: offsets === null ? undefined : parameterSet(weightSchema, Float32Array.from(offsets)),
     maxExamples,
     random: seededRandom(task.seed),
   });

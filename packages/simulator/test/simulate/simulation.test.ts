@@ -2,8 +2,10 @@ import { buildLinear } from "@tributary/onnx";
 import { parseTaskSpec } from "@tributary/protocol";
 import { expect, test } from "vitest";
 import {
+  clientDataOf,
   digitsClientData,
   heldOutDigitsTable,
+  parsePartition,
   simulate,
   type SimulateOptions,
   type SimulationResult,
@@ -109,6 +111,27 @@ test("strategies that compare updates, and those that remember, are the coordina
     expect(rows.at(-1)!.loss!).toBeLessThan(rows[0]!.loss!);
   }
   expect(robust.weightsDigest).not.toBe(adaptive.weightsDigest);
+}, 60_000);
+
+test("control variates, kept by each device from round to round, learn faster from devices that differ", async () => {
+  // Everybody's examples: what averaging many local steps drifts away from.
+  const table = heldOutDigitsTable("learned", 240);
+  const dealing = { spec: parsePartition("shards:2"), clients: 8, seed: "dealt", examplesPerClient: 30 };
+  const play = (strategy: object, threads: number) =>
+    run({
+      task: {
+        strategy,
+        local: { learningRate: 0.1, epochs: 5, batchSize: 5 },
+        cohort: { goalCount: 4, minimumCount: 2, overSelection: 1, trainDeadlineMs: 60_000 },
+      },
+      more: { data: clientDataOf({ table }, dealing), heldOut: table, rounds: 6, threads },
+    });
+  const scaffold = { name: "scaffold", parameters: { population: 8 } };
+  const averaged = await play({ name: "fedAvg" }, 2);
+  const controlled = await play(scaffold, 2);
+  expect(controlled.rows.map(({ phase }) => phase)).toEqual(averaged.rows.map(({ phase }) => phase));
+  expect(controlled.rows.at(-1)!.loss!).toBeLessThan(0.85 * averaged.rows.at(-1)!.loss!);
+  expect((await play(scaffold, 1)).modelDigest).toBe(controlled.modelDigest);
 }, 60_000);
 
 test("a task ends by its own stop rules", async () => {
