@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { CONSENT_ELEMENT, defineConsentElement } from "../../src/consent/index.ts";
 import type { ConsentElement } from "../../src/consent/index.ts";
+import { eventStream } from "../../src/event-stream.ts";
 import type { Participation, Runtime } from "../../src/runtime.ts";
 
 defineConsentElement();
@@ -14,9 +15,8 @@ afterEach(() => {
 /** What the element asks of a runtime; rounds are shown in the control's tests and with real coordinators elsewhere. */
 function runtimeThatTakesPart(): { readonly runtime: Runtime; readonly consents: unknown[] } {
   const consents: unknown[] = [];
-  const never = async function* (): AsyncGenerator<never> {
-    await new Promise(() => undefined);
-  };
+  const never = (): AsyncIterableIterator<never> =>
+    eventStream<never>({ subscribe: () => () => undefined, ended: new AbortController().signal });
   const runtime = {
     events: never,
     participate({ consent }: { consent: unknown }) {
