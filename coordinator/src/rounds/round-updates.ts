@@ -1,5 +1,5 @@
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
-import type { Aggregation } from "@tributary/aggregation";
+import { SUM_ROWS, type Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
 import type { CheckedUpdate, RoundMean, UpdateRules } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
@@ -7,7 +7,7 @@ import { LIMITS } from "@tributary/protocol";
 import { abortableChunks } from "./abortable-chunks.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
-import { RoundFold } from "./round-fold.ts";
+import { RoundFold, type Counted } from "./round-fold.ts";
 import { checkUpdate } from "./update-check.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "./update-file.ts";
 
@@ -53,6 +53,8 @@ export class RoundUpdates {
   readonly #running = new Map<DeviceId, Attempt>();
   readonly #failures = new Map<DeviceId, number>();
   readonly #checked = new Map<DeviceId, Checked>();
+  /** In the order that they counted in, on their way into the sum. */
+  readonly #counted: Counted[] = [];
   readonly #fold: RoundFold;
   readonly #ended = new AbortController();
   #buffer: Uint8Array<ArrayBuffer> | undefined;
@@ -94,9 +96,8 @@ export class RoundUpdates {
     const { checked } = entry;
     this.numExamples += checked.numExamples;
     addMetrics(this.metrics, checked.metrics);
-    this.#queue
-      .run(() => this.#fold.add({ ...entry, device }, this.bytesUp))
-      .catch((error: unknown) => this.#options.failed(error));
+    this.#counted.push({ ...entry, device });
+    this.#queue.run(() => this.#addCounted()).catch((error: unknown) => this.#options.failed(error));
   }
 
   /**
@@ -171,6 +172,12 @@ export class RoundUpdates {
       }
     }
     await this.#options.written();
+  }
+
+  /** What counted meanwhile is added together. */
+  async #addCounted(): Promise<void> {
+    const counted = this.#counted.splice(0, SUM_ROWS);
+    if (counted.length > 0) await this.#fold.add(counted, this.bytesUp);
   }
 
   #chunk(): Uint8Array<ArrayBuffer> {
