@@ -21,9 +21,9 @@ export interface RoundUpdatesOptions {
   readonly files: ReportedFiles;
   invitationOf(device: DeviceId): Invitation;
   /** Offers a checked update to the machine; true when it counts, and then `accumulate` was called meanwhile. */
-  accept(device: DeviceId, claim: UpdateClaim): boolean;
+  readonly accept: (device: DeviceId, claim: UpdateClaim) => boolean;
   /** Resolves when everything that the machine counted so far is in the journal. */
-  written(): Promise<void>;
+  readonly written: () => Promise<void>;
   /** An update did not pass; `final`: the device is out of the round. */
   refuse(device: DeviceId, error: TributaryError, final: boolean): void;
   /** The sum is lost: a file that was checked could not be read again. */
