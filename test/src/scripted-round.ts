@@ -85,7 +85,7 @@ export async function createScriptedRound(
   }, HEARTBEAT_MS);
   await inLanes(options.devices, async () => {
     const identity = await enrol(target.url, await mintToken(target.dataDir));
-    devices.push(await ScriptedDevice.connect(target.url, identity));
+    devices.push(await ScriptedDevice.connectPatiently(target.url, identity));
   });
   await api.createTask(
     parseTaskSpec({
