@@ -44,14 +44,16 @@ export class RoundFold {
     this.#aggregate = createUpdateAggregate(aggregation, counts, rootUpdate);
   }
 
-  /** @throws `store/*`, `update/*`: the sum is lost */
-  async add({ device, claim, file, checked }: Counted, bytesUp: number): Promise<void> {
-    await this.#aggregate.add(file, checked.numExamples);
-    this.#members.push([device, claim.updateDigest]);
-    this.#numExamples += checked.numExamples;
-    addMetrics(this.#metrics, checked.metrics);
-    this.#loose.push(file);
-    this.#looseBytes += file.sizeBytes;
+  /** Takes updates in the order that they counted in. @throws `store/*`, `update/*`: the sum is lost */
+  async add(updates: readonly Counted[], bytesUp: number): Promise<void> {
+    await this.#aggregate.add(updates.map(({ file, checked: { numExamples } }) => ({ file, numExamples })));
+    for (const { device, claim, file, checked } of updates) {
+      this.#members.push([device, claim.updateDigest]);
+      this.#numExamples += checked.numExamples;
+      addMetrics(this.#metrics, checked.metrics);
+      this.#loose.push(file);
+      this.#looseBytes += file.sizeBytes;
+    }
     if (this.#looseBytes >= this.#keptBytes) await this.#keep(bytesUp);
   }
 

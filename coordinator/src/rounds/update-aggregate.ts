@@ -10,10 +10,16 @@ import { heldUpdates } from "./held-updates.ts";
 import { runningSum } from "./running-sum.ts";
 import type { UpdateFile } from "./update-file.ts";
 
+/** A checked update. */
+export interface WeightedFile {
+  readonly file: UpdateFile;
+  readonly numExamples: number;
+}
+
 /** The checked updates of a round on their way to one. Calls must not overlap. */
 export interface UpdateAggregate {
-  /** Reads a file, or notes that it is part: where there is no `sum`, it has to stay until `close`. */
-  add(file: UpdateFile, numExamples: number): Promise<void>;
+  /** Reads files, or notes that they are part: where there is no `sum`, they have to stay until `close`. */
+  add(updates: readonly WeightedFile[]): Promise<void>;
   /** @throws TypeError when nothing was added; `signal.reason` */
   mean(signal: AbortSignal): Promise<RoundMean>;
   /** Where updates are summed as they come: what was added is in the sum, and its file may go once the sum is kept. */
@@ -34,7 +40,7 @@ export function createUpdateAggregate(
   switch (aggregation.kind) {
     case "mean":
     case "normalised":
-      return runningSum(createUpdateSum(aggregation, counts));
+      return runningSum(createUpdateSum(aggregation, counts), counts);
     case "robust":
     case "trusted":
       return heldUpdates(counts, () => readyRule(aggregation, rootUpdate));
