@@ -145,6 +145,10 @@ describe("a task that evaluates", () => {
     expect(view.comparison?.accuracy?.p).toBeCloseTo(0.453125, 12);
     expect(view.comparison?.accuracy?.difference).toBeCloseTo(0.1, 12);
     expect(view.comparison?.loss?.difference).toBeCloseTo(sum[5]! / 30, 12);
+    expect(view.comparison?.loss?.designEffect).toBeGreaterThan(1);
+    // Sums of before devices told how alike their examples are: the numbers stay, and nothing is concluded from them.
+    const before = { ...stored!, metrics: stored!.metrics.slice(0, 9), sums: stored!.sums.slice(0, 9) };
+    expect(measurementView(before)).toMatchObject({ comparison: null, counters: { lost: 2, gained: 5 } });
   });
 
   test("sums the same under masks", async () => {
@@ -165,7 +169,11 @@ describe("a task that evaluates", () => {
     const sum = createMetrics(pairedMetrics);
     for (const vector of vectors) addMetrics(sum, vector);
     expect(stored!.devices).toBe(3);
-    const whole = ["examples", "currentCorrect", "candidateCorrect", "lost", "gained"];
+    const whole = ["examples", "currentCorrect", "candidateCorrect", "lost", "gained"].concat([
+      "deviceExampleSquares",
+      "deviceGainSquares",
+      "deviceGainProducts",
+    ]);
     for (const [i, { name }] of stored!.metrics.entries()) {
       if (whole.includes(name)) expect(stored!.sums[i]).toBe(sum[i]);
       // A real is told to three codes of its range.

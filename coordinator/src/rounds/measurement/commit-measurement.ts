@@ -1,6 +1,6 @@
 import { failure } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
-import { readPaired } from "@tributary/metrics";
+import { createMetrics, pairedMetrics, readPaired } from "@tributary/metrics";
 import type { VerdictView } from "@tributary/protocol";
 import type { MetadataRepositories, VersionCommit } from "../../ports/metadata-store.ts";
 import type {
@@ -113,17 +113,7 @@ export async function storeUndecided(
   await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
 }
 
-const NOTHING = Object.freeze({
-  examples: 0,
-  currentLoss: 0,
-  currentCorrect: 0,
-  candidateLoss: 0,
-  candidateCorrect: 0,
-  difference: 0,
-  differenceSquares: 0,
-  lost: 0,
-  gained: 0,
-});
+const NOTHING = Object.freeze(readPaired(createMetrics(pairedMetrics)));
 
 function verdictOf(
   { task, measurement, sums, devices, config }: MeasurementCommit,

@@ -24,10 +24,11 @@ export interface GateMeasurement {
 
 /**
  * Whether a candidate passes: the improvement is at least the required one with the gate's confidence, by the lower bound of the
- * paired interval. Fewer devices than the gate asks for, or too few examples for an interval, decide nothing.
+ * paired interval over devices. Fewer devices than the gate asks for, or than it takes for an interval, decide nothing.
  */
 export function judge(gate: GateSpec, measured: GateMeasurement): VerdictView {
-  const { sums, devices, knowsHits } = measured;
+  const { devices, knowsHits } = measured;
+  const sums = { ...measured.sums, devices };
   const { metric, confidence, requiredImprovement } = gate;
   const found =
     devices < gate.minimumDevices
@@ -46,7 +47,7 @@ export function judge(gate: GateSpec, measured: GateMeasurement): VerdictView {
     upper: found?.upper ?? null,
     requiredImprovement,
     confidence,
-    mcNemarP: knowsHits ? mcNemarTest(sums) : null,
+    mcNemarP: knowsHits ? (mcNemarTest(sums) ?? null) : null,
     roundId: measured.roundId,
     at: measured.at,
   };

@@ -816,8 +816,9 @@ export interface paths {
                                         difference: number;
                                         lower: number;
                                         upper: number;
-                                        /** @description Two-sided, of the paired t-test */
+                                        /** @description Two-sided, of the paired t-test with devices as clusters */
                                         p: number;
+                                        designEffect: number | null;
                                     } | null;
                                     accuracy: {
                                         difference: number;
@@ -825,7 +826,7 @@ export interface paths {
                                         upper: number;
                                         lost: number;
                                         gained: number;
-                                        /** @description Two-sided, of McNemar's exact test */
+                                        /** @description Two-sided, of McNemar's test with devices as clusters */
                                         p: number;
                                     } | null;
                                     confidence: number;

@@ -7,7 +7,13 @@ import {
   type RoundId,
   type TaskName,
 } from "@tributary/core";
-import { updateSchema, type Plan, type SecurePlan, type TaskSpec } from "@tributary/protocol";
+import {
+  updateSchema,
+  type MetricDocument,
+  type Plan,
+  type SecurePlan,
+  type TaskSpec,
+} from "@tributary/protocol";
 import { planEncoding, type CohortAssumptions, type EncodingPlan } from "@tributary/secagg";
 import { parameterCount, schemaDigest } from "@tributary/tensor";
 import type { RoundConfig } from "../server/round-types.ts";
@@ -31,6 +37,8 @@ export interface SecureRoundPlan {
   readonly population: PopulationName;
   readonly encoding: EncodingPlan;
   readonly assumptions: CohortAssumptions;
+  /** What a vector holds where devices measure. */
+  readonly metrics?: readonly MetricDocument[];
 }
 
 export function planRules(plan: Plan): PlanRules {
@@ -46,7 +54,9 @@ export function planRules(plan: Plan): PlanRules {
 export function secureRoundPlan({
   population,
   secureAggregation: secure,
-}: Pick<Plan, "population" | "secureAggregation">): SecureRoundPlan | null {
+  metrics,
+}: Pick<Plan, "population" | "secureAggregation"> &
+  Pick<SecureRoundPlan, "metrics">): SecureRoundPlan | null {
   if (secure === undefined) return null;
   const { corruption, dropout } = secure;
   return {
@@ -54,6 +64,7 @@ export function secureRoundPlan({
     population,
     encoding: planEncoding(secure.encoding),
     assumptions: { corruption, dropout, adversary: "curious" },
+    ...(metrics === undefined ? {} : { metrics }),
   };
 }
 
