@@ -7,7 +7,12 @@ import type { StopWatch } from "./stop-watch.ts";
 
 /** What a task does next. */
 export type NextStep =
-  | { readonly type: "round"; readonly task: TaskRecord }
+  | {
+      readonly type: "round";
+      readonly task: TaskRecord;
+      /** Nothing is left to train: the last version gets the gate's verdict. */
+      readonly trained: boolean;
+    }
   /** Nothing, until it is changed, or until then; ms since the epoch. */
   | {
       readonly type: "rest";
@@ -37,12 +42,14 @@ export async function nextStep(
   if (task?.state !== "running") return { type: "rest", task, until: null };
   // The last version gets the gate's verdict too.
   const waits = task.gate !== null && task.gate.candidate !== null;
-  const done = waits ? undefined : await watch.reason(tx, task, now);
-  if (done !== undefined) return stop(tx, task, "finished", done, now);
+  const done = await watch.reason(tx, task, now);
+  if (done !== undefined && !waits) return stop(tx, task, "finished", done, now);
   const failed = giveUpReason(task.spec.retries, failures, lastFailure);
   if (failed !== undefined) return stop(tx, task, "paused", failed, now);
   const schedule = scheduleAt(task.spec.schedule, now);
-  return schedule.open ? { type: "round", task } : { type: "rest", task, until: schedule.opensAt };
+  return schedule.open
+    ? { type: "round", task, trained: done !== undefined }
+    : { type: "rest", task, until: schedule.opensAt };
 }
 
 async function stop(

@@ -130,10 +130,11 @@ const REPEATED: ReadonlySet<string> = new Set([
 /** Stores what follows from the end of a round that made nothing. */
 export async function storeAbandoned(
   tx: MetadataRepositories,
-  { task, services }: RoundRunCommon,
+  { task, services, config }: RoundRunCommon,
   record: RoundRecord,
 ): Promise<void> {
   if (record.purpose !== "gate" || REPEATED.has(record.reason ?? "")) return;
   const at = services.env.clock.now();
-  await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at });
+  const candidate = config.measurement?.candidate?.version ?? null;
+  await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at, candidate });
 }

@@ -9,6 +9,7 @@ import { publishEvents } from "./commit-round.ts";
 import type { Driver, TaskActivity } from "./driver.ts";
 import { mayStillBegin, nextStep } from "./next-step.ts";
 import { roundConfig } from "./round-config.ts";
+import { boundSelection } from "./measurement/gate-seats.ts";
 import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
@@ -303,7 +304,7 @@ export class TaskDriver implements Driver {
     this.#nextRoundAt = null;
     this.#seats.fill(run);
     const watching = this.#watchStart(run);
-    const bounded = this.#boundSelection(run);
+    const bounded = boundSelection(run, services.env.clock);
     const record = await run.ended;
     watching.cancel();
     bounded?.cancel();
@@ -312,15 +313,6 @@ export class TaskDriver implements Driver {
     this.#run = undefined;
     services.countsChanged();
     return record;
-  }
-
-  /** Training does not wait for held-out devices longer than they may take: too few of them decide nothing. */
-  #boundSelection(run: RoundRun): { cancel(): void } | undefined {
-    const { measurement, trainDeadlineMs } = run.config;
-    if (measurement?.purpose !== "gate") return undefined;
-    return this.#options.services.env.clock.schedule(trainDeadlineMs, () => {
-      if (run.state.phase === "selecting") run.give({ type: "abandon", code: "round/too-few-ready" });
-    });
   }
 
   /** A round that still waits for its devices when the schedule closes, or the task is done, does not begin. */

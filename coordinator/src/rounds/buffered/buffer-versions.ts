@@ -23,6 +23,7 @@ export interface BufferVersionsOptions extends Pick<BufferedDriverOptions, "serv
   readonly replaced: () => Promise<unknown>;
   /** Cohorts begin from another version now. */
   readonly moved: () => void;
+  /** A version was made; cohorts do not begin from it yet. */
   readonly committed: () => Promise<unknown>;
   readonly failed: (code: string) => void;
 }
@@ -101,9 +102,9 @@ export class BufferVersions {
         timestampVersion: base.timestampVersion,
       });
       log.info("buffer committed", { task: task.name, version, cohorts: cohorts.length });
+      await committed();
       await this.#advance({ type: "committed", version });
       await this.#followReplacement();
-      await committed();
     } catch (error) {
       const coded = toFailure(error);
       log.error("buffer could not be committed", { task: task.name, error: coded });

@@ -1,4 +1,4 @@
-import { failure, toFailure, type DeviceId } from "@tributary/core";
+import { failure, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
 import { failuresAfter } from "@tributary/federation";
 import type { BufferedMode, IneligibleReason } from "@tributary/protocol";
 import type { ConnectedDevice } from "../../gateway/gateway-types.ts";
@@ -7,11 +7,13 @@ import type { Driver, TaskActivity } from "../driver.ts";
 import { abandonLeftOver } from "../interrupted-round.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
+import { SerialQueue } from "../serial-queue.ts";
 import type { TaskDesk } from "../task-desk.ts";
 import { Background } from "./background.ts";
 import { BufferVersions } from "./buffer-versions.ts";
 import { CohortPace } from "./cohort-pace.ts";
 import { CohortSeats } from "./cohort-seats.ts";
+import { GateRounds } from "./gate-rounds.ts";
 import { OpenCohorts } from "./open-cohorts.ts";
 
 /** Abandoned because devices or the coordinator moved on, which says nothing about the next cohort. */
@@ -36,8 +38,11 @@ export class BufferedDriver implements Driver {
   readonly #pace: CohortPace;
   readonly #cohorts: OpenCohorts;
   readonly #versions: BufferVersions;
+  readonly #gate: GateRounds;
   readonly #background: Background;
   #task: TaskRecord;
+  /** Nothing is left to train: the last version waits for its verdict. */
+  #trained = false;
   #pumping = false;
   #stopped = false;
 
@@ -60,7 +65,7 @@ export class BufferedDriver implements Driver {
       mode,
       background,
       task,
-      replaced: () => this.#cohorts.abandon("round/base-replaced"),
+      replaced: () => this.#abandon("round/base-replaced"),
       moved: () => {
         this.#cohorts.age();
         this.#pump();
@@ -71,17 +76,22 @@ export class BufferedDriver implements Driver {
       },
       failed: (code) => this.#pace.failed(code),
     });
-    this.#cohorts = new OpenCohorts({
+    const shared = {
       services,
-      mode,
       uploadFolder,
       seats: this.#seats,
+      openings: new SerialQueue(),
       background,
       task,
+      free: () => this.#pump(),
+    };
+    this.#gate = new GateRounds({ ...shared, refresh: () => this.#mayRun() });
+    this.#cohorts = new OpenCohorts({
+      ...shared,
+      mode,
       base: () => this.#versions.base,
       isLive: (base) => this.#versions.isLive(base),
       ended: (record) => this.#cohortEnded(record),
-      free: () => this.#pump(),
     });
     const { promise, resolve } = Promise.withResolvers<void>();
     this.resumed = promise;
@@ -96,7 +106,7 @@ export class BufferedDriver implements Driver {
 
   /** Oldest first. */
   get runs(): readonly RoundRun[] {
-    return this.#cohorts.runs;
+    return [...this.#gate.runs, ...this.#cohorts.runs];
   }
 
   checkIn({ device, population }: ConnectedDevice, examples: number): void {
@@ -140,7 +150,7 @@ export class BufferedDriver implements Driver {
     const before = this.#task;
     if (task !== undefined) this.#task = task;
     await this.#seats.refresh();
-    if (this.#task.state !== "running") await this.#cohorts.abandon("round/task-paused");
+    if (this.#task.state !== "running") await this.#abandon("round/task-paused");
     else if (before.state !== "running" || before.activeSince !== this.#task.activeSince) {
       // Whoever lets it go on has seen why it stopped.
       this.#pace.succeeded();
@@ -157,11 +167,12 @@ export class BufferedDriver implements Driver {
   async close(): Promise<void> {
     this.#stopped = true;
     this.#cohorts.stop();
+    this.#gate.stop();
     this.#pace.close();
-    await this.#cohorts.abandon("round/interrupted");
+    await this.#abandon("round/interrupted");
     await this.#background.idle();
     // One that was being opened meanwhile.
-    await this.#cohorts.abandon("round/interrupted");
+    await this.#abandon("round/interrupted");
   }
 
   async #begin(): Promise<void> {
@@ -174,14 +185,22 @@ export class BufferedDriver implements Driver {
   async #mayRun(): Promise<boolean> {
     const step = await this.#pace.next();
     if (step.task !== undefined) this.#task = step.task;
-    if (this.#stopped || step.type === "round") return !this.#stopped;
-    if (step.until === null) await this.#cohorts.abandon("round/superseded");
-    else this.#cohorts.rest();
+    if (this.#stopped) return false;
+    this.#trained = step.type === "round" && step.trained;
+    if (this.#trained) await this.#cohorts.abandon("round/superseded");
+    if (step.type === "round") return true;
+    // What devices are training is still wanted; nobody else begins.
+    if (step.until !== null) this.#cohorts.rest();
+    else await this.#cohorts.abandon("round/superseded");
     await this.#seats.rest();
     return false;
   }
 
-  /** Gives devices that are free to cohorts. */
+  #abandon(code: ErrorCode): Promise<unknown> {
+    return Promise.all([this.#cohorts.abandon(code), this.#gate.abandon(code)]);
+  }
+
+  /** Gives devices that are free to cohorts, and held-out ones to the gate. */
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -189,9 +208,9 @@ export class BufferedDriver implements Driver {
     queueMicrotask(() => {
       this.#pumping = false;
       if (this.#stopped || this.#task.state !== "running") return;
-      this.#cohorts.fill(
-        ({ minimumCount }) => this.#pace.pausedUntil === null && this.#seats.enough(minimumCount),
-      );
+      const awake = this.#pace.pausedUntil === null;
+      this.#cohorts.fill(({ minimumCount }) => awake && !this.#trained && this.#seats.enough(minimumCount));
+      this.#gate.fill(() => awake);
     });
   }
 

@@ -2,18 +2,20 @@ import type { DeviceId, ErrorCode, ModelVersion, RoundId } from "@tributary/core
 import { roundEnded } from "@tributary/federation";
 import type { RoundRecord } from "../../ports/records.ts";
 import type { RoundRun } from "../round-run.ts";
-import { SerialQueue } from "../serial-queue.ts";
+import type { SerialQueue } from "../serial-queue.ts";
 import type { Background } from "./background.ts";
 import type { BufferedDriverOptions } from "./buffered-driver.ts";
 import type { CohortBase } from "./cohort-base.ts";
 import type { CohortSeats } from "./cohort-seats.ts";
-import { openCohort } from "./open-cohort.ts";
+import { openCohort, stopsAtOnce, takesDevices } from "./open-cohort.ts";
 
 export interface OpenCohortsOptions extends Pick<
   BufferedDriverOptions,
   "services" | "mode" | "uploadFolder"
 > {
   readonly seats: CohortSeats;
+  /** Openings of the task's rounds, one after the other: each takes a number. */
+  readonly openings: SerialQueue;
   readonly background: Background;
   /** As it is now. */
   readonly task: () => BufferedDriverOptions["task"];
@@ -31,8 +33,6 @@ export interface OpenCohortsOptions extends Pick<
 export class OpenCohorts {
   readonly #options: OpenCohortsOptions;
   readonly #runs = new Map<RoundId, RoundRun>();
-  /** Openings, one after the other: each takes a number. */
-  readonly #openings = new SerialQueue();
   /** The cohort that takes devices. */
   #head: RoundRun | undefined;
   #opening = false;
@@ -91,7 +91,7 @@ export class OpenCohorts {
 
   /** A cohort on a base; undefined: the task stopped meanwhile. */
   #open(base: CohortBase): Promise<RoundRun | undefined> {
-    return this.#openings.run(async () => {
+    return this.#options.openings.run(async () => {
       const { services, uploadFolder, mode, seats, background, free } = this.#options;
       await seats.prepare(base.plan.secure !== null);
       const run = await openCohort(services, {
@@ -107,9 +107,7 @@ export class OpenCohorts {
       });
       this.#runs.set(run.config.roundId, run);
       background.run(this.#follow(run));
-      if (this.#stopped) run.give({ type: "abandon", code: "round/interrupted" });
-      else if (this.#options.task().state !== "running")
-        run.give({ type: "abandon", code: "round/task-paused" });
+      stopsAtOnce(run, this.#options.task(), this.#stopped);
       return roundEnded(run.state) ? undefined : run;
     });
   }
@@ -155,8 +153,4 @@ export class OpenCohorts {
     if (this.#options.isLive(baseVersion)) run.give({ type: "close" });
     else this.#options.background.run(run.abandon("round/superseded"));
   }
-}
-
-function takesDevices({ state }: RoundRun): boolean {
-  return state.phase === "selecting" || state.phase === "training";
 }

@@ -95,11 +95,11 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
 export async function storeUndecided(
   tx: MetadataRepositories,
   { gate: spec }: TaskRecord["spec"],
-  round: Pick<MeasurementRecord, "task" | "roundId" | "at">,
+  round: Pick<MeasurementRecord, "task" | "roundId" | "at" | "candidate">,
 ): Promise<void> {
   const task = await tx.tasks.get(round.task);
-  const candidate = task?.gate?.candidate ?? null;
-  if (spec === null || task === undefined || task.gate === null || candidate === null) return;
+  const { candidate } = round;
+  if (spec === null || task === undefined || candidate === null || !awaitsVerdict(task)) return;
   const version = await tx.versions.get(task.model, candidate);
   const verdict = judge(spec, {
     sums: NOTHING,
@@ -132,6 +132,11 @@ function verdictOf(
   });
 }
 
+/** A gate that began anew meanwhile, with a version that somebody published, waits for none. */
+function awaitsVerdict(task: TaskRecord): task is TaskRecord & { readonly gate: GateRecord } {
+  return task.gate !== null && task.gate.candidate !== null;
+}
+
 /** The task as it is stored then; a gate that has lost its patience pauses it. */
 async function storeGate(
   tx: MetadataRepositories,
@@ -140,7 +145,7 @@ async function storeGate(
 ): Promise<TaskRecord> {
   const now = (await tx.tasks.get(task.name)) ?? task;
   const candidate = measurement.candidate?.version;
-  if (verdict === undefined || candidate === undefined || now.gate === null || now.spec.gate === null)
+  if (verdict === undefined || candidate === undefined || now.spec.gate === null || !awaitsVerdict(now))
     return now;
   const gate: GateRecord = advanceGate(now.gate, candidate, verdict);
   await tx.tasks.setGate(task.name, gate);

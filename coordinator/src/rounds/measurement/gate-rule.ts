@@ -60,10 +60,11 @@ function reversed(interval: PairedInterval | undefined): PairedInterval | undefi
 
 /**
  * The gate after a verdict. A candidate that passed is what the next ones are compared with; one that failed is not. What is
- * undecided counts for nothing.
+ * undecided counts for nothing. A version that came meanwhile, in buffered mode, goes on waiting.
  */
 export function advanceGate(before: GateRecord, candidate: ModelVersion, verdict: VerdictView): GateRecord {
-  const next = { ...before, candidate: null, last: verdict };
+  const waiting = before.candidate === candidate ? null : before.candidate;
+  const next = { ...before, candidate: waiting, last: verdict };
   switch (verdict.result) {
     case "passed":
       return { ...next, reference: candidate, failures: 0 };

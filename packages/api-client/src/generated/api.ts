@@ -1464,7 +1464,7 @@ export interface paths {
                                          */
                                         patience: number;
                                         /**
-                                         * @description Fewest held-out devices that a verdict rests on
+                                         * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                          * @default 16
                                          */
                                         minimumDevices: number;
@@ -2088,7 +2088,7 @@ export interface paths {
                              */
                             patience: number;
                             /**
-                             * @description Fewest held-out devices that a verdict rests on
+                             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                              * @default 16
                              */
                             minimumDevices: number;
@@ -2614,7 +2614,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -3263,7 +3263,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -3924,7 +3924,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
