@@ -1,10 +1,8 @@
-import { failure, type ErrorCode } from "@tributary/core";
+import type { ErrorCode } from "@tributary/core";
 import type { TaskRecord } from "../../ports/records.ts";
-import { nextRoundNumber } from "../../registry/next-number.ts";
-import { boundSelection } from "../measurement/gate-seats.ts";
-import { measurementConfig, nextMeasurement } from "../measurement/measurement-round.ts";
-import { roundConfig } from "../round-config.ts";
+import { prepareRound } from "../prepared-round.ts";
 import { RoundRun } from "../round-run.ts";
+import { watchSelection } from "../round-watch.ts";
 import type { SerialQueue } from "../serial-queue.ts";
 import type { Background } from "./background.ts";
 import type { BufferedDriverOptions } from "./buffered-driver.ts";
@@ -72,7 +70,7 @@ export class GateRounds {
     const run = await openings.run(() => this.#open());
     if (run === undefined) return;
     this.#run = run;
-    const bounded = boundSelection(run, services.env.clock);
+    const watching = watchSelection(services, run, this.#options.task);
     try {
       stopsAtOnce(run, this.#options.task(), this.#stopped);
       free();
@@ -81,38 +79,29 @@ export class GateRounds {
       services.countsChanged();
       await refresh();
     } finally {
-      bounded?.cancel();
+      watching.cancel();
       this.#run = undefined;
     }
   }
 
   async #open(): Promise<RoundRun | undefined> {
     const { services, seats, uploadFolder } = this.#options;
-    const { store } = services;
     const task = this.#options.task();
-    if (task.state !== "running") return undefined;
-    const measurement = await nextMeasurement(services, task);
-    if (measurement === undefined || measurement === "idle") return undefined;
-    const { secure, current: base, model } = measurement;
-    const timestamp = await store.releases.latest("timestamp");
-    if (timestamp === undefined)
-      throw failure("store/corrupt", `rounds: task "${task.name}" has no release to start from`);
-    await seats.prepare(secure !== null);
-    const round = await nextRoundNumber(store, task.name);
-    const { population } = seats;
-    const timestampVersion = timestamp.version;
+    if (task.state !== "running" || (task.gate?.candidate ?? null) === null) return undefined;
+    const prepared = await prepareRound(services, task);
+    if (prepared === "idle") return undefined;
+    const { work, model, base } = prepared;
+    await seats.prepare(prepared.secure);
+    const config = await prepared.config(seats.population);
     return RoundRun.begin({
+      ...work,
       services: { ...services, send: (to, message) => seats.send(to, message) },
-      config: {
-        ...roundConfig({ task, secure, base, round, timestampVersion, population }),
-        ...measurementConfig(task, measurement),
-      },
-      measurement,
+      config,
       task,
       model,
       base,
       uploadFolder,
-      offered: (device) => seats.offered(device, round),
+      offered: (device) => seats.offered(device, config.round),
       seatsChanged: this.#options.free,
       over: () => {},
     });

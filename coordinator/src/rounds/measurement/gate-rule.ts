@@ -81,6 +81,7 @@ export function gateReason(
   { patience, metric }: Pick<GateSpec, "patience" | "metric">,
 ): TaskReason | undefined {
   if (failures < patience) return undefined;
-  const message = `${failures} versions in a row did not pass the gate on ${metric}; the last that did is ${reference}`;
+  const failed = failures === 1 ? "1 version" : `${failures} versions in a row`;
+  const message = `${failed} did not pass the gate on ${metric}; the last that did is ${reference}`;
   return { code: "gate", message };
 }

@@ -17,15 +17,3 @@ export function fitsRound(
   if (task.spec.gate === null) return true;
   return isHeldOutOf(task, device) === (config.measurement?.purpose === "gate");
 }
-
-/** Training does not wait for held-out devices longer than they may take: too few of them decide nothing. */
-export function boundSelection(
-  run: RoundRun,
-  clock: { schedule(delayMs: number, run: () => void): { cancel(): void } },
-): { cancel(): void } | undefined {
-  const { measurement, trainDeadlineMs } = run.config;
-  if (measurement?.purpose !== "gate") return undefined;
-  return clock.schedule(trainDeadlineMs, () => {
-    if (run.state.phase === "selecting") run.give({ type: "abandon", code: "round/too-few-ready" });
-  });
-}
