@@ -70,16 +70,3 @@ async function stop(
       : await tx.events.append([taskEvent(task, { currentVersion, round, roundsCommitted })], now);
   return { type: "rest", task, until: null, stopped };
 }
-
-/** Whether a round that waits for its devices may still begin, and when to look again; null: when something changes. */
-export function mayStillBegin(
-  { spec, activeSince }: TaskRecord,
-  now: number,
-): { readonly may: false } | { readonly may: true; readonly until: number | null } {
-  const schedule = scheduleAt(spec.schedule, now);
-  const { elapsedMs } = spec.stop;
-  const endsAt = elapsedMs === null ? Infinity : activeSince + elapsedMs;
-  if (!schedule.open || now >= endsAt) return { may: false };
-  const until = Math.min(endsAt, schedule.closesAt ?? Infinity);
-  return { may: true, until: Number.isFinite(until) ? until : null };
-}

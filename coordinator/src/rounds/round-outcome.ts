@@ -1,5 +1,5 @@
 import type { ModelVersion } from "@tributary/core";
-import type { RoundInput } from "@tributary/federation";
+import { measuredOf, type RoundInput } from "@tributary/federation";
 import type { RoundMean } from "@tributary/federation/aggregation";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
@@ -7,7 +7,6 @@ import type { NewEvent, RoundRecord } from "../ports/records.ts";
 import { storeCohort } from "./buffered/store-cohort.ts";
 import { commitRound } from "./commit-round.ts";
 import { commitMeasurement, storeUndecided } from "./measurement/commit-measurement.ts";
-import { measuredOf } from "./measurement/measured-sums.ts";
 import type { MeasurementRound } from "./measurement/measurement-round.ts";
 import type { MetricUpdates } from "./measurement/metric-updates.ts";
 import type { RoundRunCommon, RoundRunOptions, TrainingWork } from "./round-run-options.ts";

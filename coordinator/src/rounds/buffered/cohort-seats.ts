@@ -13,7 +13,6 @@ import { isHeldOutOf } from "../measurement/gate-seats.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { RoundServices } from "../round-services.ts";
 import { quarantinedMessage, waitMessage } from "../seat-messages.ts";
-import { quarantinedMessage, waitMessage } from "../seat-messages.ts";
 import { Seating } from "../secure/seating.ts";
 import type { DeskTask, TaskDesk } from "../task-desk.ts";
 import { SITS_OUT, type SeatCounts } from "../task-seats.ts";

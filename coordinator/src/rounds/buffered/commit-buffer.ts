@@ -8,7 +8,7 @@ import { commitRound, publishEvents } from "../commit-round.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "../round-plan.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
-import { bufferMean, type StaleMean } from "./buffer-mean.ts";
+import { bufferMean, type StaleMean } from "@tributary/federation/aggregation";
 import { decodeCohortMean } from "./cohort-mean.ts";
 
 export interface CommitBufferInput {

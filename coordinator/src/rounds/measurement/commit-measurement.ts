@@ -1,5 +1,5 @@
 import { failure } from "@tributary/core";
-import type { RoundConfig } from "@tributary/federation";
+import { advanceGate, gateReason, impossibleIn, judge, type RoundConfig } from "@tributary/federation";
 import { createMetrics, pairedMetrics, readPaired } from "@tributary/metrics";
 import type { VerdictView } from "@tributary/protocol";
 import type { MetadataRepositories, VersionCommit } from "../../ports/metadata-store.ts";
@@ -14,8 +14,6 @@ import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
 import type { RoundServices } from "../round-services.ts";
-import { advanceGate, gateReason, judge } from "./gate-rule.ts";
-import { impossibleIn } from "./measured-sums.ts";
 import type { MeasurementRound } from "./measurement-round.ts";
 
 /** Of what is computed where no gate says how sure it has to be. */

@@ -1,5 +1,6 @@
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import {
+  impossibleIn,
   metricSchemaOf,
   requireMetrics,
   type Invitation,
@@ -16,7 +17,6 @@ import {
 } from "@tributary/protocol";
 import { abortableChunks } from "../abortable-chunks.ts";
 import type { RoundUpdatesOptions } from "../round-updates.ts";
-import { impossibleIn } from "./measured-sums.ts";
 import { receiveSmall } from "../secure/receive-small.ts";
 
 /** Bodies a device may send in one round that do not pass; then it is out. */

@@ -16,6 +16,7 @@ import {
 } from "@tributary/protocol";
 import { planEncoding, type CohortAssumptions, type EncodingPlan } from "@tributary/secagg";
 import { parameterCount, schemaDigest } from "@tributary/tensor";
+import { measurementCohort } from "../planning/measurement-cohort.ts";
 import type { RoundConfig } from "../server/round-types.ts";
 import type { UpdateRules } from "./update-check.ts";
 
@@ -116,6 +117,19 @@ export function taskRoundRules(
     reportDeadlineMs,
     reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
     secure: secure === null ? null : { stepDeadlineMs },
+  };
+}
+
+/** The rules that a round of measurements has of its own. */
+export function measurementRoundRules(
+  spec: Pick<TaskSpec, "gate" | "cohort">,
+  secure: SecureRoundPlan | null,
+): Pick<TaskRoundRules, "goalCount" | "minimumCount" | "offerLimit"> {
+  const { goalCount, minimumCount, offerLimit } = measurementCohort(spec);
+  return {
+    goalCount,
+    minimumCount: Math.max(minimumCount, secure?.plan.minimumCohort ?? 0),
+    offerLimit,
   };
 }
 

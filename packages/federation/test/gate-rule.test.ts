@@ -1,4 +1,5 @@
 import { asModelVersion, asRoundId } from "@tributary/core";
+import { advanceGate, gateReason, judge, type GateState } from "@tributary/federation";
 import {
   addMetrics,
   createMetrics,
@@ -11,8 +12,6 @@ import {
 import type { GateSpec } from "@tributary/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { GateRecord } from "../../src/ports/records.ts";
-import { advanceGate, gateReason, judge } from "../../src/rounds/measurement/gate-rule.ts";
 
 const gate: GateSpec = {
   metric: "loss",
@@ -147,7 +146,7 @@ describe("a verdict", () => {
 });
 
 describe("a gate's state", () => {
-  const start: GateRecord = {
+  const start: GateState = {
     reference: asModelVersion(1),
     candidate: null,
     failures: 0,

@@ -1,6 +1,6 @@
-import { metricSchemaOf } from "@tributary/federation";
 import { readMetrics, type PairedSums } from "@tributary/metrics";
 import type { MeasurementPlan } from "@tributary/protocol";
+import { metricSchemaOf } from "./metric-vector.ts";
 
 /**
  * What honest devices cannot have measured, of one vector or of the sum of several: what holds for each holds for all together.

@@ -6,8 +6,10 @@ import {
   type PairedInterval,
   type PairedSums,
 } from "@tributary/metrics";
-import type { GateSpec, TaskReason, VerdictView } from "@tributary/protocol";
-import type { GateRecord } from "../../ports/records.ts";
+import type { GateSpec, GateView, TaskReason, VerdictView } from "@tributary/protocol";
+
+/** Where a task's gate stands. */
+export type GateState = Readonly<Omit<GateView, "patience">>;
 
 /** What a gate's round measured. */
 export interface GateMeasurement {
@@ -62,7 +64,7 @@ function reversed(interval: PairedInterval | undefined): PairedInterval | undefi
  * The gate after a verdict. A candidate that passed is what the next ones are compared with; one that failed is not. What is
  * undecided counts for nothing. A version that came meanwhile, in buffered mode, goes on waiting.
  */
-export function advanceGate(before: GateRecord, candidate: ModelVersion, verdict: VerdictView): GateRecord {
+export function advanceGate(before: GateState, candidate: ModelVersion, verdict: VerdictView): GateState {
   const waiting = before.candidate === candidate ? null : before.candidate;
   const next = { ...before, candidate: waiting, last: verdict };
   switch (verdict.result) {
@@ -77,7 +79,7 @@ export function advanceGate(before: GateRecord, candidate: ModelVersion, verdict
 
 /** Why a task pauses: as many versions in a row failed as its gate is patient. Undefined: it goes on. */
 export function gateReason(
-  { failures, reference }: GateRecord,
+  { failures, reference }: GateState,
   { patience, metric }: Pick<GateSpec, "patience" | "metric">,
 ): TaskReason | undefined {
   if (failures < patience) return undefined;

@@ -5,7 +5,7 @@ import {
   type Aggregation,
   type FedBuffState,
 } from "@tributary/aggregation";
-import type { RoundMean } from "@tributary/federation/aggregation";
+import type { RoundMean } from "./update-sum.ts";
 
 /** A cohort's mean and how many versions its base lies behind. */
 export interface StaleMean {
@@ -36,7 +36,7 @@ export async function bufferMean(
     rows.push(Float32Array.from(mean.weights, (value) => discount * value));
     examples.push(totalExamples);
   }
-  if (sums === undefined) throw new TypeError("rounds: the mean of no cohorts");
+  if (sums === undefined) throw new TypeError("federation: the mean of no cohorts");
   const { updates, totalExamples } = sums.weights;
   return {
     weights:
