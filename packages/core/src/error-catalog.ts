@@ -865,6 +865,12 @@ export const ERROR_CATALOG = {
     retryable: true,
     publicMessage: "The worker ended unexpectedly; it is started again.",
   },
+  "runtime/overloaded": {
+    status: 429,
+    retryable: true,
+    publicMessage: "Too many calls wait for their answers.",
+    advice: "Wait for answers before more is asked, or raise maxQueued.",
+  },
   "runtime/invalid-example": {
     status: 400,
     retryable: false,

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "@tributary/core";
 import type { Tensor } from "@tributary/tensor";
-import type { Engine, EngineName, Feeds, Session } from "./engine.ts";
+import type { Engine, EngineName, Feeds, Outputs, Session } from "./engine.ts";
 
 /** Largest accepted relative error between engines. They differ by about 1e-7 when both are right. */
 export const MAX_RELATIVE_ERROR = 1e-3;
@@ -131,6 +131,19 @@ export async function checkAgainst(
     const value = raw[outputNames[name] ?? name];
     if (value !== undefined) got[name] = value;
   }
+  return compareOutputs(expected, got, maxRelativeError);
+}
+
+/**
+ * Compares every output of the reference, by relative error: max|a-b| / max|a|.
+ *
+ * @param maxRelativeError - 1e-3 where left out
+ */
+export function compareOutputs(
+  expected: Outputs,
+  got: Outputs,
+  maxRelativeError: number = MAX_RELATIVE_ERROR,
+): CheckResult {
   const worst = worstError(expected, got);
   return { agrees: worst.relativeError <= maxRelativeError, ...worst };
 }

@@ -1,4 +1,5 @@
 export type { Consent, Consents } from "./consent.ts";
+export type { BatchingOptions } from "./inference/batching.ts";
 export type {
   ConnectionState,
   DownloadProgress,

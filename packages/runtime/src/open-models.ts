@@ -178,6 +178,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         open = created;
       }
       open.slot.update = request.update;
+      if (request.batching !== undefined) open.slot.batching = request.batching;
       open.handles += 1;
       try {
         await abortable(open.opened, signal);

@@ -4,6 +4,7 @@ import type { GraphPort, IneligibleReason } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
+import type { BatchingOptions } from "./inference/batching.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -97,6 +98,14 @@ export interface ModelOptions {
   readonly channel?: string;
   /** "auto" swaps a new version in when it arrives, "manual" offers it in `updates()`. @defaultValue "auto" */
   readonly update?: "auto" | "manual";
+  /** How calls share runs, where the model has a batch dimension. Of several openings, what the last one says holds. */
+  readonly batching?: BatchingOptions;
+  /**
+   * Most calls of `run` that may wait for their answers, 1 to 65536; one more is refused with `runtime/overloaded`.
+   *
+   * @defaultValue 256
+   */
+  readonly maxQueued?: number;
   /** Bytes of the download, as they arrive. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
@@ -133,8 +142,14 @@ export interface ModelState {
 export type FeedValue = Tensor | TensorData | readonly number[] | readonly bigint[] | readonly boolean[];
 
 export interface RunInferenceOptions {
+  /** Rejects with `signal.reason`: a call that waits is taken out of the queue, of one that runs the answer is dropped. */
   readonly signal?: AbortSignal;
-  /** Hand the feeds' memory over to the worker instead of copying it. @defaultValue false */
+  /**
+   * Give the feeds' memory away instead of having it copied: typed arrays, and all of their buffers, cannot be used afterwards. A
+   * call whose worker is lost is then not made again.
+   *
+   * @defaultValue false
+   */
   readonly transfer?: boolean;
 }
 
@@ -146,7 +161,7 @@ export interface Inference {
   readonly probabilities: Float32Array;
   /** Index of the largest probability of each row. */
   readonly classes: readonly number[];
-  /** Time in the engine. */
+  /** Time in the engine; of calls that shared a run, the time of that run. */
   readonly durationMs: number;
 }
 
@@ -158,8 +173,10 @@ export interface ModelHandle {
   /**
    * Runs a batch: a value for each input, by its name.
    *
-   * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch` (element type, shape or values), before
-   *   anything runs
+   * Calls that are made together, or while the model runs, share a run where the model has a batch dimension (`batching`).
+   *
+   * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch` (element type, shape or values),
+   *   `runtime/overloaded` (`maxQueued`), before anything runs
    */
   run(feeds: Readonly<Record<string, FeedValue>>, options?: RunInferenceOptions): Promise<Inference>;
   readonly examples: ExampleCollection;

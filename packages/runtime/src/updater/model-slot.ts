@@ -14,11 +14,13 @@ import { bindWeights } from "@tributary/onnx/bind";
 import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
 import { dequantizeParameters } from "@tributary/tensor";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
+import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
+import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
+import { readAnswer } from "../inference/read-answer.ts";
 import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import { sampleFeeds } from "./feeds.ts";
-import { infer } from "./inference.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 
 export interface ModelSlotOptions {
@@ -42,6 +44,8 @@ export interface ModelSlot {
   readonly channel: string;
   /** Whether new versions are swapped in by themselves. */
   update: "auto" | "manual";
+  /** How its calls share runs. */
+  batching: Required<BatchingOptions>;
   readonly state: ModelState;
   readonly installed: InstalledModel;
   /** Starts the version installed earlier; false where there is none, or it is damaged. */
@@ -59,6 +63,7 @@ export interface ModelSlot {
 
 interface Running {
   readonly lease: SessionLease;
+  readonly queue: InferenceQueue;
   readonly manifest: ModelManifest;
   readonly installed: InstalledModel;
 }
@@ -161,7 +166,16 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     });
   };
 
-  const swap = async (next: Running): Promise<void> => {
+  const swap = async (prepared: Omit<Running, "queue">): Promise<void> => {
+    const { lease, manifest } = prepared;
+    const queue = createInferenceQueue({
+      run: (feeds) => lease.session.run(feeds),
+      inputs: manifest.inputs,
+      outputs: manifest.outputs,
+      batching: () => slot.batching,
+      clock: env.clock,
+    });
+    const next = { ...prepared, queue };
     if (closed) {
       await next.lease.release();
       throw failure(
@@ -174,7 +188,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
-    // Requests that were accepted by the old session finish on it.
+    // Calls that the old version accepted finish on it.
+    await previous?.queue.idle();
     await previous?.lease.release();
     if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
   };
@@ -214,10 +229,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     }
   };
 
-  return {
+  const slot: ModelSlot = {
     name,
     channel,
     update: "auto",
+    batching: checkedBatching(),
     get state() {
       return stateOf(current());
     },
@@ -281,15 +297,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         return stateOf(current());
       }),
     async run(feeds, signal) {
-      const { lease, manifest } = current();
-      return await infer({
-        session: lease.session,
-        version: manifest.version,
-        outputs: manifest.outputs,
-        feeds,
-        monotonicMs: () => env.clock.monotonicMs(),
-        signal,
-      });
+      const { queue, manifest } = current();
+      return readAnswer(manifest, await queue.run(feeds, signal));
     },
     needs: (digest) =>
       preparing.includes(digest) ||
@@ -300,11 +309,13 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       if (closed) return;
       closed = true;
       await inTurn(async () => {
+        await running?.queue.idle();
         await running?.lease.release();
         running = undefined;
       });
     },
   };
+  return slot;
 }
 
 function engineSetting(files: readonly InstalledFile[]): string {
