@@ -8,6 +8,7 @@ import type { RuntimeEvent, TokenRequest } from "../runtime.ts";
 import type { DeviceHost, DeviceMethod, WorkerStart } from "./device-host.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
+import { createRunMessages, type RunMessages } from "./run-messages.ts";
 
 export interface RemoteDeviceOptions {
   /** Starts the worker's script. Called again after a worker was lost. */
@@ -29,6 +30,7 @@ const CLOSE_GRACE_MS = 5_000;
 interface Life {
   readonly worker: Worker;
   readonly host: Remote<DeviceHost>;
+  readonly runs: RunMessages;
   /** Aborts with `runtime/worker-lost`, or `runtime/closed`. */
   readonly ended: AbortController;
   readonly ready: Promise<void>;
@@ -98,7 +100,8 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       transfer(channel.port2, [channel.port2]),
       askToken,
     );
-    const begun: Life = { worker, host, ended, ready: abortable(restore(started), ended.signal) };
+    const runs = createRunMessages((calls, buffers) => host.runAll(transfer([...calls], [...buffers])));
+    const begun: Life = { worker, host, runs, ended, ready: abortable(restore(started), ended.signal) };
     let alive = false;
     worker.addEventListener("error", (event) => {
       event.preventDefault();
@@ -150,24 +153,31 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     return attempt;
   };
 
-  const call = async <T>(
-    method: DeviceMethod,
-    args: readonly unknown[],
-    { signal }: CallOptions = {},
-    buffers: readonly Transferable[] = [],
+  /** A call under an id, which an abort of the signal cancels in the worker. */
+  const cancellable = async <T>(
+    signal: AbortSignal | undefined,
+    send: (life: Life, id: number) => Promise<T>,
   ): Promise<T> => {
     throwIfAborted(signal);
-    const { host, ended } = await abortable(current(), signal);
+    const living = await abortable(current(), signal);
     const id = ++lastCall;
-    const onAbort = (): void => void host.cancel(id);
+    const onAbort = (): void => void living.host.cancel(id);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      const answer: Promise<Settled<unknown>> = host.invoke(id, method, transfer([...args], [...buffers]));
-      return unsettle(await abortable(abortable(answer, ended.signal), signal)) as T;
+      return await abortable(abortable(send(living, id), living.ended.signal), signal);
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
   };
+
+  const call = async <T>(
+    method: DeviceMethod,
+    args: readonly unknown[],
+    { signal }: CallOptions = {},
+  ): Promise<T> =>
+    unsettle(
+      await cancellable<Settled<unknown>>(signal, ({ host }, id) => host.invoke(id, method, args)),
+    ) as T;
 
   return {
     async openModel(request, callOptions) {
@@ -180,8 +190,8 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       if (index >= 0) openings.splice(index, 1);
       await call("closeModel", [model]);
     },
-    run: (model, feeds, callOptions = {}) =>
-      call("run", [model, feeds], callOptions, callOptions.transfer === true ? buffersOf(feeds) : []),
+    run: (model, feeds, { signal, transfer: given = false } = {}) =>
+      cancellable(signal, ({ runs }, id) => runs.send({ id, model, feeds }, given ? buffersOf(feeds) : [])),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),
     addExamples: (model, examples) => call("addExamples", [model, examples]),
