@@ -807,6 +807,11 @@ export const ERROR_CATALOG = {
     publicMessage: "The engine could not load the model.",
   },
   "engine/run-failed": { status: 500, retryable: true, publicMessage: "The engine could not run the model." },
+  "engine/device-lost": {
+    status: 503,
+    retryable: true,
+    publicMessage: "The browser took the GPU away.",
+  },
   "engine/unavailable": {
     status: 501,
     retryable: false,
