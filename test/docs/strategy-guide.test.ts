@@ -6,6 +6,7 @@ import { builtInStrategies } from "@tributary/aggregation";
 import { afterAll, expect, test } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 import { fencedBlocks } from "../src/markdown.ts";
+import { typeCheck } from "../src/type-check.ts";
 
 // The guide to strategies is executed: its files compile, and its strategy is registered and chosen as it says.
 
@@ -28,18 +29,12 @@ const files = fencedBlocks(GUIDE)
 test("its files compile as they stand", async () => {
   expect(files.map(({ name }) => name)).toEqual(["sign-descent.ts", "server.ts"]);
   for (const { name, text } of files) writeFileSync(join(scratch, name), text);
-  writeFileSync(
-    join(scratch, "tsconfig.json"),
-    JSON.stringify({
-      extends: join(ROOT, "tsconfig.base.json"),
-      compilerOptions: { noEmit: true, composite: false, incremental: false, types: ["node"] },
-      files: files.map(({ name }) => name),
-    }),
-  );
-  const { stdout } = await run("tsc", ["-p", scratch], { cwd: ROOT }).catch(
-    (error: unknown) => error as never,
-  );
-  expect(stdout).toBe("");
+  expect(
+    await typeCheck(
+      scratch,
+      files.map(({ name }) => name),
+    ),
+  ).toBe("");
 });
 
 test("its strategy is chosen by a task, with the default it says and the limits it sets", async () => {

@@ -1,6 +1,4 @@
-import { join } from "node:path";
 import {
-  failure,
   toFailure,
   type DeviceId,
   type Digest,
@@ -9,10 +7,8 @@ import {
   type TributaryError,
 } from "@tributary/core";
 import {
-  initialRound,
   invitationOf,
   roundEnded,
-  stepRound,
   type Invitation,
   type RoundConfig,
   type RoundEffect,
@@ -20,29 +16,19 @@ import {
   type RoundState,
   type UpdateClaim,
 } from "@tributary/federation";
-import { updateRules } from "@tributary/federation/aggregation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
-import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { NewEvent, RoundRecord } from "../ports/records.ts";
-import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { storageFailure } from "../durable-files.ts";
-import { MetricUpdates } from "./measurement/metric-updates.ts";
-import { ReportedFiles } from "./reported-files.ts";
-import type { FinalEntries } from "./round-journal.ts";
-import { storeAbandoned, storeOutcome, type LastRow, type OutcomeInput } from "./round-outcome.ts";
-import { roundRecord } from "./round-record.ts";
+import type { RoundRecord } from "../ports/records.ts";
+import type { MetricUpdates } from "./measurement/metric-updates.ts";
+import { RoundAccount } from "./round-account.ts";
+import { RoundEnd } from "./round-end.ts";
+import { RoundMachine, type RoundMachineEvents } from "./round-machine.ts";
 import type { PastRound, RoundRunOptions, TimelessInput } from "./round-run-options.ts";
-import type { RoundServices } from "./round-services.ts";
+import { openSecureSession, openUpdates, type RoundReceiver } from "./round-sources.ts";
 import { roundOver, RoundStore } from "./round-store.ts";
 import { RoundUpdates } from "./round-updates.ts";
-import { SecureSession } from "./secure/secure-session.ts";
-import { isItsFault, recordVerdict } from "./secure/suspicions.ts";
-
-/** A point in time: for people, and for durations. */
-interface Moment {
-  readonly at: number;
-  readonly steadyAt: number;
-}
+import type { SecureSession } from "./secure/secure-session.ts";
+import { isItsFault } from "./secure/suspicions.ts";
 
 /** How often a round's counts are shown while a phase goes on. */
 const SHOW_MS = 200;
@@ -56,77 +42,56 @@ export class RoundRun {
   /** The final row, when the round is over and stored. */
   readonly ended: Promise<RoundRecord>;
   readonly #options: RoundRunOptions;
+  readonly #machine: RoundMachine;
   readonly #stored: RoundStore;
-  readonly #started: Moment;
+  readonly #account: RoundAccount;
+  readonly #end: RoundEnd;
   readonly #resolveEnded: (record: RoundRecord) => void;
-  #state: RoundState;
-  /** First offer, in steady time. */
-  #trainedSince: number | null = null;
-  #bytesDown = 0;
-  #evaluation: Pick<EvaluationResult, "loss" | "accuracy"> | undefined;
-  /** Of a round of measurements, once its sums are known. */
-  #measuredExamples: number | undefined;
-  /** The last entries of the journal, on their way into the store with what the round made. */
-  #final: FinalEntries | undefined;
   #timer: { cancel(): void } | undefined;
   #showTimer: { cancel(): void } | undefined;
-  /** Inputs that came while the version was being stored; they follow it. */
-  #held: RoundInput[] | undefined;
   #committing: Promise<void> | undefined;
-  /** Whose secure sum it was, once there is one. */
-  #contributors: readonly DeviceId[] = [];
 
   private constructor(options: RoundRunOptions, past?: PastRound) {
     const { config, services } = options;
     this.#options = options;
     this.config = config;
-    this.#state = past?.state ?? initialRound(config);
+    const events: RoundMachineEvents = {
+      note: (input) => this.#stored.note(input),
+      perform: (effect) => this.#perform(effect),
+      stepped: (before, after) => this.#stepped(before, after),
+    };
+    this.#machine = new RoundMachine(config, events, past?.state);
     this.#stored = new RoundStore(
       services,
       config.roundId,
       (error) => this.#fail(error, "store/unavailable"),
       past?.inputs,
     );
-    const startedAt = past?.record.startedAt;
-    this.#started = startedAt === undefined ? momentOf(services) : { at: startedAt, steadyAt: startedAt };
-    this.#trainedSince = past?.trainingAt ?? null;
-    this.#bytesDown = past?.record.bytesDown ?? 0;
+    this.#account = new RoundAccount(options, past);
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
-    const receiver = {
-      invitationOf: (device: DeviceId) => this.invitationOf(device),
-      accept: (device: DeviceId, claim: UpdateClaim) => this.#accept(device, claim),
+    const receiver: RoundReceiver = {
+      invitationOf: (device) => this.invitationOf(device),
+      accept: (device, claim) => this.#accept(device, claim),
       written: () => this.#stored.written(),
-      refuse: (device: DeviceId, error: TributaryError, final: boolean) => this.#refuse(device, error, final),
+      refuse: (device, error, final) => this.#refuse(device, error, final),
+      failed: (error) => this.#fail(error, "round/aggregation-failed"),
+      expects: (device, step) => this.#expects(device, step),
+      answered: (device, step) => this.give({ type: "secure-answered", device, step }),
+      progressed: () => this.#show(),
     };
-    this.updates =
-      options.measurement === undefined
-        ? new RoundUpdates({
-            rules: updateRules(options.plan, config.roundId),
-            // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
-            aggregation: config.buffered === true ? { kind: "mean" } : options.strategy.strategy.aggregation,
-            files: new ReportedFiles(join(options.uploadFolder, config.roundId)),
-            ...receiver,
-            failed: (error) => this.#fail(error, "round/aggregation-failed"),
-          })
-        : new MetricUpdates({ config, plan: options.measurement.plan, ...receiver });
-    const { secure } = options.measurement ?? options.plan;
-    if (secure !== null) {
-      this.secure = new SecureSession({
-        config,
-        plan: secure,
-        env: services.env,
-        steadyNow: services.steadyNow,
-        folder: options.uploadFolder,
-        unmasker: services.unmasker,
-        certificateLog: services.certificateLog,
-        expects: (device, step) => this.#expects(device, step),
-        answered: (device, step) => this.give({ type: "secure-answered", device, step }),
-        written: () => this.#stored.written(),
-        progressed: () => this.#show(),
-      });
-    }
+    this.updates = openUpdates(options, receiver);
+    this.secure = openSecureSession(options, receiver);
+    this.#end = new RoundEnd(options, {
+      updates: this.updates,
+      secure: this.secure,
+      machine: this.#machine,
+      stored: this.#stored,
+      account: this.#account,
+      record: (state) => this.record(state),
+      failed: receiver.failed,
+    });
   }
 
   /** Stores the round's row, so that its number is taken, and lets it begin. */
@@ -152,38 +117,22 @@ export class RoundRun {
   }
 
   get state(): RoundState {
-    return this.#state;
+    return this.#machine.state;
   }
 
   /** Devices with an open offer. */
   get training(): number {
-    return this.#state.phase === "training" ? this.#state.tally.open : 0;
+    return this.state.phase === "training" ? this.state.tally.open : 0;
   }
 
-  record(): RoundRecord {
-    const { config } = this;
+  record(state = this.state): RoundRecord {
     const { numExamples, metrics, bytesUp } = this.secure ?? this.updates;
-    const now = momentOf(this.#options.services);
-    const ended = roundEnded(this.#state);
-    return roundRecord(config, this.#state, {
-      model: this.#options.model.name,
-      startedAt: this.#started.at,
-      endedAt: ended ? now.at : null,
-      seconds: ended ? (now.steadyAt - (this.#trainedSince ?? this.#started.steadyAt)) / 1000 : null,
-      clockAheadMs: now.at - now.steadyAt,
-      numExamples: this.#measuredExamples ?? numExamples,
-      metrics,
-      knowsHits: this.#options.plan?.plan.training.spec.noHits !== true,
-      bytesUp,
-      bytesDown: this.#bytesDown,
-      loss: this.#evaluation?.loss ?? null,
-      accuracy: this.#evaluation?.accuracy ?? null,
-      unmasked: this.secure?.unmasked ?? 0,
-    });
+    const unmasked = this.secure?.unmasked ?? 0;
+    return this.#account.record(state, { numExamples, metrics, bytesUp, unmasked });
   }
 
   invitationOf(device: DeviceId): Invitation {
-    return invitationOf(this.#state, device);
+    return invitationOf(this.state, device);
   }
 
   /** Whose devices take part. */
@@ -200,7 +149,7 @@ export class RoundRun {
     device: DeviceId,
     { certificate, commitment }: Pick<SecureReady, "certificate" | "commitment">,
   ): Promise<void> {
-    const stage = this.#state.participants.get(device)?.stage;
+    const stage = this.state.participants.get(device)?.stage;
     // Who has no offer is refused by the machine, and nothing is kept of it.
     if (stage === "offered" || stage === "ready") {
       await this.secure?.admit(device, { certificate, commitment });
@@ -210,31 +159,16 @@ export class RoundRun {
 
   /** Whether a blob is what devices get for this round. */
   uses(digest: Digest): boolean {
-    return this.#downloads.includes(digest);
+    return this.#account.uses(digest);
   }
 
   /** Bytes of what it uses were sent to a device. */
   served(sizeBytes: number): void {
-    this.#bytesDown += sizeBytes;
-  }
-
-  /** What devices get for this round. */
-  get #downloads(): readonly Digest[] {
-    const { measurement, plan, base, config } = this.#options;
-    const { candidate, graph = null } = measurement ?? { candidate: null };
-    return [
-      base.weights.digest,
-      config.plan.digest,
-      ...(plan?.trainingGraphs ?? []),
-      ...(candidate === null ? [] : [candidate.weights.digest]),
-      ...(graph === null ? [] : [graph]),
-    ];
+    this.#account.served(sizeBytes);
   }
 
   give(input: TimelessInput): void {
-    const stamped = { ...input, now: this.#options.services.steadyNow() } as RoundInput;
-    if (this.#held === undefined) this.#step(stamped);
-    else this.#held.push(stamped);
+    this.#machine.give({ ...input, now: this.#options.services.steadyNow() } as RoundInput);
   }
 
   /** Ends the round; one that is being committed ends with its commit. */
@@ -244,17 +178,11 @@ export class RoundRun {
     await this.ended;
   }
 
-  #step(input: RoundInput, options: { readonly journal?: boolean } = {}): void {
-    const before = this.#state;
-    const { state, effects } = stepRound(this.config, before, input);
-    if (state === before && effects.length === 0) return;
-    this.#state = state;
-    // Answers that change nothing need no replay, and what comes after the end changes no round.
-    if (options.journal !== false && state !== before && !roundEnded(before)) this.#stored.note(input);
-    for (const effect of effects) this.#perform(effect);
-    if (before.tally.open !== state.tally.open) this.#options.services.countsChanged();
-    if (seats(before) !== seats(state)) this.#options.seatsChanged();
-    if (state.phase !== before.phase) this.#phaseChanged();
+  #stepped(before: RoundState, after: RoundState): void {
+    const { services, seatsChanged } = this.#options;
+    if (before.tally.open !== after.tally.open) services.countsChanged();
+    if (seats(before) !== seats(after)) seatsChanged();
+    if (after.phase !== before.phase) this.#phaseChanged();
     else this.#show();
   }
 
@@ -289,8 +217,7 @@ export class RoundRun {
         return;
       case "aggregate":
         this.#timer?.cancel();
-        this.#contributors = effect.devices;
-        this.#committing = this.#commit();
+        this.#committing = this.#end.commit(effect.devices);
         return;
       case "ended":
         this.#timer?.cancel();
@@ -307,21 +234,21 @@ export class RoundRun {
       const digests = await this.secure!.open(effect);
       this.give({ type: "secure-opened", step: effect.step, digests });
     } catch (error) {
-      if (!roundEnded(this.#state)) this.#fail(error, "round/aggregation-failed");
+      if (!roundEnded(this.state)) this.#fail(error, "round/aggregation-failed");
     }
   }
 
   #expects(device: DeviceId, step: SecureStepName): boolean {
-    const { phase } = this.#state;
+    const { phase } = this.state;
     return (
-      phase === "securing" && this.#state.cohort.step === step && this.#state.cohort.outstanding.has(device)
+      phase === "securing" && this.state.cohort.step === step && this.state.cohort.outstanding.has(device)
     );
   }
 
   #accept(device: DeviceId, claim: UpdateClaim): boolean {
-    const before = this.#state.counts.reported;
+    const before = this.state.counts.reported;
     this.give({ type: "report-accepted", device, digest: claim.updateDigest });
-    return this.#state.counts.reported > before;
+    return this.state.counts.reported > before;
   }
 
   #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
@@ -329,59 +256,6 @@ export class RoundRun {
     this.#options.services.env.log.warn("update refused", { device, roundId, final, error });
     this.#stored.refusal(device, error, final && isItsFault(error) ? this.config.task : null);
     if (final) this.give({ type: "report-refused", device, code: error.code });
-  }
-
-  async #commit(): Promise<void> {
-    try {
-      const last = await storeOutcome(this.#options, {
-        updates: this.updates,
-        secure: this.secure,
-        reported: () => this.#state.counts.reported,
-        ended: () => roundEnded(this.#state),
-        measured: (examples) => (this.#measuredExamples = examples),
-        aggregated: (result) => this.#aggregated(result),
-        lastRow: (input) => this.#lastRow(input),
-        verdict: (tx) => this.#verdict(tx, true),
-      });
-      if (last === undefined) return;
-      this.#final?.settle(true);
-      this.#step(last, { journal: false });
-      this.#release();
-    } catch (error) {
-      this.#final?.settle(false);
-      this.#release();
-      this.#fail(error, "round/aggregation-failed");
-    }
-  }
-
-  /** The sum is known and what it makes is measured; the transaction begins. */
-  async #aggregated(result: Pick<EvaluationResult, "loss" | "accuracy"> | undefined): Promise<void> {
-    this.#evaluation = result;
-    if (!roundEnded(this.#state)) this.give({ type: "aggregated" });
-    // Rows of earlier phases must not come after the last one.
-    await this.#stored.idle();
-  }
-
-  /** The row and the rest of the journal as they will be after the input; until then inputs are held. */
-  #lastRow(input: OutcomeInput): LastRow {
-    if (roundEnded(this.#state))
-      throw failure("round/aggregation-failed", "rounds: abandoned before its commit");
-    this.#held = [];
-    const final = this.#stored.final(input);
-    this.#final = final;
-    const preview = stepRound(this.config, this.#state, input).state;
-    const { state } = this;
-    this.#state = preview;
-    const round = this.record();
-    this.#state = state;
-    return { round, journal: final.entries };
-  }
-
-  /** Lets the held inputs follow. */
-  #release(): void {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const input of held) this.#step(input);
   }
 
   #fail(error: unknown, fallback: ErrorCode): void {
@@ -394,9 +268,9 @@ export class RoundRun {
   #phaseChanged(): void {
     this.#showTimer?.cancel();
     this.#showTimer = undefined;
-    const { phase } = this.#state;
-    if (phase === "training") this.#trainedSince = this.#options.services.steadyNow();
-    if (roundEnded(this.#state)) return this.#finish();
+    const { phase } = this.state;
+    if (phase === "training") this.#account.trainingBegan();
+    if (roundEnded(this.state)) return this.#finish();
     this.#stored.update(this.record());
   }
 
@@ -407,10 +281,7 @@ export class RoundRun {
     this.secure?.close(over);
     const record = this.record();
     // The last row of a version or of a buffered sum is part of its transaction already.
-    const stored =
-      record.phase !== "abandoned"
-        ? this.#stored.idle()
-        : this.#stored.abandoned(record, this.#options.task, (tx) => this.#abandoned(tx, record));
+    const stored = record.phase !== "abandoned" ? this.#stored.idle() : this.#end.abandoned(record);
     Promise.all([stored, closed])
       .catch((error: unknown) =>
         this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
@@ -418,38 +289,18 @@ export class RoundRun {
       .finally(() => this.#resolveEnded(record));
   }
 
-  /** What is stored with the end of a round that made nothing. */
-  async #abandoned(tx: MetadataRepositories, record: RoundRecord): Promise<readonly NewEvent[]> {
-    await storeAbandoned(tx, this.#options, record);
-    return record.reason === "round/secure-sum-refused" ? this.#verdict(tx, false) : [];
-  }
-
-  /** What the sum says of the members of a secure cohort. */
-  async #verdict(tx: MetadataRepositories, held: boolean): Promise<readonly NewEvent[]> {
-    const { env } = this.#options.services;
-    const { task, roundId } = this.config;
-    const contributors = this.#contributors;
-    const events = await recordVerdict(tx, { task, roundId, at: env.clock.now(), held, contributors });
-    for (const { data } of events) env.log.warn("device quarantined", { roundId, suspicion: data });
-    return events;
-  }
-
   /** Counts change by the device; who asks and who watches learns of them a few times a second. */
   #show(): void {
-    if (roundEnded(this.#state)) return;
+    if (roundEnded(this.state)) return;
     this.#showTimer ??= this.#options.services.env.clock.schedule(SHOW_MS, () => {
       this.#showTimer = undefined;
       this.#stored.show(() => {
         const unmasking = this.secure !== undefined && this.secure.unmasked < 1;
         const hidden = this.#committing !== undefined && !unmasking;
-        return hidden || roundEnded(this.#state) ? undefined : this.record();
+        return hidden || roundEnded(this.state) ? undefined : this.record();
       });
     });
   }
-}
-
-function momentOf({ env, steadyNow }: RoundServices): Moment {
-  return { at: env.clock.now(), steadyAt: steadyNow() };
 }
 
 function seats({ tally: { open, candidates } }: RoundState): number {

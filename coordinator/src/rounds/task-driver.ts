@@ -4,27 +4,22 @@ import { strategyOf } from "@tributary/federation/planning";
 import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
-import { nextRoundNumber } from "../registry/next-number.ts";
 import { publishEvents } from "./commit-round.ts";
 import type { Driver, TaskActivity } from "./driver.ts";
-import { mayStillBegin, nextStep } from "./next-step.ts";
-import { roundConfig } from "./round-config.ts";
-import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
-import { readRoundPlan } from "./round-plan.ts";
+import { nextStep } from "./next-step.ts";
+import { failedInARow } from "./failed-in-a-row.ts";
+import { prepareRound } from "./prepared-round.ts";
 import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
 import type { RoundRunCommon } from "./round-run-options.ts";
 import { RoundRun } from "./round-run.ts";
+import { LOOK_MS, watchSelection } from "./round-watch.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
 import { StopWatch } from "./stop-watch.ts";
 import type { TaskDesk } from "./task-desk.ts";
 import { TaskSeats } from "./task-seats.ts";
 
-/** Looks at the clock at least so often while it rests: someone may set it. */
-const LOOK_MS = 60_000;
 /** A task that has nothing to measure looks again so often. */
 const LOOK_AGAIN_MS = 2_000;
-/** Rounds looked back over for those that failed in a row before a restart. */
-const FAILURES_PAGE = 100;
 
 export interface TaskDriverOptions {
   readonly services: RoundServices & Workers;
@@ -163,7 +158,7 @@ export class TaskDriver implements Driver {
     resumed();
     while (!this.#stopped) {
       try {
-        this.#failures ??= await this.#failuresBefore();
+        this.#failures ??= await failedInARow(this.#options.services, this.#task);
         if (!(await this.#mayRun())) continue;
         const record = await this.#round();
         if (record === undefined) continue;
@@ -175,26 +170,6 @@ export class TaskDriver implements Driver {
         log.error("round could not be run", { task: this.#task.name, error });
       }
       await this.#pause(this.#pauseMs());
-    }
-  }
-
-  /** Rounds that failed in a row when the coordinator was last running. */
-  async #failuresBefore(): Promise<number> {
-    const { rounds } = this.#options.services.store;
-    const { name, activeSince } = this.#task;
-    let failures = 0;
-    let before: number | undefined;
-    for (;;) {
-      const page = await rounds.list(name, {
-        limit: FAILURES_PAGE,
-        ...(before === undefined ? {} : { before }),
-      });
-      for (const record of page) {
-        if (record.startedAt < activeSince || failuresAfter(0, record) === 0) return failures;
-        failures += 1;
-      }
-      if (page.length < FAILURES_PAGE) return failures;
-      before = page.at(-1)?.number;
     }
   }
 
@@ -228,43 +203,17 @@ export class TaskDriver implements Driver {
 
   async #round(): Promise<RoundRecord | undefined> {
     const { services } = this.#options;
-    const { store } = services;
-    const task = this.#task;
-    const measurement = await nextMeasurement(services, task);
-    if (measurement === "idle") {
+    const next = await prepareRound(services, this.#task);
+    if (next === "idle") {
       await this.#pause(LOOK_AGAIN_MS);
       return undefined;
     }
-    const plan = measurement === undefined ? await readRoundPlan(services, task) : undefined;
-    const secure = (measurement ?? plan!).secure;
-    const model = await store.models.get(task.model);
-    const base =
-      measurement?.current ?? (model && (await store.versions.get(model.name, model.currentVersion)));
-    const timestamp = await store.releases.latest("timestamp");
-    if (model === undefined || base === undefined || timestamp === undefined) {
-      throw failure(
-        "store/corrupt",
-        `rounds: task "${task.name}" has no model, version or release to start from`,
-      );
-    }
-    const round = await nextRoundNumber(store, task.name);
-    await this.#seats.prepare(secure !== null);
-    const { population } = this.#seats;
-    const timestampVersion = timestamp.version;
-    const config: RoundConfig = {
-      ...roundConfig({ task, secure, base, round, timestampVersion, population }),
-      ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
-    };
+    const { work, secure, ...round } = next;
+    await this.#seats.prepare(secure);
+    const config = await next.config(this.#seats.population);
     if (this.#stopped) return undefined;
-    await abandonLeftOver(services, task, this.#last);
-    const begun = this.#common({ config, task, model, base });
-    return this.#follow(
-      await RoundRun.begin(
-        measurement === undefined
-          ? { ...begun, plan: plan!, strategy: strategyOf(services.strategies, task.spec) }
-          : { ...begun, measurement },
-      ),
-    );
+    await abandonLeftOver(services, round.task, this.#last);
+    return this.#follow(await RoundRun.begin({ ...this.#common({ ...round, config }), ...work }));
   }
 
   /** The newest round that an earlier process left open, where it can go on; all others are over. */
@@ -302,45 +251,14 @@ export class TaskDriver implements Driver {
     else if (isOutdated(config, this.#newest)) run.give({ type: "abandon", code: "round/base-replaced" });
     this.#nextRoundAt = null;
     this.#seats.fill(run);
-    const watching = this.#watchStart(run);
-    const bounded = this.#boundSelection(run);
+    const watching = watchSelection(services, run, () => this.#task);
     const record = await run.ended;
     watching.cancel();
-    bounded?.cancel();
     this.#seats.left();
     this.#last = record;
     this.#run = undefined;
     services.countsChanged();
     return record;
-  }
-
-  /** Training does not wait for held-out devices longer than they may take: too few of them decide nothing. */
-  #boundSelection(run: RoundRun): { cancel(): void } | undefined {
-    const { measurement, trainDeadlineMs } = run.config;
-    if (measurement?.purpose !== "gate") return undefined;
-    return this.#options.services.env.clock.schedule(trainDeadlineMs, () => {
-      if (run.state.phase === "selecting") run.give({ type: "abandon", code: "round/too-few-ready" });
-    });
-  }
-
-  /** A round that still waits for its devices when the schedule closes, or the task is done, does not begin. */
-  #watchStart(run: RoundRun): { cancel(): void } {
-    const { clock, log } = this.#options.services.env;
-    let timer: { cancel(): void } | undefined;
-    const look = (): void => {
-      if (run.state.phase !== "selecting") return;
-      const now = clock.now();
-      const begin = mayStillBegin(this.#task, now);
-      if (!begin.may) {
-        run
-          .abandon("round/outside-schedule")
-          .catch((error: unknown) => log.error("round could not be ended", { error }));
-      } else if (begin.until !== null) {
-        timer = clock.schedule(Math.min(LOOK_MS, Math.max(1, begin.until - now)), look);
-      }
-    };
-    look();
-    return { cancel: () => timer?.cancel() };
   }
 
   #pauseMs(): number {

@@ -1,8 +1,7 @@
-import { encodeHex, failure, seededRandom, type DeviceId } from "@tributary/core";
+import { encodeHex, seededRandom, type DeviceId } from "@tributary/core";
 import {
   createCheckInQueue,
   drawOrder,
-  returnWindow,
   roundEnded,
   separationLeft,
   type CheckIn,
@@ -10,16 +9,15 @@ import {
   type Separation,
   type WaitingTask,
 } from "@tributary/federation";
-import { isHeldOut, refusalOf, type IneligibleReason } from "@tributary/protocol";
+import { isHeldOut, type IneligibleReason } from "@tributary/protocol";
 import type { TaskRecord } from "../ports/records.ts";
 import { ParticipationLedger } from "./participation-ledger.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
+import { quarantinedMessage, waitMessage } from "./seat-messages.ts";
 import { Seating } from "./secure/seating.ts";
 import type { DeskTask, TaskDesk } from "./task-desk.ts";
 
-/** An operator may release it meanwhile. */
-const QUARANTINED_RETRY_MS = 600_000;
 /** Declined for reasons that hold for the next round too. */
 export const SITS_OUT: ReadonlySet<string> = new Set(["federation/too-soon", "federation/ineligible"]);
 /** As long as a device is one of these, it is busy with the round. */
@@ -291,7 +289,6 @@ export class TaskSeats implements DeskTask {
           ({ device }) =>
             this.#seating.seatOf(device) === "held" &&
             this.#fits(run, device) &&
-            this.#fits(run, device) &&
             this.#separationOf(run, device) === null &&
             this.#options.desk.mayAsk(this, device),
         );
@@ -306,24 +303,15 @@ export class TaskSeats implements DeskTask {
 
   #sendWait(device: DeviceId, needAt: number | null): void {
     const { env, send } = this.#options.services;
-    const { cohort } = this.#options.task().spec;
-    const window = returnWindow({
-      now: env.clock.now(),
-      needAt,
-      roundMs: cohort.trainDeadlineMs + cohort.reportDeadlineMs,
-      wanted: Math.ceil(cohort.goalCount * cohort.overSelection),
-      population: this.population,
-    });
-    send(device, { type: "wait", task: this.name, ...window });
+    const task = this.#options.task();
+    const { goalCount, overSelection } = task.spec.cohort;
+    const wanted = Math.ceil(goalCount * overSelection);
+    const now = env.clock.now();
+    send(device, waitMessage(task, { now, needAt, wanted, population: this.population }));
   }
 
   #refuseQuarantined(device: DeviceId): void {
-    const error = failure(
-      "federation/quarantined",
-      `rounds: ${device} is quarantined in task "${this.name}"`,
-      { detail: { task: this.name } },
-    );
-    this.#options.services.send(device, refusalOf(error, { retryAfterMs: QUARANTINED_RETRY_MS }));
+    this.#options.services.send(device, quarantinedMessage(this.name, device));
   }
 }
 

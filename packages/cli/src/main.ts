@@ -1,19 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { adaptCommand } from "./commands/adapt.ts";
-import { backupCommand } from "./commands/backup.ts";
-import { describeCommand } from "./commands/describe.ts";
-import { histogramsCommand } from "./commands/histograms.ts";
-import { issueCommand } from "./commands/issue.ts";
-import { logCommand } from "./commands/log.ts";
-import { modelCommand } from "./commands/model.ts";
-import { publishCommand } from "./commands/publish.ts";
-import { quantizeCommand } from "./commands/quantize.ts";
-import { restoreCommand } from "./commands/restore.ts";
-import { serveCommand } from "./commands/serve.ts";
-import { simulateCommand } from "./commands/simulate.ts";
-import { startCommand } from "./commands/start.ts";
-import { taskCommand } from "./commands/task.ts";
-import { tokenCommand } from "./commands/token.ts";
+import { commandsFor } from "./commands.ts";
 import { explain } from "./explain.ts";
 
 /** Runs the command line: `tributary <command>`. A failure is one clear line on stderr and exit code 1; misuse is 2. */
@@ -21,25 +7,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const program = new Command("tributary")
     .description("Models run and learn at the edge; only sums flow back.")
     .version("0.1.0");
-  for (const command of [
-    startCommand(),
-    serveCommand(),
-    publishCommand(),
-    modelCommand(),
-    taskCommand(),
-    describeCommand(),
-    quantizeCommand(),
-    adaptCommand(),
-    simulateCommand(),
-    histogramsCommand(),
-    tokenCommand(),
-    issueCommand(),
-    logCommand(),
-    backupCommand(),
-    restoreCommand(),
-  ]) {
-    program.addCommand(command);
-  }
+  for (const load of commandsFor(argv[2])) program.addCommand(await load());
   tellMisuseInOneLine(program);
   try {
     await program.parseAsync(argv);

@@ -4,6 +4,5 @@ export { openFileStore, type FileStoreOptions } from "./node/file-store.ts";
 export { openWsSocket } from "./node/ws-socket.ts";
 export { giveExamples } from "./node/give-examples.ts";
 export { MAX_EXAMPLES } from "./store/device-store.ts";
-export { train, type TrainResult } from "./learner/train.ts";
 export { updateBody, type UpdateBody } from "./learner/update-body.ts";
 export { createSecureMember, type SecureMember } from "./participation/secure-member.ts";

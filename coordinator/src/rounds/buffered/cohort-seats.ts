@@ -1,23 +1,20 @@
-import { encodeHex, failure, seededRandom, type DeviceId } from "@tributary/core";
+import { encodeHex, seededRandom, type DeviceId } from "@tributary/core";
 import {
   createCheckInQueue,
   drawOrder,
-  returnWindow,
   roundEnded,
   separationLeft,
   type CheckIn,
 } from "@tributary/federation";
-import { refusalOf, type IneligibleReason, type ServerMessage } from "@tributary/protocol";
+import type { IneligibleReason, ServerMessage } from "@tributary/protocol";
 import type { TaskRecord } from "../../ports/records.ts";
 import { ParticipationLedger } from "../participation-ledger.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { RoundServices } from "../round-services.ts";
+import { quarantinedMessage, waitMessage } from "../seat-messages.ts";
 import { Seating } from "../secure/seating.ts";
 import type { DeskTask, TaskDesk } from "../task-desk.ts";
 import { SITS_OUT, type SeatCounts } from "../task-seats.ts";
-
-/** An operator may release it meanwhile. */
-const QUARANTINED_RETRY_MS = 600_000;
 
 export interface CohortSeatsOptions {
   readonly services: RoundServices;
@@ -248,22 +245,13 @@ export class CohortSeats implements DeskTask {
   }
 
   #wait(): ServerMessage {
-    const { cohort } = this.#options.task().spec;
-    const window = returnWindow({
-      now: this.#options.services.env.clock.now(),
-      needAt: null,
-      roundMs: cohort.trainDeadlineMs + cohort.reportDeadlineMs,
-      wanted: cohort.goalCount,
-      population: this.population,
-    });
-    return { type: "wait", task: this.name, ...window };
+    const task = this.#options.task();
+    const now = this.#options.services.env.clock.now();
+    const wanted = task.spec.cohort.goalCount;
+    return waitMessage(task, { now, needAt: null, wanted, population: this.population });
   }
 
   #refuseQuarantined(device: DeviceId): void {
-    const { name } = this;
-    const error = failure("federation/quarantined", `rounds: ${device} is quarantined in task "${name}"`, {
-      detail: { task: name },
-    });
-    this.#options.services.send(device, refusalOf(error, { retryAfterMs: QUARANTINED_RETRY_MS }));
+    this.#options.services.send(device, quarantinedMessage(this.name, device));
   }
 }

@@ -1,7 +1,7 @@
 import { failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
-import { start, type StartOptions } from "../start/start.ts";
+import type { StartOptions } from "../start/start.ts";
 
 /** `tributary start`: coordinator, issuer, a local fleet and the demo, in one process. */
 export function startCommand(): Command {
@@ -30,7 +30,7 @@ export function startCommand(): Command {
       "--dataset <dir>",
       "train on a folder of IDX files (the MNIST format, plain or .gz) instead of the built-in digits",
     )
-    .action((options: StartOptions) => {
+    .action(async (options: StartOptions) => {
       if (options.port === 65_535 && options.demoPort === undefined) {
         throw failure("cli/usage", "--port 65535 leaves no port after it for the demo: give --demo-port too");
       }
@@ -40,6 +40,8 @@ export function startCommand(): Command {
           `--demo-port: ${options.port} is the coordinator's; the demo needs an origin of its own`,
         );
       }
+      // Only now: help and misuse need no coordinator.
+      const { start } = await import("../start/start.ts");
       return start(options);
     });
 }

@@ -1,8 +1,8 @@
 import { sha256, type Digest } from "@tributary/core";
+import type { TrainResult } from "@tributary/engine/training";
 import { count, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { encodeUpdate, updateSchema, type Offer, type Plan } from "@tributary/protocol";
 import { schemaDigest } from "@tributary/tensor";
-import type { TrainResult } from "./train.ts";
 
 /** A finished update as it is uploaded where updates are reported one by one. */
 export interface UpdateBody {

@@ -1,6 +1,7 @@
 import { asModelName, encodeHex, failure, seededRandom, sha256 } from "@tributary/core";
 import { boundMetrics, requireMetricSegments } from "@tributary/federation";
 import { exampleRuns } from "@tributary/engine/batches";
+import { shuffledOrder } from "@tributary/engine/training";
 import { evaluationVector, pairedVector } from "@tributary/metrics";
 import {
   createMemberVerifier,
@@ -12,7 +13,6 @@ import {
   type MeasurementPlan,
 } from "@tributary/protocol";
 import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
-import { shuffledOrder } from "../learner/train.ts";
 import type { TelemetryRecorder } from "../telemetry/recorder.ts";
 import { createContributions } from "./contributions.ts";
 import type { LocalTrainerOptions, LocalUpdate } from "./local-trainer.ts";

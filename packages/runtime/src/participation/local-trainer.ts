@@ -2,6 +2,13 @@ import { encodeHex, failure, seededRandom, toFailure, type Env, type RoundId } f
 import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
 import {
+  checkedWeights,
+  checkUpdateLayout,
+  matchingOutputs,
+  train,
+  type TrainProgress,
+} from "@tributary/engine/training";
+import {
   createMemberVerifier,
   isHeldOut,
   learningRateAt,
@@ -13,10 +20,7 @@ import type { SecAggCrypto } from "@tributary/secagg";
 import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
-import { checkedWeights, matchingOutputs } from "../learner/graph-weights.ts";
 import { updateBody, type UpdateBody } from "../learner/update-body.ts";
-import { checkUpdateLayout } from "../learner/update-of.ts";
-import { train, type TrainProgress } from "../learner/train.ts";
 import type { DeviceStore } from "../store/device-store.ts";
 import type { TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";

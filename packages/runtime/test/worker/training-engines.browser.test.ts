@@ -1,11 +1,10 @@
 import { seededRandom, systemClock } from "@tributary/core";
 import { exampleRuns } from "@tributary/engine/batches";
+import { checkedWeights, matchingOutputs, train } from "@tributary/engine/training";
 import { buildTrainingGraph, encodeModel, splitWeights, type TrainingGraph } from "@tributary/onnx";
 import { layoutOfParameters, type TrainingGraphDocument } from "@tributary/protocol";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { EngineProvider, OpenTrainingRequest } from "../../src/engine-provider.ts";
-import { checkedWeights, matchingOutputs } from "../../src/learner/graph-weights.ts";
-import { train } from "../../src/learner/train.ts";
 import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 
 const [INPUTS, CLASSES] = [6, 3];

@@ -1,4 +1,5 @@
 import { failure, TributaryError, type DeviceId, type Env } from "@tributary/core";
+import type { TrainResult } from "@tributary/engine/training";
 import {
   initialParticipant,
   PARTICIPANT_DEFAULTS,
@@ -17,7 +18,7 @@ import {
   type SecureStepName,
   type VerifyMember,
 } from "@tributary/protocol";
-import { createSecureMember, type SecureMember, type TrainResult } from "@tributary/runtime/internal-node";
+import { createSecureMember, type SecureMember } from "@tributary/runtime/internal-node";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 import type { ClientData } from "../data/client-data.ts";
 import type { Clients, ClientTraits } from "../fleet-model/clients.ts";

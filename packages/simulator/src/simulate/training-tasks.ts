@@ -1,11 +1,12 @@
 import type { ExampleTable } from "@tributary/engine/examples";
+import type { TrainResult } from "@tributary/engine/training";
 import type {
   EvaluationGraphDocument,
   Offer,
   TrainingGraphDocument,
   UpdateLayout,
 } from "@tributary/protocol";
-import type { TrainResult, UpdateBody } from "@tributary/runtime/internal-node";
+import type { UpdateBody } from "@tributary/runtime/internal-node";
 import type { ParameterSchema } from "@tributary/tensor";
 import type { ClientExamples } from "../data/client-data.ts";
 

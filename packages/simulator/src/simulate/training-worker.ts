@@ -3,7 +3,8 @@ import { evaluationSums, type EvaluationSums } from "@tributary/engine/evaluatio
 import { exampleOf, inputColumns } from "@tributary/engine/examples";
 import type { LabelledValues } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import { train, updateBody, type TrainResult } from "@tributary/runtime/internal-node";
+import { train, type TrainResult } from "@tributary/engine/training";
+import { updateBody } from "@tributary/runtime/internal-node";
 import { parameterSet, type ParameterSet } from "@tributary/tensor";
 import { move, transferableSymbol, valueSymbol, workerData } from "piscina";
 import type { ClientExamples } from "../data/client-data.ts";

@@ -16,19 +16,14 @@ describe("the digits are as hard as handwriting", () => {
   afterAll(() => engine.close());
 
   test("a linear model stays below 92 % on writers it has not seen", async () => {
-    const runs: number[] = [];
-    for (const learningRate of [0.1, 0.5]) {
-      runs.push(
-        ...(await trainCentrally({
-          engine,
-          model: buildLinear({ seed: 1 }),
-          train,
-          test: held,
-          epochs: 4,
-          learningRate,
-        })),
-      );
-    }
+    const runs = await trainCentrally({
+      engine,
+      model: buildLinear({ seed: 1 }),
+      train,
+      test: held,
+      epochs: 4,
+      learningRate: 0.5,
+    });
     expect(Math.max(...runs)).toBeLessThan(0.92);
     // and is no noise either
     expect(Math.max(...runs)).toBeGreaterThan(0.75);

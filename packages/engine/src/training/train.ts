@@ -1,9 +1,8 @@
 import { failure, type SeededRandom } from "@tributary/core";
-import type { Session } from "@tributary/engine";
-import { exampleRuns } from "@tributary/engine/batches";
 import type { TrainingGraphDocument, UpdateLayout } from "@tributary/protocol";
 import { allFinite, type ParameterSet, type Tensor } from "@tributary/tensor";
-import type { StoredExample } from "../store/device-store.ts";
+import { exampleRuns, type LabelledValues } from "../batches.ts";
+import type { Session } from "../engine.ts";
 import { dropoutMasks } from "./dropout-masks.ts";
 import { graphWeights } from "./graph-weights.ts";
 import { updateOf } from "./update-of.ts";
@@ -16,7 +15,7 @@ export interface TrainRequest {
   readonly layout: UpdateLayout;
   /** The round's base weights, exactly as released. */
   readonly base: ParameterSet;
-  readonly examples: readonly StoredExample[];
+  readonly examples: readonly LabelledValues[];
   readonly epochs: number;
   readonly learningRate: number;
   /** Most examples used; a random part of them beyond. */

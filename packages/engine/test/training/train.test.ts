@@ -1,6 +1,6 @@
 import { seededRandom } from "@tributary/core";
 import type { Engine, Feeds, Session } from "@tributary/engine";
-import { exampleRuns } from "@tributary/engine/batches";
+import { exampleRuns, type LabelledValues } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import {
   buildLinear,
@@ -13,8 +13,7 @@ import {
 import { layoutOfParameters, type TrainingGraphDocument } from "@tributary/protocol";
 import { parameterSet, parameterView, tensor, type ParameterSet } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { shuffledOrder, train, type TrainRequest } from "../../src/learner/train.ts";
-import type { StoredExample } from "../../src/store/device-store.ts";
+import { shuffledOrder, train, type TrainRequest } from "@tributary/engine/training";
 
 const model = buildLinear({ seed: 3 });
 const { parameters } = splitWeights(model);
@@ -36,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 
 const random = seededRandom("examples");
-const examples: StoredExample[] = Array.from({ length: 21 }, (_, i) => ({
+const examples: LabelledValues[] = Array.from({ length: 21 }, (_, i) => ({
   inputs: [Float32Array.from({ length: 784 }, () => random.next())],
   label: i % 10,
 }));

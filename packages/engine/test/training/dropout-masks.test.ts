@@ -1,7 +1,7 @@
 import { seededRandom } from "@tributary/core";
 import type { TrainingGraphDocument } from "@tributary/protocol";
 import { expect, test } from "vitest";
-import { dropoutMasks } from "../../src/learner/dropout-masks.ts";
+import { dropoutMasks } from "../../src/training/dropout-masks.ts";
 
 const port = { name: "x", dtype: "float32" as const, shape: [1] };
 const spec: TrainingGraphDocument = {

@@ -1,0 +1,65 @@
+import { failure } from "@tributary/core";
+import type { RoundConfig } from "@tributary/federation";
+import { strategyOf } from "@tributary/federation/planning";
+import type { ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import { nextRoundNumber } from "../registry/next-number.ts";
+import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
+import { roundConfig } from "./round-config.ts";
+import { readRoundPlan } from "./round-plan.ts";
+import type { MeasurementWork, TrainingWork } from "./round-run-options.ts";
+import type { RoundServices } from "./round-services.ts";
+
+/** What a task's next round is of. */
+export interface PreparedRound {
+  readonly work: TrainingWork | MeasurementWork;
+  readonly task: TaskRecord;
+  readonly model: ModelRecord;
+  readonly base: VersionRecord;
+  readonly secure: boolean;
+  /** Takes the next number. @param population - devices that may come, estimated */
+  config(population: number): Promise<RoundConfig>;
+}
+
+/**
+ * Reads what the next round trains or measures; `idle`: there is nothing to measure at present.
+ *
+ * @throws `store/*`, `protocol/invalid-document`
+ */
+export async function prepareRound(
+  services: RoundServices,
+  task: TaskRecord,
+): Promise<PreparedRound | "idle"> {
+  const { store } = services;
+  const measurement = await nextMeasurement(services, task);
+  if (measurement === "idle") return "idle";
+  const work: TrainingWork | MeasurementWork =
+    measurement === undefined
+      ? { plan: await readRoundPlan(services, task), strategy: strategyOf(services.strategies, task.spec) }
+      : { measurement };
+  const { secure } = work.measurement ?? work.plan;
+  const model = await store.models.get(task.model);
+  const base =
+    measurement?.current ?? (model && (await store.versions.get(model.name, model.currentVersion)));
+  const timestamp = await store.releases.latest("timestamp");
+  if (model === undefined || base === undefined || timestamp === undefined) {
+    throw failure(
+      "store/corrupt",
+      `rounds: task "${task.name}" has no model, version or release to start from`,
+    );
+  }
+  const timestampVersion = timestamp.version;
+  return {
+    work,
+    task,
+    model,
+    base,
+    secure: secure !== null,
+    async config(population) {
+      const round = await nextRoundNumber(store, task.name);
+      return {
+        ...roundConfig({ task, secure, base, round, timestampVersion, population }),
+        ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
+      };
+    },
+  };
+}
