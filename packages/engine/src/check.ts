@@ -22,6 +22,8 @@ export type EngineChoiceReason =
 /** Plain data, so that callers can store it per model version. */
 export interface EngineChoice {
   readonly engine: EngineName;
+  /** What was compared with the reference; null where there was nothing. */
+  readonly candidate: EngineName | null;
   readonly reason: EngineChoiceReason;
   /** Largest relative error seen between the two; null when there was nothing to compare. */
   readonly relativeError: number | null;
@@ -66,6 +68,12 @@ export interface ChosenEngine {
 export async function chooseEngine(options: ChooseEngineOptions): Promise<ChosenEngine> {
   const { reference, candidate, model, feeds, clock, runs = 5, candidateForm } = options;
   const trusted = await reference.load(model);
+  const choiceOf = (
+    engine: EngineName,
+    reason: EngineChoiceReason,
+    relativeError: number | null,
+    medianMs: EngineChoice["medianMs"],
+  ): EngineChoice => ({ engine, candidate: candidate?.name ?? null, reason, relativeError, medianMs });
   if (candidate === undefined) {
     return { choice: choiceOf(reference.name, "only-engine", null, {}), session: trusted };
   }
@@ -146,15 +154,6 @@ export function compareOutputs(
 ): CheckResult {
   const worst = worstError(expected, got);
   return { agrees: worst.relativeError <= maxRelativeError, ...worst };
-}
-
-function choiceOf(
-  engine: EngineName,
-  reason: EngineChoiceReason,
-  error: number | null,
-  medianMs: EngineChoice["medianMs"],
-): EngineChoice {
-  return { engine, reason, relativeError: error, medianMs };
 }
 
 /** Interleaved, so that a busy moment of the machine hits both. */

@@ -1,6 +1,7 @@
 import type { Env } from "@tributary/core";
 import type { DeviceConditions } from "@tributary/federation";
 import type { Consent, Consents } from "./consent.ts";
+import type { Diagnosis } from "./diagnosis.ts";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
@@ -88,6 +89,7 @@ export interface Device {
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;
+  diagnose(): Promise<Diagnosis>;
   /** Events from now on. The returned function ends it. */
   subscribe(listener: (event: RuntimeEvent) => void): () => void;
   close(): Promise<void>;

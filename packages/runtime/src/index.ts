@@ -1,4 +1,12 @@
 export type { Consent, Consents } from "./consent.ts";
+export type {
+  CallDiagnosis,
+  Diagnosis,
+  EngineDiagnosis,
+  ModelDiagnosis,
+  TriedEngine,
+  WorkerDiagnosis,
+} from "./diagnosis.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
 export type {
   ConnectionState,

@@ -33,8 +33,10 @@ export function createRuntimeOf(device: Device): Runtime {
     let state = first;
     let handleClosed: Promise<void> | undefined;
     const listening = device.subscribe((event) => {
-      if (event.type === "running" && event.model === name) state = event.state;
-      else if (event.type === "update-available" && event.model === name) {
+      if ((event.type === "running" || event.type === "engine-changed") && event.model === name) {
+        state = event.state;
+      }
+      if (event.type === "update-available" && event.model === name) {
         state = { ...state, available: event.version };
       }
     });
@@ -209,6 +211,7 @@ export function createRuntimeOf(device: Device): Runtime {
       return participation;
     },
     status: () => device.status(),
+    diagnose: () => device.diagnose(),
     events({ signal } = {}) {
       return eventStream<RuntimeEvent>({
         ended: ended.signal,

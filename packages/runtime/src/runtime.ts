@@ -4,6 +4,7 @@ import type { GraphPort, IneligibleReason } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
+import type { Diagnosis } from "./diagnosis.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 
 /** Whom the device believes. */
@@ -87,6 +88,8 @@ export interface Runtime extends AsyncDisposable {
   /** Begins to take part in federated rounds, on the examples kept on this device. One participation at a time. */
   participate(options: ParticipateOptions): Participation;
   status(): Promise<RuntimeStatus>;
+  /** Which engines were tried, with errors and times, why each model runs where it does, and how its calls fare. */
+  diagnose(): Promise<Diagnosis>;
   /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;
   /** Stops everything and lets go of all resources. Idempotent. */
@@ -374,6 +377,13 @@ export type RuntimeEvent =
       readonly version: number;
       readonly previousVersion: number | null;
       readonly appliedAfterMs: number | null;
+      readonly state: ModelState;
+    }
+  /** The browser took the GPU away, and the version that runs was opened anew: on the GPU again, or on WASM. */
+  | {
+      readonly type: "engine-changed";
+      readonly at: number;
+      readonly model: string;
       readonly state: ModelState;
     }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }

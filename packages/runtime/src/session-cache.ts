@@ -1,6 +1,6 @@
 import { abortable } from "@tributary/core";
 import type { Session } from "@tributary/engine";
-import type { SessionLease } from "./engine-provider.ts";
+import type { EngineCheck, SessionLease } from "./engine-provider.ts";
 
 export interface SessionCacheOptions {
   /** Sessions kept although nobody uses them. @defaultValue 4 */
@@ -10,13 +10,16 @@ export interface SessionCacheOptions {
 /** What a loader answers: the session, and why this engine where there is something to tell. */
 export interface LoadedSession {
   readonly session: Session;
-  readonly note?: string;
+  readonly note?: string | undefined;
+  readonly check?: EngineCheck | undefined;
 }
 
 /** Sessions by what they were built from, shared by all who ask for the same. */
 export interface SessionCache {
   /** A use of the session of this key; `load` is called where there is none. */
   acquire(key: string, load: () => Promise<LoadedSession>, signal?: AbortSignal): Promise<SessionLease>;
+  /** Forgets a session that is of no more use, and disposes it; those who hold it are told by their next run. */
+  drop(session: Session): Promise<void>;
   /** Sessions open, used or idle. */
   readonly size: number;
   /** Disposes all. Idempotent. */
@@ -82,10 +85,23 @@ export function createSessionCache(options: SessionCacheOptions = {}): SessionCa
       let released: Promise<void> | undefined;
       return {
         session: loaded.session,
-        engine: loaded.session.engine,
-        ...(loaded.note === undefined ? {} : { note: loaded.note }),
+        get engine() {
+          return loaded.session.engine;
+        },
+        get note() {
+          return loaded.note;
+        },
+        get check() {
+          return loaded.check;
+        },
         release: () => (released ??= leave(used)),
       };
+    },
+    async drop(session) {
+      for (const entry of entries.values()) {
+        const loaded = await entry.loaded.catch(() => undefined);
+        if (loaded?.session === session) await dispose(entry);
+      }
     },
     get size() {
       return entries.size;

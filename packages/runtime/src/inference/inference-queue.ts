@@ -2,6 +2,7 @@ import { throwIfAborted, type Clock, type Timer } from "@tributary/core";
 import type { Feeds, Outputs } from "@tributary/engine";
 import { compareOutputs } from "@tributary/engine/check";
 import type { GraphPort } from "@tributary/protocol";
+import type { CallDiagnosis } from "../diagnosis.ts";
 import { areJoinable, batchRows, hasBatchDimension, joinFeeds, splitOutputs } from "./batch.ts";
 import type { BatchingOptions } from "./batching.ts";
 
@@ -42,7 +43,11 @@ export interface InferenceQueue {
   /** Resolves when no call waits or runs. */
   idle(): Promise<void>;
   readonly batching: BatchingState;
+  diagnose(): CallDiagnosis;
 }
+
+/** Calls that the times of `diagnose()` look back on. */
+const TIMES_KEPT = 512;
 
 interface Call {
   readonly feeds: Feeds;
@@ -60,6 +65,8 @@ export function createInferenceQueue(options: InferenceQueueOptions): InferenceQ
   let running = false;
   let scheduled = false;
   let delay: Timer | undefined;
+  const timesMs: number[] = [];
+  let [answered, sharedRuns] = [0, 0];
   let state: BatchingState = hasBatchDimension(options.inputs, options.outputs)
     ? "untried"
     : "no-batch-dimension";
@@ -119,6 +126,7 @@ export function createInferenceQueue(options: InferenceQueueOptions): InferenceQ
       state = compareOutputs(alone, parts[0]!).agrees ? "agrees" : "disagrees";
       if (state === "disagrees") return false;
     }
+    sharedRuns += 1;
     for (const [i, call] of calls.entries()) {
       call.resolve({ outputs: parts[i]!, durationMs: answer.durationMs });
     }
@@ -188,6 +196,9 @@ export function createInferenceQueue(options: InferenceQueueOptions): InferenceQ
           atMs: clock.monotonicMs(),
           resolve(answer) {
             settled();
+            answered += 1;
+            timesMs.push(clock.monotonicMs() - call.atMs);
+            if (timesMs.length > TIMES_KEPT) timesMs.shift();
             resolve(answer);
           },
           reject(error) {
@@ -211,6 +222,12 @@ export function createInferenceQueue(options: InferenceQueueOptions): InferenceQ
     },
     get batching() {
       return state;
+    },
+    diagnose() {
+      const sorted = timesMs.toSorted((a, b) => a - b);
+      const at = (share: number): number | null =>
+        sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;
+      return { answered, sharedRuns, medianMs: at(0.5), p99Ms: at(0.99) };
     },
   };
 }

@@ -36,7 +36,8 @@ export function createNodeEngines(engine: Engine, owned: boolean): EngineProvide
       try {
         const lease = await open(request);
         return {
-          ...lease,
+          session: lease.session,
+          engine: lease.engine,
           async release() {
             endTurn();
             await lease.release();
@@ -47,6 +48,11 @@ export function createNodeEngines(engine: Engine, owned: boolean): EngineProvide
         throw error;
       }
     },
+    diagnose: () => ({
+      available: [engine.name],
+      fingerprint: `${engine.name} node ${process.version}`,
+      gpuLosses: 0,
+    }),
     async close() {
       if (!owned) return;
       await cache.close();

@@ -17,9 +17,11 @@ import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
+import type { ModelDiagnosis } from "../diagnosis.ts";
 import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { sampleFeeds } from "./feeds.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 
@@ -34,6 +36,8 @@ export interface ModelSlotOptions {
   readonly onProgress: (progress: DownloadProgress) => void;
   /** After a swap. */
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
+  /** The version that runs was opened anew after its GPU was lost, maybe on another engine. */
+  readonly onMoved: (state: ModelState) => void;
   /** A newer version was verified and downloaded, and waits to be applied. */
   readonly onAvailable: (version: number, previousVersion: number) => void;
 }
@@ -55,6 +59,7 @@ export interface ModelSlot {
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
   run(feeds: Feeds, signal?: AbortSignal): Promise<Inference>;
+  diagnose(): ModelDiagnosis;
   /** Whether a blob belongs to what runs, waits or is being prepared. */
   needs(digest: Digest): boolean;
   /** Idempotent. Runs under way complete. */
@@ -162,6 +167,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         store.settings.write(setting, choice).catch((error: unknown) => {
           env.log.warn("a choice of engine could not be kept", { model: name, error: toFailure(error) });
         }),
+      onMoved() {
+        if (running !== undefined) options.onMoved(stateOf(running));
+      },
       ...(signal === undefined ? {} : { signal }),
     });
   };
@@ -299,6 +307,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     async run(feeds, signal) {
       const { queue, manifest } = current();
       return readAnswer(manifest, await queue.run(feeds, signal));
+    },
+    diagnose() {
+      const { lease, manifest, queue } = current();
+      return {
+        model: name,
+        channel,
+        version: manifest.version,
+        engine: lease.engine,
+        ...(lease.note === undefined ? {} : { note: lease.note }),
+        ...engineDiagnosis(lease.check),
+        batching: queue.batching,
+        calls: queue.diagnose(),
+      };
     },
     needs: (digest) =>
       preparing.includes(digest) ||

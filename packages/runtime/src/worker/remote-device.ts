@@ -3,6 +3,7 @@ import { abortable, failure, throwIfAborted, timeoutSignal, toFailure } from "@t
 import type { Clock, Logger } from "@tributary/core";
 import { proxy, releaseProxy, transfer, wrap } from "comlink";
 import type { Remote } from "comlink";
+import type { Diagnosis } from "../diagnosis.ts";
 import type { CallOptions, Device, OpenModelRequest, ParticipateRequest } from "../device.ts";
 import type { RuntimeEvent, TokenRequest } from "../runtime.ts";
 import type { DeviceHost, DeviceMethod, WorkerStart } from "./device-host.ts";
@@ -51,6 +52,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   let life: Life | undefined;
   let closing: Promise<void> | undefined;
   let lastCall = 0;
+  let replacements = 0;
 
   const emit = (event: RuntimeEvent): void => {
     for (const listener of listeners) {
@@ -71,6 +73,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     const { code, message, retryable } = toFailure(error);
     emit({ type: "problem", at: clock.now(), code, message, retryable });
     restarts.push(clock.monotonicMs());
+    replacements += 1;
     if (openings.length === 0 && participation === undefined) return;
     // Pushes have to go on without a call of the page; a worker that fails again ends up here again.
     current().catch((cause: unknown) => log.warn("the runtime's worker did not come back", { error: cause }));
@@ -227,6 +230,10 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),
+    async diagnose() {
+      const diagnosis = await call<Diagnosis>("diagnose", []);
+      return { ...diagnosis, worker: { replaced: replacements, recycled: 0 } };
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

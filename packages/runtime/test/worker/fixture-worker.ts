@@ -94,6 +94,10 @@ const open: OpenDevice = async (start, token) => {
         roundsCommitted: 0,
       };
     },
+    diagnose: async () => ({
+      engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
+      models: [],
+    }),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

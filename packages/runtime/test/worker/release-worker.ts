@@ -11,6 +11,7 @@ import { browserConditions, type ConditionsNavigator } from "../../src/worker/br
 import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
+import { buildConvolution } from "../fixtures/convolution-model.ts";
 import { createReleaseRepository } from "../fixtures/release-repository.ts";
 import { buildTextModel } from "../fixtures/several-inputs.ts";
 
@@ -18,6 +19,7 @@ const open: OpenDevice = async (start) => {
   const repository = await createReleaseRepository();
   await repository.release(1);
   await repository.releaseModel("texts", buildTextModel());
+  await repository.releaseModel("convolution", buildConvolution(6));
   const channel = new BroadcastChannel(start.lifeLock);
   channel.addEventListener("message", ({ data }) => {
     void repository.release(data as number).then(() => channel.postMessage("released"));
