@@ -8,6 +8,7 @@ import type { AdapterVerdict, OrtModule, OrtWebEntry } from "./ort-web-entry.ts"
 import { createRunQueue } from "./run-queue.ts";
 import { nestedConfig } from "./session-config.ts";
 import type { RunQueue } from "./run-queue.ts";
+import { seeWasmMemory, wasmMemoryBytes } from "./wasm-memory.ts";
 
 export type { AdapterVerdict, OrtWebEntry } from "./ort-web-entry.ts";
 
@@ -43,6 +44,8 @@ export interface OrtWeb {
   readonly version: string;
   /** As they are, not as they were asked for. */
   readonly threads: number;
+  /** Memory it has reserved, in bytes; undefined before the first session. It never shrinks. */
+  readonly heapBytes: number | undefined;
   readonly wasm: Engine;
   /** Absent without a usable adapter. */
   readonly webgpu: Engine | undefined;
@@ -85,6 +88,9 @@ export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
     adapter,
     version: ort.env.versions.web ?? ort.env.versions.common,
     threads: ort.env.wasm.numThreads ?? 1,
+    get heapBytes() {
+      return wasmMemoryBytes();
+    },
     wasm,
     webgpu,
     async close() {
@@ -133,12 +139,14 @@ function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine
       // Creating a session folds constants and compiles, so it stands in the same line as the runs.
       const inner = await queue.run(async () => {
         try {
-          const created = await ort.InferenceSession.create(model, {
-            executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
-            graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
-            logSeverityLevel: 4, // errors come back as exceptions
-            extra: nestedConfig(sessionConfig),
-          });
+          const created = await seeWasmMemory(() =>
+            ort.InferenceSession.create(model, {
+              executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
+              graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
+              logSeverityLevel: 4, // errors come back as exceptions
+              extra: nestedConfig(sessionConfig),
+            }),
+          );
           await gpu?.follow();
           return created;
         } catch (cause) {

@@ -11,8 +11,12 @@ export interface SessionLease {
   readonly note?: string | undefined;
   /** How the engine was chosen; undefined where there was no choice. */
   readonly check?: EngineCheck | undefined;
-  /** Idempotent. Runs accepted before it complete. */
-  release(): Promise<void>;
+  /**
+   * Idempotent. Runs accepted before it complete.
+   *
+   * @param options.keep - false: no copy is kept for who may ask for the same again. @defaultValue true
+   */
+  release(options?: { readonly keep?: boolean }): Promise<void>;
 }
 
 /** A choice of engine, and whether it was made at an earlier start. */
@@ -57,6 +61,10 @@ export interface EngineProvider {
    * Devices that share an engine train one after the other: whoever asks waits until the lease before is released.
    */
   openTraining(request: OpenTrainingRequest): Promise<SessionLease>;
+  /** Memory that the engine has reserved, in bytes; undefined where it is not known. */
+  heapBytes(): number | undefined;
+  /** Whether a model of this size may be loaded beside those that are. */
+  hasRoomFor(modelBytes: number): boolean;
   /** What it has to choose from, and what it knows of the platform. */
   diagnose(): EngineDiagnosis;
   /** Disposes what only this provider holds. Idempotent. */

@@ -58,6 +58,12 @@ export function createSessionCache(options: SessionCacheOptions = {}): SessionCa
     if (idle.length > maxIdle) await Promise.all(idle.slice(0, idle.length - maxIdle).map(dispose));
   };
 
+  const leaveForGood = async (entry: Entry): Promise<void> => {
+    if (entry.users > 1) return await leave(entry);
+    entry.users -= 1;
+    await dispose(entry);
+  };
+
   return {
     async acquire(key, load, signal) {
       let entry = entries.get(key);
@@ -94,7 +100,7 @@ export function createSessionCache(options: SessionCacheOptions = {}): SessionCa
         get check() {
           return loaded.check;
         },
-        release: () => (released ??= leave(used)),
+        release: ({ keep = true } = {}) => (released ??= keep ? leave(used) : leaveForGood(used)),
       };
     },
     async drop(session) {

@@ -1,4 +1,5 @@
 import {
+  abortable,
   asModelName,
   failure,
   seededRandom,
@@ -12,7 +13,7 @@ import {
 import type { Feeds } from "@tributary/engine";
 import { bindWeights } from "@tributary/onnx/bind";
 import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
-import { dequantizeParameters } from "@tributary/tensor";
+import { dequantizeParameters, elementCount } from "@tributary/tensor";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
@@ -81,6 +82,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   let preparing: readonly Digest[] = [];
   let turn: Promise<unknown> = Promise.resolve();
   let closed = false;
+  /** While one version has ended and the next one is not there yet. */
+  let between: Promise<void> | undefined;
 
   /** Installing and swapping never overlap. */
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
@@ -174,16 +177,17 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     });
   };
 
-  const swap = async (prepared: Omit<Running, "queue">): Promise<void> => {
-    const { lease, manifest } = prepared;
-    const queue = createInferenceQueue({
-      run: (feeds) => lease.session.run(feeds),
-      inputs: manifest.inputs,
-      outputs: manifest.outputs,
+  const queueOf = ({ session }: SessionLease, { inputs, outputs }: ModelManifest): InferenceQueue =>
+    createInferenceQueue({
+      run: (feeds) => session.run(feeds),
+      inputs,
+      outputs,
       batching: () => slot.batching,
       clock: env.clock,
     });
-    const next = { ...prepared, queue };
+
+  const swap = async (prepared: Omit<Running, "queue">): Promise<void> => {
+    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest) };
     if (closed) {
       await next.lease.release();
       throw failure(
@@ -202,6 +206,24 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
   };
 
+  /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
+  const openInPlaceOf = async (
+    replaced: Running,
+    manifest: ModelManifest,
+    files: readonly InstalledFile[],
+  ): Promise<SessionLease> => {
+    env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
+    await replaced.queue.idle();
+    await replaced.lease.release({ keep: false });
+    try {
+      return await open(manifest, files, undefined);
+    } catch (error) {
+      const lease = await open(replaced.manifest, replaced.installed.files, undefined);
+      running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest) };
+      throw error;
+    }
+  };
+
   /** The choice of engine is kept per version; that of a version that is gone is of no use. */
   const forgetEngine = async (
     files: readonly InstalledFile[],
@@ -217,7 +239,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     signal: AbortSignal | undefined,
   ): Promise<void> => {
     const { manifest, manifestBytes, manifestDigest } = release;
-    const lease = await open(manifest, files, signal);
+    const replaced = running;
+    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, files));
+    const gap = isRoomy ? undefined : Promise.withResolvers<void>();
+    between = gap?.promise;
     const installed: InstalledModel = {
       model: name,
       channel,
@@ -227,8 +252,16 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       files,
       installedAtMs: env.clock.now(),
     };
-    // Swapped before it is recorded: a crash in between starts the version before, and follows again.
-    await swap({ lease, manifest, installed });
+    try {
+      const lease = isRoomy
+        ? await open(manifest, files, signal)
+        : await openInPlaceOf(replaced, manifest, files);
+      // Swapped before it is recorded: a crash in between starts the version before, and follows again.
+      await swap({ lease, manifest, installed });
+    } finally {
+      between = undefined;
+      gap?.resolve();
+    }
     try {
       await store.models.write(installed);
     } catch (error) {
@@ -305,6 +338,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         return stateOf(current());
       }),
     async run(feeds, signal) {
+      if (between !== undefined) await abortable(between, signal);
       const { queue, manifest } = current();
       return readAnswer(manifest, await queue.run(feeds, signal));
     },
@@ -337,6 +371,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     },
   };
   return slot;
+}
+
+/** What a version needs beside its files: its weights as float32. */
+function loadedBytes({ parameters }: ModelManifest, files: readonly InstalledFile[]): number {
+  const weights = parameters.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
+  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, weights);
 }
 
 function engineSetting(files: readonly InstalledFile[]): string {

@@ -14,13 +14,17 @@ import type {
 import { createSessionCache } from "../session-cache.ts";
 import type { LoadedSession } from "../session-cache.ts";
 import { describeAdapter, engineFingerprint, type FingerprintNavigator } from "./engine-fingerprint.ts";
+import { memoryBudget, type DeviceNavigator } from "./recycling.ts";
 import { createGpuSessions, type GpuSessions } from "./gpu-sessions.ts";
 
 export interface BrowserEnginesOptions extends OrtWebOptions {
   readonly clock: Pick<Clock, "monotonicMs">;
   /** @defaultValue `navigator` */
-  readonly navigator?: FingerprintNavigator;
+  readonly navigator?: FingerprintNavigator & DeviceNavigator;
 }
+
+/** onnxruntime holds a model's bytes and its weights, packed for its kernels, while it loads. */
+const HEAP_PER_MODEL_BYTE = 2;
 
 /** What is kept per model version. It holds as long as browser, adapter and engine are the same. */
 interface RememberedChoice extends EngineChoice {
@@ -36,11 +40,12 @@ interface Opened {
 export function createBrowserEngines(options: BrowserEnginesOptions): EngineProvider {
   const {
     clock,
-    navigator = globalThis.navigator as FingerprintNavigator | undefined,
+    navigator = globalThis.navigator as FingerprintNavigator & DeviceNavigator,
     ...settings
   } = options;
   const cache = createSessionCache({ maxIdle: 1 });
   const gpu = createGpuSessions(clock);
+  const budget = memoryBudget(navigator ?? {});
   let opening: Promise<Opened> | undefined;
   let opened: Opened | undefined;
   const open = (): Promise<Opened> => {
@@ -109,6 +114,9 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       cache.acquire(`inference:${request.key}`, () => loadInference(request), request.signal),
     openTraining: (request) =>
       cache.acquire(`training:${request.key}`, () => loadTraining(request), request.signal),
+    heapBytes: () => opened?.web.heapBytes,
+    hasRoomFor: (modelBytes) =>
+      (opened?.web.heapBytes ?? 0) + HEAP_PER_MODEL_BYTE * modelBytes <= budget.maxHeapBytes,
     diagnose: () => ({
       available:
         opened === undefined
@@ -121,6 +129,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
         ? {}
         : { adapter: describeAdapter(opened.web.adapter), threads: opened.web.threads }),
       crossOriginIsolated: globalThis.crossOriginIsolated === true,
+      ...(opened?.web.heapBytes === undefined ? {} : { heapBytes: opened.web.heapBytes }),
       gpuLosses: gpu.losses,
     }),
     async close() {

@@ -5,7 +5,7 @@ import type { CallOptions, Device, DeviceConfig } from "../device.ts";
 import type { Inference, TokenRequest } from "../runtime.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
-import type { RunCall } from "./run-messages.ts";
+import type { RunAnswers, RunCall } from "./run-messages.ts";
 
 /** The methods of a device that a page may call; the last argument, its options, is made here. */
 export type DeviceMethod = Exclude<keyof Device, "run" | "subscribe" | "close">;
@@ -39,7 +39,7 @@ export interface DeviceHost {
   start(start: WorkerStart, events: MessagePort, token: AskToken): Promise<Settled<void>>;
   invoke(callId: number, method: DeviceMethod, args: readonly unknown[]): Promise<Settled<unknown>>;
   /** Inference calls that were made together, and their answers in this order. */
-  runAll(calls: readonly RunCall[]): Promise<readonly Settled<Inference>[]>;
+  runAll(calls: readonly RunCall[]): Promise<RunAnswers>;
   /** Aborts a call; nothing happens when it has ended. */
   cancel(callId: number): void;
   /** Closes the device and lets go of everything; the worker can be terminated then. */
@@ -49,11 +49,18 @@ export interface DeviceHost {
 export type OpenDevice = (
   start: WorkerStart,
   token: (device: TokenRequest) => Promise<string>,
-) => Promise<Device>;
+) => Promise<OpenedDevice>;
+
+export interface OpenedDevice {
+  readonly device: Device;
+  /** Memory that the engine has reserved, in bytes, where it is known. */
+  readonly heapBytes?: () => number | undefined;
+}
 
 export function createDeviceHost(open: OpenDevice): DeviceHost {
   const calls = new Map<number, AbortController>();
   let device: Device | undefined;
+  let heapBytes: OpenedDevice["heapBytes"];
   let unsubscribe: (() => void) | undefined;
   let closing: Promise<void> | undefined;
 
@@ -80,7 +87,7 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
     start: (start, events, token) =>
       settle(async () => {
         if (device !== undefined) throw failure("core/internal", "worker: started twice");
-        device = await open(start, async (asking) => unsettle(await token(asking)));
+        ({ device, heapBytes } = await open(start, async (asking) => unsettle(await token(asking))));
         unsubscribe = device.subscribe((event) => events.postMessage(event));
       }),
     invoke: (callId, method, args) =>
@@ -95,7 +102,7 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
         ),
       );
       const memory = answers.flatMap((answer) => (answer.ok ? memoryOf(answer.value) : []));
-      return transfer(answers, [...new Set(memory)]);
+      return transfer({ answers, heapBytes: heapBytes?.() }, [...new Set(memory)]);
     },
     cancel(callId) {
       calls.get(callId)?.abort(new DOMException("The call was aborted.", "AbortError"));

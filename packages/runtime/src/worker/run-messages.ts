@@ -10,6 +10,13 @@ export interface RunCall {
   readonly feeds: Readonly<Record<string, Tensor>>;
 }
 
+/** Answers in the order of the calls. */
+export interface RunAnswers {
+  readonly answers: readonly Settled<Inference>[];
+  /** Memory that the engine has reserved by now, where it is known. */
+  readonly heapBytes?: number | undefined;
+}
+
 /** A message holds no more: its answers come together. */
 const MAX_CALLS = 32;
 
@@ -25,18 +32,15 @@ export interface RunMessages {
   send(call: RunCall, buffers: readonly Transferable[]): Promise<Inference>;
 }
 
-/** @param post - sends one message and gives its answers, in order */
+/** @param post - sends one message */
 export function createRunMessages(
-  post: (
-    calls: readonly RunCall[],
-    buffers: readonly Transferable[],
-  ) => Promise<readonly Settled<Inference>[]>,
+  post: (calls: readonly RunCall[], buffers: readonly Transferable[]) => Promise<RunAnswers>,
 ): RunMessages {
   let waiting: Waiting[] = [];
 
   const postSome = async (sent: readonly Waiting[]): Promise<void> => {
     try {
-      const answers = await post(
+      const { answers } = await post(
         sent.map(({ call }) => call),
         sent.flatMap(({ buffers }) => buffers),
       );

@@ -107,7 +107,7 @@ const open: OpenDevice = async (start, token) => {
       if (opened.some((model) => model.endsWith("in-close"))) await new Promise(() => {});
     },
   };
-  return device;
+  return { device };
 };
 
 expose(createDeviceHost(open));

@@ -5,6 +5,7 @@ import { createRuntimeOf } from "../../src/runtime-of.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import { TRUST_DEFAULTS } from "../../src/trust.ts";
 import type { WorkerStart } from "../../src/worker/device-host.ts";
+import { memoryBudget } from "../../src/worker/recycling.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 import { convolve, SIZE } from "../fixtures/convolution-model.ts";
 
@@ -45,6 +46,7 @@ function start(engine: WorkerStart["engine"] = {}): Runtime {
       locks: navigator.locks,
       clock: systemClock,
       log: silentLogger,
+      budget: memoryBudget({}),
     }),
   );
   runtimes.push(runtime);
@@ -77,7 +79,11 @@ async function expectGuarded(runtime: Runtime): Promise<void> {
     expect(Math.abs(Number(value) - expected[i]!)).toBeLessThan(0.05 * scale);
   }
   const { engines, models, worker } = await runtime.diagnose();
-  expect(engines).toMatchObject({ available: ["ort-wasm", "ort-webgpu"], crossOriginIsolated: true });
+  expect(engines).toMatchObject({
+    available: ["ort-wasm", "ort-webgpu"],
+    crossOriginIsolated: true,
+    heapBytes: expect.any(Number) as number,
+  });
   expect(worker).toEqual({ replaced: 0, recycled: 0 });
   const diagnosis = models.find((each) => each.model === "convolution")!;
   expect(diagnosis).toMatchObject({

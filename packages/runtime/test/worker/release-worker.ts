@@ -39,12 +39,13 @@ const open: OpenDevice = async (start) => {
     });
   });
   const env = systemEnv({ log: silentLogger });
-  return createDevice(
+  const engines = createBrowserEngines({ ...start.engine, clock: env.clock });
+  const device = createDevice(
     { ...start.config, trustedRoot: repository.root },
     {
       env,
       store: createIndexedDbStore({ name: start.database, clock: env.clock }),
-      engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+      engines,
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto,
       openSocket: (_options, handlers) => {
@@ -54,6 +55,7 @@ const open: OpenDevice = async (start) => {
       fetch: answer as typeof fetch,
     },
   );
+  return { device, heapBytes: () => engines.heapBytes() };
 };
 
 expose(createDeviceHost(open));
