@@ -1,10 +1,10 @@
 import type { Aggregation } from "@tributary/aggregation";
 import { failure, type DeviceId, type Digest } from "@tributary/core";
-import type { CheckedUpdate, RoundMean, UpdateCounts } from "@tributary/federation/aggregation";
+import type { CheckedUpdate, RootUpdate, RoundMean, UpdateCounts } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { readKeptSum, writeKeptSum } from "./kept-sum.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
-import { createUpdateAggregate, type RootUpdate, type UpdateAggregate } from "./update-aggregate.ts";
+import { createUpdateAggregate, type UpdateAggregate } from "./update-aggregate.ts";
 import type { UpdateFile } from "./update-file.ts";
 
 /** Bytes of summed updates that stay on disk, at least, before the sum itself is written: it is as large as two of them. */
@@ -44,14 +44,16 @@ export class RoundFold {
     this.#aggregate = createUpdateAggregate(aggregation, counts, rootUpdate);
   }
 
-  /** @throws `store/*`, `update/*`: the sum is lost */
-  async add({ device, claim, file, checked }: Counted, bytesUp: number): Promise<void> {
-    await this.#aggregate.add(file, checked.numExamples);
-    this.#members.push([device, claim.updateDigest]);
-    this.#numExamples += checked.numExamples;
-    addMetrics(this.#metrics, checked.metrics);
-    this.#loose.push(file);
-    this.#looseBytes += file.sizeBytes;
+  /** Takes updates in the order that they counted in. @throws `store/*`, `update/*`: the sum is lost */
+  async add(updates: readonly Counted[], bytesUp: number): Promise<void> {
+    await this.#aggregate.add(updates.map(({ file, checked: { numExamples } }) => ({ file, numExamples })));
+    for (const { device, claim, file, checked } of updates) {
+      this.#members.push([device, claim.updateDigest]);
+      this.#numExamples += checked.numExamples;
+      addMetrics(this.#metrics, checked.metrics);
+      this.#loose.push(file);
+      this.#looseBytes += file.sizeBytes;
+    }
     if (this.#looseBytes >= this.#keptBytes) await this.#keep(bytesUp);
   }
 

@@ -2,6 +2,7 @@ import type { Aggregation } from "@tributary/aggregation";
 import {
   createUpdateSum,
   readyRule,
+  type RootUpdate,
   type RoundMean,
   type UpdateCounts,
   type UpdateSum,
@@ -10,10 +11,16 @@ import { heldUpdates } from "./held-updates.ts";
 import { runningSum } from "./running-sum.ts";
 import type { UpdateFile } from "./update-file.ts";
 
+/** A checked update. */
+export interface WeightedFile {
+  readonly file: UpdateFile;
+  readonly numExamples: number;
+}
+
 /** The checked updates of a round on their way to one. Calls must not overlap. */
 export interface UpdateAggregate {
-  /** Reads a file, or notes that it is part: where there is no `sum`, it has to stay until `close`. */
-  add(file: UpdateFile, numExamples: number): Promise<void>;
+  /** Reads files, or notes that they are part: where there is no `sum`, they have to stay until `close`. */
+  add(updates: readonly WeightedFile[]): Promise<void>;
   /** @throws TypeError when nothing was added; `signal.reason` */
   mean(signal: AbortSignal): Promise<RoundMean>;
   /** Where updates are summed as they come: what was added is in the sum, and its file may go once the sum is kept. */
@@ -21,9 +28,6 @@ export interface UpdateAggregate {
   /** Forgets what was added. Idempotent. */
   close(): Promise<void>;
 }
-
-/** Trains what a strategy compares updates with: weights, in the layout's order. */
-export type RootUpdate = () => Promise<Float32Array>;
 
 /** As the round's strategy wants it. */
 export function createUpdateAggregate(
@@ -35,7 +39,7 @@ export function createUpdateAggregate(
     case "mean":
     case "normalised":
     case "controlled":
-      return runningSum(createUpdateSum(aggregation, counts));
+      return runningSum(createUpdateSum(aggregation, counts), counts);
     case "robust":
     case "trusted":
       return heldUpdates(counts, () => readyRule(aggregation, rootUpdate));

@@ -3,12 +3,12 @@ import { asTaskName, TributaryError, type Digest } from "@tributary/core";
 import { readExampleTable } from "@tributary/engine/examples";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { rootUpdate } from "@tributary/engine/training";
+import { bufferMean } from "@tributary/federation/aggregation";
 import { strategyOf } from "@tributary/federation/planning";
 import { parsePlan, parseTaskSpec } from "@tributary/protocol";
 import { parameterSet, tensor, writeSafetensors } from "@tributary/tensor";
 import { afterEach, expect, test, vi } from "vitest";
 import { collectBlobs, UNUSED_KEPT_MS } from "../../src/collect-blobs.ts";
-import { bufferMean } from "../../src/rounds/buffered/buffer-mean.ts";
 import { bodyMaker, model, publishTask, rooms, weightsOf, type Room } from "./rounds-room.ts";
 
 const { open, dispose } = rooms();
@@ -57,14 +57,13 @@ async function ownUpdate(room: Room, roundId: string, version: number): Promise<
 function byHand(root: Float32Array, updates: readonly Float32Array[], discounts = updates.map(() => 1)) {
   const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
   const norm = (a: Float32Array): number => Math.sqrt(dot(a, a));
-  const trust = updates.map((update) => Math.max(0, dot(update, root) / (norm(update) * norm(root))));
+  const length = norm(root);
+  const lengths = updates.map(norm);
+  const trust = updates.map((update, j) => Math.max(0, dot(update, root) / (lengths[j]! * length)));
   const total = trust.reduce((sum, score) => sum + score, 0);
+  const factors = trust.map((score, j) => (discounts[j]! * score * length) / (lengths[j]! * total));
   const step = Array.from(root, (_, i) =>
-    updates.reduce(
-      (sum, update, j) =>
-        sum + (discounts[j]! * trust[j]! * (norm(root) / norm(update)) * update[i]!) / total,
-      0,
-    ),
+    updates.reduce((sum, update, j) => sum + factors[j]! * update[i]!, 0),
   );
   return { trust, step };
 }

@@ -817,8 +817,9 @@ export interface paths {
                                         difference: number;
                                         lower: number;
                                         upper: number;
-                                        /** @description Two-sided, of the paired t-test */
+                                        /** @description Two-sided, of the paired t-test with devices as clusters */
                                         p: number;
+                                        designEffect: number | null;
                                     } | null;
                                     accuracy: {
                                         difference: number;
@@ -826,7 +827,7 @@ export interface paths {
                                         upper: number;
                                         lost: number;
                                         gained: number;
-                                        /** @description Two-sided, of McNemar's exact test */
+                                        /** @description Two-sided, of McNemar's test with devices as clusters */
                                         p: number;
                                     } | null;
                                     confidence: number;
@@ -1485,7 +1486,7 @@ export interface paths {
                                          */
                                         patience: number;
                                         /**
-                                         * @description Fewest held-out devices that a verdict rests on
+                                         * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                          * @default 16
                                          */
                                         minimumDevices: number;
@@ -2116,7 +2117,7 @@ export interface paths {
                              */
                             patience: number;
                             /**
-                             * @description Fewest held-out devices that a verdict rests on
+                             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                              * @default 16
                              */
                             minimumDevices: number;
@@ -2649,7 +2650,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -3305,7 +3306,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -3973,7 +3974,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
