@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createAgent, readExamples } from "@tributary/agent";
 import { createApiClient, type VersionView } from "@tributary/api-client";
@@ -7,7 +7,7 @@ import { asPopulationName, seededRandom } from "@tributary/core";
 import { addLowRankAdapters, encodeModel, mergeLowRankAdapters, type Node } from "@tributary/onnx";
 import { parseTaskSpec } from "@tributary/protocol";
 import type { ParticipationEvent } from "@tributary/runtime";
-import { tensor, writeSafetensors } from "@tributary/tensor";
+import { readSafetensors, tensor, writeSafetensors } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 
@@ -164,3 +164,51 @@ test("of an adapted model devices train, send and get only the adapters; merged 
   expect(versions[3]!.loss!).toBeLessThan(versions[1]!.loss!);
   expect(mergeLowRankAdapters(adapted.model).length).toBeLessThan(adapted.model.length);
 });
+
+test("with control variates the coordinator's is the mean of what the devices keep, in files of their own", async () => {
+  const { versions } = await learn("controlled", regressionModel(), {
+    loss: { kind: "mse" },
+    local: { epochs: 4, batchSize: 8, learningRate: 0.02 },
+    strategy: { name: "scaffold", parameters: { population: DEVICES } },
+  });
+  expect(versions[3]!.loss!).toBeLessThan(versions[1]!.loss!);
+  const { tensors } = readSafetensors(await controlOf("controlled", versions[3]!.version));
+  const kept = await Promise.all(
+    Array.from({ length: DEVICES }, async (_, i) => {
+      const file = join(
+        folder.path,
+        `controlled-device-${i}`,
+        "controls",
+        "controlled@controlled.safetensors",
+      );
+      return readSafetensors(await readFile(file)).tensors;
+    }),
+  );
+  expect(tensors.size).toBe(4);
+  for (const [name, { data }] of tensors) {
+    const own = kept.map((each) => each.get(name.replace("control/", "own/"))!.data as Float32Array);
+    (data as Float32Array).forEach((value, i) =>
+      expect(value).toBeCloseTo((own[0]![i]! + own[1]![i]!) / DEVICES, 4),
+    );
+  }
+});
+
+interface Signed {
+  readonly signed: {
+    readonly meta: Readonly<Record<string, { readonly version: number }>>;
+    readonly targets: Readonly<Record<string, { readonly hashes: { readonly sha256: string } }>>;
+  };
+}
+
+/** The coordinator's control variate after a version, as devices get it. */
+async function controlOf(task: string, version: number): Promise<Uint8Array> {
+  const get = (path: string): Promise<Response> => fetch(`${coordinator.url}/v1/${path}`);
+  const metadata = async (file: string): Promise<Signed["signed"]> =>
+    ((await (await get(`tuf/${file}`)).json()) as Signed).signed;
+  const { version: snapshot } = (await metadata("timestamp.json")).meta["snapshot.json"]!;
+  const { version: targets } = (await metadata(`${snapshot}.snapshot.json`)).meta["targets.json"]!;
+  const file = (await metadata(`${targets}.targets.json`)).targets[
+    `controls/${task}/${version}.safetensors`
+  ]!;
+  return new Uint8Array(await (await get(`blobs/${file.hashes.sha256}`)).arrayBuffer());
+}
