@@ -60,7 +60,12 @@ function client(...args: string[]): Promise<{ readonly code: number; readonly st
 const stored = (role: string) => new Uint8Array(readFileSync(join(folder.path, "metadata", `${role}.json`)));
 const download = (...names: string[]) =>
   client(
-    ...["--metadata-url", `${url}/m`, "--target-base-url", `${url}/t`, "--target-dir", targets],
+    "--metadata-url",
+    `${url}/m`,
+    "--target-base-url",
+    `${url}/t`,
+    "--target-dir",
+    targets,
     ...names.flatMap((name) => ["--target-name", name]),
     "download",
   );
