@@ -1,5 +1,5 @@
-import { fedAvg, type RobustRule } from "@tributary/aggregation";
-import type { UpdateCounts } from "@tributary/federation/aggregation";
+import { fedAvg } from "@tributary/aggregation";
+import type { ReadyRule, UpdateCounts } from "@tributary/federation/aggregation";
 import type { UpdateAggregate, WeightedFile } from "./update-aggregate.ts";
 import type { UpdateFile } from "./update-file.ts";
 import { openUpdateRows } from "./update-rows.ts";
@@ -8,11 +8,11 @@ import { openUpdateRows } from "./update-rows.ts";
 const BLOCK_VALUES = 2 ** 20;
 /**
  * The updates of a round whose strategy compares them: they stay on disk until the round ends, and are read in passes, a block
- * of coordinates of all updates at a time. The rule is for weights; what statistics may change by was checked.
+ * of coordinates of all updates at a time. The rule, asked for then, is for weights; what statistics may change by was checked.
  */
 export function heldUpdates(
   { weightCount, statisticCount }: UpdateCounts,
-  rule: RobustRule,
+  ruleOf: () => Promise<ReadyRule>,
 ): UpdateAggregate {
   let held: WeightedFile[] = [];
   return {
@@ -23,6 +23,7 @@ export function heldUpdates(
     async mean(signal) {
       const numExamples = held.map((update) => update.numExamples);
       if (held.length === 0) throw new TypeError("rounds: the mean of no updates");
+      const { rule, trust: trustOf } = await ruleOf();
       const rows = await openBlocks(
         held.map(({ file }) => file),
         weightCount + statisticCount,
@@ -42,7 +43,14 @@ export function heldUpdates(
                 fedAvg.accumulateChunk(statistics, begin - weightCount, values, numExamples[row]!);
             }
             const mean = fedAvg.mean(statistics);
-            return { weights: next.value, statistics: mean, updates: held.length, totalExamples };
+            const trust = trustOf();
+            return {
+              weights: next.value,
+              statistics: mean,
+              updates: held.length,
+              totalExamples,
+              ...(trust === undefined ? {} : { trust }),
+            };
           }
           for (let begin = 0; begin < weightCount; begin += rows.blockLength) {
             signal.throwIfAborted();

@@ -4,7 +4,7 @@ import type { CheckedUpdate, RoundMean, UpdateCounts } from "@tributary/federati
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { readKeptSum, writeKeptSum } from "./kept-sum.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
-import { createUpdateAggregate, type UpdateAggregate } from "./update-aggregate.ts";
+import { createUpdateAggregate, type RootUpdate, type UpdateAggregate } from "./update-aggregate.ts";
 import type { UpdateFile } from "./update-file.ts";
 
 /** Bytes of summed updates that stay on disk, at least, before the sum itself is written: it is as large as two of them. */
@@ -36,12 +36,12 @@ export class RoundFold {
   constructor(
     aggregation: Aggregation,
     counts: UpdateCounts,
-    { files, written, keptBytes = KEPT_BYTES }: FoldOptions,
+    { files, written, rootUpdate, keptBytes = KEPT_BYTES }: FoldOptions,
   ) {
     this.#files = files;
     this.#written = written;
     this.#keptBytes = Math.max(keptBytes, 4 * 8 * (counts.weightCount + counts.statisticCount));
-    this.#aggregate = createUpdateAggregate(aggregation, counts);
+    this.#aggregate = createUpdateAggregate(aggregation, counts, rootUpdate);
   }
 
   /** Takes updates in the order that they counted in. @throws `store/*`, `update/*`: the sum is lost */
@@ -119,5 +119,6 @@ export class RoundFold {
 export interface FoldOptions {
   readonly files: ReportedFiles;
   readonly written: () => Promise<void>;
+  readonly rootUpdate: RootUpdate;
   readonly keptBytes?: number;
 }

@@ -8,6 +8,7 @@ import { abortableChunks } from "./abortable-chunks.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
 import { RoundFold, type Counted } from "./round-fold.ts";
+import type { RootUpdate } from "./update-aggregate.ts";
 import { checkUpdate } from "./update-check.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "./update-file.ts";
 
@@ -19,6 +20,7 @@ export interface RoundUpdatesOptions {
   readonly aggregation: Aggregation;
   /** Uploads lie here until the sum they are in is on disk, or, where the strategy compares them, until the round ends. */
   readonly files: ReportedFiles;
+  readonly rootUpdate: RootUpdate;
   invitationOf(device: DeviceId): Invitation;
   /** Offers a checked update to the machine; true when it counts, and then `accumulate` was called meanwhile. */
   readonly accept: (device: DeviceId, claim: UpdateClaim) => boolean;

@@ -1,6 +1,7 @@
 import type { Aggregation } from "@tributary/aggregation";
 import {
   createUpdateSum,
+  readyRule,
   type RoundMean,
   type UpdateCounts,
   type UpdateSum,
@@ -27,13 +28,21 @@ export interface UpdateAggregate {
   close(): Promise<void>;
 }
 
+/** Trains what a strategy compares updates with: weights, in the layout's order. */
+export type RootUpdate = () => Promise<Float32Array>;
+
 /** As the round's strategy wants it. */
-export function createUpdateAggregate(aggregation: Aggregation, counts: UpdateCounts): UpdateAggregate {
+export function createUpdateAggregate(
+  aggregation: Aggregation,
+  counts: UpdateCounts,
+  rootUpdate: RootUpdate,
+): UpdateAggregate {
   switch (aggregation.kind) {
     case "mean":
     case "normalised":
       return runningSum(createUpdateSum(aggregation, counts), counts);
     case "robust":
-      return heldUpdates(counts, aggregation.rule);
+    case "trusted":
+      return heldUpdates(counts, () => readyRule(aggregation, rootUpdate));
   }
 }

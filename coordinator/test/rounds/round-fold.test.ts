@@ -48,8 +48,17 @@ async function counted(files: ReportedFiles, index: number): Promise<Counted> {
   return { device, claim, file, checked: { numExamples, metrics: Float64Array.from(metrics), norm: 1 } };
 }
 
+const noRoot = (): never => {
+  throw new TypeError("no strategy here compares with it");
+};
+
 function fold(aggregation: Aggregation, files: ReportedFiles, keptBytes: number): RoundFold {
-  return new RoundFold(aggregation, COUNTS, { files, written: async () => {}, keptBytes });
+  return new RoundFold(aggregation, COUNTS, {
+    files,
+    written: async () => {},
+    rootUpdate: noRoot,
+    keptBytes,
+  });
 }
 
 test("a sum that is taken up anew, again and again, is the one of one update after the other, bit for bit", async () => {

@@ -41,6 +41,8 @@ const AGGREGATIONS: readonly Aggregation[] = [
   { kind: "robust", rule: coordinateMedian() },
 ];
 
+const root = new Float32Array(0);
+
 interface Member {
   readonly numExamples: number;
   readonly phase: number;
@@ -59,7 +61,7 @@ async function expectMeans(sizes: UpdateCounts, members: readonly Member[]): Pro
       updates.reduce((sum, update, i) => sum + examples[i]! * update[weightCount + at]!, 0) / totalExamples,
   );
   for (const aggregation of AGGREGATIONS) {
-    const aggregate = createUpdateAggregate(aggregation, sizes);
+    const aggregate = createUpdateAggregate(aggregation, sizes, async () => root);
     const weighted: WeightedFile[] = [];
     for (const [i, update] of updates.entries())
       weighted.push({ file: await fileOf(update, examples[i]!), numExamples: examples[i]! });

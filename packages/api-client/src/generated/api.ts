@@ -931,6 +931,13 @@ export interface paths {
                                  */
                                 at: string;
                             } | null;
+                            trust: {
+                                compared: number;
+                                trusted: number;
+                                mean: number;
+                                lowest: number;
+                                highest: number;
+                            } | null;
                         };
                     };
                 };
@@ -1230,6 +1237,13 @@ export interface paths {
                                      */
                                     at: string;
                                 } | null;
+                                trust: {
+                                    compared: number;
+                                    trusted: number;
+                                    mean: number;
+                                    lowest: number;
+                                    highest: number;
+                                } | null;
                             }[];
                         };
                     };
@@ -1308,6 +1322,13 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 at: string;
+                            } | null;
+                            trust: {
+                                compared: number;
+                                trusted: number;
+                                mean: number;
+                                lowest: number;
+                                highest: number;
                             } | null;
                         };
                     };
@@ -1686,6 +1707,8 @@ export interface paths {
                                         parameters: {
                                             [key: string]: number;
                                         };
+                                        /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                        trustedDataset?: string;
                                     };
                                     /**
                                      * @description Who of the willing devices is asked
@@ -2310,6 +2333,8 @@ export interface paths {
                             parameters: {
                                 [key: string]: number;
                             };
+                            /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                            trustedDataset?: string;
                         };
                         /**
                          * @description Who of the willing devices is asked
@@ -2836,6 +2861,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked
@@ -3485,6 +3512,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked
@@ -4146,6 +4175,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked

@@ -8,6 +8,7 @@ import {
   type FedNovaState,
 } from "@tributary/aggregation";
 import { failure } from "@tributary/core";
+import type { TrustSummary } from "./ready-rule.ts";
 
 /** The one update of a round. */
 export interface RoundMean {
@@ -18,6 +19,8 @@ export interface RoundMean {
   /** Updates in it. */
   readonly updates: number;
   readonly totalExamples: number;
+  /** Where the strategy compares updates with the server's own. */
+  readonly trust?: TrustSummary;
 }
 
 /** How many values of an update are weights, and how many follow that are statistics. */
