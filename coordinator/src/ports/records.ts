@@ -8,8 +8,8 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type { StrategyChoice } from "@tributary/aggregation";
+import type { GateState } from "@tributary/federation";
 import type {
-  GateView,
   GraphPort,
   MetricDocument,
   RoundPurpose,
@@ -115,7 +115,7 @@ export interface TaskRecord {
 export type PlanRef = BlobRef & { readonly number: number; readonly target: string };
 
 /** Where a task's gate stands. */
-export type GateRecord = Readonly<Omit<GateView, "patience">>;
+export type GateRecord = GateState;
 
 /** What the devices of one round measured: sums over those whose vectors counted. */
 export interface MeasurementRecord {

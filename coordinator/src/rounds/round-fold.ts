@@ -1,10 +1,10 @@
 import type { Aggregation } from "@tributary/aggregation";
 import { failure, type DeviceId, type Digest } from "@tributary/core";
-import type { CheckedUpdate, RoundMean, UpdateCounts } from "@tributary/federation/aggregation";
+import type { CheckedUpdate, RootUpdate, RoundMean, UpdateCounts } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { readKeptSum, writeKeptSum } from "./kept-sum.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
-import { createUpdateAggregate, type RootUpdate, type UpdateAggregate } from "./update-aggregate.ts";
+import { createUpdateAggregate, type UpdateAggregate } from "./update-aggregate.ts";
 import type { UpdateFile } from "./update-file.ts";
 
 /** Bytes of summed updates that stay on disk, at least, before the sum itself is written: it is as large as two of them. */

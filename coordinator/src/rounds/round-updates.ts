@@ -1,14 +1,13 @@
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import { SUM_ROWS, type Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
-import type { CheckedUpdate, RoundMean, UpdateRules } from "@tributary/federation/aggregation";
+import type { CheckedUpdate, RootUpdate, RoundMean, UpdateRules } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { LIMITS } from "@tributary/protocol";
 import { abortableChunks } from "./abortable-chunks.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
 import { RoundFold, type Counted } from "./round-fold.ts";
-import type { RootUpdate } from "./update-aggregate.ts";
 import { checkUpdate } from "./update-check.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "./update-file.ts";
 

@@ -2,6 +2,7 @@ import type { Aggregation } from "@tributary/aggregation";
 import {
   createUpdateSum,
   readyRule,
+  type RootUpdate,
   type RoundMean,
   type UpdateCounts,
   type UpdateSum,
@@ -27,9 +28,6 @@ export interface UpdateAggregate {
   /** Forgets what was added. Idempotent. */
   close(): Promise<void>;
 }
-
-/** Trains what a strategy compares updates with: weights, in the layout's order. */
-export type RootUpdate = () => Promise<Float32Array>;
 
 /** As the round's strategy wants it. */
 export function createUpdateAggregate(

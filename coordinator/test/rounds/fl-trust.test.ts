@@ -8,7 +8,6 @@ import { parsePlan, parseTaskSpec } from "@tributary/protocol";
 import { parameterSet, tensor, writeSafetensors } from "@tributary/tensor";
 import { afterEach, expect, test, vi } from "vitest";
 import { collectBlobs, UNUSED_KEPT_MS } from "../../src/collect-blobs.ts";
-import { bufferMean } from "../../src/rounds/buffered/buffer-mean.ts";
 import { bodyMaker, model, publishTask, rooms, weightsOf, type Room } from "./rounds-room.ts";
 
 const { open, dispose } = rooms();

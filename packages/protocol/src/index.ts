@@ -119,6 +119,7 @@ export {
   measuredWeights,
   MetricDocument,
   metricsDigest,
+  MAX_FIXED_CODES,
   parseMeasurementPlan,
   type EvaluationPlan,
 } from "./measurement-plan.ts";

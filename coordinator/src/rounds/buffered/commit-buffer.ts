@@ -10,7 +10,7 @@ import type { RoundPlan } from "../round-plan.ts";
 import { trainRootUpdate } from "../root-update.ts";
 import { trainingRoundOf } from "../training-round.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
-import { bufferMean, type StaleMean } from "./buffer-mean.ts";
+import { bufferMean, type StaleMean } from "@tributary/federation/aggregation";
 import { decodeCohortMean } from "./cohort-mean.ts";
 
 export interface CommitBufferInput {

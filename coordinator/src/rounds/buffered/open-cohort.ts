@@ -23,6 +23,16 @@ export interface OpenCohortInput {
   readonly carry: (from: RoundRun, devices: readonly DeviceId[]) => void;
 }
 
+export function takesDevices({ state }: RoundRun): boolean {
+  return state.phase === "selecting" || state.phase === "training";
+}
+
+/** Whatever happened while a round was being set up found no round to end. */
+export function stopsAtOnce(run: RoundRun, task: TaskRecord, stopped: boolean): void {
+  if (stopped) run.give({ type: "abandon", code: "round/interrupted" });
+  else if (task.state !== "running") run.give({ type: "abandon", code: "round/task-paused" });
+}
+
 /** A cohort of a buffer: a round that takes the task's next number. */
 export async function openCohort(
   services: RoundServices & Workers,

@@ -1,7 +1,10 @@
 import { asModelVersion, failure, type Digest, type ModelVersion } from "@tributary/core";
 import type { MeasurementRules, RoundConfig } from "@tributary/federation";
-import { secureRoundPlan, type SecureRoundPlan } from "@tributary/federation/aggregation";
-import { measurementCohort } from "@tributary/federation/planning";
+import {
+  measurementRoundRules,
+  secureRoundPlan,
+  type SecureRoundPlan,
+} from "@tributary/federation/aggregation";
 import { parseMeasurementPlan, type MeasurementPlan } from "@tributary/protocol";
 import type { ModelRecord, PlanRef, TaskRecord, VersionRecord } from "../../ports/records.ts";
 import { weightsPath } from "../../releases/target-paths.ts";
@@ -119,14 +122,11 @@ export function measurementConfig(
   RoundConfig,
   "baseVersion" | "plan" | "weights" | "goalCount" | "minimumCount" | "offerLimit" | "measurement"
 > {
-  const { goalCount, minimumCount, offerLimit } = measurementCohort(spec);
   return {
     baseVersion: current.version,
     plan: { target: planRef.target, digest: planRef.digest },
     weights: { target: weightsPath(model, current.version), digest: current.weights.digest },
-    goalCount,
-    minimumCount: Math.max(minimumCount, secure?.plan.minimumCohort ?? 0),
-    offerLimit,
+    ...measurementRoundRules(spec, secure),
     measurement: {
       purpose,
       candidate: candidate && {

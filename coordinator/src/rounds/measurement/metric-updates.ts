@@ -1,5 +1,6 @@
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import {
+  impossibleIn,
   metricSchemaOf,
   requireMetrics,
   type Invitation,
@@ -18,7 +19,6 @@ import { abortableChunks } from "../abortable-chunks.ts";
 import type { Reported } from "../reported-files.ts";
 import type { RoundUpdatesOptions } from "../round-updates.ts";
 import { readWhole, receiveUpdate, type UpdateFile } from "../update-file.ts";
-import { impossibleIn } from "./measured-sums.ts";
 
 /** Bodies a device may send in one round that do not pass; then it is out. */
 const MAX_ATTEMPTS = 5;

@@ -816,8 +816,9 @@ export interface paths {
                                         difference: number;
                                         lower: number;
                                         upper: number;
-                                        /** @description Two-sided, of the paired t-test */
+                                        /** @description Two-sided, of the paired t-test with devices as clusters */
                                         p: number;
+                                        designEffect: number | null;
                                     } | null;
                                     accuracy: {
                                         difference: number;
@@ -825,7 +826,7 @@ export interface paths {
                                         upper: number;
                                         lost: number;
                                         gained: number;
-                                        /** @description Two-sided, of McNemar's exact test */
+                                        /** @description Two-sided, of McNemar's test with devices as clusters */
                                         p: number;
                                     } | null;
                                     confidence: number;
@@ -1484,7 +1485,7 @@ export interface paths {
                                          */
                                         patience: number;
                                         /**
-                                         * @description Fewest held-out devices that a verdict rests on
+                                         * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                          * @default 16
                                          */
                                         minimumDevices: number;
@@ -2110,7 +2111,7 @@ export interface paths {
                              */
                             patience: number;
                             /**
-                             * @description Fewest held-out devices that a verdict rests on
+                             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                              * @default 16
                              */
                             minimumDevices: number;
@@ -2638,7 +2639,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -3289,7 +3290,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -3952,7 +3953,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;

@@ -19,6 +19,9 @@ export interface ReadyRule {
   readonly trust: () => TrustSummary | undefined;
 }
 
+/** Trains what a strategy compares updates with: weights, in the layout's order. */
+export type RootUpdate = () => Promise<Float32Array>;
+
 /** How a strategy that compares updates does so. */
 export type ComparingAggregation = Extract<Aggregation, { readonly kind: "robust" | "trusted" }>;
 
@@ -35,7 +38,7 @@ export function compares(aggregation: Aggregation): aggregation is ComparingAggr
  */
 export async function readyRule(
   aggregation: ComparingAggregation,
-  rootUpdate: () => Promise<Float32Array>,
+  rootUpdate: RootUpdate,
   discounts?: readonly number[],
 ): Promise<ReadyRule> {
   if (aggregation.kind === "robust") return { rule: aggregation.rule, trust: () => undefined };

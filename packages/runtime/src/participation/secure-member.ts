@@ -145,7 +145,7 @@ export async function createSecureMember(options: SecureMemberOptions): Promise<
 export function createMetricMember(options: MetricMemberOptions): SecureMember {
   const { plan, metrics, env } = options;
   const encoding = planEncoding(plan.encoding);
-  const values = toMetricSegments(metrics, options.vector);
+  const values = toMetricSegments(metrics, encoding.spec.segments, options.vector);
   const { vector } = encodeContribution(encoding, { weight: 1, values }, env.random);
   return openMember(options, encoding, vector);
 }

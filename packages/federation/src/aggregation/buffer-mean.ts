@@ -5,8 +5,8 @@ import {
   type Aggregation,
   type FedBuffState,
 } from "@tributary/aggregation";
-import { compares, readyRule, type RoundMean } from "@tributary/federation/aggregation";
-import type { RootUpdate } from "../update-aggregate.ts";
+import { compares, readyRule, type RootUpdate } from "./ready-rule.ts";
+import type { RoundMean } from "./update-sum.ts";
 
 /** A cohort's mean and how many versions its base lies behind. */
 export interface StaleMean {
@@ -41,7 +41,7 @@ export async function bufferMean(
     examples.push(totalExamples);
     discounts.push(discount);
   }
-  if (sums === undefined) throw new TypeError("rounds: the mean of no cohorts");
+  if (sums === undefined) throw new TypeError("federation: the mean of no cohorts");
   const { updates, totalExamples } = sums.weights;
   const statistics = fedBuff.mean(sums.statistics);
   if (!compares(aggregation)) {
