@@ -3,6 +3,7 @@ import { asTaskName, TributaryError, type Digest } from "@tributary/core";
 import { readExampleTable } from "@tributary/engine/examples";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { rootUpdate } from "@tributary/engine/training";
+import { bufferMean } from "@tributary/federation/aggregation";
 import { strategyOf } from "@tributary/federation/planning";
 import { parsePlan, parseTaskSpec } from "@tributary/protocol";
 import { parameterSet, tensor, writeSafetensors } from "@tributary/tensor";
