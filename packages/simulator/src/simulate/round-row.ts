@@ -1,4 +1,8 @@
 import type { Digest, RoundId } from "@tributary/core";
+import type { EvaluationResult } from "@tributary/engine/evaluation";
+import { roundCounts, type RoundConfig, type RoundState } from "@tributary/federation";
+import { summarizeTraining } from "@tributary/metrics";
+import type { PreparedTask } from "./prepare-task.ts";
 
 /** What a simulated round came to. Times are the simulation's, not this machine's. */
 export interface RoundRow {
@@ -34,4 +38,49 @@ export interface RoundRow {
   readonly bytesDown: number;
   /** SHA-256 of the weights after it, as safetensors. */
   readonly weightsDigest: Digest;
+}
+
+/** A round as it ended. */
+export interface EndedRound {
+  readonly config: RoundConfig;
+  readonly state: RoundState;
+  /** `trainingMetrics` of whose updates are in the sum. */
+  readonly metrics: Float64Array<ArrayBuffer>;
+  readonly declines: Readonly<Record<string, number>>;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** In the simulation's own time. */
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+export function roundRow(
+  { rules }: PreparedTask,
+  { config, state, metrics, declines, bytesUp, bytesDown, startMs, endMs }: EndedRound,
+  model: { readonly evaluation: EvaluationResult | undefined; readonly weightsDigest: Digest },
+): RoundRow {
+  const committed = state.phase === "committed";
+  const { loss, accuracy, examples } = summarizeTraining(metrics);
+  const { evaluation, weightsDigest } = model;
+  return {
+    round: config.round,
+    roundId: config.roundId,
+    phase: committed ? "committed" : "abandoned",
+    reason: state.phase === "abandoned" ? state.code : null,
+    version: committed ? state.version : null,
+    ...roundCounts(state),
+    declines,
+    secure: rules.secure !== null,
+    numExamples: examples,
+    trainLoss: loss,
+    trainAccuracy: rules.plan.training.spec.noHits === true ? null : accuracy,
+    loss: evaluation?.loss ?? null,
+    accuracy: evaluation?.accuracy ?? null,
+    metrics: evaluation?.metrics ?? {},
+    seconds: (endMs - startMs) / 1000,
+    clockSeconds: endMs / 1000,
+    bytesUp,
+    bytesDown,
+    weightsDigest,
+  };
 }

@@ -18,8 +18,8 @@ import {
   type SecureStepName,
   type ServerMessage,
 } from "@tributary/protocol";
-import { createLottery } from "../fleet-model/lottery.ts";
 import { PlainUpdates } from "./plain-updates.ts";
+import { Recruiter } from "./recruiter.ts";
 import { SecureUpdates } from "./secure-updates.ts";
 import type { Identities } from "./identities.ts";
 import { SimulatedDevice, type DeviceSurroundings, type ServerPort } from "./simulated-device.ts";
@@ -41,10 +41,6 @@ type Timeless = RoundInput extends infer Input
     : never
   : never;
 
-/** When all that were asked are away, how long until others are. */
-const ASK_AGAIN_MS = 60_000;
-/** Devices that are looked at before the simulation waits for the next minute: who checks in in one. */
-const MAX_LOOKS = 50_000;
 /** A round may wait for its devices so long. */
 const STALLED_MS = 14 * 24 * 3_600_000;
 /** Outcomes are on their way for less. */
@@ -61,17 +57,13 @@ export class SimulatedRound implements ServerPort {
   bytesDown = 0;
   readonly #options: SimulatedRoundOptions;
   readonly #devices = new Map<DeviceId, SimulatedDevice>();
-  /** Clients that were asked to come. */
-  readonly #asked = new Set<number>();
+  readonly #recruiter: Recruiter;
   readonly #plain: PlainUpdates;
   readonly #secure: SecureUpdates | undefined;
   #state: RoundState;
-  #lottery: () => number | undefined;
-  #lotteries = 0;
   /** Devices on their way that have not checked in. */
   readonly #arriving = new Set<DeviceId>();
   #timer: { cancel(): void } | undefined;
-  #waiting = false;
   #ended = false;
 
   constructor(options: SimulatedRoundOptions) {
@@ -84,7 +76,12 @@ export class SimulatedRound implements ServerPort {
     const { secure } = task.rules;
     this.#secure =
       secure === null ? undefined : new SecureUpdates({ config, rules: task.rules, secure, verifyMember });
-    this.#lottery = this.#nextLottery();
+    this.#recruiter = new Recruiter({
+      ...around,
+      config,
+      wanted: () => this.#wanted(),
+      come: (client) => this.#come(client),
+    });
   }
 
   get state(): RoundState {
@@ -105,7 +102,7 @@ export class SimulatedRound implements ServerPort {
     const { clock } = this.#options.around;
     const startMs = clock.monotonicMs();
     this.#give({ type: "start" });
-    await this.#recruit();
+    await this.#recruiter.recruit();
     while (!this.#ended) {
       signal?.throwIfAborted();
       const moved = await clock.runNext();
@@ -218,7 +215,7 @@ export class SimulatedRound implements ServerPort {
     for (const effect of effects) this.#perform(effect);
     this.#ended = roundEnded(this.#state);
     onChange(this.#state);
-    this.#lookForMore();
+    this.#recruiter.look();
   }
 
   #perform(effect: RoundEffect): void {
@@ -284,58 +281,26 @@ export class SimulatedRound implements ServerPort {
     this.#devices.get(device)?.deliver(encodeServerMessage(message));
   }
 
-  /** Where places are free, others are asked to come, once what is going on in this moment is done. */
-  #lookForMore(): void {
-    if (this.#waiting || this.#wanted() <= 0) return;
-    this.#waiting = true;
-    this.#options.around.clock.schedule(0, () => {
-      this.#waiting = false;
-      return this.#recruit();
-    });
-  }
-
   #wanted(): number {
     const { phase, tally } = this.#state;
     if (phase !== "selecting" && phase !== "training") return 0;
     return this.#options.config.offerLimit - tally.open - tally.candidates - this.#arriving.size;
   }
 
-  async #recruit(): Promise<void> {
+  async #come(client: number): Promise<void> {
     const { around, identities, config } = this.#options;
-    const { clock, data, clients, task } = around;
-    for (let looks = 0; this.#wanted() > 0; looks++) {
-      const client = looks < MAX_LOOKS ? this.#lottery() : undefined;
-      if (client === undefined) {
-        // Everyone was asked, or all of those who could have come in a minute: later others are there.
-        if (looks < MAX_LOOKS) this.#lottery = this.#nextLottery();
-        this.#waiting = true;
-        clock.schedule(ASK_AGAIN_MS, () => {
-          this.#waiting = false;
-          return this.#recruit();
-        });
-        return;
-      }
-      if (this.#asked.has(client) || data.countOf(client) === 0) continue;
-      if (!clients.reachability(client, clock.now()).online) continue;
-      this.#asked.add(client);
-      const identity =
-        this.#secure === undefined
-          ? {}
-          : { identity: await identities.of(client, task.rules.plan.population, clock.now()) };
-      const device = new SimulatedDevice(
-        { ...around, server: this },
-        { client, round: config.roundId, ...identity },
-      );
-      this.#devices.set(device.id, device);
-      this.#arriving.add(device.id);
-      device.start();
-    }
-  }
-
-  #nextLottery(): () => number | undefined {
-    const { around, config } = this.#options;
-    const random = around.clients.randomOf(0, `lottery ${config.roundId} ${++this.#lotteries}`);
-    return createLottery(around.data.clients, random);
+    const { clock, task } = around;
+    const identity =
+      this.#secure === undefined
+        ? {}
+        : { identity: await identities.of(client, task.rules.plan.population, clock.now()) };
+    const device = new SimulatedDevice(
+      { ...around, server: this },
+      { client, round: config.roundId, ...identity },
+    );
+    this.#devices.set(device.id, device);
+    this.#arriving.add(device.id);
+    device.start();
   }
 
   #now(): number {
