@@ -11,7 +11,9 @@ export interface RecruiterOptions {
   readonly data: ClientData;
   /** Devices that are to come still. */
   readonly wanted: () => number;
-  /** A client that is reachable and has examples is asked to come. */
+  /** Whether a client that is reachable would check in. */
+  readonly willing: (client: number) => boolean;
+  /** It is asked to come. */
   readonly come: (client: number) => Promise<void>;
 }
 
@@ -46,7 +48,7 @@ export class Recruiter {
   }
 
   async recruit(): Promise<void> {
-    const { clock, data, clients, wanted, come } = this.#options;
+    const { clock, data, clients, wanted, willing, come } = this.#options;
     for (let looks = 0; wanted() > 0; looks++) {
       const client = looks < MAX_LOOKS ? this.#lottery() : undefined;
       if (client === undefined) {
@@ -62,6 +64,7 @@ export class Recruiter {
       if (this.#asked.has(client) || data.countOf(client) === 0) continue;
       if (!clients.reachability(client, clock.now()).online) continue;
       this.#asked.add(client);
+      if (!willing(client)) continue;
       await come(client);
     }
   }

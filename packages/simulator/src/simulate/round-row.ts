@@ -2,6 +2,7 @@ import type { Digest, RoundId } from "@tributary/core";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { roundCounts, type RoundConfig, type RoundState } from "@tributary/federation";
 import { summarizeTraining } from "@tributary/metrics";
+import type { IneligibleReason } from "@tributary/protocol";
 import type { PreparedTask } from "./prepare-task.ts";
 
 /** What a simulated round came to. Times are the simulation's, not this machine's. */
@@ -22,6 +23,8 @@ export interface RoundRow {
   readonly refused: number;
   /** Devices that gave up by themselves, by the code of why. */
   readonly declines: Readonly<Record<string, number>>;
+  /** Devices that were not one of those that the task asks, by the rule that they did not meet. */
+  readonly ineligible: { readonly [Reason in IneligibleReason]?: number };
   readonly secure: boolean;
   readonly numExamples: number;
   /** Means over the examples of the last local epoch, each before the step it was part of. */
@@ -31,6 +34,10 @@ export interface RoundRow {
   readonly loss: number | null;
   readonly accuracy: number | null;
   readonly metrics: Readonly<Record<string, readonly number[]>>;
+  /** Waited for the task's schedule to open, before the round. */
+  readonly scheduleSeconds: number;
+  /** From the round's beginning to the first offer; null: nobody got one. */
+  readonly selectionSeconds: number | null;
   /** From the round's beginning to its end, and from the simulation's beginning to there. */
   readonly seconds: number;
   readonly clockSeconds: number;
@@ -40,25 +47,34 @@ export interface RoundRow {
   readonly weightsDigest: Digest;
 }
 
-/** A round as it ended. */
+/** A round as it ended. Times in the simulation's own. */
 export interface EndedRound {
   readonly config: RoundConfig;
   readonly state: RoundState;
   /** `trainingMetrics` of whose updates are in the sum. */
   readonly metrics: Float64Array<ArrayBuffer>;
-  readonly declines: Readonly<Record<string, number>>;
+  readonly declines: RoundRow["declines"];
+  readonly ineligible: RoundRow["ineligible"];
   readonly bytesUp: number;
   readonly bytesDown: number;
-  /** In the simulation's own time. */
+  /** Null: nobody got an offer. */
+  readonly offeredMs: number | null;
+}
+
+export interface RoundTimes {
   readonly startMs: number;
   readonly endMs: number;
+  /** How long the schedule was closed before it. */
+  readonly scheduleMs: number;
 }
 
 export function roundRow(
   { rules }: PreparedTask,
-  { config, state, metrics, declines, bytesUp, bytesDown, startMs, endMs }: EndedRound,
+  ended: EndedRound,
+  { startMs, endMs, scheduleMs }: RoundTimes,
   model: { readonly evaluation: EvaluationResult | undefined; readonly weightsDigest: Digest },
 ): RoundRow {
+  const { config, state, metrics, declines, ineligible, bytesUp, bytesDown, offeredMs } = ended;
   const committed = state.phase === "committed";
   const { loss, accuracy, examples } = summarizeTraining(metrics);
   const { evaluation, weightsDigest } = model;
@@ -70,6 +86,7 @@ export function roundRow(
     version: committed ? state.version : null,
     ...roundCounts(state),
     declines,
+    ineligible,
     secure: rules.secure !== null,
     numExamples: examples,
     trainLoss: loss,
@@ -77,6 +94,8 @@ export function roundRow(
     loss: evaluation?.loss ?? null,
     accuracy: evaluation?.accuracy ?? null,
     metrics: evaluation?.metrics ?? {},
+    scheduleSeconds: scheduleMs / 1000,
+    selectionSeconds: offeredMs === null ? null : (offeredMs - startMs) / 1000,
     seconds: (endMs - startMs) / 1000,
     clockSeconds: endMs / 1000,
     bytesUp,

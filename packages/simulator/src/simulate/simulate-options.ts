@@ -4,6 +4,7 @@ import type { RoundState } from "@tributary/federation";
 import type { TaskReason, TaskSpec } from "@tributary/protocol";
 import type { ParameterSet } from "@tributary/tensor";
 import type { ClientData } from "../data/client-data.ts";
+import type { DeviceLabels } from "../fleet-model/conditions.ts";
 import type { FleetModel } from "../fleet-model/fleet-model.ts";
 import type { RoundRow } from "./round-row.ts";
 
@@ -18,6 +19,8 @@ export interface SimulateOptions {
   /** Everything random follows from it. */
   readonly seed: string;
   readonly fleet?: Partial<FleetModel>;
+  /** Languages and tags of devices, for tasks whose eligibility asks for them. */
+  readonly labels?: Partial<DeviceLabels>;
   /**
    * Rounds to commit, if no stop rule of the task ends it before.
    * @defaultValue those of the task, else 100

@@ -1,5 +1,6 @@
 import { TributaryError, type DeviceId } from "@tributary/core";
 import {
+  ineligibleReason,
   initialParticipant,
   PARTICIPANT_DEFAULTS,
   stepParticipant,
@@ -94,6 +95,7 @@ export class SimulatedDevice {
   start(): void {
     const examples = this.#around.data.countOf(this.client);
     this.#give({ type: "consent", granted: true, examples, now: this.#now() });
+    this.#watchConditions();
     this.#link.connect();
   }
 
@@ -109,6 +111,17 @@ export class SimulatedDevice {
     this.#link.stop();
     this.#timer?.cancel();
     this.#forget();
+  }
+
+  /** Whether it meets the plan's rules may change with the hour. */
+  #watchConditions(): void {
+    const { task, clients, clock } = this.#around;
+    const { eligibility } = task.rules.plan;
+    if (eligibility === undefined || this.#link.gone) return;
+    const { conditions, untilMs } = clients.conditions(this.client, this.#now());
+    const reason = ineligibleReason(eligibility, conditions);
+    if (reason !== this.#state.ineligible) this.#give({ type: "eligibility", reason, now: this.#now() });
+    clock.schedule(untilMs - this.#now(), () => this.#watchConditions());
   }
 
   #give(input: ParticipantInput): void {

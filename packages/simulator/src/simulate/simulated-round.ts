@@ -1,5 +1,6 @@
-import { failure, TributaryError, type DeviceId, type ModelVersion } from "@tributary/core";
+import { failure, TributaryError, type DeviceId, type ErrorCode, type ModelVersion } from "@tributary/core";
 import {
+  ineligibleReason,
   initialRound,
   invitationOf,
   roundEnded,
@@ -14,6 +15,7 @@ import {
   decodeDeviceMessage,
   encodeServerMessage,
   type DeviceMessage,
+  type IneligibleReason,
   type Offer,
   type SecureStepName,
   type ServerMessage,
@@ -53,6 +55,10 @@ export class SimulatedRound implements ServerPort {
   readonly base: ServerPort["base"];
   /** Devices that gave up, by why. */
   readonly declines: Record<string, number> = {};
+  /** Devices that the task does not ask, by the rule they do not meet. */
+  readonly ineligible: { [Reason in IneligibleReason]?: number } = {};
+  /** In the simulation's own time; null: before the first offer. */
+  offeredMs: number | null = null;
   bytesUp = 0;
   bytesDown = 0;
   readonly #options: SimulatedRoundOptions;
@@ -80,8 +86,13 @@ export class SimulatedRound implements ServerPort {
       ...around,
       config,
       wanted: () => this.#wanted(),
+      willing: (client) => this.#willing(client),
       come: (client) => this.#come(client),
     });
+  }
+
+  get config(): RoundConfig {
+    return this.#options.config;
   }
 
   get state(): RoundState {
@@ -91,6 +102,11 @@ export class SimulatedRound implements ServerPort {
   /** `trainingMetrics` of whose updates are in the sum. */
   get metrics(): Float64Array<ArrayBuffer> {
     return (this.#secure ?? this.#plain).metrics;
+  }
+
+  /** Ends it without a sum. */
+  abandon(code: ErrorCode): void {
+    this.#give({ type: "abandon", code });
   }
 
   /**
@@ -198,6 +214,11 @@ export class SimulatedRound implements ServerPort {
         await this.#secure?.admit(device, { certificate, commitment }, this.#now());
         return this.#give({ type: "secure-ready", device, commitment });
       }
+      case "ineligible":
+        // It stopped to meet a rule while it was on its way, or in the round.
+        this.#countIneligible(message.reason);
+        this.#arriving.delete(device);
+        return this.#give({ type: "leave", device });
       case "decline":
         this.declines[message.code] = (this.declines[message.code] ?? 0) + 1;
         return this.#give({ type: "decline", device, code: message.code });
@@ -222,6 +243,7 @@ export class SimulatedRound implements ServerPort {
     const { clock } = this.#options.around;
     switch (effect.type) {
       case "send":
+        if (effect.message.type === "offer") this.offeredMs ??= clock.monotonicMs();
         return this.#send(effect.device, effect.message);
       case "wake-at":
         this.#timer?.cancel();
@@ -285,6 +307,20 @@ export class SimulatedRound implements ServerPort {
     const { phase, tally } = this.#state;
     if (phase !== "selecting" && phase !== "training") return 0;
     return this.#options.config.offerLimit - tally.open - tally.candidates - this.#arriving.size;
+  }
+
+  /** What a device would say first is known before its keys are made. */
+  #willing(client: number): boolean {
+    const { clients, clock, task } = this.#options.around;
+    const { eligibility } = task.rules.plan;
+    if (eligibility === undefined) return true;
+    const reason = ineligibleReason(eligibility, clients.conditions(client, clock.now()).conditions);
+    if (reason !== null) this.#countIneligible(reason);
+    return reason === null;
+  }
+
+  #countIneligible(reason: IneligibleReason): void {
+    this.ineligible[reason] = (this.ineligible[reason] ?? 0) + 1;
   }
 
   async #come(client: number): Promise<void> {

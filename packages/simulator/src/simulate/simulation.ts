@@ -1,7 +1,14 @@
 import { failure, sha256, silentLogger } from "@tributary/core";
-import { addResult, NO_PROGRESS, stopReason, type RoundConfig } from "@tributary/federation";
+import {
+  addResult,
+  failuresAfter,
+  mayStillBegin,
+  NO_PROGRESS,
+  stopReason,
+  type RoundConfig,
+} from "@tributary/federation";
 import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
-import { createMemberVerifier, type TaskReason } from "@tributary/protocol";
+import { createMemberVerifier, scheduleAt, type TaskReason } from "@tributary/protocol";
 import { createClients } from "../fleet-model/clients.ts";
 import { fleetModel, type FleetModel } from "../fleet-model/fleet-model.ts";
 import { createSimulationClock } from "./clock.ts";
@@ -78,7 +85,7 @@ class Simulation {
     this.#task = task;
     this.#means = means;
     this.#fleet = fleetModel(options.fleet ?? {});
-    this.#clients = createClients(options.seed, this.#fleet);
+    this.#clients = createClients(options.seed, this.#fleet, { languages: {}, tags: {}, ...options.labels });
     this.#rounds = options.rounds ?? task.spec.rounds ?? DEFAULT_ROUNDS;
     this.#model = new SimulatedModel({
       task,
@@ -90,20 +97,26 @@ class Simulation {
 
   async run(signal: AbortSignal | undefined): Promise<void> {
     let abandoned = 0;
-    for (let round = 1; this.#roundsToTarget === null; round++) {
+    let scheduleMs = 0;
+    while (this.#roundsToTarget === null) {
       signal?.throwIfAborted();
       this.#stopped = this.#stopReason();
       if (this.#stopped !== undefined) return;
-      const row = await this.#round(round, signal);
+      const closedMs = await this.#waitForSchedule();
+      scheduleMs += closedMs;
+      if (closedMs > 0) continue;
+      const number = this.#rows.length + 1;
+      const row = await this.#round(number, scheduleMs, signal);
+      scheduleMs = 0;
       this.#rows.push(row);
       this.#options.onRound?.(row);
       if (row.phase === "committed") {
         const { loss, accuracy } = row;
-        this.#progress = addResult(this.#task.spec.stop, this.#progress, { number: round, loss, accuracy });
+        this.#progress = addResult(this.#task.spec.stop, this.#progress, { number, loss, accuracy });
       }
-      abandoned = row.phase === "committed" ? 0 : abandoned + 1;
+      abandoned = failuresAfter(abandoned, row);
       if (abandoned >= MAX_ABANDONED) throw this.#stalled(row);
-      await this.#pause();
+      await this.#pass(this.#task.spec.pauseBetweenRoundsMs);
     }
   }
 
@@ -140,7 +153,7 @@ class Simulation {
     );
   }
 
-  async #round(number: number, signal: AbortSignal | undefined): Promise<RoundRow> {
+  async #round(number: number, scheduleMs: number, signal: AbortSignal | undefined): Promise<RoundRow> {
     const { spec, rules, planDigest } = this.#task;
     const { data, onProgress, targetAccuracy } = this.#options;
     const { identities, pool } = this.#means;
@@ -186,23 +199,42 @@ class Simulation {
           goalCount: config.goalCount,
         }),
     });
+    this.#clock.schedule(0, () => this.#watchSelection(round));
     await round.run(signal);
-    const { state, metrics, declines, bytesUp, bytesDown } = round;
     const endMs = this.#clock.monotonicMs();
-    const ended = { config, state, metrics, declines, bytesUp, bytesDown, startMs, endMs };
-    const row = roundRow(this.#task, ended, this.#model);
+    const row = roundRow(this.#task, round, { startMs, endMs, scheduleMs }, this.#model);
     if (targetAccuracy !== undefined && (row.accuracy ?? -1) >= targetAccuracy) {
       this.#roundsToTarget = this.#committed;
     }
     return row;
   }
 
-  /** As long as the task says. */
-  async #pause(): Promise<void> {
-    const { pauseBetweenRoundsMs } = this.#task.spec;
-    if (pauseBetweenRoundsMs === 0) return;
+  /** Until one of the task's windows opens. @returns how long that took. @throws `simulator/stalled` when none does any more */
+  async #waitForSchedule(): Promise<number> {
+    const now = this.#clock.now();
+    const schedule = scheduleAt(this.#task.spec.schedule, now);
+    if (schedule.open) return 0;
+    if (schedule.opensAt === null) {
+      throw failure("simulator/stalled", "simulate: the task's schedule opens no more", { detail: { now } });
+    }
+    await this.#pass(schedule.opensAt - now);
+    return schedule.opensAt - now;
+  }
+
+  /** A round that still waits for its devices when the schedule closes, or the task's time is over, does not begin. */
+  #watchSelection(round: SimulatedRound): void {
+    if (round.state.phase !== "selecting") return;
+    const now = this.#clock.now();
+    const begin = mayStillBegin({ spec: this.#task.spec, activeSince: SIMULATION_START_MS }, now);
+    if (!begin.may) round.abandon("round/outside-schedule");
+    else if (begin.until !== null) this.#clock.schedule(begin.until - now, () => this.#watchSelection(round));
+  }
+
+  /** Lets so much time pass. */
+  async #pass(durationMs: number): Promise<void> {
+    if (durationMs === 0) return;
     let over = false;
-    this.#clock.schedule(pauseBetweenRoundsMs, () => void (over = true));
+    this.#clock.schedule(durationMs, () => void (over = true));
     while (!over) await this.#clock.runNext();
   }
 }
