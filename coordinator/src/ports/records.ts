@@ -17,6 +17,7 @@ import type {
   TaskReason,
   TaskSpec,
   TaskState,
+  TrustView,
   VerdictView,
 } from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
@@ -84,6 +85,8 @@ export interface VersionRecord {
   readonly strategy: StrategyChoice | null;
   /** When the channel was last moved to it; null: it never was. */
   readonly releasedAt: number | null;
+  /** How its updates compared with the server's own; null: they were not compared. */
+  readonly trust: TrustView | null;
   /** What the gate of its task found; null: nothing, so far. */
   readonly gate: VerdictView | null;
 }

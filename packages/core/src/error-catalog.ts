@@ -807,6 +807,11 @@ export const ERROR_CATALOG = {
     publicMessage: "The engine could not load the model.",
   },
   "engine/run-failed": { status: 500, retryable: true, publicMessage: "The engine could not run the model." },
+  "engine/device-lost": {
+    status: 503,
+    retryable: true,
+    publicMessage: "The browser took the GPU away.",
+  },
   "engine/unavailable": {
     status: 501,
     retryable: false,
@@ -864,6 +869,12 @@ export const ERROR_CATALOG = {
     status: 500,
     retryable: true,
     publicMessage: "The worker ended unexpectedly; it is started again.",
+  },
+  "runtime/overloaded": {
+    status: 429,
+    retryable: true,
+    publicMessage: "Too many calls wait for their answers.",
+    advice: "Wait for answers before more is asked, or raise maxQueued.",
   },
   "runtime/invalid-example": {
     status: 400,

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "@tributary/core";
 import type { Tensor } from "@tributary/tensor";
-import type { Engine, EngineName, Feeds, Session } from "./engine.ts";
+import type { Engine, EngineName, Feeds, Outputs, Session } from "./engine.ts";
 
 /** Largest accepted relative error between engines. They differ by about 1e-7 when both are right. */
 export const MAX_RELATIVE_ERROR = 1e-3;
@@ -22,6 +22,8 @@ export type EngineChoiceReason =
 /** Plain data, so that callers can store it per model version. */
 export interface EngineChoice {
   readonly engine: EngineName;
+  /** What was compared with the reference; null where there was nothing. */
+  readonly candidate: EngineName | null;
   readonly reason: EngineChoiceReason;
   /** Largest relative error seen between the two; null when there was nothing to compare. */
   readonly relativeError: number | null;
@@ -66,6 +68,12 @@ export interface ChosenEngine {
 export async function chooseEngine(options: ChooseEngineOptions): Promise<ChosenEngine> {
   const { reference, candidate, model, feeds, clock, runs = 5, candidateForm } = options;
   const trusted = await reference.load(model);
+  const choiceOf = (
+    engine: EngineName,
+    reason: EngineChoiceReason,
+    relativeError: number | null,
+    medianMs: EngineChoice["medianMs"],
+  ): EngineChoice => ({ engine, candidate: candidate?.name ?? null, reason, relativeError, medianMs });
   if (candidate === undefined) {
     return { choice: choiceOf(reference.name, "only-engine", null, {}), session: trusted };
   }
@@ -131,17 +139,21 @@ export async function checkAgainst(
     const value = raw[outputNames[name] ?? name];
     if (value !== undefined) got[name] = value;
   }
-  const worst = worstError(expected, got);
-  return { agrees: worst.relativeError <= maxRelativeError, ...worst };
+  return compareOutputs(expected, got, maxRelativeError);
 }
 
-function choiceOf(
-  engine: EngineName,
-  reason: EngineChoiceReason,
-  error: number | null,
-  medianMs: EngineChoice["medianMs"],
-): EngineChoice {
-  return { engine, reason, relativeError: error, medianMs };
+/**
+ * Compares every output of the reference, by relative error: max|a-b| / max|a|.
+ *
+ * @param maxRelativeError - 1e-3 where left out
+ */
+export function compareOutputs(
+  expected: Outputs,
+  got: Outputs,
+  maxRelativeError: number = MAX_RELATIVE_ERROR,
+): CheckResult {
+  const worst = worstError(expected, got);
+  return { agrees: worst.relativeError <= maxRelativeError, ...worst };
 }
 
 /** Interleaved, so that a busy moment of the machine hits both. */

@@ -47,7 +47,8 @@ export interface RunOptions {
  *
  * Runs of one session may be started concurrently; they are executed in the order of their calls. Feeds are checked
  * against the graph before it runs: `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch`
- * (dtype or shape), `engine/unknown-output`; what the engine itself rejects is `engine/run-failed`. Disposal waits
+ * (dtype or shape), `engine/unknown-output`; what the engine itself rejects is `engine/run-failed`, and
+ * `engine/device-lost` where the browser took the GPU away. Disposal waits
  * for the runs that were accepted before it, is idempotent, and every later run is `engine/closed`.
  */
 export interface Session extends AsyncDisposable {

@@ -13,13 +13,15 @@ export interface OrtSessionOptions {
   readonly queue?: RunQueue;
   /** Copy outputs, where the engine hands out views of memory that it uses again. @defaultValue false */
   readonly copyOutputs?: boolean;
+  /** Why a run failed, where the engine knows better than its error. */
+  readonly explain?: (cause: unknown) => Promise<TributaryError | undefined>;
   /** Called once, after the native session was released. */
   readonly onDisposed?: () => void;
 }
 
 /** A session of any onnxruntime flavour behind our seam: checks, dtype mapping, order of runs, disposal. */
 export function createOrtSession(options: OrtSessionOptions): Session {
-  const { engine, session, Tensor, copyOutputs = false, onDisposed } = options;
+  const { engine, session, Tensor, copyOutputs = false, explain, onDisposed } = options;
   const queue = options.queue ?? createRunQueue();
   const inputPorts = session.inputMetadata.map((port) => portOf(engine, port));
   const outputPorts = session.outputMetadata.map((port) => portOf(engine, port));
@@ -49,6 +51,8 @@ export function createOrtSession(options: OrtSessionOptions): Session {
           return named;
         } catch (cause) {
           if (TributaryError.is(cause)) throw cause;
+          const explained = await explain?.(cause);
+          if (explained !== undefined) throw explained;
           throw failure("engine/run-failed", `${engine}: the run failed: ${text(cause)}`, { cause });
         }
       }, runOptions.signal);

@@ -1,12 +1,14 @@
 /** onnxruntime-web behind the Engine seam: WASM everywhere, WebGPU where there is an adapter. */
-import { failure, throwIfAborted } from "@tributary/core";
+import { failure, throwIfAborted, type TributaryError } from "@tributary/core";
 import type { Engine, EngineName, Session } from "./engine.ts";
+import { followGpuDevice } from "./gpu-device.ts";
 import { createOrtSession, text } from "./ort-session.ts";
 import { chooseEntry, importEntry } from "./ort-web-entry.ts";
 import type { AdapterVerdict, OrtModule, OrtWebEntry } from "./ort-web-entry.ts";
 import { createRunQueue } from "./run-queue.ts";
 import { nestedConfig } from "./session-config.ts";
 import type { RunQueue } from "./run-queue.ts";
+import { seeWasmMemory, wasmMemoryBytes } from "./wasm-memory.ts";
 
 export type { AdapterVerdict, OrtWebEntry } from "./ort-web-entry.ts";
 
@@ -38,6 +40,12 @@ const DEFAULTS = { prefer: "auto", threads: 1, softwareAdapter: "skip" } as cons
 export interface OrtWeb {
   readonly entry: OrtWebEntry;
   readonly adapter: AdapterVerdict;
+  /** Of onnxruntime-web. */
+  readonly version: string;
+  /** As they are, not as they were asked for. */
+  readonly threads: number;
+  /** Memory it has reserved, in bytes; undefined before the first session. It never shrinks. */
+  readonly heapBytes: number | undefined;
   readonly wasm: Engine;
   /** Absent without a usable adapter. */
   readonly webgpu: Engine | undefined;
@@ -78,6 +86,11 @@ export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
   return {
     entry,
     adapter,
+    version: ort.env.versions.web ?? ort.env.versions.common,
+    threads: ort.env.wasm.numThreads ?? 1,
+    get heapBytes() {
+      return wasmMemoryBytes();
+    },
     wasm,
     webgpu,
     async close() {
@@ -105,7 +118,19 @@ function configure(ort: OrtModule, threads: number, wasmPaths: OrtWebOptions["wa
 
 function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine {
   const sessions = new Set<Session>();
+  const gpu = name === "ort-webgpu" ? followGpuDevice(ort) : undefined;
   let closed: Promise<void> | undefined;
+
+  const explain = async (cause: unknown): Promise<TributaryError | undefined> => {
+    const lost = await gpu?.lost();
+    if (lost === undefined) return undefined;
+    return failure(
+      "engine/device-lost",
+      `${name}: the browser took the GPU device away (${lost}); dispose every session of this engine, and load anew`,
+      { cause },
+    );
+  };
+
   return {
     name,
     async load(model, { signal, optimization = "all", sessionConfig = {} } = {}) {
@@ -114,12 +139,16 @@ function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine
       // Creating a session folds constants and compiles, so it stands in the same line as the runs.
       const inner = await queue.run(async () => {
         try {
-          return await ort.InferenceSession.create(model, {
-            executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
-            graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
-            logSeverityLevel: 4, // errors come back as exceptions
-            extra: nestedConfig(sessionConfig),
-          });
+          const created = await seeWasmMemory(() =>
+            ort.InferenceSession.create(model, {
+              executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
+              graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
+              logSeverityLevel: 4, // errors come back as exceptions
+              extra: nestedConfig(sessionConfig),
+            }),
+          );
+          await gpu?.follow();
+          return created;
         } catch (cause) {
           throw failure("engine/load-failed", `${name}: the model could not be loaded: ${text(cause)}`, {
             cause,
@@ -133,6 +162,7 @@ function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine
           session: inner,
           Tensor: ort.Tensor,
           queue,
+          ...(gpu === undefined ? {} : { explain }),
           onDisposed: () => sessions.delete(session),
         });
       } catch (error) {

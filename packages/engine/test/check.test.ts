@@ -89,7 +89,13 @@ describe("the check of a second engine", () => {
     const { engine } = scripted("ort-wasm", time, 1, () => [1]);
     const clock = { monotonicMs: () => time.now };
     const { choice } = await chooseEngine({ reference: engine, candidate: undefined, model, feeds, clock });
-    expect(choice).toEqual({ engine: "ort-wasm", reason: "only-engine", relativeError: null, medianMs: {} });
+    expect(choice).toEqual({
+      engine: "ort-wasm",
+      candidate: null,
+      reason: "only-engine",
+      relativeError: null,
+      medianMs: {},
+    });
   });
 });
 

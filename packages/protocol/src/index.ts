@@ -175,12 +175,14 @@ export {
   SecureView,
   type SecureStepName,
 } from "./secure-aggregation.ts";
+export { TrustView } from "./trust-view.ts";
 export {
   Challenge,
   HeartbeatAck,
   MeasurementOffer,
   Offer,
   Outcome,
+  type RoundOffer,
   Refusal,
   RefusalDetail,
   Release,

@@ -7,6 +7,7 @@ import { trustLimits } from "./trust.ts";
 import { withBattery, type BatteryNavigator } from "./worker/battery.ts";
 import { withIdleness } from "./worker/idleness.ts";
 import { withPersistence } from "./worker/persistence.ts";
+import { memoryBudget, type MemoryBudget } from "./worker/recycling.ts";
 import { createRemoteDevice } from "./worker/remote-device.ts";
 
 export type {
@@ -20,7 +21,15 @@ export type {
   Trust,
 } from "./runtime.ts";
 
+export type { MemoryBudget } from "./worker/recycling.ts";
+
 export interface BrowserRuntimeOptions extends RuntimeOptions {
+  /**
+   * When the worker is replaced between two calls because it has used much.
+   *
+   * @defaultValue 1 GiB; on iPhones and iPads 256 MiB, and after 200 runs
+   */
+  readonly recycle?: Partial<MemoryBudget>;
   readonly engine?: {
     /**
      * `auto`: WebGPU where there is a hardware adapter, its results agree with WASM's and it is faster; else WASM.
@@ -78,6 +87,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
     locks: navigator.locks,
     clock: systemClock,
     log,
+    budget: { ...memoryBudget(navigator), ...options.recycle },
   });
   const idleAware = withIdleness(device, systemClock);
   const aware = withBattery(idleAware, navigator as BatteryNavigator);

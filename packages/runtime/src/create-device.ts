@@ -262,6 +262,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         ...(certificateLog === undefined ? {} : { certificateLog }),
       };
     },
+    async diagnose() {
+      requireOpen();
+      const open = models.slots.filter((slot) => versionOf(slot) !== undefined);
+      return { engines: engines.diagnose(), models: open.map((slot) => slot.diagnose()) };
+    },
     subscribe: (listener) => events.subscribe(listener),
     close() {
       closed ??= (async () => {

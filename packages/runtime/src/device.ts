@@ -1,9 +1,11 @@
 import type { Env } from "@tributary/core";
 import type { DeviceConditions } from "@tributary/federation";
 import type { Consent, Consents } from "./consent.ts";
+import type { Diagnosis } from "./diagnosis.ts";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
+import type { BatchingOptions } from "./inference/batching.ts";
 import type { Inference, ModelState, RuntimeEvent, RuntimeStatus, TokenRequest } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { TrustLimits } from "./trust.ts";
@@ -53,6 +55,8 @@ export interface OpenModelRequest {
   readonly model: string;
   readonly channel: string;
   readonly update: "auto" | "manual";
+  /** @defaultValue that of the opening before, or `BATCHING_DEFAULTS` */
+  readonly batching?: Required<BatchingOptions>;
 }
 
 /**
@@ -85,6 +89,7 @@ export interface Device {
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;
+  diagnose(): Promise<Diagnosis>;
   /** Events from now on. The returned function ends it. */
   subscribe(listener: (event: RuntimeEvent) => void): () => void;
   close(): Promise<void>;
@@ -95,7 +100,7 @@ export interface CallOptions {
 }
 
 export interface RunCallOptions extends CallOptions {
-  /** Across a worker boundary, hand the feeds' memory over instead of copying it. @defaultValue false */
+  /** The feeds' memory is given: it may be handed over to a worker instead of being copied. @defaultValue false */
   readonly transfer?: boolean;
 }
 

@@ -1,14 +1,28 @@
 import type { EngineName, Feeds, Session } from "@tributary/engine";
-import type { ModelForm } from "@tributary/engine/check";
+import type { EngineChoice, ModelForm } from "@tributary/engine/check";
+import type { EngineDiagnosis } from "./diagnosis.ts";
 
 /** A use of a session. Other users may share it; it is disposed some time after the last of them let it go. */
 export interface SessionLease {
   readonly session: Session;
+  /** What runs it now: after a lost GPU it may be another engine. */
   readonly engine: EngineName;
   /** Why this engine and not a faster one, where there is something to tell. */
-  readonly note?: string;
-  /** Idempotent. Runs accepted before it complete. */
-  release(): Promise<void>;
+  readonly note?: string | undefined;
+  /** How the engine was chosen; undefined where there was no choice. */
+  readonly check?: EngineCheck | undefined;
+  /**
+   * Idempotent. Runs accepted before it complete.
+   *
+   * @param options.keep - false: no copy is kept for who may ask for the same again. @defaultValue true
+   */
+  release(options?: { readonly keep?: boolean }): Promise<void>;
+}
+
+/** A choice of engine, and whether it was made at an earlier start. */
+export interface EngineCheck {
+  readonly choice: EngineChoice;
+  readonly remembered: boolean;
 }
 
 export interface OpenSessionRequest {
@@ -28,7 +42,10 @@ export interface CheckedRequest extends OpenSessionRequest {
   readonly remember?: (choice: unknown) => Promise<void>;
 }
 
-export type OpenInferenceRequest = CheckedRequest;
+export interface OpenInferenceRequest extends CheckedRequest {
+  /** The GPU was lost: the session was opened anew, maybe on another engine. */
+  readonly onMoved?: () => void;
+}
 
 export interface OpenTrainingRequest extends CheckedRequest {
   /** The graph that computes the same on WebGPU, if there is one. Only a device with an adapter asks for its bytes. */
@@ -44,6 +61,12 @@ export interface EngineProvider {
    * Devices that share an engine train one after the other: whoever asks waits until the lease before is released.
    */
   openTraining(request: OpenTrainingRequest): Promise<SessionLease>;
+  /** Memory that the engine has reserved, in bytes; undefined where it is not known. */
+  heapBytes(): number | undefined;
+  /** Whether a model of this size may be loaded beside those that are. */
+  hasRoomFor(modelBytes: number): boolean;
+  /** What it has to choose from, and what it knows of the platform. */
+  diagnose(): EngineDiagnosis;
   /** Disposes what only this provider holds. Idempotent. */
   close(): Promise<void>;
 }

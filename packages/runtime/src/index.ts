@@ -1,5 +1,14 @@
 export type { Consent, Consents } from "./consent.ts";
 export type {
+  CallDiagnosis,
+  Diagnosis,
+  EngineDiagnosis,
+  ModelDiagnosis,
+  TriedEngine,
+  WorkerDiagnosis,
+} from "./diagnosis.ts";
+export type { BatchingOptions } from "./inference/batching.ts";
+export type {
   ConnectionState,
   DownloadProgress,
   ExampleCollection,

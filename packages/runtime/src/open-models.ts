@@ -114,6 +114,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         // A version that waited before, and was never applied, is not needed any more.
         background(prune);
       },
+      onMoved: (state) => events.emit({ type: "engine-changed", model, state }),
       onRunning(state, previousVersion) {
         const open = models.get(model);
         const pushedAtMs = open?.pushedAtMs;
@@ -178,6 +179,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         open = created;
       }
       open.slot.update = request.update;
+      if (request.batching !== undefined) open.slot.batching = request.batching;
       open.handles += 1;
       try {
         await abortable(open.opened, signal);

@@ -2,6 +2,8 @@ import { failure } from "@tributary/core";
 import { consentsOf, isConsent, type Consent } from "./consent.ts";
 import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
+import { checkedBatching } from "./inference/batching.ts";
+import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
 import { toExample, toKept } from "./learner/example.ts";
 import type {
   ModelHandle,
@@ -25,13 +27,16 @@ export function createRuntimeOf(device: Device): Runtime {
     if (closing !== undefined) throw failure("runtime/closed", "runtime: it was closed");
   };
 
-  const openHandle = (first: ModelState): ModelHandle => {
+  const openHandle = (first: ModelState, maxQueued: number): ModelHandle => {
     const name = first.model;
+    const enter = callLimit(`model ${name}`, maxQueued);
     let state = first;
     let handleClosed: Promise<void> | undefined;
     const listening = device.subscribe((event) => {
-      if (event.type === "running" && event.model === name) state = event.state;
-      else if (event.type === "update-available" && event.model === name) {
+      if ((event.type === "running" || event.type === "engine-changed") && event.model === name) {
+        state = event.state;
+      }
+      if (event.type === "update-available" && event.model === name) {
         state = { ...state, available: event.version };
       }
     });
@@ -49,8 +54,13 @@ export function createRuntimeOf(device: Device): Runtime {
       },
       async run(feeds, { signal, transfer = false } = {}) {
         requireHandle();
-        const tensors = toFeeds(state.inputs, feeds);
-        return await device.run(name, tensors, { transfer, ...(signal === undefined ? {} : { signal }) });
+        const leave = enter();
+        try {
+          const tensors = toFeeds(state.inputs, feeds, transfer ? "given" : "own");
+          return await device.run(name, tensors, { transfer, ...(signal === undefined ? {} : { signal }) });
+        } finally {
+          leave();
+        }
       },
       examples: {
         async add(example) {
@@ -159,7 +169,9 @@ export function createRuntimeOf(device: Device): Runtime {
   return {
     async model(name, options = {}) {
       requireOpen();
-      const { channel = "stable", update = "auto", onProgress, signal } = options;
+      const { channel = "stable", update = "auto", maxQueued = MAX_QUEUED, onProgress, signal } = options;
+      checkMaxQueued(maxQueued);
+      const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
       signal?.throwIfAborted();
       const stopProgress =
         onProgress === undefined
@@ -171,10 +183,10 @@ export function createRuntimeOf(device: Device): Runtime {
             });
       try {
         const state = await device.openModel(
-          { model: name, channel, update },
+          { model: name, channel, update, ...(batching === undefined ? {} : { batching }) },
           signal === undefined ? {} : { signal },
         );
-        return openHandle(state);
+        return openHandle(state, maxQueued);
       } finally {
         stopProgress?.();
       }
@@ -199,6 +211,7 @@ export function createRuntimeOf(device: Device): Runtime {
       return participation;
     },
     status: () => device.status(),
+    diagnose: () => device.diagnose(),
     events({ signal } = {}) {
       return eventStream<RuntimeEvent>({
         ended: ended.signal,

@@ -4,6 +4,8 @@ import type { GraphPort, IneligibleReason } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
+import type { Diagnosis } from "./diagnosis.ts";
+import type { BatchingOptions } from "./inference/batching.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -86,6 +88,8 @@ export interface Runtime extends AsyncDisposable {
   /** Begins to take part in federated rounds, on the examples kept on this device. One participation at a time. */
   participate(options: ParticipateOptions): Participation;
   status(): Promise<RuntimeStatus>;
+  /** Which engines were tried, with errors and times, why each model runs where it does, and how its calls fare. */
+  diagnose(): Promise<Diagnosis>;
   /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;
   /** Stops everything and lets go of all resources. Idempotent. */
@@ -97,6 +101,14 @@ export interface ModelOptions {
   readonly channel?: string;
   /** "auto" swaps a new version in when it arrives, "manual" offers it in `updates()`. @defaultValue "auto" */
   readonly update?: "auto" | "manual";
+  /** How calls share runs, where the model has a batch dimension. Of several openings, what the last one says holds. */
+  readonly batching?: BatchingOptions;
+  /**
+   * Most calls of `run` that may wait for their answers, 1 to 65536; one more is refused with `runtime/overloaded`.
+   *
+   * @defaultValue 256
+   */
+  readonly maxQueued?: number;
   /** Bytes of the download, as they arrive. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
@@ -133,8 +145,14 @@ export interface ModelState {
 export type FeedValue = Tensor | TensorData | readonly number[] | readonly bigint[] | readonly boolean[];
 
 export interface RunInferenceOptions {
+  /** Rejects with `signal.reason`: a call that waits is taken out of the queue, of one that runs the answer is dropped. */
   readonly signal?: AbortSignal;
-  /** Hand the feeds' memory over to the worker instead of copying it. @defaultValue false */
+  /**
+   * Give the feeds' memory away instead of having it copied: typed arrays, and all of their buffers, cannot be used afterwards. A
+   * call whose worker is lost is then not made again.
+   *
+   * @defaultValue false
+   */
   readonly transfer?: boolean;
 }
 
@@ -146,7 +164,7 @@ export interface Inference {
   readonly probabilities: Float32Array;
   /** Index of the largest probability of each row. */
   readonly classes: readonly number[];
-  /** Time in the engine. */
+  /** Time in the engine; of calls that shared a run, the time of that run. */
   readonly durationMs: number;
 }
 
@@ -158,8 +176,10 @@ export interface ModelHandle {
   /**
    * Runs a batch: a value for each input, by its name.
    *
-   * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch` (element type, shape or values), before
-   *   anything runs
+   * Calls that are made together, or while the model runs, share a run where the model has a batch dimension (`batching`).
+   *
+   * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch` (element type, shape or values),
+   *   `runtime/overloaded` (`maxQueued`), before anything runs
    */
   run(feeds: Readonly<Record<string, FeedValue>>, options?: RunInferenceOptions): Promise<Inference>;
   readonly examples: ExampleCollection;
@@ -357,6 +377,13 @@ export type RuntimeEvent =
       readonly version: number;
       readonly previousVersion: number | null;
       readonly appliedAfterMs: number | null;
+      readonly state: ModelState;
+    }
+  /** The browser took the GPU away, and the version that runs was opened anew: on the GPU again, or on WASM. */
+  | {
+      readonly type: "engine-changed";
+      readonly at: number;
+      readonly model: string;
       readonly state: ModelState;
     }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }

@@ -1,6 +1,6 @@
 import { abortable } from "@tributary/core";
 import type { Session } from "@tributary/engine";
-import type { SessionLease } from "./engine-provider.ts";
+import type { EngineCheck, SessionLease } from "./engine-provider.ts";
 
 export interface SessionCacheOptions {
   /** Sessions kept although nobody uses them. @defaultValue 4 */
@@ -10,13 +10,16 @@ export interface SessionCacheOptions {
 /** What a loader answers: the session, and why this engine where there is something to tell. */
 export interface LoadedSession {
   readonly session: Session;
-  readonly note?: string;
+  readonly note?: string | undefined;
+  readonly check?: EngineCheck | undefined;
 }
 
 /** Sessions by what they were built from, shared by all who ask for the same. */
 export interface SessionCache {
   /** A use of the session of this key; `load` is called where there is none. */
   acquire(key: string, load: () => Promise<LoadedSession>, signal?: AbortSignal): Promise<SessionLease>;
+  /** Forgets a session that is of no more use, and disposes it; those who hold it are told by their next run. */
+  drop(session: Session): Promise<void>;
   /** Sessions open, used or idle. */
   readonly size: number;
   /** Disposes all. Idempotent. */
@@ -55,6 +58,12 @@ export function createSessionCache(options: SessionCacheOptions = {}): SessionCa
     if (idle.length > maxIdle) await Promise.all(idle.slice(0, idle.length - maxIdle).map(dispose));
   };
 
+  const leaveForGood = async (entry: Entry): Promise<void> => {
+    if (entry.users > 1) return await leave(entry);
+    entry.users -= 1;
+    await dispose(entry);
+  };
+
   return {
     async acquire(key, load, signal) {
       let entry = entries.get(key);
@@ -82,10 +91,23 @@ export function createSessionCache(options: SessionCacheOptions = {}): SessionCa
       let released: Promise<void> | undefined;
       return {
         session: loaded.session,
-        engine: loaded.session.engine,
-        ...(loaded.note === undefined ? {} : { note: loaded.note }),
-        release: () => (released ??= leave(used)),
+        get engine() {
+          return loaded.session.engine;
+        },
+        get note() {
+          return loaded.note;
+        },
+        get check() {
+          return loaded.check;
+        },
+        release: ({ keep = true } = {}) => (released ??= keep ? leave(used) : leaveForGood(used)),
       };
+    },
+    async drop(session) {
+      for (const entry of entries.values()) {
+        const loaded = await entry.loaded.catch(() => undefined);
+        if (loaded?.session === session) await dispose(entry);
+      }
     },
     get size() {
       return entries.size;

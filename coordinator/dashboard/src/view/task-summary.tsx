@@ -107,6 +107,19 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
           <dd data-testid="reports">{reports === undefined ? "–" : formatCount(reports)}</dd>
           <dd className="figure-note">{dropouts === undefined ? "" : `${formatCount(dropouts)} dropouts`}</dd>
         </div>
+        {current !== undefined && current.trust !== null && (
+          <div className="figure">
+            <dt>Trusted updates</dt>
+            <dd data-testid="trusted">
+              {formatCount(current.trust.trusted)}
+              <small> of {formatCount(current.trust.compared)}</small>
+            </dd>
+            <dd className="figure-note">
+              scores {current.trust.lowest.toFixed(2)} to {current.trust.highest.toFixed(2)}, mean{" "}
+              {current.trust.mean.toFixed(2)}
+            </dd>
+          </div>
+        )}
       </dl>
     </section>
   );

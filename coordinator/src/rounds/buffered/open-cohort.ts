@@ -4,6 +4,7 @@ import type { TaskRecord } from "../../ports/records.ts";
 import { nextRoundNumber } from "../../registry/next-number.ts";
 import { strategyOf } from "@tributary/federation/planning";
 import { roundConfig } from "../round-config.ts";
+import { trainingRoundOf } from "../training-round.ts";
 import { RoundRun } from "../round-run.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
 import type { CohortBase } from "./cohort-base.ts";
@@ -43,7 +44,15 @@ export async function openCohort(
   const run: RoundRun = await RoundRun.begin({
     services: { ...services, send },
     config: {
-      ...roundConfig({ task, secure: plan.secure, base: version, round, timestampVersion, population }),
+      ...roundConfig({
+        task,
+        secure: plan.secure,
+        base: version,
+        round,
+        trainingRound: await trainingRoundOf(services, task, version),
+        timestampVersion,
+        population,
+      }),
       offerLimit: mode.concurrency,
       buffered: true,
     },

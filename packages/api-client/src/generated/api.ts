@@ -932,6 +932,13 @@ export interface paths {
                                  */
                                 at: string;
                             } | null;
+                            trust: {
+                                compared: number;
+                                trusted: number;
+                                mean: number;
+                                lowest: number;
+                                highest: number;
+                            } | null;
                         };
                     };
                 };
@@ -1231,6 +1238,13 @@ export interface paths {
                                      */
                                     at: string;
                                 } | null;
+                                trust: {
+                                    compared: number;
+                                    trusted: number;
+                                    mean: number;
+                                    lowest: number;
+                                    highest: number;
+                                } | null;
                             }[];
                         };
                     };
@@ -1309,6 +1323,13 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 at: string;
+                            } | null;
+                            trust: {
+                                compared: number;
+                                trusted: number;
+                                mean: number;
+                                lowest: number;
+                                highest: number;
                             } | null;
                         };
                     };
@@ -1687,6 +1708,8 @@ export interface paths {
                                         parameters: {
                                             [key: string]: number;
                                         };
+                                        /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                        trustedDataset?: string;
                                     };
                                     /**
                                      * @description Who of the willing devices is asked
@@ -2311,6 +2334,8 @@ export interface paths {
                             parameters: {
                                 [key: string]: number;
                             };
+                            /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                            trustedDataset?: string;
                         };
                         /**
                          * @description Who of the willing devices is asked
@@ -2837,6 +2862,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked
@@ -3486,6 +3513,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked
@@ -4147,6 +4176,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked

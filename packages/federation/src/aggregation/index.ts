@@ -13,6 +13,14 @@ export {
   type SecureRoundPlan,
   type TaskRoundRules,
 } from "./plan-rules.ts";
+export {
+  compares,
+  readyRule,
+  type ComparingAggregation,
+  type ReadyRule,
+  type RootUpdate,
+  type TrustSummary,
+} from "./ready-rule.ts";
 export { SecureExchange, type AdmittedMember, type SecureExchangeOptions } from "./secure-exchange.ts";
 export {
   createUpdateChecker,

@@ -1,3 +1,4 @@
+import { freemem } from "node:os";
 import type { Engine } from "@tributary/engine";
 import type { EngineProvider, OpenSessionRequest, SessionLease } from "../engine-provider.ts";
 import { createSessionCache, type SessionCache } from "../session-cache.ts";
@@ -8,6 +9,9 @@ interface Shared {
   /** Whose training runs: one after the other, the first is ready long before all would be. */
   readonly trainings: Turns;
 }
+
+/** A model is in memory as bytes, as bound weights, and as the engine has it, while it is loaded. */
+const LOADED_PER_MODEL_BYTE = 3;
 
 /** Runtimes that were given the same engine share its sessions by what they were built from. */
 const sharedBy = new WeakMap<Engine, Shared>();
@@ -36,10 +40,11 @@ export function createNodeEngines(engine: Engine, owned: boolean): EngineProvide
       try {
         const lease = await open(request);
         return {
-          ...lease,
-          async release() {
+          session: lease.session,
+          engine: lease.engine,
+          async release(options) {
             endTurn();
-            await lease.release();
+            await lease.release(options);
           },
         };
       } catch (error) {
@@ -47,6 +52,13 @@ export function createNodeEngines(engine: Engine, owned: boolean): EngineProvide
         throw error;
       }
     },
+    heapBytes: () => undefined,
+    hasRoomFor: (modelBytes) => freemem() > LOADED_PER_MODEL_BYTE * modelBytes,
+    diagnose: () => ({
+      available: [engine.name],
+      fingerprint: `${engine.name} node ${process.version}`,
+      gpuLosses: 0,
+    }),
     async close() {
       if (!owned) return;
       await cache.close();

@@ -14,6 +14,7 @@ import {
   updateSchema,
   type MeasurementOffer,
   type MetricDocument,
+  type RoundOffer,
   type SecurePlan,
   type SecureStepName,
   type UpdateLayout,
@@ -45,7 +46,7 @@ import type { Identity } from "../identity.ts";
 import type { LogView } from "./log-view.ts";
 
 interface MemberOptions {
-  readonly offer: MeasurementOffer;
+  readonly offer: RoundOffer & Pick<MeasurementOffer, "candidate">;
   /** Of the verified plan. */
   readonly plan: SecurePlan;
   readonly population: string;

@@ -6,20 +6,23 @@ import type { FeedValue } from "../runtime.ts";
 
 /**
  * What an app feeds, by the names of the inputs, as tensors that fit them.
+ *
+ * @param memory - "own": the tensors are copies; "given": they may use the app's memory, which it does not touch any more
  * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch`
  */
 export function toFeeds(
   ports: readonly GraphPort[],
   values: Readonly<Record<string, FeedValue>>,
+  memory: "own" | "given" = "own",
 ): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
   let first: { readonly name: string; readonly batch: number } | undefined;
   for (const [name, value] of Object.entries(values)) {
     const port = ports.find((each) => each.name === name);
-    if (isTensor(value)) feeds[name] = value;
+    if (isTensor(value)) feeds[name] = value; // copied below, once it is known to fit
     else if (port === undefined) feeds[name] = NOTHING; // refused below, with the names there are
     else {
-      const feed = flatFeed(port, value);
+      const feed = flatFeed(port, value, memory);
       const batch = feed.shape[0]!;
       first ??= { name, batch };
       if (batch !== first.batch) {
@@ -34,6 +37,11 @@ export function toFeeds(
     shape: shape.map((size) => (size < 0 ? null : size)),
   }));
   checkFeeds("run", inputs, [], feeds, undefined);
+  if (memory === "own") {
+    for (const [name, value] of Object.entries(values)) {
+      if (isTensor(value)) feeds[name] = { ...value, data: value.data.slice() as TensorData };
+    }
+  }
   return feeds;
 }
 
@@ -44,7 +52,7 @@ export function isTensor(value: FeedValue): value is Tensor {
 }
 
 /** Flat values: the batch follows from their length. */
-function flatFeed(port: GraphPort, value: Exclude<FeedValue, Tensor>): Tensor {
+function flatFeed(port: GraphPort, value: Exclude<FeedValue, Tensor>, memory: "own" | "given"): Tensor {
   const { dtype, shape } = port;
   const rowShape = shape.slice(1);
   if (typeof value !== "object" || value === null || !("length" in value)) {
@@ -62,6 +70,9 @@ function flatFeed(port: GraphPort, value: Exclude<FeedValue, Tensor>): Tensor {
   if (!Number.isInteger(batch) || batch < 1 || (shape[0]! >= 0 && batch !== shape[0])) {
     const wanted = shape[0]! >= 0 ? `${shape[0]! * rowLength} values` : `multiples of ${rowLength} values`;
     throw mismatch(port, `${wanted} (shape [${shape.join()}])`, `${value.length}`);
+  }
+  if (memory === "given" && dtype === "float32" && value instanceof Float32Array) {
+    return tensor(dtype, [batch, ...rowShape], value as Float32Array<ArrayBuffer>);
   }
   const data = allocate(dtype, value.length);
   const wrong = writeValues(dtype, data, 0, value);

@@ -1,4 +1,5 @@
 import {
+  abortable,
   asModelName,
   failure,
   seededRandom,
@@ -12,13 +13,17 @@ import {
 import type { Feeds } from "@tributary/engine";
 import { bindWeights } from "@tributary/onnx/bind";
 import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
-import { dequantizeParameters } from "@tributary/tensor";
+import { dequantizeParameters, elementCount } from "@tributary/tensor";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
+import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
+import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
+import { readAnswer } from "../inference/read-answer.ts";
+import type { ModelDiagnosis } from "../diagnosis.ts";
 import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { sampleFeeds } from "./feeds.ts";
-import { infer } from "./inference.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 
 export interface ModelSlotOptions {
@@ -32,6 +37,8 @@ export interface ModelSlotOptions {
   readonly onProgress: (progress: DownloadProgress) => void;
   /** After a swap. */
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
+  /** The version that runs was opened anew after its GPU was lost, maybe on another engine. */
+  readonly onMoved: (state: ModelState) => void;
   /** A newer version was verified and downloaded, and waits to be applied. */
   readonly onAvailable: (version: number, previousVersion: number) => void;
 }
@@ -42,6 +49,8 @@ export interface ModelSlot {
   readonly channel: string;
   /** Whether new versions are swapped in by themselves. */
   update: "auto" | "manual";
+  /** How its calls share runs. */
+  batching: Required<BatchingOptions>;
   readonly state: ModelState;
   readonly installed: InstalledModel;
   /** Starts the version installed earlier; false where there is none, or it is damaged. */
@@ -51,6 +60,7 @@ export interface ModelSlot {
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
   run(feeds: Feeds, signal?: AbortSignal): Promise<Inference>;
+  diagnose(): ModelDiagnosis;
   /** Whether a blob belongs to what runs, waits or is being prepared. */
   needs(digest: Digest): boolean;
   /** Idempotent. Runs under way complete. */
@@ -59,6 +69,7 @@ export interface ModelSlot {
 
 interface Running {
   readonly lease: SessionLease;
+  readonly queue: InferenceQueue;
   readonly manifest: ModelManifest;
   readonly installed: InstalledModel;
 }
@@ -71,6 +82,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   let preparing: readonly Digest[] = [];
   let turn: Promise<unknown> = Promise.resolve();
   let closed = false;
+  /** While one version has ended and the next one is not there yet. */
+  let between: Promise<void> | undefined;
 
   /** Installing and swapping never overlap. */
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
@@ -157,11 +170,24 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         store.settings.write(setting, choice).catch((error: unknown) => {
           env.log.warn("a choice of engine could not be kept", { model: name, error: toFailure(error) });
         }),
+      onMoved() {
+        if (running !== undefined) options.onMoved(stateOf(running));
+      },
       ...(signal === undefined ? {} : { signal }),
     });
   };
 
-  const swap = async (next: Running): Promise<void> => {
+  const queueOf = ({ session }: SessionLease, { inputs, outputs }: ModelManifest): InferenceQueue =>
+    createInferenceQueue({
+      run: (feeds) => session.run(feeds),
+      inputs,
+      outputs,
+      batching: () => slot.batching,
+      clock: env.clock,
+    });
+
+  const swap = async (prepared: Omit<Running, "queue">): Promise<void> => {
+    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest) };
     if (closed) {
       await next.lease.release();
       throw failure(
@@ -174,9 +200,28 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
-    // Requests that were accepted by the old session finish on it.
+    // Calls that the old version accepted finish on it.
+    await previous?.queue.idle();
     await previous?.lease.release();
     if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
+  };
+
+  /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
+  const openInPlaceOf = async (
+    replaced: Running,
+    manifest: ModelManifest,
+    files: readonly InstalledFile[],
+  ): Promise<SessionLease> => {
+    env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
+    await replaced.queue.idle();
+    await replaced.lease.release({ keep: false });
+    try {
+      return await open(manifest, files, undefined);
+    } catch (error) {
+      const lease = await open(replaced.manifest, replaced.installed.files, undefined);
+      running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest) };
+      throw error;
+    }
   };
 
   /** The choice of engine is kept per version; that of a version that is gone is of no use. */
@@ -194,7 +239,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     signal: AbortSignal | undefined,
   ): Promise<void> => {
     const { manifest, manifestBytes, manifestDigest } = release;
-    const lease = await open(manifest, files, signal);
+    const replaced = running;
+    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, files));
+    const gap = isRoomy ? undefined : Promise.withResolvers<void>();
+    between = gap?.promise;
     const installed: InstalledModel = {
       model: name,
       channel,
@@ -204,8 +252,16 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       files,
       installedAtMs: env.clock.now(),
     };
-    // Swapped before it is recorded: a crash in between starts the version before, and follows again.
-    await swap({ lease, manifest, installed });
+    try {
+      const lease = isRoomy
+        ? await open(manifest, files, signal)
+        : await openInPlaceOf(replaced, manifest, files);
+      // Swapped before it is recorded: a crash in between starts the version before, and follows again.
+      await swap({ lease, manifest, installed });
+    } finally {
+      between = undefined;
+      gap?.resolve();
+    }
     try {
       await store.models.write(installed);
     } catch (error) {
@@ -214,10 +270,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     }
   };
 
-  return {
+  const slot: ModelSlot = {
     name,
     channel,
     update: "auto",
+    batching: checkedBatching(),
     get state() {
       return stateOf(current());
     },
@@ -281,15 +338,22 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         return stateOf(current());
       }),
     async run(feeds, signal) {
-      const { lease, manifest } = current();
-      return await infer({
-        session: lease.session,
+      if (between !== undefined) await abortable(between, signal);
+      const { queue, manifest } = current();
+      return readAnswer(manifest, await queue.run(feeds, signal));
+    },
+    diagnose() {
+      const { lease, manifest, queue } = current();
+      return {
+        model: name,
+        channel,
         version: manifest.version,
-        outputs: manifest.outputs,
-        feeds,
-        monotonicMs: () => env.clock.monotonicMs(),
-        signal,
-      });
+        engine: lease.engine,
+        ...(lease.note === undefined ? {} : { note: lease.note }),
+        ...engineDiagnosis(lease.check),
+        batching: queue.batching,
+        calls: queue.diagnose(),
+      };
     },
     needs: (digest) =>
       preparing.includes(digest) ||
@@ -300,11 +364,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       if (closed) return;
       closed = true;
       await inTurn(async () => {
+        await running?.queue.idle();
         await running?.lease.release();
         running = undefined;
       });
     },
   };
+  return slot;
+}
+
+/** What a version needs beside its files: its weights as float32. */
+function loadedBytes({ parameters }: ModelManifest, files: readonly InstalledFile[]): number {
+  const weights = parameters.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
+  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, weights);
 }
 
 function engineSetting(files: readonly InstalledFile[]): string {

@@ -5,26 +5,55 @@ import { chooseEngine } from "@tributary/engine/check";
 import type { EngineChoice, ModelForm } from "@tributary/engine/check";
 import { openOrtWeb } from "@tributary/engine/ort-web";
 import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
-import type { CheckedRequest, EngineProvider } from "../engine-provider.ts";
+import type {
+  CheckedRequest,
+  EngineProvider,
+  OpenInferenceRequest,
+  OpenTrainingRequest,
+} from "../engine-provider.ts";
 import { createSessionCache } from "../session-cache.ts";
 import type { LoadedSession } from "../session-cache.ts";
+import { describeAdapter, engineFingerprint, type FingerprintNavigator } from "./engine-fingerprint.ts";
+import { memoryBudget, type DeviceNavigator } from "./recycling.ts";
+import { createGpuSessions, type GpuSessions } from "./gpu-sessions.ts";
 
 export interface BrowserEnginesOptions extends OrtWebOptions {
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** @defaultValue `navigator` */
+  readonly navigator?: FingerprintNavigator & DeviceNavigator;
 }
 
-/** What is kept per model version. It holds as long as the browser offers the same adapter. */
+/** onnxruntime holds a model's bytes and its weights, packed for its kernels, while it loads. */
+const HEAP_PER_MODEL_BYTE = 2;
+
+/** What is kept per model version. It holds as long as browser, adapter and engine are the same. */
 interface RememberedChoice extends EngineChoice {
-  readonly adapter: string;
+  readonly fingerprint: string;
+}
+
+interface Opened {
+  readonly web: OrtWeb;
+  readonly fingerprint: string;
 }
 
 /** Opens the engine with the first session, so that a page that never runs a model loads no WASM. */
 export function createBrowserEngines(options: BrowserEnginesOptions): EngineProvider {
-  const { clock, ...web } = options;
+  const {
+    clock,
+    navigator = globalThis.navigator as FingerprintNavigator & DeviceNavigator,
+    ...settings
+  } = options;
   const cache = createSessionCache({ maxIdle: 1 });
-  let opening: Promise<OrtWeb> | undefined;
-  const open = (): Promise<OrtWeb> => {
-    opening ??= openOrtWeb(web).catch((error: unknown) => {
+  const gpu = createGpuSessions(clock);
+  const budget = memoryBudget(navigator ?? {});
+  let opening: Promise<Opened> | undefined;
+  let opened: Opened | undefined;
+  const open = (): Promise<Opened> => {
+    opening ??= (async () => {
+      const web = await openOrtWeb(settings);
+      opened = { web, fingerprint: await engineFingerprint(navigator, web) };
+      return opened;
+    })().catch((error: unknown) => {
       opening = undefined; // a lost connection while the WASM file was on its way
       throw error;
     });
@@ -36,44 +65,76 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     request: CheckedRequest,
     webgpu: Partial<ModelForm> | undefined,
   ): Promise<LoadedSession> => {
-    const engines = await open();
-    const adapter = describeAdapter(engines.adapter);
-    if (engines.webgpu === undefined || webgpu === undefined) {
-      const note =
-        engines.webgpu === undefined ? adapterNote(engines.adapter) : "no form of this graph runs on WebGPU";
-      return { session: await engines.wasm.load(await request.model()), note };
+    const { web, fingerprint } = await open();
+    if (web.webgpu === undefined || webgpu === undefined || gpu.unstable) {
+      return { session: await web.wasm.load(await request.model()), note: onlyWasmNote(web, gpu) };
     }
     const remembered = asRemembered(request.remembered);
-    if (remembered !== undefined && remembered.adapter === adapter) {
+    if (remembered !== undefined && remembered.fingerprint === fingerprint) {
       const isGpu = remembered.engine === "ort-webgpu";
-      const engine: Engine = isGpu ? engines.webgpu : engines.wasm;
+      const engine: Engine = isGpu ? web.webgpu : web.wasm;
       const load = (isGpu ? webgpu.model : undefined) ?? request.model;
       try {
-        return { session: await engine.load(await load()), note: choiceNote(remembered) };
+        const session = await engine.load(await load());
+        return { session, note: choiceNote(remembered), check: { choice: remembered, remembered: true } };
       } catch {
         // A driver may have changed without a sign of it: check anew.
       }
     }
     const { choice, session } = await chooseEngine({
-      reference: engines.wasm,
-      candidate: engines.webgpu,
+      reference: web.wasm,
+      candidate: web.webgpu,
       model: await request.model(),
       feeds: request.sample(),
       ...(isForm(webgpu) ? { candidateForm: webgpu } : {}),
       clock,
     });
-    await request.remember?.({ ...choice, adapter } satisfies RememberedChoice);
-    return { session, note: choiceNote(choice) };
+    await request.remember?.({ ...choice, fingerprint } satisfies RememberedChoice);
+    return { session, note: choiceNote(choice), check: { choice, remembered: false } };
+  };
+
+  const loadInference = async (request: OpenInferenceRequest): Promise<LoadedSession> => {
+    const loaded = await loadChecked(request, {});
+    if (loaded.session.engine !== "ort-webgpu") return loaded;
+    // What was measured on the lost GPU says nothing of the one that comes next.
+    const { remembered: _, ...afresh } = request;
+    return gpu.survive(loaded, () => loadChecked(afresh, {}), request.onMoved);
+  };
+
+  /** A training that loses its GPU fails, because its feeds are those of the form that runs there; the next one begins anew. */
+  const loadTraining = async (request: OpenTrainingRequest): Promise<LoadedSession> => {
+    const loaded = await loadChecked(request, request.webgpu);
+    if (loaded.session.engine !== "ort-webgpu") return loaded;
+    const session = gpu.endWith(loaded.session, () => cache.drop(session));
+    return { ...loaded, session };
   };
 
   return {
     openInference: (request) =>
-      cache.acquire(`inference:${request.key}`, () => loadChecked(request, {}), request.signal),
+      cache.acquire(`inference:${request.key}`, () => loadInference(request), request.signal),
     openTraining: (request) =>
-      cache.acquire(`training:${request.key}`, () => loadChecked(request, request.webgpu), request.signal),
+      cache.acquire(`training:${request.key}`, () => loadTraining(request), request.signal),
+    heapBytes: () => opened?.web.heapBytes,
+    hasRoomFor: (modelBytes) =>
+      (opened?.web.heapBytes ?? 0) + HEAP_PER_MODEL_BYTE * modelBytes <= budget.maxHeapBytes,
+    diagnose: () => ({
+      available:
+        opened === undefined
+          ? []
+          : opened.web.webgpu === undefined
+            ? ["ort-wasm"]
+            : ["ort-wasm", "ort-webgpu"],
+      fingerprint: opened?.fingerprint ?? "no model was opened yet",
+      ...(opened === undefined
+        ? {}
+        : { adapter: describeAdapter(opened.web.adapter), threads: opened.web.threads }),
+      crossOriginIsolated: globalThis.crossOriginIsolated === true,
+      ...(opened?.web.heapBytes === undefined ? {} : { heapBytes: opened.web.heapBytes }),
+      gpuLosses: gpu.losses,
+    }),
     async close() {
       await cache.close();
-      await (await opening?.catch(() => undefined))?.close();
+      await (await opening?.catch(() => undefined))?.web.close();
     },
   };
 }
@@ -83,8 +144,10 @@ function isForm(webgpu: Partial<ModelForm>): webgpu is ModelForm {
   return webgpu.model !== undefined;
 }
 
-function describeAdapter(adapter: AdapterVerdict): string {
-  return "description" in adapter ? `${adapter.kind}: ${adapter.description}` : adapter.kind;
+function onlyWasmNote({ webgpu, adapter }: OrtWeb, gpu: GpuSessions): string {
+  if (webgpu === undefined) return adapterNote(adapter);
+  if (gpu.unstable) return `the browser took the GPU away ${gpu.losses} times`;
+  return "no form of this graph runs on WebGPU";
 }
 
 function adapterNote(adapter: AdapterVerdict): string {
@@ -127,11 +190,11 @@ function choiceNote(choice: EngineChoice): string {
 /** Stored values are not trusted to have our shape: an older version may have written them. */
 function asRemembered(value: unknown): RememberedChoice | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { engine, reason, adapter, medianMs } = value as Partial<RememberedChoice>;
+  const { engine, reason, fingerprint, medianMs } = value as Partial<RememberedChoice>;
   const complete =
     (engine === "ort-wasm" || engine === "ort-webgpu") &&
     (reason === "faster" || reason === "disagrees" || reason === "failed") &&
-    typeof adapter === "string" &&
+    typeof fingerprint === "string" &&
     typeof medianMs === "object";
   return complete ? (value as RememberedChoice) : undefined;
 }

@@ -1,13 +1,14 @@
 /** The worker's side of the boundary: a device behind methods of plain data. */
 import { failure } from "@tributary/core";
 import { transfer } from "comlink";
-import type { Device, DeviceConfig } from "../device.ts";
+import type { CallOptions, Device, DeviceConfig } from "../device.ts";
 import type { Inference, TokenRequest } from "../runtime.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
+import type { RunAnswers, RunCall } from "./run-messages.ts";
 
 /** The methods of a device that a page may call; the last argument, its options, is made here. */
-export type DeviceMethod = Exclude<keyof Device, "subscribe" | "close">;
+export type DeviceMethod = Exclude<keyof Device, "run" | "subscribe" | "close">;
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -37,6 +38,8 @@ export interface DeviceHost {
   /** Called once, first. Events are posted to the port. */
   start(start: WorkerStart, events: MessagePort, token: AskToken): Promise<Settled<void>>;
   invoke(callId: number, method: DeviceMethod, args: readonly unknown[]): Promise<Settled<unknown>>;
+  /** Inference calls that were made together, and their answers in this order. */
+  runAll(calls: readonly RunCall[]): Promise<RunAnswers>;
   /** Aborts a call; nothing happens when it has ended. */
   cancel(callId: number): void;
   /** Closes the device and lets go of everything; the worker can be terminated then. */
@@ -46,34 +49,60 @@ export interface DeviceHost {
 export type OpenDevice = (
   start: WorkerStart,
   token: (device: TokenRequest) => Promise<string>,
-) => Promise<Device>;
+) => Promise<OpenedDevice>;
+
+export interface OpenedDevice {
+  readonly device: Device;
+  /** Memory that the engine has reserved, in bytes, where it is known. */
+  readonly heapBytes?: () => number | undefined;
+}
 
 export function createDeviceHost(open: OpenDevice): DeviceHost {
   const calls = new Map<number, AbortController>();
   let device: Device | undefined;
+  let heapBytes: OpenedDevice["heapBytes"];
   let unsubscribe: (() => void) | undefined;
   let closing: Promise<void> | undefined;
+
+  /** Calls the device with a signal that `cancel` aborts. */
+  const abortably = async <T>(
+    callId: number,
+    name: string,
+    call: (opened: Device, options: CallOptions) => Promise<T>,
+  ): Promise<Settled<T>> => {
+    const controller = new AbortController();
+    calls.set(callId, controller);
+    const result = await settle(() => {
+      if (device === undefined || closing !== undefined) {
+        const when = device === undefined ? "before start" : "after close";
+        throw failure("runtime/closed", `runtime: ${name} ${when}`);
+      }
+      return call(device, { signal: controller.signal });
+    });
+    calls.delete(callId);
+    return result;
+  };
 
   return {
     start: (start, events, token) =>
       settle(async () => {
         if (device !== undefined) throw failure("core/internal", "worker: started twice");
-        device = await open(start, async (asking) => unsettle(await token(asking)));
+        ({ device, heapBytes } = await open(start, async (asking) => unsettle(await token(asking))));
         unsubscribe = device.subscribe((event) => events.postMessage(event));
       }),
-    async invoke(callId, method, args) {
-      const controller = new AbortController();
-      calls.set(callId, controller);
-      const result = await settle(() => {
-        if (device === undefined || closing !== undefined) {
-          const when = device === undefined ? "before start" : "after close";
-          throw failure("runtime/closed", `runtime: ${method} ${when}`);
-        }
-        const call = device[method] as (...all: unknown[]) => Promise<unknown>;
-        return call.call(device, ...args, { signal: controller.signal });
-      });
-      calls.delete(callId);
-      return method === "run" && result.ok ? transfer(result, memoryOf(result.value as Inference)) : result;
+    invoke: (callId, method, args) =>
+      abortably(callId, method, (opened, options) => {
+        const call = opened[method] as (...all: unknown[]) => Promise<unknown>;
+        return call.call(opened, ...args, options);
+      }),
+    async runAll(runs) {
+      const answers = await Promise.all(
+        runs.map(({ id, model, feeds }) =>
+          abortably(id, "run", (opened, options) => opened.run(model, feeds, options)),
+        ),
+      );
+      const memory = answers.flatMap((answer) => (answer.ok ? memoryOf(answer.value) : []));
+      return transfer({ answers, heapBytes: heapBytes?.() }, [...new Set(memory)]);
     },
     cancel(callId) {
       calls.get(callId)?.abort(new DOMException("The call was aborted.", "AbortError"));
@@ -91,9 +120,12 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
   };
 }
 
+/** Memory of fewer bytes is copied faster than handed over. */
+const MIN_TRANSFER_BYTES = 16_384;
+
 /** The outputs own their memory, so it is handed over instead of copied. */
-function memoryOf(inference: Inference): ArrayBuffer[] {
-  const buffers = new Set<ArrayBufferLike>([inference.probabilities.buffer]);
-  for (const { data } of Object.values(inference.outputs)) buffers.add(data.buffer);
-  return [...buffers] as ArrayBuffer[];
+function memoryOf({ probabilities, outputs }: Inference): ArrayBuffer[] {
+  return [probabilities, ...Object.values(outputs).map(({ data }) => data)]
+    .map(({ buffer }) => buffer as ArrayBuffer)
+    .filter(({ byteLength }) => byteLength >= MIN_TRANSFER_BYTES);
 }

@@ -16,10 +16,11 @@ const open: OpenDevice = async (start, token) => {
   await holdForLife(start.lifeLock);
   const env = { ...systemEnv(), log: start.logToConsole ? consoleLogger : silentLogger };
   const leader = electLeader(navigator.locks, start.leaderLock);
+  const engines = createBrowserEngines({ ...start.engine, clock: env.clock });
   const device = createDevice(start.config, {
     env,
     store: createIndexedDbStore({ name: start.database, clock: env.clock }),
-    engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+    engines,
     conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
     openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
     openSocket: connectAsLeader(openWebSocket, leader),
@@ -31,7 +32,10 @@ const open: OpenDevice = async (start, token) => {
   const reconnect = (): void => void device.reconnect();
   void leader.turn.then(reconnect);
   addEventListener("online", reconnect);
-  return trainAsLeader(shareReleases(device, start.database), leader, env.clock);
+  return {
+    device: trainAsLeader(shareReleases(device, start.database), leader, env.clock),
+    heapBytes: () => engines.heapBytes(),
+  };
 };
 
 /** Taken now and never given back: the page waits for it, and gets it when this worker is gone. */

@@ -1,13 +1,21 @@
 /** The page's side of the boundary: a `Device` that lives in a worker, and comes back when the worker dies. */
-import { abortable, failure, throwIfAborted, timeoutSignal, toFailure } from "@tributary/core";
+import {
+  abortable,
+  failure,
+  throwIfAborted,
+  timeoutSignal,
+  toFailure,
+  TributaryError,
+} from "@tributary/core";
 import type { Clock, Logger } from "@tributary/core";
-import { proxy, releaseProxy, transfer, wrap } from "comlink";
-import type { Remote } from "comlink";
+import type { Diagnosis } from "../diagnosis.ts";
 import type { CallOptions, Device, OpenModelRequest, ParticipateRequest } from "../device.ts";
 import type { RuntimeEvent, TokenRequest } from "../runtime.ts";
-import type { DeviceHost, DeviceMethod, WorkerStart } from "./device-host.ts";
-import { settle, unsettle } from "./error-transfer.ts";
+import type { DeviceMethod, WorkerStart } from "./device-host.ts";
+import { unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
+import { growthOf, type MemoryBudget } from "./recycling.ts";
+import { beginWorkerLife, type WorkerLife } from "./worker-life.ts";
 
 export interface RemoteDeviceOptions {
   /** Starts the worker's script. Called again after a worker was lost. */
@@ -17,6 +25,8 @@ export interface RemoteDeviceOptions {
   readonly locks: Pick<LockManager, "request">;
   readonly clock: Clock;
   readonly log: Logger;
+  /** When a worker has used so much that it is replaced. */
+  readonly budget: MemoryBudget;
 }
 
 /** A worker that dies this often within this time is not started again. */
@@ -24,14 +34,16 @@ const MAX_RESTARTS = 3;
 const RESTART_WINDOW_MS = 60_000;
 /** How long a worker may take to close before it is ended. */
 const CLOSE_GRACE_MS = 5_000;
+/** How long the calls under way may take before a worker is replaced another time. */
+const DRAIN_MS = 10_000;
 
-/** One life of the worker. */
-interface Life {
-  readonly worker: Worker;
-  readonly host: Remote<DeviceHost>;
-  /** Aborts with `runtime/worker-lost`, or `runtime/closed`. */
-  readonly ended: AbortController;
+/** What a device does in rounds is not cut off for the sake of memory. */
+const BUSY_STATES = new Set(["training", "ready", "reporting"]);
+
+/** A worker with what the page had asked of the one before. */
+interface Life extends WorkerLife {
   readonly ready: Promise<void>;
+  readonly hasGrown: (heapBytes: number | undefined) => boolean;
 }
 
 /**
@@ -39,18 +51,25 @@ interface Life {
  * participation, idleness, battery) is remembered, so that a new worker takes up where a lost one ended.
  */
 export function createRemoteDevice(options: RemoteDeviceOptions): Device {
-  const { spawn, start, token, locks, clock, log } = options;
+  const { clock, log } = options;
   const listeners = new Set<(event: RuntimeEvent) => void>();
   const openings: OpenModelRequest[] = [];
   const restarts: number[] = [];
+  const underWay = new Set<Promise<unknown>>();
   let participation: ParticipateRequest | undefined;
+  let inRound = false;
   let idle: boolean | undefined;
   let battery: Parameters<Device["setBattery"]>[0] | undefined;
   let life: Life | undefined;
+  let recycling: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
   let lastCall = 0;
+  let [replaced, recycled] = [0, 0];
 
   const emit = (event: RuntimeEvent): void => {
+    if (event.type === "participation" && event.event.type === "state") {
+      inRound = BUSY_STATES.has(event.event.state);
+    }
     for (const listener of listeners) {
       try {
         listener(event);
@@ -61,14 +80,16 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   };
 
   const lose = (lost: Life, error: Error): void => {
-    if (closing !== undefined) return end(lost, error);
+    if (closing !== undefined) return lost.end(error);
     if (life !== lost) return;
     life = undefined;
-    end(lost, error);
+    inRound = false;
+    lost.end(error);
     log.warn("the runtime's worker was lost", { error });
     const { code, message, retryable } = toFailure(error);
     emit({ type: "problem", at: clock.now(), code, message, retryable });
     restarts.push(clock.monotonicMs());
+    replaced += 1;
     if (openings.length === 0 && participation === undefined) return;
     // Pushes have to go on without a call of the page; a worker that fails again ends up here again.
     current().catch((cause: unknown) => log.warn("the runtime's worker did not come back", { error: cause }));
@@ -83,60 +104,61 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
           `reload the page`,
       );
     }
-    const worker = spawn();
-    const host = wrap<DeviceHost>(worker);
-    const ended = new AbortController();
-    const channel = new MessageChannel();
-    channel.port1.addEventListener("message", ({ data }) => {
-      if (life === begun) emit(data as RuntimeEvent);
+    const worker = beginWorkerLife({
+      ...options,
+      onEvent(event) {
+        if (life === begun) emit(event);
+      },
+      onRuns({ answers, heapBytes }) {
+        let grown = false;
+        for (const _ of answers) grown = begun.hasGrown(heapBytes) || grown;
+        if (grown) recycle(begun);
+      },
+      onLost: (error) => lose(begun, error),
     });
-    channel.port1.start();
-    ended.signal.addEventListener("abort", () => channel.port1.close());
-    const askToken = proxy((device: TokenRequest) => settle(() => token(device)));
-    const started: Promise<Settled<void>> = host.start(
-      start,
-      transfer(channel.port2, [channel.port2]),
-      askToken,
-    );
-    const begun: Life = { worker, host, ended, ready: abortable(restore(started), ended.signal) };
-    let alive = false;
-    worker.addEventListener("error", (event) => {
-      event.preventDefault();
-      const where = `${event.message ?? "the script did not load"} (${event.filename ?? "?"}:${event.lineno ?? 0})`;
-      // Once started, an uncaught error does not end a worker.
-      if (alive) log.error("uncaught error in the runtime's worker", { where });
-      else lose(begun, failure("runtime/worker-lost", `runtime: the worker did not start: ${where}`));
-    });
-
-    async function restore(starting: Promise<Settled<void>>): Promise<void> {
-      unsettle(await starting);
-      alive = true;
-      watch(begun);
-      // Only a second life has something to restore; the first calls come after `ready`.
-      const reopened = openings.slice();
-      for (const request of reopened) await host.invoke(0, "openModel", [request]).then(unsettle);
-      if (idle !== undefined) await host.invoke(0, "setIdle", [idle]).then(unsettle);
-      if (battery !== undefined) await host.invoke(0, "setBattery", [battery]).then(unsettle);
-      if (participation !== undefined) {
-        await host.invoke(0, "participate", [participation]).then(unsettle);
-      }
-    }
+    const ready = abortable(restore(worker), worker.ended);
+    ready.catch(() => undefined); // told by `current`, where somebody asks
+    const begun: Life = { ...worker, ready, hasGrown: growthOf(options.budget) };
     return begun;
   };
 
-  /** The worker holds its life lock until it is gone, however that happens. */
-  const watch = (watched: Life): void => {
-    locks
-      .request(start.lifeLock, { signal: watched.ended.signal }, async () => {
-        lose(
-          watched,
-          failure("runtime/worker-lost", "runtime: the worker ended unexpectedly; it is started again"),
-        );
-      })
-      .catch(() => undefined); // ended by ourselves
+  /** Only a second life has something to restore; the first calls come after `ready`. */
+  const restore = async ({ host, started }: WorkerLife): Promise<void> => {
+    await started;
+    for (const request of openings.slice()) await host.invoke(0, "openModel", [request]).then(unsettle);
+    if (idle !== undefined) await host.invoke(0, "setIdle", [idle]).then(unsettle);
+    if (battery !== undefined) await host.invoke(0, "setBattery", [battery]).then(unsettle);
+    if (participation !== undefined) await host.invoke(0, "participate", [participation]).then(unsettle);
+  };
+
+  /** Replaces a worker between two calls: those under way are answered, those that come wait for the new one. */
+  const recycle = (used: Life): void => {
+    if (life !== used || recycling !== undefined || closing !== undefined || inRound) return;
+    recycling = (async () => {
+      using limit = timeoutSignal(clock, DRAIN_MS, used.ended);
+      while (underWay.size > 0) await abortable(Promise.allSettled(underWay), limit.signal);
+      if (life !== used || closing !== undefined) return;
+      life = undefined;
+      recycled += 1;
+      log.info("the runtime's worker has used much memory and is replaced", { recycled });
+      await closeLife(used, failure("runtime/worker-lost", "runtime: the worker was replaced"));
+    })()
+      .catch(() => undefined) // another time
+      .finally(() => {
+        recycling = undefined;
+        if (life === undefined && closing === undefined) current().catch(() => undefined);
+      });
+  };
+
+  /** Lets a worker end by itself. One that dies now is seen by its life lock, one that hangs by the time. */
+  const closeLife = async (closed: Life, reason: Error): Promise<void> => {
+    using limit = timeoutSignal(clock, CLOSE_GRACE_MS, closed.ended);
+    await abortable(closed.host.close(), limit.signal).catch(() => undefined);
+    closed.end(reason);
   };
 
   const current = async (): Promise<Life> => {
+    if (recycling !== undefined) await recycling;
     if (closing !== undefined) throw closedError();
     const attempt = (life ??= begin());
     try {
@@ -144,28 +166,55 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     } catch (error) {
       // A start that failed (no storage, no network for the script) is tried anew by the next call.
       if (life === attempt) life = undefined;
-      end(attempt, toFailure(error));
+      attempt.end(toFailure(error));
       throw error;
     }
     return attempt;
+  };
+
+  /** A call under an id, which an abort of the signal cancels in the worker. */
+  const cancellable = async <T>(
+    signal: AbortSignal | undefined,
+    send: (life: Life, id: number) => Promise<T>,
+  ): Promise<T> => {
+    throwIfAborted(signal);
+    const living = await abortable(current(), signal);
+    const id = ++lastCall;
+    const onAbort = (): void => void living.host.cancel(id);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const answer = abortable(send(living, id), living.ended);
+    underWay.add(answer);
+    try {
+      return await abortable(answer, signal);
+    } finally {
+      underWay.delete(answer);
+      signal?.removeEventListener("abort", onAbort);
+    }
   };
 
   const call = async <T>(
     method: DeviceMethod,
     args: readonly unknown[],
     { signal }: CallOptions = {},
-    buffers: readonly Transferable[] = [],
-  ): Promise<T> => {
-    throwIfAborted(signal);
-    const { host, ended } = await abortable(current(), signal);
-    const id = ++lastCall;
-    const onAbort = (): void => void host.cancel(id);
-    signal?.addEventListener("abort", onAbort, { once: true });
+  ): Promise<T> =>
+    unsettle(
+      await cancellable<Settled<unknown>>(signal, ({ host, liveness }, id) => {
+        const answer: Promise<Settled<unknown>> = host.invoke(id, method, args);
+        return LOADING.has(method) ? liveness.excuse(answer) : answer;
+      }),
+    ) as T;
+
+  const run: Device["run"] = async (model, feeds, { signal, transfer: given = false } = {}) => {
+    const once = () =>
+      cancellable(signal, ({ runs, liveness }, id) =>
+        liveness.watch(runs.send({ id, model, feeds }, given ? buffersOf(feeds) : [])),
+      );
     try {
-      const answer: Promise<Settled<unknown>> = host.invoke(id, method, transfer([...args], [...buffers]));
-      return unsettle(await abortable(abortable(answer, ended.signal), signal)) as T;
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
+      return await once();
+    } catch (error) {
+      // What was handed over went down with the worker.
+      if (given || !isLost(error) || signal?.aborted === true) throw error;
+      return await once();
     }
   };
 
@@ -180,8 +229,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       if (index >= 0) openings.splice(index, 1);
       await call("closeModel", [model]);
     },
-    run: (model, feeds, callOptions = {}) =>
-      call("run", [model, feeds], callOptions, callOptions.transfer === true ? buffersOf(feeds) : []),
+    run,
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),
     addExamples: (model, examples) => call("addExamples", [model, examples]),
@@ -217,6 +265,10 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),
+    async diagnose() {
+      const diagnosis = await call<Diagnosis>("diagnose", []);
+      return { ...diagnosis, worker: { replaced, recycled } };
+    },
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -226,24 +278,18 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
         const last = life;
         life = undefined;
         listeners.clear();
-        if (last === undefined) return;
-        // A worker that dies now is seen by its life lock, one that hangs by the time.
-        using limit = timeoutSignal(clock, CLOSE_GRACE_MS, last.ended.signal);
-        await abortable(last.host.close(), limit.signal).catch(() => undefined);
-        end(last, closedError());
+        if (last !== undefined) await closeLife(last, closedError());
       })();
       return closing;
     },
   };
 }
 
-/** Settles every call that waits for it, then lets go of proxy and worker, in this order. */
-function end(life: Life, reason: Error): void {
-  if (life.ended.signal.aborted) return;
-  life.ready.catch(() => undefined);
-  life.ended.abort(reason);
-  life.host[releaseProxy]();
-  life.worker.terminate();
+/** They may keep the worker busy for as long as a model takes to load. */
+const LOADING: ReadonlySet<DeviceMethod> = new Set<DeviceMethod>(["openModel", "refresh", "applyUpdate"]);
+
+function isLost(error: unknown): boolean {
+  return TributaryError.is(error) && error.code === "runtime/worker-lost";
 }
 
 function closedError(): Error {

@@ -14,7 +14,7 @@ describe("feeds by the names of the inputs", () => {
   test("flat values become batches of each input's element type; tensors stay what they are", () => {
     const own = tensor("int64", [2, 3], BigInt64Array.of(1n, 2n, 3n, 4n, 5n, 6n));
     const feeds = toFeeds(ports, { mask: [...mask, 1, 0, 1] as number[], ids: own });
-    expect(feeds["ids"]).toBe(own);
+    expect(feeds["ids"]).toEqual(own);
     expect(feeds["mask"]).toEqual(tensor("bool", [2, 3], Uint8Array.of(1, 1, 0, 1, 0, 1)));
     expect(toFeeds(ports, { ids: Int32Array.of(7, 8, 9), mask })["ids"]).toEqual(
       tensor("int64", [1, 3], BigInt64Array.of(7n, 8n, 9n)),
@@ -109,4 +109,15 @@ test("the sample for the check of engines fits every input, whatever its type", 
   expect([...feeds["float16"]!.data].every((bits) => Number(bits) >= 0x3800 && Number(bits) < 0x3c00)).toBe(
     true,
   );
+});
+
+test("tensors are copied, unless their memory is given", () => {
+  const x: GraphPort = { name: "x", dtype: "float32", shape: [-1, 2] };
+  const given = tensor("float32", [1, 2], Float32Array.of(1, 2));
+  const flat = Float32Array.of(1, 2);
+  const own = toFeeds([x], { x: given })["x"]!;
+  given.data[0] = 9;
+  expect(own.data).toEqual(Float32Array.of(1, 2));
+  expect(toFeeds([x], { x: given }, "given")["x"]!.data).toBe(given.data);
+  expect(toFeeds([x], { x: flat }, "given")["x"]!.data).toBe(flat);
 });

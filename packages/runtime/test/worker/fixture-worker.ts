@@ -94,6 +94,10 @@ const open: OpenDevice = async (start, token) => {
         roundsCommitted: 0,
       };
     },
+    diagnose: async () => ({
+      engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
+      models: [],
+    }),
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -103,7 +107,7 @@ const open: OpenDevice = async (start, token) => {
       if (opened.some((model) => model.endsWith("in-close"))) await new Promise(() => {});
     },
   };
-  return device;
+  return { device };
 };
 
 expose(createDeviceHost(open));

@@ -5,7 +5,9 @@ import { createRuntimeOf } from "../../src/runtime-of.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import { TRUST_DEFAULTS } from "../../src/trust.ts";
 import type { WorkerStart } from "../../src/worker/device-host.ts";
+import { memoryBudget } from "../../src/worker/recycling.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
+import { convolve, SIZE } from "../fixtures/convolution-model.ts";
 
 let database: string;
 let lifeLock: string;
@@ -44,6 +46,7 @@ function start(engine: WorkerStart["engine"] = {}): Runtime {
       locks: navigator.locks,
       clock: systemClock,
       log: silentLogger,
+      budget: memoryBudget({}),
     }),
   );
   runtimes.push(runtime);
@@ -63,6 +66,37 @@ function release(version: number): Promise<void> {
 }
 
 const image = Float32Array.from({ length: 784 }, (_, at) => (at % 7) / 7);
+
+/** Six input channels: WebGPU computes another convolution, in silence. */
+async function expectGuarded(runtime: Runtime): Promise<void> {
+  const model = await runtime.model("convolution");
+  const x = Float32Array.from({ length: 6 * SIZE * SIZE }, (_, at) => (at % 11) / 11);
+  const { outputs } = await model.run({ x });
+  const expected = convolve(x, 6);
+  const scale = Math.max(...expected.map(Math.abs));
+  for (const [i, value] of outputs["y"]!.data.entries()) {
+    // Devices run int8 weights.
+    expect(Math.abs(Number(value) - expected[i]!)).toBeLessThan(0.05 * scale);
+  }
+  const { engines, models, worker } = await runtime.diagnose();
+  expect(engines).toMatchObject({
+    available: ["ort-wasm", "ort-webgpu"],
+    crossOriginIsolated: true,
+    heapBytes: expect.any(Number) as number,
+  });
+  expect(worker).toEqual({ replaced: 0, recycled: 0 });
+  const diagnosis = models.find((each) => each.model === "convolution")!;
+  expect(diagnosis).toMatchObject({
+    model: "convolution",
+    engine: "ort-wasm",
+    reason: "disagrees",
+    remembered: false,
+    tried: [{ verdict: "reference" }, { engine: "ort-webgpu", verdict: "disagrees" }],
+    batching: "untried",
+    calls: { answered: 1 },
+  });
+  expect(diagnosis.tried[1]!.relativeError).toBeGreaterThan(0.1);
+}
 
 describe("a page's runtime", () => {
   test("opens a verified model in the worker, runs it on WASM, and says why not on the software GPU", async () => {
@@ -131,13 +165,14 @@ describe("a page's runtime", () => {
     expect(await again.examples.count()).toBe(0);
   });
 
-  test("with WebGPU the engines are compared and measured once per version, and the choice is remembered", async () => {
+  test("with WebGPU engines are compared and timed once per version; what it computes wrong runs right on WASM", async () => {
     const webgpu = { softwareAdapter: "use" } as const;
     const first = start(webgpu);
     const { state } = await first.model("digits");
     // SwiftShader computes what WASM does, a hundred times slower.
     expect(state.engine).toBe("ort-wasm");
     expect(state.note).toMatch(/^measured: ort-wasm .* ms, ort-webgpu .* ms$/);
+    await expectGuarded(first);
     await first.close();
     const second = await start(webgpu).model("digits");
     expect(second.state.note).toBe(state.note); // the same figures: nothing was measured again

@@ -11,6 +11,7 @@ import { browserConditions, type ConditionsNavigator } from "../../src/worker/br
 import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
+import { buildConvolution } from "../fixtures/convolution-model.ts";
 import { createReleaseRepository } from "../fixtures/release-repository.ts";
 import { buildTextModel } from "../fixtures/several-inputs.ts";
 
@@ -18,6 +19,7 @@ const open: OpenDevice = async (start) => {
   const repository = await createReleaseRepository();
   await repository.release(1);
   await repository.releaseModel("texts", buildTextModel());
+  await repository.releaseModel("convolution", buildConvolution(6));
   const channel = new BroadcastChannel(start.lifeLock);
   channel.addEventListener("message", ({ data }) => {
     void repository.release(data as number).then(() => channel.postMessage("released"));
@@ -37,12 +39,13 @@ const open: OpenDevice = async (start) => {
     });
   });
   const env = systemEnv({ log: silentLogger });
-  return createDevice(
+  const engines = createBrowserEngines({ ...start.engine, clock: env.clock });
+  const device = createDevice(
     { ...start.config, trustedRoot: repository.root },
     {
       env,
       store: createIndexedDbStore({ name: start.database, clock: env.clock }),
-      engines: createBrowserEngines({ ...start.engine, clock: env.clock }),
+      engines,
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto,
       openSocket: (_options, handlers) => {
@@ -52,6 +55,7 @@ const open: OpenDevice = async (start) => {
       fetch: answer as typeof fetch,
     },
   );
+  return { device, heapBytes: () => engines.heapBytes() };
 };
 
 expose(createDeviceHost(open));

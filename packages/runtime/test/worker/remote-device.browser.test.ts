@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Device } from "../../src/device.ts";
 import type { RuntimeEvent } from "../../src/runtime.ts";
 import { TRUST_DEFAULTS } from "../../src/trust.ts";
+import { memoryBudget } from "../../src/worker/recycling.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 
 const opening = { model: "digits", channel: "stable", update: "auto" } as const;
@@ -41,6 +42,7 @@ function open(script = new URL("./fixture-worker.ts", import.meta.url)): Device 
     // Waiting is shortened a hundredfold.
     clock: { ...systemClock, schedule: (delayMs, run) => systemClock.schedule(delayMs / 100, run) },
     log: silentLogger,
+    budget: memoryBudget({}),
   });
   return device;
 }

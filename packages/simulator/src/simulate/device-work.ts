@@ -73,7 +73,11 @@ export class DeviceWork {
       values: base,
       examples: data.examplesOf(this.#client),
       epochs,
-      learningRate: learningRateAt(learningRate, learningRateSchedule ?? { kind: "constant" }, offer.round),
+      learningRate: learningRateAt(
+        learningRate,
+        learningRateSchedule ?? { kind: "constant" },
+        offer.trainingRound,
+      ),
       maxExamples,
       seed: `${clients.seed}/train/${round}/${this.#client}`,
       version: offer.baseVersion,

@@ -4,7 +4,7 @@ import type { PreparedTask } from "./prepare-task.ts";
 import type { SimulateOptions } from "./simulate-options.ts";
 
 /** Before it trains for nothing: that data and task fit. @throws `simulator/invalid-options`, `dataset/mismatch` */
-export function requireFit({ spec, ports }: PreparedTask, { data, heldOut }: SimulateOptions): void {
+export function requireFit({ spec, ports }: PreparedTask, { data, heldOut, trusted }: SimulateOptions): void {
   if (spec.kind !== "train") {
     throw failure(
       "simulator/invalid-options",
@@ -30,6 +30,7 @@ export function requireFit({ spec, ports }: PreparedTask, { data, heldOut }: Sim
   for (const [what, table] of [
     ["training", data.table],
     ["held-out", heldOut],
+    ["trusted", trusted],
   ] as const) {
     const problem = table === null || table === undefined ? undefined : tableProblem(table, spec, ports);
     if (problem === undefined) continue;

@@ -4,6 +4,7 @@ import { roundCounts, type RoundConfig, type RoundState } from "@tributary/feder
 import { summarizeTraining } from "@tributary/metrics";
 import type { IneligibleReason } from "@tributary/protocol";
 import type { PreparedTask } from "./prepare-task.ts";
+import type { TrustSummary } from "@tributary/federation/aggregation";
 
 /** What a simulated round came to. Times are the simulation's, not this machine's. */
 export interface RoundRow {
@@ -38,6 +39,8 @@ export interface RoundRow {
   readonly scheduleSeconds: number;
   /** From the round's beginning to the first offer; null: nobody got one. */
   readonly selectionSeconds: number | null;
+  /** How the updates compared with the server's own; null: they were not compared. */
+  readonly trust: TrustSummary | null;
   /** From the round's beginning to its end, and from the simulation's beginning to there. */
   readonly seconds: number;
   readonly clockSeconds: number;
@@ -72,12 +75,16 @@ export function roundRow(
   { rules }: PreparedTask,
   ended: EndedRound,
   { startMs, endMs, scheduleMs }: RoundTimes,
-  model: { readonly evaluation: EvaluationResult | undefined; readonly weightsDigest: Digest },
+  model: {
+    readonly evaluation: EvaluationResult | undefined;
+    readonly trust: TrustSummary | undefined;
+    readonly weightsDigest: Digest;
+  },
 ): RoundRow {
   const { config, state, metrics, declines, ineligible, bytesUp, bytesDown, offeredMs } = ended;
   const committed = state.phase === "committed";
   const { loss, accuracy, examples } = summarizeTraining(metrics);
-  const { evaluation, weightsDigest } = model;
+  const { evaluation, trust, weightsDigest } = model;
   return {
     round: config.round,
     roundId: config.roundId,
@@ -94,6 +101,7 @@ export function roundRow(
     loss: evaluation?.loss ?? null,
     accuracy: evaluation?.accuracy ?? null,
     metrics: evaluation?.metrics ?? {},
+    trust: trust ?? null,
     scheduleSeconds: scheduleMs / 1000,
     selectionSeconds: offeredMs === null ? null : (offeredMs - startMs) / 1000,
     seconds: (endMs - startMs) / 1000,

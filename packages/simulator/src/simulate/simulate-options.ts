@@ -16,6 +16,8 @@ export interface SimulateOptions {
   readonly data: ClientData;
   /** What versions are measured on; undefined: they are not. */
   readonly heldOut?: ExampleTable | undefined;
+  /** What the server trains on itself, where the task's strategy compares with that; the data set that the task names is not used. */
+  readonly trusted?: ExampleTable | undefined;
   /** Everything random follows from it. */
   readonly seed: string;
   readonly fleet?: Partial<FleetModel>;

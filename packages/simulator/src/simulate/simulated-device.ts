@@ -13,6 +13,7 @@ import {
   encodeDeviceMessage,
   type DeviceMessage,
   type Offer,
+  type RoundOffer,
   type SecureStepName,
 } from "@tributary/protocol";
 import type { SimulationClock } from "./clock.ts";
@@ -29,7 +30,7 @@ export interface ServerPort {
   /** Base weights of the round under way, in memory that threads share, and their size as a file. */
   readonly base: { readonly values: Float32Array; readonly sizeBytes: number };
   /** A PUT of an update. @throws `update/*`, `round/*` */
-  upload(device: DeviceId, offer: Offer, body: Uint8Array<ArrayBuffer>): void;
+  upload(device: DeviceId, offer: RoundOffer, body: Uint8Array<ArrayBuffer>): void;
   /** A GET of what a step needs. @throws `secagg/phase-over` */
   secureInput(step: SecureStepName, member: number): Uint8Array<ArrayBuffer>;
   /** A PUT of an answer. @throws `secagg/*` */

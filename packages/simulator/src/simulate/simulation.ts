@@ -34,9 +34,9 @@ const MAX_ABANDONED = 20;
  * @throws `simulator/*`, `onnx/*`, `secagg/*`, `aggregation/*`, `dataset/*`, `signal.reason`
  */
 export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
-  const { data, heldOut, seed, signal } = options;
+  const { data, heldOut, trusted, seed, signal } = options;
   const identities = createIdentities(seed);
-  const task = await prepareTask(options.spec, options.model, identities.issuerPublicKey);
+  const task = await prepareTask(options.spec, options.model, identities.issuerPublicKey, trusted);
   requireFit(task, options);
   const pool = createTrainingPool(
     {
@@ -45,6 +45,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
       parameters: task.rules.plan.parameters,
       table: data.table,
       heldOut: heldOut === undefined ? null : sharedTable(heldOut),
+      trusted: trusted === undefined ? null : sharedTable(trusted),
       dataSeed: data.seed,
     },
     options.threads,
@@ -90,6 +91,7 @@ class Simulation {
     this.#model = new SimulatedModel({
       task,
       pool: means.pool,
+      seed: options.seed,
       isMeasured: (number) =>
         heldOut !== undefined && (number % evaluateEvery === 0 || number === this.#rounds),
     });
@@ -163,6 +165,7 @@ class Simulation {
       roundId: roundIdOf(spec.name, number),
       round: number,
       baseVersion: version,
+      trainingRound: this.#committed + 1,
       plan: { target: `plans/${spec.name}/1.json`, digest: planDigest },
       weights: { target: `models/${spec.model}/${version}.safetensors`, digest: weightsDigest },
       timestampVersion: version,
@@ -171,6 +174,7 @@ class Simulation {
     const startMs = this.#clock.monotonicMs();
     const random = simulatedSecrets(`${this.#options.seed}/server/${number}`);
     this.#model.evaluation = undefined;
+    this.#model.trust = undefined;
     const round = new SimulatedRound({
       config,
       identities,
@@ -185,6 +189,7 @@ class Simulation {
         verifyMember: this.#verifyMember,
         dropout: this.#fleet.dropout,
       },
+      rootUpdate: () => this.#model.rootUpdate(config.roundId, this.#committed + 1),
       commit: async (mean) => {
         const made = await this.#model.commit(mean);
         this.#committed += 1;

@@ -1,22 +1,14 @@
-import type { Feeds, Session } from "@tributary/engine";
-import type { GraphPort } from "@tributary/protocol";
+import type { ModelManifest } from "@tributary/protocol";
 import type { Inference } from "../runtime.ts";
+import type { QueueAnswer } from "./inference-queue.ts";
 
-/** Runs a batch and reads the model's first float32 output as probabilities. */
-export async function infer(options: {
-  readonly session: Session;
-  readonly version: number;
-  readonly outputs: readonly GraphPort[];
-  readonly feeds: Feeds;
-  readonly monotonicMs: () => number;
-  readonly signal?: AbortSignal | undefined;
-}): Promise<Inference> {
-  const { session, version, feeds, monotonicMs, signal } = options;
-  const startedAtMs = monotonicMs();
-  const outputs = await session.run(feeds, signal === undefined ? {} : { signal });
-  const durationMs = monotonicMs() - startedAtMs;
+/** Reads the model's first float32 output as probabilities. */
+export function readAnswer(
+  manifest: Pick<ModelManifest, "version" | "outputs">,
+  { outputs, durationMs }: QueueAnswer,
+): Inference {
   // skl2onnx's classifiers give the class before its probabilities.
-  const name = options.outputs.find(({ dtype }) => dtype === "float32")?.name ?? "";
+  const name = manifest.outputs.find(({ dtype }) => dtype === "float32")?.name ?? "";
   const scores = outputs[name];
   const width = scores?.shape.at(-1) ?? 0;
   const probabilities =
@@ -25,7 +17,8 @@ export async function infer(options: {
       : isNormalized(name)
         ? Float32Array.from(scores.data as Float32Array)
         : softmax(scores.data as Float32Array, width);
-  return { version, outputs, probabilities, classes: argMaxRows(probabilities, width), durationMs };
+  const classes = argMaxRows(probabilities, width);
+  return { version: manifest.version, outputs, probabilities, classes, durationMs };
 }
 
 /** Models that end in a softmax say so in the name of their output. */

@@ -1,0 +1,76 @@
+import type { EngineName } from "@tributary/engine";
+import type { EngineChoiceReason } from "@tributary/engine/check";
+import type { BatchingState } from "./inference/inference-queue.ts";
+
+/**
+ * What a runtime does, and why: plain data for a support page or a bug report. It is told to the page alone; no other device or
+ * server gets it.
+ */
+export interface Diagnosis {
+  readonly engines: EngineDiagnosis;
+  readonly models: readonly ModelDiagnosis[];
+  /** Of a page: the worker that all of this happens in. */
+  readonly worker?: WorkerDiagnosis;
+}
+
+export interface EngineDiagnosis {
+  /** What a model may run on; in a page, known once a model was opened. */
+  readonly available: readonly EngineName[];
+  /** What the choice of engines holds for: browser, adapter, engine and threads. Another one has them checked anew. */
+  readonly fingerprint: string;
+  /** The WebGPU adapter as the browser describes it, or why there is none. */
+  readonly adapter?: string;
+  /** Of WASM. */
+  readonly threads?: number;
+  /** Whether the page is cross-origin isolated, without which WASM has one thread. */
+  readonly crossOriginIsolated?: boolean;
+  /** Memory that the engine has reserved, in bytes; it never shrinks. */
+  readonly heapBytes?: number;
+  /** How often the browser took the GPU away. */
+  readonly gpuLosses: number;
+}
+
+export interface ModelDiagnosis {
+  readonly model: string;
+  readonly channel: string;
+  readonly version: number;
+  readonly engine: EngineName;
+  /** Why this engine and not a faster one, in words. */
+  readonly note?: string;
+  /** The engines that were compared on one batch, the reference first; empty where there was one only. */
+  readonly tried: readonly TriedEngine[];
+  /** Why the engine that runs was chosen; undefined where there was no choice. */
+  readonly reason?: EngineChoiceReason;
+  /** The comparison is one of an earlier start with the same fingerprint. */
+  readonly remembered: boolean;
+  readonly batching: BatchingState;
+  readonly calls: CallDiagnosis;
+}
+
+export interface TriedEngine {
+  readonly engine: EngineName;
+  readonly verdict: "reference" | "agrees" | "disagrees" | "failed";
+  /** Against the reference, max|a-b| / max|a|; null where nothing was compared. */
+  readonly relativeError: number | null;
+  /** Median of the timed runs; null where it was not timed. */
+  readonly medianMs: number | null;
+  /** Of one that failed: what it said. */
+  readonly message?: string;
+}
+
+/** Calls that were answered since the version was opened. */
+export interface CallDiagnosis {
+  readonly answered: number;
+  /** Runs that answered several calls. */
+  readonly sharedRuns: number;
+  /** Time in the queue and the engine of the last 512 calls, in milliseconds; null before the first. */
+  readonly medianMs: number | null;
+  readonly p99Ms: number | null;
+}
+
+export interface WorkerDiagnosis {
+  /** How often a worker was lost or stuck, and replaced. */
+  readonly replaced: number;
+  /** How often a worker was replaced because its memory had grown. */
+  readonly recycled: number;
+}

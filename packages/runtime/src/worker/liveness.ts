@@ -1,0 +1,91 @@
+/** Whether a worker that was asked something still does anything. */
+import type { Clock, Timer } from "@tributary/core";
+
+/** No worker is called stuck before it was quiet this long. */
+const MIN_QUIET_MS = 10_000;
+/** Nor before it was quiet this many times as long as its slowest answers take. */
+const P99_FACTOR = 20;
+/** Answers that the slowest are found among. */
+const TIMES_KEPT = 256;
+/** A timer that comes so late was held back with the whole page. */
+const LATE_MS = 1_000;
+
+export interface Liveness {
+  /** Something is asked: from now on silence counts. The answer, or its end, counts as a sign of life. */
+  watch<T>(answer: Promise<T>): Promise<T>;
+  /** Something that may keep a worker busy for long, such as loading a model: silence does not count meanwhile. */
+  excuse<T>(work: Promise<T>): Promise<T>;
+  /** The worker said something. */
+  seen(): void;
+  end(): void;
+}
+
+/** @param onStuck - called once, with how long the worker was quiet */
+export function createLiveness(clock: Clock, onStuck: (quietMs: number) => void): Liveness {
+  const timesMs: number[] = [];
+  let asked = 0;
+  let excused = 0;
+  let quietSinceMs = clock.monotonicMs();
+  let timer: Timer | undefined;
+  let over = false;
+
+  const limitMs = (): number => {
+    const sorted = timesMs.toSorted((a, b) => a - b);
+    const p99 = sorted[Math.ceil(0.99 * sorted.length) - 1] ?? 0;
+    return Math.max(MIN_QUIET_MS, P99_FACTOR * p99);
+  };
+  const arm = (): void => {
+    if (timer !== undefined || over || asked === 0) return;
+    const waitMs = Math.max(0, quietSinceMs + limitMs() - clock.monotonicMs());
+    const dueMs = clock.monotonicMs() + waitMs;
+    timer = clock.schedule(waitMs, () => {
+      timer = undefined;
+      const now = clock.monotonicMs();
+      // A page that slept does not know what its worker did.
+      if (excused > 0 || now - dueMs > LATE_MS) quietSinceMs = now;
+      if (asked > 0 && now - quietSinceMs >= limitMs()) {
+        over = true;
+        onStuck(now - quietSinceMs);
+      } else arm();
+    });
+  };
+  const seen = (): void => {
+    quietSinceMs = clock.monotonicMs();
+  };
+
+  return {
+    async watch(answer) {
+      const beganMs = clock.monotonicMs();
+      if (asked === 0) seen();
+      asked += 1;
+      arm();
+      try {
+        const value = await answer;
+        timesMs.push(clock.monotonicMs() - beganMs);
+        if (timesMs.length > TIMES_KEPT) timesMs.shift();
+        return value;
+      } finally {
+        asked -= 1;
+        seen();
+        if (asked === 0) {
+          timer?.cancel();
+          timer = undefined;
+        }
+      }
+    },
+    async excuse(work) {
+      excused += 1;
+      try {
+        return await work;
+      } finally {
+        excused -= 1;
+        seen();
+      }
+    },
+    seen,
+    end() {
+      over = true;
+      timer?.cancel();
+    },
+  };
+}
