@@ -12,6 +12,7 @@ import type {
   GateView,
   GraphPort,
   MetricDocument,
+  ModelProcessing,
   RoundPurpose,
   RoundView,
   TaskReason,
@@ -55,6 +56,8 @@ export interface ModelRecord {
   readonly inputs: readonly GraphPort[];
   readonly outputs: readonly GraphPort[];
   readonly labels: readonly string[] | null;
+  /** How images become its inputs and its outputs answers; null: as the app has it. */
+  readonly processing: ModelProcessing | null;
   readonly createdAt: number;
 }
 
