@@ -1,12 +1,12 @@
 /** Consent, and what taking part is doing right now, in plain words. */
-import { TributaryError } from "@tributary/core";
-import type { Participation, ParticipationEvent, Runtime, RuntimeEvent } from "@tributary/runtime";
+import type { ParticipationEvent, Runtime, RuntimeEvent } from "@tributary/runtime";
+import { type ConsentElement, defineConsentElement, statusWords } from "@tributary/runtime/consent";
 import { byId, setText } from "./elements.ts";
 
 export interface ParticipationPanel {
   /** How many examples there are now. */
   setExamples(count: number): void;
-  /** Connection and problems of the runtime. */
+  /** When the connection is tried again. */
   onRuntimeEvent(event: RuntimeEvent): void;
 }
 
@@ -15,37 +15,39 @@ export interface ParticipationPanelOptions {
   readonly task: string;
 }
 
-/** What the status line shows; also in `data-state`. */
-type Shown =
-  | "off"
-  | "needs-examples"
-  | "waiting"
-  | "training"
-  | "ready"
-  | "sending"
-  | "committed"
-  | "refused"
-  | "offline"
-  | "other-tab";
-
-const CONSENT_KEY = "tributary-consent";
 const LOG_LINES = 20;
 
+// What it asks can be read while the model loads.
+defineConsentElement();
+const element = byId<ConsentElement>("consent");
+element.texts = {
+  title: "Take part in training",
+  training:
+    "When on, this page trains the model on your examples, here, and sends only the difference the training made. You can switch it off at any time.",
+};
+
 export function createParticipationPanel({ runtime, task }: ParticipationPanelOptions): ParticipationPanel {
-  const toggle = byId<HTMLButtonElement>("consent");
+  const control = element.follow(runtime, { task });
   const status = byId("participation");
   const text = byId("participation-text");
   const log = byId("log");
-  let consent = localStorage.getItem(CONSENT_KEY) === "yes";
   /** Undefined until they were counted. */
   let examples: number | undefined;
-  let round = 0;
-  let current: Participation | undefined;
+  let retry = "";
+  let round = "The round";
+  let told: ParticipationEvent | undefined;
 
-  const show = (state: Shown, words: string): void => {
-    status.dataset["state"] = state;
-    setText(text, words);
+  const show = (): void => {
+    const { state, last } = control.status;
+    const wanting = state !== "off" && control.consents.training && examples === 0;
+    status.dataset["state"] = wanting ? "needs-examples" : tone(state, last);
+    if (wanting) {
+      setText(text, "You have no examples yet. Draw a digit and say what it is; then training can begin.");
+    } else {
+      setText(text, statusWords(control.status) + (state === "offline" ? retry : ""));
+    }
   };
+
   const note = (at: number, words: string): void => {
     const line = document.createElement("li");
     const time = document.createElement("time");
@@ -58,163 +60,69 @@ export function createParticipationPanel({ runtime, task }: ParticipationPanelOp
     log.hidden = false;
   };
 
-  const follow = async (participation: Participation): Promise<void> => {
-    for await (const event of participation.events()) {
-      if (participation === current) tell(event);
-    }
-  };
-
-  const tell = (event: ParticipationEvent): void => {
-    switch (event.type) {
-      case "state":
-        // "waiting" keeps the outcome of the last round on show.
-        if (event.state === "waiting" && status.dataset["state"] !== "committed") {
-          show("waiting", "Waiting for the next round.");
-        }
-        if (event.state === "ready") show("ready", "Trained. Waiting to be asked for the result.");
-        if (event.state === "reporting") show("sending", "Sending what the training changed.");
-        return;
-      case "checked-in":
-        return;
-      case "ineligible":
-        show("waiting", `Not asked now, because of this device's ${event.reason}.`);
-        return;
-      case "offered":
-        round = event.round;
-        show("training", `Round ${round}: training on ${examplesText(examples ?? 0)} of yours.`);
-        return;
-      case "progress":
-        show("training", `Round ${round}: training, step ${event.step} of ${event.steps}.`);
-        return;
-      case "trained":
-        note(
-          event.at,
-          `Trained on ${examplesText(event.numExamples)} in ${Math.round(event.durationMs)} ms; ` +
-            `${Math.round(100 * (event.accuracy ?? 0))} % were read right.`,
-        );
-        return;
-      case "measured":
-        note(event.at, `Measured on ${examplesText(event.numExamples)} of yours, and told only sums.`);
-        return;
-      case "secured":
-        note(
-          event.at,
-          event.private
-            ? `One of ${event.cohort} devices: the coordinator will see their sum, and no difference alone.`
-            : `One of ${event.cohort} devices in a trial: so few that the sum is not private.`,
-        );
-        return;
-      case "uploaded":
-        note(
-          event.at,
-          event.masked
-            ? `Sent the difference under masks, ${kilobytes(event.sizeBytes)}.`
-            : `Sent the difference, ${kilobytes(event.sizeBytes)}. This task is not summed securely: the coordinator sees it.`,
-        );
-        return;
-      case "outcome":
-        tellOutcome(event);
-        return;
-      case "failed":
-        note(event.at, `Round ${round} went on without this device: ${plainReason(event.code)}`);
-        show("waiting", "Waiting for the next round.");
-        return;
-      default: {
-        const never: never = event;
-        return never;
-      }
-    }
-  };
-
-  const tellOutcome = (event: Extract<ParticipationEvent, { type: "outcome" }>): void => {
-    const which = round === 0 ? "The round" : `Round ${round}`;
-    switch (event.result) {
-      case "committed": {
-        const version = event.version === undefined ? "A new version" : `Version ${event.version}`;
-        show("committed", `${which} is done. ${version} has learned from you too.`);
-        note(
-          event.at,
-          `${which} committed${event.version === undefined ? "" : ` as version ${event.version}`}.`,
-        );
-        return;
-      }
-      case "not-needed":
-        show("waiting", "Enough devices were faster. Waiting for the next round.");
-        return;
-      case "refused":
-        show("refused", `${which}: the result was refused. Waiting for the next round.`);
-        note(event.at, `${which}: refused (${event.code ?? "no reason given"}).`);
-        return;
-      default:
-        show("waiting", `${which} ended without a new version. Waiting for the next round.`);
-        note(event.at, `${which} ended: ${event.result}.`);
-    }
-  };
-
-  /** Makes what runs fit consent and examples. */
-  const apply = (): void => {
-    toggle.setAttribute("aria-checked", String(consent));
-    if (examples === undefined) return;
-    const wanted = consent && examples > 0;
-    if (wanted && current === undefined) {
-      show("waiting", "Waiting for the next round.");
-      current = runtime.participate({ consent: true, task });
-      follow(current).catch((error: unknown) => {
-        show("refused", TributaryError.is(error) ? error.publicMessage : String(error));
-      });
-    }
-    if (!wanted && current !== undefined) {
-      const stopped = current;
-      current = undefined;
-      void stopped.stop();
-    }
-    if (!consent) show("off", "Off. Nothing about your examples is sent.");
-    else if (examples === 0) {
-      show(
-        "needs-examples",
-        "You have no examples yet. Draw a digit and say what it is; then training can begin.",
-      );
-    }
-  };
-
-  toggle.disabled = false;
-  toggle.addEventListener("click", () => {
-    consent = !consent;
-    localStorage.setItem(CONSENT_KEY, consent ? "yes" : "no");
-    apply();
+  control.subscribe(() => {
+    show();
+    const { last } = control.status;
+    if (last === undefined || last === told) return;
+    told = last;
+    if (last.type === "offered") round = `Round ${last.round}`;
+    const words = logWords(last, round);
+    if (words !== undefined) note(last.at, words);
   });
-  // Consent is one for all tabs of the page.
-  addEventListener("storage", (event) => {
-    if (event.key !== CONSENT_KEY) return;
-    consent = event.newValue === "yes";
-    apply();
-  });
-  apply();
+  show();
 
   return {
     setExamples(count) {
       examples = count;
-      apply();
+      show();
     },
     onRuntimeEvent(event) {
-      if (current === undefined) return;
-      const otherTab = status.dataset["state"] === "other-tab";
-      if (event.type === "connection" && event.state === "offline" && !otherTab) {
-        const retry =
-          event.retryInMs === undefined
-            ? ""
-            : ` Trying again in about ${Math.ceil(event.retryInMs / 1000)} s.`;
-        show("offline", `No connection to the coordinator.${retry}`);
-      }
-      if (event.type === "connection" && event.state === "connected") {
-        const state = status.dataset["state"];
-        if (state === "offline" || otherTab) show("waiting", "Waiting for the next round.");
-      }
-      if (event.type === "problem" && event.code === "runtime/locked") {
-        show("other-tab", "Another tab of this page takes part. This one takes over when it is closed.");
-      }
+      if (event.type !== "connection") return;
+      const inMs = event.state === "offline" ? event.retryInMs : undefined;
+      retry = inMs === undefined ? "" : ` Trying again in about ${Math.ceil(inMs / 1000)} s.`;
+      show();
     },
   };
+}
+
+/** The state for the eye: how the last round ended shows until the next begins. */
+function tone(state: string, last: ParticipationEvent | undefined): string {
+  if (state !== "waiting" || last?.type !== "outcome") return state;
+  return last.result === "committed" || last.result === "refused" ? last.result : state;
+}
+
+/** A line for what a person may want to look up later; undefined for what passes. */
+function logWords(event: ParticipationEvent, round: string): string | undefined {
+  switch (event.type) {
+    case "state":
+    case "checked-in":
+    case "ineligible":
+    case "offered":
+    case "progress":
+      return undefined;
+    case "trained":
+      return (
+        `Trained on ${examplesText(event.numExamples)} in ${Math.round(event.durationMs)} ms; ` +
+        `${Math.round(100 * (event.accuracy ?? 0))} % were read right.`
+      );
+    case "measured":
+      return `Measured on ${examplesText(event.numExamples)} of yours, and told only sums.`;
+    case "secured":
+      return event.private
+        ? `One of ${event.cohort} devices: the coordinator will see their sum, and no difference alone.`
+        : `One of ${event.cohort} devices in a trial: so few that the sum is not private.`;
+    case "uploaded":
+      return event.masked
+        ? `Sent the difference under masks, ${kilobytes(event.sizeBytes)}.`
+        : `Sent the difference, ${kilobytes(event.sizeBytes)}. This task is not summed securely: the coordinator sees it.`;
+    case "outcome":
+      if (event.result === "not-needed") return undefined;
+      if (event.result === "refused") return `${round}: refused (${event.code ?? "no reason given"}).`;
+      if (event.result !== "committed") return `${round} ended: ${event.result}.`;
+      return `${round} committed${event.version === undefined ? "" : ` as version ${event.version}`}.`;
+    case "failed":
+      return `${round} went on without this device: ${plainReason(event.code)}`;
+  }
 }
 
 function examplesText(count: number): string {

@@ -88,7 +88,7 @@ describe("the digits pad", () => {
 
     // Marks this load of the page: a reload would lose it.
     await page.evaluate(() => Object.assign(globalThis, { notReloaded: true }));
-    await page.getByTestId("consent").click();
+    await page.getByTestId("consent").getByRole("switch").click();
     const { digest } = await api.uploadBlob(labelledImagesFile(heldOutDigits({ seed: "demo", count: 200 })));
     const task = digitsTask({ devices: NODE_DEVICES + 1, heldOut: digest, rounds: 1 });
     await api.createTask({
@@ -124,7 +124,7 @@ describe("the digits pad", () => {
 
     // It answers with the new version.
     await draw(page, SEVEN);
-    await page.getByTestId("consent").click();
+    await page.getByTestId("consent").getByRole("switch").click();
     await page.getByTestId("participation").filter({ hasText: "Off." }).waitFor();
     await page.context().close();
     expect(complaints()).toEqual([]);
@@ -136,7 +136,7 @@ describe("the digits pad", () => {
     const second = await first.context().newPage();
     await second.goto(stack.demoUrl);
     await second.getByTestId("example-count").filter({ hasText: /^1$/ }).waitFor();
-    await second.getByTestId("consent").click();
+    await second.getByTestId("consent").getByRole("switch").click();
     await second.getByTestId("participation").filter({ hasText: "Another tab" }).waitFor();
     // Consent is one for all tabs: the first takes part.
     await first.getByTestId("participation").filter({ hasText: "Waiting for the next round" }).waitFor();
@@ -149,7 +149,7 @@ describe("the digits pad", () => {
   test("erasing takes two presses and ends participation for want of examples", async () => {
     const page = await openPage();
     await teach(page, SEVEN, 7, 2);
-    await page.getByTestId("consent").click();
+    await page.getByTestId("consent").getByRole("switch").click();
     await page.getByTestId("erase").click();
     expect(await page.getByTestId("example-count").textContent()).toBe("2");
     await page.getByTestId("erase").click();

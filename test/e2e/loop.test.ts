@@ -131,7 +131,7 @@ test("two browser contexts, served from another origin than the coordinator, and
     examples: { min: 40, max: 60 },
   });
   opened.defer(() => fleet.close());
-  for (const { page } of pages) await page.getByTestId("consent").click();
+  for (const { page } of pages) await page.getByTestId("consent").getByRole("switch").click();
   await subscription.ended;
 
   expect(rounds.map(({ version }) => version)).toEqual([2, 3, 4]);

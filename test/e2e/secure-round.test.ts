@@ -225,7 +225,7 @@ test("24 Node devices and two pages, every seventh device killed at a random ste
     const opening = await openDemo(context, demo.url);
     // Their weights: two and three examples.
     await teach(opening, SEVEN, 7, 2 + page);
-    await opening.getByTestId("consent").click();
+    await opening.getByTestId("consent").getByRole("switch").click();
   }
   await createTask(MEMBERS, { minimumCohort: 16 });
   const round = await endedRound();

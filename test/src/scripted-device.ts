@@ -84,6 +84,16 @@ export class ScriptedDevice {
     return device;
   }
 
+  /** As often as it takes: a crowded machine may take longer over a greeting than a coordinator waits. */
+  static async connectPatiently(url: string, identity: Identity, attempts = 5): Promise<ScriptedDevice> {
+    try {
+      return await ScriptedDevice.connect(url, identity);
+    } catch (error) {
+      if (attempts === 1) throw error;
+      return ScriptedDevice.connectPatiently(url, identity, attempts - 1);
+    }
+  }
+
   send(message: DeviceMessage): void {
     this.#socket.send(encodeDeviceMessage(message));
   }

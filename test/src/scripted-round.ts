@@ -5,7 +5,7 @@ import { splitWeights } from "@tributary/onnx";
 import { decodeUpdateHeader, encodeUpdate, parseTaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors, schemaDigest, type ParameterSet } from "@tributary/tensor";
 import { mintToken } from "./enrolment-token.ts";
-import { enrol, ScriptedDevice, type Identity } from "./scripted-device.ts";
+import { enrol, ScriptedDevice } from "./scripted-device.ts";
 
 /** What a coordinator that a test talks to has to offer. */
 export interface Target {
@@ -65,7 +65,8 @@ export interface ScriptedRound {
 /** Deadlines for rounds whose length is what is measured. */
 export const PATIENT = { trainDeadlineMs: 3_600_000, reportDeadlineMs: 3_600_000 } as const;
 
-const CONCURRENT_UPLOADS = 8;
+/** Devices that enrol, connect or upload at a time: no more bodies are in memory, and no more greetings under way. */
+const LANES = 8;
 const HEARTBEAT_MS = 10_000;
 
 export async function createScriptedRound(
@@ -76,17 +77,16 @@ export async function createScriptedRound(
   const api = createApiClient({ baseUrl: target.url, token: target.operatorToken });
   const { parameters } = splitWeights(options.model);
   await api.publishModel(name, options.model);
-  const identities: Identity[] = [];
-  for (let index = 0; index < options.devices; index++)
-    identities.push(await enrol(target.url, await mintToken(target.dataDir)));
-  const devices = await Promise.all(
-    identities.map((identity) => ScriptedDevice.connect(target.url, identity)),
-  );
+  const devices: ScriptedDevice[] = [];
   // Many of them take long, and silent ones are taken for gone.
   const heartbeats = setInterval(() => {
     for (const device of devices)
       if (device.closed === undefined) device.send({ type: "heartbeat", nonce: 0 });
   }, HEARTBEAT_MS);
+  await inLanes(options.devices, async () => {
+    const identity = await enrol(target.url, await mintToken(target.dataDir));
+    devices.push(await ScriptedDevice.connectPatiently(target.url, identity));
+  });
   await api.createTask(
     parseTaskSpec({
       name,
@@ -105,7 +105,7 @@ export async function createScriptedRound(
     }),
   );
   for (const device of devices) device.send({ type: "check-in", task: name, examples: 10_000 });
-  const offers = await Promise.all(devices.map((device) => device.next("offer")));
+  const offers = await Promise.all(devices.map((device) => device.next("offer", 60_000)));
   const roundId = offers[0]!.roundId;
 
   const round: ScriptedRound = {
@@ -142,17 +142,12 @@ export async function createScriptedRound(
         await round.ready(device, round.body(described), described.numExamples);
       }
       const upload = async (index: number): Promise<void> => {
-        await devices[index]!.next("request-report");
+        await devices[index]!.next("request-report", 120_000);
         const answer = await devices[index]!.upload(roundId, round.body(update(index)));
         if (answer.status !== 202)
           throw new Error(`upload ${index} was refused: ${answer.status} ${answer.code}`);
       };
-      // Several at a time, as devices do it, and no more bodies in memory than that.
-      let next = 0;
-      const lane = async (): Promise<void> => {
-        while (next < devices.length) await upload(next++);
-      };
-      await Promise.all(Array.from({ length: CONCURRENT_UPLOADS }, lane));
+      await inLanes(devices.length, upload);
     },
     async ended() {
       const over = async (device: ScriptedDevice): Promise<void> => {
@@ -181,6 +176,15 @@ export async function createScriptedRound(
     },
   };
   return round;
+}
+
+/** Does something for each index, several at a time, as devices do it. */
+async function inLanes(count: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
 }
 
 /** Sums a device that trained one epoch on so many examples would report. */

@@ -8,7 +8,11 @@ const ROOT = join(import.meta.dirname, "../..");
  * What TypeScript says of these files of a folder inside the workspace, as they stand; "" where nothing is wrong. The
  * packages are references: their types are read from what the type check built, not made again from their sources.
  */
-export function typeCheck(folder: string, files: readonly string[]): Promise<string> {
+export function typeCheck(
+  folder: string,
+  files: readonly string[],
+  compilerOptions: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
   const { references } = JSON.parse(readFileSync(join(ROOT, "test/tsconfig.json"), "utf8")) as {
     readonly references: readonly { readonly path: string }[];
   };
@@ -23,6 +27,7 @@ export function typeCheck(folder: string, files: readonly string[]): Promise<str
         // Whether a reader's variable is used is the reader's business.
         noUnusedLocals: false,
         types: ["node"],
+        ...compilerOptions,
       },
       files,
       references: references.map(({ path }) => ({ path: join(ROOT, "test", path) })),

@@ -19,9 +19,9 @@ test("a task that runs says what it waits for, and nothing when there is nothing
 });
 
 test("a task that does not run says why", () => {
-  const reason = { code: "rounds", message: "20 rounds were committed, 20 were asked for" } as const;
+  const reason = { code: "rounds", message: "20 of 20 rounds are committed" } as const;
   expect(activitySentence({ state: "finished", reason }, undefined, now)).toBe(
-    "The task is finished: 20 rounds were committed, 20 were asked for.",
+    "The task is finished: 20 of 20 rounds are committed.",
   );
   expect(activitySentence({ state: "paused", reason: null }, quiet, now)).toBeUndefined();
 });

@@ -2,6 +2,7 @@ import type { VerdictView } from "@tributary/api-client";
 import { describe, expect, test } from "vitest";
 import { gateLines, releaseWord } from "../src/model/gate-lines.ts";
 import { histogramBars } from "../src/model/histogram-bars.ts";
+import { intervalMarks } from "../src/model/interval-marks.ts";
 import { aTask, aVersion } from "./views.ts";
 
 const verdict: VerdictView = {
@@ -45,16 +46,29 @@ describe("a gate", () => {
     });
     expect(gateLines({ reason: null, spec, gate: { ...gate, last: verdict, candidate: 7 } })).toEqual({
       state: "passed",
-      sentence: "The last candidate passed: accuracy improved by +2.1 points over version 5.",
+      sentence: "The last candidate passed: its accuracy is 2.1 points higher than that of version 5.",
+      interval: {
+        lower: 0.004,
+        improvement: 0.021,
+        upper: 0.038,
+        required: 0,
+        low: "+0.4",
+        high: "+3.8",
+        needed: "±0.0",
+      },
       evidence:
-        "+0.4 to +3.8, each bound with 95.0%; at least ±0.0 is required. 900 examples of 16 held-out devices.",
+        "Improvement between +0.4 and +3.8 points, each bound with 95.0% confidence; it may not be below 0. Measured on 900 examples of 16 held-out devices.",
       next: "Version 7 is being compared with version 5. Only versions that pass are released.",
     });
     const failed = { ...gate, failures: 2, last: { ...verdict, result: "failed" as const } };
     expect(gateLines({ reason: null, spec, gate: failed })?.next).toMatch(/^2 of 3 failures in a row/);
     expect(
       gateLines({ reason: { code: "gate", message: "3 versions failed" }, spec, gate: failed })?.next,
-    ).toBe("Paused: 3 versions failed.");
+    ).toBe("Paused after 2 failures in a row; version 5 is the last that passed.");
+    const worse = { ...verdict, metric: "loss" as const, improvement: -0.2, lower: -0.3, upper: -0.1 };
+    expect(gateLines({ reason: null, spec, gate: { ...gate, last: worse } })?.sentence).toMatch(
+      /its loss is 0\.200 higher than that of version 5\.$/,
+    );
     const none = { ...verdict, result: "undecided" as const, improvement: null, lower: null, upper: null };
     expect(gateLines({ reason: null, spec, gate: { ...gate, last: none } })).toMatchObject({
       state: "undecided",
@@ -73,12 +87,32 @@ describe("a gate", () => {
   });
 });
 
-test("a histogram's bars begin and end where something was counted", () => {
+test("a histogram's bars are those around what was counted, a dozen at least", () => {
   expect(histogramBars({ edges: [1, 10, 100], counts: [0, 0, 0, 0] })).toEqual([]);
   expect(histogramBars({ edges: [1, 10, 100], counts: [0, 4, 0, 8] })).toEqual([
-    { height: 0.5, label: "1 to 10: 4" },
-    { height: 0, label: "10 to 100: 0" },
-    { height: 1, label: "from 100: 8" },
+    { height: 0, range: "below 1", count: 0 },
+    { height: 0.5, range: "1 to 10", count: 4 },
+    { height: 0, range: "10 to 100", count: 0 },
+    { height: 1, range: "from 100", count: 8 },
   ]);
-  expect(histogramBars({ edges: [1, 10], counts: [2, 0, 0] })).toEqual([{ height: 1, label: "below 1: 2" }]);
+  const edges = Array.from({ length: 40 }, (_, i) => i);
+  const counts = (bins: readonly number[]) => edges.concat(40).map((bin) => Number(bins.includes(bin)));
+  const shown = (...bins: number[]) => {
+    const bars = histogramBars({ edges, counts: counts(bins) });
+    return [bars[0]!.range, bars.at(-1)!.range, bars.length];
+  };
+  expect(shown(20)).toEqual(["13 to 14", "24 to 25", 12]);
+  expect(shown(0)).toEqual(["below 0", "10 to 11", 12]);
+  expect(shown(40)).toEqual(["28 to 29", "from 39", 12]);
+  expect(shown(5, 35)).toEqual(["4 to 5", "34 to 35", 31]);
+});
+
+test("an interval lies on a line with no change and with what is required", () => {
+  const marks = intervalMarks({ lower: -0.5, improvement: 0, upper: 0.5, required: 0 });
+  expect(marks.improvement).toBeCloseTo(50);
+  expect(marks.required).toBeCloseTo(50);
+  expect(marks.lower).toBeGreaterThan(0);
+  expect(marks.upper).toBeLessThan(100);
+  // All that was measured is the same.
+  expect(intervalMarks({ lower: 0, improvement: 0, upper: 0, required: 0 }).required).toBeGreaterThan(0);
 });

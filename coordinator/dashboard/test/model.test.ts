@@ -29,6 +29,7 @@ describe("phases of a round", () => {
       "committed upcoming",
     ]);
     expect(statuses({ phase: "committed" }).every((step) => step.endsWith(" done"))).toBe(true);
+    expect(phaseSteps(aRound({ phase: "training", purpose: "gate" }))[1]!.label).toBe("Measuring");
     expect(statuses({ phase: "buffered" }).at(-1)).toBe("buffered current");
     expect(statuses({ phase: "abandoned" })).toEqual([
       "selecting done",
@@ -285,10 +286,10 @@ describe("a buffer", () => {
     expect(bufferShare({ ...buffer, updates: 60 })).toBe(1);
   });
 
-  test("tells a cohort's staleness and what it counts", () => {
-    expect(stalenessWords({ staleness: 0, discount: 1 })).toBe("fresh");
-    expect(stalenessWords({ staleness: 1, discount: Math.SQRT1_2 })).toBe("1 version old, counts 0.71");
-    expect(stalenessWords({ staleness: 3, discount: 0.5 })).toBe("3 versions old, counts 0.50");
+  test("tells how old a base is", () => {
+    expect(stalenessWords({ staleness: 0 })).toBe("fresh");
+    expect(stalenessWords({ staleness: 1 })).toBe("1 version old");
+    expect(stalenessWords({ staleness: 3 })).toBe("3 versions old");
   });
 
   test("is a mode of a task", () => {

@@ -53,6 +53,7 @@ export function aVersion(version: number, parentVersion: number | null): Version
     metrics: {},
     releasedAt: "2026-11-01T10:00:00.000Z",
     gate: null,
+    trust: null,
   };
 }
 

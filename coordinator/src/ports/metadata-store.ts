@@ -102,6 +102,8 @@ export interface RoundRepository {
   lastNumber(task: TaskName): Promise<number>;
   /** Versions that the task's rounds have made, and rounds that made none and counted for the task itself: not those of its gate. */
   countCommitted(task: TaskName): Promise<number>;
+  /** Versions that the task made, up to this one. */
+  countVersions(task: TaskName, upTo: ModelVersion): Promise<number>;
   /**
    * Writes what became of cohorts whose sums had been buffered.
    * @throws `store/conflict` when one of them is none

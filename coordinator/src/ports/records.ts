@@ -8,8 +8,8 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type { StrategyChoice } from "@tributary/aggregation";
+import type { GateState } from "@tributary/federation";
 import type {
-  GateView,
   GraphPort,
   MetricDocument,
   ModelProcessing,
@@ -18,6 +18,7 @@ import type {
   TaskReason,
   TaskSpec,
   TaskState,
+  TrustView,
   VerdictView,
 } from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
@@ -87,6 +88,8 @@ export interface VersionRecord {
   readonly strategy: StrategyChoice | null;
   /** When the channel was last moved to it; null: it never was. */
   readonly releasedAt: number | null;
+  /** How its updates compared with the server's own; null: they were not compared. */
+  readonly trust: TrustView | null;
   /** What the gate of its task found; null: nothing, so far. */
   readonly gate: VerdictView | null;
 }
@@ -115,7 +118,7 @@ export interface TaskRecord {
 export type PlanRef = BlobRef & { readonly number: number; readonly target: string };
 
 /** Where a task's gate stands. */
-export type GateRecord = Readonly<Omit<GateView, "patience">>;
+export type GateRecord = GateState;
 
 /** What the devices of one round measured: sums over those whose vectors counted. */
 export interface MeasurementRecord {

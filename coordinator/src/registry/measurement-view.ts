@@ -1,6 +1,8 @@
 import { metricSchemaOf } from "@tributary/federation";
+import { isOutdatedComparison } from "@tributary/federation/planning";
 import {
   accuracyInterval,
+  designEffect,
   lossInterval,
   mcNemarTest,
   pairedTTest,
@@ -26,25 +28,32 @@ export function measurementView(record: MeasurementRecord): MeasurementView {
         { edges: bins.edges, counts: Array.from(counts) },
       ]),
     ),
-    comparison: record.candidate === null ? null : comparisonOf(record),
+    comparison: record.candidate === null || isOutdatedComparison(metrics) ? null : comparisonOf(record),
   };
 }
 
-/** What the sums say of the difference; nothing that fewer examples than it takes could say. */
-function comparisonOf({ sums, confidence }: MeasurementRecord): ComparisonView {
-  const paired = readPaired(Float64Array.from(sums));
+/** What the sums say of the difference; nothing that fewer devices than it takes could say. */
+function comparisonOf({ sums, devices, confidence }: MeasurementRecord): ComparisonView {
+  const paired = { ...readPaired(Float64Array.from(sums)), devices };
   const loss = lossInterval(paired, confidence);
   const accuracy = accuracyInterval(paired, confidence);
   const p = pairedTTest(paired);
+  const mcNemarP = mcNemarTest(paired);
   // Of a loss that knows no hits, nothing is right and nothing was.
   const knowsHits = paired.currentCorrect + paired.candidateCorrect > 0;
   return {
     loss:
       loss === undefined || p === undefined
         ? null
-        : { difference: loss.mean, lower: loss.lower, upper: loss.upper, p },
+        : {
+            difference: loss.mean,
+            lower: loss.lower,
+            upper: loss.upper,
+            p,
+            designEffect: designEffect(paired) ?? null,
+          },
     accuracy:
-      accuracy === undefined || !knowsHits
+      accuracy === undefined || mcNemarP === undefined || !knowsHits
         ? null
         : {
             difference: accuracy.mean,
@@ -52,7 +61,7 @@ function comparisonOf({ sums, confidence }: MeasurementRecord): ComparisonView {
             upper: accuracy.upper,
             lost: paired.lost,
             gained: paired.gained,
-            p: mcNemarTest(paired),
+            p: mcNemarP,
           },
     confidence,
   };

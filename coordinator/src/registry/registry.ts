@@ -16,9 +16,10 @@ import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
-import { requireDataset } from "./require-dataset.ts";
+import { requireDatasets } from "./require-dataset.ts";
 import { modelProcessing } from "./model-processing.ts";
 import { completeModel } from "./plan.ts";
+import { requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
 import { nextVersionNumber } from "./next-number.ts";
@@ -117,6 +118,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         strategy: null,
         releasedAt: createdAt,
         gate: null,
+        trust: null,
       };
       const stored = await storeVersion({ blobs, store }, model, published, parameters);
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
@@ -149,7 +151,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     async createTask(document) {
       const parsed = parseTaskSpec(document);
       const { choice } = strategyOf(strategies, parsed);
-      const asked = { ...parsed, strategy: choice };
+      const asked = { ...parsed, strategy: { ...parsed.strategy, ...choice } };
       if ((await store.tasks.get(asked.name)) !== undefined)
         throw failure("coordinator/task-exists", `registry: task "${asked.name}" exists already`, {
           detail: { task: asked.name },
@@ -163,7 +165,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         );
       const complete = await completeModel(blobs, model, version);
       const spec = withLoss(asked, complete);
-      await requireDataset(blobs, spec, model);
+      await requireDatasets(blobs, spec, model);
       await requireIdleModel(store.tasks, spec);
       const { targets, ...plans } = await storePlans(blobs, {
         spec,
@@ -172,6 +174,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         complete,
         issuerPublicKey,
       });
+      await requireTrainable(blobs, spec, plans.plan);
       if (typeof spec.candidate === "number") await requireVersion(store, spec, spec.candidate);
       const createdAt = env.clock.now();
       const task: TaskRecord = {

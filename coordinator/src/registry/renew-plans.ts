@@ -1,4 +1,5 @@
 import { encodeHex, failure, type Env } from "@tributary/core";
+import { isOutdatedComparison } from "@tributary/federation/planning";
 import { parseMeasurementPlan, parsePlan } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
@@ -18,16 +19,15 @@ export interface RenewalOptions {
 }
 
 /**
- * Gives tasks whose secure plan names another issuer a plan of the next number: no device would train the old one any more.
- * To be called before rounds begin.
+ * Gives tasks a plan of the next number where no device would keep to the old one any more: a secure plan that names another
+ * issuer, or a comparison of versions by other metrics than are read now. To be called before rounds begin.
  */
 export async function renewPlans(options: RenewalOptions): Promise<void> {
   const { store, blobs, env, releases, issuerPublicKey } = options;
   const issuer = encodeHex(issuerPublicKey);
   for (const task of await store.tasks.list()) {
-    const bytes = await blobs.bytes(task.plan.digest);
-    const { secureAggregation } = task.spec.kind === "train" ? parsePlan(bytes) : parseMeasurementPlan(bytes);
-    if (secureAggregation === undefined || secureAggregation.issuerPublicKey === issuer) continue;
+    const why = await reasonToRenew(blobs, task, issuer);
+    if (why === undefined) continue;
     const model = await store.models.get(task.model);
     const version = model && (await store.versions.get(model.name, model.currentVersion));
     if (version === undefined) throw failure("store/corrupt", `registry: no version of "${task.model}"`);
@@ -48,8 +48,25 @@ export async function renewPlans(options: RenewalOptions): Promise<void> {
         await tx.releases.apply(release);
       }),
     );
-    env.log.info("registry: plan renewed for another issuer", { task: task.name, plan: number });
+    env.log.info("registry: plan renewed", { task: task.name, plan: number, why });
   }
+}
+
+async function reasonToRenew(
+  blobs: BlobStore,
+  { spec, plan, gatePlan }: TaskRecord,
+  issuer: string,
+): Promise<string | undefined> {
+  const trains = spec.kind === "train";
+  const measured = trains ? gatePlan : plan;
+  const measurement =
+    measured === null ? undefined : parseMeasurementPlan(await blobs.bytes(measured.digest));
+  const own = trains ? parsePlan(await blobs.bytes(plan.digest)) : measurement;
+  const { secureAggregation } = own ?? {};
+  if (secureAggregation !== undefined && secureAggregation.issuerPublicKey !== issuer)
+    return "another issuer";
+  if (measurement !== undefined && isOutdatedComparison(measurement.metrics)) return "other metrics";
+  return undefined;
 }
 
 async function oldTargets(

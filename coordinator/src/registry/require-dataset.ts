@@ -5,29 +5,51 @@ import type { TaskSpec } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { ModelRecord } from "../ports/records.ts";
 
+/** A data set that a task names, and where. */
+interface NamedDataset {
+  readonly digest: Digest;
+  /** JSON pointer into the task. */
+  readonly path: string;
+}
+
 /**
- * Holds a task's data set for evaluation to the model: a row of each input's size, and for each output that is learned classes
- * among its own, or numbers, as the loss needs. Asked when the task is created, not after its first round.
+ * Holds a task's data sets, the one for evaluation and the trusted one, to the model: a row of each input's size, and for each
+ * output that is learned classes among its own, or numbers, as the loss needs. Asked when the task is created, not after its
+ * first round.
  *
  * @throws `coordinator/invalid-task`, saying what does not fit
  */
-export async function requireDataset(blobs: BlobStore, spec: TaskSpec, model: ModelRecord): Promise<void> {
-  const { dataset } = spec.evaluation;
-  if (dataset === null) return;
-  if ((await blobs.stat(dataset)) === undefined)
-    throw invalid(spec, "there is no such blob; POST it to /v1/blobs first");
-  const table = await read(blobs, spec, dataset, model);
+export async function requireDatasets(blobs: BlobStore, spec: TaskSpec, model: ModelRecord): Promise<void> {
+  const { evaluation, strategy } = spec;
+  if (evaluation.dataset !== null) {
+    await requireDataset(blobs, spec, model, { digest: evaluation.dataset, path: "/evaluation/dataset" });
+  }
+  if (strategy.trustedDataset !== undefined) {
+    const named = { digest: strategy.trustedDataset, path: "/strategy/trustedDataset" };
+    await requireDataset(blobs, spec, model, named);
+  }
+}
+
+async function requireDataset(
+  blobs: BlobStore,
+  spec: TaskSpec,
+  model: ModelRecord,
+  dataset: NamedDataset,
+): Promise<void> {
+  if ((await blobs.stat(dataset.digest)) === undefined)
+    throw invalidDataset(spec, dataset, "there is no such blob; POST it to /v1/blobs first");
+  const table = await read(blobs, spec, model, dataset);
   const problem = tableProblem(table, spec, model);
-  if (problem !== undefined) throw invalid(spec, problem);
+  if (problem !== undefined) throw invalidDataset(spec, dataset, problem);
 }
 
 async function read(
   blobs: BlobStore,
   spec: TaskSpec,
-  digest: Digest,
   { inputs }: ModelRecord,
+  dataset: NamedDataset,
 ): Promise<ExampleTable> {
-  const bytes = await blobs.bytes(digest);
+  const bytes = await blobs.bytes(dataset.digest);
   try {
     const table = readExampleTable(bytes);
     inputColumns(
@@ -37,15 +59,26 @@ async function read(
     return table;
   } catch (error) {
     if (!TributaryError.is(error)) throw error;
-    const dataset = error.code === "dataset/invalid" || error.code === "dataset/mismatch";
-    throw invalid(spec, dataset ? error.message : `it is no safetensors file (${error.code})`, error);
+    const known = error.code === "dataset/invalid" || error.code === "dataset/mismatch";
+    throw invalidDataset(
+      spec,
+      dataset,
+      known ? error.message : `it is no safetensors file (${error.code})`,
+      error,
+    );
   }
 }
 
-function invalid(spec: TaskSpec, problem: string, cause?: unknown): Error {
+/** The error of a task whose data set does not fit. */
+export function invalidDataset(
+  spec: TaskSpec,
+  { digest, path }: NamedDataset,
+  problem: string,
+  cause?: unknown,
+): Error {
   return failure(
     "coordinator/invalid-task",
-    `registry: task "${spec.name}": data set ${spec.evaluation.dataset}: ${problem}`,
-    { detail: { path: "/evaluation/dataset", problem }, ...(cause === undefined ? {} : { cause }) },
+    `registry: task "${spec.name}": data set ${digest}: ${problem}`,
+    { detail: { path, problem }, ...(cause === undefined ? {} : { cause }) },
   );
 }

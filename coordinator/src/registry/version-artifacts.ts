@@ -1,4 +1,5 @@
 import { asModelVersion, type ModelVersion } from "@tributary/core";
+import type { RoundConfig } from "@tributary/federation";
 import { quantizeWeightsFile } from "@tributary/onnx";
 import { type ParameterSet, parametersToSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -49,13 +50,18 @@ export async function storeVersion(
   return { version: record, targets: manifest.changes };
 }
 
-/** What inference devices run, and what gates compare with, stays to be downloaded. */
+/** What inference devices run, and what gates compare with, or devices are measuring, stays to be downloaded. */
 async function keptVersions(
-  store: Pick<MetadataStore, "tasks">,
+  store: Pick<MetadataStore, "tasks" | "rounds">,
   model: Pick<ModelRecord, "name" | "releasedVersion">,
 ): Promise<readonly ModelVersion[]> {
   const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);
   const compared = tasks.flatMap(({ gate, spec }) => [gate?.reference, gate?.candidate, spec.candidate]);
+  for (const round of await store.rounds.open()) {
+    const config = round.config as unknown as RoundConfig;
+    if (round.model !== model.name || config.measurement === undefined) continue;
+    compared.push(config.baseVersion, config.measurement.candidate?.version);
+  }
   const numbers = compared.filter((each) => typeof each === "number");
   return [model.releasedVersion, ...numbers.map(asModelVersion)];
 }

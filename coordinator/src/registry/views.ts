@@ -64,6 +64,7 @@ export function versionView(record: VersionRecord): VersionView {
     strategy: record.strategy,
     releasedAt: optionalTimestamp(record.releasedAt),
     gate: record.gate,
+    trust: record.trust,
   };
 }
 

@@ -87,6 +87,7 @@ export async function commitRound(
       strategy: strategy.choice,
       releasedAt: task.spec.release === "every" ? createdAt : null,
       gate: null,
+      trust: mean.trust ?? null,
     },
     weights,
   );

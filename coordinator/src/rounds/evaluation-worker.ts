@@ -4,7 +4,9 @@ import type { Session } from "@tributary/engine";
 import { evaluationResult, evaluationSums, type EvaluationResult } from "@tributary/engine/evaluation";
 import { readExampleTable, type ExampleTable } from "@tributary/engine/examples";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import type { EvaluationAnswer, EvaluationJob, EvaluationRequest } from "./evaluation.ts";
+import { rootUpdate } from "@tributary/engine/training";
+import { parameterSet } from "@tributary/tensor";
+import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, RootUpdateJob } from "./evaluation.ts";
 
 // A worker thread: graphs and data sets come once, weights with every job.
 
@@ -31,8 +33,9 @@ async function handle(job: EvaluationJob): Promise<void> {
     case "dataset":
       return load(job.digest, async () => void datasets.set(job.digest, readExampleTable(job.bytes)));
     case "evaluate":
+    case "root-update":
       try {
-        answer({ id: job.id, result: await evaluate(job) });
+        answer({ id: job.id, result: job.type === "evaluate" ? await evaluate(job) : await train(job) });
       } catch (error) {
         const { code, message, detail } = toFailure(error, "round/evaluation-failed");
         answer({ id: job.id, error: { code, message, detail } });
@@ -60,6 +63,17 @@ function answer(message: EvaluationAnswer): void {
 }
 
 async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Promise<EvaluationResult> {
+  const { session, data } = loaded(graph, dataset);
+  return evaluationResult(spec, await evaluationSums({ session, spec, data, values }));
+}
+
+async function train({ graph, dataset, parameters, values, ...job }: RootUpdateJob): Promise<Float32Array> {
+  const base = parameterSet(parameters, Float32Array.from(values));
+  const { update } = await rootUpdate({ ...job, ...loaded(graph, dataset), base });
+  return update;
+}
+
+function loaded(graph: Digest, dataset: Digest): { readonly session: Session; readonly data: ExampleTable } {
   const session = sessions.get(graph);
   const data = datasets.get(dataset);
   if (session === undefined || data === undefined) {
@@ -69,5 +83,5 @@ async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Pr
       failure("round/evaluation-failed", "evaluation: graph and data set come before the job")
     );
   }
-  return evaluationResult(spec, await evaluationSums({ session, spec, data, values }));
+  return { session, data };
 }

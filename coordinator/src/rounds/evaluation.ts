@@ -1,6 +1,8 @@
 import type { Digest } from "@tributary/core";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
+import type { RootUpdateRequest } from "@tributary/engine/training";
 import type { EvaluationGraphDocument } from "@tributary/protocol";
+import type { ParameterSchema } from "@tributary/tensor";
 
 /** Weights to measure on held-out data. */
 export interface EvaluationRequest {
@@ -11,10 +13,29 @@ export interface EvaluationRequest {
   readonly values: Float32Array;
 }
 
-/** Measures weights, in a thread of its own. */
+/** What to train on trusted data, and from where. */
+export interface RootUpdateJob extends Pick<
+  RootUpdateRequest,
+  "spec" | "layout" | "inputs" | "epochs" | "learningRate" | "maxExamples" | "seed"
+> {
+  readonly graph: Digest;
+  readonly dataset: Digest;
+  /** Base weights, of these parameters. */
+  readonly parameters: ParameterSchema;
+  readonly values: Float32Array;
+}
+
+/** Measures weights and trains from them, in a thread of its own. */
 export interface Evaluator {
   /** @throws `round/evaluation-failed`, `dataset/*` */
   evaluate(request: EvaluationRequest): Promise<EvaluationResult>;
+  /**
+   * Trains the server's own update.
+   *
+   * @returns its values, as the layout orders them
+   * @throws `round/evaluation-failed`, `federation/training-diverged`, `dataset/*`, `engine/*`
+   */
+  rootUpdate(job: RootUpdateJob): Promise<Float32Array>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -24,10 +45,11 @@ export interface Evaluator {
 export type EvaluationJob =
   | { readonly type: "graph" | "dataset"; readonly digest: Digest; readonly bytes: Uint8Array<ArrayBuffer> }
   | ({ readonly type: "evaluate"; readonly id: number } & EvaluationRequest)
+  | ({ readonly type: "root-update"; readonly id: number } & RootUpdateJob)
   | { readonly type: "close" };
 
 export type EvaluationAnswer =
-  | { readonly id: number; readonly result: EvaluationResult }
+  | { readonly id: number; readonly result: EvaluationResult | Float32Array }
   | {
       readonly id: number;
       readonly error: {

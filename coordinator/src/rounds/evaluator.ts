@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { failure, isErrorCode, type Clock, type Digest } from "@tributary/core";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
-import type { EvaluationAnswer, EvaluationJob, Evaluator } from "./evaluation.ts";
+import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, Evaluator } from "./evaluation.ts";
 
 /** An evaluation that takes longer is given up, and its thread with it. */
 const TIMEOUT_MS = 300_000;
@@ -20,18 +20,30 @@ export function createEvaluator(options: {
   let thread: EvaluationThread | undefined;
   let closed = false;
 
+  /** The thread, with what a job needs. */
+  const threadWith = async (
+    needed: Pick<EvaluationRequest, "graph" | "dataset">,
+  ): Promise<EvaluationThread> => {
+    if (closed) throw failure("core/closed", "evaluator: closed");
+    if (thread?.dead !== false) thread = new EvaluationThread(clock);
+    const current = thread;
+    for (const type of ["graph", "dataset"] as const) {
+      const digest = needed[type];
+      if (current.has(digest)) continue;
+      const bytes = await blobs.bytes(digest, { maxBytes: 1024 * 1024 * 1024 });
+      current.load(type, digest, bytes);
+    }
+    return current;
+  };
+
   return {
     async evaluate(request) {
-      if (closed) throw failure("core/closed", "evaluator: closed");
-      if (thread?.dead !== false) thread = new EvaluationThread(clock);
-      const current = thread;
-      for (const type of ["graph", "dataset"] as const) {
-        const digest = request[type];
-        if (current.has(digest)) continue;
-        const bytes = await blobs.bytes(digest, { maxBytes: 1024 * 1024 * 1024 });
-        current.load(type, digest, bytes);
-      }
-      return current.evaluate(request);
+      const current = await threadWith(request);
+      return (await current.run((id) => ({ type: "evaluate", id, ...request }))) as EvaluationResult;
+    },
+    async rootUpdate(job) {
+      const current = await threadWith(job);
+      return (await current.run((id) => ({ type: "root-update", id, ...job }))) as Float32Array;
     },
     async close() {
       closed = true;
@@ -41,7 +53,7 @@ export function createEvaluator(options: {
 }
 
 interface Pending {
-  resolve(result: EvaluationResult): void;
+  resolve(result: EvaluationResult | Float32Array): void;
   reject(error: Error): void;
 }
 
@@ -85,7 +97,7 @@ class EvaluationThread {
     this.#post({ type, digest, bytes }, [bytes.buffer]);
   }
 
-  evaluate(request: Parameters<Evaluator["evaluate"]>[0]): Promise<EvaluationResult> {
+  run(jobOf: (id: number) => EvaluationJob): Promise<EvaluationResult | Float32Array> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = this.#clock.schedule(TIMEOUT_MS, () => {
@@ -101,7 +113,7 @@ class EvaluationThread {
         resolve: (result) => settle(() => resolve(result)),
         reject: (error) => settle(() => reject(error)),
       });
-      this.#post({ type: "evaluate", id, ...request });
+      this.#post(jobOf(id));
     });
   }
 

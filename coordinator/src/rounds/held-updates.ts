@@ -1,37 +1,30 @@
-import { open, type FileHandle } from "node:fs/promises";
-import { fedAvg, type RobustRule } from "@tributary/aggregation";
-import type { UpdateCounts } from "@tributary/federation/aggregation";
-import type { UpdateAggregate } from "./update-aggregate.ts";
-import { readAt, type UpdateFile } from "./update-file.ts";
+import { fedAvg } from "@tributary/aggregation";
+import type { ReadyRule, UpdateCounts } from "@tributary/federation/aggregation";
+import type { UpdateAggregate, WeightedFile } from "./update-aggregate.ts";
+import type { UpdateFile } from "./update-file.ts";
+import { openUpdateRows } from "./update-rows.ts";
 
 /** Values in memory at a time, of all updates together: 4 MiB, a few milliseconds of a rule's work. */
 const BLOCK_VALUES = 2 ** 20;
-/** Files that stay open over a pass; of more each is opened for its piece. */
-const MAX_OPEN_FILES = 256;
-
-interface Held {
-  readonly file: UpdateFile;
-  readonly numExamples: number;
-}
-
 /**
  * The updates of a round whose strategy compares them: they stay on disk until the round ends, and are read in passes, a block
- * of coordinates of all updates at a time. The rule is for weights; what statistics may change by was checked.
+ * of coordinates of all updates at a time. The rule, asked for then, is for weights; what statistics may change by was checked.
  */
 export function heldUpdates(
   { weightCount, statisticCount }: UpdateCounts,
-  rule: RobustRule,
+  ruleOf: () => Promise<ReadyRule>,
 ): UpdateAggregate {
-  let held: Held[] = [];
+  let held: WeightedFile[] = [];
   return {
-    async add(file, numExamples) {
-      held.push({ file, numExamples });
+    async add(updates) {
+      held.push(...updates);
     },
 
     async mean(signal) {
       const numExamples = held.map((update) => update.numExamples);
       if (held.length === 0) throw new TypeError("rounds: the mean of no updates");
-      const rows = await openRows(
+      const { rule, trust: trustOf } = await ruleOf();
+      const rows = await openBlocks(
         held.map(({ file }) => file),
         weightCount + statisticCount,
       );
@@ -50,7 +43,14 @@ export function heldUpdates(
                 fedAvg.accumulateChunk(statistics, begin - weightCount, values, numExamples[row]!);
             }
             const mean = fedAvg.mean(statistics);
-            return { weights: next.value, statistics: mean, updates: held.length, totalExamples };
+            const trust = trustOf();
+            return {
+              weights: next.value,
+              statistics: mean,
+              updates: held.length,
+              totalExamples,
+              ...(trust === undefined ? {} : { trust }),
+            };
           }
           for (let begin = 0; begin < weightCount; begin += rows.blockLength) {
             signal.throwIfAborted();
@@ -69,40 +69,20 @@ export function heldUpdates(
 }
 
 /** Reads the same coordinates of several updates. */
-async function openRows(files: readonly UpdateFile[], length: number) {
+async function openBlocks(files: readonly UpdateFile[], length: number) {
   const blockLength = Math.max(1, Math.min(length, Math.floor(BLOCK_VALUES / files.length)));
-  const buffers = files.map(() => new Uint8Array(4 * blockLength));
-  const handles: (FileHandle | undefined)[] = [];
-  const close = async (): Promise<void> => {
-    for (const handle of handles.splice(0)) await handle?.close();
-  };
-  try {
-    if (files.length <= MAX_OPEN_FILES) for (const { path } of files) handles.push(await open(path, "r"));
-  } catch (error) {
-    await close();
-    throw error;
-  }
-
-  const readRow = async (row: number, begin: number, count: number): Promise<Float32Array> => {
-    const { path, sizeBytes } = files[row]!;
-    const handle = handles[row] ?? (await open(path, "r"));
-    try {
-      // The values end the file; it was checked to hold exactly as many as the plan says.
-      const position = sizeBytes - 4 * (length - begin);
-      const { buffer, byteOffset } = await readAt(handle, buffers[row]!, position, 4 * count);
-      return new Float32Array(buffer, byteOffset, count);
-    } finally {
-      if (handles[row] === undefined) await handle.close();
-    }
-  };
-
+  const buffers = files.map(() => new Float32Array(blockLength));
+  const { read, close } = await openUpdateRows(files, length);
   return {
     blockLength,
     /** Coordinates from `begin` to before `end`, as many as fit. */
     async block(begin: number, end: number) {
       const count = Math.min(blockLength, end - begin);
       const rows: Float32Array[] = [];
-      for (let row = 0; row < files.length; row++) rows.push(await readRow(row, begin, count));
+      for (const [row, { buffer }] of buffers.entries()) {
+        await read(row, begin, new Uint8Array(buffer, 0, 4 * count));
+        rows.push(new Float32Array(buffer, 0, count));
+      }
       return { begin, length: count, rows };
     },
     close,

@@ -9,13 +9,16 @@ import {
   type RoundInput,
   type RoundState,
 } from "@tributary/federation";
+import { strategyOf } from "@tributary/federation/planning";
 import type { JournalEntry, ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { roundEvent } from "../registry/views.ts";
 import { publishEvents } from "./commit-round.ts";
+import { reopenMeasurement } from "./measurement/measurement-round.ts";
 import type { Reported } from "./reported-files.ts";
 import { journalInput } from "./round-journal.ts";
-import { readRoundPlan, type RoundPlan } from "./round-plan.ts";
-import type { PastRound, RoundRunOptions } from "./round-run-options.ts";
+import { isOutdated } from "./outdated-round.ts";
+import { readRoundPlan } from "./round-plan.ts";
+import type { MeasurementWork, PastRound, RoundRunOptions, TrainingWork } from "./round-run-options.ts";
 import { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
 
@@ -26,7 +29,7 @@ const MAX_AGGREGATIONS = 3;
 export interface InterruptedRound {
   readonly past: PastRound;
   readonly config: RoundConfig;
-  readonly plan: RoundPlan;
+  readonly work: TrainingWork | MeasurementWork;
   readonly task: TaskRecord;
   readonly model: ModelRecord;
   readonly base: VersionRecord;
@@ -103,14 +106,13 @@ async function resumable(
     failure(code, `rounds: ${record.id} cannot go on: ${why}`);
   const config = record.config as unknown as RoundConfig;
   if (config.secure !== null) throw no("its cohort's secrets were in memory");
-  if (config.measurement !== undefined) throw no("what its devices told was in memory");
   if (task.state !== "running") throw no(`its task is ${task.state}`, "round/task-paused");
   const model = await store.models.get(task.model);
   const base = model && (await store.versions.get(model.name, config.baseVersion));
-  if (model === undefined || base === undefined || model.currentVersion !== config.baseVersion)
+  if (model === undefined || base === undefined || isOutdated(config, model.currentVersion))
     throw no("its base is not the current version any more", "round/base-replaced");
-  if (task.plan.digest !== config.plan.digest || base.weights.digest !== config.weights.digest)
-    throw no("its plan was replaced");
+  const work = await workOf(services, task, config, base);
+  if (work === undefined) throw no("its plan was replaced");
 
   const entries = await store.journal.read(record.id);
   const past = replay(config, record, entries);
@@ -120,7 +122,26 @@ async function resumable(
   if (deadline !== null && steadyNow() >= deadline) throw no("its deadline passed while nobody ran it");
   if (state.phase === "aggregating" && aggregations >= MAX_AGGREGATIONS)
     throw no(`${MAX_AGGREGATIONS} processes ended while they aggregated it`);
-  return { past, config, plan: await readRoundPlan(services, task), task, model, base };
+  return { past, config, work, task, model, base };
+}
+
+/** What its devices do; undefined where they would do something else now. */
+async function workOf(
+  services: RoundServices,
+  task: TaskRecord,
+  config: RoundConfig,
+  base: VersionRecord,
+): Promise<TrainingWork | MeasurementWork | undefined> {
+  if (config.measurement !== undefined) {
+    const measurement = await reopenMeasurement(services, task, config);
+    return measurement && { measurement };
+  }
+  if (task.plan.digest !== config.plan.digest || base.weights.digest !== config.weights.digest)
+    return undefined;
+  return {
+    plan: await readRoundPlan(services, task),
+    strategy: strategyOf(services.strategies, task.spec),
+  };
 }
 
 function replay(

@@ -7,7 +7,12 @@ import type { StopWatch } from "./stop-watch.ts";
 
 /** What a task does next. */
 export type NextStep =
-  | { readonly type: "round"; readonly task: TaskRecord }
+  | {
+      readonly type: "round";
+      readonly task: TaskRecord;
+      /** Nothing is left to train: the last version gets the gate's verdict. */
+      readonly trained: boolean;
+    }
   /** Nothing, until it is changed, or until then; ms since the epoch. */
   | {
       readonly type: "rest";
@@ -37,12 +42,14 @@ export async function nextStep(
   if (task?.state !== "running") return { type: "rest", task, until: null };
   // The last version gets the gate's verdict too.
   const waits = task.gate !== null && task.gate.candidate !== null;
-  const done = waits ? undefined : await watch.reason(tx, task, now);
-  if (done !== undefined) return stop(tx, task, "finished", done, now);
+  const done = await watch.reason(tx, task, now);
+  if (done !== undefined && !waits) return stop(tx, task, "finished", done, now);
   const failed = giveUpReason(task.spec.retries, failures, lastFailure);
   if (failed !== undefined) return stop(tx, task, "paused", failed, now);
   const schedule = scheduleAt(task.spec.schedule, now);
-  return schedule.open ? { type: "round", task } : { type: "rest", task, until: schedule.opensAt };
+  return schedule.open
+    ? { type: "round", task, trained: done !== undefined }
+    : { type: "rest", task, until: schedule.opensAt };
 }
 
 async function stop(
@@ -62,17 +69,4 @@ async function stop(
       ? []
       : await tx.events.append([taskEvent(task, { currentVersion, round, roundsCommitted })], now);
   return { type: "rest", task, until: null, stopped };
-}
-
-/** Whether a round that waits for its devices may still begin, and when to look again; null: when something changes. */
-export function mayStillBegin(
-  { spec, activeSince }: TaskRecord,
-  now: number,
-): { readonly may: false } | { readonly may: true; readonly until: number | null } {
-  const schedule = scheduleAt(spec.schedule, now);
-  const { elapsedMs } = spec.stop;
-  const endsAt = elapsedMs === null ? Infinity : activeSince + elapsedMs;
-  if (!schedule.open || now >= endsAt) return { may: false };
-  const until = Math.min(endsAt, schedule.closesAt ?? Infinity);
-  return { may: true, until: Number.isFinite(until) ? until : null };
 }

@@ -8,6 +8,7 @@ import { roundConfig } from "./round-config.ts";
 import { readRoundPlan } from "./round-plan.ts";
 import type { MeasurementWork, TrainingWork } from "./round-run-options.ts";
 import type { RoundServices } from "./round-services.ts";
+import { trainingRoundOf } from "./training-round.ts";
 
 /** What a task's next round is of. */
 export interface PreparedRound {
@@ -56,8 +57,9 @@ export async function prepareRound(
     secure: secure !== null,
     async config(population) {
       const round = await nextRoundNumber(store, task.name);
+      const trainingRound = await trainingRoundOf(services, task, base);
       return {
-        ...roundConfig({ task, secure, base, round, timestampVersion, population }),
+        ...roundConfig({ task, secure, base, round, trainingRound, timestampVersion, population }),
         ...(measurement === undefined ? {} : measurementConfig(task, measurement)),
       };
     },

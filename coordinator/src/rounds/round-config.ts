@@ -10,15 +10,18 @@ export function roundConfig(input: {
   readonly secure: SecureRoundPlan | null;
   readonly base: VersionRecord;
   readonly round: number;
+  /** Of the base. */
+  readonly trainingRound: number;
   readonly timestampVersion: number;
   /** Devices that may come, estimated. */
   readonly population: number;
 }): RoundConfig {
-  const { task, secure, base, round, timestampVersion, population } = input;
+  const { task, secure, base, round, trainingRound, timestampVersion, population } = input;
   return {
     task: task.name,
     roundId: roundIdOf(task.name, round),
     round,
+    trainingRound,
     baseVersion: base.version,
     plan: { target: task.plan.target, digest: task.plan.digest },
     weights: { target: weightsPath(task.model, base.version), digest: base.weights.digest },

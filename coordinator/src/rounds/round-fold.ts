@@ -1,6 +1,6 @@
 import type { Aggregation } from "@tributary/aggregation";
 import { failure, type DeviceId, type Digest } from "@tributary/core";
-import type { CheckedUpdate, RoundMean, UpdateCounts } from "@tributary/federation/aggregation";
+import type { CheckedUpdate, RootUpdate, RoundMean, UpdateCounts } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { readKeptSum, writeKeptSum } from "./kept-sum.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
@@ -36,22 +36,24 @@ export class RoundFold {
   constructor(
     aggregation: Aggregation,
     counts: UpdateCounts,
-    { files, written, keptBytes = KEPT_BYTES }: FoldOptions,
+    { files, written, rootUpdate, keptBytes = KEPT_BYTES }: FoldOptions,
   ) {
     this.#files = files;
     this.#written = written;
     this.#keptBytes = Math.max(keptBytes, 4 * 8 * (counts.weightCount + counts.statisticCount));
-    this.#aggregate = createUpdateAggregate(aggregation, counts);
+    this.#aggregate = createUpdateAggregate(aggregation, counts, rootUpdate);
   }
 
-  /** @throws `store/*`, `update/*`: the sum is lost */
-  async add({ device, claim, file, checked }: Counted, bytesUp: number): Promise<void> {
-    await this.#aggregate.add(file, checked.numExamples);
-    this.#members.push([device, claim.updateDigest]);
-    this.#numExamples += checked.numExamples;
-    addMetrics(this.#metrics, checked.metrics);
-    this.#loose.push(file);
-    this.#looseBytes += file.sizeBytes;
+  /** Takes updates in the order that they counted in. @throws `store/*`, `update/*`: the sum is lost */
+  async add(updates: readonly Counted[], bytesUp: number): Promise<void> {
+    await this.#aggregate.add(updates.map(({ file, checked: { numExamples } }) => ({ file, numExamples })));
+    for (const { device, claim, file, checked } of updates) {
+      this.#members.push([device, claim.updateDigest]);
+      this.#numExamples += checked.numExamples;
+      addMetrics(this.#metrics, checked.metrics);
+      this.#loose.push(file);
+      this.#looseBytes += file.sizeBytes;
+    }
     if (this.#looseBytes >= this.#keptBytes) await this.#keep(bytesUp);
   }
 
@@ -117,5 +119,6 @@ export class RoundFold {
 export interface FoldOptions {
   readonly files: ReportedFiles;
   readonly written: () => Promise<void>;
+  readonly rootUpdate: RootUpdate;
   readonly keptBytes?: number;
 }

@@ -1,5 +1,5 @@
 import type { ModelVersion } from "@tributary/core";
-import type { RoundInput } from "@tributary/federation";
+import { measuredOf, type RoundInput } from "@tributary/federation";
 import type { RoundMean } from "@tributary/federation/aggregation";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
@@ -7,7 +7,6 @@ import type { NewEvent, RoundRecord } from "../ports/records.ts";
 import { storeCohort } from "./buffered/store-cohort.ts";
 import { commitRound } from "./commit-round.ts";
 import { commitMeasurement, storeUndecided } from "./measurement/commit-measurement.ts";
-import { measuredOf } from "./measurement/measured-sums.ts";
 import type { MeasurementRound } from "./measurement/measurement-round.ts";
 import type { MetricUpdates } from "./measurement/metric-updates.ts";
 import type { RoundRunCommon, RoundRunOptions, TrainingWork } from "./round-run-options.ts";
@@ -130,10 +129,11 @@ const REPEATED: ReadonlySet<string> = new Set([
 /** Stores what follows from the end of a round that made nothing. */
 export async function storeAbandoned(
   tx: MetadataRepositories,
-  { task, services }: RoundRunCommon,
+  { task, services, config }: RoundRunCommon,
   record: RoundRecord,
 ): Promise<void> {
   if (record.purpose !== "gate" || REPEATED.has(record.reason ?? "")) return;
   const at = services.env.clock.now();
-  await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at });
+  const candidate = config.measurement?.candidate?.version ?? null;
+  await storeUndecided(tx, task.spec, { task: task.name, roundId: record.id, at, candidate });
 }

@@ -26,7 +26,7 @@ import { RoundMachine, type RoundMachineEvents } from "./round-machine.ts";
 import type { PastRound, RoundRunOptions, TimelessInput } from "./round-run-options.ts";
 import { openSecureSession, openUpdates, type RoundReceiver } from "./round-sources.ts";
 import { roundOver, RoundStore } from "./round-store.ts";
-import { RoundUpdates } from "./round-updates.ts";
+import type { RoundUpdates } from "./round-updates.ts";
 import type { SecureSession } from "./secure/secure-session.ts";
 import { isItsFault } from "./secure/suspicions.ts";
 
@@ -109,7 +109,7 @@ export class RoundRun {
    */
   static async resume(options: RoundRunOptions, past: PastRound): Promise<RoundRun> {
     const run = new RoundRun(options, past);
-    if (run.updates instanceof RoundUpdates) await run.updates.restore(past.reported);
+    await run.updates.restore(past.reported);
     run.give({ type: "resumed" });
     if (past.inputs === 0) run.give({ type: "start" });
     run.#stored.update(run.record());

@@ -4,6 +4,7 @@ import { updateRules } from "@tributary/federation/aggregation";
 import type { SecureStepName } from "@tributary/protocol";
 import { MetricUpdates } from "./measurement/metric-updates.ts";
 import { ReportedFiles } from "./reported-files.ts";
+import { trainRootUpdate } from "./root-update.ts";
 import type { RoundRunOptions } from "./round-run-options.ts";
 import { RoundUpdates, type RoundUpdatesOptions } from "./round-updates.ts";
 import { SecureSession } from "./secure/secure-session.ts";
@@ -22,13 +23,19 @@ export interface RoundReceiver extends Pick<
 
 /** What a round takes from devices: updates to sum, vectors to add. */
 export function openUpdates(options: RoundRunOptions, receiver: RoundReceiver): RoundUpdates | MetricUpdates {
-  const { config, plan, strategy, measurement, uploadFolder } = options;
-  if (measurement !== undefined) return new MetricUpdates({ config, plan: measurement.plan, ...receiver });
+  const { services, config, plan, strategy, measurement, task, base, uploadFolder } = options;
+  const files = new ReportedFiles(join(uploadFolder, config.roundId));
+  if (measurement !== undefined)
+    return new MetricUpdates({ config, plan: measurement.plan, files, ...receiver });
   return new RoundUpdates({
     rules: updateRules(plan, config.roundId),
     // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
     aggregation: config.buffered === true ? { kind: "mean" } : strategy.strategy.aggregation,
-    files: new ReportedFiles(join(uploadFolder, config.roundId)),
+    files,
+    rootUpdate: () => {
+      const { roundId, round, trainingRound = round } = config;
+      return trainRootUpdate(services, { roundId, trainingRound, plan, task, base });
+    },
     ...receiver,
   });
 }

@@ -1,13 +1,13 @@
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
-import type { Aggregation } from "@tributary/aggregation";
+import { SUM_ROWS, type Aggregation } from "@tributary/aggregation";
 import type { Invitation, UpdateClaim } from "@tributary/federation";
-import type { CheckedUpdate, RoundMean, UpdateRules } from "@tributary/federation/aggregation";
+import type { CheckedUpdate, RootUpdate, RoundMean, UpdateRules } from "@tributary/federation/aggregation";
 import { addMetrics, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { LIMITS } from "@tributary/protocol";
 import { abortableChunks } from "./abortable-chunks.ts";
 import { SerialQueue } from "./serial-queue.ts";
 import type { Reported, ReportedFiles } from "./reported-files.ts";
-import { RoundFold } from "./round-fold.ts";
+import { RoundFold, type Counted } from "./round-fold.ts";
 import { checkUpdate } from "./update-check.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "./update-file.ts";
 
@@ -19,11 +19,12 @@ export interface RoundUpdatesOptions {
   readonly aggregation: Aggregation;
   /** Uploads lie here until the sum they are in is on disk, or, where the strategy compares them, until the round ends. */
   readonly files: ReportedFiles;
+  readonly rootUpdate: RootUpdate;
   invitationOf(device: DeviceId): Invitation;
   /** Offers a checked update to the machine; true when it counts, and then `accumulate` was called meanwhile. */
-  accept(device: DeviceId, claim: UpdateClaim): boolean;
+  readonly accept: (device: DeviceId, claim: UpdateClaim) => boolean;
   /** Resolves when everything that the machine counted so far is in the journal. */
-  written(): Promise<void>;
+  readonly written: () => Promise<void>;
   /** An update did not pass; `final`: the device is out of the round. */
   refuse(device: DeviceId, error: TributaryError, final: boolean): void;
   /** The sum is lost: a file that was checked could not be read again. */
@@ -53,6 +54,8 @@ export class RoundUpdates {
   readonly #running = new Map<DeviceId, Attempt>();
   readonly #failures = new Map<DeviceId, number>();
   readonly #checked = new Map<DeviceId, Checked>();
+  /** In the order that they counted in, on their way into the sum. */
+  readonly #counted: Counted[] = [];
   readonly #fold: RoundFold;
   readonly #ended = new AbortController();
   #buffer: Uint8Array<ArrayBuffer> | undefined;
@@ -94,9 +97,8 @@ export class RoundUpdates {
     const { checked } = entry;
     this.numExamples += checked.numExamples;
     addMetrics(this.metrics, checked.metrics);
-    this.#queue
-      .run(() => this.#fold.add({ ...entry, device }, this.bytesUp))
-      .catch((error: unknown) => this.#options.failed(error));
+    this.#counted.push({ ...entry, device });
+    this.#queue.run(() => this.#addCounted()).catch((error: unknown) => this.#options.failed(error));
   }
 
   /**
@@ -171,6 +173,12 @@ export class RoundUpdates {
       }
     }
     await this.#options.written();
+  }
+
+  /** What counted meanwhile is added together. */
+  async #addCounted(): Promise<void> {
+    const counted = this.#counted.splice(0, SUM_ROWS);
+    if (counted.length > 0) await this.#fold.add(counted, this.bytesUp);
   }
 
   #chunk(): Uint8Array<ArrayBuffer> {

@@ -1,5 +1,5 @@
+import { mayStillBegin } from "@tributary/federation";
 import type { TaskRecord } from "../ports/records.ts";
-import { mayStillBegin } from "./next-step.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
 

@@ -1,6 +1,5 @@
 import { encodeHex, failure, seededRandom, toFailure, type DeviceId, type ErrorCode } from "@tributary/core";
-import { failuresAfter, giveUpReason, retryDelayMs, type RoundConfig } from "@tributary/federation";
-import { strategyOf } from "@tributary/federation/planning";
+import { failuresAfter, giveUpReason, retryDelayMs } from "@tributary/federation";
 import type { IneligibleReason } from "@tributary/protocol";
 import type { RoundRecord, TaskRecord } from "../ports/records.ts";
 import type { ConnectedDevice } from "../gateway/gateway-types.ts";
@@ -8,6 +7,7 @@ import { publishEvents } from "./commit-round.ts";
 import type { Driver, TaskActivity } from "./driver.ts";
 import { nextStep } from "./next-step.ts";
 import { failedInARow } from "./failed-in-a-row.ts";
+import { isOutdated } from "./outdated-round.ts";
 import { prepareRound } from "./prepared-round.ts";
 import { abandonLeftOver, findInterrupted, resumeOrAbandon } from "./interrupted-round.ts";
 import type { RoundRunCommon } from "./round-run-options.ts";
@@ -221,10 +221,10 @@ export class TaskDriver implements Driver {
     const { services } = this.#options;
     const found = await findInterrupted(services, this.#task);
     if (found === undefined) return undefined;
-    await this.#seats.prepare(found.plan.secure !== null);
-    const { plan, past, ...round } = found;
-    const strategy = strategyOf(services.strategies, round.task.spec);
-    this.#run = await resumeOrAbandon(services, { ...this.#common(round), plan, strategy }, past);
+    // Secure rounds do not go on.
+    await this.#seats.prepare(false);
+    const { work, past, ...round } = found;
+    this.#run = await resumeOrAbandon(services, { ...this.#common(round), ...work }, past);
     return this.#run;
   }
 
@@ -292,10 +292,4 @@ export class TaskDriver implements Driver {
     await promise;
     this.#wake = undefined;
   }
-}
-
-/** Whether a round's result would be of no use with this version published: what only measures keeps its use. */
-function isOutdated({ baseVersion, measurement }: RoundConfig, version: number): boolean {
-  if (measurement === undefined) return version > baseVersion;
-  return measurement.purpose === "gate" && version > (measurement.candidate?.version ?? baseVersion);
 }

@@ -9,8 +9,9 @@ import {
   type Separation,
   type WaitingTask,
 } from "@tributary/federation";
-import { isHeldOut, type IneligibleReason } from "@tributary/protocol";
+import type { IneligibleReason } from "@tributary/protocol";
 import type { TaskRecord } from "../ports/records.ts";
+import { fitsRound } from "./measurement/gate-seats.ts";
 import { ParticipationLedger } from "./participation-ledger.ts";
 import type { RoundRun } from "./round-run.ts";
 import type { RoundServices } from "./round-services.ts";
@@ -232,7 +233,7 @@ export class TaskSeats implements DeskTask {
     // One that the round knows comes back to it.
     if (run.state.participants.get(device) === undefined) {
       // One without examples is willing and cannot be asked.
-      if (examples === 0 || !this.#fits(run, device)) {
+      if (examples === 0 || !fitsRound(this.#options.task(), run, device)) {
         this.#sittingOut.add(device);
         return this.#sendWait(device, null);
       }
@@ -258,13 +259,6 @@ export class TaskSeats implements DeskTask {
     this.#fillHeld();
   }
 
-  /** With a gate, held-out devices measure and the others train. */
-  #fits({ config }: RoundRun, device: DeviceId): boolean {
-    const { gate } = this.#options.task().spec;
-    if (gate === null) return true;
-    return isHeldOut(device, this.name, gate.heldOutShare) === (config.measurement?.purpose === "gate");
-  }
-
   #separationOf(run: RoundRun, device: DeviceId): Separation | null {
     const { selection } = this.#options.task().spec;
     const next = { round: run.config.round, at: this.#options.services.env.clock.now() };
@@ -288,7 +282,7 @@ export class TaskSeats implements DeskTask {
         .filter(
           ({ device }) =>
             this.#seating.seatOf(device) === "held" &&
-            this.#fits(run, device) &&
+            fitsRound(this.#options.task(), run, device) &&
             this.#separationOf(run, device) === null &&
             this.#options.desk.mayAsk(this, device),
         );

@@ -98,6 +98,16 @@ export async function readUpdate(
   }
 }
 
+/** Of what is small. */
+export async function readWhole({ path, sizeBytes }: UpdateFile): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path, "r");
+  try {
+    return await readAt(file, new Uint8Array(sizeBytes), 0, sizeBytes);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Read at once, whole: a short read of a local file means that someone else cut it. */
 export async function readAt(
   file: FileHandle,

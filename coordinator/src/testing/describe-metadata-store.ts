@@ -318,6 +318,8 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       expect(await store.rounds.get(first!)).toEqual(exampleRound(1, { ...ended, ...fate }));
       // Two rounds, one version.
       expect(await store.rounds.countCommitted(TASK)).toBe(1);
+      expect(await store.rounds.countVersions(TASK, two)).toBe(1);
+      expect(await store.rounds.countVersions(TASK, asModelVersion(1))).toBe(0);
 
       await store.bufferedCohorts.discard([third!]);
       expect(await codeOf(store.bufferedCohorts.discard([first!]))).toBe("store/not-found");

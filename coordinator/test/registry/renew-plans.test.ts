@@ -1,5 +1,5 @@
-import { asModelName, asTaskName, encodeHex, silentLogger } from "@tributary/core";
-import { ISSUER_TARGET, parseIssuerDocument, parsePlan } from "@tributary/protocol";
+import { asModelName, asTaskName, encodeHex, encodeUtf8, silentLogger } from "@tributary/core";
+import { ISSUER_TARGET, parseIssuerDocument, parseMeasurementPlan, parsePlan } from "@tributary/protocol";
 import { afterEach, expect, test } from "vitest";
 import { renewPlans } from "../../src/registry/renew-plans.ts";
 import { publishIssuer } from "../../src/releases/issuer-target.ts";
@@ -77,4 +77,28 @@ test("the release says who vouches for devices; with another issuer, secure task
   const latest = await room.store.releases.latest("timestamp");
   expect(await startWith(room, key(2))).toEqual([]);
   expect(await room.store.releases.latest("timestamp")).toEqual(latest);
+});
+
+test("a gate by metrics of before gets another plan, and is judged by what is read now", async () => {
+  const room = await open();
+  await publishIssuer({ ...room, name: "the clinic", env: { log: silentLogger }, issuerPublicKey: key(1) });
+  await room.registry.publish(model, smallClassifier({ training: true }));
+  const gate = { metric: "accuracy", heldOutShare: 0.1, minimumDevices: 2, confidence: 0.9, patience: 2 };
+  await room.registry.createTask({ name: plain, model, secureAggregation: { mode: "off" }, gate, rounds: 1 });
+  await room.registry.changeTask(plain, { state: "paused" });
+  const gatePlan = async () => {
+    const { plan, gatePlan: ref } = (await room.store.tasks.get(plain))!;
+    return { plan, ref: ref!, document: parseMeasurementPlan(await room.blobs.bytes(ref!.digest)) };
+  };
+  const { plan, ref, document } = await gatePlan();
+  const metrics = document.metrics.slice(0, 9);
+  const old = await room.blobs.put(encodeUtf8(JSON.stringify({ ...document, metrics })));
+  await room.store.transaction((tx) => tx.tasks.setPlan(plain, plan, { ...ref, ...old }));
+
+  await startWith(room, key(1));
+  const renewed = await gatePlan();
+  expect(renewed.plan.number).toBe(plan.number + 1);
+  expect(renewed.document.metrics).toEqual(document.metrics);
+  await startWith(room, key(1));
+  expect((await gatePlan()).plan).toEqual(renewed.plan);
 });

@@ -1,101 +1,21 @@
-import { createHash } from "node:crypto";
-import { asModelVersion, asTaskName, type Digest } from "@tributary/core";
-import {
-  addMetrics,
-  createMetrics,
-  pairedMetrics,
-  pairedVector,
-  type MeasuredExample,
-} from "@tributary/metrics";
+import { asModelVersion, asTaskName } from "@tributary/core";
+import { addMetrics, createMetrics, pairedMetrics } from "@tributary/metrics";
 import { build2nn, buildLinear } from "@tributary/onnx";
-import {
-  encodeUpdate,
-  isHeldOut,
-  metricsDigest,
-  parseMeasurementPlan,
-  type MeasurementOffer,
-  type MeasurementPlan,
-} from "@tributary/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { measurementView } from "../../src/registry/measurement-view.ts";
-import { bodyMaker, model, publishTask, rooms, RoundDevice, type Body, type Room } from "./rounds-room.ts";
+import { bodyOf, ended, HELD_OUT_SHARE, paired, planOf, split, tell } from "./measuring-devices.ts";
+import { bodyMaker, model, publishTask, rooms, type Room, type RoundDevice } from "./rounds-room.ts";
 import { ScriptedMember } from "./secure-member.ts";
 
 const { open, dispose } = rooms();
 afterEach(dispose);
 
 const task = asTaskName("digits");
-const SHARE = 0.5;
-const bounds = { maxLoss: 1000, maxDifference: 10 };
-
-/** `better` of ten examples are right with the candidate only, `worse` with the current version only. */
-function paired(better: number, worse: number): Float64Array<ArrayBuffer> {
-  const current: MeasuredExample[] = [];
-  const candidate: MeasuredExample[] = [];
-  for (let i = 0; i < 10; i++) {
-    const [gained, lost] = [i < better, i >= 10 - worse];
-    current.push({ loss: gained ? 2 : 1 + i / 100, correct: !gained });
-    candidate.push({ loss: lost ? 2 : 1 - i / 100, correct: !lost });
-  }
-  return pairedVector(current, candidate, bounds);
-}
 
 async function devices(room: Room, count: number): Promise<RoundDevice[]> {
   const all = await Promise.all(Array.from({ length: count }, () => room.device()));
   for (const device of all) device.checkIn();
   return all;
-}
-
-/** Devices that train and devices that are held out. */
-async function split(room: Room, training: number, heldOut: number) {
-  const found = { training: [] as RoundDevice[], heldOut: [] as RoundDevice[] };
-  while (found.training.length < training || found.heldOut.length < heldOut) {
-    const identity = await room.identity();
-    const role = isHeldOut(identity.deviceId, task, SHARE) ? "heldOut" : "training";
-    if (found[role].length === (role === "heldOut" ? heldOut : training)) continue;
-    const device = await RoundDevice.connect(room.url, identity);
-    device.checkIn();
-    found[role].push(device);
-  }
-  return found;
-}
-
-async function planOf(room: Room, offer: MeasurementOffer): Promise<MeasurementPlan> {
-  return parseMeasurementPlan(
-    new Uint8Array(await (await fetch(`${room.url}/v1/blobs/${offer.planDigest}`)).arrayBuffer()),
-  );
-}
-
-function bodyOf(
-  offer: MeasurementOffer,
-  plan: MeasurementPlan,
-  vector: Float64Array,
-  numExamples = 10,
-): Body {
-  const schemaDigest = metricsDigest(plan.metrics);
-  const header = { roundId: offer.roundId, task: offer.task, schemaDigest, numExamples, metrics: [] };
-  const bytes = encodeUpdate(header, Float32Array.from(vector));
-  return { bytes, digest: createHash("sha256").update(bytes).digest("hex") as Digest, numExamples };
-}
-
-/** From offer to the answer of the upload. */
-async function tell(room: Room, device: RoundDevice, vector: Float64Array) {
-  const offer = await device.socket.next("offer-measurement");
-  const body = bodyOf(offer, await planOf(room, offer), vector);
-  device.ready(offer, body);
-  const request = await device.socket.next("request-report");
-  return { offer, answer: await device.put(request, body) };
-}
-
-async function ended(room: Room, number = 1) {
-  return vi.waitFor(
-    async () => {
-      const round = (await room.store.rounds.list(task)).find((row) => row.number === number);
-      expect(round?.endedAt).toBeTypeOf("number");
-      return round!;
-    },
-    { timeout: 15_000, interval: 20 },
-  );
 }
 
 /** Two versions of the model, of which the first is what the channel points to. */
@@ -145,6 +65,10 @@ describe("a task that evaluates", () => {
     expect(view.comparison?.accuracy?.p).toBeCloseTo(0.453125, 12);
     expect(view.comparison?.accuracy?.difference).toBeCloseTo(0.1, 12);
     expect(view.comparison?.loss?.difference).toBeCloseTo(sum[5]! / 30, 12);
+    expect(view.comparison?.loss?.designEffect).toBeGreaterThan(1);
+    // Sums of before devices told how alike their examples are: the numbers stay, and nothing is concluded from them.
+    const before = { ...stored!, metrics: stored!.metrics.slice(0, 9), sums: stored!.sums.slice(0, 9) };
+    expect(measurementView(before)).toMatchObject({ comparison: null, counters: { lost: 2, gained: 5 } });
   });
 
   test("sums the same under masks", async () => {
@@ -165,7 +89,11 @@ describe("a task that evaluates", () => {
     const sum = createMetrics(pairedMetrics);
     for (const vector of vectors) addMetrics(sum, vector);
     expect(stored!.devices).toBe(3);
-    const whole = ["examples", "currentCorrect", "candidateCorrect", "lost", "gained"];
+    const whole = ["examples", "currentCorrect", "candidateCorrect", "lost", "gained"].concat([
+      "deviceExampleSquares",
+      "deviceGainSquares",
+      "deviceGainProducts",
+    ]);
     for (const [i, { name }] of stored!.metrics.entries()) {
       if (whole.includes(name)) expect(stored!.sums[i]).toBe(sum[i]);
       // A real is told to three codes of its range.
@@ -237,7 +165,13 @@ describe("a task of telemetry", () => {
   });
 });
 
-const gate = { metric: "accuracy", heldOutShare: SHARE, minimumDevices: 2, confidence: 0.9, patience: 2 };
+const gate = {
+  metric: "accuracy",
+  heldOutShare: HELD_OUT_SHARE,
+  minimumDevices: 2,
+  confidence: 0.9,
+  patience: 2,
+};
 
 /** The training devices report; the version that comes is what the others are offered. */
 async function trained(room: Room, training: readonly RoundDevice[]): Promise<void> {

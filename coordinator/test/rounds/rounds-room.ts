@@ -19,6 +19,7 @@ import {
   PROOF_HEADER,
   uploadMessage,
   type Offer,
+  type RoundOffer,
   type RequestReport,
 } from "@tributary/protocol";
 import { parametersFromSafetensors, schemaDigest, tensor, writeSafetensors } from "@tributary/tensor";
@@ -197,7 +198,7 @@ export class RoundDevice {
     return this.socket.next("offer");
   }
 
-  ready(offer: Offer, body: Body): void {
+  ready(offer: RoundOffer, body: Body): void {
     this.socket.send({
       type: "ready",
       roundId: offer.roundId,

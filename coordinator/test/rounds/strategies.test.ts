@@ -189,6 +189,20 @@ test("the plan has the local optimizer, the proximal term and the schedule of th
   expect(local.learningRateSchedule).toEqual(learningRateSchedule);
 });
 
+test("a schedule counts the steps of its task: a round that was abandoned is none", async () => {
+  const room = await open();
+  await publishTask(room, { cohort: single });
+  const body = await bodyMaker(room);
+  const device = await room.device();
+  device.checkIn();
+  expect(await device.offer()).toMatchObject({ round: 1, trainingRound: 1 });
+  await room.registry.changeTask(task, { state: "paused" });
+  await device.socket.next("outcome");
+  await room.registry.changeTask(task, { state: "running" });
+  expect(await device.report((offer) => body(offer))).toMatchObject({ round: 2, trainingRound: 1 });
+  expect(await device.offer()).toMatchObject({ round: 3, trainingRound: 2 });
+});
+
 test.each([
   [{ strategy: { name: "fedAdem" } }, "aggregation/invalid-strategy", "/strategy/name"],
   [

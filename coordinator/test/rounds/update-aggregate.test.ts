@@ -1,12 +1,18 @@
 import { join } from "node:path";
-import { aggregateRobustly, coordinateMedian, fedNova, type Aggregation } from "@tributary/aggregation";
+import {
+  aggregateRobustly,
+  coordinateMedian,
+  fedNova,
+  ROW_VALUES,
+  type Aggregation,
+} from "@tributary/aggregation";
 import { asDigest, asRoundId, asTaskName, sha256, TributaryError } from "@tributary/core";
 import { createMetrics, trainingMetrics } from "@tributary/metrics";
 import { encodeUpdate } from "@tributary/protocol";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { UpdateCounts, UpdateRules } from "@tributary/federation/aggregation";
-import { createUpdateAggregate } from "../../src/rounds/update-aggregate.ts";
+import { createUpdateAggregate, type WeightedFile } from "../../src/rounds/update-aggregate.ts";
 import { checkUpdate } from "../../src/rounds/update-check.ts";
 import { CHUNK_BYTES, receiveUpdate, type UpdateFile } from "../../src/rounds/update-file.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
@@ -35,6 +41,8 @@ const AGGREGATIONS: readonly Aggregation[] = [
   { kind: "robust", rule: coordinateMedian() },
 ];
 
+const root = new Float32Array(0);
+
 interface Member {
   readonly numExamples: number;
   readonly phase: number;
@@ -53,9 +61,12 @@ async function expectMeans(sizes: UpdateCounts, members: readonly Member[]): Pro
       updates.reduce((sum, update, i) => sum + examples[i]! * update[weightCount + at]!, 0) / totalExamples,
   );
   for (const aggregation of AGGREGATIONS) {
-    const aggregate = createUpdateAggregate(aggregation, sizes);
+    const aggregate = createUpdateAggregate(aggregation, sizes, async () => root);
+    const weighted: WeightedFile[] = [];
     for (const [i, update] of updates.entries())
-      await aggregate.add(await fileOf(update, examples[i]!), examples[i]!);
+      weighted.push({ file: await fileOf(update, examples[i]!), numExamples: examples[i]! });
+    await aggregate.add(weighted.slice(0, 1));
+    await aggregate.add(weighted.slice(1));
     const mean = await aggregate.mean(new AbortController().signal);
     await aggregate.close();
     expect(mean).toMatchObject({ totalExamples, updates: members.length });
@@ -86,12 +97,12 @@ test("whatever becomes of the weights, statistics are their mean by examples", a
   await fc.assert(fc.asyncProperty(counts, members, expectMeans), { numRuns: 20, seed: 5 });
 });
 
-test.each([-3, 0, 5])("also where they begin %d values after a piece of the file", async (shift) => {
+test.each([-3, 0, 5])("also where they begin %d values after a piece of the updates", async (shift) => {
   const members = [
     { numExamples: 3, phase: 1 },
     { numExamples: 1, phase: 2 },
   ];
-  await expectMeans({ weightCount: CHUNK_BYTES / 4 + shift, statisticCount: 9 }, members);
+  await expectMeans({ weightCount: ROW_VALUES + shift, statisticCount: 9 }, members);
 });
 
 function expectedWeights(

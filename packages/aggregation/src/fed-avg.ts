@@ -26,6 +26,11 @@ function init(schema: ParameterSchema | number): FedAvgState {
   return { sum: new Float64Array(length), totalExamples: 0, updates: 0 };
 }
 
+function factor(numExamples: number): number {
+  requireWeight(numExamples);
+  return numExamples;
+}
+
 function accumulateChunk(state: FedAvgState, offset: number, chunk: Float32Array, numExamples: number): void {
   requireWeight(numExamples);
   const { sum } = state;
@@ -82,6 +87,8 @@ export const fedAvg = Object.freeze({
   /** Adds part of an update; call `countUpdate` once when all its chunks are in. */
   accumulateChunk,
   countUpdate,
+  /** What the values of an update are multiplied with. */
+  factor,
   /** Adds the sum of another accumulator over the same schema. */
   merge,
   /** The weighted mean; RangeError when nothing was counted. */

@@ -54,13 +54,18 @@ interface Share {
   readonly norm: number;
 }
 
+/** What the values of an update are multiplied with. */
+function factor({ numExamples, norm }: Share): number {
+  return numExamples / norm;
+}
+
 function accumulateChunk(state: FedNovaState, offset: number, chunk: Float32Array, share: Share): void {
   const { sum } = state;
   if (!Number.isInteger(offset) || offset < 0 || offset + chunk.length > sum.length) {
     throw new RangeError(`fedNova: ${offset} to ${offset + chunk.length} do not lie in ${sum.length} values`);
   }
-  const factor = share.numExamples / share.norm;
-  for (let i = 0; i < chunk.length; i++) sum[offset + i]! += factor * chunk[i]!;
+  const times = factor(share);
+  for (let i = 0; i < chunk.length; i++) sum[offset + i]! += times * chunk[i]!;
 }
 
 function countUpdate(state: FedNovaState, { numExamples, norm }: Share): void {
@@ -80,4 +85,4 @@ function mean(state: FedNovaState): Float64Array<ArrayBuffer> {
  * towards its own optimum: mean = tau_eff * sum p_i update_i / ||a_i||, tau_eff = sum p_i ||a_i||. Both are sums, so a
  * device can also divide its own update before it is masked.
  */
-export const fedNova = Object.freeze({ init, accumulateChunk, countUpdate, mean });
+export const fedNova = Object.freeze({ init, factor, accumulateChunk, countUpdate, mean });

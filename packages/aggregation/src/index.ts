@@ -3,7 +3,7 @@ export { fedAvgM } from "./fed-avg-m.ts";
 export { fedBuff, stalenessDiscount, type FedBuffState } from "./fed-buff.ts";
 export { fedNova, localNorm, localSteps, type FedNovaState, type LocalWork } from "./fed-nova.ts";
 export { fedAdagrad, fedAdam, fedYogi, type DecayedFedOptOptions, type FedOptOptions } from "./fed-opt.ts";
-export { flTrust } from "./robust/fl-trust.ts";
+export { flTrust, type TrustOptions } from "./robust/fl-trust.ts";
 export { geometricMedian, type GeometricMedianOptions } from "./robust/geometric-median.ts";
 export {
   krum,
@@ -22,6 +22,7 @@ export {
   type Pass,
   type RobustRule,
 } from "./robust/robust-rule.ts";
+export { openRowSum, ROW_VALUES, SUM_ROWS, type RowSum } from "./row-sum.ts";
 export { scaffoldClientControl, scaffoldGradient, scaffoldServer } from "./scaffold.ts";
 export { applyStep, meanUpdate, serverSgd, type ServerOptimizer } from "./server-optimizer.ts";
 export { builtInStrategies } from "./strategies/built-in.ts";

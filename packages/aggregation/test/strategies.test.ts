@@ -12,6 +12,7 @@ const task: StrategyTask = {
   secureAggregation: false,
   cohort: { minimumCount: 10, goalCount: 10 },
   groups: null,
+  trustedDataset: false,
   local: { epochs: 2, batchSize: 10, optimizer: "sgd", momentum: 0.9, proximalTerm: null },
 };
 
@@ -28,10 +29,14 @@ function refusal(name: string, parameters: Record<string, number> = {}, changes:
 test("every strategy can be chosen with nothing but its name, and says all it will run with", () => {
   for (const { name, parameters } of builtInStrategies) {
     const groups = name === "fedBuff" ? 2 : null;
-    const { choice, strategy } = strategies.choose({ name, parameters: {} }, { ...task, groups });
+    const trustedDataset = name === "flTrust";
+    const { choice, strategy } = strategies.choose(
+      { name, parameters: {} },
+      { ...task, groups, trustedDataset },
+    );
     expect(choice.name).toBe(name);
     expect(Object.keys(choice.parameters)).toEqual(Object.keys(parameters));
-    expect(strategy.aggregation.kind).toMatch(/^(mean|normalised|robust)$/);
+    expect(strategy.aggregation.kind).toMatch(/^(mean|normalised|robust|trusted)$/);
   }
   expect(builtInStrategies.map(({ name }) => name)).toEqual([
     "fedAvg",
@@ -47,6 +52,7 @@ test("every strategy can be chosen with nothing but its name, and says all it wi
     "multiKrum",
     "geometricMedian",
     "normBound",
+    "flTrust",
   ]);
 });
 
@@ -137,6 +143,7 @@ describe("a refusal names the field and what is allowed", () => {
       "multiKrum",
       "geometricMedian",
       "normBound",
+      "flTrust",
     ]);
     expect(refusal("krum", {}, { secureAggregation: true })).toBe(
       'aggregation/incompatible-strategy /strategy/name krum is ruled out by secure aggregation: krum compares the updates of all devices; choose another, have it compare the means of cohorts with "mode": { "type": "buffered" }, or opt out with "secureAggregation": { "mode": "off" }',
@@ -147,7 +154,9 @@ describe("a refusal names the field and what is allowed", () => {
     for (const secureAggregation of [true, false]) {
       const refused = (groups: number) =>
         builtInStrategies.flatMap(({ name }) =>
-          refusal(name, {}, { secureAggregation, groups }) === undefined ? [] : [name],
+          refusal(name, {}, { secureAggregation, groups, trustedDataset: name === "flTrust" }) === undefined
+            ? []
+            : [name],
         );
       expect(refused(10)).toEqual(["fedNova"]);
       expect(refused(3)).toEqual(["fedNova", "trimmedMean", "krum", "multiKrum"]);
@@ -159,6 +168,14 @@ describe("a refusal names the field and what is allowed", () => {
     );
     expect(refusal("coordinateMedian", {}, { groups: 2 })).toContain("for 3 cohorts of up to 10");
   });
+});
+
+test("trusted examples are for the strategies that need them", () => {
+  expect(refusal("flTrust")).toContain("/strategy/trustedDataset is needed by flTrust: the server trains");
+  expect(refusal("krum", {}, { trustedDataset: true })).toContain("is not used by krum");
+  expect(refusal("flTrust", {}, { trustedDataset: true, groups: 1 })).toContain(
+    "/mode/bufferSize must be above 10, for 2 cohorts",
+  );
 });
 
 test("definitions that cannot be are refused when they are registered", () => {

@@ -1,4 +1,4 @@
-import type { TaskActivityView, TaskView } from "@tributary/api-client";
+import type { TaskActivityView, TaskView, VersionView } from "@tributary/api-client";
 
 /** Why a task does not run, and what it waits for where it does; nothing where there is nothing to tell. */
 export function taskLines(
@@ -17,4 +17,16 @@ export function taskLines(
     `${checkedIn} devices willing${out}`,
     ...(reasons.length === 0 ? [] : [`not asked: ${reasons.join(", ")}`]),
   ];
+}
+
+/** How the updates of a version compared with the coordinator's own. */
+export function trustLine({
+  compared,
+  trusted,
+  mean,
+  lowest,
+  highest,
+}: NonNullable<VersionView["trust"]>): string {
+  const [least, most, average] = [lowest, highest, mean].map((score) => score.toFixed(2));
+  return `trusted ${trusted} of ${compared}: scores ${least} to ${most}, mean ${average}`;
 }

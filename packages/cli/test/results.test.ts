@@ -21,7 +21,7 @@ const measured: MeasurementView = {
   counters: { examples: 40, currentLoss: 20, currentCorrect: 30, candidateLoss: 10, candidateCorrect: 36 },
   histograms: {},
   comparison: {
-    loss: { difference: -0.25, lower: -0.3, upper: -0.2, p: 0.00012 },
+    loss: { difference: -0.25, lower: -0.3, upper: -0.2, p: 0.00012, designEffect: 3.25 },
     accuracy: { difference: 0.15, lower: 0.05, upper: 0.25, lost: 1, gained: 7, p: 0.0703 },
     confidence: 0.95,
   },
@@ -31,7 +31,7 @@ test("a comparison is told with its interval and its tests", () => {
   expect(measurementLines(measured)).toEqual([
     "2026-11-01T10:00:00.000Z  digits-2  evaluate  version 2 against 1, 3 devices",
     "  40 examples, loss 0.2500, accuracy 90.0 %",
-    "  loss -0.2500, from -0.3000 to -0.2000 (each bound 95.0 %), paired t-test p 0.00012",
+    "  loss -0.2500, from -0.3000 to -0.2000 (each bound 95.0 %), paired t-test p 0.00012, design effect 3.3",
     "  accuracy +0.1500, from +0.0500 to +0.2500, 7 gained, 1 lost, McNemar p 0.070",
   ]);
 });

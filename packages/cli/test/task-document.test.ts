@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TASK_SCHEMA } from "@tributary/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../../../coordinator/test/temporary-folder.ts";
-import { taskLines } from "../src/task-lines.ts";
+import { taskLines, trustLine } from "../src/task-lines.ts";
 import { runMain } from "./run-main.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
@@ -62,4 +62,9 @@ test("what a task does is told in lines: why it stopped, when it goes on, who is
   ]);
   const reason = { code: "elapsed", message: "60000 ms have passed" } as const;
   expect(taskLines({ state: "finished", reason }, busy)).toEqual(["elapsed: 60000 ms have passed"]);
+});
+
+test("how far updates were trusted is one line", () => {
+  const trust = { compared: 10, trusted: 8, mean: 0.613, lowest: 0, highest: 0.92 };
+  expect(trustLine(trust)).toBe("trusted 8 of 10: scores 0.00 to 0.92, mean 0.61");
 });

@@ -87,6 +87,9 @@ export {
   type DrawRules,
 } from "./server/selection.ts";
 export { returnAfterMs, returnWindow, type PaceInput, type ReturnWindow } from "./pace.ts";
+export { advanceGate, gateReason, judge, type GateMeasurement, type GateState } from "./server/gate-rule.ts";
+export { impossibleIn, measuredOf } from "./measured-sums.ts";
+export { mayStillBegin } from "./server/task-window.ts";
 export { failuresAfter, giveUpReason, retryDelayMs } from "./server/retry.ts";
 export {
   addResult,

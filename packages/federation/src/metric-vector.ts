@@ -11,6 +11,7 @@ import {
 } from "@tributary/metrics";
 import type { MetricDocument } from "@tributary/protocol";
 import type { EncodingSpec, Segment } from "@tributary/secagg";
+import { joinLimbs, limbLayout, splitLimbs, type FixedMetric, type LimbLayout } from "./metric-limbs.ts";
 
 // A vector of a measurement: its metrics stand in the signed plan, with what one device may tell of each. Device and coordinator
 // read both the schema and the encoding of it here.
@@ -47,6 +48,10 @@ export function metricEncoding(metrics: readonly MetricDocument[], clients: numb
 
 function segmentOf(metric: MetricDocument, bits: number): Segment {
   const { name, maximum } = metric;
+  if (isFixed(metric)) {
+    const limbs = limbLayout(metric, bits);
+    return { codec: "counts", name, count: limbs.count, maximum: 2 ** limbs.bits - 1 };
+  }
   const count = widthOf(metric);
   if (metric.kind === "histogram" || metric.values === "integer") {
     return { codec: "counts", name, count, maximum };
@@ -80,7 +85,7 @@ export function requireMetrics(
   eachCoordinate(metrics, vector, (metric, i) => {
     const value = vector[i]!;
     // Reals came as float32.
-    const slack = isWhole(metric) ? 0 : metric.maximum * 2 ** -23;
+    const slack = isWhole(metric) ? 0 : Math.max(metric.maximum, -leastOf(metric)) * 2 ** -23;
     const fits = value >= leastOf(metric) - slack && value <= metric.maximum + slack;
     if (fits && (!isWhole(metric) || Number.isInteger(value))) return;
     throw failure(
@@ -104,34 +109,60 @@ export function requireMetricSegments(
   segments: readonly Segment[],
 ): void {
   const fits =
-    segments.length === metrics.length &&
-    metrics.every((metric, i) => {
-      const { codec, name, count } = segments[i]!;
-      const wanted = isWhole(metric) ? "counts" : "reals";
-      return codec === wanted && name === metric.name && count === widthOf(metric);
-    });
+    segments.length === metrics.length && metrics.every((metric, i) => fitsMetric(metric, segments[i]!));
   if (fits) return;
   throw failure("federation/plan-refused", "metrics: the plan encodes others than it names");
+}
+
+function fitsMetric(metric: MetricDocument, segment: Segment): boolean {
+  const { codec, name, count } = segment;
+  if (name !== metric.name) return false;
+  if (isFixed(metric)) {
+    if (codec !== "counts") return false;
+    const { bits } = limbsOfSegment(segment);
+    return Number.isInteger(bits) && count === limbLayout(metric, bits).count;
+  }
+  return codec === (isWhole(metric) ? "counts" : "reals") && count === widthOf(metric);
 }
 
 /** Values in the order of the segments, for `encodeContribution`. */
 export function toMetricSegments(
   metrics: readonly MetricDocument[],
+  segments: readonly Segment[],
   vector: Float64Array,
 ): readonly Float64Array[] {
   let at = 0;
-  return metrics.map((metric) => vector.subarray(at, (at += widthOf(metric))));
+  return metrics.map((metric, i) => {
+    const values = vector.subarray(at, (at += widthOf(metric)));
+    return isFixed(metric) ? splitLimbs(metric, values[0]!, limbsOfSegment(segments[i]!)) : values;
+  });
 }
 
-/** The other direction, for what `decodeSum` gave. */
-export function fromMetricSegments(segments: readonly Float64Array[]): Float64Array<ArrayBuffer> {
-  const vector = new Float64Array(segments.reduce((sum, { length }) => sum + length, 0));
+/**
+ * The other direction, for what `decodeSum` gave.
+ *
+ * @param devices whose vectors are in the sum
+ */
+export function fromMetricSegments(
+  metrics: readonly MetricDocument[],
+  segments: readonly Segment[],
+  sums: readonly Float64Array[],
+  devices: number,
+): Float64Array<ArrayBuffer> {
+  const vector = new Float64Array(metrics.reduce((length, metric) => length + widthOf(metric), 0));
   let at = 0;
-  for (const segment of segments) {
-    vector.set(segment, at);
-    at += segment.length;
+  for (const [i, metric] of metrics.entries()) {
+    const sum = sums[i]!;
+    if (isFixed(metric)) vector[at] = joinLimbs(metric, sum, limbsOfSegment(segments[i]!), devices);
+    else vector.set(sum, at);
+    at += widthOf(metric);
   }
   return vector;
+}
+
+function limbsOfSegment(segment: Segment): LimbLayout {
+  const maximum = segment.codec === "counts" ? segment.maximum : 0;
+  return { bits: Math.log2(maximum + 1), count: segment.count };
 }
 
 function eachCoordinate(
@@ -153,6 +184,10 @@ function widthOf(metric: MetricDocument): number {
 
 function leastOf(metric: MetricDocument): number {
   return metric.kind === "counter" ? metric.minimum : 0;
+}
+
+function isFixed(metric: MetricDocument): metric is FixedMetric {
+  return metric.kind === "counter" && metric.values === "fixed";
 }
 
 function isWhole(metric: MetricDocument): boolean {

@@ -129,6 +129,7 @@ function offerOf(round: number, base = 1): Offer & { type: "offer" } {
     weightsDigest: base === 1 ? weights.digest : plan.digest,
     trainDeadlineMs: START + 60_000,
     timestampVersion: 1,
+    trainingRound: 1,
   };
 }
 

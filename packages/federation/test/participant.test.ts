@@ -33,6 +33,7 @@ function offer(
     weightsDigest: weights.digest,
     trainDeadlineMs: START + 60_000,
     timestampVersion,
+    trainingRound: round,
     ...more,
   };
 }

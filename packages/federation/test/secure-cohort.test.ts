@@ -187,6 +187,7 @@ describe("a round and a device that disagree on secure aggregation", () => {
       weightsDigest: weights.digest,
       trainDeadlineMs: START + 60_000,
       timestampVersion: 1,
+      trainingRound: 1,
     };
     let state = initialParticipant();
     const give = (input: ParticipantInput) => {

@@ -31,6 +31,7 @@ export {
 } from "./paired-metrics.ts";
 export {
   accuracyInterval,
+  designEffect,
   lossInterval,
   mcNemarTest,
   pairedTTest,

@@ -34,6 +34,17 @@ export const pairedMetrics = metricSchema({
   lost: counter,
   /** The other way round: c of McNemar's table. */
   gained: counter,
+  // Of a whole device, whose examples are like each other: n its examples, D its sum of d, G its gained less its lost.
+  /** Sum of n squared. */
+  deviceExampleSquares: counter,
+  /** Sum of D squared. */
+  deviceDifferenceSquares: counter,
+  /** Sum of n D. */
+  deviceDifferenceProducts: signedCounter,
+  /** Sum of G squared. */
+  deviceGainSquares: counter,
+  /** Sum of n G. */
+  deviceGainProducts: signedCounter,
 });
 
 export type PairedSums = ReturnType<typeof readPaired>;
@@ -70,7 +81,7 @@ export function evaluationVector(
   return vector;
 }
 
-/** A vector of `pairedMetrics`: the same examples, in the same order, by both versions. */
+/** A vector of `pairedMetrics`, of one device: the same examples, in the same order, by both versions. */
 export function pairedVector(
   current: readonly MeasuredExample[],
   candidate: readonly MeasuredExample[],
@@ -97,6 +108,12 @@ export function pairedVector(
     add("lost", before.correct && !after.correct ? 1 : 0);
     add("gained", after.correct && !before.correct ? 1 : 0);
   }
+  const { examples: n, difference, lost, gained } = readPaired(vector);
+  add("deviceExampleSquares", n ** 2);
+  add("deviceDifferenceSquares", difference ** 2);
+  add("deviceDifferenceProducts", n * difference);
+  add("deviceGainSquares", (gained - lost) ** 2);
+  add("deviceGainProducts", n * (gained - lost));
   return vector;
 }
 

@@ -1,3 +1,4 @@
+import type { Digest } from "@tributary/core";
 import type { ParameterSpec } from "@tributary/tensor";
 import Type, { type Static } from "typebox";
 import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
@@ -285,6 +286,13 @@ export const TaskSpec = Type.Object(
           Type.Record(Type.String({ maxLength: 64 }), Type.Number(), {
             default: {},
             description: "Of the strategy; what is left out gets its default",
+          }),
+        ),
+        trustedDataset: Type.Optional(
+          Type.Unsafe<Digest>({
+            ...DigestSchema,
+            description:
+              "flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation",
           }),
         ),
       },

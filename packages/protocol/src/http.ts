@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
 import { GraphPorts, TaskSpec } from "./documents.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
+import { TrustView } from "./trust-view.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";
 import { SecureView } from "./secure-aggregation.ts";
 import { TaskReason } from "./task-stop.ts";
@@ -155,6 +156,8 @@ export const VersionView = Type.Object({
   releasedAt: nullable(TimestampSchema),
   /** Of the gate of the task that made it; null: there was none, or none yet. */
   gate: nullable(VerdictView),
+  /** Null where the strategy does not compare updates with the server's own. */
+  trust: nullable(TrustView),
 });
 export type VersionView = Static<typeof VersionView>;
 

@@ -128,6 +128,7 @@ export {
   measuredWeights,
   MetricDocument,
   metricsDigest,
+  MAX_FIXED_CODES,
   parseMeasurementPlan,
   type EvaluationPlan,
 } from "./measurement-plan.ts";
@@ -183,12 +184,14 @@ export {
   SecureView,
   type SecureStepName,
 } from "./secure-aggregation.ts";
+export { TrustView } from "./trust-view.ts";
 export {
   Challenge,
   HeartbeatAck,
   MeasurementOffer,
   Offer,
   Outcome,
+  type RoundOffer,
   Refusal,
   RefusalDetail,
   Release,

@@ -60,7 +60,7 @@ export function scheduleFault(
 /**
  * The learning rate of a round.
  *
- * @param round number of the round within its task, from 1
+ * @param round which step of its task begins at the round's base version, from 1: rounds that make no version do not count
  */
 export function learningRateAt(initial: number, schedule: LearningRateSchedule, round: number): number {
   const { kind, factor = 1, everyRounds = 1, totalRounds = 1, finalShare = 0 } = schedule;

@@ -19,6 +19,9 @@ import { SeparationRules } from "./task-selection.ts";
 const metricName = Type.String({ pattern: "^[A-Za-z][A-Za-z0-9./-]{0,63}$" });
 const largest = Type.Number({ exclusiveMinimum: 0, maximum: 1e15 });
 
+/** Steps between the bounds of a fixed-point metric: each is a whole number that floating point tells from the next. */
+export const MAX_FIXED_CODES = 2 ** 52;
+
 /** One metric of a vector: what its coordinates mean, and what one device may tell. */
 export const MetricDocument = Type.Union([
   Type.Object({
@@ -27,6 +30,15 @@ export const MetricDocument = Type.Union([
     values: textEnum(["integer", "real"]),
     minimum: Type.Number({ minimum: -1e15, maximum: 0 }),
     maximum: largest,
+  }),
+  /** Fixed-point: a multiple of `step`, told in limbs, so that what is small beside the bounds adds up as sharply. */
+  Type.Object({
+    name: metricName,
+    kind: Type.Literal("counter"),
+    values: Type.Literal("fixed"),
+    minimum: Type.Number({ minimum: -1e30, maximum: 0 }),
+    maximum: Type.Number({ exclusiveMinimum: 0, maximum: 1e30 }),
+    step: Type.Number({ exclusiveMinimum: 0, maximum: 1e15 }),
   }),
   Type.Object({
     name: metricName,
@@ -94,8 +106,19 @@ export function parseMeasurementPlan(bytes: Uint8Array): MeasurementPlan {
     ) {
       throw invalidDocument("measurement plan", `/metrics/${i}/edges`, "must ascend");
     }
+    if (metric.kind === "counter" && metric.values === "fixed") requireFixed(metric, i);
   }
   return plan;
+}
+
+function requireFixed(
+  { minimum, maximum, step }: { readonly minimum: number; readonly maximum: number; readonly step: number },
+  i: number,
+): void {
+  const codes = (maximum - minimum) / step;
+  if (codes >= 1 && codes <= MAX_FIXED_CODES) return;
+  const problem = `1 to ${MAX_FIXED_CODES} steps from minimum to maximum expected, got ${codes}`;
+  throw invalidDocument("measurement plan", `/metrics/${i}/step`, problem);
 }
 
 /** Names the layout of a vector in the header of a report: SHA-256 of its metrics as JSON. */

@@ -34,7 +34,7 @@ export const VerdictView = Type.Object({
   ),
   requiredImprovement: Type.Number(),
   confidence: Type.Number(),
-  /** Two-sided p of McNemar's exact test on the discordant examples; null where the loss knows no hits. */
+  /** Two-sided p of McNemar's test on the discordant examples, devices as clusters; null where the loss knows no hits. */
   mcNemarP: nullable(Type.Number({ minimum: 0, maximum: 1 })),
   roundId: RoundIdSchema,
   at: TimestampSchema,
@@ -59,14 +59,20 @@ const Histogram = Type.Object({
   counts: readonlyArray(Type.Number()),
 });
 
-/** Two versions on the same examples; candidate less current. */
+/** Two versions on the same examples; candidate less current. Intervals and tests count devices as clusters of examples. */
 export const ComparisonView = Type.Object({
   loss: nullable(
     Type.Object({
       difference: Type.Number(),
       lower: Type.Number(),
       upper: Type.Number(),
-      p: Type.Number({ description: "Two-sided, of the paired t-test" }),
+      p: Type.Number({ description: "Two-sided, of the paired t-test with devices as clusters" }),
+      designEffect: nullable(
+        Type.Number({
+          description:
+            "How many times the variance is what it would be if the examples of a device were independent of each other",
+        }),
+      ),
     }),
   ),
   accuracy: nullable(
@@ -76,7 +82,7 @@ export const ComparisonView = Type.Object({
       upper: Type.Number(),
       lost: Count,
       gained: Count,
-      p: Type.Number({ description: "Two-sided, of McNemar's exact test" }),
+      p: Type.Number({ description: "Two-sided, of McNemar's test with devices as clusters" }),
     }),
   ),
   /** Of each bound. */

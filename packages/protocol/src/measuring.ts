@@ -52,10 +52,11 @@ export const GateSpec = Type.Object(
       description: "Failures in a row after which the task pauses",
     }),
     minimumDevices: Type.Integer({
-      minimum: 1,
+      minimum: 2,
       maximum: 10_000,
       default: 16,
-      description: "Fewest held-out devices that a verdict rests on",
+      description:
+        "Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ",
     }),
   },
   strict,

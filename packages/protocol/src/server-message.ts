@@ -61,8 +61,8 @@ export interface Refusal {
   retryAfterMs?: number;
 }
 
-/** Train this plan from these weights and say `ready`, or `decline`. */
-export interface Offer {
+/** What every offer of a round says. */
+export interface RoundOffer {
   task: TaskName;
   roundId: RoundId;
   /** Number of the round within its task, from 1. */
@@ -78,6 +78,14 @@ export interface Offer {
   timestampVersion: number;
 }
 
+/** Train this plan from these weights and say `ready`, or `decline`. */
+export interface Offer extends RoundOffer {
+  /** Which step of the task begins at the base version, from 1: learning-rate schedules count these. */
+  trainingRound: number;
+  /** With control variates: the coordinator's, after the base version; absent: they are zero, and begin with this round. */
+  control?: { target: string; digest: Digest };
+}
+
 /** A released or trained version, by the weights that measure it. */
 export interface VersionReference {
   version: ModelVersion;
@@ -89,7 +97,7 @@ export interface VersionReference {
  * Measure by this plan, of `measurements/`, and say `ready`, or `decline`; from there on it is a round like others. Fields as
  * in `offer`: the base is the version to measure.
  */
-export interface MeasurementOffer extends Offer {
+export interface MeasurementOffer extends RoundOffer {
   /** To be measured on the same examples. */
   candidate?: VersionReference;
 }
@@ -220,7 +228,11 @@ const OFFER_FIELDS = {
   timestampVersion: u32,
 };
 
-export const Offer: Codec<Offer> = struct(OFFER_FIELDS);
+export const Offer: Codec<Offer> = struct({
+  ...OFFER_FIELDS,
+  trainingRound: u32,
+  control: optional(struct({ target: targetPath, digest })),
+});
 
 const VersionReference: Codec<VersionReference> = struct({
   version: modelVersion,
@@ -283,7 +295,6 @@ export const ServerMessage: Codec<ServerMessage> = taggedUnion("type", {
   challenge: [1, Challenge],
   welcome: [2, Welcome],
   refusal: [3, Refusal],
-  offer: [4, Offer],
   "request-report": [5, RequestReport],
   outcome: [6, Outcome],
   release: [7, Release],
@@ -292,4 +303,6 @@ export const ServerMessage: Codec<ServerMessage> = taggedUnion("type", {
   // 8 was a `wait` without a window.
   wait: [11, Wait],
   "offer-measurement": [12, MeasurementOffer],
+  // 4 was an `offer` that did not say which step of its task it begins.
+  offer: [13, Offer],
 });

@@ -72,8 +72,7 @@ export function modeFault({
   mode,
   cohort,
   kind,
-  gate,
-}: Modal & { readonly kind: string; readonly gate: unknown }): DocumentFault | undefined {
+}: Modal & { readonly kind: string }): DocumentFault | undefined {
   if (mode.type === "synchronous") {
     const stray = Object.keys(mode).find((key) => key !== "type");
     return stray === undefined
@@ -82,13 +81,6 @@ export function modeFault({
   }
   if (kind !== "train") {
     return { path: "/mode/type", problem: `must be synchronous for kind "${kind}", which makes no versions` };
-  }
-  if (gate !== null) {
-    return {
-      path: "/gate",
-      problem:
-        "must be null in buffered mode: a gate measures between two versions, and devices train on then",
-    };
   }
   if (mode.bufferSize === undefined) return { path: "/mode/bufferSize", problem: "is needed by buffered" };
   if (mode.concurrency !== undefined && mode.concurrency < cohort.goalCount) {

@@ -35,7 +35,12 @@ export type { ClientData, ClientExamples } from "./data/client-data.ts";
 export { clientDataOf, digitsClientData, type ClientDataOptions } from "./data/client-data-of.ts";
 export type { TableShape } from "./data/columns.ts";
 export type { DataSet, SourceTable } from "./data/data-set.ts";
-export { heldOutDigitsTable, openDataSet, type OpenDataSetOptions } from "./data/open-data-set.ts";
+export {
+  heldOutDigitsTable,
+  openDataSet,
+  takeTrusted,
+  type OpenDataSetOptions,
+} from "./data/open-data-set.ts";
 export { eventFile, roundEvents, type ScalarEvent } from "./reports/event-file.ts";
 export { roundsCsv } from "./reports/rounds-csv.ts";
 export { simulationReport, writeResults, type SimulationReport } from "./reports/write-results.ts";

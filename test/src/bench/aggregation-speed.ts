@@ -1,11 +1,9 @@
-import { fedAvg } from "@tributary/aggregation";
 import { seededRandom } from "@tributary/core";
+import { createUpdateSum } from "@tributary/federation/aggregation";
 import { quantile } from "./quantile.ts";
 
 const VALUES = 1_000_000;
 const UPDATES = 8;
-/** As updates are read from their files. */
-const PIECE = 65_536;
 const REPEATS = 40;
 
 export interface AggregationSpeed {
@@ -16,8 +14,9 @@ export interface AggregationSpeed {
 }
 
 /**
- * The weighted sum of float32 updates as a coordinator takes it (each product exact, added in float64), against a copy of
- * the same bytes: in turns, so that both meet the same machine; medians.
+ * The weighted sum of float32 updates as a coordinator takes it (each product exact, added in float64; several updates in one
+ * pass, piece by piece), against a copy of the same bytes. Updates begin in ordinary memory: that they are brought to where they
+ * are summed counts as part of the sum. In turns, so that both meet the same machine; medians.
  */
 export function measureAggregation(): AggregationSpeed {
   const random = seededRandom("aggregation");
@@ -25,16 +24,22 @@ export function measureAggregation(): AggregationSpeed {
     Float32Array.from({ length: VALUES }, () => random.next() - 0.5),
   );
   const copy = new Float32Array(VALUES);
-  const sum = fedAvg.init(VALUES);
+  const numExamples = updates.map((_, i) => 10 + i);
+  const sum = createUpdateSum({ kind: "mean" }, { weightCount: VALUES, statisticCount: 0 });
   const copyAll = (): void => {
     for (const update of updates) copy.set(update);
   };
   const sumAll = (): void => {
-    for (const [i, update] of updates.entries()) {
-      for (let at = 0; at < VALUES; at += PIECE)
-        fedAvg.accumulateChunk(sum, at, update.subarray(at, at + PIECE), 10 + i);
-      fedAvg.countUpdate(sum, 10 + i);
+    const { rows } = sum;
+    const size = rows[0]!.length;
+    for (let first = 0; first < UPDATES; first += rows.length) {
+      const batch = updates.slice(first, first + rows.length);
+      for (let at = 0; at < VALUES; at += size) {
+        for (const [row, update] of batch.entries()) rows[row]!.set(update.subarray(at, at + size));
+        sum.addRows(at, Math.min(size, VALUES - at), numExamples.slice(first, first + batch.length));
+      }
     }
+    for (const count of numExamples) sum.count(count);
   };
   const rounds = Array.from({ length: REPEATS }, () => {
     const copyMs = timed(copyAll) / UPDATES;

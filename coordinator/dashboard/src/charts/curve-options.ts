@@ -67,7 +67,8 @@ export function curveOptions(settings: CurveSettings): uPlot.Options {
         stroke: colors.training,
         width: 1.5,
         dash: [5, 4],
-        points: { show: false },
+        // A dash needs two points: one alone would not be seen.
+        points: { size: 5, fill: colors.training, show: onePoint },
       },
     ],
     plugins: [tooltipPlugin({ lines: (plot, index) => tooltipLines(plot, index, format) })],
@@ -97,6 +98,10 @@ function roundRange(_plot: uPlot, low: number | null, high: number | null): [num
 
 function fewPoints(_plot: uPlot, _series: number, from: number, to: number): boolean {
   return to - from < 40;
+}
+
+function onePoint(_plot: uPlot, _series: number, from: number, to: number): boolean {
+  return from === to;
 }
 
 /** An axis label without the zeros a figure in a table keeps. */

@@ -20,11 +20,8 @@ export function bufferShare({ updates, bufferSize }: BufferView): number {
   return Math.min(1, updates / bufferSize);
 }
 
-/** "1 version old, counts 0.71". */
-export function stalenessWords(
-  cohort: Pick<BufferView["cohorts"][number], "staleness" | "discount">,
-): string {
-  const { staleness, discount } = cohort;
+/** "1 version old". */
+export function stalenessWords({ staleness }: Pick<BufferView["cohorts"][number], "staleness">): string {
   if (staleness === 0) return "fresh";
-  return `${staleness === 1 ? "1 version" : `${staleness} versions`} old, counts ${discount.toFixed(2)}`;
+  return `${staleness === 1 ? "1 version" : `${staleness} versions`} old`;
 }

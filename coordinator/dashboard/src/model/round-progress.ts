@@ -18,23 +18,27 @@ const STEPS = [
 
 /** The phases of a round in their order, and how far it is. */
 export function phaseSteps(round: RoundView): readonly PhaseStep[] {
+  const steps = STEPS.map(([phase, label]) => {
+    const measures = phase === "training" && round.purpose !== "train";
+    return [phase, measures ? "Measuring" : label] as const;
+  });
   if (round.phase === "abandoned") {
     const reached = round.cohort > 0 ? 2 : 1;
-    return STEPS.map(([phase, label], i) => {
+    return steps.map(([phase, label], i) => {
       if (i < reached) return { phase, label, status: "done" };
-      if (i === STEPS.length - 1) return { phase: "abandoned", label: "Abandoned", status: "failed" };
+      if (i === steps.length - 1) return { phase: "abandoned", label: "Abandoned", status: "failed" };
       return { phase, label, status: i === reached ? "failed" : "upcoming" };
     });
   }
   if (round.phase === "buffered") {
-    return STEPS.map(([phase, label], i) =>
-      i < STEPS.length - 1
+    return steps.map(([phase, label], i) =>
+      i < steps.length - 1
         ? { phase, label, status: "done" }
         : { phase: "buffered", label: "Buffered", status: "current" },
     );
   }
-  const at = STEPS.findIndex(([phase]) => phase === round.phase);
-  return STEPS.map(([phase, label], i) => ({
+  const at = steps.findIndex(([phase]) => phase === round.phase);
+  return steps.map(([phase, label], i) => ({
     phase,
     label,
     status: i < at || round.phase === "committed" ? "done" : i === at ? "current" : "upcoming",

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCount, formatLoss, formatLossChange, formatPoints, formatShare } from "../format/numbers.ts";
 import { formatClock, formatFull } from "../format/time.ts";
-import { histogramBars } from "../model/histogram-bars.ts";
+import { histogramBars, histogramTitle } from "../model/histogram-bars.ts";
 import { LoadError } from "./load-error.tsx";
 
 /** What devices measured last, as sums over them; for tasks that measure alone. */
@@ -13,7 +13,7 @@ export function MeasurementsCard({ task }: { readonly task: TaskView }): ReactNo
   const { data, isError, error, refetch } = useQuery(queries.measurements(task.name));
   const [last] = data ?? [];
   return (
-    <section className="card" aria-labelledby="measurements-title" data-testid="measurements">
+    <section className="card stack" aria-labelledby="measurements-title" data-testid="measurements">
       <h2 id="measurements-title">Measured on devices</h2>
       {isError && <LoadError error={error} retry={() => void refetch()} />}
       {data?.length === 0 && <p className="quiet">Nothing yet.</p>}
@@ -31,11 +31,18 @@ function Measured({ measurement }: { readonly measurement: MeasurementView }): R
     candidate === null ? `Version ${version}` : `Version ${candidate} against version ${version}`;
   return (
     <>
-      <p title={formatFull(at)}>
+      <p className="quiet" title={formatFull(at)}>
         {versions}, {formatCount(devices)} devices, {formatClock(at)}
       </p>
       {examples === undefined ? (
-        <p>{counted.map(([name, count]) => `${name} ${formatCount(count)}`).join(", ")}</p>
+        <dl className="counts">
+          {counted.map(([name, count]) => (
+            <div className="count" key={name}>
+              <dt>{name}</dt>
+              <dd>{formatCount(count)}</dd>
+            </div>
+          ))}
+        </dl>
       ) : (
         <p data-testid="measured-scores">
           {formatCount(examples)} examples, loss {formatLoss((candidateLoss ?? currentLoss ?? 0) / examples)},
@@ -71,21 +78,31 @@ interface HistogramProps {
 function HistogramFigure({ name, histogram }: HistogramProps): ReactNode {
   const bars = histogramBars(histogram);
   if (bars.length === 0) return null;
+  const total = bars.reduce((sum, { count }) => sum + count, 0);
   return (
     <figure className="histogram" data-testid="histogram" data-name={name}>
-      <figcaption>{name}</figcaption>
+      <figcaption>
+        <span>{histogramTitle(name)}</span> <span className="of">{formatCount(total)}</span>
+      </figcaption>
       <svg
         viewBox={`0 0 ${bars.length * 10} 40`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={bars.map(({ label }) => label).join("; ")}
+        aria-label={bars
+          .filter(({ count }) => count > 0)
+          .map(({ range, count }) => `${range}: ${count}`)
+          .join("; ")}
       >
-        {bars.map(({ height, label }, i) => (
-          <rect key={label} x={i * 10 + 1} y={40 - 40 * height} width={8} height={40 * height}>
-            <title>{label}</title>
+        {bars.map(({ height, range, count }, i) => (
+          <rect key={range} x={i * 10 + 1} y={40 - 40 * height} width={8} height={40 * height}>
+            <title>{`${range}: ${count}`}</title>
           </rect>
         ))}
       </svg>
+      <p className="histogram-ends" aria-hidden="true">
+        <span>{bars[0]!.range}</span>
+        <span>{bars.at(-1)!.range}</span>
+      </p>
     </figure>
   );
 }

@@ -69,7 +69,7 @@ function Round({ round, task }: { readonly round: RoundView; readonly task: Task
 function subtitle(round: RoundView, task: TaskView): string {
   if (round.phase === "committed") {
     const examples = round.numExamples > 0 ? `, from ${formatCount(round.numExamples)} examples` : "";
-    return `became version ${round.version ?? "–"}${examples}`;
+    return `${committedWords(round)}${examples}`;
   }
   if (round.phase === "buffered") return `from version ${round.baseVersion}; its sum waits for a version`;
   if (round.phase === "abandoned")
@@ -79,17 +79,29 @@ function subtitle(round: RoundView, task: TaskView): string {
   return `${task.state === "paused" ? "task paused; " : ""}from version ${round.baseVersion}${traffic}`;
 }
 
+/** What a committed round made or measured. */
+function committedWords({ purpose, version, baseVersion }: RoundView): string {
+  if (purpose === "gate") return "measured the candidate on held-out devices";
+  if (purpose === "evaluate") return `measured version ${baseVersion}`;
+  if (purpose === "telemetry") return `gathered telemetry of version ${baseVersion}`;
+  return `became version ${version ?? "–"}`;
+}
+
 function Outcome({ round }: { readonly round: RoundView }): ReactNode {
   return (
     <dl className="outcome">
-      <div>
-        <dt>Accuracy</dt>
-        <dd>{formatShare(round.accuracy)}</dd>
-      </div>
-      <div>
-        <dt>Loss</dt>
-        <dd>{formatLoss(round.loss)}</dd>
-      </div>
+      {round.purpose !== "telemetry" && (
+        <>
+          <div>
+            <dt>Accuracy</dt>
+            <dd>{formatShare(round.accuracy)}</dd>
+          </div>
+          <div>
+            <dt>Loss</dt>
+            <dd>{formatLoss(round.loss)}</dd>
+          </div>
+        </>
+      )}
       <div>
         <dt>Took</dt>
         <dd>{formatSeconds(round.seconds)}</dd>

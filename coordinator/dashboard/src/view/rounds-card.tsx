@@ -100,9 +100,11 @@ function PhaseWord({ round }: { readonly round: RoundView }): ReactNode {
     <span
       className="phase-word"
       data-running={isRunning(round) || undefined}
+      data-phase={round.phase}
+      data-reason={round.reason ?? undefined}
       title={round.reason ?? undefined}
     >
-      {round.phase}
+      {round.reason === "round/superseded" ? "superseded" : round.phase}
     </span>
   );
 }

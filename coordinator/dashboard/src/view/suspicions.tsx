@@ -14,11 +14,11 @@ export function Suspicions({ task }: { readonly task: TaskView }): ReactNode {
   const lines = suspicionLines(data, secure);
   if (lines === undefined) return null;
   return (
-    <section className="card" aria-labelledby="suspicions-title" data-testid="suspicions">
+    <section className="card stack" aria-labelledby="suspicions-title" data-testid="suspicions">
       <h2 id="suspicions-title">{secure ? "Failed sums" : "Refused devices"}</h2>
       <p className="quiet">{lines.sentence}</p>
       {lines.quarantined.map(({ device, points, roundId, at }) => (
-        <div key={device} data-testid="quarantined" data-device={device}>
+        <div className="stack" key={device} data-testid="quarantined" data-device={device}>
           <p title={formatFull(at)}>
             <code>{device.slice(0, 8)}</code>: {points} {secure ? "failed cohorts" : "refused updates"}, the
             last in <code>{roundId}</code>

@@ -27,11 +27,8 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
       <GateCard task={task} />
       {task.spec.kind !== "train" && <MeasurementsCard task={task} />}
       <Suspicions task={task} />
-      {rounds.isError ? (
-        <LoadError error={rounds.error} retry={() => void rounds.refetch()} />
-      ) : (
-        <CurvesSection rounds={rounds.data} />
-      )}
+      {rounds.isError && <LoadError error={rounds.error} retry={() => void rounds.refetch()} />}
+      {!rounds.isError && task.spec.kind !== "telemetry" && <CurvesSection rounds={rounds.data} />}
       <div className="columns columns-wide-first">
         <RoundsCard rounds={rounds.data} />
         <VersionsCard model={task.model} current={task.currentVersion} rounds={rounds.data ?? []} />

@@ -76,20 +76,24 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
             {current === undefined ? "" : `${formatCompact(current.parameterCount)} parameters`}
           </dd>
         </div>
-        <div className="figure">
-          <dt>Accuracy, held-out</dt>
-          <dd data-testid="accuracy">{formatShare(current?.accuracy)}</dd>
-          <dd className="figure-note">
-            <Change kind="accuracy" from={parent?.accuracy} to={current?.accuracy} />
-          </dd>
-        </div>
-        <div className="figure">
-          <dt>Loss, held-out</dt>
-          <dd data-testid="loss">{formatLoss(current?.loss)}</dd>
-          <dd className="figure-note">
-            <Change kind="loss" from={parent?.loss} to={current?.loss} />
-          </dd>
-        </div>
+        {task.spec.kind !== "telemetry" && (
+          <>
+            <div className="figure">
+              <dt>Accuracy, held-out</dt>
+              <dd data-testid="accuracy">{formatShare(current?.accuracy)}</dd>
+              <dd className="figure-note">
+                <Change kind="accuracy" from={parent?.accuracy} to={current?.accuracy} />
+              </dd>
+            </div>
+            <div className="figure">
+              <dt>Loss, held-out</dt>
+              <dd data-testid="loss">{formatLoss(current?.loss)}</dd>
+              <dd className="figure-note">
+                <Change kind="loss" from={parent?.loss} to={current?.loss} />
+              </dd>
+            </div>
+          </>
+        )}
         <div className="figure">
           <dt>Rounds committed</dt>
           <dd data-testid="rounds-committed">
@@ -103,6 +107,19 @@ export function TaskSummary({ task, rounds }: Props): ReactNode {
           <dd data-testid="reports">{reports === undefined ? "–" : formatCount(reports)}</dd>
           <dd className="figure-note">{dropouts === undefined ? "" : `${formatCount(dropouts)} dropouts`}</dd>
         </div>
+        {current !== undefined && current.trust !== null && (
+          <div className="figure">
+            <dt>Trusted updates</dt>
+            <dd data-testid="trusted">
+              {formatCount(current.trust.trusted)}
+              <small> of {formatCount(current.trust.compared)}</small>
+            </dd>
+            <dd className="figure-note">
+              scores {current.trust.lowest.toFixed(2)} to {current.trust.highest.toFixed(2)}, mean{" "}
+              {current.trust.mean.toFixed(2)}
+            </dd>
+          </div>
+        )}
       </dl>
     </section>
   );

@@ -62,6 +62,7 @@ export interface VersionsTable {
   strategy: JsonText | null;
   releasedAt: number | null;
   gate: JsonText | null;
+  trust: JsonText | null;
 }
 
 export interface TasksTable {

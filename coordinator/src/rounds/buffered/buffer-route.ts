@@ -46,7 +46,9 @@ async function bufferView(store: MetadataStore, task: TaskRecord): Promise<Buffe
   const head = model.currentVersion;
   const cohorts = await store.bufferedCohorts.list(task.name, { limit: LATEST });
   const pending = await store.bufferedCohorts.pending(task.name);
-  const open = (await store.rounds.open()).filter((round) => round.task === task.name);
+  const open = (await store.rounds.open()).filter(
+    (round) => round.task === task.name && round.purpose === "train",
+  );
   const { bufferSize, maxStaleness } = mode;
   return {
     bufferSize,

@@ -1,8 +1,8 @@
 import { encodeHex, seededRandom } from "@tributary/core";
-import { giveUpReason, retryDelayMs } from "@tributary/federation";
+import { giveUpReason, mayStillBegin, retryDelayMs } from "@tributary/federation";
 import type { TaskRecord } from "../../ports/records.ts";
 import { publishEvents } from "../commit-round.ts";
-import { mayStillBegin, nextStep, type NextStep } from "../next-step.ts";
+import { nextStep, type NextStep } from "../next-step.ts";
 import type { RoundServices } from "../round-services.ts";
 import { StopWatch } from "../stop-watch.ts";
 

@@ -9,6 +9,7 @@ import {
 import type { IneligibleReason, ServerMessage } from "@tributary/protocol";
 import type { TaskRecord } from "../../ports/records.ts";
 import { ParticipationLedger } from "../participation-ledger.ts";
+import { isHeldOutOf } from "../measurement/gate-seats.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { RoundServices } from "../round-services.ts";
 import { quarantinedMessage, waitMessage } from "../seat-messages.ts";
@@ -37,6 +38,8 @@ export class CohortSeats implements DeskTask {
   #ledger: ParticipationLedger | undefined;
   #seating = Seating.open;
   #population = 0;
+  /** Of those in the queue, held out by the task's gate. */
+  readonly #heldOut = new Set<DeviceId>();
   /** Willing devices that sat out when a cohort was last filled. */
   #sittingOut = 0;
 
@@ -70,6 +73,7 @@ export class CohortSeats implements DeskTask {
     this.#ineligible.delete(device);
     if (this.#seating.seatOf(device) === "quarantined") return this.#refuseQuarantined(device);
     this.#queue.checkIn(device, examples);
+    if (isHeldOutOf(this.#options.task(), device)) this.#heldOut.add(device);
     const run = this.#seatOf.get(device);
     // One that lost its offer with its connection is free; everybody else comes back to its cohort.
     const stage = run?.state.participants.get(device)?.stage;
@@ -80,27 +84,25 @@ export class CohortSeats implements DeskTask {
   }
 
   leave(device: DeviceId): void {
-    this.#queue.remove(device);
-    this.#ineligible.delete(device);
+    this.#forget(device);
     this.#seatOf.get(device)?.give({ type: "leave", device });
     this.#seatOf.delete(device);
     this.#options.desk.changed();
   }
 
   disconnected(device: DeviceId): void {
-    this.#queue.remove(device);
-    this.#ineligible.delete(device);
+    this.#forget(device);
     this.#seatOf.get(device)?.give({ type: "disconnect", device });
   }
 
   /** It may be that it has given enough from this version, or cannot train it: it is asked again from the next. */
   declined(device: DeviceId, run: RoundRun, code: string): void {
-    this.#declined.set(device, run.config.baseVersion);
+    this.#declined.set(device, versionOf(run));
     if (this.#seatOf.get(device) === run) this.#seatOf.delete(device);
     this.#options.desk.changed();
     if (!SITS_OUT.has(code) || this.#queue.get(device) === undefined) return;
     // It may not train now: it checks in again when it may.
-    this.#queue.remove(device);
+    this.#forget(device);
     this.#options.services.send(device, this.#wait());
   }
 
@@ -144,9 +146,9 @@ export class CohortSeats implements DeskTask {
     this.#options.free();
   }
 
-  /** Whether there are as many devices as a sum needs, whatever they do now. */
+  /** Whether there are as many devices that train as a sum needs, whatever they do now. */
   enough(minimumCount: number): boolean {
-    return this.#queue.size >= minimumCount;
+    return this.#queue.size - this.#heldOut.size >= minimumCount;
   }
 
   /** Who may be in the next cohort. */
@@ -210,20 +212,27 @@ export class CohortSeats implements DeskTask {
     }
   }
 
+  #forget(device: DeviceId): void {
+    this.#queue.remove(device);
+    this.#heldOut.delete(device);
+    this.#ineligible.delete(device);
+  }
+
   /** In the order drawn; suspected ones, the least suspected first, where all others are too few. */
   #free(run: RoundRun): readonly CheckIn[] {
-    const { baseVersion, minimumCount, round } = run.config;
+    const { minimumCount, round, measurement } = run.config;
     const { env } = this.#options.services;
     const { selection } = this.#options.task().spec;
     const free: CheckIn[] = [];
     const held: CheckIn[] = [];
     let unsuspected = 0;
-    this.#sittingOut = 0;
+    let sittingOut = 0;
     for (const checkIn of this.#queue.all()) {
       const { device } = checkIn;
+      if (this.#heldOut.has(device) !== (measurement !== undefined)) continue;
       const seat = this.#seating.seatOf(device);
       if (seat === "quarantined") {
-        this.#queue.remove(device);
+        this.#forget(device);
         this.#refuseQuarantined(device);
         continue;
       }
@@ -231,9 +240,10 @@ export class CohortSeats implements DeskTask {
       if (this.#seatOf.has(device)) continue;
       const next = { round, at: env.clock.now() };
       const separated = separationLeft(selection, this.#ledger?.last(device), next) !== null;
-      if (separated || (this.#declined.get(device) ?? 0) >= baseVersion) this.#sittingOut += 1;
+      if (separated || (this.#declined.get(device) ?? 0) >= versionOf(run)) sittingOut += 1;
       else if (this.#options.desk.mayAsk(this, device)) (seat === "free" ? free : held).push(checkIn);
     }
+    if (measurement === undefined) this.#sittingOut = sittingOut;
     const drawn = drawOrder(free, {
       fairness: selection.fairness,
       round,
@@ -246,12 +256,17 @@ export class CohortSeats implements DeskTask {
 
   #wait(): ServerMessage {
     const task = this.#options.task();
+    const { population } = this;
     const now = this.#options.services.env.clock.now();
-    const wanted = task.spec.cohort.goalCount;
-    return waitMessage(task, { now, needAt: null, wanted, population: this.population });
+    return waitMessage(task, { now, needAt: null, wanted: task.spec.cohort.goalCount, population });
   }
 
   #refuseQuarantined(device: DeviceId): void {
     this.#options.services.send(device, quarantinedMessage(this.name, device));
   }
+}
+
+/** What a device is asked to begin from, or to measure. */
+function versionOf({ config: { baseVersion, measurement } }: RoundRun): number {
+  return measurement?.candidate?.version ?? baseVersion;
 }

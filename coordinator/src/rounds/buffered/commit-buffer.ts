@@ -7,8 +7,10 @@ import { roundEvent } from "../../registry/views.ts";
 import { commitRound, publishEvents } from "../commit-round.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "../round-plan.ts";
+import { trainRootUpdate } from "../root-update.ts";
+import { trainingRoundOf } from "../training-round.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
-import { bufferMean, type StaleMean } from "./buffer-mean.ts";
+import { bufferMean, type StaleMean } from "@tributary/federation/aggregation";
 import { decodeCohortMean } from "./cohort-mean.ts";
 
 export interface CommitBufferInput {
@@ -35,7 +37,16 @@ export async function commitBuffer(
   const { task, model, plan, strategy, base, cohorts, timestampVersion } = input;
   const last = cohorts.at(-1);
   if (last === undefined) throw new TypeError("rounds: a commit of no cohorts");
-  const mean = await bufferMean(strategy.strategy.aggregation, readCohorts(services, input));
+  const mean = await bufferMean(strategy.strategy.aggregation, readCohorts(services, input), async () =>
+    // From the version that the step is added to, whatever the cohorts began with.
+    trainRootUpdate(services, {
+      roundId: last.roundId,
+      trainingRound: await trainingRoundOf(services, task, base),
+      plan,
+      task,
+      base,
+    }),
+  );
   let measured: EvaluationResult | undefined;
   return commitRound(services, {
     // A version is of one round by name: the one whose sum filled the buffer.

@@ -4,6 +4,7 @@ import type { TaskRecord } from "../../ports/records.ts";
 import { nextRoundNumber } from "../../registry/next-number.ts";
 import { strategyOf } from "@tributary/federation/planning";
 import { roundConfig } from "../round-config.ts";
+import { trainingRoundOf } from "../training-round.ts";
 import { RoundRun } from "../round-run.ts";
 import type { RoundServices, Workers } from "../round-services.ts";
 import type { CohortBase } from "./cohort-base.ts";
@@ -22,6 +23,16 @@ export interface OpenCohortInput {
   readonly carry: (from: RoundRun, devices: readonly DeviceId[]) => void;
 }
 
+export function takesDevices({ state }: RoundRun): boolean {
+  return state.phase === "selecting" || state.phase === "training";
+}
+
+/** Whatever happened while a round was being set up found no round to end. */
+export function stopsAtOnce(run: RoundRun, task: TaskRecord, stopped: boolean): void {
+  if (stopped) run.give({ type: "abandon", code: "round/interrupted" });
+  else if (task.state !== "running") run.give({ type: "abandon", code: "round/task-paused" });
+}
+
 /** A cohort of a buffer: a round that takes the task's next number. */
 export async function openCohort(
   services: RoundServices & Workers,
@@ -33,7 +44,15 @@ export async function openCohort(
   const run: RoundRun = await RoundRun.begin({
     services: { ...services, send },
     config: {
-      ...roundConfig({ task, secure: plan.secure, base: version, round, timestampVersion, population }),
+      ...roundConfig({
+        task,
+        secure: plan.secure,
+        base: version,
+        round,
+        trainingRound: await trainingRoundOf(services, task, version),
+        timestampVersion,
+        population,
+      }),
       offerLimit: mode.concurrency,
       buffered: true,
     },

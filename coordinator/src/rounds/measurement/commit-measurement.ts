@@ -1,6 +1,6 @@
 import { failure } from "@tributary/core";
-import type { RoundConfig } from "@tributary/federation";
-import { readPaired } from "@tributary/metrics";
+import { advanceGate, gateReason, impossibleIn, judge, type RoundConfig } from "@tributary/federation";
+import { createMetrics, pairedMetrics, readPaired } from "@tributary/metrics";
 import type { VerdictView } from "@tributary/protocol";
 import type { MetadataRepositories, VersionCommit } from "../../ports/metadata-store.ts";
 import type {
@@ -14,8 +14,6 @@ import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
 import type { RoundServices } from "../round-services.ts";
-import { advanceGate, gateReason, judge } from "./gate-rule.ts";
-import { impossibleIn } from "./measured-sums.ts";
 import type { MeasurementRound } from "./measurement-round.ts";
 
 /** Of what is computed where no gate says how sure it has to be. */
@@ -95,11 +93,11 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
 export async function storeUndecided(
   tx: MetadataRepositories,
   { gate: spec }: TaskRecord["spec"],
-  round: Pick<MeasurementRecord, "task" | "roundId" | "at">,
+  round: Pick<MeasurementRecord, "task" | "roundId" | "at" | "candidate">,
 ): Promise<void> {
   const task = await tx.tasks.get(round.task);
-  const candidate = task?.gate?.candidate ?? null;
-  if (spec === null || task === undefined || task.gate === null || candidate === null) return;
+  const { candidate } = round;
+  if (spec === null || task === undefined || candidate === null || !awaitsVerdict(task)) return;
   const version = await tx.versions.get(task.model, candidate);
   const verdict = judge(spec, {
     sums: NOTHING,
@@ -113,17 +111,7 @@ export async function storeUndecided(
   await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
 }
 
-const NOTHING = Object.freeze({
-  examples: 0,
-  currentLoss: 0,
-  currentCorrect: 0,
-  candidateLoss: 0,
-  candidateCorrect: 0,
-  difference: 0,
-  differenceSquares: 0,
-  lost: 0,
-  gained: 0,
-});
+const NOTHING = Object.freeze(readPaired(createMetrics(pairedMetrics)));
 
 function verdictOf(
   { task, measurement, sums, devices, config }: MeasurementCommit,
@@ -142,6 +130,11 @@ function verdictOf(
   });
 }
 
+/** A gate that began anew meanwhile, with a version that somebody published, waits for none. */
+function awaitsVerdict(task: TaskRecord): task is TaskRecord & { readonly gate: GateRecord } {
+  return task.gate !== null && task.gate.candidate !== null;
+}
+
 /** The task as it is stored then; a gate that has lost its patience pauses it. */
 async function storeGate(
   tx: MetadataRepositories,
@@ -150,7 +143,7 @@ async function storeGate(
 ): Promise<TaskRecord> {
   const now = (await tx.tasks.get(task.name)) ?? task;
   const candidate = measurement.candidate?.version;
-  if (verdict === undefined || candidate === undefined || now.gate === null || now.spec.gate === null)
+  if (verdict === undefined || candidate === undefined || now.spec.gate === null || !awaitsVerdict(now))
     return now;
   const gate: GateRecord = advanceGate(now.gate, candidate, verdict);
   await tx.tasks.setGate(task.name, gate);

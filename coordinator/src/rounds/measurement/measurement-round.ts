@@ -1,7 +1,10 @@
 import { asModelVersion, failure, type Digest, type ModelVersion } from "@tributary/core";
 import type { MeasurementRules, RoundConfig } from "@tributary/federation";
-import { secureRoundPlan, type SecureRoundPlan } from "@tributary/federation/aggregation";
-import { measurementCohort } from "@tributary/federation/planning";
+import {
+  measurementRoundRules,
+  secureRoundPlan,
+  type SecureRoundPlan,
+} from "@tributary/federation/aggregation";
 import { parseMeasurementPlan, type MeasurementPlan } from "@tributary/protocol";
 import type { ModelRecord, PlanRef, TaskRecord, VersionRecord } from "../../ports/records.ts";
 import { weightsPath } from "../../releases/target-paths.ts";
@@ -57,6 +60,31 @@ export async function nextMeasurement(
   });
 }
 
+/**
+ * What the devices of a round measure that an earlier process began: the versions that it began with, by the plan that the task
+ * still has.
+ *
+ * @returns undefined where the task measures by another plan now, or has another version before its gate
+ */
+export async function reopenMeasurement(
+  services: Pick<RoundServices, "store" | "blobs">,
+  task: TaskRecord,
+  { measurement, baseVersion, plan, weights }: RoundConfig,
+): Promise<MeasurementRound | undefined> {
+  if (measurement === undefined) return undefined;
+  const { purpose } = measurement;
+  const candidate = measurement.candidate?.version ?? null;
+  const planRef = purpose === "gate" ? task.gatePlan : task.plan;
+  if (planRef?.digest !== plan.digest) return undefined;
+  if (purpose === "gate" && (task.gate?.candidate !== candidate || task.gate?.reference !== baseVersion))
+    return undefined;
+  const round = await open(services, task, { purpose, planRef, current: baseVersion, candidate });
+  const same =
+    round.current.weights.digest === weights.digest &&
+    round.candidate?.weights.digest === measurement.candidate?.weightsDigest;
+  return same ? round : undefined;
+}
+
 async function open(
   { store, blobs }: Pick<RoundServices, "store" | "blobs">,
   task: TaskRecord,
@@ -94,14 +122,11 @@ export function measurementConfig(
   RoundConfig,
   "baseVersion" | "plan" | "weights" | "goalCount" | "minimumCount" | "offerLimit" | "measurement"
 > {
-  const { goalCount, minimumCount, offerLimit } = measurementCohort(spec);
   return {
     baseVersion: current.version,
     plan: { target: planRef.target, digest: planRef.digest },
     weights: { target: weightsPath(model, current.version), digest: current.weights.digest },
-    goalCount,
-    minimumCount: Math.max(minimumCount, secure?.plan.minimumCohort ?? 0),
-    offerLimit,
+    ...measurementRoundRules(spec, secure),
     measurement: {
       purpose,
       candidate: candidate && {

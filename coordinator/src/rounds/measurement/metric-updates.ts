@@ -1,5 +1,6 @@
 import { failure, toFailure, type DeviceId, type TributaryError } from "@tributary/core";
 import {
+  impossibleIn,
   metricSchemaOf,
   requireMetrics,
   type Invitation,
@@ -15,22 +16,25 @@ import {
   type MeasurementPlan,
 } from "@tributary/protocol";
 import { abortableChunks } from "../abortable-chunks.ts";
+import type { Reported } from "../reported-files.ts";
 import type { RoundUpdatesOptions } from "../round-updates.ts";
-import { impossibleIn } from "./measured-sums.ts";
-import { receiveSmall } from "../secure/receive-small.ts";
+import { readWhole, receiveUpdate, type UpdateFile } from "../update-file.ts";
 
 /** Bodies a device may send in one round that do not pass; then it is out. */
 const MAX_ATTEMPTS = 5;
 
 export interface MetricUpdatesOptions extends Pick<
   RoundUpdatesOptions,
-  "invitationOf" | "accept" | "refuse" | "written"
+  "files" | "invitationOf" | "accept" | "refuse" | "written"
 > {
   readonly config: Pick<RoundConfig, "roundId" | "task">;
   readonly plan: Pick<MeasurementPlan, "kind" | "metrics">;
 }
 
-/** The vectors of a round of measurements, one by one: each is checked, and then is part of the sum. */
+/**
+ * The vectors of a round of measurements, one by one: each is checked, and then is part of the sum. They stay on disk until the
+ * round ends: whoever goes on with it after a crash adds them again, in the same order.
+ */
 export class MetricUpdates {
   /** Nothing was trained. */
   readonly metrics = createMetrics(trainingMetrics);
@@ -68,26 +72,40 @@ export class MetricUpdates {
           },
         );
       }
-      const { signal } = this.#ended;
-      const body = await receiveSmall(abortableChunks(source, signal, this), {
-        digest: claim.updateDigest,
-        sizeBytes: claim.sizeBytes,
-      });
-      this.#checked.set(device, this.#vectorOf(body, claim));
-      if (!this.#options.accept(device, claim)) {
+      await this.#attempt(device, claim, source);
+    } catch (error) {
+      const coded = toFailure(error);
+      if (coded.code.startsWith("update/")) this.#noteFailure(device, coded);
+      throw coded;
+    }
+  }
+
+  async #attempt(device: DeviceId, claim: UpdateClaim, source: AsyncIterable<Uint8Array>): Promise<void> {
+    const { files, accept, written } = this.#options;
+    await files.open();
+    let file = await receiveUpdate(
+      abortableChunks(source, this.#ended.signal, this),
+      files.incoming(device),
+      { digest: claim.updateDigest, sizeBytes: claim.sizeBytes },
+    );
+    let counted = false;
+    try {
+      const vector = this.#vectorOf(await readWhole(file), claim);
+      file = await files.keep(file, device, claim.updateDigest);
+      this.#ended.signal.throwIfAborted();
+      this.#checked.set(device, vector);
+      counted = accept(device, claim);
+      if (!counted) {
         throw failure(
           "round/deadline-passed",
           `rounds: the vector of ${device} came after reporting had ended`,
         );
       }
-      await this.#options.written();
-    } catch (error) {
-      const coded = toFailure(error);
-      if (coded.code.startsWith("update/")) this.#noteFailure(device, coded);
-      throw coded;
     } finally {
       this.#checked.delete(device);
+      if (!counted) await file.remove();
     }
+    await written();
   }
 
   /** The machine counted this device's vector. */
@@ -97,8 +115,25 @@ export class MetricUpdates {
     addMetrics(this.sums, vector);
   }
 
+  /**
+   * Adds what an earlier process of this round had counted, in its order.
+   *
+   * @throws `store/corrupt`
+   */
+  async restore(reported: readonly Reported[]): Promise<void> {
+    const { files } = this.#options;
+    await files.open();
+    await files.removeOthers(reported);
+    for (const each of reported) {
+      const file: UpdateFile = await files.find(each);
+      addMetrics(this.sums, this.#vectorOf(await readWhole(file), each.claim));
+      this.bytesUp += file.sizeBytes;
+    }
+  }
+
   async close(reason: TributaryError): Promise<void> {
     this.#ended.abort(reason);
+    await this.#options.files.remove();
   }
 
   #vectorOf(body: Uint8Array, { numExamples }: UpdateClaim): Float64Array<ArrayBuffer> {

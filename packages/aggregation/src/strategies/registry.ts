@@ -59,7 +59,10 @@ export function createStrategyRegistry(definitions: readonly StrategyDefinition[
       });
     }
     const parameters = completed(definition, choice.parameters);
-    const fault = groupingFault(definition, task) ?? definition.check?.(parameters, task);
+    const fault =
+      groupingFault(definition, task) ??
+      trustedFault(definition, task) ??
+      definition.check?.(parameters, task);
     if (fault !== undefined) throw refused("aggregation/incompatible-strategy", fault);
     return {
       choice: { name: definition.name, parameters },
@@ -93,6 +96,23 @@ function groupingFault(
     path,
     problem: `${name} is ruled out by secure aggregation: ${needsSingleUpdates}; ${instead}, or opt out with "secureAggregation": { "mode": "off" }`,
   };
+}
+
+function trustedFault(
+  { name, needsTrustedDataset }: StrategyDefinition,
+  { trustedDataset }: StrategyTask,
+): Fault | undefined {
+  const path = "/strategy/trustedDataset";
+  if (needsTrustedDataset !== undefined && !trustedDataset) {
+    return {
+      path,
+      problem: `is needed by ${name}: ${needsTrustedDataset}; POST a safetensors file of trusted examples to /v1/blobs, and name its digest here`,
+    };
+  }
+  if (needsTrustedDataset === undefined && trustedDataset) {
+    return { path, problem: `is not used by ${name}; leave it out, or name flTrust` };
+  }
+  return undefined;
 }
 
 function completed(definition: StrategyDefinition, given: Parameters): Parameters {

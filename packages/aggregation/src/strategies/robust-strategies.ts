@@ -1,3 +1,4 @@
+import { flTrust } from "../robust/fl-trust.ts";
 import { geometricMedian } from "../robust/geometric-median.ts";
 import { krum, krumMinimum, multiKrum } from "../robust/krum.ts";
 import { normBound } from "../robust/norm-bound.ts";
@@ -157,5 +158,20 @@ export const robustStrategies: readonly StrategyDefinition[] = [
     needsSingleUpdates: "the server scales the update of each device",
     comparesGroups: true,
     create: (parameters) => stepOf(parameters, normBound({ maxNorm: parameters["maxNorm"]! })),
+  },
+  {
+    name: "flTrust",
+    description:
+      "Updates weighed by their angle to one that the server trains on trusted examples, and brought to its norm.",
+    parameters: { learningRate: learningRate(1) },
+    needsSingleUpdates: "the server compares the update of each device with its own",
+    comparesGroups: true,
+    needsTrustedDataset: "the server trains an update of its own on them in each round",
+    check: (_, task) =>
+      task.groups === null ? undefined : rowsFault(task, 2, "to weigh one against another"),
+    create: ({ learningRate: rate }) => ({
+      aggregation: { kind: "trusted", ruleOf: flTrust },
+      optimizer: serverSgd({ learningRate: rate! }),
+    }),
   },
 ];

@@ -1,3 +1,4 @@
+import type { TrustOptions } from "../robust/fl-trust.ts";
 import type { RobustRule } from "../robust/robust-rule.ts";
 import type { ServerOptimizer } from "../server-optimizer.ts";
 import type { StrategyState } from "../strategy-state.ts";
@@ -10,7 +11,12 @@ export type Aggregation =
   /** FedNova: each update is divided by `norm` of its examples first, see `fedNova`. */
   | { readonly kind: "normalised"; readonly norm: (numExamples: number) => number }
   /** All updates are kept until the end of the round, and read in passes. */
-  | { readonly kind: "robust"; readonly rule: RobustRule };
+  | { readonly kind: "robust"; readonly rule: RobustRule }
+  /** As robust, but compared with an update that the server trains itself on the task's trusted examples. */
+  | {
+      readonly kind: "trusted";
+      readonly ruleOf: (root: Float32Array, options: TrustOptions) => RobustRule;
+    };
 
 /** From the updates of a round to the server's step. */
 export interface Strategy {
@@ -30,6 +36,8 @@ export interface StrategyTask {
   };
   /** In buffered mode, the cohorts that a full buffer holds at least; null: each round makes a version. */
   readonly groups: number | null;
+  /** The task names examples that the server may train on itself. */
+  readonly trustedDataset: boolean;
   readonly local: {
     readonly epochs: number;
     readonly batchSize: number;
@@ -60,6 +68,8 @@ export interface StrategyDefinition {
   readonly needsSingleUpdates?: string;
   /** It can also compare the means of cohorts, of which a buffer holds several: then one group stands for one update. */
   readonly comparesGroups?: true;
+  /** What it needs trusted examples for. Left out: it uses none, and a task that names some is refused. */
+  readonly needsTrustedDataset?: string;
   /** What else of the task does not fit these parameters; they are complete and in their ranges. */
   check?(parameters: Parameters, task: StrategyTask): Fault | undefined;
   create(parameters: Parameters, task: StrategyTask): Strategy;

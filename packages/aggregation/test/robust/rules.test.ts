@@ -219,6 +219,20 @@ describe("what they are for", () => {
   });
 });
 
+test("FLTrust takes no step where the server's own update has nowhere to go, or nobody is trusted", () => {
+  expect(run(flTrust(new Float32Array(2)), [[1, 2]])).toEqual([0, 0]);
+  const seen: number[][] = [];
+  const rule = flTrust(Float32Array.of(1, 0), { observe: (trust) => seen.push([...trust]) });
+  expect(
+    run(rule, [
+      [-1, 1],
+      [0, 0],
+      [-3, 0],
+    ]),
+  ).toEqual([0, 0, 0].slice(1));
+  expect(seen).toEqual([[0, 0, 0]]);
+});
+
 describe("what is refused", () => {
   test("too few updates, other lengths, weights that are none", () => {
     expect(() => run(krum({ hostile: 1 }), [[1], [2], [3], [4]])).toThrow("at least 5 updates");
@@ -234,7 +248,9 @@ describe("what is refused", () => {
     expect(() => geometricMedian({ iterations: 0 })).toThrow("iterations");
     expect(() => geometricMedian({ smoothing: 0 })).toThrow("smoothing");
     expect(() => normBound({ maxNorm: 0 })).toThrow("maxNorm");
-    expect(() => flTrust(new Float32Array(3))).toThrow("norm above 0");
+    expect(() => flTrust(new Float32Array([1, Infinity]))).toThrow("must be finite");
+    const discounts = [1, 1];
+    expect(() => run(flTrust(new Float32Array([1]), { discounts }), [[1]])).toThrow("1 discounts");
   });
 });
 

@@ -816,8 +816,9 @@ export interface paths {
                                         difference: number;
                                         lower: number;
                                         upper: number;
-                                        /** @description Two-sided, of the paired t-test */
+                                        /** @description Two-sided, of the paired t-test with devices as clusters */
                                         p: number;
+                                        designEffect: number | null;
                                     } | null;
                                     accuracy: {
                                         difference: number;
@@ -825,7 +826,7 @@ export interface paths {
                                         upper: number;
                                         lost: number;
                                         gained: number;
-                                        /** @description Two-sided, of McNemar's exact test */
+                                        /** @description Two-sided, of McNemar's test with devices as clusters */
                                         p: number;
                                     } | null;
                                     confidence: number;
@@ -930,6 +931,13 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 at: string;
+                            } | null;
+                            trust: {
+                                compared: number;
+                                trusted: number;
+                                mean: number;
+                                lowest: number;
+                                highest: number;
                             } | null;
                         };
                     };
@@ -1230,6 +1238,13 @@ export interface paths {
                                      */
                                     at: string;
                                 } | null;
+                                trust: {
+                                    compared: number;
+                                    trusted: number;
+                                    mean: number;
+                                    lowest: number;
+                                    highest: number;
+                                } | null;
                             }[];
                         };
                     };
@@ -1308,6 +1323,13 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 at: string;
+                            } | null;
+                            trust: {
+                                compared: number;
+                                trusted: number;
+                                mean: number;
+                                lowest: number;
+                                highest: number;
                             } | null;
                         };
                     };
@@ -1463,7 +1485,7 @@ export interface paths {
                                          */
                                         patience: number;
                                         /**
-                                         * @description Fewest held-out devices that a verdict rests on
+                                         * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                          * @default 16
                                          */
                                         minimumDevices: number;
@@ -1686,6 +1708,8 @@ export interface paths {
                                         parameters: {
                                             [key: string]: number;
                                         };
+                                        /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                        trustedDataset?: string;
                                     };
                                     /**
                                      * @description Who of the willing devices is asked
@@ -2087,7 +2111,7 @@ export interface paths {
                              */
                             patience: number;
                             /**
-                             * @description Fewest held-out devices that a verdict rests on
+                             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                              * @default 16
                              */
                             minimumDevices: number;
@@ -2310,6 +2334,8 @@ export interface paths {
                             parameters: {
                                 [key: string]: number;
                             };
+                            /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                            trustedDataset?: string;
                         };
                         /**
                          * @description Who of the willing devices is asked
@@ -2613,7 +2639,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -2836,6 +2862,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked
@@ -3262,7 +3290,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -3485,6 +3513,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked
@@ -3923,7 +3953,7 @@ export interface paths {
                                      */
                                     patience: number;
                                     /**
-                                     * @description Fewest held-out devices that a verdict rests on
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
                                      * @default 16
                                      */
                                     minimumDevices: number;
@@ -4146,6 +4176,8 @@ export interface paths {
                                     parameters: {
                                         [key: string]: number;
                                     };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
                                 };
                                 /**
                                  * @description Who of the willing devices is asked

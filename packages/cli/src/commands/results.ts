@@ -31,7 +31,7 @@ function comparisonLines({ loss, accuracy, confidence }: ComparisonView): string
     ...(loss === null
       ? []
       : [
-          `  loss ${signed(loss.difference)}, from ${signed(loss.lower)} to ${signed(loss.upper)} (each bound ${sure}), paired t-test p ${loss.p.toPrecision(2)}`,
+          `  loss ${signed(loss.difference)}, from ${signed(loss.lower)} to ${signed(loss.upper)} (each bound ${sure}), paired t-test p ${loss.p.toPrecision(2)}${effect(loss.designEffect)}`,
         ]),
     ...(accuracy === null
       ? []
@@ -39,6 +39,11 @@ function comparisonLines({ loss, accuracy, confidence }: ComparisonView): string
           `  accuracy ${signed(accuracy.difference)}, from ${signed(accuracy.lower)} to ${signed(accuracy.upper)}, ${accuracy.gained} gained, ${accuracy.lost} lost, McNemar p ${accuracy.p.toPrecision(2)}`,
         ]),
   ];
+}
+
+/** How much less the examples say for lying on few devices. */
+function effect(designEffect: number | null): string {
+  return designEffect === null ? "" : `, design effect ${designEffect.toPrecision(2)}`;
 }
 
 /** Of classes how often each was counted, of anything else where the counts lie; undefined where there are none. */

@@ -10,6 +10,7 @@ import {
   simulate,
   simulationReport,
   tableShape,
+  takeTrusted,
   writeResults,
   type ClientData,
   type SimulateOptions,
@@ -33,6 +34,7 @@ interface SimulateCommandOptions extends FleetOptions {
   readonly model?: string;
   readonly label: string;
   readonly heldOut: number;
+  readonly trusted?: string;
   readonly examplesPerClient: number;
   readonly evaluateEvery: number;
   readonly threads?: number;
@@ -49,6 +51,7 @@ Examples:
   tributary simulate task.json --clients 1000 --dataset digits --partition dirichlet:0.5 --dropout 0.3 --seed 7
   tributary simulate task.json --clients 100 --dataset mnist/ --partition shards:2 --target 0.97 --out results/
   tributary simulate task.json --clients 40 --dataset visits.csv --label outcome --partition by:clinic --model risk.onnx
+  tributary simulate fltrust.json --clients 100 --dataset mnist/ --trusted 100
   tributary simulate task.json --clients 1000000 --dataset digits --online-minutes 30 --offline-minutes 600 --day-swing 4`;
 
 /** `tributary simulate task.json`: the task's rounds among simulated devices. */
@@ -87,6 +90,10 @@ export function simulateCommand(): Command {
         .default(0.1)
         .argParser(numberBetween(0, 0.9)),
     )
+    .option(
+      "--trusted <what>",
+      "with flTrust, what the server trains on itself: so many examples of the data set (then of no client), or a file of them",
+    )
     .addOption(
       new Option("--examples-per-client <n>", "of devices that draw or make their own examples")
         .default(20)
@@ -116,7 +123,7 @@ async function runSimulation(file: string, options: SimulateCommandOptions): Pro
   const spec = parseTaskSpec(await readInput(file));
   const model =
     options.model === undefined ? build2nn({ seed: options.seed }) : await readModelFile(options.model);
-  const { data, heldOut } = await examplesOf(options, { spec, model });
+  const { data, heldOut, trusted } = await examplesOf(options, { spec, model });
   const printer = createRoundPrinter(
     process.stderr,
     options.json === true ? undefined : (line) => console.log(line),
@@ -128,6 +135,7 @@ async function runSimulation(file: string, options: SimulateCommandOptions): Pro
       model,
       data,
       heldOut,
+      trusted,
       seed: options.seed,
       fleet: fleetOf(options),
       rounds: options.rounds,
@@ -157,21 +165,31 @@ async function runSimulation(file: string, options: SimulateCommandOptions): Pro
 async function examplesOf(
   options: SimulateCommandOptions,
   task: Pick<SimulateOptions, "spec" | "model">,
-): Promise<{ readonly data: ClientData; readonly heldOut: SimulateOptions["heldOut"] }> {
+): Promise<{ readonly data: ClientData } & Pick<SimulateOptions, "heldOut" | "trusted">> {
   const { clients, seed, examplesPerClient, dataset, label, heldOut: heldOutShare } = options;
   const spec = parsePartition(options.partition);
   const dealing = { spec, clients, seed, examplesPerClient };
+  const count = /^[1-9]\d{0,6}$/.test(options.trusted ?? "") ? Number(options.trusted) : undefined;
+  const reading = { shape: tableShape(task.spec, task.model), label, seed };
+  const file =
+    options.trusted === undefined || count !== undefined
+      ? undefined
+      : (await openDataSet(options.trusted, { ...reading, heldOutShare: 0 })).train.table;
   if (dataset === DIGITS) {
-    return { data: digitsClientData(dealing), heldOut: heldOutDigitsTable(seed, HELD_OUT_DIGITS) };
+    return {
+      data: digitsClientData(dealing),
+      heldOut: heldOutDigitsTable(seed, HELD_OUT_DIGITS),
+      trusted: count === undefined ? file : heldOutDigitsTable(`${seed}/trusted`, count),
+    };
   }
   const { train, heldOut } = await openDataSet(dataset, {
-    shape: tableShape(task.spec, task.model),
-    label,
+    ...reading,
     group: spec.kind === "by" ? spec.column : undefined,
     heldOutShare,
-    seed,
   });
-  return { data: clientDataOf(train, dealing), heldOut };
+  if (count === undefined) return { data: clientDataOf(train, dealing), heldOut, trusted: file };
+  const { rest, taken } = takeTrusted(train, count, seed);
+  return { data: clientDataOf(rest, dealing), heldOut, trusted: taken };
 }
 
 function printSummary(

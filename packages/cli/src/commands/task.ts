@@ -9,12 +9,13 @@ import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-opti
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { parseTaskDocument } from "../task-document.ts";
-import { taskLines } from "../task-lines.ts";
+import { taskLines, trustLine } from "../task-lines.ts";
 import { PRIVATE_COHORT } from "../start/digits-task.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
 interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly heldOut?: string;
+  readonly trusted?: string;
   readonly json?: boolean;
 }
 
@@ -34,6 +35,10 @@ export function taskCommand(): Command {
       "--held-out <file>",
       "safetensors file to measure each version on: a tensor for each input of the model, and `labels` (or `labels.<output>`)",
     )
+    .option(
+      "--trusted <file>",
+      "with flTrust, safetensors file of the same form that the coordinator trains on itself, to compare updates with",
+    )
     .option("--json", "print one JSON object")
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);
@@ -41,6 +46,10 @@ export function taskCommand(): Command {
       if (options.heldOut !== undefined) {
         const { digest } = await api.uploadBlob(await readInput(options.heldOut));
         document.evaluation = { ...document.evaluation, dataset: digest };
+      }
+      if (options.trusted !== undefined) {
+        const { digest } = await api.uploadBlob(await readInput(options.trusted));
+        document.strategy = { ...document.strategy, trustedDataset: digest };
       }
       print(await api.createTask(parseTaskSpec(document)), options.json);
     });
@@ -68,6 +77,9 @@ export function taskCommand(): Command {
       if (options.json === true) return console.log(JSON.stringify({ ...task, activity }));
       print(task, false);
       for (const line of taskLines(task, activity)) console.log(`  ${line}`);
+      if (task.spec.strategy.trustedDataset === undefined) return;
+      const current = (await api.versions(task.model)).find(({ version }) => version === task.currentVersion);
+      if (current !== undefined && current.trust !== null) console.log(`  ${trustLine(current.trust)}`);
     });
 
   withOperator(command.command("pause"))

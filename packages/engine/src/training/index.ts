@@ -1,4 +1,5 @@
 /** Local training: a training graph stepped over labelled examples, and what comes of it. */
 export { checkedWeights, matchingOutputs } from "./graph-weights.ts";
+export { rootUpdate, type RootUpdateRequest } from "./root-update.ts";
 export { shuffledOrder, train, type TrainProgress, type TrainRequest, type TrainResult } from "./train.ts";
 export { checkUpdateLayout } from "./update-of.ts";

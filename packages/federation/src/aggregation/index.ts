@@ -1,7 +1,9 @@
 /** What a server does with the updates of a round besides stepping its machine: checks, sums, the next weights. */
+export { bufferMean, type StaleMean } from "./buffer-mean.ts";
 export { checkCohortSum, type CheckedSum, type SumLimits } from "./cohort-sum.ts";
 export { nextWeights, optimizedWeights, steppedWeights } from "./next-weights.ts";
 export {
+  measurementRoundRules,
   planRules,
   roundIdOf,
   secureRoundPlan,
@@ -11,6 +13,14 @@ export {
   type SecureRoundPlan,
   type TaskRoundRules,
 } from "./plan-rules.ts";
+export {
+  compares,
+  readyRule,
+  type ComparingAggregation,
+  type ReadyRule,
+  type RootUpdate,
+  type TrustSummary,
+} from "./ready-rule.ts";
 export { SecureExchange, type AdmittedMember, type SecureExchangeOptions } from "./secure-exchange.ts";
 export {
   createUpdateChecker,

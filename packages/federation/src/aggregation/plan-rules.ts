@@ -7,9 +7,16 @@ import {
   type RoundId,
   type TaskName,
 } from "@tributary/core";
-import { updateSchema, type Plan, type SecurePlan, type TaskSpec } from "@tributary/protocol";
+import {
+  updateSchema,
+  type MetricDocument,
+  type Plan,
+  type SecurePlan,
+  type TaskSpec,
+} from "@tributary/protocol";
 import { planEncoding, type CohortAssumptions, type EncodingPlan } from "@tributary/secagg";
 import { parameterCount, schemaDigest } from "@tributary/tensor";
+import { measurementCohort } from "../planning/measurement-cohort.ts";
 import type { RoundConfig } from "../server/round-types.ts";
 import type { UpdateRules } from "./update-check.ts";
 
@@ -31,6 +38,8 @@ export interface SecureRoundPlan {
   readonly population: PopulationName;
   readonly encoding: EncodingPlan;
   readonly assumptions: CohortAssumptions;
+  /** What a vector holds where devices measure. */
+  readonly metrics?: readonly MetricDocument[];
 }
 
 export function planRules(plan: Plan): PlanRules {
@@ -46,7 +55,9 @@ export function planRules(plan: Plan): PlanRules {
 export function secureRoundPlan({
   population,
   secureAggregation: secure,
-}: Pick<Plan, "population" | "secureAggregation">): SecureRoundPlan | null {
+  metrics,
+}: Pick<Plan, "population" | "secureAggregation"> &
+  Pick<SecureRoundPlan, "metrics">): SecureRoundPlan | null {
   if (secure === undefined) return null;
   const { corruption, dropout } = secure;
   return {
@@ -54,6 +65,7 @@ export function secureRoundPlan({
     population,
     encoding: planEncoding(secure.encoding),
     assumptions: { corruption, dropout, adversary: "curious" },
+    ...(metrics === undefined ? {} : { metrics }),
   };
 }
 
@@ -105,6 +117,19 @@ export function taskRoundRules(
     reportDeadlineMs,
     reconnectGraceMs: Math.min(RECONNECT_GRACE_MS, Math.ceil(waitedForMs / 4)),
     secure: secure === null ? null : { stepDeadlineMs },
+  };
+}
+
+/** The rules that a round of measurements has of its own. */
+export function measurementRoundRules(
+  spec: Pick<TaskSpec, "gate" | "cohort">,
+  secure: SecureRoundPlan | null,
+): Pick<TaskRoundRules, "goalCount" | "minimumCount" | "offerLimit"> {
+  const { goalCount, minimumCount, offerLimit } = measurementCohort(spec);
+  return {
+    goalCount,
+    minimumCount: Math.max(minimumCount, secure?.plan.minimumCohort ?? 0),
+    offerLimit,
   };
 }
 

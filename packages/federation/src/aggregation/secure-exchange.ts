@@ -193,13 +193,11 @@ export class SecureExchange {
     readonly devices: number;
     readonly liars: readonly number[];
   } {
+    const { encoding, metrics = [] } = this.#options.plan;
     const { sum, contributors, liars } = this.#server.finish(masks);
     const devices = contributors.length;
-    return {
-      sums: fromMetricSegments(decodedSum(this.#options.plan.encoding, sum, devices)),
-      devices,
-      liars,
-    };
+    const decoded = decodedSum(encoding, sum, devices);
+    return { sums: fromMetricSegments(metrics, encoding.spec.segments, decoded, devices), devices, liars };
   }
 
   async #inboxDigests(members: readonly (DeviceId | null)[]): Promise<readonly (Digest | null)[]> {

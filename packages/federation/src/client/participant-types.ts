@@ -4,6 +4,7 @@ import type {
   IneligibleReason,
   MeasurementOffer,
   Offer,
+  RoundOffer,
   OutcomeResult,
   SecureStep,
   SecureStepName,
@@ -48,12 +49,12 @@ export interface SecureUpdate {
 export type Activity =
   | { readonly type: "idle" }
   /** Training, or measuring. */
-  | { readonly type: "training"; readonly offer: Offer }
+  | { readonly type: "training"; readonly offer: RoundOffer }
   /** Trained; waiting to be asked. */
-  | { readonly type: "ready"; readonly offer: Offer; readonly update: LocalUpdate | SecureUpdate }
+  | { readonly type: "ready"; readonly offer: RoundOffer; readonly update: LocalUpdate | SecureUpdate }
   | {
       readonly type: "securing";
-      readonly offer: Offer;
+      readonly offer: RoundOffer;
       readonly update: SecureUpdate;
       readonly request: SecureStep;
       /** Failures of this step so far. */
@@ -65,7 +66,7 @@ export type Activity =
     }
   | {
       readonly type: "uploading";
-      readonly offer: Offer;
+      readonly offer: RoundOffer;
       readonly update: LocalUpdate;
       readonly path: string;
       readonly deadlineMs: number;
@@ -75,7 +76,7 @@ export type Activity =
       readonly retryAt: number | null;
     }
   /** The coordinator has the update; waiting for the outcome. */
-  | { readonly type: "reported"; readonly offer: Offer; readonly update: LocalUpdate };
+  | { readonly type: "reported"; readonly offer: RoundOffer; readonly update: LocalUpdate };
 
 export interface ParticipantState {
   readonly connected: boolean;

@@ -1,7 +1,7 @@
 import type { RoundId } from "@tributary/core";
 import type {
   IneligibleReason,
-  Offer,
+  RoundOffer,
   Outcome,
   Refusal,
   RequestReport,
@@ -201,14 +201,24 @@ function receiveOffer(draft: ParticipantDraft, message: OfferMessage): void {
     baseVersion: offer.baseVersion,
   });
   // The cohort it trained for was filled without it: what it learns counts for the next one on the same base.
-  if (carried !== undefined) {
-    return draft.effect({ type: "carry-training", roundId: carried.offer.roundId, offer });
+  if (message.type === "offer-measurement") {
+    return draft.effect({ type: "measure", offer: bodyOf(message) });
   }
-  draft.effect(type === "offer" ? { type: "train", offer } : { type: "measure", offer });
+  const work = bodyOf(message);
+  draft.effect(
+    carried === undefined
+      ? { type: "train", offer: work }
+      : { type: "carry-training", roundId: carried.offer.roundId, offer: work },
+  );
+}
+
+function bodyOf<Message extends OfferMessage>(message: Message): Omit<Message, "type"> {
+  const { type: _, ...offer } = message;
+  return offer;
 }
 
 /** Whether what is being trained is what a new offer asks for. */
-function sameWork(a: Offer, b: Offer): boolean {
+function sameWork(a: RoundOffer, b: RoundOffer): boolean {
   return (
     a.baseVersion === b.baseVersion && a.weightsDigest === b.weightsDigest && a.planDigest === b.planDigest
   );
@@ -323,13 +333,13 @@ function upload(draft: ParticipantDraft): void {
   });
 }
 
-function trained(draft: ParticipantDraft, offer: Offer, update: LocalUpdate | SecureUpdate): void {
+function trained(draft: ParticipantDraft, offer: RoundOffer, update: LocalUpdate | SecureUpdate): void {
   draft.go({ type: "ready", offer, update });
   draft.notify({ type: "trained", roundId: offer.roundId });
   sendReady(draft, offer, update);
 }
 
-function sendReady(draft: ParticipantDraft, offer: Offer, update: LocalUpdate | SecureUpdate): void {
+function sendReady(draft: ParticipantDraft, offer: RoundOffer, update: LocalUpdate | SecureUpdate): void {
   if ("commitment" in update) {
     const { commitment, certificate } = update;
     return draft.send({ type: "secure-ready", roundId: offer.roundId, commitment, certificate });

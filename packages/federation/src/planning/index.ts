@@ -1,4 +1,5 @@
 /** What follows from a task before its first round: its plan, and what is built for it. */
+export { isOutdatedComparison } from "./example-metrics.ts";
 export { measurementCohort, type MeasurementCohort } from "./measurement-cohort.ts";
 export { measurementContent, type MeasurementContent } from "./measurement-content.ts";
 export { modelPorts, type ModelPorts } from "./model-ports.ts";

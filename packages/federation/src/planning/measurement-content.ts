@@ -1,5 +1,5 @@
 import { failure } from "@tributary/core";
-import { evaluationMetrics, pairedMetrics, telemetrySpecs, type MetricSpec } from "@tributary/metrics";
+import { telemetrySpecs, type MetricSpec } from "@tributary/metrics";
 import { buildEvaluationGraph, type EvaluationGraph } from "@tributary/onnx";
 import {
   TELEMETRY_GROUPS,
@@ -12,6 +12,7 @@ import {
 } from "@tributary/protocol";
 import { metricEncoding } from "../metric-vector.ts";
 import { deviceRules } from "./device-rules.ts";
+import { exampleMetrics } from "./example-metrics.ts";
 import { measurementCohort } from "./measurement-cohort.ts";
 import { provenPlan } from "./secure-plan.ts";
 import { invalidTask, lossOf, type ReadLossGraph } from "./training-options.ts";
@@ -73,36 +74,6 @@ export async function measurementContent(options: {
     ...(spec.gate === null ? {} : { heldOutShare: spec.gate.heldOutShare }),
   };
   return { content, graph };
-}
-
-/** With a candidate, or for a gate, both versions on the same examples; else the released one. */
-function exampleMetrics(spec: TaskSpec): readonly MetricDocument[] {
-  const { maxExamples } = spec.local;
-  const { maxExampleLoss } = spec.secureAggregation;
-  const { maxLossDifference } = spec.evaluation;
-  const real = (largest: number, signed = false) =>
-    ({
-      values: "real",
-      minimum: signed ? -maxExamples * largest : 0,
-      maximum: maxExamples * largest,
-    }) as const;
-  const whole = { values: "integer", minimum: 0, maximum: maxExamples } as const;
-  const bounds: {
-    readonly [Name in keyof typeof pairedMetrics.specs]: typeof whole | ReturnType<typeof real>;
-  } = {
-    examples: whole,
-    currentLoss: real(maxExampleLoss),
-    currentCorrect: whole,
-    candidateLoss: real(maxExampleLoss),
-    candidateCorrect: whole,
-    difference: real(maxLossDifference, true),
-    differenceSquares: real(maxLossDifference ** 2),
-    lost: whole,
-    gained: whole,
-  };
-  const paired = spec.kind === "train" || spec.candidate !== null;
-  const names = Object.keys((paired ? pairedMetrics : evaluationMetrics).specs) as (keyof typeof bounds)[];
-  return names.map((name): MetricDocument => ({ name, kind: "counter", ...bounds[name] }));
 }
 
 function telemetryMetrics(spec: TaskSpec, outputs: readonly GraphPort[]): readonly MetricDocument[] {

@@ -17,7 +17,9 @@ export function offer(draft: RoundDraft): ServerMessage {
     trainDeadlineMs: draft.deadline(),
     timestampVersion: config.timestampVersion,
   };
-  if (config.measurement === undefined) return { type: "offer", ...offered };
+  if (config.measurement === undefined) {
+    return { type: "offer", ...offered, trainingRound: config.trainingRound ?? config.round };
+  }
   const { candidate } = config.measurement;
   return { type: "offer-measurement", ...offered, ...(candidate === null ? {} : { candidate }) };
 }

@@ -15,6 +15,8 @@ export interface RoundConfig {
   /** Number within the task, from 1. */
   readonly round: number;
   readonly baseVersion: ModelVersion;
+  /** Which step of the task begins at the base, from 1: what schedules count. Left out: as `round`. */
+  readonly trainingRound?: number;
   readonly plan: TargetReference;
   readonly weights: TargetReference;
   /** Ready devices that form the cohort. */

@@ -64,7 +64,7 @@ export function stopReason(
   if (rounds !== null && at.roundsCommitted >= rounds) {
     return {
       code: "rounds",
-      message: `${at.roundsCommitted} rounds were committed, ${rounds} were asked for`,
+      message: `${at.roundsCommitted} of ${rounds} rounds are committed`,
     };
   }
   if (noImprovement !== null && best !== null && best.staleRounds >= noImprovement.rounds) {

@@ -2,7 +2,7 @@ import { asModelName, encodeHex, failure, seededRandom, sha256 } from "@tributar
 import { boundMetrics, requireMetricSegments } from "@tributary/federation";
 import { exampleRuns } from "@tributary/engine/batches";
 import { shuffledOrder } from "@tributary/engine/training";
-import { evaluationVector, pairedVector } from "@tributary/metrics";
+import { evaluationMetrics, evaluationVector, pairedMetrics, pairedVector } from "@tributary/metrics";
 import {
   createMemberVerifier,
   encodeUpdate,
@@ -73,9 +73,9 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
     signal: AbortSignal,
   ): Promise<Measured> => {
     const { candidate, task } = offer;
-    const paired = plan.metrics.length > 3;
-    if (paired !== (candidate !== undefined))
-      throw refused(offer, "has another number of versions than its plan");
+    const { specs } = candidate === undefined ? evaluationMetrics : pairedMetrics;
+    if (plan.metrics.map(({ name }) => name).join() !== Object.keys(specs).join())
+      throw refused(offer, "has a plan of other metrics than its versions are measured by");
     if (plan.heldOutShare !== undefined && !(await isOwnTurn(offer, plan.heldOutShare, signal)))
       throw refused(offer, "is for held-out devices, of which this is none");
     // A sum of one version over and over, with a member more or less, would tell what that member gave.

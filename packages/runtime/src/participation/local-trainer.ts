@@ -163,7 +163,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           base,
           examples,
           epochs: plan.local.epochs,
-          learningRate: learningRateOf(plan, offer.round),
+          learningRate: learningRateOf(plan, offer.trainingRound),
           maxExamples: plan.local.maxExamples,
           random: seededRandom(encodeHex(env.random.bytes(16))),
           signal,

@@ -14,6 +14,7 @@ import {
   updateSchema,
   type MeasurementOffer,
   type MetricDocument,
+  type RoundOffer,
   type SecurePlan,
   type SecureStepName,
   type UpdateLayout,
@@ -45,7 +46,7 @@ import type { Identity } from "../identity.ts";
 import type { LogView } from "./log-view.ts";
 
 interface MemberOptions {
-  readonly offer: MeasurementOffer;
+  readonly offer: RoundOffer & Pick<MeasurementOffer, "candidate">;
   /** Of the verified plan. */
   readonly plan: SecurePlan;
   readonly population: string;
@@ -144,7 +145,7 @@ export async function createSecureMember(options: SecureMemberOptions): Promise<
 export function createMetricMember(options: MetricMemberOptions): SecureMember {
   const { plan, metrics, env } = options;
   const encoding = planEncoding(plan.encoding);
-  const values = toMetricSegments(metrics, options.vector);
+  const values = toMetricSegments(metrics, encoding.spec.segments, options.vector);
   const { vector } = encodeContribution(encoding, { weight: 1, values }, env.random);
   return openMember(options, encoding, vector);
 }

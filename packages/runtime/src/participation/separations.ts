@@ -1,6 +1,6 @@
 import { failure, type Clock, type TaskName } from "@tributary/core";
 import { separationLeft, type Participation } from "@tributary/federation";
-import type { Offer, SeparationRules } from "@tributary/protocol";
+import type { RoundOffer, SeparationRules } from "@tributary/protocol";
 import type { SettingStore } from "../store/device-store.ts";
 
 /**
@@ -13,7 +13,10 @@ export interface Separations {
    *
    * @throws `federation/too-soon`
    */
-  begin(offer: Pick<Offer, "task" | "roundId" | "round">, rules: SeparationRules | undefined): Promise<void>;
+  begin(
+    offer: Pick<RoundOffer, "task" | "roundId" | "round">,
+    rules: SeparationRules | undefined,
+  ): Promise<void>;
 }
 
 interface Stored extends Participation {

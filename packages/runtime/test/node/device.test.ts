@@ -266,6 +266,7 @@ describe("rounds", () => {
       weightsDigest: repository.targets.get(weightsTarget)!.sha256,
       trainDeadlineMs: Date.now() + 60_000,
       timestampVersion: repository.versions.timestamp,
+      trainingRound: 1,
       ...changes,
     };
   };

@@ -76,6 +76,7 @@ function offerOf(task: string, roundId: string): { type: "offer" } & Offer {
     weightsDigest: targets.get(weightsTarget)!.sha256,
     trainDeadlineMs: Date.now() + 60_000,
     timestampVersion: versions.timestamp,
+    trainingRound: 1,
   };
 }
 

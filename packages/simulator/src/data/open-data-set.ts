@@ -1,6 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { failure, seededRandom } from "@tributary/core";
+import { failure, seededRandom, type SeededRandom } from "@tributary/core";
 import { exampleTable, type ExampleTable } from "@tributary/engine/examples";
 import { tensor, type Tensor, type TensorData } from "@tributary/tensor";
 import { heldOutDigits } from "../digits/digits.ts";
@@ -99,19 +99,48 @@ function imageTable({ images, labels, count, rows, columns }: IdxSplit): Example
 }
 
 /** Holds a random part of one table out. */
-function held({ table, groups }: SourceTable, { heldOutShare = 0.1, seed }: OpenDataSetOptions): DataSet {
-  const out = Math.floor(table.count * heldOutShare);
-  if (out === 0) return { train: groups === undefined ? { table } : { table, groups }, heldOut: undefined };
-  const order = rowsInRandomOrder(table.count, seededRandom(seed).fork("simulator/held-out"));
-  const left = order.subarray(out).toSorted();
+function held(source: SourceTable, { heldOutShare = 0.1, seed }: OpenDataSetOptions): DataSet {
+  const out = Math.floor(source.table.count * heldOutShare);
+  if (out === 0) return { train: source, heldOut: undefined };
+  const { rest, taken } = takeRows(source, out, seededRandom(seed).fork("simulator/held-out"));
+  return { train: rest, heldOut: taken };
+}
+
+/**
+ * Takes random rows out of a data set: the trusted ones, which then belong to no client.
+ *
+ * @param count of the rows, at least one
+ * @throws `simulator/invalid-options` where no row would be left
+ */
+export function takeTrusted(
+  source: SourceTable,
+  count: number,
+  seed: string,
+): { readonly rest: SourceTable; readonly taken: ExampleTable } {
+  if (count < source.table.count)
+    return takeRows(source, count, seededRandom(seed).fork("simulator/trusted"));
+  throw failure(
+    "simulator/invalid-options",
+    `simulate: ${count} trusted examples of the data set's ${source.table.count} leave none to learn from`,
+    { detail: { option: "trusted", got: count, expected: source.table.count - 1 } },
+  );
+}
+
+function takeRows(
+  { table, groups }: SourceTable,
+  count: number,
+  random: SeededRandom,
+): { readonly rest: SourceTable; readonly taken: ExampleTable } {
+  const order = rowsInRandomOrder(table.count, random);
+  const left = order.subarray(count).toSorted();
   return {
-    train: {
+    rest: {
       table: rowsOf(table, left),
       ...(groups === undefined
         ? {}
         : { groups: { of: Uint32Array.from(left, (row) => groups.of[row]!), count: groups.count } }),
     },
-    heldOut: rowsOf(table, order.subarray(0, out).toSorted()),
+    taken: rowsOf(table, order.subarray(0, count).toSorted()),
   };
 }
 

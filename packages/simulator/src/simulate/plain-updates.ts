@@ -2,8 +2,10 @@ import { aggregateRobustly, fedAvg, type Aggregation } from "@tributary/aggregat
 import { failure, sha256, type DeviceId, type RoundId } from "@tributary/core";
 import type { UpdateClaim } from "@tributary/federation";
 import {
+  compares,
   createUpdateChecker,
   createUpdateSum,
+  readyRule,
   updateRules,
   type CheckedUpdate,
   type PlanRules,
@@ -24,16 +26,24 @@ export class PlainUpdates {
   readonly #rules: PlanRules;
   readonly #roundId: RoundId;
   readonly #aggregation: Aggregation;
+  readonly #rootUpdate: () => Promise<Float32Array>;
   readonly #checked = new Map<DeviceId, Held>();
   readonly #sum: ReturnType<typeof createUpdateSum> | undefined;
   /** Where the strategy compares updates. */
   readonly #held: Held[] = [];
 
-  constructor(rules: PlanRules, roundId: RoundId, aggregation: Aggregation) {
+  /** @param rootUpdate trains what a strategy compares updates with: weights, in the layout's order */
+  constructor(
+    rules: PlanRules,
+    roundId: RoundId,
+    aggregation: Aggregation,
+    rootUpdate: () => Promise<Float32Array>,
+  ) {
+    this.#rootUpdate = rootUpdate;
     this.#rules = rules;
     this.#roundId = roundId;
     this.#aggregation = aggregation;
-    this.#sum = aggregation.kind === "robust" ? undefined : createUpdateSum(aggregation, rules);
+    this.#sum = compares(aggregation) ? undefined : createUpdateSum(aggregation, rules);
   }
 
   /** @throws `update/*` */
@@ -67,8 +77,8 @@ export class PlainUpdates {
     }
   }
 
-  mean(): RoundMean {
-    if (this.#aggregation.kind !== "robust") return this.#sum!.mean();
+  async mean(): Promise<RoundMean> {
+    if (!compares(this.#aggregation)) return this.#sum!.mean();
     const { weightCount, statisticCount } = this.#rules;
     const numExamples = this.#held.map(({ checked }) => checked.numExamples);
     const weights = this.#held.map(({ values }) => values.subarray(0, weightCount));
@@ -77,11 +87,15 @@ export class PlainUpdates {
       fedAvg.accumulateChunk(statistics, 0, values.subarray(weightCount), numExamples[i]!);
       fedAvg.countUpdate(statistics, numExamples[i]!);
     }
+    const { rule, trust: trustOf } = await readyRule(this.#aggregation, this.#rootUpdate);
+    const aggregate = aggregateRobustly(rule, weights, numExamples);
+    const trust = trustOf();
     return {
-      weights: aggregateRobustly(this.#aggregation.rule, weights, numExamples),
+      weights: aggregate,
       statistics: fedAvg.mean(statistics),
       updates: this.#held.length,
       totalExamples: numExamples.reduce((sum, each) => sum + each, 0),
+      ...(trust === undefined ? {} : { trust }),
     };
   }
 }

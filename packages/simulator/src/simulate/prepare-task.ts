@@ -1,4 +1,9 @@
-import { builtInStrategies, createStrategyRegistry, type ChosenStrategy } from "@tributary/aggregation";
+import {
+  builtInStrategies,
+  createStrategyRegistry,
+  type ChosenStrategy,
+  type StrategyRegistry,
+} from "@tributary/aggregation";
 import { encodeUtf8, failure, sha256, type Digest } from "@tributary/core";
 import { planRules, type PlanRules } from "@tributary/federation/aggregation";
 import {
@@ -10,6 +15,7 @@ import {
 } from "@tributary/federation/planning";
 import { splitWeights } from "@tributary/onnx";
 import { parsePlan, type Plan, type TaskSpec } from "@tributary/protocol";
+import type { ExampleTable } from "@tributary/engine/examples";
 import { elementCount, type ParameterSet } from "@tributary/tensor";
 import type { TableShape } from "../data/columns.ts";
 import type { TrainingThreadData } from "./training-tasks.ts";
@@ -36,6 +42,7 @@ export async function prepareTask(
   asked: TaskSpec,
   model: Uint8Array,
   issuerPublicKey: Uint8Array,
+  trusted?: ExampleTable,
 ): Promise<PreparedTask> {
   if (asked.mode.type !== "synchronous") {
     throw failure(
@@ -45,8 +52,10 @@ export async function prepareTask(
     );
   }
   requireTraining(asked);
-  const strategy = strategyOf(createStrategyRegistry(builtInStrategies), asked);
-  const spec = withLoss({ ...asked, strategy: strategy.choice }, model);
+  const strategies = createStrategyRegistry(builtInStrategies);
+  requireTrusted(strategies, asked, trusted);
+  const strategy = strategyOf(strategies, asked, trusted !== undefined);
+  const spec = withLoss({ ...asked, strategy: { ...asked.strategy, ...strategy.choice } }, model);
   const { graph, trainingGraph = graph, parameters } = splitWeights(model);
   const { content, graphs } = await planContent({
     spec,
@@ -86,6 +95,20 @@ export async function prepareTask(
       evaluation: { model: graphs.evaluation.model, spec: plan.evaluation.spec },
     },
   };
+}
+
+function requireTrusted(
+  { definitions }: StrategyRegistry,
+  { strategy: { name } }: TaskSpec,
+  trusted: ExampleTable | undefined,
+): void {
+  const definition = definitions.find((each) => each.name === name);
+  if (definition?.needsTrustedDataset === undefined || trusted !== undefined) return;
+  throw failure(
+    "simulator/invalid-options",
+    `simulate: ${name} needs trusted examples: ${definition.needsTrustedDataset}; those of the task lie at a coordinator, so give --trusted a number of examples or a file`,
+    { detail: { option: "trusted", strategy: name } },
+  );
 }
 
 /** What rows of text hold of an example of this model. */

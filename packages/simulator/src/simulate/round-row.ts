@@ -1,4 +1,5 @@
 import type { Digest, RoundId } from "@tributary/core";
+import type { TrustSummary } from "@tributary/federation/aggregation";
 
 /** What a simulated round came to. Times are the simulation's, not this machine's. */
 export interface RoundRow {
@@ -27,6 +28,8 @@ export interface RoundRow {
   readonly loss: number | null;
   readonly accuracy: number | null;
   readonly metrics: Readonly<Record<string, readonly number[]>>;
+  /** How the updates compared with the server's own; null: they were not compared. */
+  readonly trust: TrustSummary | null;
   /** From the round's beginning to its end, and from the simulation's beginning to there. */
   readonly seconds: number;
   readonly clockSeconds: number;

@@ -15,6 +15,7 @@ import {
   learningRateAt,
   type DeviceMessage,
   type Offer,
+  type RoundOffer,
   type SecureStepName,
   type VerifyMember,
 } from "@tributary/protocol";
@@ -37,7 +38,7 @@ export interface ServerPort {
   /** Base weights of the round under way, in memory that threads share, and their size as a file. */
   readonly base: { readonly values: Float32Array; readonly sizeBytes: number };
   /** A PUT of an update. @throws `update/*`, `round/*` */
-  upload(device: DeviceId, offer: Offer, body: Uint8Array<ArrayBuffer>): void;
+  upload(device: DeviceId, offer: RoundOffer, body: Uint8Array<ArrayBuffer>): void;
   /** A GET of what a step needs. @throws `secagg/phase-over` */
   secureInput(step: SecureStepName, member: number): Uint8Array<ArrayBuffer>;
   /** A PUT of an answer. @throws `secagg/*` */
@@ -240,7 +241,11 @@ export class SimulatedDevice {
         values: base.values,
         examples: data.examplesOf(this.client),
         epochs,
-        learningRate: learningRateAt(learningRate, learningRateSchedule ?? { kind: "constant" }, offer.round),
+        learningRate: learningRateAt(
+          learningRate,
+          learningRateSchedule ?? { kind: "constant" },
+          offer.trainingRound,
+        ),
         maxExamples,
         seed: `${clients.seed}/train/${this.#round}/${this.client}`,
         version: offer.baseVersion,

@@ -14,7 +14,7 @@ import {
   decodeDeviceMessage,
   encodeServerMessage,
   type DeviceMessage,
-  type Offer,
+  type RoundOffer,
   type SecureStepName,
   type ServerMessage,
 } from "@tributary/protocol";
@@ -29,6 +29,8 @@ export interface SimulatedRoundOptions {
   readonly around: Omit<DeviceSurroundings, "server">;
   readonly base: ServerPort["base"];
   readonly identities: Identities;
+  /** Trains what a strategy compares updates with. */
+  readonly rootUpdate: () => Promise<Float32Array>;
   /** Turns the mean into the next version; resolves when it is evaluated. */
   readonly commit: (mean: RoundMean) => Promise<ModelVersion>;
   readonly onChange: (state: RoundState) => void;
@@ -80,7 +82,12 @@ export class SimulatedRound implements ServerPort {
     this.#options = options;
     this.base = base;
     this.#state = initialRound(config);
-    this.#plain = new PlainUpdates(task.rules, config.roundId, task.strategy.strategy.aggregation);
+    this.#plain = new PlainUpdates(
+      task.rules,
+      config.roundId,
+      task.strategy.strategy.aggregation,
+      options.rootUpdate,
+    );
     const { secure } = task.rules;
     this.#secure =
       secure === null ? undefined : new SecureUpdates({ config, rules: task.rules, secure, verifyMember });
@@ -141,7 +148,7 @@ export class SimulatedRound implements ServerPort {
     else this.bytesDown += bytes;
   }
 
-  upload(device: DeviceId, offer: Offer, body: Uint8Array<ArrayBuffer>): void {
+  upload(device: DeviceId, offer: RoundOffer, body: Uint8Array<ArrayBuffer>): void {
     const invitation = invitationOf(this.#state, device);
     if (invitation.status === "reported") return;
     if (invitation.status !== "invited" || offer.roundId !== this.#options.config.roundId) {

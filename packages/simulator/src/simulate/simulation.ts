@@ -11,10 +11,15 @@ import {
   type RoundConfig,
   type RoundState,
 } from "@tributary/federation";
-import { roundIdOf, steppedWeights, taskRoundRules } from "@tributary/federation/aggregation";
+import {
+  roundIdOf,
+  steppedWeights,
+  taskRoundRules,
+  type TrustSummary,
+} from "@tributary/federation/aggregation";
 import { summarizeTraining } from "@tributary/metrics";
 import { bindWeights } from "@tributary/onnx";
-import { createMemberVerifier, type TaskReason, type TaskSpec } from "@tributary/protocol";
+import { createMemberVerifier, learningRateAt, type TaskReason, type TaskSpec } from "@tributary/protocol";
 import { parametersToSafetensors, type ParameterSet } from "@tributary/tensor";
 import type { ClientData } from "../data/client-data.ts";
 import { createClients } from "../fleet-model/clients.ts";
@@ -36,6 +41,8 @@ export interface SimulateOptions {
   readonly data: ClientData;
   /** What versions are measured on; undefined: they are not. */
   readonly heldOut?: ExampleTable | undefined;
+  /** What the server trains on itself, where the task's strategy compares with that; the data set that the task names is not used. */
+  readonly trusted?: ExampleTable | undefined;
   /** Everything random follows from it. */
   readonly seed: string;
   readonly fleet?: Partial<FleetModel>;
@@ -99,9 +106,9 @@ const MAX_ABANDONED = 20;
  * @throws `simulator/*`, `onnx/*`, `secagg/*`, `aggregation/*`, `dataset/*`, `signal.reason`
  */
 export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
-  const { data, heldOut, seed, signal } = options;
+  const { data, heldOut, trusted, seed, signal } = options;
   const identities = createIdentities(seed);
-  const task = await prepareTask(options.spec, options.model, identities.issuerPublicKey);
+  const task = await prepareTask(options.spec, options.model, identities.issuerPublicKey, trusted);
   requireFit(task, options);
   const pool = createTrainingPool(
     {
@@ -110,6 +117,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
       parameters: task.rules.plan.parameters,
       table: data.table,
       heldOut: heldOut === undefined ? null : sharedTable(heldOut),
+      trusted: trusted === undefined ? null : sharedTable(trusted),
       dataSeed: data.seed,
     },
     options.threads,
@@ -124,7 +132,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
 }
 
 /** Before it trains for nothing. */
-function requireFit({ spec, ports }: PreparedTask, { data, heldOut }: SimulateOptions): void {
+function requireFit({ spec, ports }: PreparedTask, { data, heldOut, trusted }: SimulateOptions): void {
   if (spec.kind !== "train") {
     throw failure(
       "simulator/invalid-options",
@@ -150,6 +158,7 @@ function requireFit({ spec, ports }: PreparedTask, { data, heldOut }: SimulateOp
   for (const [what, table] of [
     ["training", data.table],
     ["held-out", heldOut],
+    ["trusted", trusted],
   ] as const) {
     const problem = table === null || table === undefined ? undefined : tableProblem(table, spec, ports);
     if (problem === undefined) continue;
@@ -180,6 +189,7 @@ class Simulation {
   #version = 1;
   #committed = 0;
   #evaluation: EvaluationResult | undefined;
+  #trust: TrustSummary | undefined;
   #roundsToTarget: number | null = null;
   #progress = NO_PROGRESS;
   #stopped: TaskReason | undefined;
@@ -256,6 +266,7 @@ class Simulation {
       roundId: roundIdOf(spec.name, number),
       round: number,
       baseVersion: asModelVersion(this.#version),
+      trainingRound: this.#committed + 1,
       plan: { target: `plans/${spec.name}/1.json`, digest: planDigest },
       weights: {
         target: `models/${spec.model}/${this.#version}.safetensors`,
@@ -267,6 +278,7 @@ class Simulation {
     const startMs = this.#clock.monotonicMs();
     const random = simulatedSecrets(`${this.#options.seed}/server/${number}`);
     this.#evaluation = undefined;
+    this.#trust = undefined;
     const round = new SimulatedRound({
       config,
       identities,
@@ -281,6 +293,7 @@ class Simulation {
         verifyMember: this.#verifyMember,
         dropout: this.#fleet.dropout,
       },
+      rootUpdate: () => this.#rootUpdate(config),
       commit: async (mean) => {
         const { weights, state } = await steppedWeights({
           plan: rules.plan,
@@ -291,6 +304,7 @@ class Simulation {
           model: () => Promise.resolve(bindWeights(this.#task.trainingGraph, this.#weights)),
         });
         this.#evaluation = await this.#evaluated(weights);
+        this.#trust = mean.trust;
         this.#weights = weights;
         this.#weightsFile = parametersToSafetensors(weights);
         this.#state = isEmptyState(state) ? undefined : state;
@@ -314,6 +328,21 @@ class Simulation {
       this.#roundsToTarget = this.#committed;
     }
     return row;
+  }
+
+  /** As a device with the trusted examples would train. */
+  async #rootUpdate({ roundId, trainingRound }: RoundConfig): Promise<Float32Array> {
+    const { weightCount, plan } = this.#task.rules;
+    const { epochs, learningRate, learningRateSchedule = { kind: "constant" }, maxExamples } = plan.local;
+    const update = await this.#means.pool.rootUpdate({
+      values: sharedValues(this.#weights.values),
+      version: this.#version,
+      epochs,
+      learningRate: learningRateAt(learningRate, learningRateSchedule, trainingRound ?? 1),
+      maxExamples,
+      seed: `${this.#options.seed}/${roundId}`,
+    });
+    return update.subarray(0, weightCount);
   }
 
   async #evaluated(weights: ParameterSet): Promise<EvaluationResult | undefined> {
@@ -345,6 +374,7 @@ class Simulation {
       loss: this.#evaluation?.loss ?? null,
       accuracy: this.#evaluation?.accuracy ?? null,
       metrics: this.#evaluation?.metrics ?? {},
+      trust: this.#trust ?? null,
       seconds: (nowMs - startMs) / 1000,
       clockSeconds: nowMs / 1000,
       bytesUp,

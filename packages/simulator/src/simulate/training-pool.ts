@@ -3,15 +3,20 @@ import { failure, isErrorCode } from "@tributary/core";
 import type { EvaluationSums } from "@tributary/engine/evaluation";
 import pLimit from "p-limit";
 import { Piscina } from "piscina";
-import type { ThreadAnswer, ThreadTask, TrainedUpdate, TrainingThreadData } from "./training-tasks.ts";
+import type {
+  ThreadAnswer,
+  ThreadTask,
+  TrainedUpdate,
+  TrainingThreadData,
+  TrainTask,
+} from "./training-tasks.ts";
 
 /** Threads that train for simulated clients. */
 export interface TrainingPool {
   /** @throws `federation/*`, `engine/*`, `runtime/invalid-example`, `signal.reason` */
-  train(
-    task: Omit<Extract<ThreadTask, { type: "train" }>, "type">,
-    signal: AbortSignal,
-  ): Promise<TrainedUpdate>;
+  train(task: Omit<TrainTask, "type">, signal: AbortSignal): Promise<TrainedUpdate>;
+  /** The server's own update, as the layout orders it. Errors likewise. */
+  rootUpdate(task: Omit<Extract<ThreadTask, { type: "root-update" }>, "type">): Promise<Float32Array>;
   /** Sums over all held-out examples. */
   evaluate(values: Float32Array): Promise<EvaluationSums>;
   /** Idempotent. */
@@ -27,7 +32,7 @@ const WORKER_FILE = new URL(FROM_SOURCE ? "./training-worker.ts" : "./training-w
 
 /** @param threads by default one for each processor */
 export function createTrainingPool(data: TrainingThreadData, threads = availableParallelism()): TrainingPool {
-  const pool = new Piscina<ThreadTask, ThreadAnswer<TrainedUpdate | EvaluationSums>>({
+  const pool = new Piscina<ThreadTask, ThreadAnswer<TrainedUpdate | EvaluationSums | Float32Array>>({
     filename: WORKER_FILE.href,
     workerData: data,
     minThreads: threads,
@@ -49,6 +54,7 @@ export function createTrainingPool(data: TrainingThreadData, threads = available
   let closed: Promise<void> | undefined;
   return {
     train: (task, signal) => run({ type: "train", ...task }, signal),
+    rootUpdate: (task) => run({ type: "root-update", ...task }),
     async evaluate(values) {
       const count = data.heldOut?.count ?? 0;
       const parts = Array.from({ length: Math.ceil(count / EVALUATED_AT_A_TIME) }, (_, i) => {

@@ -25,25 +25,34 @@ export interface TrainingThreadData {
   readonly parameters: ParameterSchema;
   readonly table: ExampleTable | null;
   readonly heldOut: ExampleTable | null;
+  /** What the server trains on itself; null: nothing. */
+  readonly trusted: ExampleTable | null;
   /** Of what clients make themselves. */
   readonly dataSeed: string;
 }
 
+export interface TrainTask {
+  readonly type: "train";
+  /** Base weights, and the version they are of. */
+  readonly values: Float32Array;
+  readonly version: number;
+  readonly examples: ClientExamples;
+  readonly epochs: number;
+  readonly learningRate: number;
+  readonly maxExamples: number;
+  /** Of the order of examples and of dropout masks. */
+  readonly seed: string;
+  /** What the update is to be uploaded for; null: it will be masked. */
+  readonly report: Pick<Offer, "roundId" | "task"> | null;
+}
+
 export type ThreadTask =
-  | {
-      readonly type: "train";
-      /** Base weights, and the version they are of. */
-      readonly values: Float32Array;
-      readonly version: number;
-      readonly examples: ClientExamples;
-      readonly epochs: number;
-      readonly learningRate: number;
-      readonly maxExamples: number;
-      /** Of the order of examples and of dropout masks. */
-      readonly seed: string;
-      /** What the update is to be uploaded for; null: it will be masked. */
-      readonly report: Pick<Offer, "roundId" | "task"> | null;
-    }
+  | TrainTask
+  /** The server's own update. */
+  | ({ readonly type: "root-update" } & Pick<
+      TrainTask,
+      "values" | "version" | "epochs" | "learningRate" | "maxExamples" | "seed"
+    >)
   /** Rows `from` to before `to` of the held-out examples. */
   | {
       readonly type: "evaluate";

@@ -3,19 +3,25 @@ import { evaluationSums, type EvaluationSums } from "@tributary/engine/evaluatio
 import { exampleOf, inputColumns } from "@tributary/engine/examples";
 import type { LabelledValues } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import { train, type TrainResult } from "@tributary/engine/training";
+import { rootUpdate, train, type TrainResult } from "@tributary/engine/training";
 import { updateBody } from "@tributary/runtime/internal-node";
 import { parameterSet, type ParameterSet } from "@tributary/tensor";
 import { move, transferableSymbol, valueSymbol, workerData } from "piscina";
 import type { ClientExamples } from "../data/client-data.ts";
 import { IMAGE_PIXELS } from "../digits/pen.ts";
 import { generateDigits } from "../digits/digits.ts";
-import type { ThreadAnswer, ThreadTask, TrainedUpdate, TrainingThreadData } from "./training-tasks.ts";
+import type {
+  ThreadAnswer,
+  ThreadTask,
+  TrainedUpdate,
+  TrainTask,
+  TrainingThreadData,
+} from "./training-tasks.ts";
 
 // A worker thread: trains and evaluates for one client after the other, on one engine with one thread, so that the bits
 // of a result do not depend on how many threads there are.
 
-type Answer = ThreadAnswer<TrainedUpdate | EvaluationSums>;
+type Answer = ThreadAnswer<TrainedUpdate | EvaluationSums | Float32Array>;
 
 const data = workerData as TrainingThreadData;
 const engine = await createOrtNodeEngine();
@@ -23,17 +29,13 @@ const trainingSession = await engine.load(data.training.model);
 const evaluationSession = await engine.load(data.evaluation.model);
 // By the model's names: a graph that loops over steps calls its inputs otherwise.
 const { inputs, features } = data.evaluation.spec;
-const columns =
-  data.table === null
-    ? []
-    : inputColumns(
-        data.table,
-        (inputs ?? [features]).map(({ name }) => name),
-      );
+const inputNames = (inputs ?? [features]).map(({ name }) => name);
+const columns = data.table === null ? [] : inputColumns(data.table, inputNames);
 
 export default async function run(task: ThreadTask): Promise<unknown> {
   try {
     if (task.type === "evaluate") return { value: await evaluated(task) } satisfies Answer;
+    if (task.type === "root-update") return { value: await serversOwn(task) } satisfies Answer;
     const result = await trained(task);
     const value: TrainedUpdate =
       task.report === null
@@ -61,7 +63,7 @@ export default async function run(task: ThreadTask): Promise<unknown> {
   }
 }
 
-function trained(task: Extract<ThreadTask, { type: "train" }>): Promise<TrainResult> {
+function trained(task: TrainTask): Promise<TrainResult> {
   const { epochs, learningRate, maxExamples } = task;
   return train({
     session: trainingSession,
@@ -76,10 +78,27 @@ function trained(task: Extract<ThreadTask, { type: "train" }>): Promise<TrainRes
   });
 }
 
+async function serversOwn(task: Extract<ThreadTask, { type: "root-update" }>): Promise<Float32Array> {
+  const { values, version, epochs, learningRate, maxExamples, seed } = task;
+  const { update } = await rootUpdate({
+    epochs,
+    learningRate,
+    maxExamples,
+    seed,
+    session: trainingSession,
+    spec: data.training.spec,
+    layout: data.layout,
+    base: baseOf({ values, version }),
+    data: data.trusted!,
+    inputs: inputNames,
+  });
+  return update;
+}
+
 let base: { readonly version: number; readonly parameters: ParameterSet } | undefined;
 
 /** Copied out of shared memory once a version. */
-function baseOf({ version, values }: Extract<ThreadTask, { type: "train" }>): ParameterSet {
+function baseOf({ version, values }: Pick<TrainTask, "version" | "values">): ParameterSet {
   if (base?.version !== version) {
     base = { version, parameters: parameterSet(data.parameters, Float32Array.from(values)) };
   }

@@ -56,6 +56,22 @@ test("rounds among a million clients learn, and come out the same, to the bit, o
   expect(one.rows.at(-1)!.loss!).toBeLessThan(first.loss!);
 }, 60_000);
 
+test("a server with a few examples of its own compares updates with what it learns from them", async () => {
+  const task = { strategy: { name: "flTrust" } };
+  const trusted = heldOutDigitsTable("trusted", 40);
+  const { rows } = await run({ task, more: { trusted, rounds: 3 } });
+  expect(rows.filter(({ phase }) => phase === "committed")).toHaveLength(3);
+  for (const { trust, reported } of rows) {
+    expect(trust!.compared).toBe(reported);
+    expect(trust!.trusted).toBeGreaterThan(0);
+  }
+  expect(rows.at(-1)!.loss!).toBeLessThan(rows[0]!.loss!);
+  await expect(run({ task })).rejects.toMatchObject({ code: "simulator/invalid-options" });
+  await expect(run({ more: { trusted } })).rejects.toMatchObject({
+    code: "aggregation/incompatible-strategy",
+  });
+}, 60_000);
+
 test("with secure aggregation the sum is that of the members, to the precision of its encoding", async () => {
   const task = { cohort: { goalCount: 5, minimumCount: 5, overSelection: 1 } };
   const plain = await run({ task, more: { rounds: 1 } });

@@ -65,6 +65,16 @@ export function roundRepository(db: Db): RoundRepository {
         .executeTakeFirstOrThrow();
       return Number(row.count);
     },
+    async countVersions(task, upTo) {
+      const row = await db
+        .selectFrom("rounds")
+        .select(sql<number>`count(distinct version)`.as("count"))
+        .where("task", "=", task)
+        .where("phase", "=", "committed")
+        .where("version", "<=", upTo)
+        .executeTakeFirstOrThrow();
+      return Number(row.count);
+    },
     settleBuffered: (ids, fate) =>
       together(db, async (tx) => {
         for (const id of ids) {

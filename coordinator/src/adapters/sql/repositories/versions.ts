@@ -68,7 +68,7 @@ export function versionRepository(db: Db): VersionRepository {
 }
 
 function toRow(version: VersionRecord): VersionsTable {
-  const { graph, weights, int8, metrics, strategy, gate, ...rest } = version;
+  const { graph, weights, int8, metrics, strategy, gate, trust, ...rest } = version;
   return {
     ...rest,
     metrics: JSON.stringify(metrics),
@@ -80,6 +80,7 @@ function toRow(version: VersionRecord): VersionsTable {
     int8SizeBytes: int8.sizeBytes,
     strategy: strategy && JSON.stringify(strategy),
     gate: gate && JSON.stringify(gate),
+    trust: trust && JSON.stringify(trust),
   };
 }
 
@@ -94,6 +95,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     metrics,
     strategy,
     gate,
+    trust,
     ...rest
   } = row;
   return {
@@ -104,5 +106,6 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     int8: blobRef(int8Digest, int8SizeBytes),
     strategy: strategy === null ? null : fromJson(strategy),
     gate: gate === null ? null : fromJson(gate),
+    trust: trust === null ? null : fromJson(trust),
   };
 }

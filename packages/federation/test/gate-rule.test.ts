@@ -1,10 +1,17 @@
 import { asModelVersion, asRoundId } from "@tributary/core";
-import { pairedVector, readPaired, type PairedSums } from "@tributary/metrics";
+import { advanceGate, gateReason, judge, type GateState } from "@tributary/federation";
+import {
+  addMetrics,
+  createMetrics,
+  pairedMetrics,
+  pairedVector,
+  readPaired,
+  type MeasuredExample,
+  type PairedSums,
+} from "@tributary/metrics";
 import type { GateSpec } from "@tributary/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { GateRecord } from "../../src/ports/records.ts";
-import { advanceGate, gateReason, judge } from "../../src/rounds/measurement/gate-rule.ts";
 
 const gate: GateSpec = {
   metric: "loss",
@@ -24,16 +31,25 @@ const context = {
 const judged = (spec: Partial<GateSpec>, sums: PairedSums, devices = 5) =>
   judge({ ...gate, ...spec }, { ...context, sums, devices });
 
+/** Of five devices, each with every fifth example. */
+function sumsOf(pairs: readonly (readonly [MeasuredExample, MeasuredExample])[], maxLoss = 10): PairedSums {
+  const sum = createMetrics(pairedMetrics);
+  for (let device = 0; device < context.devices; device++) {
+    const own = pairs.filter((_, i) => i % context.devices === device);
+    const vector = pairedVector(
+      own.map(([current]) => current),
+      own.map(([, candidate]) => candidate),
+      { maxLoss, maxDifference: 10 },
+    );
+    addMetrics(sum, vector);
+  }
+  return readPaired(sum);
+}
+
 const example = fc.record({ loss: fc.double({ min: 0, max: 4, noNaN: true }), correct: fc.boolean() });
-const sums = fc.array(fc.tuple(example, example), { minLength: 2, maxLength: 80 }).map((pairs) =>
-  readPaired(
-    pairedVector(
-      pairs.map(([current]) => current),
-      pairs.map(([, candidate]) => candidate),
-      { maxLoss: 10, maxDifference: 10 },
-    ),
-  ),
-);
+const sums = fc
+  .array(fc.tuple(example, example), { minLength: 5, maxLength: 80 })
+  .map((pairs) => sumsOf(pairs));
 const metric = fc.constantFrom("loss" as const, "accuracy" as const);
 const required = fc.double({ min: -1, max: 1, noNaN: true });
 const confidence = fc.double({ min: 0.5, max: 0.999, noNaN: true });
@@ -71,6 +87,8 @@ describe("a verdict", () => {
         const opposite = {
           ...measured,
           difference: -measured.difference,
+          deviceDifferenceProducts: -measured.deviceDifferenceProducts,
+          deviceGainProducts: -measured.deviceGainProducts,
           lost: measured.gained,
           gained: measured.lost,
         };
@@ -83,7 +101,7 @@ describe("a verdict", () => {
   });
 
   test("of too few devices, or too few examples for an interval, decides nothing", () => {
-    const none = readPaired(new Float64Array(9));
+    const none = readPaired(createMetrics(pairedMetrics));
     expect(judged({}, none)).toMatchObject({ result: "undecided", improvement: null, lower: null });
     fc.assert(
       fc.property(sums, metric, fc.integer({ min: 0, max: 4 }), (measured, by, devices) => {
@@ -93,10 +111,33 @@ describe("a verdict", () => {
     );
   });
 
+  test("counts devices, not examples: what one device says is said by one", () => {
+    const fine = { loss: 1, correct: true };
+    const better = { loss: 0.5, correct: true };
+    // A fifth of all examples improve a lot, which would do if they lay on many devices.
+    const everyFifth = (chosen: (i: number) => boolean) =>
+      sumsOf(Array.from({ length: 400 }, (_, i) => [fine, chosen(i) ? better : fine] as const));
+    expect(
+      judged(
+        {},
+        everyFifth((i) => i % 25 < 5),
+      ).result,
+    ).toBe("passed");
+    expect(
+      judged(
+        {},
+        everyFifth((i) => i % 5 === 0),
+      ).result,
+    ).toBe("failed");
+  });
+
   test("of a diverged version fails, however few examples it shows on", () => {
-    const current = Array.from({ length: 40 }, () => ({ loss: 1, correct: true }));
-    const candidate = current.map((each, i) => (i < 12 ? { loss: Number.NaN, correct: false } : each));
-    const measured = readPaired(pairedVector(current, candidate, { maxLoss: 1000, maxDifference: 10 }));
+    const fine = { loss: 1, correct: true };
+    const diverged = { loss: Number.NaN, correct: false };
+    const measured = sumsOf(
+      Array.from({ length: 40 }, (_, i) => [fine, i < 12 ? diverged : fine] as const),
+      1000,
+    );
     for (const by of ["loss", "accuracy"] as const) {
       // Even where a good deal of worsening is allowed.
       expect(judged({ metric: by, requiredImprovement: -0.1 }, measured).result).toBe("failed");
@@ -105,13 +146,13 @@ describe("a verdict", () => {
 });
 
 describe("a gate's state", () => {
-  const start: GateRecord = {
+  const start: GateState = {
     reference: asModelVersion(1),
     candidate: null,
     failures: 0,
     last: null,
   };
-  const verdict = { ...judged({}, readPaired(new Float64Array(9))) };
+  const verdict = { ...judged({}, readPaired(createMetrics(pairedMetrics))) };
 
   test("gives up after as many failures in a row as it is patient, and not before", () => {
     const results = fc.array(fc.constantFrom("passed" as const, "failed" as const, "undecided" as const), {

@@ -1,6 +1,6 @@
-import { metricSchemaOf } from "@tributary/federation";
 import { readMetrics, type PairedSums } from "@tributary/metrics";
 import type { MeasurementPlan } from "@tributary/protocol";
+import { metricSchemaOf } from "./metric-vector.ts";
 
 /**
  * What honest devices cannot have measured, of one vector or of the sum of several: what holds for each holds for all together.
@@ -24,10 +24,28 @@ export function impossibleIn(
     };
   }
   if (candidateCorrect === undefined) return undefined;
-  if (lost + gained <= examples && gained - lost === candidateCorrect - currentCorrect) return undefined;
+  if (lost + gained <= examples && gained - lost === candidateCorrect - currentCorrect)
+    return impossibleSquares(counters as PairedSums, devices);
   return {
     what: `${lost} examples lost and ${gained} gained of ${examples}, with ${currentCorrect} correct before and ${candidateCorrect} after`,
     detail: { lost, gained, examples, currentCorrect, candidateCorrect },
+  };
+}
+
+/** Sums of squares that are too small beside what they are squares of would make a gate surer than it may be. */
+function impossibleSquares(
+  sums: PairedSums,
+  devices: number,
+): { readonly what: string; readonly detail: Record<string, number> } | undefined {
+  const { examples, lost, gained, deviceExampleSquares, deviceGainSquares } = sums;
+  const net = gained - lost;
+  // Squares came as float32.
+  const atLeast = (squares: number, total: number): boolean =>
+    squares * devices * (1 + 2 ** -20) >= total ** 2;
+  if (atLeast(deviceExampleSquares, examples) && atLeast(deviceGainSquares, net)) return undefined;
+  return {
+    what: `${examples} examples, ${net} gained, with squares of ${deviceExampleSquares} and ${deviceGainSquares} over ${devices} devices`,
+    detail: { examples, net, deviceExampleSquares, deviceGainSquares, devices },
   };
 }
 

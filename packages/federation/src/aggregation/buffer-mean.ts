@@ -5,7 +5,8 @@ import {
   type Aggregation,
   type FedBuffState,
 } from "@tributary/aggregation";
-import type { RoundMean } from "@tributary/federation/aggregation";
+import { compares, readyRule, type RootUpdate } from "./ready-rule.ts";
+import type { RoundMean } from "./update-sum.ts";
 
 /** A cohort's mean and how many versions its base lies behind. */
 export interface StaleMean {
@@ -20,9 +21,11 @@ export interface StaleMean {
 export async function bufferMean(
   aggregation: Aggregation,
   cohorts: AsyncIterable<StaleMean>,
+  rootUpdate: RootUpdate,
 ): Promise<RoundMean> {
   const rows: Float32Array[] = [];
   const examples: number[] = [];
+  const discounts: number[] = [];
   let sums: { readonly weights: FedBuffState; readonly statistics: FedBuffState } | undefined;
   for await (const { staleness, mean } of cohorts) {
     const { updates, totalExamples } = mean;
@@ -31,20 +34,21 @@ export async function bufferMean(
       const sum = Float64Array.from(mean[part], (value) => value * totalExamples);
       fedBuff.addCohort(sums[part], { sum, totalExamples, updates }, staleness);
     }
-    if (aggregation.kind !== "robust") continue;
+    if (!compares(aggregation)) continue;
     const discount = stalenessDiscount(staleness);
-    rows.push(Float32Array.from(mean.weights, (value) => discount * value));
+    const scale = aggregation.kind === "robust" ? discount : 1;
+    rows.push(Float32Array.from(mean.weights, (value) => scale * value));
     examples.push(totalExamples);
+    discounts.push(discount);
   }
-  if (sums === undefined) throw new TypeError("rounds: the mean of no cohorts");
+  if (sums === undefined) throw new TypeError("federation: the mean of no cohorts");
   const { updates, totalExamples } = sums.weights;
-  return {
-    weights:
-      aggregation.kind === "robust"
-        ? aggregateRobustly(aggregation.rule, rows, examples)
-        : fedBuff.mean(sums.weights),
-    statistics: fedBuff.mean(sums.statistics),
-    updates,
-    totalExamples,
-  };
+  const statistics = fedBuff.mean(sums.statistics);
+  if (!compares(aggregation)) {
+    return { weights: fedBuff.mean(sums.weights), statistics, updates, totalExamples };
+  }
+  const { rule, trust: trustOf } = await readyRule(aggregation, rootUpdate, discounts);
+  const weights = aggregateRobustly(rule, rows, examples);
+  const trust = trustOf();
+  return { weights, statistics, updates, totalExamples, ...(trust === undefined ? {} : { trust }) };
 }

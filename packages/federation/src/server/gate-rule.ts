@@ -6,8 +6,10 @@ import {
   type PairedInterval,
   type PairedSums,
 } from "@tributary/metrics";
-import type { GateSpec, TaskReason, VerdictView } from "@tributary/protocol";
-import type { GateRecord } from "../../ports/records.ts";
+import type { GateSpec, GateView, TaskReason, VerdictView } from "@tributary/protocol";
+
+/** Where a task's gate stands. */
+export type GateState = Readonly<Omit<GateView, "patience">>;
 
 /** What a gate's round measured. */
 export interface GateMeasurement {
@@ -24,10 +26,11 @@ export interface GateMeasurement {
 
 /**
  * Whether a candidate passes: the improvement is at least the required one with the gate's confidence, by the lower bound of the
- * paired interval. Fewer devices than the gate asks for, or too few examples for an interval, decide nothing.
+ * paired interval over devices. Fewer devices than the gate asks for, or than it takes for an interval, decide nothing.
  */
 export function judge(gate: GateSpec, measured: GateMeasurement): VerdictView {
-  const { sums, devices, knowsHits } = measured;
+  const { devices, knowsHits } = measured;
+  const sums = { ...measured.sums, devices };
   const { metric, confidence, requiredImprovement } = gate;
   const found =
     devices < gate.minimumDevices
@@ -46,7 +49,7 @@ export function judge(gate: GateSpec, measured: GateMeasurement): VerdictView {
     upper: found?.upper ?? null,
     requiredImprovement,
     confidence,
-    mcNemarP: knowsHits ? mcNemarTest(sums) : null,
+    mcNemarP: knowsHits ? (mcNemarTest(sums) ?? null) : null,
     roundId: measured.roundId,
     at: measured.at,
   };
@@ -59,10 +62,11 @@ function reversed(interval: PairedInterval | undefined): PairedInterval | undefi
 
 /**
  * The gate after a verdict. A candidate that passed is what the next ones are compared with; one that failed is not. What is
- * undecided counts for nothing.
+ * undecided counts for nothing. A version that came meanwhile, in buffered mode, goes on waiting.
  */
-export function advanceGate(before: GateRecord, candidate: ModelVersion, verdict: VerdictView): GateRecord {
-  const next = { ...before, candidate: null, last: verdict };
+export function advanceGate(before: GateState, candidate: ModelVersion, verdict: VerdictView): GateState {
+  const waiting = before.candidate === candidate ? null : before.candidate;
+  const next = { ...before, candidate: waiting, last: verdict };
   switch (verdict.result) {
     case "passed":
       return { ...next, reference: candidate, failures: 0 };
@@ -75,10 +79,11 @@ export function advanceGate(before: GateRecord, candidate: ModelVersion, verdict
 
 /** Why a task pauses: as many versions in a row failed as its gate is patient. Undefined: it goes on. */
 export function gateReason(
-  { failures, reference }: GateRecord,
+  { failures, reference }: GateState,
   { patience, metric }: Pick<GateSpec, "patience" | "metric">,
 ): TaskReason | undefined {
   if (failures < patience) return undefined;
-  const message = `${failures} versions in a row did not pass the gate on ${metric}; the last that did is ${reference}`;
+  const failed = failures === 1 ? "1 version" : `${failures} versions in a row`;
+  const message = `${failed} did not pass the gate on ${metric}; the last that did is ${reference}`;
   return { code: "gate", message };
 }
