@@ -122,11 +122,11 @@ export class Repository {
 }
 
 export interface MemoryStore extends TufStore {
-  readonly files: Map<TufRole, Uint8Array>;
+  readonly files: Map<string, Uint8Array>;
 }
 
 export function memoryStore(): MemoryStore {
-  const files = new Map<TufRole, Uint8Array>();
+  const files = new Map<string, Uint8Array>();
   return {
     files,
     read: (role) => Promise.resolve(files.get(role)),
