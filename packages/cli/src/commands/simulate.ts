@@ -13,6 +13,7 @@ import {
   takeTrusted,
   writeResults,
   type ClientData,
+  type Shares,
   type SimulateOptions,
   type SimulationResult,
 } from "@tributary/simulator";
@@ -20,7 +21,7 @@ import { Command, Option } from "commander";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { readModelFile } from "../models/read-model-file.ts";
 import { readInput } from "../read-input.ts";
-import { fleetOf, withFleetOptions, type FleetOptions } from "../simulate/fleet-options.ts";
+import { fleetOf, parseShares, withFleetOptions, type FleetOptions } from "../simulate/fleet-options.ts";
 import { createRoundPrinter } from "../simulate/simulated-rounds.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
@@ -37,6 +38,8 @@ interface SimulateCommandOptions extends FleetOptions {
   readonly trusted?: string;
   readonly examplesPerClient: number;
   readonly evaluateEvery: number;
+  readonly languages: Shares;
+  readonly tags: Shares;
   readonly threads?: number;
   readonly out?: string;
   readonly json?: boolean;
@@ -110,6 +113,16 @@ export function simulateCommand(): Command {
       ),
     );
   return withFleetOptions(command)
+    .addOption(
+      new Option("--languages <shares>", "languages of devices, such as en:0.6,de:0.3")
+        .default({}, "none")
+        .argParser(parseShares),
+    )
+    .addOption(
+      new Option("--tags <shares>", "tags that the app gave devices, such as beta:0.1, each for itself")
+        .default({}, "none")
+        .argParser(parseShares),
+    )
     .option(
       "--out <dir>",
       "write results.json, rounds.csv, a TensorBoard event file, model.onnx and weights.safetensors there",
@@ -138,6 +151,7 @@ async function runSimulation(file: string, options: SimulateCommandOptions): Pro
       trusted,
       seed: options.seed,
       fleet: fleetOf(options),
+      labels: { languages: options.languages, tags: options.tags },
       rounds: options.rounds,
       targetAccuracy: options.target,
       evaluateEvery: options.evaluateEvery,
@@ -155,6 +169,8 @@ async function runSimulation(file: string, options: SimulateCommandOptions): Pro
     partition,
     seed,
     examplesPerClient,
+    languages: sharesText(options.languages),
+    tags: sharesText(options.tags),
     ...fleetOf(options),
   });
   const files = options.out === undefined ? [] : await writeResults(options.out, result, report);
@@ -190,6 +206,12 @@ async function examplesOf(
   if (count === undefined) return { data: clientDataOf(train, dealing), heldOut, trusted: file };
   const { rest, taken } = takeTrusted(train, count, seed);
   return { data: clientDataOf(rest, dealing), heldOut, trusted: taken };
+}
+
+function sharesText(shares: Shares): string {
+  return Object.entries(shares)
+    .map(([name, share]) => `${name}:${share}`)
+    .join();
 }
 
 function printSummary(

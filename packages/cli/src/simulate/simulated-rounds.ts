@@ -24,10 +24,17 @@ const COLUMNS: readonly Column[] = [
   { title: "training loss", width: 13, cell: ({ trainLoss }) => formatNumber(trainLoss, 4) },
   { title: "loss", width: 7, cell: ({ loss }) => formatNumber(loss, 4) },
   { title: "accuracy", width: 8, cell: ({ accuracy }) => formatPercent(accuracy) },
+  { title: "waited", width: 8, cell: (row) => waited(row) },
   { title: "took", width: 8, cell: ({ seconds }) => `${formatNumber(seconds, 1)} s` },
   { title: "up", width: 8, cell: ({ bytesUp }) => formatBytes(bytesUp) },
   { title: "down", width: 8, cell: ({ bytesDown }) => formatBytes(bytesDown) },
 ];
+
+/** For the schedule, and then for devices. */
+function waited({ scheduleSeconds, selectionSeconds }: RoundRow): string {
+  const seconds = scheduleSeconds + (selectionSeconds ?? 0);
+  return seconds >= 3600 ? `${formatNumber(seconds / 3600, 1)} h` : `${formatNumber(seconds, 1)} s`;
+}
 
 const BAR_WIDTH = 24;
 /** How often the bar moves, in this machine's time. */

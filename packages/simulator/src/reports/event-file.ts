@@ -44,6 +44,9 @@ export function roundEvents(startedAtMs: number, rows: readonly RoundRow[]): Uin
     }
     put("round/committed", row.phase === "committed" ? 1 : 0);
     put("round/seconds", row.seconds);
+    put("round/schedule-seconds", row.scheduleSeconds);
+    put("round/selection-seconds", row.selectionSeconds);
+    for (const [reason, devices] of Object.entries(row.ineligible)) put(`ineligible/${reason}`, devices);
     put("round/bytes-up", row.bytesUp);
     put("round/bytes-down", row.bytesDown);
     return { wallTime: startedAtMs / 1000 + row.clockSeconds, step: row.round, values };

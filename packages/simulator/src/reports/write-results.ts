@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parametersToSafetensors } from "@tributary/tensor";
-import { SIMULATION_START_MS, type SimulationResult } from "../simulate/simulation.ts";
+import { SIMULATION_START_MS, type SimulationResult } from "../simulate/simulate-options.ts";
 import { roundEvents } from "./event-file.ts";
 import { roundsCsv } from "./rounds-csv.ts";
 

@@ -1,6 +1,6 @@
-import { failure, TributaryError, type DeviceId, type Env } from "@tributary/core";
-import type { TrainResult } from "@tributary/engine/training";
+import { TributaryError, type DeviceId } from "@tributary/core";
 import {
+  ineligibleReason,
   initialParticipant,
   PARTICIPANT_DEFAULTS,
   stepParticipant,
@@ -8,26 +8,18 @@ import {
   type ParticipantInput,
   type ParticipantState,
 } from "@tributary/federation";
-import type { SecureRoundPlan } from "@tributary/federation/aggregation";
 import {
   decodeServerMessage,
   encodeDeviceMessage,
-  learningRateAt,
   type DeviceMessage,
   type Offer,
   type RoundOffer,
   type SecureStepName,
-  type VerifyMember,
 } from "@tributary/protocol";
-import { createSecureMember, type SecureMember } from "@tributary/runtime/internal-node";
-import { openNodeSecAggCrypto } from "@tributary/secagg/node";
-import type { ClientData } from "../data/client-data.ts";
-import type { Clients, ClientTraits } from "../fleet-model/clients.ts";
 import type { SimulationClock } from "./clock.ts";
+import { DeviceLink } from "./device-link.ts";
+import { DeviceWork, type DeviceMeans } from "./device-work.ts";
 import type { SimulatedIdentity } from "./identities.ts";
-import type { PreparedTask } from "./prepare-task.ts";
-import { simulatedSecrets } from "./secrets.ts";
-import type { TrainingPool } from "./training-pool.ts";
 import type { TrainedUpdate } from "./training-tasks.ts";
 
 /** The coordinator's side of a device's connections. */
@@ -49,122 +41,92 @@ export interface ServerPort {
   vanished(device: DeviceId): void;
 }
 
-export interface DeviceSurroundings {
+export interface DeviceSurroundings extends DeviceMeans {
   readonly clock: SimulationClock;
   readonly server: ServerPort;
-  readonly clients: Clients;
-  readonly data: ClientData;
-  readonly task: PreparedTask;
-  readonly pool: TrainingPool;
-  readonly env: Env;
-  readonly verifyMember: VerifyMember;
   /** Share of devices that vanish. */
   readonly dropout: number;
 }
-
-/** Devices trust a simulated task's own floor: what their apps would insist on is not simulated. */
-const DEVICE_FLOOR = 3;
 
 /** One client during one round: the device's half of the protocol, and what its network, its speed and its luck do to it. */
 export class SimulatedDevice {
   readonly id: DeviceId;
   readonly client: number;
   readonly #around: DeviceSurroundings;
-  readonly #identity: SimulatedIdentity | undefined;
-  readonly #traits: ClientTraits;
   readonly #round: string;
+  readonly #link: DeviceLink;
+  readonly #work: DeviceWork;
   #state: ParticipantState = initialParticipant();
   #timer: { cancel(): void } | undefined;
-  /** Frames of an older connection are lost with it. */
-  #connection = 0;
-  #connected = false;
-  #gone = false;
-  /** Milliseconds of work until it vanishes. */
-  #leftMs = Infinity;
-  #job: { readonly abort: AbortController; readonly result: Promise<TrainedUpdate> } | undefined;
-  #body: Uint8Array<ArrayBuffer> | undefined;
-  #member: SecureMember | undefined;
+  /** Training under way, if it is to end. */
+  #job: { readonly result: Promise<TrainedUpdate> } | undefined;
 
   constructor(
     around: DeviceSurroundings,
     options: { readonly client: number; readonly round: string; readonly identity?: SimulatedIdentity },
   ) {
+    const { client, identity } = options;
+    const { clock, clients, server } = around;
+    const id = identity?.device ?? clients.deviceOf(client);
+    this.id = id;
+    this.client = client;
     this.#around = around;
-    this.client = options.client;
     this.#round = options.round;
-    this.#identity = options.identity;
-    this.id = options.identity?.device ?? around.clients.deviceOf(options.client);
-    this.#traits = around.clients.traitsOf(options.client);
+    this.#work = new DeviceWork(around, client, identity);
+    this.#link = new DeviceLink({
+      id,
+      client,
+      clock,
+      clients,
+      connected: () => this.#give({ type: "connected", now: this.#now() }),
+      disconnected: () => {
+        server.disconnected(id);
+        this.#give({ type: "disconnected", now: this.#now() });
+      },
+      vanished: (wasConnected) => {
+        this.stop();
+        if (wasConnected) server.disconnected(id);
+        server.vanished(id);
+      },
+      counted: (direction, bytes) => server.countBytes(direction, bytes),
+    });
   }
 
   /** The device comes by: there is consent, and something to learn from. */
   start(): void {
     const examples = this.#around.data.countOf(this.client);
     this.#give({ type: "consent", granted: true, examples, now: this.#now() });
-    this.#connect();
+    this.#watchConditions();
+    this.#link.connect();
   }
 
   /** A frame of the coordinator sets out. */
   deliver(frame: Uint8Array): void {
-    this.#travel(() =>
+    this.#link.travel(() =>
       this.#give({ type: "message", message: decodeServerMessage(frame), now: this.#now() }),
     );
   }
 
   /** The round is over for everyone. */
   stop(): void {
-    this.#gone = true;
+    this.#link.stop();
     this.#timer?.cancel();
     this.#forget();
   }
 
-  #connect(): void {
-    if (this.#gone) return;
-    const { clients, clock } = this.#around;
-    const { online, untilMs } = clients.reachability(this.client, this.#now());
-    const inMs = untilMs - this.#now();
-    if (!online) return void clock.schedule(inMs, () => this.#connect());
-    this.#connection += 1;
-    this.#connected = true;
-    if (inMs < Infinity) clock.schedule(inMs, () => this.#disconnect());
-    this.#give({ type: "connected", now: this.#now() });
-  }
-
-  #disconnect(): void {
-    if (this.#gone) return;
-    this.#connection += 1;
-    this.#connected = false;
-    this.#around.server.disconnected(this.id);
-    this.#give({ type: "disconnected", now: this.#now() });
-    this.#connect();
-  }
-
-  /** For good: the page was closed, the battery is empty. */
-  #vanish(): void {
-    if (this.#gone) return;
-    this.stop();
-    if (this.#connected) this.#around.server.disconnected(this.id);
-    this.#around.server.vanished(this.id);
-  }
-
-  #travel(arrive: () => void | Promise<void>): void {
-    if (!this.#connected) return;
-    const connection = this.#connection;
-    this.#around.clock.schedule(this.#traits.latencyMs, () =>
-      connection === this.#connection && !this.#gone ? arrive() : undefined,
-    );
-  }
-
-  /** Something that keeps the device busy for a while; it may not live to see the end. */
-  #work(durationMs: number, done: () => void | Promise<void>): void {
-    const { clock } = this.#around;
-    if (durationMs > this.#leftMs) return void clock.schedule(this.#leftMs, () => this.#vanish());
-    this.#leftMs -= durationMs;
-    clock.schedule(durationMs, () => (this.#gone ? undefined : done()));
+  /** Whether it meets the plan's rules may change with the hour. */
+  #watchConditions(): void {
+    const { task, clients, clock } = this.#around;
+    const { eligibility } = task.rules.plan;
+    if (eligibility === undefined || this.#link.gone) return;
+    const { conditions, untilMs } = clients.conditions(this.client, this.#now());
+    const reason = ineligibleReason(eligibility, conditions);
+    if (reason !== this.#state.ineligible) this.#give({ type: "eligibility", reason, now: this.#now() });
+    clock.schedule(untilMs - this.#now(), () => this.#watchConditions());
   }
 
   #give(input: ParticipantInput): void {
-    if (this.#gone) return;
+    if (this.#link.gone) return;
     const config = { task: this.#around.task.spec.name, ...PARTICIPANT_DEFAULTS };
     const { state, effects } = stepParticipant(config, this.#state, input);
     this.#state = state;
@@ -180,14 +142,12 @@ export class SimulatedDevice {
         return this.#train(effect.offer);
       case "carry-training":
         // What it has learned so far is of the same weights; here it is simply trained again.
-        this.#job?.abort.abort(
-          failure("round/stale-round", "simulate: the training goes on for another round"),
-        );
+        this.#work.cancel("the training goes on for another round");
         return this.#train(effect.offer);
       case "measure":
         throw new TypeError("simulate: no round measures");
       case "cancel-training":
-        this.#job?.abort.abort(failure("round/stale-round", "simulate: the training is not needed any more"));
+        this.#work.cancel("the training is not needed any more");
         this.#job = undefined;
         return;
       case "upload":
@@ -216,48 +176,25 @@ export class SimulatedDevice {
 
   #send(message: DeviceMessage): void {
     const frame = encodeDeviceMessage(message);
-    this.#travel(() => this.#around.server.receive(this.id, frame));
+    this.#link.travel(() => this.#around.server.receive(this.id, frame));
   }
 
   #train(offer: Offer): void {
-    const { task, data, clients, server, dropout } = this.#around;
-    const { rules } = task;
-    const { local } = rules.plan;
-    const { epochs, batchSize, maxExamples, learningRate, learningRateSchedule } = local;
-    const numExamples = Math.min(data.countOf(this.client), maxExamples);
-    const steps = Math.ceil(numExamples / batchSize) * epochs;
+    const { task, clients, server, dropout } = this.#around;
     const { base } = server;
+    const { downlink, uplink, stepMs } = this.#link.traits;
     const downloadBytes = task.planBytes + base.sizeBytes;
-    const trainMs = downloadBytes / this.#traits.downlink + steps * this.#traits.stepMs;
+    const trainMs = downloadBytes / downlink + this.#work.steps * stepMs;
     const luck = clients.randomOf(this.client, `luck ${this.#round}`);
     if (luck.next() < dropout) {
-      this.#leftMs = luck.next() * (trainMs + this.#updateBytes() / this.#traits.uplink);
+      this.#link.doom(luck.next() * (trainMs + this.#work.updateBytes / uplink));
     }
     server.countBytes("down", downloadBytes);
     // Whoever does not live to see the end needs no processor.
-    if (trainMs <= this.#leftMs) {
-      const abort = new AbortController();
-      const work = {
-        values: base.values,
-        examples: data.examplesOf(this.client),
-        epochs,
-        learningRate: learningRateAt(
-          learningRate,
-          learningRateSchedule ?? { kind: "constant" },
-          offer.trainingRound,
-        ),
-        maxExamples,
-        seed: `${clients.seed}/train/${this.#round}/${this.client}`,
-        version: offer.baseVersion,
-        report: rules.secure === null ? { roundId: offer.roundId, task: offer.task } : null,
-      };
-      const result = this.#around.pool.train(work, abort.signal);
-      // Looked at when the time has come.
-      result.catch(() => undefined);
-      this.#job = { abort, result };
-    }
+    if (this.#link.outlives(trainMs))
+      this.#job = { result: this.#work.train(offer, base.values, this.#round) };
     const job = this.#job;
-    this.#work(trainMs, async () => {
+    this.#link.work(trainMs, async () => {
       if (job === undefined || job !== this.#job) return;
       try {
         await this.#trained(offer, await job.result);
@@ -274,52 +211,27 @@ export class SimulatedDevice {
     const { numExamples } = update;
     this.#job = undefined;
     if (update.type === "values") {
-      this.#member = await this.#secureMember(offer, this.#around.task.rules.secure!, update);
-      const { commitment, certificate } = this.#member;
+      const { secure } = this.#around.task.rules;
+      const { commitment, certificate } = await this.#work.secure(offer, secure!, update, this.#round);
       const now = this.#now();
       return this.#give({ type: "trained-securely", roundId, numExamples, commitment, certificate, now });
     }
     const { body, digest, metrics } = update;
-    this.#body = body;
+    this.#work.keep(body);
     const facts = { numExamples, updateDigest: digest, sizeBytes: body.length, metrics };
     this.#give({ type: "trained", roundId, ...facts, now: this.#now() });
   }
 
-  #secureMember(offer: Offer, secure: SecureRoundPlan, result: TrainResult): Promise<SecureMember> {
-    const { task, clients, env, verifyMember } = this.#around;
-    const { plan } = task.rules;
-    const { update, lossSum, correct, numExamples, steps } = result;
-    const identity = this.#identity!;
-    return createSecureMember({
-      offer,
-      plan: secure.plan,
-      population: plan.population,
-      layout: plan.update,
-      maxUpdateNorm: plan.maxUpdateNorm,
-      update,
-      totals: { lossSum, correct, examples: numExamples, steps },
-      identity,
-      certificate: identity.certificate,
-      // The certificate log is not simulated: all members are whom the simulation made.
-      log: { requireMembers: () => Promise.resolve() },
-      verifyMember,
-      minimumCohort: DEVICE_FLOOR,
-      crypto: openNodeSecAggCrypto(),
-      env: { ...env, random: simulatedSecrets(`${clients.seed}/${this.#round}/${this.client}`) },
-      beforeSpending: () => Promise.resolve(),
-    });
-  }
-
   #upload({ roundId }: Extract<ParticipantEffect, { type: "upload" }>): void {
     const { server } = this.#around;
-    const body = this.#body!;
+    const { body } = this.#work;
     const { activity } = this.#state;
     if (activity.type !== "uploading") return;
     const { offer } = activity;
-    this.#transfer("up", body.length, {
+    this.#link.transfer("up", body.length, {
       arrived: () => {
         server.upload(this.id, offer, body);
-        this.#travel(() => this.#give({ type: "uploaded", roundId, now: this.#now() }));
+        this.#link.travel(() => this.#give({ type: "uploaded", roundId, now: this.#now() }));
       },
       failed: ({ code, retryable }) =>
         this.#give({ type: "upload-failed", roundId, code, retryable, now: this.#now() }),
@@ -329,23 +241,23 @@ export class SimulatedDevice {
   #answer({ roundId, request }: Extract<ParticipantEffect, { type: "secure-step" }>): void {
     const { server } = this.#around;
     const { step, member } = request;
-    const session = this.#member!;
+    const session = this.#work.member;
     const failed = ({ code, retryable }: { readonly code: string; readonly retryable: boolean }): void =>
       this.#give({ type: "secure-failed", roundId, step, code, retryable, now: this.#now() });
     const put = (answer: Uint8Array): void =>
-      this.#transfer("up", answer.length, {
+      this.#link.transfer("up", answer.length, {
         arrived: async () => {
           await server.secureAnswer(this.id, step, member, answer);
-          this.#travel(() => this.#give({ type: "secure-answered", roundId, step, now: this.#now() }));
+          this.#link.travel(() => this.#give({ type: "secure-answered", roundId, step, now: this.#now() }));
         },
         failed,
       });
-    this.#travel(async () => {
+    this.#link.travel(async () => {
       try {
         const made = session.answerTo(step);
         if (made !== undefined) return put(await made);
         const input = server.secureInput(step, member);
-        this.#transfer("down", input.length, {
+        this.#link.transfer("down", input.length, {
           arrived: async () => put(await session.answer(step, input)),
           failed,
         });
@@ -356,43 +268,9 @@ export class SimulatedDevice {
     });
   }
 
-  /** Bytes over this device's link; a connection that breaks meanwhile takes them with it. */
-  #transfer(
-    direction: "up" | "down",
-    bytes: number,
-    end: {
-      arrived(): void | Promise<void>;
-      failed(error: { readonly code: string; readonly retryable: boolean }): void;
-    },
-  ): void {
-    const { server } = this.#around;
-    const connection = this.#connection;
-    const rate = direction === "up" ? this.#traits.uplink : this.#traits.downlink;
-    this.#work(this.#traits.latencyMs + bytes / rate, async () => {
-      if (connection !== this.#connection || !this.#connected) {
-        return end.failed({ code: "transport/upload-failed", retryable: true });
-      }
-      server.countBytes(direction, bytes);
-      try {
-        await end.arrived();
-      } catch (error) {
-        if (!TributaryError.is(error)) throw error;
-        end.failed(error);
-      }
-    });
-  }
-
-  #updateBytes(): number {
-    const { secure, weightCount, statisticCount } = this.#around.task.rules;
-    return secure?.encoding.packedBytes ?? 4 * (weightCount + statisticCount);
-  }
-
   #forget(): void {
-    this.#job?.abort.abort(failure("round/stale-round", "simulate: the round is over"));
     this.#job = undefined;
-    this.#body = undefined;
-    this.#member?.close();
-    this.#member = undefined;
+    this.#work.forget();
   }
 
   #now(): number {

@@ -1,5 +1,6 @@
-import { failure, TributaryError, type DeviceId, type ModelVersion } from "@tributary/core";
+import { failure, TributaryError, type DeviceId, type ErrorCode, type ModelVersion } from "@tributary/core";
 import {
+  ineligibleReason,
   initialRound,
   invitationOf,
   roundEnded,
@@ -14,12 +15,13 @@ import {
   decodeDeviceMessage,
   encodeServerMessage,
   type DeviceMessage,
+  type IneligibleReason,
   type RoundOffer,
   type SecureStepName,
   type ServerMessage,
 } from "@tributary/protocol";
-import { createLottery } from "../fleet-model/lottery.ts";
 import { PlainUpdates } from "./plain-updates.ts";
+import { Recruiter } from "./recruiter.ts";
 import { SecureUpdates } from "./secure-updates.ts";
 import type { Identities } from "./identities.ts";
 import { SimulatedDevice, type DeviceSurroundings, type ServerPort } from "./simulated-device.ts";
@@ -43,10 +45,6 @@ type Timeless = RoundInput extends infer Input
     : never
   : never;
 
-/** When all that were asked are away, how long until others are. */
-const ASK_AGAIN_MS = 60_000;
-/** Devices that are looked at before the simulation waits for the next minute: who checks in in one. */
-const MAX_LOOKS = 50_000;
 /** A round may wait for its devices so long. */
 const STALLED_MS = 14 * 24 * 3_600_000;
 /** Outcomes are on their way for less. */
@@ -59,21 +57,21 @@ export class SimulatedRound implements ServerPort {
   readonly base: ServerPort["base"];
   /** Devices that gave up, by why. */
   readonly declines: Record<string, number> = {};
+  /** Devices that the task does not ask, by the rule they do not meet. */
+  readonly ineligible: { [Reason in IneligibleReason]?: number } = {};
+  /** In the simulation's own time; null: before the first offer. */
+  offeredMs: number | null = null;
   bytesUp = 0;
   bytesDown = 0;
   readonly #options: SimulatedRoundOptions;
   readonly #devices = new Map<DeviceId, SimulatedDevice>();
-  /** Clients that were asked to come. */
-  readonly #asked = new Set<number>();
+  readonly #recruiter: Recruiter;
   readonly #plain: PlainUpdates;
   readonly #secure: SecureUpdates | undefined;
   #state: RoundState;
-  #lottery: () => number | undefined;
-  #lotteries = 0;
   /** Devices on their way that have not checked in. */
   readonly #arriving = new Set<DeviceId>();
   #timer: { cancel(): void } | undefined;
-  #waiting = false;
   #ended = false;
 
   constructor(options: SimulatedRoundOptions) {
@@ -91,7 +89,17 @@ export class SimulatedRound implements ServerPort {
     const { secure } = task.rules;
     this.#secure =
       secure === null ? undefined : new SecureUpdates({ config, rules: task.rules, secure, verifyMember });
-    this.#lottery = this.#nextLottery();
+    this.#recruiter = new Recruiter({
+      ...around,
+      config,
+      wanted: () => this.#wanted(),
+      willing: (client) => this.#willing(client),
+      come: (client) => this.#come(client),
+    });
+  }
+
+  get config(): RoundConfig {
+    return this.#options.config;
   }
 
   get state(): RoundState {
@@ -103,6 +111,11 @@ export class SimulatedRound implements ServerPort {
     return (this.#secure ?? this.#plain).metrics;
   }
 
+  /** Ends it without a sum. */
+  abandon(code: ErrorCode): void {
+    this.#give({ type: "abandon", code });
+  }
+
   /**
    * Plays the round to its end.
    *
@@ -112,7 +125,7 @@ export class SimulatedRound implements ServerPort {
     const { clock } = this.#options.around;
     const startMs = clock.monotonicMs();
     this.#give({ type: "start" });
-    await this.#recruit();
+    await this.#recruiter.recruit();
     while (!this.#ended) {
       signal?.throwIfAborted();
       const moved = await clock.runNext();
@@ -208,6 +221,11 @@ export class SimulatedRound implements ServerPort {
         await this.#secure?.admit(device, { certificate, commitment }, this.#now());
         return this.#give({ type: "secure-ready", device, commitment });
       }
+      case "ineligible":
+        // It stopped to meet a rule while it was on its way, or in the round.
+        this.#countIneligible(message.reason);
+        this.#arriving.delete(device);
+        return this.#give({ type: "leave", device });
       case "decline":
         this.declines[message.code] = (this.declines[message.code] ?? 0) + 1;
         return this.#give({ type: "decline", device, code: message.code });
@@ -225,13 +243,14 @@ export class SimulatedRound implements ServerPort {
     for (const effect of effects) this.#perform(effect);
     this.#ended = roundEnded(this.#state);
     onChange(this.#state);
-    this.#lookForMore();
+    this.#recruiter.look();
   }
 
   #perform(effect: RoundEffect): void {
     const { clock } = this.#options.around;
     switch (effect.type) {
       case "send":
+        if (effect.message.type === "offer") this.offeredMs ??= clock.monotonicMs();
         return this.#send(effect.device, effect.message);
       case "wake-at":
         this.#timer?.cancel();
@@ -291,58 +310,40 @@ export class SimulatedRound implements ServerPort {
     this.#devices.get(device)?.deliver(encodeServerMessage(message));
   }
 
-  /** Where places are free, others are asked to come, once what is going on in this moment is done. */
-  #lookForMore(): void {
-    if (this.#waiting || this.#wanted() <= 0) return;
-    this.#waiting = true;
-    this.#options.around.clock.schedule(0, () => {
-      this.#waiting = false;
-      return this.#recruit();
-    });
-  }
-
   #wanted(): number {
     const { phase, tally } = this.#state;
     if (phase !== "selecting" && phase !== "training") return 0;
     return this.#options.config.offerLimit - tally.open - tally.candidates - this.#arriving.size;
   }
 
-  async #recruit(): Promise<void> {
-    const { around, identities, config } = this.#options;
-    const { clock, data, clients, task } = around;
-    for (let looks = 0; this.#wanted() > 0; looks++) {
-      const client = looks < MAX_LOOKS ? this.#lottery() : undefined;
-      if (client === undefined) {
-        // Everyone was asked, or all of those who could have come in a minute: later others are there.
-        if (looks < MAX_LOOKS) this.#lottery = this.#nextLottery();
-        this.#waiting = true;
-        clock.schedule(ASK_AGAIN_MS, () => {
-          this.#waiting = false;
-          return this.#recruit();
-        });
-        return;
-      }
-      if (this.#asked.has(client) || data.countOf(client) === 0) continue;
-      if (!clients.reachability(client, clock.now()).online) continue;
-      this.#asked.add(client);
-      const identity =
-        this.#secure === undefined
-          ? {}
-          : { identity: await identities.of(client, task.rules.plan.population, clock.now()) };
-      const device = new SimulatedDevice(
-        { ...around, server: this },
-        { client, round: config.roundId, ...identity },
-      );
-      this.#devices.set(device.id, device);
-      this.#arriving.add(device.id);
-      device.start();
-    }
+  /** What a device would say first is known before its keys are made. */
+  #willing(client: number): boolean {
+    const { clients, clock, task } = this.#options.around;
+    const { eligibility } = task.rules.plan;
+    if (eligibility === undefined) return true;
+    const reason = ineligibleReason(eligibility, clients.conditions(client, clock.now()).conditions);
+    if (reason !== null) this.#countIneligible(reason);
+    return reason === null;
   }
 
-  #nextLottery(): () => number | undefined {
-    const { around, config } = this.#options;
-    const random = around.clients.randomOf(0, `lottery ${config.roundId} ${++this.#lotteries}`);
-    return createLottery(around.data.clients, random);
+  #countIneligible(reason: IneligibleReason): void {
+    this.ineligible[reason] = (this.ineligible[reason] ?? 0) + 1;
+  }
+
+  async #come(client: number): Promise<void> {
+    const { around, identities, config } = this.#options;
+    const { clock, task } = around;
+    const identity =
+      this.#secure === undefined
+        ? {}
+        : { identity: await identities.of(client, task.rules.plan.population, clock.now()) };
+    const device = new SimulatedDevice(
+      { ...around, server: this },
+      { client, round: config.roundId, ...identity },
+    );
+    this.#devices.set(device.id, device);
+    this.#arriving.add(device.id);
+    device.start();
   }
 
   #now(): number {

@@ -1,100 +1,28 @@
-import { isEmptyState, type StrategyState } from "@tributary/aggregation";
-import { asModelVersion, failure, sha256, silentLogger, type Digest } from "@tributary/core";
-import { evaluationResult, type EvaluationResult } from "@tributary/engine/evaluation";
-import type { ExampleTable } from "@tributary/engine/examples";
-import { tableProblem } from "@tributary/engine/table-problem";
+import { failure, sha256, silentLogger } from "@tributary/core";
 import {
   addResult,
+  failuresAfter,
+  mayStillBegin,
   NO_PROGRESS,
-  roundCounts,
   stopReason,
   type RoundConfig,
-  type RoundState,
 } from "@tributary/federation";
-import {
-  roundIdOf,
-  steppedWeights,
-  taskRoundRules,
-  type TrustSummary,
-} from "@tributary/federation/aggregation";
-import { summarizeTraining } from "@tributary/metrics";
-import { bindWeights } from "@tributary/onnx";
-import { createMemberVerifier, learningRateAt, type TaskReason, type TaskSpec } from "@tributary/protocol";
-import { parametersToSafetensors, type ParameterSet } from "@tributary/tensor";
-import type { ClientData } from "../data/client-data.ts";
+import { roundIdOf, taskRoundRules } from "@tributary/federation/aggregation";
+import { createMemberVerifier, scheduleAt, type TaskReason } from "@tributary/protocol";
 import { createClients } from "../fleet-model/clients.ts";
 import { fleetModel, type FleetModel } from "../fleet-model/fleet-model.ts";
 import { createSimulationClock } from "./clock.ts";
 import { createIdentities } from "./identities.ts";
 import { prepareTask, type PreparedTask } from "./prepare-task.ts";
-import type { RoundRow } from "./round-row.ts";
+import { requireFit } from "./require-fit.ts";
+import { roundRow, type RoundRow } from "./round-row.ts";
 import { simulatedSecrets } from "./secrets.ts";
 import { sharedTable, sharedValues } from "./shared-table.ts";
+import { SIMULATION_START_MS, type SimulateOptions, type SimulationResult } from "./simulate-options.ts";
+import { SimulatedModel } from "./simulated-model.ts";
 import { SimulatedRound } from "./simulated-round.ts";
 import { createTrainingPool } from "./training-pool.ts";
 
-export interface SimulateOptions {
-  /** The task, with its defaults filled in. Its data set for evaluation is not used: see `heldOut`. */
-  readonly spec: TaskSpec;
-  /** ONNX file. */
-  readonly model: Uint8Array;
-  readonly data: ClientData;
-  /** What versions are measured on; undefined: they are not. */
-  readonly heldOut?: ExampleTable | undefined;
-  /** What the server trains on itself, where the task's strategy compares with that; the data set that the task names is not used. */
-  readonly trusted?: ExampleTable | undefined;
-  /** Everything random follows from it. */
-  readonly seed: string;
-  readonly fleet?: Partial<FleetModel>;
-  /**
-   * Rounds to commit, if no stop rule of the task ends it before.
-   * @defaultValue those of the task, else 100
-   */
-  readonly rounds?: number | undefined;
-  /** Ends after the first round whose version is at least as good on the held-out examples, 0 to 1. */
-  readonly targetAccuracy?: number | undefined;
-  /**
-   * Measures every so manyth version, and the last.
-   * @defaultValue 1
-   */
-  readonly evaluateEvery?: number | undefined;
-  /**
-   * Threads that train.
-   * @defaultValue one for each processor
-   */
-  readonly threads?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onRound?: (row: RoundRow) => void;
-  /** The round under way. */
-  readonly onProgress?: (progress: SimulationProgress) => void;
-}
-
-export interface SimulationProgress {
-  readonly round: number;
-  readonly rounds: number;
-  readonly phase: RoundState["phase"];
-  readonly ready: number;
-  readonly goalCount: number;
-}
-
-export interface SimulationResult {
-  /** With what the task left unsaid. */
-  readonly spec: TaskSpec;
-  readonly rows: readonly RoundRow[];
-  /** Why it ended, as a task says it; null: `targetAccuracy` was reached. */
-  readonly stopped: TaskReason | null;
-  /** The first round that reached `targetAccuracy`; null: none did, or there is none. */
-  readonly roundsToTarget: number | null;
-  /** The last version, as ONNX. */
-  readonly model: Uint8Array<ArrayBuffer>;
-  readonly weights: ParameterSet;
-  /** SHA-256 of the model and of its weights as safetensors. */
-  readonly modelDigest: Digest;
-  readonly weightsDigest: Digest;
-}
-
-/** A Monday, midnight UTC: where simulated time begins. */
-export const SIMULATION_START_MS = Date.UTC(2026, 0, 5);
 const DEFAULT_ROUNDS = 100;
 /** In a row; then nothing will change by itself. */
 const MAX_ABANDONED = 20;
@@ -131,43 +59,6 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   }
 }
 
-/** Before it trains for nothing. */
-function requireFit({ spec, ports }: PreparedTask, { data, heldOut, trusted }: SimulateOptions): void {
-  if (spec.kind !== "train") {
-    throw failure(
-      "simulator/invalid-options",
-      `simulate: "${spec.name}" is of kind "${spec.kind}"; only tasks of kind "train" are simulated`,
-      { detail: { option: "kind", got: spec.kind } },
-    );
-  }
-  if (spec.mode.type !== "synchronous") {
-    throw failure(
-      "simulator/invalid-options",
-      `simulate: "${spec.name}" is in ${spec.mode.type} mode; only synchronous rounds are simulated`,
-      { detail: { option: "mode", got: spec.mode.type } },
-    );
-  }
-  const { goalCount, minimumCount } = spec.cohort;
-  if (data.clients < minimumCount) {
-    throw failure(
-      "simulator/invalid-options",
-      `simulate: ${data.clients} clients are fewer than the ${minimumCount} that a round of "${spec.name}" needs (its goal is ${goalCount})`,
-      { detail: { option: "clients", got: data.clients, expected: minimumCount } },
-    );
-  }
-  for (const [what, table] of [
-    ["training", data.table],
-    ["held-out", heldOut],
-    ["trusted", trusted],
-  ] as const) {
-    const problem = table === null || table === undefined ? undefined : tableProblem(table, spec, ports);
-    if (problem === undefined) continue;
-    throw failure("dataset/mismatch", `simulate: the ${what} examples do not fit the model: ${problem}`, {
-      detail: { problem: problem.slice(0, 200) },
-    });
-  }
-}
-
 interface Means {
   readonly identities: ReturnType<typeof createIdentities>;
   readonly pool: ReturnType<typeof createTrainingPool>;
@@ -181,69 +72,67 @@ class Simulation {
   readonly #clients: ReturnType<typeof createClients>;
   readonly #fleet: FleetModel;
   readonly #verifyMember = createMemberVerifier();
+  readonly #model: SimulatedModel;
   readonly #rounds: number;
   readonly #rows: RoundRow[] = [];
-  #weights: ParameterSet;
-  #weightsFile: Uint8Array<ArrayBuffer>;
-  #state: StrategyState | undefined;
-  #version = 1;
   #committed = 0;
-  #evaluation: EvaluationResult | undefined;
-  #trust: TrustSummary | undefined;
   #roundsToTarget: number | null = null;
   #progress = NO_PROGRESS;
   #stopped: TaskReason | undefined;
 
   constructor(options: SimulateOptions, task: PreparedTask, means: Means) {
+    const { heldOut, evaluateEvery = 1 } = options;
     this.#options = options;
     this.#task = task;
     this.#means = means;
     this.#fleet = fleetModel(options.fleet ?? {});
-    this.#clients = createClients(options.seed, this.#fleet);
+    this.#clients = createClients(options.seed, this.#fleet, { languages: {}, tags: {}, ...options.labels });
     this.#rounds = options.rounds ?? task.spec.rounds ?? DEFAULT_ROUNDS;
-    this.#weights = task.weights;
-    this.#weightsFile = parametersToSafetensors(task.weights);
+    this.#model = new SimulatedModel({
+      task,
+      pool: means.pool,
+      seed: options.seed,
+      isMeasured: (number) =>
+        heldOut !== undefined && (number % evaluateEvery === 0 || number === this.#rounds),
+    });
   }
 
   async run(signal: AbortSignal | undefined): Promise<void> {
     let abandoned = 0;
-    for (let round = 1; this.#roundsToTarget === null; round++) {
+    let scheduleMs = 0;
+    while (this.#roundsToTarget === null) {
       signal?.throwIfAborted();
       this.#stopped = this.#stopReason();
       if (this.#stopped !== undefined) return;
-      const row = await this.#round(round, signal);
+      const closedMs = await this.#waitForSchedule();
+      scheduleMs += closedMs;
+      if (closedMs > 0) continue;
+      const number = this.#rows.length + 1;
+      const row = await this.#round(number, scheduleMs, signal);
+      scheduleMs = 0;
       this.#rows.push(row);
       this.#options.onRound?.(row);
       if (row.phase === "committed") {
         const { loss, accuracy } = row;
-        this.#progress = addResult(this.#task.spec.stop, this.#progress, { number: round, loss, accuracy });
+        this.#progress = addResult(this.#task.spec.stop, this.#progress, { number, loss, accuracy });
       }
-      abandoned = row.phase === "committed" ? 0 : abandoned + 1;
-      if (abandoned >= MAX_ABANDONED) {
-        const declines = Object.entries(row.declines).map(
-          ([code, times]) => `, ${times} gave up with ${code}`,
-        );
-        throw failure(
-          "simulator/stalled",
-          `simulate: ${MAX_ABANDONED} rounds in a row were abandoned, the last with ${row.reason}: ${row.ready} of ${row.offered} devices with an offer were ready, the task needs ${this.#task.spec.cohort.minimumCount}${declines.join("")}`,
-          { detail: { round, reason: row.reason } },
-        );
-      }
-      await this.#pause();
+      abandoned = failuresAfter(abandoned, row);
+      if (abandoned >= MAX_ABANDONED) throw this.#stalled(row);
+      await this.#pass(this.#task.spec.pauseBetweenRoundsMs);
     }
   }
 
   result(): SimulationResult {
-    const model = bindWeights(this.#task.graph, this.#weights);
+    const model = this.#model.model();
     return {
       spec: this.#task.spec,
       rows: this.#rows,
       stopped: this.#stopped ?? null,
       roundsToTarget: this.#roundsToTarget,
       model,
-      weights: this.#weights,
+      weights: this.#model.weights,
       modelDigest: sha256(model),
-      weightsDigest: sha256(this.#weightsFile),
+      weightsDigest: this.#model.weightsDigest,
     };
   }
 
@@ -257,32 +146,39 @@ class Simulation {
     return stopReason({ rounds: this.#rounds, stop }, this.#progress, at);
   }
 
-  async #round(number: number, signal: AbortSignal | undefined): Promise<RoundRow> {
+  #stalled({ round, reason, ready, offered, declines }: RoundRow): Error {
+    const gaveUp = Object.entries(declines).map(([code, times]) => `, ${times} gave up with ${code}`);
+    return failure(
+      "simulator/stalled",
+      `simulate: ${MAX_ABANDONED} rounds in a row were abandoned, the last with ${reason}: ${ready} of ${offered} devices with an offer were ready, the task needs ${this.#task.spec.cohort.minimumCount}${gaveUp.join("")}`,
+      { detail: { round, reason } },
+    );
+  }
+
+  async #round(number: number, scheduleMs: number, signal: AbortSignal | undefined): Promise<RoundRow> {
     const { spec, rules, planDigest } = this.#task;
-    const { data, onProgress } = this.#options;
+    const { data, onProgress, targetAccuracy } = this.#options;
     const { identities, pool } = this.#means;
+    const { version, weights, weightsDigest, sizeBytes } = this.#model;
     const config: RoundConfig = {
       task: spec.name,
       roundId: roundIdOf(spec.name, number),
       round: number,
-      baseVersion: asModelVersion(this.#version),
+      baseVersion: version,
       trainingRound: this.#committed + 1,
       plan: { target: `plans/${spec.name}/1.json`, digest: planDigest },
-      weights: {
-        target: `models/${spec.model}/${this.#version}.safetensors`,
-        digest: sha256(this.#weightsFile),
-      },
-      timestampVersion: this.#version,
+      weights: { target: `models/${spec.model}/${version}.safetensors`, digest: weightsDigest },
+      timestampVersion: version,
       ...taskRoundRules(spec, rules.secure),
     };
     const startMs = this.#clock.monotonicMs();
     const random = simulatedSecrets(`${this.#options.seed}/server/${number}`);
-    this.#evaluation = undefined;
-    this.#trust = undefined;
+    this.#model.evaluation = undefined;
+    this.#model.trust = undefined;
     const round = new SimulatedRound({
       config,
       identities,
-      base: { values: sharedValues(this.#weights.values), sizeBytes: this.#weightsFile.length },
+      base: { values: sharedValues(weights.values), sizeBytes },
       around: {
         clock: this.#clock,
         clients: this.#clients,
@@ -293,24 +189,11 @@ class Simulation {
         verifyMember: this.#verifyMember,
         dropout: this.#fleet.dropout,
       },
-      rootUpdate: () => this.#rootUpdate(config),
+      rootUpdate: () => this.#model.rootUpdate(config.roundId, this.#committed + 1),
       commit: async (mean) => {
-        const { weights, state } = await steppedWeights({
-          plan: rules.plan,
-          strategy: this.#task.strategy,
-          base: this.#weights,
-          mean,
-          before: () => Promise.resolve(this.#state),
-          model: () => Promise.resolve(bindWeights(this.#task.trainingGraph, this.#weights)),
-        });
-        this.#evaluation = await this.#evaluated(weights);
-        this.#trust = mean.trust;
-        this.#weights = weights;
-        this.#weightsFile = parametersToSafetensors(weights);
-        this.#state = isEmptyState(state) ? undefined : state;
-        this.#version += 1;
+        const made = await this.#model.commit(mean);
         this.#committed += 1;
-        return asModelVersion(this.#version);
+        return made;
       },
       onChange: ({ phase, tally }) =>
         onProgress?.({
@@ -321,74 +204,42 @@ class Simulation {
           goalCount: config.goalCount,
         }),
     });
+    this.#clock.schedule(0, () => this.#watchSelection(round));
     await round.run(signal);
-    const row = this.#row(config, round, startMs);
-    const { targetAccuracy } = this.#options;
+    const endMs = this.#clock.monotonicMs();
+    const row = roundRow(this.#task, round, { startMs, endMs, scheduleMs }, this.#model);
     if (targetAccuracy !== undefined && (row.accuracy ?? -1) >= targetAccuracy) {
       this.#roundsToTarget = this.#committed;
     }
     return row;
   }
 
-  /** As a device with the trusted examples would train. */
-  async #rootUpdate({ roundId, trainingRound }: RoundConfig): Promise<Float32Array> {
-    const { weightCount, plan } = this.#task.rules;
-    const { epochs, learningRate, learningRateSchedule = { kind: "constant" }, maxExamples } = plan.local;
-    const update = await this.#means.pool.rootUpdate({
-      values: sharedValues(this.#weights.values),
-      version: this.#version,
-      epochs,
-      learningRate: learningRateAt(learningRate, learningRateSchedule, trainingRound ?? 1),
-      maxExamples,
-      seed: `${this.#options.seed}/${roundId}`,
-    });
-    return update.subarray(0, weightCount);
+  /** Until one of the task's windows opens. @returns how long that took. @throws `simulator/stalled` when none does any more */
+  async #waitForSchedule(): Promise<number> {
+    const now = this.#clock.now();
+    const schedule = scheduleAt(this.#task.spec.schedule, now);
+    if (schedule.open) return 0;
+    if (schedule.opensAt === null) {
+      throw failure("simulator/stalled", "simulate: the task's schedule opens no more", { detail: { now } });
+    }
+    await this.#pass(schedule.opensAt - now);
+    return schedule.opensAt - now;
   }
 
-  async #evaluated(weights: ParameterSet): Promise<EvaluationResult | undefined> {
-    const { heldOut, evaluateEvery = 1 } = this.#options;
-    const number = this.#committed + 1;
-    if (heldOut === undefined || (number % evaluateEvery !== 0 && number !== this.#rounds)) return undefined;
-    const { spec } = this.#task.graphs.evaluation;
-    return evaluationResult(spec, await this.#means.pool.evaluate(sharedValues(weights.values)));
+  /** A round that still waits for its devices when the schedule closes, or the task's time is over, does not begin. */
+  #watchSelection(round: SimulatedRound): void {
+    if (round.state.phase !== "selecting") return;
+    const now = this.#clock.now();
+    const begin = mayStillBegin({ spec: this.#task.spec, activeSince: SIMULATION_START_MS }, now);
+    if (!begin.may) round.abandon("round/outside-schedule");
+    else if (begin.until !== null) this.#clock.schedule(begin.until - now, () => this.#watchSelection(round));
   }
 
-  #row(config: RoundConfig, round: SimulatedRound, startMs: number): RoundRow {
-    const { state, bytesUp, bytesDown } = round;
-    const { rules } = this.#task;
-    const committed = state.phase === "committed";
-    const { loss, accuracy, examples } = summarizeTraining(round.metrics);
-    const nowMs = this.#clock.monotonicMs();
-    return {
-      round: config.round,
-      roundId: config.roundId,
-      phase: committed ? "committed" : "abandoned",
-      reason: state.phase === "abandoned" ? state.code : null,
-      version: committed ? state.version : null,
-      ...roundCounts(state),
-      declines: round.declines,
-      secure: rules.secure !== null,
-      numExamples: examples,
-      trainLoss: loss,
-      trainAccuracy: rules.plan.training.spec.noHits === true ? null : accuracy,
-      loss: this.#evaluation?.loss ?? null,
-      accuracy: this.#evaluation?.accuracy ?? null,
-      metrics: this.#evaluation?.metrics ?? {},
-      trust: this.#trust ?? null,
-      seconds: (nowMs - startMs) / 1000,
-      clockSeconds: nowMs / 1000,
-      bytesUp,
-      bytesDown,
-      weightsDigest: sha256(this.#weightsFile),
-    };
-  }
-
-  /** As long as the task says. */
-  async #pause(): Promise<void> {
-    const { pauseBetweenRoundsMs } = this.#task.spec;
-    if (pauseBetweenRoundsMs === 0) return;
+  /** Lets so much time pass. */
+  async #pass(durationMs: number): Promise<void> {
+    if (durationMs === 0) return;
     let over = false;
-    this.#clock.schedule(pauseBetweenRoundsMs, () => void (over = true));
+    this.#clock.schedule(durationMs, () => void (over = true));
     while (!over) await this.#clock.runNext();
   }
 }

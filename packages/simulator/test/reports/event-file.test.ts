@@ -90,6 +90,9 @@ const ROW = {
   accuracy: 0.75,
   metrics: { "top-3": [0.5], confusion: [1, 2, 3, 4] },
   declines: {},
+  ineligible: { network: 2, tags: 5 },
+  scheduleSeconds: 3600,
+  selectionSeconds: null,
   seconds: 2.5,
   clockSeconds: 10,
   bytesUp: 1000,
@@ -103,6 +106,8 @@ test("a round's curves: what is known of it, and no tables", () => {
     "held-out/accuracy": 0.75,
     "held-out/top-3": 0.5,
     "devices/dropouts": 1,
+    "round/schedule-seconds": 3600,
+    "ineligible/tags": 5,
   });
   expect(Object.keys(event!.values)).not.toContain("training/accuracy");
   expect(Object.keys(event!.values)).not.toContain("held-out/confusion");
@@ -117,6 +122,8 @@ test("rounds as CSV: a header, a line a round, nothing where nothing is known", 
     trainAccuracy: "",
     accuracy: "0.75",
     secure: "false",
+    selectionSeconds: "",
+    ineligible: "7",
   });
   expect(end).toBe("");
 });

@@ -131,6 +131,42 @@ test("it measures as often as it is asked to, pauses as the task says, and ends 
   expect(rows[1]!.clockSeconds - rows[0]!.clockSeconds).toBeGreaterThan(3600);
 }, 60_000);
 
+test("rounds begin in the task's windows only, and what was waited is told", async () => {
+  // From a Monday, midnight: windows of an hour at 2 o'clock; a round takes half an hour.
+  const { rows } = await run({
+    task: {
+      schedule: { timeZone: "UTC", windows: [{ cron: "0 2 * * *", durationMs: 3_600_000 }] },
+      cohort: { goalCount: 3, minimumCount: 3, overSelection: 1, trainDeadlineMs: 7_200_000 },
+    },
+    more: { rounds: 3, fleet: { stepMs: 900_000, stepSigma: 0 } },
+  });
+  expect(rows.map(({ phase }) => phase)).toEqual(["committed", "committed", "committed"]);
+  const begun = rows.map(({ clockSeconds, seconds }) => Math.floor((clockSeconds - seconds + 1) / 3600));
+  expect(begun).toEqual([2, 2, 26]);
+  expect(rows.map(({ scheduleSeconds }) => scheduleSeconds / 3600)).toEqual([2, 0, expect.closeTo(22.9, 0)]);
+  expect(rows[0]!.selectionSeconds).toBeLessThan(5);
+}, 60_000);
+
+test("only devices that meet the task's rules take part, and the others are counted by rule", async () => {
+  const task = {
+    eligibility: { network: "unmetered", tags: ["beta"], whenUnknown: "eligible" },
+    cohort: { goalCount: 4, minimumCount: 3, overSelection: 1, trainDeadlineMs: 20_000_000 },
+  };
+  const options = {
+    task,
+    clients: 2_000,
+    // Long enough for the hour to strike: who is on a metered network then stops.
+    more: { labels: { tags: { beta: 0.2 } }, fleet: { stepMs: 2_500_000, unmeteredShare: 0.5 }, rounds: 2 },
+  };
+  const { rows, modelDigest } = await run(options);
+  expect(rows.at(-1)).toMatchObject({ phase: "committed", version: 3 });
+  const counted = rows[0]!.ineligible;
+  expect(counted.tags!).toBeGreaterThan(counted.network!);
+  expect(counted).not.toHaveProperty("battery");
+  expect(rows.some(({ declines }) => declines["federation/ineligible"]! > 0)).toBe(true);
+  expect((await run(options)).modelDigest).toBe(modelDigest);
+}, 60_000);
+
 test.each([
   ["fewer clients than a round needs", { clients: 2 }, "simulator/invalid-options"],
   [

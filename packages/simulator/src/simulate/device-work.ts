@@ -1,0 +1,145 @@
+import { failure, type Env } from "@tributary/core";
+import type { SecureRoundPlan } from "@tributary/federation/aggregation";
+import { learningRateAt, type Offer, type VerifyMember } from "@tributary/protocol";
+import { createSecureMember, type SecureMember } from "@tributary/runtime/internal-node";
+import type { TrainResult } from "@tributary/engine/training";
+import { openNodeSecAggCrypto } from "@tributary/secagg/node";
+import type { ClientData } from "../data/client-data.ts";
+import type { Clients } from "../fleet-model/clients.ts";
+import type { SimulatedIdentity } from "./identities.ts";
+import type { PreparedTask } from "./prepare-task.ts";
+import { simulatedSecrets } from "./secrets.ts";
+import type { TrainingPool } from "./training-pool.ts";
+import type { TrainedUpdate } from "./training-tasks.ts";
+
+/** What a device works with. */
+export interface DeviceMeans {
+  readonly clients: Clients;
+  readonly data: ClientData;
+  readonly task: PreparedTask;
+  readonly pool: TrainingPool;
+  readonly env: Env;
+  readonly verifyMember: VerifyMember;
+}
+
+/** Devices trust a simulated task's own floor: what their apps would insist on is not simulated. */
+const DEVICE_FLOOR = 3;
+
+/** What a device makes for one round after the other: updates, and the secrets with which they leave. */
+export class DeviceWork {
+  readonly #means: DeviceMeans;
+  readonly #client: number;
+  readonly #identity: SimulatedIdentity | undefined;
+  #abort: AbortController | undefined;
+  #body: Uint8Array<ArrayBuffer> | undefined;
+  #member: SecureMember | undefined;
+
+  constructor(means: DeviceMeans, client: number, identity: SimulatedIdentity | undefined) {
+    this.#means = means;
+    this.#client = client;
+    this.#identity = identity;
+  }
+
+  /** Local steps of a round. */
+  get steps(): number {
+    const { batchSize, epochs } = this.#means.task.rules.plan.local;
+    return Math.ceil(this.#numExamples / batchSize) * epochs;
+  }
+
+  /** Bytes that its update takes. */
+  get updateBytes(): number {
+    const { secure, weightCount, statisticCount } = this.#means.task.rules;
+    return secure?.encoding.packedBytes ?? 4 * (weightCount + statisticCount);
+  }
+
+  /** A finished update, as it is uploaded. */
+  get body(): Uint8Array<ArrayBuffer> {
+    return this.#body!;
+  }
+
+  /** Its part in a secure cohort. */
+  get member(): SecureMember {
+    return this.#member!;
+  }
+
+  /** Trains for real. @param round names what is drawn for it */
+  train(offer: Offer, base: Float32Array, round: string): Promise<TrainedUpdate> {
+    const { task, data, clients, pool } = this.#means;
+    const { rules } = task;
+    const { epochs, maxExamples, learningRate, learningRateSchedule } = rules.plan.local;
+    const abort = new AbortController();
+    this.#abort = abort;
+    const work = {
+      values: base,
+      examples: data.examplesOf(this.#client),
+      epochs,
+      learningRate: learningRateAt(
+        learningRate,
+        learningRateSchedule ?? { kind: "constant" },
+        offer.trainingRound,
+      ),
+      maxExamples,
+      seed: `${clients.seed}/train/${round}/${this.#client}`,
+      version: offer.baseVersion,
+      report: rules.secure === null ? { roundId: offer.roundId, task: offer.task } : null,
+    };
+    const result = pool.train(work, abort.signal);
+    // Looked at when the time has come.
+    result.catch(() => undefined);
+    return result;
+  }
+
+  /** What is under way is not needed any more. */
+  cancel(why: string): void {
+    this.#abort?.abort(failure("round/stale-round", `simulate: ${why}`));
+    this.#abort = undefined;
+  }
+
+  keep(body: Uint8Array<ArrayBuffer>): void {
+    this.#body = body;
+  }
+
+  /** Begins its part in a secure cohort. */
+  async secure(
+    offer: Offer,
+    plan: SecureRoundPlan,
+    result: TrainResult,
+    round: string,
+  ): Promise<SecureMember> {
+    const { task, clients, env, verifyMember } = this.#means;
+    const { population, update: layout, maxUpdateNorm } = task.rules.plan;
+    const { update, lossSum, correct, numExamples, steps } = result;
+    const identity = this.#identity!;
+    this.#member = await createSecureMember({
+      offer,
+      plan: plan.plan,
+      population,
+      layout,
+      maxUpdateNorm,
+      update,
+      totals: { lossSum, correct, examples: numExamples, steps },
+      identity,
+      certificate: identity.certificate,
+      // The certificate log is not simulated: all members are whom the simulation made.
+      log: { requireMembers: () => Promise.resolve() },
+      verifyMember,
+      minimumCohort: DEVICE_FLOOR,
+      crypto: openNodeSecAggCrypto(),
+      env: { ...env, random: simulatedSecrets(`${clients.seed}/${round}/${this.#client}`) },
+      beforeSpending: () => Promise.resolve(),
+    });
+    return this.#member;
+  }
+
+  forget(): void {
+    this.cancel("the round is over");
+    this.#body = undefined;
+    this.#member?.close();
+    this.#member = undefined;
+  }
+
+  get #numExamples(): number {
+    const { data, task } = this.#means;
+    return Math.min(data.countOf(this.#client), task.rules.plan.local.maxExamples);
+  }
+}

@@ -1,0 +1,41 @@
+import { failure } from "@tributary/core";
+import { tableProblem } from "@tributary/engine/table-problem";
+import type { PreparedTask } from "./prepare-task.ts";
+import type { SimulateOptions } from "./simulate-options.ts";
+
+/** Before it trains for nothing: that data and task fit. @throws `simulator/invalid-options`, `dataset/mismatch` */
+export function requireFit({ spec, ports }: PreparedTask, { data, heldOut, trusted }: SimulateOptions): void {
+  if (spec.kind !== "train") {
+    throw failure(
+      "simulator/invalid-options",
+      `simulate: "${spec.name}" is of kind "${spec.kind}"; only tasks of kind "train" are simulated`,
+      { detail: { option: "kind", got: spec.kind } },
+    );
+  }
+  if (spec.mode.type !== "synchronous") {
+    throw failure(
+      "simulator/invalid-options",
+      `simulate: "${spec.name}" is in ${spec.mode.type} mode; only synchronous rounds are simulated`,
+      { detail: { option: "mode", got: spec.mode.type } },
+    );
+  }
+  const { goalCount, minimumCount } = spec.cohort;
+  if (data.clients < minimumCount) {
+    throw failure(
+      "simulator/invalid-options",
+      `simulate: ${data.clients} clients are fewer than the ${minimumCount} that a round of "${spec.name}" needs (its goal is ${goalCount})`,
+      { detail: { option: "clients", got: data.clients, expected: minimumCount } },
+    );
+  }
+  for (const [what, table] of [
+    ["training", data.table],
+    ["held-out", heldOut],
+    ["trusted", trusted],
+  ] as const) {
+    const problem = table === null || table === undefined ? undefined : tableProblem(table, spec, ports);
+    if (problem === undefined) continue;
+    throw failure("dataset/mismatch", `simulate: the ${what} examples do not fit the model: ${problem}`, {
+      detail: { problem: problem.slice(0, 200) },
+    });
+  }
+}
