@@ -1,5 +1,6 @@
 import { failure, TributaryError, type DeviceId, type ErrorCode, type ModelVersion } from "@tributary/core";
 import {
+  impossibleIn,
   ineligibleReason,
   initialRound,
   invitationOf,
@@ -10,31 +11,32 @@ import {
   type RoundInput,
   type RoundState,
 } from "@tributary/federation";
-import type { RoundMean } from "@tributary/federation/aggregation";
+import { createMetrics, trainingMetrics } from "@tributary/metrics";
 import {
   decodeDeviceMessage,
   encodeServerMessage,
+  isHeldOut,
   type DeviceMessage,
   type IneligibleReason,
   type RoundOffer,
   type SecureStepName,
   type ServerMessage,
 } from "@tributary/protocol";
+import { MeasuredUpdates } from "./measured-updates.ts";
 import { PlainUpdates } from "./plain-updates.ts";
 import { Recruiter } from "./recruiter.ts";
+import type { RoundWork } from "./round-work.ts";
 import { SecureUpdates } from "./secure-updates.ts";
+import type { Attendance } from "./attendance.ts";
 import type { Identities } from "./identities.ts";
 import { SimulatedDevice, type DeviceSurroundings, type ServerPort } from "./simulated-device.ts";
 
 export interface SimulatedRoundOptions {
   readonly config: RoundConfig;
   readonly around: Omit<DeviceSurroundings, "server">;
-  readonly base: ServerPort["base"];
+  readonly work: RoundWork;
   readonly identities: Identities;
-  /** Trains what a strategy compares updates with. */
-  readonly rootUpdate: () => Promise<Float32Array>;
-  /** Turns the mean into the next version; resolves when it is evaluated. */
-  readonly commit: (mean: RoundMean) => Promise<ModelVersion>;
+  readonly attendance: Attendance;
   readonly onChange: (state: RoundState) => void;
 }
 
@@ -45,8 +47,6 @@ type Timeless = RoundInput extends infer Input
     : never
   : never;
 
-/** A round may wait for its devices so long. */
-const STALLED_MS = 14 * 24 * 3_600_000;
 /** Outcomes are on their way for less. */
 const OUTCOME_MS = 60_000;
 /** `secure-step` carries one; the simulation's transport needs none. */
@@ -54,7 +54,7 @@ const NO_CAPABILITY = new Uint8Array(32);
 
 /** A round with its server half and the devices that meet it. */
 export class SimulatedRound implements ServerPort {
-  readonly base: ServerPort["base"];
+  readonly work: RoundWork;
   /** Devices that gave up, by why. */
   readonly declines: Record<string, number> = {};
   /** Devices that the task does not ask, by the rule they do not meet. */
@@ -63,32 +63,43 @@ export class SimulatedRound implements ServerPort {
   offeredMs: number | null = null;
   bytesUp = 0;
   bytesDown = 0;
+  /** When it began and ended, in the simulation's own time. */
+  readonly startMs: number;
+  endedMs: number | null = null;
+  onEnded: () => void = () => {};
+  /** In buffered mode: these devices train on, for the next round on the same base. */
+  onCarry: (devices: readonly DeviceId[]) => void = () => {};
   readonly #options: SimulatedRoundOptions;
   readonly #devices = new Map<DeviceId, SimulatedDevice>();
   readonly #recruiter: Recruiter;
-  readonly #plain: PlainUpdates;
+  readonly #plain: PlainUpdates | MeasuredUpdates;
   readonly #secure: SecureUpdates | undefined;
   #state: RoundState;
+  /** Whether others than those that are there may come. */
+  #recruits = true;
   /** Devices on their way that have not checked in. */
   readonly #arriving = new Set<DeviceId>();
   #timer: { cancel(): void } | undefined;
-  #ended = false;
 
   constructor(options: SimulatedRoundOptions) {
-    const { config, around, base } = options;
+    const { config, around, work } = options;
     const { task, verifyMember } = around;
     this.#options = options;
-    this.base = base;
+    this.work = work;
+    this.startMs = around.clock.monotonicMs();
     this.#state = initialRound(config);
-    this.#plain = new PlainUpdates(
-      task.rules,
-      config.roundId,
-      task.strategy.strategy.aggregation,
-      options.rootUpdate,
-    );
-    const { secure } = task.rules;
-    this.#secure =
-      secure === null ? undefined : new SecureUpdates({ config, rules: task.rules, secure, verifyMember });
+    this.#plain =
+      work.type === "measure"
+        ? new MeasuredUpdates(work.gate.plan, config.roundId)
+        : new PlainUpdates(
+            task.rules,
+            config.roundId,
+            // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
+            config.buffered === true ? { kind: "mean" } : task.strategy.strategy.aggregation,
+            work.rootUpdate,
+          );
+    const { secure } = work.type === "measure" ? work.gate : task.rules;
+    this.#secure = secure === null ? undefined : new SecureUpdates({ config, secure, verifyMember });
     this.#recruiter = new Recruiter({
       ...around,
       config,
@@ -102,13 +113,18 @@ export class SimulatedRound implements ServerPort {
     return this.#options.config;
   }
 
+  get ended(): boolean {
+    return this.endedMs !== null;
+  }
+
   get state(): RoundState {
     return this.#state;
   }
 
   /** `trainingMetrics` of whose updates are in the sum. */
   get metrics(): Float64Array<ArrayBuffer> {
-    return (this.#secure ?? this.#plain).metrics;
+    if (this.#secure !== undefined) return this.#secure.metrics;
+    return this.#plain instanceof PlainUpdates ? this.#plain.metrics : createMetrics(trainingMetrics);
   }
 
   /** Ends it without a sum. */
@@ -116,31 +132,46 @@ export class SimulatedRound implements ServerPort {
     this.#give({ type: "abandon", code });
   }
 
-  /**
-   * Plays the round to its end.
-   *
-   * @throws `simulator/stalled`, `signal.reason`
-   */
-  async run(signal: AbortSignal | undefined): Promise<void> {
-    const { clock } = this.#options.around;
-    const startMs = clock.monotonicMs();
+  /** In buffered mode: nobody else will train from its base. */
+  close(): void {
+    this.#recruits = false;
+    this.#give({ type: "close" });
+  }
+
+  async begin(): Promise<void> {
     this.#give({ type: "start" });
     await this.#recruiter.recruit();
-    while (!this.#ended) {
-      signal?.throwIfAborted();
-      const moved = await clock.runNext();
-      if (moved && clock.monotonicMs() - startMs < STALLED_MS) continue;
-      const { open, candidates } = this.#state.tally;
-      throw failure(
-        "simulator/stalled",
-        `simulate: ${this.#options.config.roundId} did not begin within ${STALLED_MS / 86_400_000} simulated days: ${open + candidates} of ${this.#options.config.minimumCount} devices came`,
-        { detail: { roundId: this.#options.config.roundId } },
-      );
+  }
+
+  /**
+   * Begins with devices that train on for it, from a round on the same base.
+   *
+   * @param recruits whether others come too
+   */
+  async goOn(from: SimulatedRound, devices: readonly DeviceId[], recruits: boolean): Promise<void> {
+    this.#recruits = recruits;
+    this.#give({ type: "start" });
+    this.#adopt(from, devices);
+    await this.#recruiter.recruit();
+  }
+
+  #adopt(from: SimulatedRound, devices: readonly DeviceId[]): void {
+    for (const id of devices) {
+      const device = from.#devices.get(id);
+      if (device === undefined) continue;
+      from.#devices.delete(id);
+      this.#devices.set(id, device);
+      device.join(this);
+      const examples = this.#options.around.data.countOf(device.client);
+      this.#give({ type: "check-in", device: id, examples });
     }
-    // Once they have heard how it ended.
-    clock.schedule(OUTCOME_MS, () => {
-      for (const device of this.#devices.values()) device.stop();
-    });
+  }
+
+  /** There is no other round for devices that train on. */
+  supersede(devices: readonly DeviceId[]): void {
+    const { roundId } = this.config;
+    for (const device of devices)
+      this.#send(device, { type: "outcome", roundId, result: "superseded", code: "round/superseded" });
   }
 
   receive(device: DeviceId, frame: Uint8Array): Promise<void> {
@@ -153,6 +184,8 @@ export class SimulatedRound implements ServerPort {
   }
 
   vanished(device: DeviceId): void {
+    const client = this.#devices.get(device)?.client;
+    if (client !== undefined) this.#options.attendance.left(client);
     this.#devices.delete(device);
   }
 
@@ -236,21 +269,28 @@ export class SimulatedRound implements ServerPort {
   }
 
   #give(input: Timeless): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     const { config, onChange } = this.#options;
     const { state, effects } = stepRound(config, this.#state, { ...input, now: this.#now() } as RoundInput);
     this.#state = state;
     for (const effect of effects) this.#perform(effect);
-    this.#ended = roundEnded(this.#state);
     onChange(this.#state);
-    this.#recruiter.look();
+    if (!roundEnded(this.#state)) return this.#recruiter.look();
+    const { clock } = this.#options.around;
+    this.endedMs = clock.monotonicMs();
+    for (const { client } of this.#devices.values()) this.#options.attendance.left(client);
+    // Once they have heard how it ended.
+    clock.schedule(OUTCOME_MS, () => {
+      for (const device of this.#devices.values()) device.stop();
+    });
+    this.onEnded();
   }
 
   #perform(effect: RoundEffect): void {
     const { clock } = this.#options.around;
     switch (effect.type) {
       case "send":
-        if (effect.message.type === "offer") this.offeredMs ??= clock.monotonicMs();
+        if (effect.message.type.startsWith("offer")) this.#offered(effect.device);
         return this.#send(effect.device, effect.message);
       case "wake-at":
         this.#timer?.cancel();
@@ -279,17 +319,16 @@ export class SimulatedRound implements ServerPort {
       case "aggregate":
         clock.schedule(0, async () => {
           try {
-            const mean = await (this.#secure ?? this.#plain).mean();
-            const version = await this.#options.commit(mean);
+            const made = await this.#made();
             this.#give({ type: "aggregated" });
-            this.#give({ type: "committed", version });
+            this.#give(made === "buffered" ? { type: "buffered" } : { type: "committed", version: made });
           } catch (error) {
             this.#abandon(error);
           }
         });
         return;
       case "carry":
-        throw new TypeError("simulate: a synchronous round carries no device on");
+        return this.onCarry(effect.devices);
       case "ended":
         this.#timer?.cancel();
         return;
@@ -298,6 +337,32 @@ export class SimulatedRound implements ServerPort {
         throw new TypeError(`simulate: no such effect ${String(never)}`);
       }
     }
+  }
+
+  #offered(device: DeviceId): void {
+    const { attendance, around } = this.#options;
+    this.offeredMs ??= around.clock.monotonicMs();
+    const client = this.#devices.get(device)?.client;
+    if (client !== undefined) attendance.began(client, this.config.baseVersion);
+  }
+
+  /** What the sum makes; null: it was measured, and there is no version. */
+  async #made(): Promise<ModelVersion | "buffered" | null> {
+    const { work } = this;
+    const secure = this.#secure;
+    if (this.#plain instanceof PlainUpdates) {
+      if (work.type !== "train") throw new TypeError("simulate: updates of a round that measures");
+      return work.commit(await (secure?.mean(this.#options.around.task.rules) ?? this.#plain.mean()));
+    }
+    if (work.type !== "measure") throw new TypeError("simulate: measurements of a round that trains");
+    const { sums, devices } = secure === undefined ? this.#plain : await secure.measured();
+    const wrong = impossibleIn(work.gate.plan, sums, devices);
+    if (wrong !== undefined)
+      throw failure("round/secure-sum-refused", `simulate: the sum has ${wrong.what}`, {
+        detail: wrong.detail,
+      });
+    work.commit(sums, devices);
+    return null;
   }
 
   /** What is no coded error is a fault of the simulation, not of the round. */
@@ -312,7 +377,7 @@ export class SimulatedRound implements ServerPort {
 
   #wanted(): number {
     const { phase, tally } = this.#state;
-    if (phase !== "selecting" && phase !== "training") return 0;
+    if (!this.#recruits || (phase !== "selecting" && phase !== "training")) return 0;
     return this.#options.config.offerLimit - tally.open - tally.candidates - this.#arriving.size;
   }
 
@@ -320,6 +385,7 @@ export class SimulatedRound implements ServerPort {
   #willing(client: number): boolean {
     const { clients, clock, task } = this.#options.around;
     const { eligibility } = task.rules.plan;
+    if (!this.#options.attendance.mayCome(client, this.config.baseVersion)) return false;
     if (eligibility === undefined) return true;
     const reason = ineligibleReason(eligibility, clients.conditions(client, clock.now()).conditions);
     if (reason !== null) this.#countIneligible(reason);
@@ -337,6 +403,11 @@ export class SimulatedRound implements ServerPort {
       this.#secure === undefined
         ? {}
         : { identity: await identities.of(client, task.rules.plan.population, clock.now()) };
+    const id = identity.identity?.device ?? around.clients.deviceOf(client);
+    // With a gate, held-out devices measure and the others train.
+    const { gate, name } = task.spec;
+    if (gate !== null && isHeldOut(id, name, gate.heldOutShare) !== (this.work.type === "measure")) return;
+    this.#options.attendance.came(client);
     const device = new SimulatedDevice(
       { ...around, server: this },
       { client, round: config.roundId, ...identity },
