@@ -20,6 +20,7 @@ import {
 import type { SimulationClock } from "./clock.ts";
 import { updateBody } from "@tributary/runtime/internal-node";
 import { DeviceLink } from "./device-link.ts";
+import { DeviceReports } from "./device-reports.ts";
 import { DeviceWork, type DeviceMeans } from "./device-work.ts";
 import type { SimulatedIdentity } from "./identities.ts";
 import type { RoundWork } from "./round-work.ts";
@@ -59,6 +60,7 @@ export class SimulatedDevice {
   readonly #round: string;
   readonly #link: DeviceLink;
   readonly #work: DeviceWork;
+  readonly #reports: DeviceReports;
   #server: ServerPort;
   #state: ParticipantState = initialParticipant();
   #timer: { cancel(): void } | undefined;
@@ -96,6 +98,14 @@ export class SimulatedDevice {
         this.#server.vanished(id);
       },
       counted: (direction, bytes) => this.#server.countBytes(direction, bytes),
+    });
+    this.#reports = new DeviceReports({
+      id,
+      clock,
+      link: this.#link,
+      work: this.#work,
+      server: () => this.#server,
+      give: (input) => this.#give(input),
     });
   }
 
@@ -163,9 +173,10 @@ export class SimulatedDevice {
         this.#job = undefined;
         return;
       case "upload":
-        return this.#upload(effect);
+        if (this.#state.activity.type !== "uploading") return;
+        return this.#reports.upload(this.#state.activity.offer);
       case "secure-step":
-        return this.#answer(effect);
+        return this.#reports.answer(effect);
       case "discard-update":
         return this.#forget();
       case "wake-at":
@@ -273,52 +284,6 @@ export class SimulatedDevice {
     this.#work.keep(body);
     const facts = { numExamples, updateDigest: digest, sizeBytes: body.length, metrics };
     this.#give({ type: "trained", roundId, ...facts, now: this.#now() });
-  }
-
-  #upload({ roundId }: Extract<ParticipantEffect, { type: "upload" }>): void {
-    const server = this.#server;
-    const { body } = this.#work;
-    const { activity } = this.#state;
-    if (activity.type !== "uploading") return;
-    const { offer } = activity;
-    this.#link.transfer("up", body.length, {
-      arrived: () => {
-        server.upload(this.id, offer, body);
-        this.#link.travel(() => this.#give({ type: "uploaded", roundId, now: this.#now() }));
-      },
-      failed: ({ code, retryable }) =>
-        this.#give({ type: "upload-failed", roundId, code, retryable, now: this.#now() }),
-    });
-  }
-
-  #answer({ roundId, request }: Extract<ParticipantEffect, { type: "secure-step" }>): void {
-    const server = this.#server;
-    const { step, member } = request;
-    const session = this.#work.member;
-    const failed = ({ code, retryable }: { readonly code: string; readonly retryable: boolean }): void =>
-      this.#give({ type: "secure-failed", roundId, step, code, retryable, now: this.#now() });
-    const put = (answer: Uint8Array): void =>
-      this.#link.transfer("up", answer.length, {
-        arrived: async () => {
-          await server.secureAnswer(this.id, step, member, answer);
-          this.#link.travel(() => this.#give({ type: "secure-answered", roundId, step, now: this.#now() }));
-        },
-        failed,
-      });
-    this.#link.travel(async () => {
-      try {
-        const made = session.answerTo(step);
-        if (made !== undefined) return put(await made);
-        const input = server.secureInput(step, member);
-        this.#link.transfer("down", input.length, {
-          arrived: async () => put(await session.answer(step, input)),
-          failed,
-        });
-      } catch (error) {
-        if (!TributaryError.is(error)) throw error;
-        failed(error);
-      }
-    });
   }
 
   #forget(): void {

@@ -1,7 +1,5 @@
-import { failure, TributaryError, type DeviceId, type ErrorCode, type ModelVersion } from "@tributary/core";
+import { failure, TributaryError, type DeviceId, type ErrorCode } from "@tributary/core";
 import {
-  impossibleIn,
-  ineligibleReason,
   initialRound,
   invitationOf,
   roundEnded,
@@ -11,25 +9,19 @@ import {
   type RoundInput,
   type RoundState,
 } from "@tributary/federation";
-import { createMetrics, trainingMetrics } from "@tributary/metrics";
 import {
   decodeDeviceMessage,
-  encodeServerMessage,
-  isHeldOut,
   type DeviceMessage,
-  type IneligibleReason,
   type RoundOffer,
   type SecureStepName,
   type ServerMessage,
 } from "@tributary/protocol";
-import { MeasuredUpdates } from "./measured-updates.ts";
-import { PlainUpdates } from "./plain-updates.ts";
-import { Recruiter } from "./recruiter.ts";
+import { RoundCrew } from "./round-crew.ts";
+import { RoundSum } from "./round-sum.ts";
 import type { RoundWork } from "./round-work.ts";
-import { SecureUpdates } from "./secure-updates.ts";
 import type { Attendance } from "./attendance.ts";
 import type { Identities } from "./identities.ts";
-import { SimulatedDevice, type DeviceSurroundings, type ServerPort } from "./simulated-device.ts";
+import type { DeviceSurroundings, ServerPort } from "./simulated-device.ts";
 
 export interface SimulatedRoundOptions {
   readonly config: RoundConfig;
@@ -47,8 +39,6 @@ type Timeless = RoundInput extends infer Input
     : never
   : never;
 
-/** Outcomes are on their way for less. */
-const OUTCOME_MS = 60_000;
 /** `secure-step` carries one; the simulation's transport needs none. */
 const NO_CAPABILITY = new Uint8Array(32);
 
@@ -57,8 +47,6 @@ export class SimulatedRound implements ServerPort {
   readonly work: RoundWork;
   /** Devices that gave up, by why. */
   readonly declines: Record<string, number> = {};
-  /** Devices that the task does not ask, by the rule they do not meet. */
-  readonly ineligible: { [Reason in IneligibleReason]?: number } = {};
   /** In the simulation's own time; null: before the first offer. */
   offeredMs: number | null = null;
   bytesUp = 0;
@@ -70,15 +58,9 @@ export class SimulatedRound implements ServerPort {
   /** In buffered mode: these devices train on, for the next round on the same base. */
   onCarry: (devices: readonly DeviceId[]) => void = () => {};
   readonly #options: SimulatedRoundOptions;
-  readonly #devices = new Map<DeviceId, SimulatedDevice>();
-  readonly #recruiter: Recruiter;
-  readonly #plain: PlainUpdates | MeasuredUpdates;
-  readonly #secure: SecureUpdates | undefined;
+  readonly #crew: RoundCrew;
+  readonly #sum: RoundSum;
   #state: RoundState;
-  /** Whether others than those that are there may come. */
-  #recruits = true;
-  /** Devices on their way that have not checked in. */
-  readonly #arriving = new Set<DeviceId>();
   #timer: { cancel(): void } | undefined;
 
   constructor(options: SimulatedRoundOptions) {
@@ -88,24 +70,12 @@ export class SimulatedRound implements ServerPort {
     this.work = work;
     this.startMs = around.clock.monotonicMs();
     this.#state = initialRound(config);
-    this.#plain =
-      work.type === "measure"
-        ? new MeasuredUpdates(work.gate.plan, config.roundId)
-        : new PlainUpdates(
-            task.rules,
-            config.roundId,
-            // A cohort of a buffer is averaged; what the strategy compares is the means of cohorts.
-            config.buffered === true ? { kind: "mean" } : task.strategy.strategy.aggregation,
-            work.rootUpdate,
-          );
-    const { secure } = work.type === "measure" ? work.gate : task.rules;
-    this.#secure = secure === null ? undefined : new SecureUpdates({ config, secure, verifyMember });
-    this.#recruiter = new Recruiter({
-      ...around,
-      config,
-      wanted: () => this.#wanted(),
-      willing: (client) => this.#willing(client),
-      come: (client) => this.#come(client),
+    this.#sum = new RoundSum(task, config, work, verifyMember);
+    this.#crew = new RoundCrew({
+      ...options,
+      server: this,
+      secure: this.#sum.secure !== undefined,
+      places: () => this.#places(),
     });
   }
 
@@ -117,14 +87,18 @@ export class SimulatedRound implements ServerPort {
     return this.endedMs !== null;
   }
 
+  /** Devices that the task does not ask, by the rule they do not meet. */
+  get ineligible(): RoundCrew["ineligible"] {
+    return this.#crew.ineligible;
+  }
+
   get state(): RoundState {
     return this.#state;
   }
 
   /** `trainingMetrics` of whose updates are in the sum. */
   get metrics(): Float64Array<ArrayBuffer> {
-    if (this.#secure !== undefined) return this.#secure.metrics;
-    return this.#plain instanceof PlainUpdates ? this.#plain.metrics : createMetrics(trainingMetrics);
+    return this.#sum.metrics;
   }
 
   /** Ends it without a sum. */
@@ -134,13 +108,13 @@ export class SimulatedRound implements ServerPort {
 
   /** In buffered mode: nobody else will train from its base. */
   close(): void {
-    this.#recruits = false;
+    this.#crew.close();
     this.#give({ type: "close" });
   }
 
   async begin(): Promise<void> {
     this.#give({ type: "start" });
-    await this.#recruiter.recruit();
+    await this.#crew.recruit();
   }
 
   /**
@@ -149,22 +123,11 @@ export class SimulatedRound implements ServerPort {
    * @param recruits whether others come too
    */
   async goOn(from: SimulatedRound, devices: readonly DeviceId[], recruits: boolean): Promise<void> {
-    this.#recruits = recruits;
+    if (!recruits) this.#crew.close();
     this.#give({ type: "start" });
-    this.#adopt(from, devices);
-    await this.#recruiter.recruit();
-  }
-
-  #adopt(from: SimulatedRound, devices: readonly DeviceId[]): void {
-    for (const id of devices) {
-      const device = from.#devices.get(id);
-      if (device === undefined) continue;
-      from.#devices.delete(id);
-      this.#devices.set(id, device);
-      device.join(this);
-      const examples = this.#options.around.data.countOf(device.client);
-      this.#give({ type: "check-in", device: id, examples });
-    }
+    for (const [device, examples] of this.#crew.adopt(from.#crew, devices))
+      this.#give({ type: "check-in", device, examples });
+    await this.#crew.recruit();
   }
 
   /** There is no other round for devices that train on. */
@@ -179,14 +142,12 @@ export class SimulatedRound implements ServerPort {
   }
 
   disconnected(device: DeviceId): void {
-    this.#arriving.delete(device);
+    this.#crew.arrived(device);
     this.#give({ type: "disconnect", device });
   }
 
   vanished(device: DeviceId): void {
-    const client = this.#devices.get(device)?.client;
-    if (client !== undefined) this.#options.attendance.left(client);
-    this.#devices.delete(device);
+    this.#crew.vanished(device);
   }
 
   countBytes(direction: "up" | "down", bytes: number): void {
@@ -201,7 +162,7 @@ export class SimulatedRound implements ServerPort {
       throw failure("round/deadline-passed", `simulate: reporting of ${offer.roundId} has ended`);
     }
     try {
-      this.#plain.check(device, invitation.claim, body);
+      this.#sum.reported.check(device, invitation.claim, body);
     } catch (error) {
       if (TributaryError.is(error)) this.#give({ type: "report-refused", device, code: error.code });
       throw error;
@@ -210,7 +171,7 @@ export class SimulatedRound implements ServerPort {
   }
 
   secureInput(step: SecureStepName, member: number): Uint8Array<ArrayBuffer> {
-    return this.#secure!.input(step, member);
+    return this.#sum.secure!.input(step, member);
   }
 
   async secureAnswer(
@@ -225,7 +186,7 @@ export class SimulatedRound implements ServerPort {
     }
     // An answer that was counted, whose word got lost.
     if (!this.#state.cohort.outstanding.has(device)) return;
-    await this.#secure!.accept(step, member, answer);
+    await this.#sum.secure!.accept(step, member, answer);
     this.#give({ type: "secure-answered", device, step });
   }
 
@@ -241,7 +202,7 @@ export class SimulatedRound implements ServerPort {
     }
     switch (message.type) {
       case "check-in":
-        this.#arriving.delete(device);
+        this.#crew.arrived(device);
         return this.#give({ type: "check-in", device, examples: message.examples });
       case "leave":
         return this.#give({ type: "leave", device });
@@ -251,13 +212,13 @@ export class SimulatedRound implements ServerPort {
       }
       case "secure-ready": {
         const { certificate, commitment } = message;
-        await this.#secure?.admit(device, { certificate, commitment }, this.#now());
+        await this.#sum.secure?.admit(device, { certificate, commitment }, this.#now());
         return this.#give({ type: "secure-ready", device, commitment });
       }
       case "ineligible":
         // It stopped to meet a rule while it was on its way, or in the round.
-        this.#countIneligible(message.reason);
-        this.#arriving.delete(device);
+        this.#crew.countIneligible(message.reason);
+        this.#crew.arrived(device);
         return this.#give({ type: "leave", device });
       case "decline":
         this.declines[message.code] = (this.declines[message.code] ?? 0) + 1;
@@ -275,14 +236,9 @@ export class SimulatedRound implements ServerPort {
     this.#state = state;
     for (const effect of effects) this.#perform(effect);
     onChange(this.#state);
-    if (!roundEnded(this.#state)) return this.#recruiter.look();
-    const { clock } = this.#options.around;
-    this.endedMs = clock.monotonicMs();
-    for (const { client } of this.#devices.values()) this.#options.attendance.left(client);
-    // Once they have heard how it ended.
-    clock.schedule(OUTCOME_MS, () => {
-      for (const device of this.#devices.values()) device.stop();
-    });
+    if (!roundEnded(this.#state)) return this.#crew.look();
+    this.endedMs = this.#options.around.clock.monotonicMs();
+    this.#crew.dismiss();
     this.onEnded();
   }
 
@@ -299,11 +255,11 @@ export class SimulatedRound implements ServerPort {
         );
         return;
       case "accumulate":
-        return this.#plain.accumulate(effect.device);
+        return this.#sum.reported.accumulate(effect.device);
       case "secure-open":
         clock.schedule(0, async () => {
           try {
-            const digests = await this.#secure!.open(effect);
+            const digests = await this.#sum.secure!.open(effect);
             this.#give({ type: "secure-opened", step: effect.step, digests });
           } catch (error) {
             this.#abandon(error);
@@ -319,7 +275,7 @@ export class SimulatedRound implements ServerPort {
       case "aggregate":
         clock.schedule(0, async () => {
           try {
-            const made = await this.#made();
+            const made = await this.#sum.commit();
             this.#give({ type: "aggregated" });
             this.#give(made === "buffered" ? { type: "buffered" } : { type: "committed", version: made });
           } catch (error) {
@@ -340,29 +296,8 @@ export class SimulatedRound implements ServerPort {
   }
 
   #offered(device: DeviceId): void {
-    const { attendance, around } = this.#options;
-    this.offeredMs ??= around.clock.monotonicMs();
-    const client = this.#devices.get(device)?.client;
-    if (client !== undefined) attendance.began(client, this.config.baseVersion);
-  }
-
-  /** What the sum makes; null: it was measured, and there is no version. */
-  async #made(): Promise<ModelVersion | "buffered" | null> {
-    const { work } = this;
-    const secure = this.#secure;
-    if (this.#plain instanceof PlainUpdates) {
-      if (work.type !== "train") throw new TypeError("simulate: updates of a round that measures");
-      return work.commit(await (secure?.mean(this.#options.around.task.rules) ?? this.#plain.mean()));
-    }
-    if (work.type !== "measure") throw new TypeError("simulate: measurements of a round that trains");
-    const { sums, devices } = secure === undefined ? this.#plain : await secure.measured();
-    const wrong = impossibleIn(work.gate.plan, sums, devices);
-    if (wrong !== undefined)
-      throw failure("round/secure-sum-refused", `simulate: the sum has ${wrong.what}`, {
-        detail: wrong.detail,
-      });
-    work.commit(sums, devices);
-    return null;
+    this.offeredMs ??= this.#options.around.clock.monotonicMs();
+    this.#crew.began(device);
   }
 
   /** What is no coded error is a fault of the simulation, not of the round. */
@@ -372,49 +307,13 @@ export class SimulatedRound implements ServerPort {
   }
 
   #send(device: DeviceId, message: ServerMessage): void {
-    this.#devices.get(device)?.deliver(encodeServerMessage(message));
+    this.#crew.send(device, message);
   }
 
-  #wanted(): number {
+  #places(): number {
     const { phase, tally } = this.#state;
-    if (!this.#recruits || (phase !== "selecting" && phase !== "training")) return 0;
-    return this.#options.config.offerLimit - tally.open - tally.candidates - this.#arriving.size;
-  }
-
-  /** What a device would say first is known before its keys are made. */
-  #willing(client: number): boolean {
-    const { clients, clock, task } = this.#options.around;
-    const { eligibility } = task.rules.plan;
-    if (!this.#options.attendance.mayCome(client, this.config.baseVersion)) return false;
-    if (eligibility === undefined) return true;
-    const reason = ineligibleReason(eligibility, clients.conditions(client, clock.now()).conditions);
-    if (reason !== null) this.#countIneligible(reason);
-    return reason === null;
-  }
-
-  #countIneligible(reason: IneligibleReason): void {
-    this.ineligible[reason] = (this.ineligible[reason] ?? 0) + 1;
-  }
-
-  async #come(client: number): Promise<void> {
-    const { around, identities, config } = this.#options;
-    const { clock, task } = around;
-    const identity =
-      this.#secure === undefined
-        ? {}
-        : { identity: await identities.of(client, task.rules.plan.population, clock.now()) };
-    const id = identity.identity?.device ?? around.clients.deviceOf(client);
-    // With a gate, held-out devices measure and the others train.
-    const { gate, name } = task.spec;
-    if (gate !== null && isHeldOut(id, name, gate.heldOutShare) !== (this.work.type === "measure")) return;
-    this.#options.attendance.came(client);
-    const device = new SimulatedDevice(
-      { ...around, server: this },
-      { client, round: config.roundId, ...identity },
-    );
-    this.#devices.set(device.id, device);
-    this.#arriving.add(device.id);
-    device.start();
+    if (phase !== "selecting" && phase !== "training") return 0;
+    return this.#options.config.offerLimit - tally.open - tally.candidates;
   }
 
   #now(): number {
