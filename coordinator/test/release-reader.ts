@@ -1,5 +1,5 @@
 import { systemClock } from "@tributary/core";
-import { createTufClient, verifyTarget, type TufClient, type TufRole } from "@tributary/tuf";
+import { createTufClient, verifyTarget, type TufClient } from "@tributary/tuf";
 import type { RunningCoordinator } from "./running-coordinator.ts";
 
 /** What a coordinator serves, read and verified as devices do. */
@@ -10,7 +10,7 @@ export interface ReleaseReader {
 }
 
 export function releaseReader(coordinator: RunningCoordinator): ReleaseReader {
-  const stored = new Map<TufRole, Uint8Array>();
+  const stored = new Map<string, Uint8Array>();
   const client = createTufClient({
     trustedRoot: coordinator.tufRoot,
     clock: systemClock,

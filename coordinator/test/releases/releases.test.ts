@@ -50,7 +50,7 @@ const release = (releases: Releases, put: TargetRecord[], remove: string[] = [])
 
 /** A device that pinned the first root and keeps its own copy of the metadata. */
 function device(root: Uint8Array) {
-  const files = new Map<TufRole, Uint8Array>();
+  const files = new Map<string, Uint8Array>();
   return createTufClient({
     trustedRoot: root,
     clock: room.clock,

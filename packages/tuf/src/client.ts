@@ -2,14 +2,18 @@ import { failure, TributaryError, type Clock } from "@tributary/core";
 import type { JsonValue } from "./json.ts";
 import { resolveLimits, type TufLimits } from "./limits.ts";
 import type { MetaFile, RoleKeys, RootMetadata, TargetFile, TufRole } from "./metadata.ts";
+import { searchTarget } from "./delegation-search.ts";
 import { TrustedSet } from "./trusted-set.ts";
 import { createVerifier, type SignatureVerifier, type VerifierOptions } from "./verify-key.ts";
 
-/** Where verified metadata is kept, verbatim, one file a role. Each call has to be atomic. */
+/**
+ * Where verified metadata is kept, verbatim, one file a role. Each call has to be atomic. Beside the four top-level roles there
+ * are delegated ones, whose names somebody else chose: any text of up to 256 characters, such as "../a".
+ */
 export interface TufStore {
-  read(role: TufRole): Promise<Uint8Array | undefined>;
-  write(role: TufRole, bytes: Uint8Array): Promise<void>;
-  delete(role: TufRole): Promise<void>;
+  read(role: string): Promise<Uint8Array | undefined>;
+  write(role: string, bytes: Uint8Array): Promise<void>;
+  delete(role: string): Promise<void>;
 }
 
 /** Where metadata comes from. */
@@ -35,7 +39,7 @@ export interface TufClientOptions extends VerifierOptions {
   readonly limits?: Partial<TufLimits>;
 }
 
-/** A client of one TUF repository (spec 1.0.34, section 5). Delegated roles are never followed. */
+/** A client of one TUF repository (spec 1.0.34, section 5). */
 export interface TufClient {
   /**
    * Brings the metadata up to date. What `target` answers changes only when all steps have passed. Calls queue up.
@@ -50,7 +54,15 @@ export interface TufClient {
    * @returns false where there is nothing, or nothing that the trusted root's keys signed.
    */
   load(): Promise<boolean>;
+  /** Of the top-level targets alone. */
   target(path: string): TargetFile | undefined;
+  /**
+   * A target, also of delegated roles, whose metadata is fetched where it is not in the store (spec 5.6.7). Calls queue up with
+   * `refresh`, and answer from the release that it left.
+   *
+   * @throws TributaryError with a `tuf/` code, where a role on the way does not verify
+   */
+  find(path: string, options?: { readonly signal?: AbortSignal }): Promise<TargetFile | undefined>;
   targets(): ReadonlyMap<string, TargetFile>;
   /** Of the release that `target` answers from; 0 where there is none, or where `load` found that an update was cut off. */
   readonly timestampVersion: number;
@@ -58,6 +70,8 @@ export interface TufClient {
   readonly timestampCustom: JsonValue | undefined;
   /** 0 before the first refresh or load. */
   readonly rootVersion: number;
+  /** Whether targets are served under HASH.name (spec 5.7.3); false before the first refresh or load. */
+  readonly consistentSnapshot: boolean;
 }
 
 export function createTufClient(options: TufClientOptions): TufClient {
@@ -88,6 +102,11 @@ export function createTufClient(options: TufClientOptions): TufClient {
         current = installed ?? current;
         return installed !== undefined;
       }),
+    find: (path, { signal } = {}) =>
+      inTurn(
+        (update) => (current === undefined ? Promise.resolve(undefined) : update.find(current.set, path)),
+        signal,
+      ),
     target: (path) => current?.set.targets?.targets.get(path),
     targets: () => current?.set.targets?.targets ?? new Map<string, TargetFile>(),
     get timestampVersion() {
@@ -98,6 +117,9 @@ export function createTufClient(options: TufClientOptions): TufClient {
     },
     get rootVersion() {
       return current?.set.root.version ?? 0;
+    },
+    get consistentSnapshot() {
+      return current?.set.root.consistentSnapshot ?? false;
     },
   };
 }
@@ -147,7 +169,8 @@ class Update {
     const targets = await store.read("targets");
     if (targets === undefined) return undefined;
     const { set } = await this.#trustedRoot();
-    if (!(await usable(() => set.restoreInstalledTargets(targets)))) return undefined;
+    const installed = await usable(async () => (await set.restoreInstalledTargets(targets), true));
+    if (installed === undefined) return undefined;
     const timestamp = await store.read("timestamp");
     const snapshot = await store.read("snapshot");
     if (timestamp === undefined || snapshot === undefined) return { set, timestampVersion: 0 };
@@ -155,8 +178,9 @@ class Update {
       await set.restoreTimestamp(timestamp);
       await set.restoreSnapshot(snapshot);
       set.requireListedTargets(targets);
+      return true;
     });
-    const complete = matching && set.snapshot?.version === set.timestamp?.snapshot.version;
+    const complete = matching === true && set.snapshot?.version === set.timestamp?.snapshot.version;
     return { set, timestampVersion: complete ? (set.timestamp?.version ?? 0) : 0 };
   }
 
@@ -234,22 +258,45 @@ class Update {
     await this.#options.store.write("snapshot", bytes); // 5.5.7
   }
 
-  /** 5.6.1 to 5.6.6; 5.6.7, the search through delegations, has nothing to search. */
+  /** 5.6.7 */
+  async find(set: TrustedSet, path: string): Promise<TargetFile | undefined> {
+    if (set.targets === undefined) return undefined;
+    return searchTarget(
+      {
+        top: set.targets,
+        maxDelegations: this.#limits.maxDelegations,
+        load: async (name, delegator) => {
+          const stored = await this.#options.store.read(name);
+          const check = (bytes: Uint8Array) => set.delegatedTargets(name, delegator, bytes, this.#nowMs);
+          const kept = stored === undefined ? undefined : await usable(() => check(stored));
+          if (kept !== undefined) return kept;
+          const bytes = await this.#fetchListed(
+            set,
+            name,
+            set.listedTargets(name),
+            this.#limits.maxTargetsBytes,
+          ); // 5.6.1
+          const targets = await check(bytes); // 5.6.2 to 5.6.5
+          await this.#options.store.write(name, bytes); // 5.6.6
+          return targets;
+        },
+      },
+      path,
+    );
+  }
+
+  /** 5.6.1 to 5.6.6 */
   async #updateTargets(set: TrustedSet): Promise<void> {
     const stored = await this.#options.store.read("targets");
-    if (stored !== undefined && (await usable(() => set.updateTargets(stored)))) return;
+    const kept = stored && (await usable(async () => (await set.updateTargets(stored), true)));
+    if (kept === true) return;
     const bytes = await this.#fetchListed(set, "targets", set.listedTargets(), this.#limits.maxTargetsBytes); // 5.6.1
     await set.updateTargets(bytes); // 5.6.2 to 5.6.5
     await this.#options.store.write("targets", bytes); // 5.6.6
   }
 
   /** Spec 6.2: with consistent snapshots (5.3.12) the file name carries the version. */
-  async #fetchListed(
-    set: TrustedSet,
-    role: "snapshot" | "targets",
-    listed: MetaFile,
-    limit: number,
-  ): Promise<Uint8Array> {
+  async #fetchListed(set: TrustedSet, role: string, listed: MetaFile, limit: number): Promise<Uint8Array> {
     const step = role === "snapshot" ? "5.5.1" : "5.6.1";
     if (listed.length !== undefined && listed.length > limit) throw tooLarge(role, step, limit);
     const fileName = set.root.consistentSnapshot ? `${listed.version}.${role}.json` : `${role}.json`;
@@ -281,13 +328,12 @@ class Update {
   }
 }
 
-/** Runs a check of stored metadata: false where the file is not good any more. Other errors pass. */
-async function usable(check: () => Promise<void>): Promise<boolean> {
+/** Runs a check of stored metadata: undefined where the file is not good any more. Other errors pass. */
+async function usable<T>(check: () => Promise<T>): Promise<T | undefined> {
   try {
-    await check();
-    return true;
+    return await check();
   } catch (error) {
-    if (isTufError(error)) return false;
+    if (isTufError(error)) return undefined;
     throw error;
   }
 }

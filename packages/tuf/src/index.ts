@@ -19,6 +19,8 @@ export { DEFAULT_TUF_LIMITS, METADATA_BOUNDS, type TufLimits } from "./limits.ts
 export {
   SPEC_VERSION,
   TUF_ROLES,
+  type DelegatedRole,
+  type Delegations,
   type Envelope,
   type MetadataByRole,
   type MetaFile,
@@ -39,6 +41,7 @@ export {
   signSnapshotAndTimestamp,
   signTargets,
   signTimestamp,
+  type DelegationOptions,
   type ReleaseVersions,
   type RoleKeySet,
   type SignedRelease,

@@ -10,6 +10,8 @@ export interface TufLimits {
   readonly maxSnapshotBytes: number;
   /** Bytes of a targets file, even if the snapshot lists more (spec 5.6.1, Z). */
   readonly maxTargetsBytes: number;
+  /** Delegated roles visited for one target (spec 5.6.7.1). */
+  readonly maxDelegations: number;
 }
 
 export const DEFAULT_TUF_LIMITS = Object.freeze({
@@ -18,6 +20,7 @@ export const DEFAULT_TUF_LIMITS = Object.freeze({
   maxTimestampBytes: 16_384,
   maxSnapshotBytes: 2_000_000,
   maxTargetsBytes: 5_000_000,
+  maxDelegations: 32,
 }) satisfies TufLimits;
 
 /** Bounds inside one metadata file. They hold for every file and are not options. */
@@ -30,8 +33,12 @@ export const METADATA_BOUNDS = Object.freeze({
   maxSignatureHex: 4_096,
   /** Characters of a PEM public key. */
   maxPublicKeyText: 4_096,
-  /** Characters of a target path. */
+  /** Characters of a target path, and of a pattern for some. */
   maxPathLength: 1_024,
+  /** Characters of a delegated role's name. */
+  maxRoleName: 256,
+  /** Patterns or prefixes of one delegated role: 2^14 bins of hashes. */
+  maxPatterns: 16_384,
 });
 
 /** Fills in defaults and checks that every limit is a positive integer. */

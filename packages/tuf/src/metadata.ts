@@ -65,11 +65,28 @@ export interface TargetFile {
   readonly custom: JsonValue | undefined;
 }
 
+/** Targets that another role may sign for (spec 4.5). */
+export interface DelegatedRole extends RoleKeys {
+  /** Not one of the four top-level roles. */
+  readonly name: string;
+  /** Whether the search for a path that this role is given ends with it. */
+  readonly terminating: boolean;
+  /** Which paths it is given: patterns (PATHPATTERN), or the beginnings of hashes (PATH_HEX_DIGEST). */
+  readonly paths:
+    | { readonly kind: "patterns"; readonly patterns: readonly string[] }
+    | { readonly kind: "hash-prefixes"; readonly prefixes: readonly string[] };
+}
+
+export interface Delegations {
+  readonly keys: ReadonlyMap<string, TufKey>;
+  /** In the order of their priority. */
+  readonly roles: readonly DelegatedRole[];
+}
+
 export interface TargetsMetadata extends SignedFields {
   readonly role: "targets";
   readonly targets: ReadonlyMap<string, TargetFile>;
-  /** Names of delegated roles. They are never followed: this client trusts the top-level targets role alone. */
-  readonly delegatedRoles: readonly string[];
+  readonly delegations: Delegations;
 }
 
 export interface MetadataByRole {

@@ -1,7 +1,9 @@
-import { failure, sha256, type Digest } from "@tributary/core";
+import { failure, type Digest } from "@tributary/core";
 import { canonicalJson } from "./canonical-json.ts";
+import { parseDelegations } from "./parse-delegations.ts";
+import { KEY_ID, parseKeys, parseRole } from "./parse-keys.ts";
 import { JsonFields, malformed } from "./json-fields.ts";
-import { ownValue, type JsonValue } from "./json.ts";
+import { ownValue } from "./json.ts";
 import { METADATA_BOUNDS } from "./limits.ts";
 import {
   TUF_ROLES,
@@ -14,14 +16,12 @@ import {
   type TargetFile,
   type TargetsMetadata,
   type TimestampMetadata,
-  type TufKey,
   type TufRole,
   type TufSignature,
 } from "./metadata.ts";
 import { parseStrictJson } from "./strict-json.ts";
 
 const HEX = /^(?:[0-9a-f]{2})*$/i;
-const KEY_ID = /^[0-9a-f]{64}$/;
 const SHA256_HEX = /^[0-9a-f]{64}$/;
 const EXPIRES = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/;
 const SPEC_VERSION_1 = /^1\.\d{1,4}(?:\.\d{1,4})?$/;
@@ -95,48 +95,17 @@ export function formatExpires(expiresMs: number): string {
 }
 
 function parseRoot(signed: JsonFields): RootMetadata {
-  const keys = new Map<string, TufKey>();
-  for (const [keyId, fields] of signed.fields("keys").entries()) {
-    if (keys.size >= METADATA_BOUNDS.maxKeys) throw signed.fail("keys", `at most ${METADATA_BOUNDS.maxKeys}`);
-    keys.set(keyId, parseKey(keyId, fields));
-  }
   const roles = signed.fields("roles");
   return {
     role: "root",
     ...parseCommon(signed),
     consistentSnapshot: signed.flag("consistent_snapshot"),
-    keys,
+    keys: parseKeys(signed),
     roles: Object.fromEntries(TUF_ROLES.map((role) => [role, parseRole(roles.fields(role))])) as Record<
       TufRole,
       RoleKeys
     >,
   };
-}
-
-function parseKey(keyId: string, fields: JsonFields): TufKey {
-  const key: TufKey = {
-    keyId,
-    keyType: fields.text("keytype", { max: 64 }),
-    scheme: fields.text("scheme", { max: 64 }),
-    public: fields.fields("keyval").text("public", { max: METADATA_BOUNDS.maxPublicKeyText }),
-  };
-  // Spec 4.3: the keyid must be correct for the key. Tools differ on whether fields they add later take part: both forms pass.
-  const plain = { keytype: key.keyType, scheme: key.scheme, keyval: { public: key.public } };
-  if (keyId !== sha256(canonicalJson(fields.object)) && keyId !== sha256(canonicalJson(plain))) {
-    throw malformed(fields.path, "a keyid that is the SHA-256 of its key", keyId);
-  }
-  return key;
-}
-
-function parseRole(fields: JsonFields): RoleKeys {
-  const keyIds = fields.array("keyids", METADATA_BOUNDS.maxKeys).map((keyId: JsonValue) => {
-    if (typeof keyId !== "string" || !KEY_ID.test(keyId)) {
-      throw malformed(`${fields.path}.keyids`, "keyids", keyId);
-    }
-    return keyId;
-  });
-  if (new Set(keyIds).size !== keyIds.length) throw fields.fail("keyids", "each keyid once");
-  return { keyIds, threshold: fields.integer("threshold", 1) };
 }
 
 function parseTimestamp(signed: JsonFields): TimestampMetadata {
@@ -181,21 +150,10 @@ function parseTargets(signed: JsonFields): TargetsMetadata {
       custom: ownValue(fields.object, "custom"),
     });
   }
-  return { role: "targets", ...parseCommon(signed), targets, delegatedRoles: parseDelegations(signed) };
+  return { role: "targets", ...parseCommon(signed), targets, delegations: parseDelegations(signed) };
 }
 
 /** Other hashes beside SHA-256 may be listed; one that this client cannot check alone may not. */
 function parseSha256(fields: JsonFields): Digest {
   return fields.fields("hashes").text("sha256", { max: 64, pattern: SHA256_HEX }) as Digest;
-}
-
-function parseDelegations(signed: JsonFields): string[] {
-  if (!signed.has("delegations")) return [];
-  const delegations = signed.fields("delegations");
-  if (!delegations.has("roles")) return [];
-  return delegations
-    .array("roles", METADATA_BOUNDS.maxKeys)
-    .map((role, index) =>
-      new JsonFields(role, `${delegations.path}.roles[${index}]`).text("name", { max: 256 }),
-    );
 }

@@ -5,7 +5,7 @@ import { keyIdOf, keyJson, type TufSigner } from "./keys.ts";
 import { SPEC_VERSION, TUF_ROLES, type RootMetadata, type TargetFile, type TufRole } from "./metadata.ts";
 import { formatExpires, parseMetadata } from "./parse-metadata.ts";
 import { createVerifier } from "./verify-key.ts";
-import { requireThreshold } from "./verify-signatures.ts";
+import { byRoot, requireThreshold } from "./verify-signatures.ts";
 
 /** The keys of one role and how many of them have to sign. */
 export interface RoleKeySet {
@@ -34,17 +34,7 @@ export interface SignRootOptions {
 export async function signRoot(options: SignRootOptions): Promise<Uint8Array<ArrayBuffer>> {
   const keys: Record<string, JsonValue> = {};
   const roles: Record<string, JsonValue> = {};
-  for (const role of TUF_ROLES) {
-    const { publicKeys, threshold = 1 } = options.keysByRole[role];
-    const keyIds = publicKeys.map((publicKey) => keyIdOf(publicKey));
-    if (threshold < 1 || new Set(keyIds).size < threshold) {
-      throw new RangeError(
-        `signRoot: ${role}: threshold ${threshold} needs as many different keys, got ${new Set(keyIds).size}`,
-      );
-    }
-    for (const publicKey of publicKeys) keys[keyIdOf(publicKey)] = keyJson(publicKey);
-    roles[role] = { keyids: [...new Set(keyIds)], threshold };
-  }
+  for (const role of TUF_ROLES) roles[role] = roleJson(role, options.keysByRole[role], keys);
   const bytes = await signFile("root", options, { consistent_snapshot: true, keys, roles }, options.signers);
   await checkRoot(bytes, options);
   return bytes;
@@ -53,7 +43,7 @@ export async function signRoot(options: SignRootOptions): Promise<Uint8Array<Arr
 async function checkRoot(bytes: Uint8Array, { version, previous }: SignRootOptions): Promise<void> {
   const verify = await createVerifier();
   const file = parseMetadata("root", bytes);
-  await requireThreshold(file.signed, "root", file, verify, "5.3.4");
+  await requireThreshold(byRoot(file.signed, "root"), file, verify, "5.3.4");
   if (version === 1 && previous === undefined) return;
   if (previous === undefined) throw new TypeError("signRoot: previous is needed from version 2 on");
   const old: RootMetadata = parseMetadata("root", previous).signed;
@@ -63,7 +53,7 @@ async function checkRoot(bytes: Uint8Array, { version, previous }: SignRootOptio
       `tuf: root: after version ${old.version} comes ${old.version + 1}, got ${version}`,
     );
   }
-  await requireThreshold(old, "root", file, verify, "5.3.4");
+  await requireThreshold(byRoot(old, "root"), file, verify, "5.3.4");
 }
 
 /** Version numbers of the three files of a release. */
@@ -118,6 +108,8 @@ export interface SignSnapshotAndTimestampOptions {
   readonly previous?: Pick<ReleaseVersions, "snapshot" | "timestamp">;
   /** The targets file that the snapshot lists. */
   readonly targets: { readonly version: number; readonly bytes: Uint8Array };
+  /** Targets files of delegated roles that it lists too, by the role's name. */
+  readonly delegated?: ReadonlyMap<string, { readonly version: number; readonly bytes: Uint8Array }>;
   readonly expiresMs: Readonly<Record<"snapshot" | "timestamp", number>>;
   readonly signers: Readonly<Record<"snapshot" | "timestamp", readonly TufSigner[]>>;
   /** Of the timestamp. */
@@ -130,12 +122,16 @@ export async function signSnapshotAndTimestamp(options: SignSnapshotAndTimestamp
   timestamp: Uint8Array<ArrayBuffer>;
   versions: { snapshot: number; timestamp: number };
 }> {
-  const { previous, targets, expiresMs, signers } = options;
+  const { previous, targets, delegated = new Map(), expiresMs, signers } = options;
+  const meta: Record<string, JsonValue> = { "targets.json": metaJson(targets.version, targets.bytes) };
+  for (const [name, { version, bytes }] of delegated) {
+    setOwn<JsonValue>(meta, `${name}.json`, metaJson(version, bytes));
+  }
   const versions = { snapshot: (previous?.snapshot ?? 0) + 1, timestamp: (previous?.timestamp ?? 0) + 1 };
   const snapshot = await signFile(
     "snapshot",
     { version: versions.snapshot, expiresMs: expiresMs.snapshot },
-    { meta: { "targets.json": metaJson(targets.version, targets.bytes) } },
+    { meta },
     signers.snapshot,
   );
   const timestamp = await signTimestamp({
@@ -166,11 +162,22 @@ export function signTimestamp(options: {
   );
 }
 
-/** Signs a targets file. */
+/** Targets that another role signs for. */
+export interface DelegationOptions extends RoleKeySet {
+  readonly name: string;
+  /** Patterns of the paths that it is given: `*` and `?` do not cross a "/". */
+  readonly paths: readonly string[];
+  /** Whether the search for such a path ends with it. @defaultValue false */
+  readonly terminating?: boolean;
+}
+
+/** Signs a targets file, of the top-level role or of a delegated one. */
 export function signTargets(options: {
   readonly version: number;
   readonly expiresMs: number;
   readonly targets: Iterable<TargetFile>;
+  /** In the order of their priority. */
+  readonly delegations?: readonly DelegationOptions[];
   readonly signers: readonly TufSigner[];
 }): Promise<Uint8Array<ArrayBuffer>> {
   const targets: Record<string, JsonValue> = {};
@@ -182,7 +189,37 @@ export function signTargets(options: {
       ...(custom === undefined ? {} : { custom }),
     });
   }
-  return signFile("targets", options, { targets }, options.signers);
+  const { delegations = [] } = options;
+  const fields =
+    delegations.length === 0 ? { targets } : { targets, delegations: delegationsJson(delegations) };
+  return signFile("targets", options, fields, options.signers);
+}
+
+function delegationsJson(delegations: readonly DelegationOptions[]): JsonObject {
+  const keys: Record<string, JsonValue> = {};
+  const roles = delegations.map(({ name, paths, terminating = false, ...set }) => ({
+    name,
+    ...roleJson(name, set, keys),
+    terminating,
+    paths: [...paths],
+  }));
+  return { keys, roles };
+}
+
+/** A role as metadata lists it; its keys go to `keys`. */
+function roleJson(
+  role: string,
+  { publicKeys, threshold = 1 }: RoleKeySet,
+  keys: Record<string, JsonValue>,
+): JsonObject {
+  const keyIds = [...new Set(publicKeys.map((publicKey) => keyIdOf(publicKey)))];
+  if (threshold < 1 || keyIds.length < threshold) {
+    throw new RangeError(
+      `tuf: ${role}: threshold ${threshold} needs as many different keys, got ${keyIds.length}`,
+    );
+  }
+  for (const publicKey of publicKeys) keys[keyIdOf(publicKey)] = keyJson(publicKey);
+  return { keyids: keyIds, threshold };
 }
 
 function metaJson(version: number, bytes: Uint8Array): JsonObject {

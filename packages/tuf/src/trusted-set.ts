@@ -9,7 +9,7 @@ import type {
 } from "./metadata.ts";
 import { parseMetadata } from "./parse-metadata.ts";
 import type { SignatureVerifier } from "./verify-key.ts";
-import { countSignatures, requireThreshold } from "./verify-signatures.ts";
+import { byRoot, byTargets, countSignatures, requireThreshold } from "./verify-signatures.ts";
 
 /** What a step did with the bytes it was given. */
 export type Outcome = "accepted" | "unchanged";
@@ -47,7 +47,7 @@ export class TrustedSet {
    */
   static async create(rootBytes: Uint8Array, options: TrustedSetOptions): Promise<TrustedSet> {
     const file = parseMetadata("root", rootBytes);
-    await requireThreshold(file.signed, "root", file, options.verify, "5.2");
+    await requireThreshold(byRoot(file.signed, "root"), file, options.verify, "5.2");
     return new TrustedSet(file.signed, options);
   }
 
@@ -67,7 +67,7 @@ export class TrustedSet {
   /** Whether this root's own keys signed another root file: then it continues this one, by however many versions. */
   async vouchesForRoot(bytes: Uint8Array): Promise<boolean> {
     const file = parseMetadata("root", bytes);
-    const { valid, threshold } = await countSignatures(this.#root, "root", file, this.#verify);
+    const { valid, threshold } = await countSignatures(byRoot(this.#root, "root"), file, this.#verify);
     return valid >= threshold;
   }
 
@@ -76,8 +76,8 @@ export class TrustedSet {
     const file = parseMetadata("root", bytes);
     const current = this.#root;
     // 5.3.4: signed by a threshold of the old keys (1) and of the new ones (2).
-    await requireThreshold(current, "root", file, this.#verify, "5.3.4");
-    await requireThreshold(file.signed, "root", file, this.#verify, "5.3.4");
+    await requireThreshold(byRoot(current, "root"), file, this.#verify, "5.3.4");
+    await requireThreshold(byRoot(file.signed, "root"), file, this.#verify, "5.3.4");
     // 5.3.5: exactly N+1; lower is a rollback, equal changes nothing.
     if (file.signed.version === current.version) return "unchanged";
     if (file.signed.version < current.version) {
@@ -98,7 +98,7 @@ export class TrustedSet {
   /** The timestamp in local storage: the baseline of 5.4.3, valid or expired. */
   async restoreTimestamp(bytes: Uint8Array): Promise<void> {
     const file = parseMetadata("timestamp", bytes);
-    await requireThreshold(this.#root, "timestamp", file, this.#verify, "5.4.2");
+    await requireThreshold(byRoot(this.#root, "timestamp"), file, this.#verify, "5.4.2");
     this.#timestamp = file.signed;
   }
 
@@ -106,7 +106,7 @@ export class TrustedSet {
   async updateTimestamp(bytes: Uint8Array): Promise<Outcome> {
     const file = parseMetadata("timestamp", bytes);
     // 5.4.2: arbitrary software attack.
-    await requireThreshold(this.#root, "timestamp", file, this.#verify, "5.4.2");
+    await requireThreshold(byRoot(this.#root, "timestamp"), file, this.#verify, "5.4.2");
     const trusted = this.#timestamp;
     if (trusted !== undefined) {
       // 5.4.3.1: rollback of the timestamp itself. Equal is normal: the trusted file stays, and has to be fresh itself.
@@ -130,7 +130,7 @@ export class TrustedSet {
   /** The snapshot in local storage: the baseline of 5.5.5. It may be older than what the timestamp lists. */
   async restoreSnapshot(bytes: Uint8Array): Promise<void> {
     const file = parseMetadata("snapshot", bytes);
-    await requireThreshold(this.#root, "snapshot", file, this.#verify, "5.5.3");
+    await requireThreshold(byRoot(this.#root, "snapshot"), file, this.#verify, "5.5.3");
     this.#snapshot = file.signed;
   }
 
@@ -149,7 +149,7 @@ export class TrustedSet {
     const listed = this.requireTimestamp().snapshot;
     requireListedBytes("snapshot", "5.5.2", bytes, listed); // 5.5.2: mix-and-match
     const file = parseMetadata("snapshot", bytes);
-    await requireThreshold(this.#root, "snapshot", file, this.#verify, "5.5.3"); // 5.5.3
+    await requireThreshold(byRoot(this.#root, "snapshot"), file, this.#verify, "5.5.3"); // 5.5.3
     // 5.5.4: the version that the timestamp lists.
     if (file.signed.version !== listed.version) {
       throw wrongVersion("snapshot", "5.5.4", listed.version, file.signed.version);
@@ -168,7 +168,7 @@ export class TrustedSet {
   /** Targets in local storage as what is installed: signed by the targets keys, of any version and age. */
   async restoreInstalledTargets(bytes: Uint8Array): Promise<void> {
     const file = parseMetadata("targets", bytes);
-    await requireThreshold(this.#root, "targets", file, this.#verify, "5.6.3");
+    await requireThreshold(byRoot(this.#root, "targets"), file, this.#verify, "5.6.3");
     this.#targets = file.signed;
   }
 
@@ -185,7 +185,7 @@ export class TrustedSet {
     const listed = this.listedTargets();
     requireListedBytes("targets", "5.6.2", bytes, listed); // 5.6.2: mix-and-match
     const file = parseMetadata("targets", bytes);
-    await requireThreshold(this.#root, "targets", file, this.#verify, "5.6.3"); // 5.6.3
+    await requireThreshold(byRoot(this.#root, "targets"), file, this.#verify, "5.6.3"); // 5.6.3
     // 5.6.4: the version that the snapshot lists, which 5.5.5 has held against rollback.
     if (file.signed.version !== listed.version) {
       throw wrongVersion("targets", "5.6.4", listed.version, file.signed.version);
@@ -194,30 +194,62 @@ export class TrustedSet {
     this.#targets = file.signed;
   }
 
+  /**
+   * Spec 5.6.7: the targets of a delegated role, for one search. Nothing is remembered: another search may come to the role by
+   * another delegator, whose keys decide then.
+   *
+   * @param delegator - its name and its targets, which came from this set
+   * @param nowMs - the time of the search
+   */
+  async delegatedTargets(
+    name: string,
+    delegator: { readonly name: string; readonly targets: TargetsMetadata },
+    bytes: Uint8Array,
+    nowMs: number,
+  ): Promise<TargetsMetadata> {
+    const listed = this.listedTargets(name);
+    requireListedBytes(name, "5.6.2", bytes, listed);
+    const file = parseMetadata("targets", bytes);
+    await requireThreshold(byTargets(delegator.name, delegator.targets, name), file, this.#verify, "5.6.3");
+    if (file.signed.version !== listed.version) {
+      throw wrongVersion(name, "5.6.4", listed.version, file.signed.version);
+    }
+    requireFresh(name, file.signed.expiresMs, nowMs, "5.6.5");
+    return file.signed;
+  }
+
   requireTimestamp(): TimestampMetadata {
     if (this.#timestamp === undefined)
       throw new TypeError("TrustedSet: the timestamp comes before this step");
     return this.#timestamp;
   }
 
-  listedTargets(): MetaFile {
-    const listed = this.#snapshot?.meta.get("targets.json");
-    if (listed === undefined) throw new TypeError("TrustedSet: the snapshot comes before this step");
-    return listed;
+  /** What the snapshot lists of the targets of a role. @throws `tuf/missing-metadata` of one that it does not list */
+  listedTargets(role = "targets"): MetaFile {
+    if (this.#snapshot === undefined) throw new TypeError("TrustedSet: the snapshot comes before this step");
+    const listed = this.#snapshot.meta.get(`${role}.json`);
+    if (listed !== undefined) return listed;
+    throw failure("tuf/missing-metadata", `tuf: ${role}: the snapshot does not list it (spec 5.6.1)`, {
+      detail: { fileName: `${role}.json`, step: "5.6.1" },
+    });
   }
 
   #requireFresh(role: TufRole, expiresMs: number, step: string): void {
-    if (expiresMs > this.#nowMs) return;
-    throw failure(
-      "tuf/expired",
-      `tuf: ${role}: expired at ${new Date(expiresMs).toISOString()}, the update started at ${new Date(this.#nowMs).toISOString()} (spec ${step}); check this device's clock, then whether the coordinator still signs`,
-      { detail: { role, step, expiresMs } },
-    );
+    requireFresh(role, expiresMs, this.#nowMs, step);
   }
 }
 
+function requireFresh(role: string, expiresMs: number, nowMs: number, step: string): void {
+  if (expiresMs > nowMs) return;
+  throw failure(
+    "tuf/expired",
+    `tuf: ${role}: expired at ${new Date(expiresMs).toISOString()}, the update started at ${new Date(nowMs).toISOString()} (spec ${step}); check this device's clock, then whether the coordinator still signs`,
+    { detail: { role, step, expiresMs } },
+  );
+}
+
 /** Length and SHA-256, where they are listed. */
-function requireListedBytes(role: TufRole, step: string, bytes: Uint8Array, listed: MetaFile): void {
+function requireListedBytes(role: string, step: string, bytes: Uint8Array, listed: MetaFile): void {
   const lengthDiffers = listed.length !== undefined && listed.length !== bytes.length;
   if (!lengthDiffers && (listed.sha256 === undefined || listed.sha256 === sha256(bytes))) return;
   throw failure(
@@ -227,7 +259,7 @@ function requireListedBytes(role: TufRole, step: string, bytes: Uint8Array, list
   );
 }
 
-function wrongVersion(role: TufRole, step: string, expected: number, got: number): Error {
+function wrongVersion(role: string, step: string, expected: number, got: number): Error {
   return failure(
     "tuf/wrong-version",
     `tuf: ${role}: expected version ${expected}, got ${got} (spec ${step})`,

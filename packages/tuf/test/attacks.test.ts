@@ -478,25 +478,6 @@ describe("5.6 targets", () => {
     await expectRefusal(device, "tuf/expired", "5.6.5");
     expect(storedVersion(device.store, "targets")).toBe(1);
   });
-
-  test("5.6.7 delegated roles are not followed, and their targets do not exist", async () => {
-    const { repository, device } = await refreshed();
-    const bytes = await reseal(
-      repository.files.get("1.targets.json")!,
-      {
-        version: 2,
-        delegations: {
-          keys: {},
-          roles: [{ name: "evil", keyids: [], threshold: 1, paths: ["*"], terminating: true }],
-        },
-      },
-      repository.keys.targets,
-    );
-    await listTargets(repository, 2, bytes);
-    await device.client.refresh();
-    expect(repository.requests.some((name) => name.includes("evil"))).toBe(false);
-    expect(device.client.target("anything")).toBeUndefined();
-  });
 });
 
 async function rotatedRoot(

@@ -69,10 +69,10 @@ export class Repository {
     this.keys = keys;
   }
 
-  static async create(): Promise<Repository> {
+  static async create(nowMs = START_MS): Promise<Repository> {
     const repository = new Repository(await newKeys());
-    await repository.publishRoot();
-    await repository.publish([targetOf("models/digits/stable.json")]);
+    await repository.publishRoot({ nowMs });
+    await repository.publish([targetOf("models/digits/stable.json")], nowMs);
     return repository;
   }
 
@@ -122,11 +122,11 @@ export class Repository {
 }
 
 export interface MemoryStore extends TufStore {
-  readonly files: Map<TufRole, Uint8Array>;
+  readonly files: Map<string, Uint8Array>;
 }
 
 export function memoryStore(): MemoryStore {
-  const files = new Map<TufRole, Uint8Array>();
+  const files = new Map<string, Uint8Array>();
   return {
     files,
     read: (role) => Promise.resolve(files.get(role)),

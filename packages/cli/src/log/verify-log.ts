@@ -12,7 +12,7 @@ import {
   type LogHead,
   type TreeHash,
 } from "@tributary/protocol";
-import { createTufClient, type TufRole } from "@tributary/tuf";
+import { createTufClient } from "@tributary/tuf";
 
 export interface VerifyLogOptions {
   readonly url: string;
@@ -76,7 +76,7 @@ async function verifyEntry(certificate: string, index: number, { issuers, issued
 
 /** The head in the newest timestamp, as a device verifies it. */
 async function signedHead({ url, root, clock }: VerifyLogOptions): Promise<LogHead> {
-  const files = new Map<TufRole, Uint8Array>();
+  const files = new Map<string, Uint8Array>();
   const client = createTufClient({
     trustedRoot: root,
     clock,

@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure, sha256 } from "@tributary/core";
+import { TUF_ROLES } from "@tributary/tuf";
 import type { DeviceStore, InstalledModel } from "../store/device-store.ts";
 import { makeDirectory, readFileIfAny, removeFile, writeFileAtomic } from "./atomic-file.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
@@ -38,7 +39,14 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
       return running;
     };
   };
-  const metadataFile = (role: string): string => folder(join("metadata", `${role}.json`));
+  // Delegated roles have any names, also two that a file system takes for one.
+  const metadataFile = (role: string): string =>
+    folder(
+      join(
+        "metadata",
+        TUF_ROLES.some((known) => known === role) ? `${role}.json` : `${sha256(encodeUtf8(role))}.json`,
+      ),
+    );
   const modelFile = (model: string, channel: string): string =>
     folder(join("models", `${model}@${fileName(channel)}.json`));
   const settingFile = (key: string): string => folder(join("settings", `${fileName(key)}.json`));

@@ -1,9 +1,6 @@
 import type { Digest, ModelName } from "@tributary/core";
 import type { LabelledValues } from "@tributary/engine/batches";
 
-/** TUF roles whose verified metadata a device keeps. */
-export type MetadataRole = "root" | "timestamp" | "snapshot" | "targets";
-
 /** The keys a device is known by, and the certificate it was given for them. */
 export interface StoredIdentity {
   /** Ed25519. The private key is non-extractable where the store can hold it so. */
@@ -37,9 +34,9 @@ export interface InstalledFile {
 export type StoredExample = LabelledValues;
 
 export interface MetadataStore {
-  read(role: MetadataRole): Promise<Uint8Array | undefined>;
-  write(role: MetadataRole, bytes: Uint8Array): Promise<void>;
-  delete(role: MetadataRole): Promise<void>;
+  read(role: string): Promise<Uint8Array | undefined>;
+  write(role: string, bytes: Uint8Array): Promise<void>;
+  delete(role: string): Promise<void>;
 }
 
 export interface IdentityStore {

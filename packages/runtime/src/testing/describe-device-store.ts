@@ -57,6 +57,11 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       await store.metadata.write("timestamp", encodeUtf8("three"));
       await reopen();
       expect(await store.metadata.read("root")).toEqual(encodeUtf8("two"));
+      // Delegated roles have names that somebody else chose.
+      for (const [i, name] of ["../root", "a/b", "CON", "ROOT"].entries()) {
+        await store.metadata.write(name, encodeUtf8(`delegated ${i}`));
+        expect(await store.metadata.read(name)).toEqual(encodeUtf8(`delegated ${i}`));
+      }
       await store.metadata.delete("timestamp");
       expect(await store.metadata.read("timestamp")).toBeUndefined();
       expect(await store.metadata.read("snapshot")).toBeUndefined();

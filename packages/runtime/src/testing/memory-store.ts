@@ -3,7 +3,6 @@ import {
   MAX_EXAMPLES,
   type DeviceStore,
   type InstalledModel,
-  type MetadataRole,
   type StoredExample,
   type StoredIdentity,
 } from "../store/device-store.ts";
@@ -11,7 +10,7 @@ import {
 /** A store that forgets: the reference the stored ones are held to, and a fast one for tests. */
 export function createMemoryStore(): DeviceStore {
   let identity: StoredIdentity | undefined;
-  const metadata = new Map<MetadataRole, Uint8Array>();
+  const metadata = new Map<string, Uint8Array>();
   const blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
   const partials = new Map<Digest, Uint8Array<ArrayBuffer>>();
   const models = new Map<string, InstalledModel>();

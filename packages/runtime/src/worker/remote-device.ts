@@ -9,7 +9,8 @@ import {
 } from "@tributary/core";
 import type { Clock, Logger } from "@tributary/core";
 import type { Diagnosis } from "../diagnosis.ts";
-import type { CallOptions, Device, OpenModelRequest, ParticipateRequest } from "../device.ts";
+import type { CallOptions, Device, OpenModelRequest, ParticipateRequest, RunFeeds } from "../device.ts";
+import { isImageInput, transferablesOf } from "../images/image-input.ts";
 import type { RuntimeEvent, TokenRequest } from "../runtime.ts";
 import type { DeviceMethod, WorkerStart } from "./device-host.ts";
 import { unsettle } from "./error-transfer.ts";
@@ -204,16 +205,17 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       }),
     ) as T;
 
-  const run: Device["run"] = async (model, feeds, { signal, transfer: given = false } = {}) => {
+  const run: Device["run"] = async (model, feeds, { signal, transfer = false } = {}) => {
+    const handedOver = transferablesIn(feeds, transfer);
     const once = () =>
       cancellable(signal, ({ runs, liveness }, id) =>
-        liveness.watch(runs.send({ id, model, feeds }, given ? buffersOf(feeds) : [])),
+        liveness.watch(runs.send({ id, model, feeds }, handedOver)),
       );
     try {
       return await once();
     } catch (error) {
       // What was handed over went down with the worker.
-      if (given || !isLost(error) || signal?.aborted === true) throw error;
+      if (handedOver.length > 0 || !isLost(error) || signal?.aborted === true) throw error;
       return await once();
     }
   };
@@ -296,7 +298,10 @@ function closedError(): Error {
   return failure("runtime/closed", "runtime: used after close()");
 }
 
-function buffersOf(feeds: Parameters<Device["run"]>[1]): ArrayBuffer[] {
-  const buffers = Object.values(feeds).map(({ data }) => data.buffer);
-  return [...new Set(buffers)].filter((buffer) => buffer instanceof ArrayBuffer);
+function transferablesIn(feeds: RunFeeds, given: boolean): Transferable[] {
+  const all = Object.values(feeds).flatMap((value): Transferable[] => {
+    if (isImageInput(value)) return transferablesOf(value, given);
+    return given && value.data.buffer instanceof ArrayBuffer ? [value.data.buffer] : [];
+  });
+  return [...new Set(all)];
 }

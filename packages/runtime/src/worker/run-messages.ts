@@ -1,5 +1,5 @@
 /** Inference calls on their way to the worker: those that are made in one turn of the page travel in one message. */
-import type { Tensor } from "@tributary/tensor";
+import type { RunFeeds } from "../device.ts";
 import type { Inference } from "../runtime.ts";
 import { unsettle, type Settled } from "./error-transfer.ts";
 
@@ -7,7 +7,7 @@ import { unsettle, type Settled } from "./error-transfer.ts";
 export interface RunCall {
   readonly id: number;
   readonly model: string;
-  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly feeds: RunFeeds;
 }
 
 /** Answers in the order of the calls. */

@@ -135,6 +135,43 @@ describe("a page's runtime", () => {
     expect(kept!.label).toEqual({ topic: classes[0], score: Float32Array.of(0.5) });
   });
 
+  test("images of every kind are prepared in the worker and answered with labels, also as a stream", async () => {
+    const seen = await start().model("seen");
+    const canvas = new OffscreenCanvas(56, 56);
+    const context = canvas.getContext("2d")!;
+    context.fillStyle = "white";
+    context.fillRect(0, 0, 56, 56);
+    context.fillStyle = "rgb(40, 90, 200)";
+    context.fillRect(8, 16, 24, 32);
+    const pixels = context.getImageData(0, 0, 56, 56);
+    const element = document.createElement("canvas");
+    element.width = element.height = 56;
+    element.getContext("2d")!.putImageData(pixels, 0, 0);
+    const bitmap = await createImageBitmap(canvas);
+    const frame = new VideoFrame(canvas, { timestamp: 0 });
+    const blob = await canvas.convertToBlob({ type: "image/png" });
+    const first = await seen.run({ image: pixels });
+    expect(first.top[0]).toHaveLength(3);
+    expect(first.top[0]![0]).toEqual({
+      index: first.classes[0],
+      label: `digit ${first.classes[0]}`,
+      probability: Math.max(...first.probabilities),
+    });
+    const sources = [bitmap, frame, blob, canvas, element];
+    for (const source of sources) {
+      const { probabilities } = await seen.run({ image: source });
+      for (const [i, p] of probabilities.entries()) expect(p).toBeCloseTo(first.probabilities[i]!, 2);
+    }
+    expect([bitmap.width, frame.format]).toEqual([0, null]); // handed over
+    expect(pixels.data.length).toBe(4 * 56 * 56); // copied
+    await expect(seen.run({ image: new Blob(["no image"]) })).rejects.toMatchObject({
+      code: "runtime/unsupported-image",
+    });
+    const answers = [];
+    for await (const answer of seen.stream([pixels, blob, { image: element }])) answers.push(answer.classes);
+    expect(answers).toEqual([first.classes, first.classes, first.classes]);
+  });
+
   test("a new version is swapped in while runs are under way", async () => {
     const runtime = start();
     const digits = await runtime.model("digits");

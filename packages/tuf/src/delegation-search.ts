@@ -1,0 +1,58 @@
+import { failure } from "@tributary/core";
+import type { TargetFile, TargetsMetadata } from "./metadata.ts";
+import { isGiven } from "./path-pattern.ts";
+
+/** A role whose targets were verified. */
+export interface SearchedRole {
+  readonly name: string;
+  readonly targets: TargetsMetadata;
+}
+
+interface Step {
+  readonly name: string;
+  readonly delegator: SearchedRole | undefined;
+}
+
+export interface DelegationSearch {
+  /** The top-level targets. */
+  readonly top: TargetsMetadata;
+  /** Verified targets of a role that another one delegates to. */
+  readonly load: (name: string, delegator: SearchedRole) => Promise<TargetsMetadata>;
+  readonly maxDelegations: number;
+}
+
+/**
+ * Spec 5.6.7: the first role, in preorder and in the delegations' order of priority, that has the target.
+ *
+ * @throws TributaryError `tuf/too-large` where more roles would have to be visited than allowed, and what `load` throws
+ */
+export async function searchTarget(
+  { top, load, maxDelegations }: DelegationSearch,
+  path: string,
+): Promise<TargetFile | undefined> {
+  const visited = new Set<string>();
+  let steps: Step[] = [{ name: "targets", delegator: undefined }];
+  for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+    const { name, delegator } = step;
+    // 5.6.7.1: a cycle, or a second way to a role.
+    if (visited.has(name)) continue;
+    if (visited.size > maxDelegations) {
+      throw failure(
+        "tuf/too-large",
+        `tuf: ${path}: expected at most ${maxDelegations} delegated roles on the way (spec 5.6.7.1)`,
+        { detail: { file: path.slice(0, 200), step: "5.6.7.1", maxBytes: maxDelegations } },
+      );
+    }
+    visited.add(name);
+    const targets = delegator === undefined ? top : await load(name, delegator);
+    const found = targets.targets.get(path);
+    if (found !== undefined) return found;
+    const given = targets.delegations.roles.filter((role) => isGiven(role, path));
+    // 5.6.7.2.1: nothing beyond a terminating delegation is asked, whoever has it below.
+    const end = given.findIndex(({ terminating }) => terminating);
+    if (end >= 0) steps = [];
+    const next = end >= 0 ? given.slice(0, end + 1) : given;
+    steps.push(...next.toReversed().map((role) => ({ name: role.name, delegator: { name, targets } })));
+  }
+  return undefined;
+}
