@@ -5,4 +5,5 @@ export { openWsSocket } from "./node/ws-socket.ts";
 export { giveExamples } from "./node/give-examples.ts";
 export { MAX_EXAMPLES } from "./store/device-store.ts";
 export { updateBody, type UpdateBody } from "./learner/update-body.ts";
-export { createSecureMember, type SecureMember } from "./participation/secure-member.ts";
+export { measureExamples } from "./participation/measure-examples.ts";
+export { createMetricMember, createSecureMember, type SecureMember } from "./participation/secure-member.ts";

@@ -215,18 +215,24 @@ function sharesText(shares: Shares): string {
 }
 
 function printSummary(
-  { rows, stopped, roundsToTarget, modelDigest }: SimulationResult,
+  { rows, stopped, roundsToTarget, released, modelDigest }: SimulationResult,
   files: readonly string[],
 ): void {
-  const last = rows.findLast(({ phase }) => phase === "committed");
-  const abandoned = rows.filter(({ phase }) => phase === "abandoned").length;
+  const trained = rows.filter(({ purpose }) => purpose === "train");
+  const last = trained.findLast(({ phase }) => phase === "committed");
+  const abandoned = trained.filter(({ phase }) => phase === "abandoned").length;
+  const verdicts = rows.flatMap(({ verdict }) => (verdict === null ? [] : [verdict.result]));
   const minutes = (rows.at(-1)?.clockSeconds ?? 0) / 60;
   console.log("");
   console.log(
-    `${rows.length - abandoned} rounds committed, ${abandoned} abandoned, in ${formatNumber(minutes, 1)} simulated minutes`,
+    `${trained.length - abandoned} rounds committed, ${abandoned} abandoned, in ${formatNumber(minutes, 1)} simulated minutes`,
   );
   if (last !== undefined) {
     console.log(`loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`);
+  }
+  if (verdicts.length > 0) {
+    const passed = verdicts.filter((result) => result === "passed").length;
+    console.log(`${passed} of ${verdicts.length} versions passed the gate, released is version ${released}`);
   }
   if (stopped !== null) console.log(`ended: ${stopped.message}`);
   if (roundsToTarget !== null) console.log(`the target was reached in round ${roundsToTarget}`);

@@ -1,5 +1,6 @@
 import type { RoundRow, SimulationProgress } from "@tributary/simulator";
 import ora, { type Ora } from "ora";
+import { verdictLine } from "../commands/results.ts";
 import { formatBytes, formatNumber, formatPercent } from "../start/format.ts";
 
 /** Shows simulated rounds as they end, and on a terminal the one under way. */
@@ -18,6 +19,7 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { title: "round", width: 5, cell: ({ round }) => String(round) },
   { title: "version", width: 7, cell: ({ version }) => (version === null ? "-" : String(version)) },
+  { title: "base", width: 5, cell: ({ baseVersion }) => String(baseVersion) },
   { title: "offered", width: 7, cell: ({ offered }) => String(offered) },
   { title: "in the sum", width: 10, cell: ({ reported }) => String(reported) },
   { title: "dropouts", width: 8, cell: ({ dropouts }) => String(dropouts) },
@@ -29,6 +31,17 @@ const COLUMNS: readonly Column[] = [
   { title: "up", width: 8, cell: ({ bytesUp }) => formatBytes(bytesUp) },
   { title: "down", width: 8, cell: ({ bytesDown }) => formatBytes(bytesDown) },
 ];
+
+/** What not every round has. */
+function remarks({ phase, reason, staleness, discount, candidate, verdict }: RoundRow): readonly string[] {
+  return [
+    ...(phase === "abandoned" ? [`abandoned: ${reason}`] : []),
+    ...(staleness === null || staleness === 0
+      ? []
+      : [`${staleness} behind, counts ${formatNumber(discount, 2)}`]),
+    ...(verdict === null ? [] : [`gate on version ${candidate}: ${verdictLine(verdict)}`]),
+  ];
+}
 
 /** For the schedule, and then for devices. */
 function waited({ scheduleSeconds, selectionSeconds }: RoundRow): string {
@@ -55,7 +68,7 @@ export function createRoundPrinter(
       if (!begun) print(COLUMNS.map(({ title, width }) => title.padStart(width)).join("  "));
       begun = true;
       const cells = COLUMNS.map(({ width, cell }) => cell(row).padStart(width)).join("  ");
-      print(row.phase === "abandoned" ? `${cells}  abandoned: ${row.reason}` : cells);
+      print([cells, ...remarks(row)].join("  "));
     },
     progress(progress) {
       const now = performance.now();

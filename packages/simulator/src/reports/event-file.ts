@@ -42,6 +42,12 @@ export function roundEvents(startedAtMs: number, rows: readonly RoundRow[]): Uin
     for (const name of ["offered", "ready", "reported", "dropouts", "refused"] as const) {
       put(`devices/${name}`, row[name]);
     }
+    put("round/staleness", row.staleness);
+    put("round/released", row.released);
+    if (row.verdict !== null) {
+      put("gate/passed", row.verdict.result === "passed" ? 1 : 0);
+      for (const name of ["improvement", "lower", "upper"] as const) put(`gate/${name}`, row.verdict[name]);
+    }
     put("round/committed", row.phase === "committed" ? 1 : 0);
     put("round/seconds", row.seconds);
     put("round/schedule-seconds", row.scheduleSeconds);

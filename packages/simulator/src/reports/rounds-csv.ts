@@ -2,9 +2,13 @@ import type { RoundRow } from "../simulate/round-row.ts";
 
 const COLUMNS = [
   "round",
+  "purpose",
   "phase",
   "reason",
+  "baseVersion",
   "version",
+  "staleness",
+  "released",
   "offered",
   "ready",
   "cohort",
@@ -31,10 +35,14 @@ export function roundsCsv(rows: readonly RoundRow[]): string {
   const lines = rows.map((row) =>
     [
       ...COLUMNS.map((column) => row[column]),
+      row.verdict?.result,
+      row.verdict?.lower,
       Object.values(row.ineligible).reduce((sum, devices) => sum + devices, 0),
     ]
       .map((value) => String(value ?? ""))
       .join(","),
   );
-  return [[...COLUMNS, "ineligible"].join(","), ...lines].map((line) => `${line}\r\n`).join("");
+  return [[...COLUMNS, "verdict", "verdictLower", "ineligible"].join(","), ...lines]
+    .map((line) => `${line}\r\n`)
+    .join("");
 }

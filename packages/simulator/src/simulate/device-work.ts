@@ -1,16 +1,26 @@
-import { failure, type Env } from "@tributary/core";
+import { failure, sha256, type Env } from "@tributary/core";
+import { boundMetrics, requireMetricSegments, type LocalUpdate } from "@tributary/federation";
 import type { SecureRoundPlan } from "@tributary/federation/aggregation";
-import { learningRateAt, type Offer, type VerifyMember } from "@tributary/protocol";
-import { createSecureMember, type SecureMember } from "@tributary/runtime/internal-node";
+import {
+  encodeUpdate,
+  learningRateAt,
+  metricsDigest,
+  type MeasurementOffer,
+  type Offer,
+  type VerifyMember,
+} from "@tributary/protocol";
+import { createMetricMember, createSecureMember, type SecureMember } from "@tributary/runtime/internal-node";
 import type { TrainResult } from "@tributary/engine/training";
 import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 import type { ClientData } from "../data/client-data.ts";
 import type { Clients } from "../fleet-model/clients.ts";
 import type { SimulatedIdentity } from "./identities.ts";
+import type { PreparedGate } from "./prepare-gate.ts";
 import type { PreparedTask } from "./prepare-task.ts";
+import type { MeasuringWork } from "./round-work.ts";
 import { simulatedSecrets } from "./secrets.ts";
 import type { TrainingPool } from "./training-pool.ts";
-import type { TrainedUpdate } from "./training-tasks.ts";
+import type { MeasuredVector, TrainedUpdate } from "./training-tasks.ts";
 
 /** What a device works with. */
 export interface DeviceMeans {
@@ -44,6 +54,11 @@ export class DeviceWork {
   get steps(): number {
     const { batchSize, epochs } = this.#means.task.rules.plan.local;
     return Math.ceil(this.#numExamples / batchSize) * epochs;
+  }
+
+  /** What it takes to measure two versions, in local steps: forward alone is a third of one. */
+  get measuringSteps(): number {
+    return (2 * this.#numExamples) / this.#means.task.rules.plan.local.batchSize / 3;
   }
 
   /** Bytes that its update takes. */
@@ -81,7 +96,10 @@ export class DeviceWork {
       maxExamples,
       seed: `${clients.seed}/train/${round}/${this.#client}`,
       version: offer.baseVersion,
-      report: rules.secure === null ? { roundId: offer.roundId, task: offer.task } : null,
+      report:
+        rules.secure === null && task.spec.mode.type === "synchronous"
+          ? { roundId: offer.roundId, task: offer.task }
+          : null,
     };
     const result = pool.train(work, abort.signal);
     // Looked at when the time has come.
@@ -99,6 +117,52 @@ export class DeviceWork {
     this.#body = body;
   }
 
+  /** Measures both versions for real. */
+  measure({ gate, current, candidate }: MeasuringWork, round: string): Promise<MeasuredVector> {
+    const { data, clients, pool } = this.#means;
+    const { maxExamples, maxExampleLoss: maxLoss, maxLossDifference: maxDifference } = gate.plan;
+    const result = pool.measure({
+      current: current.values,
+      candidate: candidate.values,
+      examples: data.examplesOf(this.#client),
+      maxExamples,
+      bounds: { maxLoss, maxDifference },
+      seed: `${clients.seed}/measure/${round}/${this.#client}`,
+    });
+    result.catch(() => undefined);
+    return result;
+  }
+
+  /** A measured vector, as it is reported one by one. */
+  report(offer: MeasurementOffer, { plan }: PreparedGate, measured: MeasuredVector): LocalUpdate {
+    const { roundId, task } = offer;
+    const { numExamples } = measured;
+    const vector = boundMetrics(plan.metrics, measured.vector);
+    const header = { roundId, task, schemaDigest: metricsDigest(plan.metrics), numExamples, metrics: [] };
+    const body = encodeUpdate(header, Float32Array.from(vector));
+    this.#body = body;
+    return { numExamples, updateDigest: sha256(body), sizeBytes: body.length, metrics: [] };
+  }
+
+  /** Begins its part in a secure cohort that measures. */
+  secureReport(
+    offer: MeasurementOffer,
+    { plan }: PreparedGate,
+    measured: MeasuredVector,
+    round: string,
+  ): SecureMember {
+    const { metrics } = plan;
+    requireMetricSegments(metrics, plan.secureAggregation!.encoding.segments);
+    this.#member = createMetricMember({
+      ...this.#session(round),
+      offer,
+      plan: plan.secureAggregation!,
+      metrics,
+      vector: boundMetrics(metrics, measured.vector),
+    });
+    return this.#member;
+  }
+
   /** Begins its part in a secure cohort. */
   async secure(
     offer: Offer,
@@ -106,18 +170,26 @@ export class DeviceWork {
     result: TrainResult,
     round: string,
   ): Promise<SecureMember> {
-    const { task, clients, env, verifyMember } = this.#means;
-    const { population, update: layout, maxUpdateNorm } = task.rules.plan;
+    const { update: layout, maxUpdateNorm } = this.#means.task.rules.plan;
     const { update, lossSum, correct, numExamples, steps } = result;
-    const identity = this.#identity!;
     this.#member = await createSecureMember({
+      ...this.#session(round),
       offer,
       plan: plan.plan,
-      population,
       layout,
       maxUpdateNorm,
       update,
       totals: { lossSum, correct, examples: numExamples, steps },
+    });
+    return this.#member;
+  }
+
+  /** What is the same for all that leaves under masks. */
+  #session(round: string) {
+    const { task, clients, env, verifyMember } = this.#means;
+    const identity = this.#identity!;
+    return {
+      population: task.rules.plan.population,
       identity,
       certificate: identity.certificate,
       // The certificate log is not simulated: all members are whom the simulation made.
@@ -127,8 +199,7 @@ export class DeviceWork {
       crypto: openNodeSecAggCrypto(),
       env: { ...env, random: simulatedSecrets(`${clients.seed}/${round}/${this.#client}`) },
       beforeSpending: () => Promise.resolve(),
-    });
-    return this.#member;
+    };
   }
 
   forget(): void {

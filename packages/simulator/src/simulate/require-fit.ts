@@ -5,20 +5,6 @@ import type { SimulateOptions } from "./simulate-options.ts";
 
 /** Before it trains for nothing: that data and task fit. @throws `simulator/invalid-options`, `dataset/mismatch` */
 export function requireFit({ spec, ports }: PreparedTask, { data, heldOut, trusted }: SimulateOptions): void {
-  if (spec.kind !== "train") {
-    throw failure(
-      "simulator/invalid-options",
-      `simulate: "${spec.name}" is of kind "${spec.kind}"; only tasks of kind "train" are simulated`,
-      { detail: { option: "kind", got: spec.kind } },
-    );
-  }
-  if (spec.mode.type !== "synchronous") {
-    throw failure(
-      "simulator/invalid-options",
-      `simulate: "${spec.name}" is in ${spec.mode.type} mode; only synchronous rounds are simulated`,
-      { detail: { option: "mode", got: spec.mode.type } },
-    );
-  }
   const { goalCount, minimumCount } = spec.cohort;
   if (data.clients < minimumCount) {
     throw failure(

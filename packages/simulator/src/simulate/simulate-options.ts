@@ -62,6 +62,8 @@ export interface SimulationResult {
   readonly stopped: TaskReason | null;
   /** The first round that reached `targetAccuracy`; null: none did, or there is none. */
   readonly roundsToTarget: number | null;
+  /** The version that inference devices run at the end. */
+  readonly released: number;
   /** The last version, as ONNX. */
   readonly model: Uint8Array<ArrayBuffer>;
   readonly weights: ParameterSet;

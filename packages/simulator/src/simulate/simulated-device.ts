@@ -12,23 +12,27 @@ import {
   decodeServerMessage,
   encodeDeviceMessage,
   type DeviceMessage,
+  type MeasurementOffer,
   type Offer,
   type RoundOffer,
   type SecureStepName,
 } from "@tributary/protocol";
 import type { SimulationClock } from "./clock.ts";
+import { updateBody } from "@tributary/runtime/internal-node";
 import { DeviceLink } from "./device-link.ts";
+import { DeviceReports } from "./device-reports.ts";
 import { DeviceWork, type DeviceMeans } from "./device-work.ts";
 import type { SimulatedIdentity } from "./identities.ts";
-import type { TrainedUpdate } from "./training-tasks.ts";
+import type { RoundWork } from "./round-work.ts";
+import type { MeasuredVector, TrainedUpdate } from "./training-tasks.ts";
 
 /** The coordinator's side of a device's connections. */
 export interface ServerPort {
   /** A frame has come. */
   receive(device: DeviceId, frame: Uint8Array): Promise<void>;
   disconnected(device: DeviceId): void;
-  /** Base weights of the round under way, in memory that threads share, and their size as a file. */
-  readonly base: { readonly values: Float32Array; readonly sizeBytes: number };
+  /** What its round is about. */
+  readonly work: RoundWork;
   /** A PUT of an update. @throws `update/*`, `round/*` */
   upload(device: DeviceId, offer: RoundOffer, body: Uint8Array<ArrayBuffer>): void;
   /** A GET of what a step needs. @throws `secagg/phase-over` */
@@ -56,17 +60,22 @@ export class SimulatedDevice {
   readonly #round: string;
   readonly #link: DeviceLink;
   readonly #work: DeviceWork;
+  readonly #reports: DeviceReports;
+  #server: ServerPort;
   #state: ParticipantState = initialParticipant();
   #timer: { cancel(): void } | undefined;
+  /** What the training under way is for. */
+  #offer: Offer | undefined;
   /** Training under way, if it is to end. */
-  #job: { readonly result: Promise<TrainedUpdate> } | undefined;
+  #job: { readonly result: Promise<TrainedUpdate | MeasuredVector> } | undefined;
 
   constructor(
     around: DeviceSurroundings,
     options: { readonly client: number; readonly round: string; readonly identity?: SimulatedIdentity },
   ) {
     const { client, identity } = options;
-    const { clock, clients, server } = around;
+    const { clock, clients } = around;
+    this.#server = around.server;
     const id = identity?.device ?? clients.deviceOf(client);
     this.id = id;
     this.client = client;
@@ -80,15 +89,23 @@ export class SimulatedDevice {
       clients,
       connected: () => this.#give({ type: "connected", now: this.#now() }),
       disconnected: () => {
-        server.disconnected(id);
+        this.#server.disconnected(id);
         this.#give({ type: "disconnected", now: this.#now() });
       },
       vanished: (wasConnected) => {
         this.stop();
-        if (wasConnected) server.disconnected(id);
-        server.vanished(id);
+        if (wasConnected) this.#server.disconnected(id);
+        this.#server.vanished(id);
       },
-      counted: (direction, bytes) => server.countBytes(direction, bytes),
+      counted: (direction, bytes) => this.#server.countBytes(direction, bytes),
+    });
+    this.#reports = new DeviceReports({
+      id,
+      clock,
+      link: this.#link,
+      work: this.#work,
+      server: () => this.#server,
+      give: (input) => this.#give(input),
     });
   }
 
@@ -98,6 +115,11 @@ export class SimulatedDevice {
     this.#give({ type: "consent", granted: true, examples, now: this.#now() });
     this.#watchConditions();
     this.#link.connect();
+  }
+
+  /** It trains on for another round. */
+  join(server: ServerPort): void {
+    this.#server = server;
   }
 
   /** A frame of the coordinator sets out. */
@@ -141,19 +163,20 @@ export class SimulatedDevice {
       case "train":
         return this.#train(effect.offer);
       case "carry-training":
-        // What it has learned so far is of the same weights; here it is simply trained again.
-        this.#work.cancel("the training goes on for another round");
-        return this.#train(effect.offer);
+        // What it has learned so far is of the same weights.
+        this.#offer = effect.offer;
+        return;
       case "measure":
-        throw new TypeError("simulate: no round measures");
+        return this.#measure(effect.offer);
       case "cancel-training":
         this.#work.cancel("the training is not needed any more");
         this.#job = undefined;
         return;
       case "upload":
-        return this.#upload(effect);
+        if (this.#state.activity.type !== "uploading") return;
+        return this.#reports.upload(this.#state.activity.offer);
       case "secure-step":
-        return this.#answer(effect);
+        return this.#reports.answer(effect);
       case "discard-update":
         return this.#forget();
       case "wake-at":
@@ -176,96 +199,91 @@ export class SimulatedDevice {
 
   #send(message: DeviceMessage): void {
     const frame = encodeDeviceMessage(message);
-    this.#link.travel(() => this.#around.server.receive(this.id, frame));
+    this.#link.travel(() => this.#server.receive(this.id, frame));
   }
 
   #train(offer: Offer): void {
-    const { task, clients, server, dropout } = this.#around;
-    const { base } = server;
-    const { downlink, uplink, stepMs } = this.#link.traits;
-    const downloadBytes = task.planBytes + base.sizeBytes;
-    const trainMs = downloadBytes / downlink + this.#work.steps * stepMs;
-    const luck = clients.randomOf(this.client, `luck ${this.#round}`);
-    if (luck.next() < dropout) {
-      this.#link.doom(luck.next() * (trainMs + this.#work.updateBytes / uplink));
-    }
-    server.countBytes("down", downloadBytes);
+    const { task } = this.#around;
+    const { work } = this.#server;
+    if (work.type !== "train") throw new TypeError("simulate: an offer to train in a round that measures");
+    const { base } = work;
+    this.#offer = offer;
+    const trainMs = this.#begin(task.planBytes + base.sizeBytes, this.#work.steps, this.#work.updateBytes);
     // Whoever does not live to see the end needs no processor.
     if (this.#link.outlives(trainMs))
       this.#job = { result: this.#work.train(offer, base.values, this.#round) };
-    const job = this.#job;
+    const job = this.#job as { readonly result: Promise<TrainedUpdate> } | undefined;
     this.#link.work(trainMs, async () => {
       if (job === undefined || job !== this.#job) return;
       try {
-        await this.#trained(offer, await job.result);
+        await this.#trained(await job.result);
       } catch (error) {
         // Examples that do not fit the model are the data set's fault, and so all devices'.
         if (!TributaryError.is(error) || error.code === "runtime/invalid-example") throw error;
-        this.#give({ type: "train-failed", roundId: offer.roundId, code: error.code, now: this.#now() });
+        this.#give({
+          type: "train-failed",
+          roundId: this.#offer!.roundId,
+          code: error.code,
+          now: this.#now(),
+        });
       }
     });
   }
 
-  async #trained(offer: Offer, update: TrainedUpdate): Promise<void> {
+  #measure(offer: MeasurementOffer): void {
+    const { work } = this.#server;
+    if (work.type !== "measure") throw new TypeError("simulate: an offer to measure in a round that trains");
+    const { gate, current, candidate } = work;
+    const { roundId } = offer;
+    const bytes = gate.planBytes + current.sizeBytes + candidate.sizeBytes;
+    const reportBytes = gate.secure?.encoding.packedBytes ?? 4 * gate.plan.metrics.length;
+    const measureMs = this.#begin(bytes, this.#work.measuringSteps, reportBytes);
+    const job = this.#link.outlives(measureMs)
+      ? { result: this.#work.measure(work, this.#round) }
+      : undefined;
+    this.#job = job;
+    this.#link.work(measureMs, async () => {
+      if (job === undefined || job !== this.#job) return;
+      this.#job = undefined;
+      const measured = await job.result;
+      const now = this.#now();
+      if (gate.secure === null) {
+        const facts = this.#work.report(offer, gate, measured);
+        return this.#give({ type: "trained", roundId, ...facts, now });
+      }
+      const { commitment, certificate } = this.#work.secureReport(offer, gate, measured, this.#round);
+      const { numExamples } = measured;
+      this.#give({ type: "trained-securely", roundId, numExamples, commitment, certificate, now });
+    });
+  }
+
+  /** What it downloads, and whether it lives to see the end. @returns how long it takes */
+  #begin(downloadBytes: number, steps: number, reportBytes: number): number {
+    const { clients, dropout } = this.#around;
+    const { downlink, uplink, stepMs } = this.#link.traits;
+    const durationMs = downloadBytes / downlink + steps * stepMs;
+    const luck = clients.randomOf(this.client, `luck ${this.#round}`);
+    if (luck.next() < dropout) this.#link.doom(luck.next() * (durationMs + reportBytes / uplink));
+    this.#server.countBytes("down", downloadBytes);
+    return durationMs;
+  }
+
+  async #trained(update: TrainedUpdate): Promise<void> {
+    const offer = this.#offer!;
     const { roundId } = offer;
     const { numExamples } = update;
     this.#job = undefined;
-    if (update.type === "values") {
-      const { secure } = this.#around.task.rules;
-      const { commitment, certificate } = await this.#work.secure(offer, secure!, update, this.#round);
+    const { secure, plan } = this.#around.task.rules;
+    if (update.type === "values" && secure !== null) {
+      const { commitment, certificate } = await this.#work.secure(offer, secure, update, this.#round);
       const now = this.#now();
       return this.#give({ type: "trained-securely", roundId, numExamples, commitment, certificate, now });
     }
-    const { body, digest, metrics } = update;
+    // In buffered mode it is known now which round it is for.
+    const { body, digest, metrics } = update.type === "body" ? update : updateBody(offer, plan, update);
     this.#work.keep(body);
     const facts = { numExamples, updateDigest: digest, sizeBytes: body.length, metrics };
     this.#give({ type: "trained", roundId, ...facts, now: this.#now() });
-  }
-
-  #upload({ roundId }: Extract<ParticipantEffect, { type: "upload" }>): void {
-    const { server } = this.#around;
-    const { body } = this.#work;
-    const { activity } = this.#state;
-    if (activity.type !== "uploading") return;
-    const { offer } = activity;
-    this.#link.transfer("up", body.length, {
-      arrived: () => {
-        server.upload(this.id, offer, body);
-        this.#link.travel(() => this.#give({ type: "uploaded", roundId, now: this.#now() }));
-      },
-      failed: ({ code, retryable }) =>
-        this.#give({ type: "upload-failed", roundId, code, retryable, now: this.#now() }),
-    });
-  }
-
-  #answer({ roundId, request }: Extract<ParticipantEffect, { type: "secure-step" }>): void {
-    const { server } = this.#around;
-    const { step, member } = request;
-    const session = this.#work.member;
-    const failed = ({ code, retryable }: { readonly code: string; readonly retryable: boolean }): void =>
-      this.#give({ type: "secure-failed", roundId, step, code, retryable, now: this.#now() });
-    const put = (answer: Uint8Array): void =>
-      this.#link.transfer("up", answer.length, {
-        arrived: async () => {
-          await server.secureAnswer(this.id, step, member, answer);
-          this.#link.travel(() => this.#give({ type: "secure-answered", roundId, step, now: this.#now() }));
-        },
-        failed,
-      });
-    this.#link.travel(async () => {
-      try {
-        const made = session.answerTo(step);
-        if (made !== undefined) return put(await made);
-        const input = server.secureInput(step, member);
-        this.#link.transfer("down", input.length, {
-          arrived: async () => put(await session.answer(step, input)),
-          failed,
-        });
-      } catch (error) {
-        if (!TributaryError.is(error)) throw error;
-        failed(error);
-      }
-    });
   }
 
   #forget(): void {

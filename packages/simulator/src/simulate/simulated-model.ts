@@ -1,11 +1,12 @@
 import { isEmptyState, type StrategyState } from "@tributary/aggregation";
-import { asModelVersion, sha256, type Digest, type ModelVersion, type RoundId } from "@tributary/core";
+import { asModelVersion, sha256, type ModelVersion, type RoundId } from "@tributary/core";
 import { evaluationResult, type EvaluationResult } from "@tributary/engine/evaluation";
 import { steppedWeights, type RoundMean, type TrustSummary } from "@tributary/federation/aggregation";
 import { bindWeights } from "@tributary/onnx";
 import { learningRateAt } from "@tributary/protocol";
 import { parametersToSafetensors, type ParameterSet } from "@tributary/tensor";
 import type { PreparedTask } from "./prepare-task.ts";
+import type { SharedWeights } from "./round-work.ts";
 import { sharedValues } from "./shared-table.ts";
 import type { TrainingPool } from "./training-pool.ts";
 
@@ -20,8 +21,9 @@ export interface SimulatedModelOptions {
 /** The model of a simulation: its newest version, and how the next is made. */
 export class SimulatedModel {
   readonly #options: SimulatedModelOptions;
+  /** Versions that devices may still be at, the newest among them. */
+  readonly #shared = new Map<ModelVersion, SharedWeights>();
   #weights: ParameterSet;
-  #file: Uint8Array<ArrayBuffer>;
   #state: StrategyState | undefined;
   #version = 1;
   /** Of the newest version, where it was measured. */
@@ -32,7 +34,7 @@ export class SimulatedModel {
   constructor(options: SimulatedModelOptions) {
     this.#options = options;
     this.#weights = options.task.weights;
-    this.#file = parametersToSafetensors(options.task.weights);
+    this.#share();
   }
 
   get version(): ModelVersion {
@@ -43,13 +45,21 @@ export class SimulatedModel {
     return this.#weights;
   }
 
-  /** Of the weights as safetensors. */
-  get weightsDigest(): Digest {
-    return sha256(this.#file);
+  /** A version that was kept. */
+  shared(version: ModelVersion): SharedWeights {
+    return this.#shared.get(version)!;
   }
 
-  get sizeBytes(): number {
-    return this.#file.length;
+  /** Forgets all versions but these and the newest. */
+  keep(versions: readonly ModelVersion[]): void {
+    const kept = new Set([...versions, this.version]);
+    for (const version of this.#shared.keys()) if (!kept.has(version)) this.#shared.delete(version);
+  }
+
+  /** What is known of the newest version is not of the next. */
+  begin(): void {
+    this.evaluation = undefined;
+    this.trust = undefined;
   }
 
   /** As ONNX. */
@@ -63,7 +73,7 @@ export class SimulatedModel {
     const { weightCount, plan } = task.rules;
     const { epochs, learningRate, learningRateSchedule = { kind: "constant" }, maxExamples } = plan.local;
     const update = await pool.rootUpdate({
-      values: sharedValues(this.#weights.values),
+      values: this.shared(this.version).values,
       version: this.#version,
       epochs,
       learningRate: learningRateAt(learningRate, learningRateSchedule, trainingRound),
@@ -89,9 +99,16 @@ export class SimulatedModel {
       : undefined;
     this.trust = mean.trust;
     this.#weights = weights;
-    this.#file = parametersToSafetensors(weights);
     this.#state = isEmptyState(state) ? undefined : state;
     this.#version += 1;
+    this.#share();
     return this.version;
+  }
+
+  #share(): void {
+    const file = parametersToSafetensors(this.#weights);
+    const values = sharedValues(this.#weights.values);
+    const { version } = this;
+    this.#shared.set(version, { version, values, digest: sha256(file), sizeBytes: file.length });
   }
 }
