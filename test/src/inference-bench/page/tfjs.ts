@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import plain from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.wasm?url";
+import threaded from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.wasm?url";
 import simd from "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-simd.wasm?url";
 import { decodeModel } from "@tributary/onnx";
 import { floatValues } from "../../../../packages/onnx/src/ir/tensor-value.ts";
@@ -34,7 +35,11 @@ const MODELS: Readonly<Record<string, { readonly model: TfjsModel; readonly tran
 export async function tfjsInPage(models: readonly ModelInfo[]): Promise<Contestant> {
   tf.env().set("PROD", true);
   tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
-  setWasmPaths({ "tfjs-backend-wasm.wasm": plain, "tfjs-backend-wasm-simd.wasm": simd });
+  setWasmPaths({
+    "tfjs-backend-wasm.wasm": plain,
+    "tfjs-backend-wasm-simd.wasm": simd,
+    "tfjs-backend-wasm-threaded-simd.wasm": threaded,
+  });
   await tf.setBackend("wasm");
   return {
     name: "tfjsPage",
