@@ -34,9 +34,15 @@ export async function startCoordinator(options: {
   readonly dataDir: string;
   readonly port?: number;
   readonly args?: readonly string[];
+  readonly nodeArgs?: readonly string[];
+  /** Beside this process's own. */
+  readonly env?: Readonly<Record<string, string>>;
 }): Promise<CoordinatorProcess> {
   const args = ["--port", String(options.port ?? 0), "--data-dir", options.dataDir, ...(options.args ?? [])];
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), MAIN, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...options.env },
+  });
   const lines: string[] = [];
   const listening = new Promise<{ url: string }>((resolve, reject) => {
     createInterface(child.stderr).on("line", (line) => lines.push(line));

@@ -1,5 +1,5 @@
 import { createApiClient, type ApiClient, type RoundView } from "@tributary/api-client";
-import { asTaskName, sha256, type Digest, type RoundId } from "@tributary/core";
+import { asTaskName, sha256, type Digest, type RoundId, type TaskName } from "@tributary/core";
 import { count, createMetrics, trainingMetrics } from "@tributary/metrics";
 import { splitWeights } from "@tributary/onnx";
 import { decodeUpdateHeader, encodeUpdate, parseTaskSpec } from "@tributary/protocol";
@@ -48,6 +48,7 @@ export interface ScriptedRound {
   readonly api: ApiClient;
   readonly devices: readonly ScriptedDevice[];
   readonly base: ParameterSet;
+  readonly task: TaskName;
   readonly roundId: RoundId;
   /** The body a well-behaved device would upload. */
   body(update: ScriptedUpdate): Uint8Array<ArrayBuffer>;
@@ -112,6 +113,7 @@ export async function createScriptedRound(
     api,
     devices,
     base: parameters,
+    task: name,
     roundId,
     body({ numExamples, fill = 0, values, metrics = plausibleMetrics(numExamples), ...more }) {
       const numbers = values ?? new Float32Array(parameters.values.length).fill(fill);
@@ -140,6 +142,8 @@ export async function createScriptedRound(
       for (const [index, device] of devices.entries()) {
         const described = update(index);
         await round.ready(device, round.body(described), described.numExamples);
+        // Heartbeats come between.
+        await new Promise((resolve) => setImmediate(resolve));
       }
       const upload = async (index: number): Promise<void> => {
         await devices[index]!.next("request-report", 120_000);

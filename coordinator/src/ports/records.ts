@@ -12,6 +12,7 @@ import type { GateState } from "@tributary/federation";
 import type {
   GraphPort,
   MetricDocument,
+  ModelProcessing,
   RoundPurpose,
   RoundView,
   TaskReason,
@@ -56,6 +57,8 @@ export interface ModelRecord {
   readonly inputs: readonly GraphPort[];
   readonly outputs: readonly GraphPort[];
   readonly labels: readonly string[] | null;
+  /** How images become its inputs and its outputs answers; null: as the app has it. */
+  readonly processing: ModelProcessing | null;
   readonly createdAt: number;
 }
 

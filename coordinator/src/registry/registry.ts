@@ -17,6 +17,7 @@ import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { requireDatasets } from "./require-dataset.ts";
+import { modelProcessing } from "./model-processing.ts";
 import { completeModel } from "./plan.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
@@ -41,7 +42,7 @@ export interface Registry {
   /**
    * Publishes an ONNX file: as version 1, or as the next version of a model with the same graph.
    *
-   * @throws `onnx/*`; `coordinator/model-exists` when the name belongs to another graph
+   * @throws `onnx/*`; `protocol/invalid-document` for processing that does not fit; `coordinator/model-exists` when the name belongs to another graph
    */
   publish(model: ModelName, onnx: Uint8Array): Promise<VersionRecord>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
@@ -98,7 +99,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         graph: graphBlob,
         trainingGraph: trainingBlob,
         ...modelPorts(onnx),
-        labels: null,
+        ...modelProcessing(onnx),
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;

@@ -30,7 +30,10 @@ export interface TargetDocument {
   readonly changes: TargetChanges;
 }
 
-type ManifestModel = Pick<ModelRecord, "channel" | "parameters" | "inputs" | "outputs" | "labels">;
+type ManifestModel = Pick<
+  ModelRecord,
+  "channel" | "parameters" | "inputs" | "outputs" | "labels" | "processing"
+>;
 
 /**
  * The targets of a new version: its manifest on the model's channel, graph, float32 and int8 weights.
@@ -86,6 +89,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     inputs: model.inputs,
     outputs: model.outputs,
     ...(model.labels === null ? {} : { labels: model.labels }),
+    ...(model.processing === null ? {} : { processing: model.processing }),
     createdAt: timestamp(version.createdAt),
   };
   const bytes = encodeUtf8(JSON.stringify(manifest));

@@ -17,8 +17,12 @@ const sessions = new Map<Digest, Session>();
 const datasets = new Map<Digest, ExampleTable>();
 const unusable = new Map<Digest, unknown>();
 let tail: Promise<void> = Promise.resolve();
+const closing = new AbortController();
+const { signal } = closing;
 
 port.on("message", (job: EvaluationJob) => {
+  // It overtakes the jobs before it: these end at their next batch.
+  if (job.type === "close") closing.abort(failure("core/closed", "evaluation: the thread is asked to end"));
   tail = tail.then(() => handle(job));
 });
 
@@ -64,12 +68,12 @@ function answer(message: EvaluationAnswer): void {
 
 async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Promise<EvaluationResult> {
   const { session, data } = loaded(graph, dataset);
-  return evaluationResult(spec, await evaluationSums({ session, spec, data, values }));
+  return evaluationResult(spec, await evaluationSums({ session, spec, data, values, signal }));
 }
 
 async function train({ graph, dataset, parameters, values, ...job }: RootUpdateJob): Promise<Float32Array> {
   const base = parameterSet(parameters, Float32Array.from(values));
-  const { update } = await rootUpdate({ ...job, ...loaded(graph, dataset), base });
+  const { update } = await rootUpdate({ ...job, ...loaded(graph, dataset), base, signal });
   return update;
 }
 

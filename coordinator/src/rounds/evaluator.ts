@@ -6,7 +6,6 @@ import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, Evaluator } fr
 
 /** An evaluation that takes longer is given up, and its thread with it. */
 const TIMEOUT_MS = 300_000;
-const CLOSE_GRACE_MS = 1_000;
 
 /**
  * Evaluation by onnxruntime-node in a worker thread, so that the coordinator answers while it runs. The thread is started
@@ -65,6 +64,7 @@ class EvaluationThread {
   readonly #pending = new Map<number, Pending>();
   readonly #exited: Promise<void>;
   #nextId = 1;
+  #closing = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -102,7 +102,7 @@ class EvaluationThread {
     return new Promise((resolve, reject) => {
       const timer = this.#clock.schedule(TIMEOUT_MS, () => {
         this.#fail(new Error(`no answer within ${TIMEOUT_MS} ms`));
-        void this.#worker.terminate();
+        void this.close();
       });
       const settle = (run: () => void) => {
         timer.cancel();
@@ -117,13 +117,11 @@ class EvaluationThread {
     });
   }
 
-  async close(): Promise<void> {
-    if (this.dead) return this.#exited;
-    this.#post({ type: "close" });
-    // A run of the engine cannot be interrupted; a thread that is busy is cut off.
-    const timer = this.#clock.schedule(CLOSE_GRACE_MS, () => void this.#worker.terminate());
-    await this.#exited;
-    timer.cancel();
+  /** With the batch that it is at: to terminate a thread while onnxruntime is at work in it ends the process. Idempotent. */
+  close(): Promise<void> {
+    if (!this.#closing) this.#post({ type: "close" });
+    this.#closing = true;
+    return this.#exited;
   }
 
   #post(job: EvaluationJob, transfer: ArrayBuffer[] = []): void {

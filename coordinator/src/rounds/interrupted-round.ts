@@ -1,4 +1,4 @@
-import { failure, toFailure, type ErrorCode } from "@tributary/core";
+import { failure, toFailure, type ErrorCode, type ModelVersion } from "@tributary/core";
 import {
   initialRound,
   roundCounts,
@@ -47,15 +47,30 @@ export async function findInterrupted(
   const newest = open.pop();
   for (const record of open) await abandonStored(services, record, "round/interrupted");
   if (newest === undefined) return undefined;
+  return resumableOrAbandoned(services, task, newest, (config, version) =>
+    isOutdated(config, version) ? "round/base-replaced" : undefined,
+  );
+}
+
+/** Why a round on its base would be of no use; undefined: it would. @param newest - the model's newest version */
+export type Outdated = (config: RoundConfig, newest: ModelVersion) => ErrorCode | undefined;
+
+/** An open round of an earlier process, if it can go on; else it is abandoned, with the reason. */
+export async function resumableOrAbandoned(
+  services: RoundServices,
+  task: TaskRecord,
+  record: RoundRecord,
+  outdated: Outdated,
+): Promise<InterruptedRound | undefined> {
   try {
-    return await resumable(services, task, newest);
+    return await resumable(services, task, record, outdated);
   } catch (error) {
     const { code, message } = toFailure(error, "round/interrupted");
     services.env.log.warn("round was interrupted by a restart and cannot go on", {
-      roundId: newest.id,
+      roundId: record.id,
       message,
     });
-    await abandonStored(services, newest, code);
+    await abandonStored(services, record, code);
     return undefined;
   }
 }
@@ -100,6 +115,7 @@ async function resumable(
   services: RoundServices,
   task: TaskRecord,
   record: RoundRecord,
+  outdated: Outdated,
 ): Promise<InterruptedRound> {
   const { store, steadyNow } = services;
   const no = (why: string, code: ErrorCode = "round/interrupted"): Error =>
@@ -109,8 +125,9 @@ async function resumable(
   if (task.state !== "running") throw no(`its task is ${task.state}`, "round/task-paused");
   const model = await store.models.get(task.model);
   const base = model && (await store.versions.get(model.name, config.baseVersion));
-  if (model === undefined || base === undefined || isOutdated(config, model.currentVersion))
-    throw no("its base is not the current version any more", "round/base-replaced");
+  if (model === undefined || base === undefined) throw no("its base is gone", "round/base-replaced");
+  const code = outdated(config, model.currentVersion);
+  if (code !== undefined) throw no(`the newest version is ${model.currentVersion}`, code);
   const work = await workOf(services, task, config, base);
   if (work === undefined) throw no("its plan was replaced");
 

@@ -50,7 +50,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
 
     test("models read back as they were inserted; a name is taken once", async () => {
       await store.models.insert(exampleModel());
-      await store.models.insert(exampleModel({ name: asModelName("cats"), labels: null }));
+      await store.models.insert(exampleModel({ name: asModelName("cats"), labels: null, processing: null }));
       expect(await store.models.get(DIGITS)).toEqual(exampleModel());
       expect((await store.models.list()).map((model) => model.name)).toEqual(["cats", "digits"]);
       expect(await store.models.get(asModelName("none"))).toBeUndefined();

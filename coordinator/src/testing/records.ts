@@ -45,6 +45,7 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
     inputs: [{ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] }],
     outputs: [{ name: "logits", dtype: "float32", shape: [-1, 10] }],
     labels: ["0", "1"],
+    processing: { output: { name: "logits", activation: "softmax", topK: 2 } },
     createdAt: 1_790_000_000_000,
     ...changes,
   };

@@ -1,6 +1,19 @@
 import { sha256 } from "@tributary/core";
-import { bindWeights, buildDigitsCnn, buildLinear, splitWeights } from "@tributary/onnx";
-import { parseModelManifest, parsePlan, type TaskView, type VersionView } from "@tributary/protocol";
+import {
+  bindWeights,
+  buildDigitsCnn,
+  buildLinear,
+  decodeModel,
+  encodeModel,
+  splitWeights,
+} from "@tributary/onnx";
+import {
+  parseModelManifest,
+  parsePlan,
+  PROCESSING_KEY,
+  type TaskView,
+  type VersionView,
+} from "@tributary/protocol";
 import {
   dequantizeParameters,
   parameterSet,
@@ -417,4 +430,26 @@ test("signed metadata is cached by what it is", async () => {
   expect(root.headers.get("cache-control")).toContain("immutable");
   for (const file of ["2.root.json", "0.root.json", "snapshot.json", "1.mirrors.json", "1.timestamp.json"])
     expect([file, (await coordinator.request(`/v1/tuf/${file}`)).status]).toEqual([file, 404]);
+});
+
+describe("a model that says how it is fed and read", () => {
+  const processing = (document: unknown): Uint8Array<ArrayBuffer> => {
+    const model = decodeModel(buildLinear({ seed: "processing" }));
+    return encodeModel({ ...model, metadata: [{ key: PROCESSING_KEY, value: JSON.stringify(document) }] });
+  };
+  const image = { kind: "image", layout: "nchw", channels: "gray", fit: "contain" };
+  const output = { name: "logits", activation: "softmax", topK: 3 };
+  const labels = Array.from({ length: 10 }, (_, digit) => `digit ${digit}`);
+
+  test("has it in its signed manifest", async () => {
+    expect((await publish("seen", processing({ inputs: { image }, output, labels }))).status).toBe(201);
+    await released.client.refresh();
+    const manifest = parseModelManifest(await released.download("models/seen/stable.json"));
+    expect(manifest).toMatchObject({ processing: { inputs: { image }, output }, labels });
+  });
+
+  test("is refused where that does not fit it", async () => {
+    const response = await publish("unseen", processing({ labels: ["one"] }));
+    expect([response.status, await errorCode(response)]).toEqual([400, "protocol/invalid-document"]);
+  });
 });

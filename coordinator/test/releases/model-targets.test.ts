@@ -28,6 +28,7 @@ describe("a version's targets", () => {
       inputs: exampleModel().inputs,
       outputs: exampleModel().outputs,
       labels: ["0", "1"],
+      processing: exampleModel().processing,
       createdAt: new Date(version.createdAt).toISOString(),
     });
     expect(changes.put.map(({ path, digest, sizeBytes }) => [path, digest, sizeBytes])).toEqual([
@@ -39,9 +40,11 @@ describe("a version's targets", () => {
     expect(changes.remove).toEqual([]);
   });
 
-  test("labels are left out where a model has none", () => {
-    const { bytes } = versionTargets(exampleModel({ labels: null }), exampleVersion(1), []);
+  test("labels and processing are left out where a model has none", () => {
+    const model = exampleModel({ labels: null, processing: null });
+    const { bytes } = versionTargets(model, exampleVersion(1), []);
     expect(parseModelManifest(bytes)).not.toHaveProperty("labels");
+    expect(parseModelManifest(bytes)).not.toHaveProperty("processing");
   });
 
   test("a document that devices would refuse is not made", () => {

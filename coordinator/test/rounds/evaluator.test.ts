@@ -107,6 +107,19 @@ describe("evaluation in its thread", () => {
     expect((await evaluator.evaluate({ ...names, spec, values })).loss).toBeCloseTo(byHand().loss, 5);
   });
 
+  test("closed while it is at work, ends with its batch and fails the rest: a thread cut off then would take the process along", async () => {
+    const names = await store("uint8");
+    const evaluate = () => evaluator.evaluate({ ...names, spec, values: parameters.values });
+    await evaluate();
+    const jobs = Promise.allSettled(Array.from({ length: 200 }, evaluate));
+    await new Promise((resolve) => setImmediate(resolve));
+    await evaluator.close();
+    const failed = (await jobs).filter((job) => job.status === "rejected");
+    expect(failed.length).toBeGreaterThan(0);
+    for (const { reason } of failed)
+      expect(reason).toSatisfy(hasCode(/^(core\/closed|round\/evaluation-failed)/));
+  });
+
   test("closes twice, and takes nothing afterwards", async () => {
     const names = await store("uint8");
     await evaluator.evaluate({ ...names, spec, values: parameters.values });

@@ -1,46 +1,21 @@
 import { createHash } from "node:crypto";
-import { cp, readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { asModelVersion, asTaskName, type Digest, type RoundId } from "@tributary/core";
+import { asModelVersion, asTaskName, type Digest } from "@tributary/core";
 import { addMetrics, createMetrics, pairedMetrics, pairedVector } from "@tributary/metrics";
 import { buildLinear } from "@tributary/onnx";
 import { encodeUpdate, metricsDigest, parseMeasurementPlan } from "@tributary/protocol";
-import { afterEach, describe, expect, test, vi } from "vitest";
-import { temporaryFolder } from "../temporary-folder.ts";
-import { model, RoundDevice, rooms, startRoom, type Body, type Room } from "./rounds-room.ts";
+import { afterEach, describe, expect, test } from "vitest";
+import { back, crashes, ended } from "./crashed-room.ts";
+import { model, rooms, type Body } from "./rounds-room.ts";
 
 const task = asTaskName("digits");
 const { open, dispose } = rooms();
-const disposals: (() => Promise<void>)[] = [];
+const { imageOf, restart, dispose: disposeImages } = crashes();
 afterEach(async () => {
-  for (const end of disposals.splice(0).toReversed()) await end();
+  await disposeImages();
   await dispose();
 });
-
-/** What `kill -9` leaves on disk at this moment, changed, and the coordinator that begins with it. */
-async function restarted(
-  folder: string,
-  change: (room: Room) => Promise<void> = async () => {},
-): Promise<Room> {
-  const image = await temporaryFolder();
-  disposals.push(() => image.remove());
-  await cp(folder, image.path, { recursive: true });
-  const room = await startRoom(image.path);
-  disposals.push(() => room.stop());
-  await change(room);
-  return room;
-}
-
-async function ended(room: Room, id: RoundId) {
-  return vi.waitFor(
-    async () => {
-      const round = await room.store.rounds.get(id);
-      expect(round?.endedAt).toBeTypeOf("number");
-      return round!;
-    },
-    { timeout: 15_000, interval: 20 },
-  );
-}
 
 /** `better` of ten examples are right with the candidate only. */
 function vectorOf(better: number): Float32Array<ArrayBuffer> {
@@ -104,11 +79,9 @@ describe("a round of measurements that a crash interrupted", () => {
   test("goes on: what was told counts once, whoever had not told is asked again", async () => {
     const { room, devices, told, roundId } = await interrupted();
     // The newest version is another one now, and what the round compares is what it began with.
-    const again = await restarted(room.folder, async ({ registry }) => {
-      await registry.publish(model, buildLinear({ seed: 3 }));
-    });
-    const third = await RoundDevice.connect(again.url, devices[2]!.identity);
-    third.checkIn();
+    const again = await restart(await imageOf(room.folder));
+    await again.registry.publish(model, buildLinear({ seed: 3 }));
+    const third = await back(again, devices[2]!);
     const request = await third.socket.next("request-report");
     expect(request).toEqual(told[2]!.request);
     expect((await third.put(request, told[2]!.body)).status).toBe(202);
@@ -127,23 +100,18 @@ describe("a round of measurements that a crash interrupted", () => {
 
   test("is abandoned where a vector that counted is not there any more", async () => {
     const { room, roundId } = await interrupted();
-    const uploads = join(room.folder, "uploads", roundId);
+    const folder = await imageOf(room.folder);
+    const uploads = join(folder, "uploads", roundId);
     const names = await readdir(uploads);
     expect(names).toHaveLength(2);
-    const image = await temporaryFolder();
-    disposals.push(() => image.remove());
-    await cp(room.folder, image.path, {
-      recursive: true,
-      filter: (path) => path !== join(uploads, names[1]!),
-    });
-    const again = await startRoom(image.path);
-    disposals.push(() => again.stop());
+    await rm(join(uploads, names[1]!));
+    const again = await restart(folder);
     expect(await ended(again, roundId)).toMatchObject({
       phase: "abandoned",
       reason: "round/interrupted",
       reported: 2,
     });
     expect(await again.store.measurements.list(task)).toEqual([]);
-    expect(await readdir(join(image.path, "uploads"))).not.toContain(roundId);
+    expect(await readdir(join(folder, "uploads"))).not.toContain(roundId);
   });
 });

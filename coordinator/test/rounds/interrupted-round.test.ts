@@ -1,4 +1,4 @@
-import { cp, readdir, writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { asTaskName, type RoundId } from "@tributary/core";
@@ -8,51 +8,16 @@ import type { Offer } from "@tributary/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { journalInput } from "../../src/rounds/round-journal.ts";
-import { temporaryFolder } from "../temporary-folder.ts";
-import {
-  bodyMaker,
-  model,
-  publishTask,
-  RoundDevice,
-  rooms,
-  startRoom,
-  weightsOf,
-  type Body,
-  type Room,
-} from "./rounds-room.ts";
+import { back, crashes, ended } from "./crashed-room.ts";
+import { bodyMaker, model, publishTask, rooms, weightsOf, type Body, type Room } from "./rounds-room.ts";
 
 const task = asTaskName("digits");
 const { open, dispose } = rooms();
-const disposals: (() => Promise<void>)[] = [];
+const { imageOf, restart, dispose: disposeImages } = crashes();
 afterEach(async () => {
-  for (const end of disposals.splice(0).toReversed()) await end();
+  await disposeImages();
   await dispose();
 });
-
-/** What `kill -9` leaves on disk at this moment, as a folder of its own. */
-async function imageOf(folder: string): Promise<string> {
-  const image = await temporaryFolder();
-  disposals.push(() => image.remove());
-  await cp(folder, image.path, { recursive: true });
-  return image.path;
-}
-
-async function restart(folder: string): Promise<Room> {
-  const room = await startRoom(folder);
-  disposals.push(() => room.stop());
-  return room;
-}
-
-async function ended(room: Room, id: RoundId) {
-  return vi.waitFor(
-    async () => {
-      const round = await room.store.rounds.get(id);
-      expect(round?.endedAt).toBeTypeOf("number");
-      return round!;
-    },
-    { timeout: 15_000, interval: 20 },
-  );
-}
 
 /** Three devices that were offered the first round; their updates differ. */
 async function offered(spec: Record<string, unknown> = {}) {
@@ -77,13 +42,6 @@ async function reported(count: number, given?: Offered) {
   for (const [i, request] of requests.slice(0, count).entries())
     expect((await devices[i]!.put(request, bodies[i]!)).status).toBe(202);
   return { ...begun, requests };
-}
-
-/** The same device with the coordinator that came after. */
-async function back(room: Room, device: RoundDevice): Promise<RoundDevice> {
-  const again = await RoundDevice.connect(room.url, device.identity);
-  again.checkIn();
-  return again;
 }
 
 async function expectMeanOf(room: Room, bodies: readonly Body[]): Promise<void> {

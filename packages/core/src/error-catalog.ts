@@ -876,6 +876,11 @@ export const ERROR_CATALOG = {
     publicMessage: "Too many calls wait for their answers.",
     advice: "Wait for answers before more is asked, or raise maxQueued.",
   },
+  "runtime/unsupported-image": {
+    status: 415,
+    retryable: false,
+    publicMessage: "The image cannot be read here.",
+  },
   "runtime/invalid-example": {
     status: 400,
     retryable: false,

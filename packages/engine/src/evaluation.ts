@@ -38,8 +38,10 @@ export async function evaluationSums(options: {
   readonly from?: number;
   /** @defaultValue all rows */
   readonly to?: number;
+  /** Stops between two runs. */
+  readonly signal?: AbortSignal;
 }): Promise<EvaluationSums> {
-  const { session, spec, data, values, from = 0, to = data.count } = options;
+  const { session, spec, data, values, from = 0, to = data.count, signal } = options;
   const columns = inputColumns(
     data,
     (spec.inputs ?? [spec.features]).map(({ name }) => name),
@@ -55,6 +57,7 @@ export async function evaluationSums(options: {
   const sums = new Map(measured.map(({ name, shape }) => [name, new Float64Array(elementCount(shape))]));
   const order = Array.from({ length: to - from }, (_, i) => from + i);
   for (const run of exampleRuns(spec, (index) => exampleOf(data, columns, index), order)) {
+    signal?.throwIfAborted();
     const outputs = await session.run(
       { ...weights, ...run.feeds },
       { outputs: measured.map(({ output }) => output) },

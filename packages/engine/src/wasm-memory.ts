@@ -5,12 +5,13 @@ let memory: WebAssembly.Memory | undefined;
 export async function seeWasmMemory<T>(work: () => Promise<T>): Promise<T> {
   if (memory !== undefined) return await work();
   const Original = WebAssembly.Memory;
-  WebAssembly.Memory = class extends Original {
-    constructor(descriptor: WebAssembly.MemoryDescriptor) {
-      super(descriptor);
-      memory ??= this;
-    }
-  };
+  WebAssembly.Memory = new Proxy(Original, {
+    construct(target, args: [WebAssembly.MemoryDescriptor]) {
+      const made = new target(...args);
+      memory ??= made;
+      return made;
+    },
+  });
   try {
     return await work();
   } finally {

@@ -5,6 +5,7 @@ import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
 import { modeFault, TaskMode } from "./task-mode.ts";
+import { Labels, ModelProcessing } from "./model-processing.ts";
 import { MEASURING_FIELDS, measuringFault } from "./measuring.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
@@ -69,7 +70,9 @@ const MANIFEST_FIELDS = {
   graph: TargetReference,
   weights: Type.Object({ float32: TargetReference, int8: TargetReference }),
   parameters: ParameterSchemaDocument,
-  labels: Type.Optional(readonlyArray(Type.String({ maxLength: 256 }), { maxItems: 65_536 })),
+  labels: Type.Optional(Labels),
+  /** Absent: the app prepares its inputs, and the first float32 output is read by its name. */
+  processing: Type.Optional(ModelProcessing),
   createdAt: TimestampSchema,
 };
 

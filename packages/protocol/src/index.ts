@@ -64,6 +64,15 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export {
+  ImageProcessing,
+  imageSizes,
+  ModelProcessing,
+  OutputProcessing,
+  parseProcessing,
+  PROCESSING_KEY,
+  ProcessingDocument,
+} from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
   BlobCreated,

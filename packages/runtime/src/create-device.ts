@@ -52,6 +52,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     releases,
     blobs,
     engines,
+    images: ports.images,
     store,
     events,
     env,

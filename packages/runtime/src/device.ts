@@ -5,6 +5,8 @@ import type { Diagnosis } from "./diagnosis.ts";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
+import type { ImageInput } from "./images/image-input.ts";
+import type { ImageReader } from "./images/image-tensor.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { Inference, ModelState, RuntimeEvent, RuntimeStatus, TokenRequest } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
@@ -30,6 +32,8 @@ export interface DevicePorts {
   readonly store: DeviceStore;
   readonly engines: EngineProvider;
   readonly conditions: ConditionsPort;
+  /** Decodes and scales images, where the platform can. */
+  readonly images?: ImageReader | undefined;
   /** Asked for by the first secure round. */
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly openSocket: OpenSocket;
@@ -68,7 +72,7 @@ export interface Device {
   openModel(request: OpenModelRequest, options?: CallOptions): Promise<ModelState>;
   /** Lets one opening go. The last one releases the session. */
   closeModel(model: string): Promise<void>;
-  run(model: string, feeds: Readonly<Record<string, Tensor>>, options?: RunCallOptions): Promise<Inference>;
+  run(model: string, feeds: RunFeeds, options?: RunCallOptions): Promise<Inference>;
   /** Looks for a new release now. */
   refresh(model: string, options?: CallOptions): Promise<ModelState>;
   /** Swaps in the newest verified version. */
@@ -94,6 +98,9 @@ export interface Device {
   subscribe(listener: (event: RuntimeEvent) => void): () => void;
   close(): Promise<void>;
 }
+
+/** What each input gets: a tensor, or an image that becomes one where the model runs. */
+export type RunFeeds = Readonly<Record<string, Tensor | ImageInput>>;
 
 export interface CallOptions {
   readonly signal?: AbortSignal;

@@ -7,6 +7,8 @@ export type {
   TriedEngine,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
+export type { ImageSource, RawImage } from "./images/image-input.ts";
+export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
 export type {
   ConnectionState,
@@ -14,6 +16,7 @@ export type {
   ExampleCollection,
   FeedValue,
   Inference,
+  InputValue,
   KeptExample,
   LabelledExample,
   LabelValue,
@@ -25,6 +28,7 @@ export type {
   Participation,
   ParticipationEvent,
   ParticipationState,
+  RankedClass,
   RunInferenceOptions,
   Runtime,
   RuntimeEvent,

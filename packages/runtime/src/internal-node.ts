@@ -10,4 +10,5 @@ export {
   type ControlVariates,
   type Settlement,
 } from "./participation/control-variates.ts";
-export { createSecureMember, type SecureMember } from "./participation/secure-member.ts";
+export { measureExamples } from "./participation/measure-examples.ts";
+export { createMetricMember, createSecureMember, type SecureMember } from "./participation/secure-member.ts";

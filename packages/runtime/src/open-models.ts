@@ -2,6 +2,7 @@ import { abortable, failure, type Env } from "@tributary/core";
 import type { CallOptions, OpenModelRequest } from "./device.ts";
 import type { DeviceEvents } from "./device-events.ts";
 import type { EngineProvider } from "./engine-provider.ts";
+import type { ImageReader } from "./images/image-tensor.ts";
 import type { ModelState } from "./runtime.ts";
 import type { DeviceStore } from "./store/device-store.ts";
 import { withRetries } from "./transport/retry.ts";
@@ -13,6 +14,7 @@ export interface OpenModelsOptions {
   readonly releases: Releases;
   readonly blobs: BlobFetcher;
   readonly engines: EngineProvider;
+  readonly images?: ImageReader | undefined;
   readonly store: DeviceStore;
   readonly events: DeviceEvents;
   readonly env: Env;
@@ -106,6 +108,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       releases,
       blobs: options.blobs,
       engines: options.engines,
+      images: options.images,
       store: options.store,
       env,
       onProgress: (progress) => events.emit({ type: "progress", ...progress }),

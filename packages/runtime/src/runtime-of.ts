@@ -15,7 +15,9 @@ import type {
   Runtime,
   RuntimeEvent,
 } from "./runtime.ts";
-import { toFeeds } from "./updater/feeds.ts";
+import { isImageSource } from "./images/image-input.ts";
+import { onlyImage, toRunFeeds } from "./images/split-images.ts";
+import { inferenceStream } from "./inference/stream.ts";
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device): Runtime {
@@ -44,7 +46,7 @@ export function createRuntimeOf(device: Device): Runtime {
       requireOpen();
       if (handleClosed !== undefined) throw failure("runtime/closed", `model ${name}: it was closed`);
     };
-    return {
+    const handle: ModelHandle = {
       name,
       get state() {
         return state;
@@ -56,11 +58,20 @@ export function createRuntimeOf(device: Device): Runtime {
         requireHandle();
         const leave = enter();
         try {
-          const tensors = toFeeds(state.inputs, feeds, transfer ? "given" : "own");
-          return await device.run(name, tensors, { transfer, ...(signal === undefined ? {} : { signal }) });
+          const prepared = toRunFeeds(state, feeds, transfer);
+          const ready = prepared instanceof Promise ? await prepared : prepared;
+          return await device.run(name, ready, { transfer, ...(signal === undefined ? {} : { signal }) });
         } finally {
           leave();
         }
+      },
+      stream(source, streamOptions) {
+        requireHandle();
+        return inferenceStream(
+          source,
+          (value, signal) => handle.run(isImageSource(value) ? onlyImage(state, value) : value, { signal }),
+          streamOptions,
+        );
       },
       examples: {
         async add(example) {
@@ -114,6 +125,7 @@ export function createRuntimeOf(device: Device): Runtime {
         return handleClosed;
       },
     };
+    return handle;
   };
 
   const openParticipation = (given: Consent): Participation => {

@@ -1,11 +1,13 @@
 import type { EngineName } from "@tributary/engine";
 import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
-import type { GraphPort, IneligibleReason } from "@tributary/protocol";
+import type { GraphPort, IneligibleReason, ModelProcessing } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis } from "./diagnosis.ts";
+import type { ImageSource } from "./images/image-input.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
+import type { StreamOptions, StreamSource } from "./inference/stream.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -133,6 +135,8 @@ export interface ModelState {
   readonly inputs: readonly GraphPort[];
   readonly outputs: readonly GraphPort[];
   readonly labels?: readonly string[];
+  /** How images become inputs and outputs answers, as it was published. */
+  readonly processing?: ModelProcessing;
   /** Newest verified version, where it is not the one that runs. */
   readonly available?: number;
 }
@@ -143,6 +147,9 @@ export interface ModelState {
  * raw bits (`Uint16Array`). Bytes are value / 255 where the input is float32 or float64.
  */
 export type FeedValue = Tensor | TensorData | readonly number[] | readonly bigint[] | readonly boolean[];
+
+/** What `run` takes for an input: also an image, where the model's `processing` says how one becomes this input. */
+export type InputValue = FeedValue | ImageSource;
 
 export interface RunInferenceOptions {
   /** Rejects with `signal.reason`: a call that waits is taken out of the queue, of one that runs the answer is dropped. */
@@ -156,14 +163,26 @@ export interface RunInferenceOptions {
   readonly transfer?: boolean;
 }
 
+export interface RankedClass {
+  readonly index: number;
+  /** The model's, or the index as a text. */
+  readonly label: string;
+  readonly probability: number;
+}
+
 export interface Inference {
   /** The version that answered. */
   readonly version: number;
   readonly outputs: Readonly<Record<string, Tensor>>;
-  /** The model's first float32 output as probabilities, [batch * classes] flat: softmax over logits. Empty if it has none. */
+  /**
+   * The output that the model's `processing` names as probabilities, [batch * classes] flat. Without it: the first float32 output,
+   * softmax over it unless its name says that the model does so. Empty if there is none.
+   */
   readonly probabilities: Float32Array;
   /** Index of the largest probability of each row. */
   readonly classes: readonly number[];
+  /** The best classes of each row, best first: as many as the model's `processing` says, or one. */
+  readonly top: readonly (readonly RankedClass[])[];
   /** Time in the engine; of calls that shared a run, the time of that run. */
   readonly durationMs: number;
 }
@@ -178,10 +197,21 @@ export interface ModelHandle {
    *
    * Calls that are made together, or while the model runs, share a run where the model has a batch dimension (`batching`).
    *
+   * An image is resized and normalized where the model runs. An ImageBitmap or VideoFrame is handed over, whatever `transfer` says,
+   * and closed there.
+   *
    * @throws `engine/missing-input`, `engine/unknown-input`, `engine/input-mismatch` (element type, shape or values),
-   *   `runtime/overloaded` (`maxQueued`), before anything runs
+   *   `runtime/unsupported-image`, `runtime/overloaded` (`maxQueued`), before anything runs
    */
-  run(feeds: Readonly<Record<string, FeedValue>>, options?: RunInferenceOptions): Promise<Inference>;
+  run(feeds: Readonly<Record<string, InputValue>>, options?: RunInferenceOptions): Promise<Inference>;
+  /**
+   * Runs the values of a source, one after the other, and answers in their order: feeds by name, or of a model whose only input is an
+   * image, images.
+   */
+  stream(
+    source: StreamSource<Readonly<Record<string, InputValue>> | ImageSource>,
+    options?: StreamOptions,
+  ): AsyncIterable<Inference>;
   readonly examples: ExampleCollection;
   /**
    * New versions: with "manual" each waits for `apply()`, with "auto" it has been applied. A version that waits at

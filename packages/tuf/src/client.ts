@@ -70,6 +70,8 @@ export interface TufClient {
   readonly timestampCustom: JsonValue | undefined;
   /** 0 before the first refresh or load. */
   readonly rootVersion: number;
+  /** Whether targets are served under HASH.name (spec 5.7.3); false before the first refresh or load. */
+  readonly consistentSnapshot: boolean;
 }
 
 export function createTufClient(options: TufClientOptions): TufClient {
@@ -115,6 +117,9 @@ export function createTufClient(options: TufClientOptions): TufClient {
     },
     get rootVersion() {
       return current?.set.root.version ?? 0;
+    },
+    get consistentSnapshot() {
+      return current?.set.root.consistentSnapshot ?? false;
     },
   };
 }

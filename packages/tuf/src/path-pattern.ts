@@ -19,8 +19,8 @@ export function matchesPattern(pattern: string, path: string): boolean {
 
 /** Goes back to the last `*` where something does not fit: at most pattern times text steps, whatever an attacker writes. */
 function matchesSegment(pattern: string, text: string): boolean {
-  const wanted = [...pattern];
-  const characters = [...text];
+  const wanted = Array.from(pattern);
+  const characters = Array.from(text);
   let at = 0;
   let star = -1;
   let resume = 0;

@@ -1,11 +1,6 @@
 import { describe, expect, test } from "vitest";
-import {
-  parseMetadata,
-  signSnapshotAndTimestamp,
-  signTargets,
-  type DelegationOptions,
-  type TufSigner,
-} from "../src/index.ts";
+import { parseMetadata, signSnapshotAndTimestamp } from "../src/index.ts";
+import { publish, sign, type Signed } from "./delegated-release.ts";
 import {
   DAY_MS,
   deviceOf,
@@ -17,67 +12,6 @@ import {
   targetOf,
   writeJson,
 } from "./repository.ts";
-
-/** What a role signs: its own targets, and who else may sign some. */
-interface Signed {
-  readonly targets?: readonly string[];
-  readonly delegations?: readonly (Omit<DelegationOptions, "publicKeys"> & { readonly by?: TufSigner[] })[];
-  readonly signers?: readonly TufSigner[];
-  readonly version?: number;
-  readonly expiresMs?: number;
-}
-
-/** A key for each delegated role, unless a test says otherwise. */
-const keys = new Map<string, TufSigner>();
-async function keyOf(role: string): Promise<TufSigner> {
-  const known = keys.get(role) ?? (await newSigner());
-  keys.set(role, known);
-  return known;
-}
-
-async function sign(repository: Repository, name: string, signed: Signed): Promise<Uint8Array> {
-  const { targets = [], delegations = [], version = 1, expiresMs = START_MS + DAY_MS } = signed;
-  return signTargets({
-    version,
-    expiresMs,
-    targets: targets.map((path) => targetOf(path)),
-    delegations: await Promise.all(
-      delegations.map(async ({ by, ...delegation }) => ({
-        ...delegation,
-        publicKeys: (by ?? [await keyOf(delegation.name)]).map(({ publicKey }) => publicKey),
-      })),
-    ),
-    signers: signed.signers ?? (name === "targets" ? repository.keys.targets : [await keyOf(name)]),
-  });
-}
-
-/** The next release, of the top-level role and of delegated ones. */
-async function publish(
-  repository: Repository,
-  top: Signed,
-  roles: Readonly<Record<string, Signed>> = {},
-): Promise<void> {
-  const before = repository.versions!;
-  const version = before.targets + 1;
-  const targets = await sign(repository, "targets", { version, expiresMs: START_MS + 90 * DAY_MS, ...top });
-  const delegated = new Map<string, { version: number; bytes: Uint8Array }>();
-  for (const [name, signed] of Object.entries(roles)) {
-    const file = { version: signed.version ?? 1, bytes: await sign(repository, name, signed) };
-    delegated.set(name, file);
-    repository.files.set(`${file.version}.${name}.json`, file.bytes);
-  }
-  const rest = await signSnapshotAndTimestamp({
-    previous: before,
-    targets: { version, bytes: targets },
-    delegated,
-    expiresMs: { snapshot: START_MS + 30 * DAY_MS, timestamp: START_MS + 7 * DAY_MS },
-    signers: repository.keys,
-  });
-  repository.versions = { targets: version, ...rest.versions };
-  repository.files.set(`${version}.targets.json`, targets);
-  repository.files.set(`${rest.versions.snapshot}.snapshot.json`, rest.snapshot);
-  repository.files.set("timestamp.json", rest.timestamp);
-}
 
 async function released(top: Signed, roles: Readonly<Record<string, Signed>> = {}) {
   const repository = await Repository.create();
@@ -296,7 +230,7 @@ describe("what a delegated role's file has to be", () => {
       a: { targets: ["x"], expiresMs: START_MS + 2 * DAY_MS },
     });
     expect(await client.find("x")).toEqual(targetOf("x"));
-    await clock.advance(2 * DAY_MS);
+    clock.advance(2 * DAY_MS);
     await expect(client.find("x")).rejects.toMatchObject({ code: "tuf/expired", detail: { role: "a" } });
   });
 

@@ -69,10 +69,10 @@ export class Repository {
     this.keys = keys;
   }
 
-  static async create(): Promise<Repository> {
+  static async create(nowMs = START_MS): Promise<Repository> {
     const repository = new Repository(await newKeys());
-    await repository.publishRoot();
-    await repository.publish([targetOf("models/digits/stable.json")]);
+    await repository.publishRoot({ nowMs });
+    await repository.publish([targetOf("models/digits/stable.json")], nowMs);
     return repository;
   }
 

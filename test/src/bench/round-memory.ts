@@ -17,7 +17,7 @@ export async function peakMemoryOfRound(updates: number, context: BenchmarkConte
       devices: updates,
       cohort: PATIENT,
     });
-    await round.uploadAll((device) => ({ numExamples: 10 + device, fill: 1e-4 * (device + 1) }));
+    await round.uploadAll((device) => ({ numExamples: 10 + device, fill: 1e-6 * (device + 1) }));
     await round.committed();
     const peak = peakRssBytes(coordinator.pid);
     context.log(`${updates} updates in a round: peak RSS ${(peak / 1e6).toFixed(0)} MB`);

@@ -37,6 +37,7 @@ export interface ModelsTable {
   inputs: JsonText;
   outputs: JsonText;
   labels: JsonText | null;
+  processing: JsonText | null;
   createdAt: number;
 }
 

@@ -13,6 +13,7 @@ import { Background } from "./background.ts";
 import { BufferVersions } from "./buffer-versions.ts";
 import { CohortPace } from "./cohort-pace.ts";
 import { CohortSeats } from "./cohort-seats.ts";
+import { findInterruptedCohorts } from "./interrupted-cohorts.ts";
 import { GateRounds } from "./gate-rounds.ts";
 import { OpenCohorts } from "./open-cohorts.ts";
 
@@ -43,6 +44,8 @@ export class BufferedDriver implements Driver {
   #task: TaskRecord;
   /** Nothing is left to train: the last version waits for its verdict. */
   #trained = false;
+  /** What an earlier process left goes on or is over. */
+  #takenUp: Promise<void> | undefined;
   #pumping = false;
   #stopped = false;
 
@@ -95,9 +98,7 @@ export class BufferedDriver implements Driver {
     });
     const { promise, resolve } = Promise.withResolvers<void>();
     this.resumed = promise;
-    // Cohorts that a crash interrupted are over; their sums, where there were any, are in the buffer.
-    const cleared = abandonLeftOver(services, options.task, undefined).finally(resolve);
-    background.run(cleared.then(() => this.#begin()));
+    background.run(this.#begin().finally(resolve));
   }
 
   get task(): TaskRecord {
@@ -176,9 +177,29 @@ export class BufferedDriver implements Driver {
   }
 
   async #begin(): Promise<void> {
-    if (!(await this.#mayRun())) return;
-    await this.#versions.begin();
-    this.#pump();
+    const may = await this.#mayRun();
+    if (may) await this.#versions.begin();
+    this.#takenUp ??= this.#takeUp(may).catch((error: unknown) => {
+      this.#takenUp = undefined;
+      throw error;
+    });
+    await this.#takenUp;
+    if (may) this.#pump();
+  }
+
+  /** Rounds that a crash interrupted go on, or are over; the sums of those that had ended are in the buffer. */
+  async #takeUp(mayRun: boolean): Promise<void> {
+    const { services } = this.#options;
+    const { base } = this.#versions;
+    if (!mayRun || base === undefined) return abandonLeftOver(services, this.#task, undefined);
+    const found = await findInterruptedCohorts(services, this.#task, base.version, (version) =>
+      this.#versions.isLive(version),
+    );
+    for (const round of found) {
+      if (round.config.measurement === undefined) await this.#cohorts.resume(round);
+      else await this.#gate.resume(round);
+    }
+    if (this.#trained) await this.#cohorts.abandon("round/superseded");
   }
 
   /** Whether cohorts may begin. */

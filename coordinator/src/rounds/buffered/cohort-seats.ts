@@ -184,6 +184,13 @@ export class CohortSeats implements DeskTask {
     }
   }
 
+  /** The devices of a round that an earlier process began come back to it. */
+  seat(run: RoundRun): void {
+    for (const [device, { stage }] of run.state.participants)
+      if (stage === "offered" || stage === "ready" || stage === "member" || stage === "reported")
+        this.#seatOf.set(device, run);
+  }
+
   /** From a cohort that was formed without them into another on the same base. */
   move(from: RoundRun, to: RoundRun, devices: readonly DeviceId[]): void {
     for (const device of devices) {

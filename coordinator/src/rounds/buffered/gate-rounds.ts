@@ -1,6 +1,8 @@
 import type { ErrorCode } from "@tributary/core";
 import type { TaskRecord } from "../../ports/records.ts";
 import { prepareRound } from "../prepared-round.ts";
+import { resumeOrAbandon, type InterruptedRound } from "../interrupted-round.ts";
+import type { RoundRunCommon } from "../round-run-options.ts";
 import { RoundRun } from "../round-run.ts";
 import { watchSelection } from "../round-watch.ts";
 import type { SerialQueue } from "../serial-queue.ts";
@@ -42,14 +44,29 @@ export class GateRounds {
 
   /** Gives held-out devices to the measurement under way, or begins the one that is due. */
   fill(mayOpen: () => boolean): void {
-    const { task, background, free, seats } = this.#options;
+    const { task, seats } = this.#options;
     if (this.#run !== undefined && takesDevices(this.#run)) return seats.fill(this.#run);
     if (this.#busy || this.#stopped || (task().gate?.candidate ?? null) === null || !mayOpen()) return;
+    this.#keepBusy(this.#measure());
+  }
+
+  /** Goes on with a measurement that an earlier process began. */
+  async resume({ past, config, work, ...round }: InterruptedRound): Promise<void> {
+    const { services, seats } = this.#options;
+    // Secure rounds do not go on.
+    await seats.prepare(false);
+    const run = await resumeOrAbandon(services, { ...this.#common({ ...round, config }), ...work }, past);
+    if (run === undefined) return;
+    seats.seat(run);
+    this.#keepBusy(this.#follow(run));
+  }
+
+  #keepBusy(work: Promise<void>): void {
     this.#busy = true;
-    background.run(
-      this.#measure().finally(() => {
+    this.#options.background.run(
+      work.finally(() => {
         this.#busy = false;
-        free();
+        this.#options.free();
       }),
     );
   }
@@ -65,10 +82,14 @@ export class GateRounds {
 
   /** One measurement from beginning to end. */
   async #measure(): Promise<void> {
-    const { services, seats, openings, refresh, free } = this.#options;
+    const { openings, refresh } = this.#options;
     await refresh();
     const run = await openings.run(() => this.#open());
-    if (run === undefined) return;
+    if (run !== undefined) await this.#follow(run);
+  }
+
+  async #follow(run: RoundRun): Promise<void> {
+    const { services, seats, refresh, free } = this.#options;
     this.#run = run;
     const watching = watchSelection(services, run, this.#options.task);
     try {
@@ -85,7 +106,7 @@ export class GateRounds {
   }
 
   async #open(): Promise<RoundRun | undefined> {
-    const { services, seats, uploadFolder } = this.#options;
+    const { services, seats } = this.#options;
     const task = this.#options.task();
     if (task.state !== "running" || (task.gate?.candidate ?? null) === null) return undefined;
     const prepared = await prepareRound(services, task);
@@ -93,17 +114,18 @@ export class GateRounds {
     const { work, model, base } = prepared;
     await seats.prepare(prepared.secure);
     const config = await prepared.config(seats.population);
-    return RoundRun.begin({
-      ...work,
+    return RoundRun.begin({ ...this.#common({ config, task, model, base }), ...work });
+  }
+
+  #common(round: Pick<RoundRunCommon, "config" | "task" | "model" | "base">): RoundRunCommon {
+    const { services, seats, uploadFolder } = this.#options;
+    return {
+      ...round,
       services: { ...services, send: (to, message) => seats.send(to, message) },
-      config,
-      task,
-      model,
-      base,
       uploadFolder,
-      offered: (device) => seats.offered(device, config.round),
+      offered: (device) => seats.offered(device, round.config.round),
       seatsChanged: this.#options.free,
       over: () => {},
-    });
+    };
   }
 }

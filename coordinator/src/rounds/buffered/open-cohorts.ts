@@ -1,13 +1,14 @@
 import type { DeviceId, ErrorCode, ModelVersion, RoundId } from "@tributary/core";
 import { roundEnded } from "@tributary/federation";
 import type { RoundRecord } from "../../ports/records.ts";
+import type { InterruptedRound } from "../interrupted-round.ts";
 import type { RoundRun } from "../round-run.ts";
 import type { SerialQueue } from "../serial-queue.ts";
 import type { Background } from "./background.ts";
 import type { BufferedDriverOptions } from "./buffered-driver.ts";
 import type { CohortBase } from "./cohort-base.ts";
 import type { CohortSeats } from "./cohort-seats.ts";
-import { openCohort, stopsAtOnce, takesDevices } from "./open-cohort.ts";
+import { openCohort, resumeCohort, stopsAtOnce, takesDevices, type CohortInput } from "./open-cohort.ts";
 
 export interface OpenCohortsOptions extends Pick<
   BufferedDriverOptions,
@@ -80,6 +81,23 @@ export class OpenCohorts {
     for (const run of this.#runs.values()) this.#age(run);
   }
 
+  /** Goes on with a cohort that an earlier process began. */
+  async resume(found: InterruptedRound): Promise<void> {
+    const { services, seats } = this.#options;
+    const { config, model, work, base: version } = found;
+    if (work.plan === undefined) return;
+    const { timestampVersion, minimumCount } = config;
+    // Secure cohorts do not go on.
+    await seats.prepare(false);
+    const base = { model, version, plan: work.plan, timestampVersion, minimumCount };
+    const run = await resumeCohort(services, this.#inputOf(base), found);
+    if (run === undefined) return;
+    seats.seat(run);
+    this.#add(run);
+    if (takesDevices(run) && this.#isHead(config.baseVersion)) this.#head = run;
+    else this.#age(run);
+  }
+
   abandon(code: ErrorCode): Promise<unknown> {
     return Promise.all(this.runs.map((run) => run.abandon(code)));
   }
@@ -92,24 +110,32 @@ export class OpenCohorts {
   /** A cohort on a base; undefined: the task stopped meanwhile. */
   #open(base: CohortBase): Promise<RoundRun | undefined> {
     return this.#options.openings.run(async () => {
-      const { services, uploadFolder, mode, seats, background, free } = this.#options;
+      const { services, mode, seats } = this.#options;
       await seats.prepare(base.plan.secure !== null);
-      const run = await openCohort(services, {
-        task: this.#options.task(),
-        base,
-        mode,
-        uploadFolder,
-        send: (to, message) => seats.send(to, message),
-        population: seats.population,
-        offered: (device, round) => seats.offered(device, round),
-        seatsChanged: free,
-        carry: (from, devices) => this.#carry(from, base, devices),
-      });
-      this.#runs.set(run.config.roundId, run);
-      background.run(this.#follow(run));
-      stopsAtOnce(run, this.#options.task(), this.#stopped);
+      const { population } = seats;
+      const run = await openCohort(services, { ...this.#inputOf(base), mode, population });
+      this.#add(run);
       return roundEnded(run.state) ? undefined : run;
     });
+  }
+
+  #inputOf(base: CohortBase): CohortInput {
+    const { uploadFolder, seats, free } = this.#options;
+    return {
+      task: this.#options.task(),
+      base,
+      uploadFolder,
+      send: (to, message) => seats.send(to, message),
+      offered: (device, round) => seats.offered(device, round),
+      seatsChanged: free,
+      carry: (from, devices) => this.#carry(from, base, devices),
+    };
+  }
+
+  #add(run: RoundRun): void {
+    this.#runs.set(run.config.roundId, run);
+    this.#options.background.run(this.#follow(run));
+    stopsAtOnce(run, this.#options.task(), this.#stopped);
   }
 
   /** Devices that train when their cohort is formed go on in the next one on the same base. */

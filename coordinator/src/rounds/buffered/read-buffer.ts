@@ -15,18 +15,7 @@ export async function readBuffer(
   const { store } = services;
   const pending = await store.bufferedCohorts.pending(task.name);
   const oldest = Math.min(...pending.map(({ baseVersion }) => baseVersion));
-  let replacedBy = 0;
-  for (let version: VersionRecord | undefined = head; version !== undefined && version.version > oldest;) {
-    const round = version.roundId === null ? undefined : await store.rounds.get(version.roundId);
-    if (round?.task !== task.name) {
-      replacedBy = version.version;
-      break;
-    }
-    version =
-      version.parentVersion === null
-        ? undefined
-        : await store.versions.get(task.model, version.parentVersion);
-  }
+  const replacedBy = await replacedSince(services, task, head, oldest);
   const replaced = pending.filter(({ baseVersion }) => baseVersion < replacedBy);
   if (replaced.length > 0) {
     await discardCohorts(
@@ -38,4 +27,22 @@ export async function readBuffer(
   return pending
     .filter((cohort) => !replaced.includes(cohort))
     .map(({ roundId, baseVersion, updates }) => ({ roundId, baseVersion, updates }));
+}
+
+/** The newest version above the oldest one here that the task did not make; 0: it made all of them. */
+export async function replacedSince(
+  { store }: Pick<RoundServices, "store">,
+  task: TaskRecord,
+  head: VersionRecord,
+  oldest: number,
+): Promise<number> {
+  for (let version: VersionRecord | undefined = head; version !== undefined && version.version > oldest;) {
+    const round = version.roundId === null ? undefined : await store.rounds.get(version.roundId);
+    if (round?.task !== task.name) return version.version;
+    version =
+      version.parentVersion === null
+        ? undefined
+        : await store.versions.get(task.model, version.parentVersion);
+  }
+  return 0;
 }

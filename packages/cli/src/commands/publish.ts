@@ -5,6 +5,8 @@ import { describeModel } from "@tributary/onnx";
 import { Command } from "commander";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readModelFile } from "../models/read-model-file.ts";
+import { withProcessing } from "../models/with-processing.ts";
+import { readInput } from "../read-input.ts";
 import { formatBytes } from "../start/format.ts";
 
 /** `tributary publish model.onnx`: an ONNX file becomes version 1 of a model. */
@@ -13,13 +15,18 @@ export function publishCommand(): Command {
     .description("Publish an ONNX model: its graph, its float32 and int8 weights, and a signed release.")
     .argument("<file>", "the ONNX file")
     .option("--name <name>", "the model's name (default: the file's)")
+    .option("--processing <file>", "JSON: how images become inputs, and outputs answers with labels")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .action(
       async (
         file: string,
-        options: OperatorOptions & { readonly name?: string; readonly json?: boolean },
+        options: OperatorOptions & {
+          readonly name?: string;
+          readonly processing?: string;
+          readonly json?: boolean;
+        },
       ) => {
         const name = asModelName(
           options.name ??
@@ -27,7 +34,11 @@ export function publishCommand(): Command {
               .replace(/\.onnx$/i, "")
               .toLowerCase(),
         );
-        const bytes = await readModelFile(file);
+        const model = await readModelFile(file);
+        const bytes =
+          options.processing === undefined
+            ? model
+            : withProcessing(model, await readInput(options.processing));
         // Here first: the reader's own message says more than a server tells a stranger.
         const { trainable, reasons } = describeModel(bytes);
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });

@@ -13,6 +13,7 @@ import {
   takeTrusted,
   writeResults,
   type ClientData,
+  type Shares,
   type SimulateOptions,
   type SimulationResult,
 } from "@tributary/simulator";
@@ -20,7 +21,7 @@ import { Command, Option } from "commander";
 import { integerBetween, numberBetween } from "../arguments.ts";
 import { readModelFile } from "../models/read-model-file.ts";
 import { readInput } from "../read-input.ts";
-import { fleetOf, withFleetOptions, type FleetOptions } from "../simulate/fleet-options.ts";
+import { fleetOf, parseShares, withFleetOptions, type FleetOptions } from "../simulate/fleet-options.ts";
 import { createRoundPrinter } from "../simulate/simulated-rounds.ts";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
@@ -37,6 +38,8 @@ interface SimulateCommandOptions extends FleetOptions {
   readonly trusted?: string;
   readonly examplesPerClient: number;
   readonly evaluateEvery: number;
+  readonly languages: Shares;
+  readonly tags: Shares;
   readonly threads?: number;
   readonly out?: string;
   readonly json?: boolean;
@@ -110,6 +113,16 @@ export function simulateCommand(): Command {
       ),
     );
   return withFleetOptions(command)
+    .addOption(
+      new Option("--languages <shares>", "languages of devices, such as en:0.6,de:0.3")
+        .default({}, "none")
+        .argParser(parseShares),
+    )
+    .addOption(
+      new Option("--tags <shares>", "tags that the app gave devices, such as beta:0.1, each for itself")
+        .default({}, "none")
+        .argParser(parseShares),
+    )
     .option(
       "--out <dir>",
       "write results.json, rounds.csv, a TensorBoard event file, model.onnx and weights.safetensors there",
@@ -138,6 +151,7 @@ async function runSimulation(file: string, options: SimulateCommandOptions): Pro
       trusted,
       seed: options.seed,
       fleet: fleetOf(options),
+      labels: { languages: options.languages, tags: options.tags },
       rounds: options.rounds,
       targetAccuracy: options.target,
       evaluateEvery: options.evaluateEvery,
@@ -155,6 +169,8 @@ async function runSimulation(file: string, options: SimulateCommandOptions): Pro
     partition,
     seed,
     examplesPerClient,
+    languages: sharesText(options.languages),
+    tags: sharesText(options.tags),
     ...fleetOf(options),
   });
   const files = options.out === undefined ? [] : await writeResults(options.out, result, report);
@@ -192,19 +208,31 @@ async function examplesOf(
   return { data: clientDataOf(rest, dealing), heldOut, trusted: taken };
 }
 
+function sharesText(shares: Shares): string {
+  return Object.entries(shares)
+    .map(([name, share]) => `${name}:${share}`)
+    .join();
+}
+
 function printSummary(
-  { rows, stopped, roundsToTarget, modelDigest }: SimulationResult,
+  { rows, stopped, roundsToTarget, released, modelDigest }: SimulationResult,
   files: readonly string[],
 ): void {
-  const last = rows.findLast(({ phase }) => phase === "committed");
-  const abandoned = rows.filter(({ phase }) => phase === "abandoned").length;
+  const trained = rows.filter(({ purpose }) => purpose === "train");
+  const last = trained.findLast(({ phase }) => phase === "committed");
+  const abandoned = trained.filter(({ phase }) => phase === "abandoned").length;
+  const verdicts = rows.flatMap(({ verdict }) => (verdict === null ? [] : [verdict.result]));
   const minutes = (rows.at(-1)?.clockSeconds ?? 0) / 60;
   console.log("");
   console.log(
-    `${rows.length - abandoned} rounds committed, ${abandoned} abandoned, in ${formatNumber(minutes, 1)} simulated minutes`,
+    `${trained.length - abandoned} rounds committed, ${abandoned} abandoned, in ${formatNumber(minutes, 1)} simulated minutes`,
   );
   if (last !== undefined) {
     console.log(`loss ${formatNumber(last.loss, 4)}, accuracy ${formatPercent(last.accuracy)}`);
+  }
+  if (verdicts.length > 0) {
+    const passed = verdicts.filter((result) => result === "passed").length;
+    console.log(`${passed} of ${verdicts.length} versions passed the gate, released is version ${released}`);
   }
   if (stopped !== null) console.log(`ended: ${stopped.message}`);
   if (roundsToTarget !== null) console.log(`the target was reached in round ${roundsToTarget}`);

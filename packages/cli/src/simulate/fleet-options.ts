@@ -15,6 +15,14 @@ const DESCRIPTIONS: Readonly<Record<keyof FleetModel, string>> = {
   onlineMinutes: "mean time a device stays reachable; left out: always (a two-state Markov chain)",
   offlineMinutes: "mean time it then stays away",
   daySwing: "how many times more often devices come online at the best hour of their day than at the worst",
+  nodeShare: "share of devices that are headless (ort-node); the others are browsers",
+  webgpuShare: "of the browsers, share with WebGPU beside WASM",
+  memoryMb: "median memory in megabytes, log-normal; browsers tell a power of two",
+  memorySigma: "how much memories differ",
+  batteryShare: "share of devices with a battery",
+  chargingShare: "share of the hours in which a battery is being charged",
+  unmeteredShare: "share of the hours in which a device is on an unmetered network",
+  untoldShare: "share of devices whose platform tells neither memory nor battery nor network",
 };
 
 export function withFleetOptions(command: Command): Command {
@@ -32,6 +40,19 @@ export function withFleetOptions(command: Command): Command {
     command.addOption(preset === null ? option : option.default(preset));
   }
   return command;
+}
+
+/** `name:share`, separated by commas: `en:0.6,de:0.3`. */
+export function parseShares(text: string): Readonly<Record<string, number>> {
+  const shares = text.split(",").map((part) => {
+    const [, name, share] = /^([A-Za-z0-9][A-Za-z0-9._-]{0,62}):(0?\.\d+|[01])$/.exec(part.trim()) ?? [];
+    if (name === undefined)
+      throw new InvalidArgumentError(
+        `Expected name:share with a share from 0 to 1, as in beta:0.1, got "${part}".`,
+      );
+    return [name, Number(share)] as const;
+  });
+  return Object.fromEntries(shares);
 }
 
 /** Those of the options that say how devices behave. */

@@ -1,5 +1,6 @@
 import type { RoundRow, SimulationProgress } from "@tributary/simulator";
 import ora, { type Ora } from "ora";
+import { verdictLine } from "../commands/results.ts";
 import { formatBytes, formatNumber, formatPercent } from "../start/format.ts";
 
 /** Shows simulated rounds as they end, and on a terminal the one under way. */
@@ -18,16 +19,35 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { title: "round", width: 5, cell: ({ round }) => String(round) },
   { title: "version", width: 7, cell: ({ version }) => (version === null ? "-" : String(version)) },
+  { title: "base", width: 5, cell: ({ baseVersion }) => String(baseVersion) },
   { title: "offered", width: 7, cell: ({ offered }) => String(offered) },
   { title: "in the sum", width: 10, cell: ({ reported }) => String(reported) },
   { title: "dropouts", width: 8, cell: ({ dropouts }) => String(dropouts) },
   { title: "training loss", width: 13, cell: ({ trainLoss }) => formatNumber(trainLoss, 4) },
   { title: "loss", width: 7, cell: ({ loss }) => formatNumber(loss, 4) },
   { title: "accuracy", width: 8, cell: ({ accuracy }) => formatPercent(accuracy) },
+  { title: "waited", width: 8, cell: (row) => waited(row) },
   { title: "took", width: 8, cell: ({ seconds }) => `${formatNumber(seconds, 1)} s` },
   { title: "up", width: 8, cell: ({ bytesUp }) => formatBytes(bytesUp) },
   { title: "down", width: 8, cell: ({ bytesDown }) => formatBytes(bytesDown) },
 ];
+
+/** What not every round has. */
+function remarks({ phase, reason, staleness, discount, candidate, verdict }: RoundRow): readonly string[] {
+  return [
+    ...(phase === "abandoned" ? [`abandoned: ${reason}`] : []),
+    ...(staleness === null || staleness === 0
+      ? []
+      : [`${staleness} behind, counts ${formatNumber(discount, 2)}`]),
+    ...(verdict === null ? [] : [`gate on version ${candidate}: ${verdictLine(verdict)}`]),
+  ];
+}
+
+/** For the schedule, and then for devices. */
+function waited({ scheduleSeconds, selectionSeconds }: RoundRow): string {
+  const seconds = scheduleSeconds + (selectionSeconds ?? 0);
+  return seconds >= 3600 ? `${formatNumber(seconds / 3600, 1)} h` : `${formatNumber(seconds, 1)} s`;
+}
 
 const BAR_WIDTH = 24;
 /** How often the bar moves, in this machine's time. */
@@ -48,7 +68,7 @@ export function createRoundPrinter(
       if (!begun) print(COLUMNS.map(({ title, width }) => title.padStart(width)).join("  "));
       begun = true;
       const cells = COLUMNS.map(({ width, cell }) => cell(row).padStart(width)).join("  ");
-      print(row.phase === "abandoned" ? `${cells}  abandoned: ${row.reason}` : cells);
+      print([cells, ...remarks(row)].join("  "));
     },
     progress(progress) {
       const now = performance.now();

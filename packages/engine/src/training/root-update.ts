@@ -2,10 +2,7 @@ import { seededRandom } from "@tributary/core";
 import { exampleOf, inputColumns, type ExampleTable } from "../examples.ts";
 import { train, type TrainRequest, type TrainResult } from "./train.ts";
 
-export interface RootUpdateRequest extends Omit<
-  TrainRequest,
-  "examples" | "random" | "signal" | "onProgress"
-> {
+export interface RootUpdateRequest extends Omit<TrainRequest, "examples" | "random" | "onProgress"> {
   /** Trusted examples. */
   readonly data: ExampleTable;
   /** Names of the model's inputs: a graph that loops over steps calls its own otherwise. */

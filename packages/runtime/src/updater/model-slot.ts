@@ -10,11 +10,13 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
-import type { Feeds } from "@tributary/engine";
 import { bindWeights } from "@tributary/onnx/bind";
 import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
 import { dequantizeParameters, elementCount } from "@tributary/tensor";
+import type { RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
+import type { ImageReader } from "../images/image-tensor.ts";
+import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
@@ -34,6 +36,8 @@ export interface ModelSlotOptions {
   readonly engines: EngineProvider;
   readonly store: Pick<DeviceStore, "models" | "settings">;
   readonly env: Env;
+  /** Decodes and scales images, where the platform can. */
+  readonly images?: ImageReader | undefined;
   readonly onProgress: (progress: DownloadProgress) => void;
   /** After a swap. */
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
@@ -59,7 +63,7 @@ export interface ModelSlot {
   follow(signal?: AbortSignal): Promise<void>;
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
-  run(feeds: Feeds, signal?: AbortSignal): Promise<Inference>;
+  run(feeds: RunFeeds, signal?: AbortSignal): Promise<Inference>;
   diagnose(): ModelDiagnosis;
   /** Whether a blob belongs to what runs, waits or is being prepared. */
   needs(digest: Digest): boolean;
@@ -108,6 +112,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     inputs: manifest.inputs,
     outputs: manifest.outputs,
     ...(manifest.labels === undefined ? {} : { labels: manifest.labels }),
+    ...(manifest.processing === undefined ? {} : { processing: manifest.processing }),
     ...(waiting === undefined ? {} : { available: waiting.release.manifest.version }),
   });
 
@@ -337,8 +342,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (waiting !== undefined) await install(waiting.release, waiting.files, undefined);
         return stateOf(current());
       }),
-    async run(feeds, signal) {
+    async run(given, signal) {
       if (between !== undefined) await abortable(between, signal);
+      const prepared = withTensors(current().manifest, given, options.images);
+      const feeds = prepared instanceof Promise ? await prepared : prepared;
+      // Whatever runs now: how a model is fed does not change from version to version.
       const { queue, manifest } = current();
       return readAnswer(manifest, await queue.run(feeds, signal));
     },

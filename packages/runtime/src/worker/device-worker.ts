@@ -2,6 +2,7 @@
 import { consoleLogger, silentLogger, systemEnv } from "@tributary/core";
 import { expose } from "comlink";
 import { createDevice } from "../create-device.ts";
+import { createCanvasReader } from "../images/canvas-reader.ts";
 import { createIndexedDbStore } from "../store/indexeddb-store.ts";
 import { webSocketTransport } from "../transport/web-socket.ts";
 import { browserConditions, type ConditionsNavigator } from "./browser-conditions.ts";
@@ -21,6 +22,7 @@ const open: OpenDevice = async (start, token) => {
     env,
     store: createIndexedDbStore({ name: start.database, clock: env.clock }),
     engines,
+    images: createCanvasReader(),
     conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
     openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
     openSocket: connectAsLeader(openWebSocket, leader),

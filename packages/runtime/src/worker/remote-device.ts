@@ -9,7 +9,8 @@ import {
 } from "@tributary/core";
 import type { Clock, Logger } from "@tributary/core";
 import type { Diagnosis } from "../diagnosis.ts";
-import type { CallOptions, Device, OpenModelRequest, ParticipateRequest } from "../device.ts";
+import type { CallOptions, Device, OpenModelRequest, ParticipateRequest, RunFeeds } from "../device.ts";
+import { isImageInput, transferablesOf } from "../images/image-input.ts";
 import type { RuntimeEvent, TokenRequest } from "../runtime.ts";
 import type { DeviceMethod, WorkerStart } from "./device-host.ts";
 import { unsettle } from "./error-transfer.ts";
@@ -43,7 +44,7 @@ const BUSY_STATES = new Set(["training", "ready", "reporting"]);
 /** A worker with what the page had asked of the one before. */
 interface Life extends WorkerLife {
   readonly ready: Promise<void>;
-  readonly hasGrown: (heapBytes: number | undefined) => boolean;
+  readonly hasGrown: ReturnType<typeof growthOf>;
 }
 
 /**
@@ -109,10 +110,8 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       onEvent(event) {
         if (life === begun) emit(event);
       },
-      onRuns({ answers, heapBytes }) {
-        let grown = false;
-        for (const _ of answers) grown = begun.hasGrown(heapBytes) || grown;
-        if (grown) recycle(begun);
+      onRuns(calls, heapBytes) {
+        if (begun.hasGrown(calls, heapBytes)) recycle(begun);
       },
       onLost: (error) => lose(begun, error),
     });
@@ -182,7 +181,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     const id = ++lastCall;
     const onAbort = (): void => void living.host.cancel(id);
     signal?.addEventListener("abort", onAbort, { once: true });
-    const answer = abortable(send(living, id), living.ended);
+    const answer = send(living, id);
     underWay.add(answer);
     try {
       return await abortable(answer, signal);
@@ -198,22 +197,23 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     { signal }: CallOptions = {},
   ): Promise<T> =>
     unsettle(
-      await cancellable<Settled<unknown>>(signal, ({ host, liveness }, id) => {
-        const answer: Promise<Settled<unknown>> = host.invoke(id, method, args);
+      await cancellable<Settled<unknown>>(signal, ({ host, liveness, ended }, id) => {
+        const answer = abortable<Settled<unknown>>(host.invoke(id, method, args), ended);
         return LOADING.has(method) ? liveness.excuse(answer) : answer;
       }),
     ) as T;
 
-  const run: Device["run"] = async (model, feeds, { signal, transfer: given = false } = {}) => {
+  const run: Device["run"] = async (model, feeds, { signal, transfer = false } = {}) => {
+    const handedOver = transferablesIn(feeds, transfer);
     const once = () =>
       cancellable(signal, ({ runs, liveness }, id) =>
-        liveness.watch(runs.send({ id, model, feeds }, given ? buffersOf(feeds) : [])),
+        liveness.watch(runs.send({ id, model, feeds, cancellable: signal !== undefined }, handedOver)),
       );
     try {
       return await once();
     } catch (error) {
       // What was handed over went down with the worker.
-      if (given || !isLost(error) || signal?.aborted === true) throw error;
+      if (handedOver.length > 0 || !isLost(error) || signal?.aborted === true) throw error;
       return await once();
     }
   };
@@ -296,7 +296,10 @@ function closedError(): Error {
   return failure("runtime/closed", "runtime: used after close()");
 }
 
-function buffersOf(feeds: Parameters<Device["run"]>[1]): ArrayBuffer[] {
-  const buffers = Object.values(feeds).map(({ data }) => data.buffer);
-  return [...new Set(buffers)].filter((buffer) => buffer instanceof ArrayBuffer);
+function transferablesIn(feeds: RunFeeds, given: boolean): Transferable[] {
+  const all = Object.values(feeds).flatMap((value): Transferable[] => {
+    if (isImageInput(value)) return transferablesOf(value, given);
+    return given && value.data.buffer instanceof ArrayBuffer ? [value.data.buffer] : [];
+  });
+  return [...new Set(all)];
 }

@@ -25,6 +25,7 @@ function inferenceOf(...rows: readonly (readonly number[])[]): Inference {
     outputs: {},
     probabilities: Float32Array.from(rows.flat()),
     classes: rows.map((row) => row.indexOf(Math.max(...row))),
+    top: [],
     durationMs: 2,
   };
 }

@@ -1,5 +1,6 @@
 /** A worker with a scripted device: the boundary is real, what is behind it does as the test says. */
 import { failure, throwIfAborted } from "@tributary/core";
+import type { Tensor } from "@tributary/tensor";
 import { expose } from "comlink";
 import type { Device } from "../../src/device.ts";
 import type { ModelState, RuntimeEvent } from "../../src/runtime.ts";
@@ -54,12 +55,13 @@ const open: OpenDevice = async (start, token) => {
         });
       }
       throwIfAborted(signal);
-      const data = feeds["image"]!.data as Float32Array;
+      const data = (feeds["image"] as Tensor).data as Float32Array;
       return {
         version: 1,
         outputs: { logits: { dtype: "float32", shape: [data.length], data: data.map((value) => 2 * value) } },
         probabilities: new Float32Array(data.length),
         classes: [0],
+        top: [],
         durationMs: 1,
       };
     },

@@ -3,9 +3,11 @@
  * memory instead of a network. The page says what to release over a BroadcastChannel.
  */
 import { silentLogger, systemEnv } from "@tributary/core";
+import { buildLinear } from "@tributary/onnx";
 import { openSecAggCrypto } from "@tributary/secagg";
 import { expose } from "comlink";
 import { createDevice } from "../../src/create-device.ts";
+import { createCanvasReader } from "../../src/images/canvas-reader.ts";
 import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
 import { browserConditions, type ConditionsNavigator } from "../../src/worker/browser-conditions.ts";
 import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
@@ -19,6 +21,13 @@ const open: OpenDevice = async (start) => {
   const repository = await createReleaseRepository();
   await repository.release(1);
   await repository.releaseModel("texts", buildTextModel());
+  await repository.releaseModel("seen", buildLinear({ seed: "seen" }), 2, {
+    processing: {
+      inputs: { image: { kind: "image", layout: "nchw", channels: "gray", fit: "contain", invert: true } },
+      output: { name: "logits", activation: "softmax", topK: 3 },
+    },
+    labels: Array.from({ length: 10 }, (_, digit) => `digit ${digit}`),
+  });
   await repository.releaseModel("convolution", buildConvolution(6));
   const channel = new BroadcastChannel(start.lifeLock);
   channel.addEventListener("message", ({ data }) => {
@@ -46,6 +55,7 @@ const open: OpenDevice = async (start) => {
       env,
       store: createIndexedDbStore({ name: start.database, clock: env.clock }),
       engines,
+      images: createCanvasReader(),
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto,
       openSocket: (_options, handlers) => {

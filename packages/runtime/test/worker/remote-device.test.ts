@@ -17,6 +17,7 @@ const answer = (version: number): Inference => ({
   outputs: {},
   probabilities: new Float32Array(0),
   classes: [],
+  top: [],
   durationMs: 1,
 });
 const hangs: Run = () => new Promise(() => {});

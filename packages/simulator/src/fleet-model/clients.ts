@@ -7,6 +7,7 @@ import {
   type SeededRandom,
 } from "@tributary/core";
 import { reachabilityAt, type Reachability } from "./availability.ts";
+import { conditionsAt, type ConditionsAt, type DeviceLabels } from "./conditions.ts";
 import type { FleetModel } from "./fleet-model.ts";
 
 /** What is particular about one client; the same for as long as the simulation lasts. */
@@ -27,13 +28,19 @@ export interface Clients {
   deviceOf(client: number): DeviceId;
   traitsOf(client: number): ClientTraits;
   reachability(client: number, nowMs: number): Reachability;
+  /** What it knows of itself. */
+  conditions(client: number, nowMs: number): ConditionsAt;
   /** A client's own stream for what happens to it, by what that is. */
   randomOf(client: number, what: string): SeededRandom;
 }
 
 const BYTES_PER_MS_OF_MBPS = 125;
 
-export function createClients(seed: string, model: FleetModel): Clients {
+export function createClients(
+  seed: string,
+  model: FleetModel,
+  labels: DeviceLabels = { languages: {}, tags: {} },
+): Clients {
   const root = seededRandom(seed).fork("simulator/clients");
   const randomOf = (client: number, what: string) => root.fork(`${client}/${what}`);
   return {
@@ -51,6 +58,7 @@ export function createClients(seed: string, model: FleetModel): Clients {
         latencyMs: logNormal(model.latencyMs, model.networkSigma),
       };
     },
+    conditions: (client, nowMs) => conditionsAt(model, labels, (what) => randomOf(client, what), nowMs),
     reachability(client, nowMs) {
       if (model.onlineMinutes === null) return { online: true, untilMs: Infinity };
       const timeZoneHours = randomOf(client, "time zone").next() * 24;

@@ -24,6 +24,21 @@ export interface FleetModel {
   readonly offlineMinutes: number;
   /** How many times more often a device comes online at the best hour of its day than at the worst, 1 or more. */
   readonly daySwing: number;
+  /** Share of devices that are headless; the others are browsers. */
+  readonly nodeShare: number;
+  /** Of the browsers: WebGPU, beside WASM. */
+  readonly webgpuShare: number;
+  /** Median memory, log-normal, in megabytes. */
+  readonly memoryMb: number;
+  readonly memorySigma: number;
+  /** Share of devices with a battery. */
+  readonly batteryShare: number;
+  /** Share of the hours in which one is being charged. */
+  readonly chargingShare: number;
+  /** Share of the hours in which a device is on an unmetered network. */
+  readonly unmeteredShare: number;
+  /** Share of devices whose platform tells neither memory nor battery nor network. */
+  readonly untoldShare: number;
 }
 
 export const FLEET_DEFAULTS = Object.freeze({
@@ -37,6 +52,14 @@ export const FLEET_DEFAULTS = Object.freeze({
   onlineMinutes: null,
   offlineMinutes: 120,
   daySwing: 1,
+  nodeShare: 0,
+  webgpuShare: 0.6,
+  memoryMb: 4096,
+  memorySigma: 0.7,
+  batteryShare: 0.7,
+  chargingShare: 0.35,
+  unmeteredShare: 0.75,
+  untoldShare: 0.3,
 }) satisfies FleetModel;
 
 /** Lowest and highest value of each. */
@@ -51,6 +74,14 @@ export const FLEET_RANGES = Object.freeze({
   onlineMinutes: [0.1, 100_000],
   offlineMinutes: [0.1, 100_000],
   daySwing: [1, 100],
+  nodeShare: [0, 1],
+  webgpuShare: [0, 1],
+  memoryMb: [1, 1_048_576],
+  memorySigma: [0, 3],
+  batteryShare: [0, 1],
+  chargingShare: [0, 1],
+  unmeteredShare: [0, 1],
+  untoldShare: [0, 1],
 }) satisfies Readonly<Record<keyof FleetModel, readonly [number, number]>>;
 
 /** @throws `simulator/invalid-options` naming the parameter and its range */

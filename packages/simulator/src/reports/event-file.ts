@@ -42,8 +42,17 @@ export function roundEvents(startedAtMs: number, rows: readonly RoundRow[]): Uin
     for (const name of ["offered", "ready", "reported", "dropouts", "refused"] as const) {
       put(`devices/${name}`, row[name]);
     }
+    put("round/staleness", row.staleness);
+    put("round/released", row.released);
+    if (row.verdict !== null) {
+      put("gate/passed", row.verdict.result === "passed" ? 1 : 0);
+      for (const name of ["improvement", "lower", "upper"] as const) put(`gate/${name}`, row.verdict[name]);
+    }
     put("round/committed", row.phase === "committed" ? 1 : 0);
     put("round/seconds", row.seconds);
+    put("round/schedule-seconds", row.scheduleSeconds);
+    put("round/selection-seconds", row.selectionSeconds);
+    for (const [reason, devices] of Object.entries(row.ineligible)) put(`ineligible/${reason}`, devices);
     put("round/bytes-up", row.bytesUp);
     put("round/bytes-down", row.bytesDown);
     return { wallTime: startedAtMs / 1000 + row.clockSeconds, step: row.round, values };

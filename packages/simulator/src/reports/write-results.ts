@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parametersToSafetensors } from "@tributary/tensor";
-import { SIMULATION_START_MS, type SimulationResult } from "../simulate/simulation.ts";
+import { SIMULATION_START_MS, type SimulationResult } from "../simulate/simulate-options.ts";
 import { roundEvents } from "./event-file.ts";
 import { roundsCsv } from "./rounds-csv.ts";
 
@@ -13,15 +13,16 @@ export interface SimulationReport {
   readonly rounds: SimulationResult["rows"];
   readonly stopped: SimulationResult["stopped"];
   readonly roundsToTarget: number | null;
+  readonly released: number;
   readonly modelDigest: string;
   readonly weightsDigest: string;
 }
 
 export function simulationReport(
-  { spec, rows, stopped, roundsToTarget, modelDigest, weightsDigest }: SimulationResult,
+  { spec, rows, stopped, roundsToTarget, released, modelDigest, weightsDigest }: SimulationResult,
   options: SimulationReport["options"],
 ): SimulationReport {
-  return { task: spec, options, rounds: rows, stopped, roundsToTarget, modelDigest, weightsDigest };
+  return { task: spec, options, rounds: rows, stopped, roundsToTarget, released, modelDigest, weightsDigest };
 }
 
 /**

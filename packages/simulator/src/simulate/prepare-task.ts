@@ -12,12 +12,14 @@ import {
   strategyOf,
   withLoss,
   type ModelPorts,
+  type ReadLossGraph,
 } from "@tributary/federation/planning";
 import { splitWeights } from "@tributary/onnx";
 import { parsePlan, type Plan, type TaskSpec } from "@tributary/protocol";
 import type { ExampleTable } from "@tributary/engine/examples";
 import { elementCount, type ParameterSet } from "@tributary/tensor";
 import type { TableShape } from "../data/columns.ts";
+import { prepareGate, type PreparedGate } from "./prepare-gate.ts";
 import type { TrainingThreadData } from "./training-tasks.ts";
 
 /** A task made ready for its rounds, as a coordinator does when it is created. */
@@ -34,7 +36,9 @@ export interface PreparedTask {
   readonly strategy: ChosenStrategy;
   /** Of the model. */
   readonly weights: ParameterSet;
-  readonly graphs: Pick<TrainingThreadData, "training" | "evaluation">;
+  /** Null: the task has none. */
+  readonly gate: PreparedGate | null;
+  readonly graphs: Pick<TrainingThreadData, "training" | "evaluation" | "measurement">;
 }
 
 /** @throws `simulator/invalid-options`, `onnx/*`, `secagg/*`, `aggregation/*`, `coordinator/invalid-task` */
@@ -44,32 +48,26 @@ export async function prepareTask(
   issuerPublicKey: Uint8Array,
   trusted?: ExampleTable,
 ): Promise<PreparedTask> {
-  if (asked.mode.type !== "synchronous") {
-    throw failure(
-      "simulator/invalid-options",
-      `simulate: "${asked.name}" is ${asked.mode.type}; the simulator plays synchronous tasks, so set "mode": { "type": "synchronous" } to try it out`,
-      { detail: { option: "mode", got: asked.mode.type } },
-    );
-  }
   requireTraining(asked);
   const strategies = createStrategyRegistry(builtInStrategies);
   requireTrusted(strategies, asked, trusted);
   const strategy = strategyOf(strategies, asked, trusted !== undefined);
   const spec = withLoss({ ...asked, strategy: { ...asked.strategy, ...strategy.choice } }, model);
   const { graph, trainingGraph = graph, parameters } = splitWeights(model);
+  const readLossGraph: ReadLossGraph = (digest) => {
+    throw failure(
+      "simulator/invalid-options",
+      `simulate: the loss of "${spec.name}" is the graph ${digest}, which lies at a coordinator; use a loss of another kind`,
+      { detail: { option: "loss", got: "graph" } },
+    );
+  };
   const { content, graphs } = await planContent({
     spec,
     number: 1,
     model: { model: spec.model, parameters: parameters.schema },
     complete: model,
     issuerPublicKey,
-    readLossGraph: (digest) => {
-      throw failure(
-        "simulator/invalid-options",
-        `simulate: the loss of "${spec.name}" is the graph ${digest}, which lies at a coordinator; use a loss of another kind`,
-        { detail: { option: "loss", got: "graph" } },
-      );
-    },
+    readLossGraph,
   });
   const document: Plan = {
     ...content,
@@ -80,12 +78,20 @@ export async function prepareTask(
   const bytes = encodeUtf8(JSON.stringify(document));
   // As devices read it.
   const plan = parsePlan(bytes);
+  const gate = await prepareGate({
+    spec,
+    model,
+    parameters: parameters.schema,
+    issuerPublicKey,
+    readLossGraph,
+  });
   return {
     spec,
     graph,
     trainingGraph,
     ports: modelPorts(model),
     rules: planRules(plan),
+    gate,
     planDigest: sha256(bytes),
     planBytes: bytes.length + graphs.training.model.length,
     strategy,
@@ -93,6 +99,7 @@ export async function prepareTask(
     graphs: {
       training: { model: graphs.training.model, spec: plan.training.spec },
       evaluation: { model: graphs.evaluation.model, spec: plan.evaluation.spec },
+      measurement: gate?.graph ?? null,
     },
   };
 }
@@ -120,13 +127,12 @@ export function tableShape(asked: TaskSpec, model: Uint8Array): TableShape {
   return { inputs, classes: loss.kind === "softmax-cross-entropy", labelSize: elementCount(sizes) };
 }
 
-/** What devices measure is of no version that a simulation made. */
-function requireTraining({ name, kind, gate }: TaskSpec): void {
-  if (kind === "train" && gate === null) return;
-  const what = kind === "train" ? "has a gate" : `is of kind "${kind}"`;
+/** What only measures makes no version: there is nothing of it to try out. */
+function requireTraining({ name, kind }: TaskSpec): void {
+  if (kind === "train") return;
   throw failure(
     "simulator/invalid-options",
-    `simulate: task "${name}" ${what}; only training without a gate can be simulated`,
-    { detail: { option: kind === "train" ? "gate" : "kind", got: kind } },
+    `simulate: task "${name}" is of kind "${kind}"; only tasks of kind "train" are simulated`,
+    { detail: { option: "kind", got: kind } },
   );
 }

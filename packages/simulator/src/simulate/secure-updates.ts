@@ -15,7 +15,6 @@ import { openNodeSecAggCrypto } from "@tributary/secagg/node";
 
 export interface SecureUpdatesOptions {
   readonly config: RoundConfig;
-  readonly rules: PlanRules;
   readonly secure: SecureRoundPlan;
   readonly verifyMember: VerifyMember;
 }
@@ -77,10 +76,8 @@ export class SecureUpdates {
   }
 
   /** @throws `secagg/*`, `round/secure-sum-refused` */
-  async mean(): Promise<RoundMean> {
-    const { plan } = this.#options.rules;
-    const work = await this.#exchange!.closeUnmask();
-    const { weights, statistics, totals } = this.#exchange!.finish([await sumOfMasks(this.#crypto, work)], {
+  async mean({ plan }: PlanRules): Promise<RoundMean> {
+    const { weights, statistics, totals } = this.#exchange!.finish([await this.#masks()], {
       maxUpdateNorm: plan.maxUpdateNorm,
       maxStatisticChange: plan.update.maxStatisticChange,
     });
@@ -94,5 +91,14 @@ export class SecureUpdates {
       updates,
       totalExamples,
     };
+  }
+
+  /** Of a round of measurements. @throws `secagg/*`, `round/secure-sum-refused` */
+  async measured(): Promise<{ readonly sums: Float64Array; readonly devices: number }> {
+    return this.#exchange!.finishMetrics([await this.#masks()]);
+  }
+
+  async #masks() {
+    return sumOfMasks(this.#crypto, await this.#exchange!.closeUnmask());
   }
 }

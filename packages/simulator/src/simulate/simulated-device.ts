@@ -1,6 +1,6 @@
-import { failure, TributaryError, type DeviceId, type Env } from "@tributary/core";
-import type { TrainResult } from "@tributary/engine/training";
+import { TributaryError, type DeviceId } from "@tributary/core";
 import {
+  ineligibleReason,
   initialParticipant,
   PARTICIPANT_DEFAULTS,
   stepParticipant,
@@ -8,43 +8,31 @@ import {
   type ParticipantInput,
   type ParticipantState,
 } from "@tributary/federation";
-import type { SecureRoundPlan } from "@tributary/federation/aggregation";
 import {
   decodeServerMessage,
-  decodeUpdateHeader,
   encodeDeviceMessage,
-  learningRateAt,
-  updateValues,
   type DeviceMessage,
+  type MeasurementOffer,
   type Offer,
   type RoundOffer,
   type SecureStepName,
-  type VerifyMember,
 } from "@tributary/protocol";
-import { createSecureMember, type SecureMember, type Settlement } from "@tributary/runtime/internal-node";
-import { openNodeSecAggCrypto } from "@tributary/secagg/node";
-import type { ClientData } from "../data/client-data.ts";
-import type { Clients, ClientTraits } from "../fleet-model/clients.ts";
 import type { SimulationClock } from "./clock.ts";
+import { updateBody } from "@tributary/runtime/internal-node";
+import { DeviceLink } from "./device-link.ts";
+import { DeviceReports } from "./device-reports.ts";
+import { DeviceWork, type DeviceMeans } from "./device-work.ts";
 import type { SimulatedIdentity } from "./identities.ts";
-import type { PreparedTask } from "./prepare-task.ts";
-import { simulatedSecrets } from "./secrets.ts";
-import type { TrainingPool } from "./training-pool.ts";
-import type { SimulatedControls } from "./simulated-controls.ts";
-import type { TrainedUpdate, TrainTask } from "./training-tasks.ts";
+import type { RoundWork } from "./round-work.ts";
+import type { MeasuredVector, TrainedUpdate } from "./training-tasks.ts";
 
 /** The coordinator's side of a device's connections. */
 export interface ServerPort {
   /** A frame has come. */
   receive(device: DeviceId, frame: Uint8Array): Promise<void>;
   disconnected(device: DeviceId): void;
-  /** Base weights of the round under way, in memory that threads share, and their size as a file. */
-  readonly base: {
-    readonly values: Float32Array;
-    readonly sizeBytes: number;
-    /** Of the control variate that comes with them. */
-    readonly controlBytes: number;
-  };
+  /** What its round is about. */
+  readonly work: RoundWork;
   /** A PUT of an update. @throws `update/*`, `round/*` */
   upload(device: DeviceId, offer: RoundOffer, body: Uint8Array<ArrayBuffer>): void;
   /** A GET of what a step needs. @throws `secagg/phase-over` */
@@ -57,126 +45,110 @@ export interface ServerPort {
   vanished(device: DeviceId): void;
 }
 
-export interface DeviceSurroundings {
+export interface DeviceSurroundings extends DeviceMeans {
   readonly clock: SimulationClock;
   readonly server: ServerPort;
-  readonly clients: Clients;
-  readonly data: ClientData;
-  readonly task: PreparedTask;
-  readonly pool: TrainingPool;
-  readonly env: Env;
-  readonly verifyMember: VerifyMember;
   /** Share of devices that vanish. */
   readonly dropout: number;
-  /** With SCAFFOLD: what devices keep from round to round. */
-  readonly controls: SimulatedControls | undefined;
 }
-
-/** Devices trust a simulated task's own floor: what their apps would insist on is not simulated. */
-const DEVICE_FLOOR = 3;
 
 /** One client during one round: the device's half of the protocol, and what its network, its speed and its luck do to it. */
 export class SimulatedDevice {
   readonly id: DeviceId;
   readonly client: number;
   readonly #around: DeviceSurroundings;
-  readonly #identity: SimulatedIdentity | undefined;
-  readonly #traits: ClientTraits;
   readonly #round: string;
+  readonly #link: DeviceLink;
+  readonly #work: DeviceWork;
+  readonly #reports: DeviceReports;
+  #server: ServerPort;
   #state: ParticipantState = initialParticipant();
   #timer: { cancel(): void } | undefined;
-  /** Frames of an older connection are lost with it. */
-  #connection = 0;
-  #connected = false;
-  #gone = false;
-  /** Milliseconds of work until it vanishes. */
-  #leftMs = Infinity;
-  #job: { readonly abort: AbortController; readonly result: Promise<TrainedUpdate> } | undefined;
-  /** With SCAFFOLD: what is kept of the training under way. */
-  #settlement: Settlement | undefined;
-  #body: Uint8Array<ArrayBuffer> | undefined;
-  #member: SecureMember | undefined;
+  /** What the training under way is for. */
+  #offer: Offer | undefined;
+  /** Training under way, if it is to end. */
+  #job: { readonly result: Promise<TrainedUpdate | MeasuredVector> } | undefined;
 
   constructor(
     around: DeviceSurroundings,
     options: { readonly client: number; readonly round: string; readonly identity?: SimulatedIdentity },
   ) {
+    const { client, identity } = options;
+    const { clock, clients } = around;
+    this.#server = around.server;
+    const id = identity?.device ?? clients.deviceOf(client);
+    this.id = id;
+    this.client = client;
     this.#around = around;
-    this.client = options.client;
     this.#round = options.round;
-    this.#identity = options.identity;
-    this.id = options.identity?.device ?? around.clients.deviceOf(options.client);
-    this.#traits = around.clients.traitsOf(options.client);
+    this.#work = new DeviceWork(around, client, identity);
+    this.#link = new DeviceLink({
+      id,
+      client,
+      clock,
+      clients,
+      connected: () => this.#give({ type: "connected", now: this.#now() }),
+      disconnected: () => {
+        this.#server.disconnected(id);
+        this.#give({ type: "disconnected", now: this.#now() });
+      },
+      vanished: (wasConnected) => {
+        this.stop();
+        if (wasConnected) this.#server.disconnected(id);
+        this.#server.vanished(id);
+      },
+      counted: (direction, bytes) => this.#server.countBytes(direction, bytes),
+    });
+    this.#reports = new DeviceReports({
+      id,
+      clock,
+      link: this.#link,
+      work: this.#work,
+      server: () => this.#server,
+      give: (input) => this.#give(input),
+    });
   }
 
   /** The device comes by: there is consent, and something to learn from. */
   start(): void {
     const examples = this.#around.data.countOf(this.client);
     this.#give({ type: "consent", granted: true, examples, now: this.#now() });
-    this.#connect();
+    this.#watchConditions();
+    this.#link.connect();
+  }
+
+  /** It trains on for another round. */
+  join(server: ServerPort): void {
+    this.#server = server;
   }
 
   /** A frame of the coordinator sets out. */
   deliver(frame: Uint8Array): void {
-    this.#travel(() =>
+    this.#link.travel(() =>
       this.#give({ type: "message", message: decodeServerMessage(frame), now: this.#now() }),
     );
   }
 
   /** The round is over for everyone. */
   stop(): void {
-    this.#gone = true;
+    this.#link.stop();
     this.#timer?.cancel();
     this.#forget();
   }
 
-  #connect(): void {
-    if (this.#gone) return;
-    const { clients, clock } = this.#around;
-    const { online, untilMs } = clients.reachability(this.client, this.#now());
-    const inMs = untilMs - this.#now();
-    if (!online) return void clock.schedule(inMs, () => this.#connect());
-    this.#connection += 1;
-    this.#connected = true;
-    if (inMs < Infinity) clock.schedule(inMs, () => this.#disconnect());
-    this.#give({ type: "connected", now: this.#now() });
-  }
-
-  #disconnect(): void {
-    if (this.#gone) return;
-    this.#connection += 1;
-    this.#connected = false;
-    this.#around.server.disconnected(this.id);
-    this.#give({ type: "disconnected", now: this.#now() });
-    this.#connect();
-  }
-
-  /** For good: the page was closed, the battery is empty. */
-  #vanish(): void {
-    if (this.#gone) return;
-    this.stop();
-    if (this.#connected) this.#around.server.disconnected(this.id);
-    this.#around.server.vanished(this.id);
-  }
-
-  #travel(arrive: () => void | Promise<void>): void {
-    if (!this.#connected) return;
-    const connection = this.#connection;
-    this.#around.clock.schedule(this.#traits.latencyMs, () =>
-      connection === this.#connection && !this.#gone ? arrive() : undefined,
-    );
-  }
-
-  /** Something that keeps the device busy for a while; it may not live to see the end. */
-  #work(durationMs: number, done: () => void | Promise<void>): void {
-    const { clock } = this.#around;
-    if (durationMs > this.#leftMs) return void clock.schedule(this.#leftMs, () => this.#vanish());
-    this.#leftMs -= durationMs;
-    clock.schedule(durationMs, () => (this.#gone ? undefined : done()));
+  /** Whether it meets the plan's rules may change with the hour. */
+  #watchConditions(): void {
+    const { task, clients, clock } = this.#around;
+    const { eligibility } = task.rules.plan;
+    if (eligibility === undefined || this.#link.gone) return;
+    const { conditions, untilMs } = clients.conditions(this.client, this.#now());
+    const reason = ineligibleReason(eligibility, conditions);
+    if (reason !== this.#state.ineligible) this.#give({ type: "eligibility", reason, now: this.#now() });
+    clock.schedule(untilMs - this.#now(), () => this.#watchConditions());
   }
 
   #give(input: ParticipantInput): void {
-    if (this.#gone) return;
+    if (this.#link.gone) return;
     const config = { task: this.#around.task.spec.name, ...PARTICIPANT_DEFAULTS };
     const { state, effects } = stepParticipant(config, this.#state, input);
     this.#state = state;
@@ -191,21 +163,20 @@ export class SimulatedDevice {
       case "train":
         return this.#train(effect.offer);
       case "carry-training":
-        // What it has learned so far is of the same weights; here it is simply trained again.
-        this.#job?.abort.abort(
-          failure("round/stale-round", "simulate: the training goes on for another round"),
-        );
-        return this.#train(effect.offer);
+        // What it has learned so far is of the same weights.
+        this.#offer = effect.offer;
+        return;
       case "measure":
-        throw new TypeError("simulate: no round measures");
+        return this.#measure(effect.offer);
       case "cancel-training":
-        this.#job?.abort.abort(failure("round/stale-round", "simulate: the training is not needed any more"));
+        this.#work.cancel("the training is not needed any more");
         this.#job = undefined;
         return;
       case "upload":
-        return this.#upload(effect);
+        if (this.#state.activity.type !== "uploading") return;
+        return this.#reports.upload(this.#state.activity.offer);
       case "secure-step":
-        return this.#answer(effect);
+        return this.#reports.answer(effect);
       case "discard-update":
         return this.#forget();
       case "wake-at":
@@ -229,211 +200,103 @@ export class SimulatedDevice {
   }
 
   #settle(committed: boolean): void {
-    const settlement = this.#settlement;
-    this.#settlement = undefined;
-    if (settlement !== undefined) this.#around.clock.schedule(0, () => settlement.settle(committed));
+    const settle = this.#work.settle(committed);
+    if (settle !== undefined) this.#around.clock.schedule(0, settle);
   }
 
   #send(message: DeviceMessage): void {
     const frame = encodeDeviceMessage(message);
-    this.#travel(() => this.#around.server.receive(this.id, frame));
+    this.#link.travel(() => this.#server.receive(this.id, frame));
   }
 
   #train(offer: Offer): void {
-    const { task, data, clients, server, dropout } = this.#around;
-    const { rules } = task;
-    const { local } = rules.plan;
-    const { epochs, batchSize, maxExamples, learningRate, learningRateSchedule } = local;
-    const numExamples = Math.min(data.countOf(this.client), maxExamples);
-    const steps = Math.ceil(numExamples / batchSize) * epochs;
-    const { base } = server;
-    const downloadBytes = task.planBytes + base.sizeBytes + base.controlBytes;
-    const trainMs = downloadBytes / this.#traits.downlink + steps * this.#traits.stepMs;
-    const luck = clients.randomOf(this.client, `luck ${this.#round}`);
-    if (luck.next() < dropout) {
-      this.#leftMs = luck.next() * (trainMs + this.#updateBytes() / this.#traits.uplink);
-    }
-    server.countBytes("down", downloadBytes);
+    const { task } = this.#around;
+    const { work } = this.#server;
+    if (work.type !== "train") throw new TypeError("simulate: an offer to train in a round that measures");
+    const { base } = work;
+    this.#offer = offer;
+    const { control = new Uint8Array(0) } = base;
+    const downloadBytes = task.planBytes + base.sizeBytes + control.length;
+    const trainMs = this.#begin(downloadBytes, this.#work.steps, this.#work.updateBytes);
     // Whoever does not live to see the end needs no processor.
-    if (trainMs <= this.#leftMs) {
-      const abort = new AbortController();
-      const work = {
-        values: base.values,
-        examples: data.examplesOf(this.client),
-        epochs,
-        learningRate: learningRateAt(
-          learningRate,
-          learningRateSchedule ?? { kind: "constant" },
-          offer.trainingRound,
-        ),
-        maxExamples,
-        seed: `${clients.seed}/train/${this.#round}/${this.client}`,
-        version: offer.baseVersion,
-        offsets: null,
-        report: rules.secure === null ? { roundId: offer.roundId, task: offer.task } : null,
-      };
-      const result =
-        rules.plan.controlVariates === true
-          ? this.#trainControlled(offer, work, { steps, signal: abort.signal })
-          : this.#around.pool.train(work, abort.signal);
-      // Looked at when the time has come.
-      result.catch(() => undefined);
-      this.#job = { abort, result };
-    }
-    const job = this.#job;
-    this.#work(trainMs, async () => {
+    if (this.#link.outlives(trainMs)) this.#job = { result: this.#work.train(offer, base, this.#round) };
+    const job = this.#job as { readonly result: Promise<TrainedUpdate> } | undefined;
+    this.#link.work(trainMs, async () => {
       if (job === undefined || job !== this.#job) return;
       try {
-        await this.#trained(offer, await job.result);
+        await this.#trained(await job.result);
       } catch (error) {
         // Examples that do not fit the model are the data set's fault, and so all devices'.
         if (!TributaryError.is(error) || error.code === "runtime/invalid-example") throw error;
-        this.#give({ type: "train-failed", roundId: offer.roundId, code: error.code, now: this.#now() });
+        this.#give({
+          type: "train-failed",
+          roundId: this.#offer!.roundId,
+          code: error.code,
+          now: this.#now(),
+        });
       }
     });
   }
 
-  /** With both control variates, as they are when it begins. */
-  async #trainControlled(
-    offer: Offer,
-    work: Omit<TrainTask, "type">,
-    { steps, signal }: { readonly steps: number; readonly signal: AbortSignal },
-  ): Promise<TrainedUpdate> {
-    const { controls, pool, task } = this.#around;
-    const control = await controls!.open(this.client, offer, task.rules.plan);
-    const trained = await pool.train({ ...work, offsets: control.offsets.values }, signal);
-    if (trained.type !== "body") throw new TypeError("simulate: SCAFFOLD's updates are uploaded one by one");
-    const { payloadOffset } = decodeUpdateHeader(trained.body);
-    const update = updateValues(trained.body.subarray(payloadOffset));
-    this.#settlement = control.after({ update: Float32Array.from(update), steps }, work.learningRate);
-    return trained;
+  #measure(offer: MeasurementOffer): void {
+    const { work } = this.#server;
+    if (work.type !== "measure") throw new TypeError("simulate: an offer to measure in a round that trains");
+    const { gate, current, candidate } = work;
+    const { roundId } = offer;
+    const bytes = gate.planBytes + current.sizeBytes + candidate.sizeBytes;
+    const reportBytes = gate.secure?.encoding.packedBytes ?? 4 * gate.plan.metrics.length;
+    const measureMs = this.#begin(bytes, this.#work.measuringSteps, reportBytes);
+    const job = this.#link.outlives(measureMs)
+      ? { result: this.#work.measure(work, this.#round) }
+      : undefined;
+    this.#job = job;
+    this.#link.work(measureMs, async () => {
+      if (job === undefined || job !== this.#job) return;
+      this.#job = undefined;
+      const measured = await job.result;
+      const now = this.#now();
+      if (gate.secure === null) {
+        const facts = this.#work.report(offer, gate, measured);
+        return this.#give({ type: "trained", roundId, ...facts, now });
+      }
+      const { commitment, certificate } = this.#work.secureReport(offer, gate, measured, this.#round);
+      const { numExamples } = measured;
+      this.#give({ type: "trained-securely", roundId, numExamples, commitment, certificate, now });
+    });
   }
 
-  async #trained(offer: Offer, update: TrainedUpdate): Promise<void> {
+  /** What it downloads, and whether it lives to see the end. @returns how long it takes */
+  #begin(downloadBytes: number, steps: number, reportBytes: number): number {
+    const { clients, dropout } = this.#around;
+    const { downlink, uplink, stepMs } = this.#link.traits;
+    const durationMs = downloadBytes / downlink + steps * stepMs;
+    const luck = clients.randomOf(this.client, `luck ${this.#round}`);
+    if (luck.next() < dropout) this.#link.doom(luck.next() * (durationMs + reportBytes / uplink));
+    this.#server.countBytes("down", downloadBytes);
+    return durationMs;
+  }
+
+  async #trained(update: TrainedUpdate): Promise<void> {
+    const offer = this.#offer!;
     const { roundId } = offer;
     const { numExamples } = update;
     this.#job = undefined;
-    if (update.type === "values") {
-      this.#member = await this.#secureMember(offer, this.#around.task.rules.secure!, update);
-      const { commitment, certificate } = this.#member;
+    const { secure, plan } = this.#around.task.rules;
+    if (update.type === "values" && secure !== null) {
+      const { commitment, certificate } = await this.#work.secure(offer, secure, update, this.#round);
       const now = this.#now();
       return this.#give({ type: "trained-securely", roundId, numExamples, commitment, certificate, now });
     }
-    const { body, digest, metrics } = update;
-    this.#body = body;
+    // In buffered mode it is known now which round it is for.
+    const { body, digest, metrics } = update.type === "body" ? update : updateBody(offer, plan, update);
+    this.#work.keep(body);
     const facts = { numExamples, updateDigest: digest, sizeBytes: body.length, metrics };
     this.#give({ type: "trained", roundId, ...facts, now: this.#now() });
   }
 
-  #secureMember(offer: Offer, secure: SecureRoundPlan, result: TrainResult): Promise<SecureMember> {
-    const { task, clients, env, verifyMember } = this.#around;
-    const { plan } = task.rules;
-    const { update, lossSum, correct, numExamples, steps } = result;
-    const identity = this.#identity!;
-    return createSecureMember({
-      offer,
-      plan: secure.plan,
-      population: plan.population,
-      layout: plan.update,
-      maxUpdateNorm: plan.maxUpdateNorm,
-      update,
-      totals: { lossSum, correct, examples: numExamples, steps },
-      identity,
-      certificate: identity.certificate,
-      // The certificate log is not simulated: all members are whom the simulation made.
-      log: { requireMembers: () => Promise.resolve() },
-      verifyMember,
-      minimumCohort: DEVICE_FLOOR,
-      crypto: openNodeSecAggCrypto(),
-      env: { ...env, random: simulatedSecrets(`${clients.seed}/${this.#round}/${this.client}`) },
-      beforeSpending: () => Promise.resolve(),
-    });
-  }
-
-  #upload({ roundId }: Extract<ParticipantEffect, { type: "upload" }>): void {
-    const { server } = this.#around;
-    const body = this.#body!;
-    const { activity } = this.#state;
-    if (activity.type !== "uploading") return;
-    const { offer } = activity;
-    this.#transfer("up", body.length, {
-      arrived: async () => {
-        server.upload(this.id, offer, body);
-        await this.#settlement?.spent();
-        this.#travel(() => this.#give({ type: "uploaded", roundId, now: this.#now() }));
-      },
-      failed: ({ code, retryable }) =>
-        this.#give({ type: "upload-failed", roundId, code, retryable, now: this.#now() }),
-    });
-  }
-
-  #answer({ roundId, request }: Extract<ParticipantEffect, { type: "secure-step" }>): void {
-    const { server } = this.#around;
-    const { step, member } = request;
-    const session = this.#member!;
-    const failed = ({ code, retryable }: { readonly code: string; readonly retryable: boolean }): void =>
-      this.#give({ type: "secure-failed", roundId, step, code, retryable, now: this.#now() });
-    const put = (answer: Uint8Array): void =>
-      this.#transfer("up", answer.length, {
-        arrived: async () => {
-          await server.secureAnswer(this.id, step, member, answer);
-          this.#travel(() => this.#give({ type: "secure-answered", roundId, step, now: this.#now() }));
-        },
-        failed,
-      });
-    this.#travel(async () => {
-      try {
-        const made = session.answerTo(step);
-        if (made !== undefined) return put(await made);
-        const input = server.secureInput(step, member);
-        this.#transfer("down", input.length, {
-          arrived: async () => put(await session.answer(step, input)),
-          failed,
-        });
-      } catch (error) {
-        if (!TributaryError.is(error)) throw error;
-        failed(error);
-      }
-    });
-  }
-
-  /** Bytes over this device's link; a connection that breaks meanwhile takes them with it. */
-  #transfer(
-    direction: "up" | "down",
-    bytes: number,
-    end: {
-      arrived(): void | Promise<void>;
-      failed(error: { readonly code: string; readonly retryable: boolean }): void;
-    },
-  ): void {
-    const { server } = this.#around;
-    const connection = this.#connection;
-    const rate = direction === "up" ? this.#traits.uplink : this.#traits.downlink;
-    this.#work(this.#traits.latencyMs + bytes / rate, async () => {
-      if (connection !== this.#connection || !this.#connected) {
-        return end.failed({ code: "transport/upload-failed", retryable: true });
-      }
-      server.countBytes(direction, bytes);
-      try {
-        await end.arrived();
-      } catch (error) {
-        if (!TributaryError.is(error)) throw error;
-        end.failed(error);
-      }
-    });
-  }
-
-  #updateBytes(): number {
-    const { secure, weightCount, statisticCount } = this.#around.task.rules;
-    return secure?.encoding.packedBytes ?? 4 * (weightCount + statisticCount);
-  }
-
   #forget(): void {
-    this.#job?.abort.abort(failure("round/stale-round", "simulate: the round is over"));
     this.#job = undefined;
-    this.#body = undefined;
-    this.#member?.close();
-    this.#member = undefined;
+    this.#work.forget();
   }
 
   #now(): number {

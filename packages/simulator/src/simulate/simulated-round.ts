@@ -1,4 +1,4 @@
-import { failure, TributaryError, type DeviceId, type ModelVersion } from "@tributary/core";
+import { failure, TributaryError, type DeviceId, type ErrorCode } from "@tributary/core";
 import {
   initialRound,
   invitationOf,
@@ -9,30 +9,26 @@ import {
   type RoundInput,
   type RoundState,
 } from "@tributary/federation";
-import type { RoundMean } from "@tributary/federation/aggregation";
 import {
   decodeDeviceMessage,
-  encodeServerMessage,
   type DeviceMessage,
   type RoundOffer,
   type SecureStepName,
   type ServerMessage,
 } from "@tributary/protocol";
-import { createLottery } from "../fleet-model/lottery.ts";
-import { PlainUpdates } from "./plain-updates.ts";
-import { SecureUpdates } from "./secure-updates.ts";
+import { RoundCrew } from "./round-crew.ts";
+import { RoundSum } from "./round-sum.ts";
+import type { RoundWork } from "./round-work.ts";
+import type { Attendance } from "./attendance.ts";
 import type { Identities } from "./identities.ts";
-import { SimulatedDevice, type DeviceSurroundings, type ServerPort } from "./simulated-device.ts";
+import type { DeviceSurroundings, ServerPort } from "./simulated-device.ts";
 
 export interface SimulatedRoundOptions {
   readonly config: RoundConfig;
   readonly around: Omit<DeviceSurroundings, "server">;
-  readonly base: ServerPort["base"];
+  readonly work: RoundWork;
   readonly identities: Identities;
-  /** Trains what a strategy compares updates with. */
-  readonly rootUpdate: () => Promise<Float32Array>;
-  /** Turns the mean into the next version; resolves when it is evaluated. */
-  readonly commit: (mean: RoundMean) => Promise<ModelVersion>;
+  readonly attendance: Attendance;
   readonly onChange: (state: RoundState) => void;
 }
 
@@ -43,55 +39,57 @@ type Timeless = RoundInput extends infer Input
     : never
   : never;
 
-/** When all that were asked are away, how long until others are. */
-const ASK_AGAIN_MS = 60_000;
-/** Devices that are looked at before the simulation waits for the next minute: who checks in in one. */
-const MAX_LOOKS = 50_000;
-/** A round may wait for its devices so long. */
-const STALLED_MS = 14 * 24 * 3_600_000;
-/** Outcomes are on their way for less. */
-const OUTCOME_MS = 60_000;
 /** `secure-step` carries one; the simulation's transport needs none. */
 const NO_CAPABILITY = new Uint8Array(32);
 
 /** A round with its server half and the devices that meet it. */
 export class SimulatedRound implements ServerPort {
-  readonly base: ServerPort["base"];
+  readonly work: RoundWork;
   /** Devices that gave up, by why. */
   readonly declines: Record<string, number> = {};
+  /** In the simulation's own time; null: before the first offer. */
+  offeredMs: number | null = null;
   bytesUp = 0;
   bytesDown = 0;
+  /** When it began and ended, in the simulation's own time. */
+  readonly startMs: number;
+  endedMs: number | null = null;
+  onEnded: () => void = () => {};
+  /** In buffered mode: these devices train on, for the next round on the same base. */
+  onCarry: (devices: readonly DeviceId[]) => void = () => {};
   readonly #options: SimulatedRoundOptions;
-  readonly #devices = new Map<DeviceId, SimulatedDevice>();
-  /** Clients that were asked to come. */
-  readonly #asked = new Set<number>();
-  readonly #plain: PlainUpdates;
-  readonly #secure: SecureUpdates | undefined;
+  readonly #crew: RoundCrew;
+  readonly #sum: RoundSum;
   #state: RoundState;
-  #lottery: () => number | undefined;
-  #lotteries = 0;
-  /** Devices on their way that have not checked in. */
-  readonly #arriving = new Set<DeviceId>();
   #timer: { cancel(): void } | undefined;
-  #waiting = false;
-  #ended = false;
 
   constructor(options: SimulatedRoundOptions) {
-    const { config, around, base } = options;
+    const { config, around, work } = options;
     const { task, verifyMember } = around;
     this.#options = options;
-    this.base = base;
+    this.work = work;
+    this.startMs = around.clock.monotonicMs();
     this.#state = initialRound(config);
-    this.#plain = new PlainUpdates(
-      task.rules,
-      config.roundId,
-      task.strategy.strategy.aggregation,
-      options.rootUpdate,
-    );
-    const { secure } = task.rules;
-    this.#secure =
-      secure === null ? undefined : new SecureUpdates({ config, rules: task.rules, secure, verifyMember });
-    this.#lottery = this.#nextLottery();
+    this.#sum = new RoundSum(task, config, work, verifyMember);
+    this.#crew = new RoundCrew({
+      ...options,
+      server: this,
+      secure: this.#sum.secure !== undefined,
+      places: () => this.#places(),
+    });
+  }
+
+  get config(): RoundConfig {
+    return this.#options.config;
+  }
+
+  get ended(): boolean {
+    return this.endedMs !== null;
+  }
+
+  /** Devices that the task does not ask, by the rule they do not meet. */
+  get ineligible(): RoundCrew["ineligible"] {
+    return this.#crew.ineligible;
   }
 
   get state(): RoundState {
@@ -100,34 +98,43 @@ export class SimulatedRound implements ServerPort {
 
   /** `trainingMetrics` of whose updates are in the sum. */
   get metrics(): Float64Array<ArrayBuffer> {
-    return (this.#secure ?? this.#plain).metrics;
+    return this.#sum.metrics;
+  }
+
+  /** Ends it without a sum. */
+  abandon(code: ErrorCode): void {
+    this.#give({ type: "abandon", code });
+  }
+
+  /** In buffered mode: nobody else will train from its base. */
+  close(): void {
+    this.#crew.close();
+    this.#give({ type: "close" });
+  }
+
+  async begin(): Promise<void> {
+    this.#give({ type: "start" });
+    await this.#crew.recruit();
   }
 
   /**
-   * Plays the round to its end.
+   * Begins with devices that train on for it, from a round on the same base.
    *
-   * @throws `simulator/stalled`, `signal.reason`
+   * @param recruits whether others come too
    */
-  async run(signal: AbortSignal | undefined): Promise<void> {
-    const { clock } = this.#options.around;
-    const startMs = clock.monotonicMs();
+  async goOn(from: SimulatedRound, devices: readonly DeviceId[], recruits: boolean): Promise<void> {
+    if (!recruits) this.#crew.close();
     this.#give({ type: "start" });
-    await this.#recruit();
-    while (!this.#ended) {
-      signal?.throwIfAborted();
-      const moved = await clock.runNext();
-      if (moved && clock.monotonicMs() - startMs < STALLED_MS) continue;
-      const { open, candidates } = this.#state.tally;
-      throw failure(
-        "simulator/stalled",
-        `simulate: ${this.#options.config.roundId} did not begin within ${STALLED_MS / 86_400_000} simulated days: ${open + candidates} of ${this.#options.config.minimumCount} devices came`,
-        { detail: { roundId: this.#options.config.roundId } },
-      );
-    }
-    // Once they have heard how it ended.
-    clock.schedule(OUTCOME_MS, () => {
-      for (const device of this.#devices.values()) device.stop();
-    });
+    for (const [device, examples] of this.#crew.adopt(from.#crew, devices))
+      this.#give({ type: "check-in", device, examples });
+    await this.#crew.recruit();
+  }
+
+  /** There is no other round for devices that train on. */
+  supersede(devices: readonly DeviceId[]): void {
+    const { roundId } = this.config;
+    for (const device of devices)
+      this.#send(device, { type: "outcome", roundId, result: "superseded", code: "round/superseded" });
   }
 
   receive(device: DeviceId, frame: Uint8Array): Promise<void> {
@@ -135,12 +142,12 @@ export class SimulatedRound implements ServerPort {
   }
 
   disconnected(device: DeviceId): void {
-    this.#arriving.delete(device);
+    this.#crew.arrived(device);
     this.#give({ type: "disconnect", device });
   }
 
   vanished(device: DeviceId): void {
-    this.#devices.delete(device);
+    this.#crew.vanished(device);
   }
 
   countBytes(direction: "up" | "down", bytes: number): void {
@@ -155,7 +162,7 @@ export class SimulatedRound implements ServerPort {
       throw failure("round/deadline-passed", `simulate: reporting of ${offer.roundId} has ended`);
     }
     try {
-      this.#plain.check(device, invitation.claim, body);
+      this.#sum.reported.check(device, invitation.claim, body);
     } catch (error) {
       if (TributaryError.is(error)) this.#give({ type: "report-refused", device, code: error.code });
       throw error;
@@ -164,7 +171,7 @@ export class SimulatedRound implements ServerPort {
   }
 
   secureInput(step: SecureStepName, member: number): Uint8Array<ArrayBuffer> {
-    return this.#secure!.input(step, member);
+    return this.#sum.secure!.input(step, member);
   }
 
   async secureAnswer(
@@ -179,7 +186,7 @@ export class SimulatedRound implements ServerPort {
     }
     // An answer that was counted, whose word got lost.
     if (!this.#state.cohort.outstanding.has(device)) return;
-    await this.#secure!.accept(step, member, answer);
+    await this.#sum.secure!.accept(step, member, answer);
     this.#give({ type: "secure-answered", device, step });
   }
 
@@ -195,7 +202,7 @@ export class SimulatedRound implements ServerPort {
     }
     switch (message.type) {
       case "check-in":
-        this.#arriving.delete(device);
+        this.#crew.arrived(device);
         return this.#give({ type: "check-in", device, examples: message.examples });
       case "leave":
         return this.#give({ type: "leave", device });
@@ -205,9 +212,14 @@ export class SimulatedRound implements ServerPort {
       }
       case "secure-ready": {
         const { certificate, commitment } = message;
-        await this.#secure?.admit(device, { certificate, commitment }, this.#now());
+        await this.#sum.secure?.admit(device, { certificate, commitment }, this.#now());
         return this.#give({ type: "secure-ready", device, commitment });
       }
+      case "ineligible":
+        // It stopped to meet a rule while it was on its way, or in the round.
+        this.#crew.countIneligible(message.reason);
+        this.#crew.arrived(device);
+        return this.#give({ type: "leave", device });
       case "decline":
         this.declines[message.code] = (this.declines[message.code] ?? 0) + 1;
         return this.#give({ type: "decline", device, code: message.code });
@@ -218,20 +230,23 @@ export class SimulatedRound implements ServerPort {
   }
 
   #give(input: Timeless): void {
-    if (this.#ended) return;
+    if (this.ended) return;
     const { config, onChange } = this.#options;
     const { state, effects } = stepRound(config, this.#state, { ...input, now: this.#now() } as RoundInput);
     this.#state = state;
     for (const effect of effects) this.#perform(effect);
-    this.#ended = roundEnded(this.#state);
     onChange(this.#state);
-    this.#lookForMore();
+    if (!roundEnded(this.#state)) return this.#crew.look();
+    this.endedMs = this.#options.around.clock.monotonicMs();
+    this.#crew.dismiss();
+    this.onEnded();
   }
 
   #perform(effect: RoundEffect): void {
     const { clock } = this.#options.around;
     switch (effect.type) {
       case "send":
+        if (effect.message.type.startsWith("offer")) this.#offered(effect.device);
         return this.#send(effect.device, effect.message);
       case "wake-at":
         this.#timer?.cancel();
@@ -240,11 +255,11 @@ export class SimulatedRound implements ServerPort {
         );
         return;
       case "accumulate":
-        return this.#plain.accumulate(effect.device);
+        return this.#sum.reported.accumulate(effect.device);
       case "secure-open":
         clock.schedule(0, async () => {
           try {
-            const digests = await this.#secure!.open(effect);
+            const digests = await this.#sum.secure!.open(effect);
             this.#give({ type: "secure-opened", step: effect.step, digests });
           } catch (error) {
             this.#abandon(error);
@@ -260,17 +275,16 @@ export class SimulatedRound implements ServerPort {
       case "aggregate":
         clock.schedule(0, async () => {
           try {
-            const mean = await (this.#secure ?? this.#plain).mean();
-            const version = await this.#options.commit(mean);
+            const made = await this.#sum.commit();
             this.#give({ type: "aggregated" });
-            this.#give({ type: "committed", version });
+            this.#give(made === "buffered" ? { type: "buffered" } : { type: "committed", version: made });
           } catch (error) {
             this.#abandon(error);
           }
         });
         return;
       case "carry":
-        throw new TypeError("simulate: a synchronous round carries no device on");
+        return this.onCarry(effect.devices);
       case "ended":
         this.#timer?.cancel();
         return;
@@ -281,6 +295,11 @@ export class SimulatedRound implements ServerPort {
     }
   }
 
+  #offered(device: DeviceId): void {
+    this.offeredMs ??= this.#options.around.clock.monotonicMs();
+    this.#crew.began(device);
+  }
+
   /** What is no coded error is a fault of the simulation, not of the round. */
   #abandon(error: unknown): void {
     if (!TributaryError.is(error)) throw error;
@@ -288,61 +307,13 @@ export class SimulatedRound implements ServerPort {
   }
 
   #send(device: DeviceId, message: ServerMessage): void {
-    this.#devices.get(device)?.deliver(encodeServerMessage(message));
+    this.#crew.send(device, message);
   }
 
-  /** Where places are free, others are asked to come, once what is going on in this moment is done. */
-  #lookForMore(): void {
-    if (this.#waiting || this.#wanted() <= 0) return;
-    this.#waiting = true;
-    this.#options.around.clock.schedule(0, () => {
-      this.#waiting = false;
-      return this.#recruit();
-    });
-  }
-
-  #wanted(): number {
+  #places(): number {
     const { phase, tally } = this.#state;
     if (phase !== "selecting" && phase !== "training") return 0;
-    return this.#options.config.offerLimit - tally.open - tally.candidates - this.#arriving.size;
-  }
-
-  async #recruit(): Promise<void> {
-    const { around, identities, config } = this.#options;
-    const { clock, data, clients, task } = around;
-    for (let looks = 0; this.#wanted() > 0; looks++) {
-      const client = looks < MAX_LOOKS ? this.#lottery() : undefined;
-      if (client === undefined) {
-        // Everyone was asked, or all of those who could have come in a minute: later others are there.
-        if (looks < MAX_LOOKS) this.#lottery = this.#nextLottery();
-        this.#waiting = true;
-        clock.schedule(ASK_AGAIN_MS, () => {
-          this.#waiting = false;
-          return this.#recruit();
-        });
-        return;
-      }
-      if (this.#asked.has(client) || data.countOf(client) === 0) continue;
-      if (!clients.reachability(client, clock.now()).online) continue;
-      this.#asked.add(client);
-      const identity =
-        this.#secure === undefined
-          ? {}
-          : { identity: await identities.of(client, task.rules.plan.population, clock.now()) };
-      const device = new SimulatedDevice(
-        { ...around, server: this },
-        { client, round: config.roundId, ...identity },
-      );
-      this.#devices.set(device.id, device);
-      this.#arriving.add(device.id);
-      device.start();
-    }
-  }
-
-  #nextLottery(): () => number | undefined {
-    const { around, config } = this.#options;
-    const random = around.clients.randomOf(0, `lottery ${config.roundId} ${++this.#lotteries}`);
-    return createLottery(around.data.clients, random);
+    return this.#options.config.offerLimit - tally.open - tally.candidates;
   }
 
   #now(): number {

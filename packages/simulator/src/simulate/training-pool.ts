@@ -4,6 +4,8 @@ import type { EvaluationSums } from "@tributary/engine/evaluation";
 import pLimit from "p-limit";
 import { Piscina } from "piscina";
 import type {
+  MeasuredVector,
+  MeasureTask,
   ThreadAnswer,
   ThreadTask,
   TrainedUpdate,
@@ -15,6 +17,8 @@ import type {
 export interface TrainingPool {
   /** @throws `federation/*`, `engine/*`, `runtime/invalid-example`, `signal.reason` */
   train(task: Omit<TrainTask, "type">, signal: AbortSignal): Promise<TrainedUpdate>;
+  /** What both versions do on a client's examples. Errors likewise. */
+  measure(task: Omit<MeasureTask, "type">): Promise<MeasuredVector>;
   /** The server's own update, as the layout orders it. Errors likewise. */
   rootUpdate(task: Omit<Extract<ThreadTask, { type: "root-update" }>, "type">): Promise<Float32Array>;
   /** Sums over all held-out examples. */
@@ -32,7 +36,10 @@ const WORKER_FILE = new URL(FROM_SOURCE ? "./training-worker.ts" : "./training-w
 
 /** @param threads by default one for each processor */
 export function createTrainingPool(data: TrainingThreadData, threads = availableParallelism()): TrainingPool {
-  const pool = new Piscina<ThreadTask, ThreadAnswer<TrainedUpdate | EvaluationSums | Float32Array>>({
+  const pool = new Piscina<
+    ThreadTask,
+    ThreadAnswer<TrainedUpdate | EvaluationSums | MeasuredVector | Float32Array>
+  >({
     filename: WORKER_FILE.href,
     workerData: data,
     minThreads: threads,
@@ -42,10 +49,15 @@ export function createTrainingPool(data: TrainingThreadData, threads = available
   // One more than threads, so that none waits for this one. What is cancelled before its turn costs nothing; a thread that
   // is at work is not ended for it, which would cost more than the work.
   const turn = pLimit(threads + 1);
+  const working = new Set<Promise<unknown>>();
+  let closing = false;
   const run = async <Value>(task: ThreadTask, signal?: AbortSignal): Promise<Value> => {
-    const answer = await turn(() => {
+    const answer = await turn(async () => {
       signal?.throwIfAborted();
-      return pool.run(task);
+      if (closing) throw failure("simulator/stalled", "simulate: it is over");
+      const work = pool.run(task);
+      working.add(work);
+      return work.finally(() => working.delete(work));
     });
     if ("value" in answer) return answer.value as Value;
     const { code, message, detail } = answer.failure;
@@ -54,6 +66,7 @@ export function createTrainingPool(data: TrainingThreadData, threads = available
   let closed: Promise<void> | undefined;
   return {
     train: (task, signal) => run({ type: "train", ...task }, signal),
+    measure: (task) => run({ type: "measure", ...task }),
     rootUpdate: (task) => run({ type: "root-update", ...task }),
     async evaluate(values) {
       const count = data.heldOut?.count ?? 0;
@@ -64,7 +77,13 @@ export function createTrainingPool(data: TrainingThreadData, threads = available
       });
       return (await Promise.all(parts)).reduce(addSums);
     },
-    close: () => (closed ??= pool.destroy()),
+    // What is at work still, for devices that nobody waits for, ends before its threads do.
+    close: () =>
+      (closed ??= (async () => {
+        closing = true;
+        await Promise.allSettled(working);
+        await pool.destroy();
+      })()),
   };
 }
 

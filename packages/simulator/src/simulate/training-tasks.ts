@@ -6,6 +6,7 @@ import type {
   TrainingGraphDocument,
   UpdateLayout,
 } from "@tributary/protocol";
+import type { PairBounds } from "@tributary/metrics";
 import type { UpdateBody } from "@tributary/runtime/internal-node";
 import type { ParameterSchema } from "@tributary/tensor";
 import type { ClientExamples } from "../data/client-data.ts";
@@ -21,6 +22,8 @@ export type TrainedUpdate =
 export interface TrainingThreadData {
   readonly training: { readonly model: Uint8Array; readonly spec: TrainingGraphDocument };
   readonly evaluation: { readonly model: Uint8Array; readonly spec: EvaluationGraphDocument };
+  /** What held-out devices run for a gate; null: there is none. */
+  readonly measurement: { readonly model: Uint8Array; readonly spec: EvaluationGraphDocument } | null;
   readonly layout: UpdateLayout;
   readonly parameters: ParameterSchema;
   readonly table: ExampleTable | null;
@@ -44,12 +47,31 @@ export interface TrainTask {
   readonly maxExamples: number;
   /** Of the order of examples and of dropout masks. */
   readonly seed: string;
-  /** What the update is to be uploaded for; null: it will be masked. */
+  /** What the update is to be uploaded for; null: it will be masked, or it is not known yet. */
   readonly report: Pick<Offer, "roundId" | "task"> | null;
+}
+
+/** Two versions on a client's examples. */
+export interface MeasureTask {
+  readonly type: "measure";
+  readonly current: Float32Array;
+  readonly candidate: Float32Array;
+  readonly examples: ClientExamples;
+  readonly maxExamples: number;
+  readonly bounds: PairBounds;
+  /** Of which examples. */
+  readonly seed: string;
+}
+
+export interface MeasuredVector {
+  /** Of `pairedMetrics`. */
+  readonly vector: Float64Array<ArrayBuffer>;
+  readonly numExamples: number;
 }
 
 export type ThreadTask =
   | TrainTask
+  | MeasureTask
   /** The server's own update. */
   | ({ readonly type: "root-update" } & Pick<
       TrainTask,

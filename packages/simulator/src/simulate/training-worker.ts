@@ -3,15 +3,18 @@ import { evaluationSums, type EvaluationSums } from "@tributary/engine/evaluatio
 import { exampleOf, inputColumns } from "@tributary/engine/examples";
 import type { LabelledValues } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import { rootUpdate, train, type TrainResult } from "@tributary/engine/training";
+import { rootUpdate, shuffledOrder, train, type TrainResult } from "@tributary/engine/training";
+import { pairedVector } from "@tributary/metrics";
 import { updateSchema } from "@tributary/protocol";
-import { updateBody } from "@tributary/runtime/internal-node";
+import { measureExamples, updateBody } from "@tributary/runtime/internal-node";
 import { parameterSet, type ParameterSet } from "@tributary/tensor";
 import { move, transferableSymbol, valueSymbol, workerData } from "piscina";
 import type { ClientExamples } from "../data/client-data.ts";
 import { IMAGE_PIXELS } from "../digits/pen.ts";
 import { generateDigits } from "../digits/digits.ts";
 import type {
+  MeasuredVector,
+  MeasureTask,
   ThreadAnswer,
   ThreadTask,
   TrainedUpdate,
@@ -22,11 +25,12 @@ import type {
 // A worker thread: trains and evaluates for one client after the other, on one engine with one thread, so that the bits
 // of a result do not depend on how many threads there are.
 
-type Answer = ThreadAnswer<TrainedUpdate | EvaluationSums | Float32Array>;
+type Answer = ThreadAnswer<TrainedUpdate | EvaluationSums | MeasuredVector | Float32Array>;
 
 const data = workerData as TrainingThreadData;
 const engine = await createOrtNodeEngine();
 const trainingSession = await engine.load(data.training.model);
+const measurementSession = data.measurement && (await engine.load(data.measurement.model));
 const evaluationSession = await engine.load(data.evaluation.model);
 // By the model's names: a graph that loops over steps calls its inputs otherwise.
 const { inputs, features } = data.evaluation.spec;
@@ -37,6 +41,7 @@ const columns = data.table === null ? [] : inputColumns(data.table, inputNames);
 export default async function run(task: ThreadTask): Promise<unknown> {
   try {
     if (task.type === "evaluate") return { value: await evaluated(task) } satisfies Answer;
+    if (task.type === "measure") return { value: await measured(task) } satisfies Answer;
     if (task.type === "root-update") return { value: await serversOwn(task) } satisfies Answer;
     const result = await trained(task);
     const value: TrainedUpdate =
@@ -63,6 +68,30 @@ export default async function run(task: ThreadTask): Promise<unknown> {
     const { code, message, detail } = error;
     return { failure: { code, message, detail } } satisfies Answer;
   }
+}
+
+/** As a held-out device measures. */
+async function measured({
+  examples: of,
+  maxExamples,
+  bounds,
+  seed,
+  ...versions
+}: MeasureTask): Promise<MeasuredVector> {
+  const { spec } = data.measurement!;
+  const examples = examplesOf(of);
+  const order = shuffledOrder(examples.length, seededRandom(seed)).slice(0, maxExamples);
+  const signal = new AbortController().signal;
+  const session = measurementSession!;
+  const measure = (values: Float32Array) => {
+    const weights = parameterSet(data.parameters, Float32Array.from(values));
+    return measureExamples({ session, spec, weights, examples, order, signal });
+  };
+  const current = await measure(versions.current);
+  return {
+    vector: pairedVector(current, await measure(versions.candidate), bounds),
+    numExamples: order.length,
+  };
 }
 
 function trained(task: TrainTask): Promise<TrainResult> {

@@ -7,7 +7,7 @@ const thread = (code: string): Worker => new Worker(code, { eval: true });
 test("a thread is asked to close, or ended where it does not", async () => {
   const polite = thread('require("worker_threads").parentPort.once("message", () => {})');
   const deaf = thread("setInterval(() => {}, 1000)");
-  const ends = [polite, deaf].map(endOnRequest);
+  const ends = [polite, deaf].map((worker) => endOnRequest(worker, 1_000));
   await Promise.all(ends.map((end) => end()));
   expect([polite.threadId, deaf.threadId]).toEqual([-1, -1]);
 });

@@ -90,6 +90,12 @@ const ROW = {
   accuracy: 0.75,
   metrics: { "top-3": [0.5], confusion: [1, 2, 3, 4] },
   declines: {},
+  staleness: 2,
+  released: 3,
+  verdict: { result: "failed", improvement: 0.01, lower: -0.25, upper: 0.04 },
+  ineligible: { network: 2, tags: 5 },
+  scheduleSeconds: 3600,
+  selectionSeconds: null,
   seconds: 2.5,
   clockSeconds: 10,
   bytesUp: 1000,
@@ -103,6 +109,11 @@ test("a round's curves: what is known of it, and no tables", () => {
     "held-out/accuracy": 0.75,
     "held-out/top-3": 0.5,
     "devices/dropouts": 1,
+    "round/schedule-seconds": 3600,
+    "ineligible/tags": 5,
+    "gate/passed": 0,
+    "gate/lower": -0.25,
+    "round/staleness": 2,
   });
   expect(Object.keys(event!.values)).not.toContain("training/accuracy");
   expect(Object.keys(event!.values)).not.toContain("held-out/confusion");
@@ -117,6 +128,10 @@ test("rounds as CSV: a header, a line a round, nothing where nothing is known", 
     trainAccuracy: "",
     accuracy: "0.75",
     secure: "false",
+    selectionSeconds: "",
+    ineligible: "7",
+    verdict: "failed",
+    verdictLower: "-0.25",
   });
   expect(end).toBe("");
 });

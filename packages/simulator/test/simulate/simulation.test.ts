@@ -124,7 +124,13 @@ test("control variates, kept by each device from round to round, learn faster fr
         local: { learningRate: 0.1, epochs: 5, batchSize: 5 },
         cohort: { goalCount: 4, minimumCount: 2, overSelection: 1, trainDeadlineMs: 60_000 },
       },
-      more: { data: clientDataOf({ table }, dealing), heldOut: table, rounds: 6, threads },
+      more: {
+        data: clientDataOf({ table }, dealing),
+        heldOut: table,
+        rounds: 6,
+        threads,
+        fleet: { nodeShare: 1 },
+      },
     });
   const scaffold = { name: "scaffold", parameters: { population: 8 } };
   const averaged = await play({ name: "fedAvg" }, 2);
@@ -132,6 +138,10 @@ test("control variates, kept by each device from round to round, learn faster fr
   expect(controlled.rows.map(({ phase }) => phase)).toEqual(averaged.rows.map(({ phase }) => phase));
   expect(controlled.rows.at(-1)!.loss!).toBeLessThan(0.85 * averaged.rows.at(-1)!.loss!);
   expect((await play(scaffold, 1)).modelDigest).toBe(controlled.modelDigest);
+  await expect(run({ task: { strategy: scaffold } })).rejects.toMatchObject({
+    code: "simulator/invalid-options",
+    detail: { option: "node-share" },
+  });
 }, 60_000);
 
 test("a task ends by its own stop rules", async () => {
@@ -154,7 +164,111 @@ test("it measures as often as it is asked to, pauses as the task says, and ends 
   expect(rows[1]!.clockSeconds - rows[0]!.clockSeconds).toBeGreaterThan(3600);
 }, 60_000);
 
+test("rounds begin in the task's windows only, and what was waited is told", async () => {
+  // From a Monday, midnight: windows of an hour at 2 o'clock; a round takes half an hour.
+  const { rows } = await run({
+    task: {
+      schedule: { timeZone: "UTC", windows: [{ cron: "0 2 * * *", durationMs: 3_600_000 }] },
+      cohort: { goalCount: 3, minimumCount: 3, overSelection: 1, trainDeadlineMs: 7_200_000 },
+    },
+    more: { rounds: 3, fleet: { stepMs: 900_000, stepSigma: 0 } },
+  });
+  expect(rows.map(({ phase }) => phase)).toEqual(["committed", "committed", "committed"]);
+  const begun = rows.map(({ clockSeconds, seconds }) => Math.floor((clockSeconds - seconds + 1) / 3600));
+  expect(begun).toEqual([2, 2, 26]);
+  expect(rows.map(({ scheduleSeconds }) => scheduleSeconds / 3600)).toEqual([2, 0, expect.closeTo(22.9, 0)]);
+  expect(rows[0]!.selectionSeconds).toBeLessThan(5);
+}, 60_000);
+
+test("only devices that meet the task's rules take part, and the others are counted by rule", async () => {
+  const task = {
+    eligibility: { network: "unmetered", tags: ["beta"], whenUnknown: "eligible" },
+    cohort: { goalCount: 4, minimumCount: 3, overSelection: 1, trainDeadlineMs: 20_000_000 },
+  };
+  const options = {
+    task,
+    clients: 2_000,
+    // Long enough for the hour to strike: who is on a metered network then stops.
+    more: { labels: { tags: { beta: 0.2 } }, fleet: { stepMs: 2_500_000, unmeteredShare: 0.5 }, rounds: 2 },
+  };
+  const { rows, modelDigest } = await run(options);
+  expect(rows.at(-1)).toMatchObject({ phase: "committed", version: 3 });
+  const counted = rows[0]!.ineligible;
+  expect(counted.tags!).toBeGreaterThan(counted.network!);
+  expect(counted).not.toHaveProperty("battery");
+  expect(rows.some(({ declines }) => declines["federation/ineligible"]! > 0)).toBe(true);
+  expect((await run(options)).modelDigest).toBe(modelDigest);
+}, 60_000);
+
+const gate = { metric: "accuracy", heldOutShare: 0.3, minimumDevices: 5, confidence: 0.9 };
+const cohort = { goalCount: 3, minimumCount: 3, overSelection: 1.5, trainDeadlineMs: 60_000 };
+
+test("a gate judges each version on held-out devices, secure or not, and only what passed is released", async () => {
+  const task = { gate: { ...gate, requiredImprovement: -0.1 }, release: "on-gate", cohort };
+  for (const secure of [false, true]) {
+    const { rows, released } = await run({ task, secure, clients: 300, more: { rounds: 2 } });
+    const gates = rows.filter(({ purpose }) => purpose === "gate");
+    expect(gates.map(({ candidate }) => candidate)).toEqual([2, 3]);
+    let passed = 1;
+    for (const { verdict, version, baseVersion, candidate, released: then, numExamples } of gates) {
+      expect(version).toBeNull();
+      expect(baseVersion).toBe(passed);
+      expect(verdict).toMatchObject({ reference: passed, metric: "accuracy" });
+      expect(verdict!.devices).toBeGreaterThanOrEqual(5);
+      expect(numExamples).toBe(verdict!.devices * 20);
+      expect(verdict!.result).toBe(verdict!.lower! >= -0.1 ? "passed" : "failed");
+      if (verdict!.result === "passed") passed = candidate!;
+      expect(then).toBe(passed);
+    }
+    expect(released).toBe(passed);
+  }
+}, 60_000);
+
+test("a gate that nothing passes pauses the task", async () => {
+  const impossible = { ...gate, requiredImprovement: 0.9, patience: 2 };
+  const { rows, stopped, released } = await run({
+    task: { gate: impossible, release: "on-gate", cohort },
+    clients: 300,
+    more: { rounds: 50 },
+  });
+  expect(stopped).toMatchObject({ code: "gate" });
+  expect(rows.filter(({ purpose }) => purpose === "gate")).toHaveLength(2);
+  expect(released).toBe(1);
+}, 60_000);
+
+test("cohorts of a buffer go by their base, count by their staleness, and come out the same on any number of threads", async () => {
+  const options = (threads: number): Parameters<typeof run>[0] => ({
+    clients: 400,
+    task: {
+      cohort,
+      strategy: { name: "fedBuff" },
+      mode: { type: "buffered", bufferSize: 6, maxStaleness: 2, concurrency: 8 },
+      gate: { ...gate, requiredImprovement: -0.2 },
+    },
+    more: { rounds: 3, threads, fleet: { stepSigma: 1.5, dropout: 0.1 } },
+  });
+  const { rows, modelDigest, stopped } = await run(options(1));
+  const other = await run(options(2));
+  expect(other.rows).toEqual(rows);
+  expect(other.modelDigest).toBe(modelDigest);
+  expect(stopped).toMatchObject({ code: "rounds" });
+  const made = rows.filter(({ purpose, phase }) => purpose === "train" && phase === "committed");
+  for (const [version, cohorts] of Map.groupBy(made, (row) => row.version)) {
+    expect(cohorts.reduce((sum, { reported }) => sum + reported, 0)).toBeGreaterThanOrEqual(6);
+    for (const { baseVersion, staleness, discount } of cohorts) {
+      expect(staleness).toBe(version! - 1 - baseVersion);
+      expect(staleness).toBeLessThanOrEqual(2);
+      expect(discount).toBeCloseTo(1 / Math.sqrt(1 + staleness!), 12);
+    }
+  }
+  expect(made.some(({ staleness }) => staleness! > 0)).toBe(true);
+  // The gate measures beside them.
+  expect(rows.filter(({ verdict }) => verdict !== null).at(-1)).toMatchObject({ candidate: 4 });
+  expect(made.at(-1)!.loss!).toBeLessThan(made[0]!.loss!);
+}, 120_000);
+
 test.each([
+  ["a task that only measures", { task: { kind: "telemetry", rounds: 1 } }, "simulator/invalid-options"],
   ["fewer clients than a round needs", { clients: 2 }, "simulator/invalid-options"],
   [
     "devices that are never there in time",

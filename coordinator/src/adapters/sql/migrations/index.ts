@@ -11,6 +11,7 @@ import { pace } from "./0009-pace.ts";
 import { measurements } from "./0010-measurements.ts";
 import { bufferedMode } from "./0011-buffered-mode.ts";
 import { trust } from "./0012-trust.ts";
+import { modelProcessing } from "./0015-model-processing.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -26,6 +27,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0010-measurements": measurements,
   "0011-buffered-mode": bufferedMode,
   "0012-trust": trust,
+  "0015-model-processing": modelProcessing,
 };
 
 export const migrationProvider: MigrationProvider = {

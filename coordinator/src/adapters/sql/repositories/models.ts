@@ -26,6 +26,7 @@ export function modelRepository(db: Db): ModelRepository {
             inputs: JSON.stringify(model.inputs),
             outputs: JSON.stringify(model.outputs),
             labels: model.labels === null ? null : JSON.stringify(model.labels),
+            processing: model.processing === null ? null : JSON.stringify(model.processing),
             createdAt: model.createdAt,
           })
           .execute(),
@@ -74,6 +75,7 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
     inputs: fromJson(row.inputs),
     outputs: fromJson(row.outputs),
     labels: row.labels === null ? null : fromJson(row.labels),
+    processing: row.processing === null ? null : fromJson(row.processing),
     createdAt: row.createdAt,
   };
 }

@@ -1,0 +1,17 @@
+import { encodeUtf8 } from "@tributary/core";
+import { modelPorts } from "@tributary/federation/planning";
+import { decodeModel } from "@tributary/onnx";
+import { parseProcessing, PROCESSING_KEY } from "@tributary/protocol";
+import type { ModelRecord } from "../ports/records.ts";
+
+/**
+ * How images become a model's inputs and its outputs answers, as its file says.
+ *
+ * @throws `protocol/invalid-document`
+ */
+export function modelProcessing(onnx: Uint8Array): Pick<ModelRecord, "labels" | "processing"> {
+  const entry = decodeModel(onnx).metadata.find(({ key }) => key === PROCESSING_KEY);
+  if (entry === undefined) return { labels: null, processing: null };
+  const { labels = null, ...processing } = parseProcessing(encodeUtf8(entry.value), modelPorts(onnx));
+  return { labels, processing: Object.keys(processing).length === 0 ? null : processing };
+}

@@ -1,0 +1,38 @@
+import type { Feeds } from "@tributary/engine";
+import type { ModelManifest } from "@tributary/protocol";
+import type { RunFeeds } from "../device.ts";
+import { isImageInput, unsupported } from "./image-input.ts";
+import { imageTensor, type ImageReader } from "./image-tensor.ts";
+
+/**
+ * The feeds of a run, with tensors in the place of images.
+ *
+ * @returns at once where there is no image
+ * @throws `runtime/unsupported-image`
+ */
+export function withTensors(
+  manifest: Pick<ModelManifest, "inputs" | "processing">,
+  feeds: RunFeeds,
+  reader: ImageReader | undefined,
+): Feeds | Promise<Feeds> {
+  return Object.values(feeds).some(isImageInput) ? imagesRead(manifest, feeds, reader) : (feeds as Feeds);
+}
+
+async function imagesRead(
+  { inputs, processing }: Pick<ModelManifest, "inputs" | "processing">,
+  feeds: RunFeeds,
+  reader: ImageReader | undefined,
+): Promise<Feeds> {
+  const read: Record<string, Feeds[string]> = {};
+  for (const [name, value] of Object.entries(feeds)) {
+    if (!isImageInput(value)) {
+      read[name] = value;
+      continue;
+    }
+    const port = inputs.find((each) => each.name === name);
+    const how = processing?.inputs?.[name];
+    if (port === undefined || how === undefined) throw unsupported(name, "the version that runs takes none");
+    read[name] = await imageTensor(port, how, value, reader);
+  }
+  return read;
+}

@@ -1,0 +1,76 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildLinear } from "@tributary/onnx";
+import { parseProcessing } from "@tributary/protocol";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startSite, type Site } from "../../packages/runtime/test/fixtures/site.ts";
+import { BATCHING_DEFAULTS } from "../../packages/runtime/src/inference/batching.ts";
+import { MAX_QUEUED } from "../../packages/runtime/src/inference/call-limit.ts";
+import { temporaryFolder } from "../src/coordinator-process.ts";
+import { fencedBlocks } from "../src/markdown.ts";
+import { runNode } from "../src/run-node.ts";
+
+// The runtime's guide is executed: its document is published, and its example runs.
+
+const GUIDE = readFileSync(join(import.meta.dirname, "../../packages/runtime/README.md"), "utf8");
+const BLOCKS = fencedBlocks(GUIDE).filter(({ heading }) => heading === "Images in, labels out");
+const folder = temporaryFolder();
+let site: Site;
+
+beforeAll(async () => {
+  site = await startSite();
+});
+afterAll(async () => {
+  await site.close();
+  folder.remove();
+});
+
+test("its document fits its model, and its example runs in Node", async () => {
+  const document = BLOCKS.find(({ language }) => language === "json")!.text;
+  const { labels, ...processing } = parseProcessing(new TextEncoder().encode(document), {
+    inputs: [{ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] }],
+    outputs: [{ name: "logits", dtype: "float32", shape: [-1, 10] }],
+  });
+  await site.repository.releaseModel("digits", buildLinear({ seed: "guide" }), 2, {
+    processing,
+    ...(labels === undefined ? {} : { labels }),
+  });
+  const root = join(folder.path, "root.json");
+  writeFileSync(root, site.repository.root);
+  // In here, so that Node finds the workspace's packages.
+  const scratch = mkdtempSync(join(import.meta.dirname, ".guide-"));
+  try {
+    writeFileSync(
+      join(scratch, "guide.ts"),
+      `
+import { createRuntime } from "@tributary/runtime/node";
+const runtime = await createRuntime({
+  coordinator: ${JSON.stringify(site.url)},
+  trust: { root: ${JSON.stringify(root)} },
+  dataDir: ${JSON.stringify(join(folder.path, "device"))},
+});
+${BLOCKS.find(({ language }) => language === "ts")!.text}
+await runtime.close();
+`,
+    );
+    const { code, stdout, stderr } = await runNode(join(scratch, "guide.ts"));
+    expect(code, stderr).toBe(0);
+    const [answer, ...more] = stdout.trim().split("\n");
+    expect(answer).toMatch(/^1 (\w+ [01]\.\d\d(, |$)){3}/);
+    const best = answer!.split(" ")[1]!;
+    expect(labels).toContain(best);
+    expect(more).toEqual([best, best, expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/)]);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+});
+
+test("its table has the defaults that hold", () => {
+  const defaults = new Map(
+    [...GUIDE.matchAll(/^\| `(?:batching\.)?(\w+)` +\| (\d+) /gm)].map(([, name, value]) => [
+      name,
+      Number(value),
+    ]),
+  );
+  expect(Object.fromEntries(defaults)).toEqual({ ...BATCHING_DEFAULTS, maxQueued: MAX_QUEUED });
+});
