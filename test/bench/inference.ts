@@ -15,12 +15,18 @@ import {
 
 const NAMES = MODELS.map(({ name }) => name);
 const IN_PAGE = ["rawPage", "rawWorker", "ours"];
+/** Written down in TensorFlow.js operators a second time. */
+const IN_TFJS = ["cnn", "transformer"];
+
+/** Whose first answer is waited for, and of what. */
+const STARTING = [...IN_PAGE, "tfjsPage"];
+const STARTED = "cnn";
 
 /** Each call in turn with the others', so that what else the machine does meets all alike; medians are compared. */
 const inference: Benchmark = {
   name: "inference",
   summary:
-    "What the runtime costs: calls through it against onnxruntime with nothing around it, in Chromium and in Node.",
+    "What the runtime costs: calls through it against onnxruntime with nothing around it, and TensorFlow.js, in Chromium and Node.",
   usage: `[--calls 300] [--rounds 30] [--starts 5] [--models ${NAMES.join(",")}]`,
   async run({ args, log }) {
     const { values } = parseArgs({
@@ -44,7 +50,7 @@ const inference: Benchmark = {
         const page: Measured = { calls: {}, batches: await chromium.batching(IN_PAGE, "cnn", rounds) };
         const process: Measured = { calls: {}, batches: await batching(node.contestants, "cnn", rounds) };
         for (const name of names) {
-          Object.assign(page.calls, { [name]: await chromium.interleave(IN_PAGE, name, calls) });
+          Object.assign(page.calls, { [name]: await chromium.interleave(contestantsOf(name), name, calls) });
           Object.assign(process.calls, { [name]: await interleave(node.contestants, name, calls) });
           log(`${name}: ${calls} calls of each`);
         }
@@ -66,20 +72,24 @@ const inference: Benchmark = {
 };
 export default inference;
 
+function contestantsOf(model: string): readonly string[] {
+  return IN_TFJS.includes(model) ? [...IN_PAGE, "tfjsPage"] : IN_PAGE;
+}
+
 /** First visits and second ones, each contestant in its turn. */
 async function playStarts(
   chromium: ChromiumBench,
   rounds: number,
 ): Promise<Readonly<Record<string, Starts>>> {
   const times = Object.fromEntries(
-    IN_PAGE.map((name): [string, { coldMs: number[]; cachedMs: number[] }] => [
+    STARTING.map((name): [string, { coldMs: number[]; cachedMs: number[] }] => [
       name,
       { coldMs: [], cachedMs: [] },
     ]),
   );
   for (let round = 0; round < rounds; round++) {
-    for (const name of IN_PAGE) {
-      const { coldMs, cachedMs } = await chromium.start(name, "cnn");
+    for (const name of STARTING) {
+      const { coldMs, cachedMs } = await chromium.start(name, STARTED);
       times[name]!.coldMs.push(coldMs);
       times[name]!.cachedMs.push(cachedMs);
     }

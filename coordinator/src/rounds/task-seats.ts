@@ -267,7 +267,7 @@ export class TaskSeats implements DeskTask {
 
   /** Suspected devices, the least suspected first, where all others are too few for a cohort. */
   #fillHeld(): void {
-    if (this.#filling) return;
+    if (this.#filling || !this.#seating.holds) return;
     this.#filling = true;
     // After the step that made room, which is still being carried out.
     queueMicrotask(() => {

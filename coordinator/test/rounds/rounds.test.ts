@@ -144,7 +144,6 @@ describe("a round", () => {
     await Promise.all(reports);
     const round = await ended(room);
     expect(round).toMatchObject({ phase: "committed", cohort: 3, reported: 2, dropouts: 1 });
-    expect(round.seconds).toBeLessThan(4.5);
   });
 
   test("who asks in mid-phase is told the counts of that moment", async () => {

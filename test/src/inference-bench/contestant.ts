@@ -1,3 +1,5 @@
+import { seededRandom } from "@tributary/core";
+
 /** Somebody who runs the same models, asked in turn with the others. */
 export interface Contestant {
   readonly name: string;
@@ -9,6 +11,8 @@ export interface OpenedModel {
   run(): Promise<Timing>;
   /** One call with so many rows, all in one tensor. */
   runRows?(rows: number): Promise<Timing>;
+  /** What the model says of one row: all have to say the same. */
+  scores(): Promise<ArrayLike<number>>;
   close(): Promise<void>;
 }
 
@@ -37,19 +41,22 @@ export type Times = Readonly<Record<string, CallTimes>>;
 /** Calls that warm everything up, and are not counted. */
 const WARM_UP = 20;
 
-/** Each contestant has its turn in every round, in an order that moves on, so that what else the machine does meets all alike. */
+/**
+ * Each contestant has its turn in every round, so that what else the machine does meets all alike; in an order drawn anew, because
+ * whoever comes before leaves its data in the caches.
+ */
 export async function interleave(
   contestants: readonly Contestant[],
   model: string,
   calls: number,
 ): Promise<Times> {
   const opened = await openAll(contestants, model);
+  const random = seededRandom("order");
   const times = Object.fromEntries(
     opened.map(({ name }): [string, CallTimes] => [name, { latencyMs: [], blockMs: [] }]),
   );
   for (let call = -WARM_UP; call < calls; call++) {
-    for (let turn = 0; turn < opened.length; turn++) {
-      const { name, handle } = opened[(turn + call + WARM_UP) % opened.length]!;
+    for (const { name, handle } of random.shuffle(opened)) {
       const { latencyMs, blockMs } = await handle.run();
       if (call < 0) continue;
       times[name]!.latencyMs.push(latencyMs);
@@ -98,7 +105,24 @@ export async function batching(
 async function openAll(contestants: readonly Contestant[], model: string) {
   const opened: { readonly name: string; readonly handle: OpenedModel }[] = [];
   for (const each of contestants) opened.push({ name: each.name, handle: await each.open(model) });
+  await requireAgreement(opened, model);
   return opened;
+}
+
+/** Devices run int8 weights, which is why they agree no closer. */
+const TOLERANCE = 0.1;
+
+async function requireAgreement(
+  [first, ...others]: readonly { readonly name: string; readonly handle: OpenedModel }[],
+  model: string,
+): Promise<void> {
+  const expected = Array.from((await first?.handle.scores()) ?? []);
+  const scale = Math.max(...expected.map(Math.abs));
+  for (const { name, handle } of others) {
+    const got = await handle.scores();
+    const error = Math.max(...expected.map((score, i) => Math.abs(score - (got[i] ?? Number.NaN)))) / scale;
+    if (!(error <= TOLERANCE)) throw new Error(`${name} and ${first!.name} disagree on ${model}: ${error}`);
+  }
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -53,6 +53,11 @@ export class Seating {
     return !this.#points.has(device) || this.#admitted.has(device) ? "free" : "held";
   }
 
+  /** Whether anybody may be held back. */
+  get holds(): boolean {
+    return this.#points.size > 0;
+  }
+
   /** The least suspected first; among equals by lot. */
   inOrder<Item extends { readonly device: DeviceId }>(held: readonly Item[]): readonly Item[] {
     const pointsOfOne = ({ device }: Item): number => this.#points.get(device) ?? 0;

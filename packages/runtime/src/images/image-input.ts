@@ -45,7 +45,7 @@ function isA(value: object, ...names: readonly string[]): boolean {
 }
 
 export function isImageSource(value: unknown): value is ImageSource {
-  if (typeof value !== "object" || value === null) return false;
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
   return (
     isRaw(value) ||
     isA(value, "ImageBitmap", "VideoFrame", "OffscreenCanvas", "HTMLCanvasElement", "Blob") ||

@@ -197,8 +197,7 @@ export function createInferenceQueue(options: InferenceQueueOptions): InferenceQ
           resolve(answer) {
             settled();
             answered += 1;
-            timesMs.push(clock.monotonicMs() - call.atMs);
-            if (timesMs.length > TIMES_KEPT) timesMs.shift();
+            timesMs[(answered - 1) % TIMES_KEPT] = clock.monotonicMs() - call.atMs;
             resolve(answer);
           },
           reject(error) {

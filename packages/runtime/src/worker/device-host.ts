@@ -1,11 +1,10 @@
 /** The worker's side of the boundary: a device behind methods of plain data. */
 import { failure } from "@tributary/core";
-import { transfer } from "comlink";
 import type { CallOptions, Device, DeviceConfig } from "../device.ts";
-import type { Inference, TokenRequest } from "../runtime.ts";
+import type { TokenRequest } from "../runtime.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
-import type { RunAnswers, RunCall } from "./run-messages.ts";
+import { answerRuns } from "./run-messages.ts";
 
 /** The methods of a device that a page may call; the last argument, its options, is made here. */
 export type DeviceMethod = Exclude<keyof Device, "run" | "subscribe" | "close">;
@@ -33,13 +32,16 @@ export interface WorkerStart {
 /** Asks the page for an enrolment token. */
 export type AskToken = (device: TokenRequest) => Promise<Settled<string>>;
 
+export interface WorkerPorts {
+  readonly events: MessagePort;
+  readonly runs: MessagePort;
+}
+
 /** Exposed by Comlink. An abort crosses as the id of its call, an error as a result. */
 export interface DeviceHost {
-  /** Called once, first. Events are posted to the port. */
-  start(start: WorkerStart, events: MessagePort, token: AskToken): Promise<Settled<void>>;
+  /** Called once, first. Events are posted to their port, inference calls come through theirs. */
+  start(start: WorkerStart, ports: WorkerPorts, token: AskToken): Promise<Settled<void>>;
   invoke(callId: number, method: DeviceMethod, args: readonly unknown[]): Promise<Settled<unknown>>;
-  /** Inference calls that were made together, and their answers in this order. */
-  runAll(calls: readonly RunCall[]): Promise<RunAnswers>;
   /** Aborts a call; nothing happens when it has ended. */
   cancel(callId: number): void;
   /** Closes the device and lets go of everything; the worker can be terminated then. */
@@ -64,46 +66,45 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
   let unsubscribe: (() => void) | undefined;
   let closing: Promise<void> | undefined;
 
-  /** Calls the device with a signal that `cancel` aborts. */
+  /** Calls the device; under an id, with a signal that `cancel` aborts. */
   const abortably = async <T>(
-    callId: number,
+    callId: number | undefined,
     name: string,
     call: (opened: Device, options: CallOptions) => Promise<T>,
   ): Promise<Settled<T>> => {
-    const controller = new AbortController();
-    calls.set(callId, controller);
+    const controller = callId === undefined ? undefined : new AbortController();
+    if (controller !== undefined) calls.set(callId!, controller);
     const result = await settle(() => {
       if (device === undefined || closing !== undefined) {
         const when = device === undefined ? "before start" : "after close";
         throw failure("runtime/closed", `runtime: ${name} ${when}`);
       }
-      return call(device, { signal: controller.signal });
+      return call(device, controller === undefined ? {} : { signal: controller.signal });
     });
-    calls.delete(callId);
+    if (callId !== undefined) calls.delete(callId);
     return result;
   };
 
   return {
-    start: (start, events, token) =>
+    start: (start, ports, token) =>
       settle(async () => {
         if (device !== undefined) throw failure("core/internal", "worker: started twice");
         ({ device, heapBytes } = await open(start, async (asking) => unsettle(await token(asking))));
-        unsubscribe = device.subscribe((event) => events.postMessage(event));
+        unsubscribe = device.subscribe((event) => ports.events.postMessage(event));
+        answerRuns(
+          ports.runs,
+          ({ id, model, feeds, cancellable }) =>
+            abortably(cancellable ? id : undefined, "run", (opened, options) =>
+              opened.run(model, feeds, options),
+            ),
+          () => heapBytes?.(),
+        );
       }),
     invoke: (callId, method, args) =>
       abortably(callId, method, (opened, options) => {
         const call = opened[method] as (...all: unknown[]) => Promise<unknown>;
         return call.call(opened, ...args, options);
       }),
-    async runAll(runs) {
-      const answers = await Promise.all(
-        runs.map(({ id, model, feeds }) =>
-          abortably(id, "run", (opened, options) => opened.run(model, feeds, options)),
-        ),
-      );
-      const memory = answers.flatMap((answer) => (answer.ok ? memoryOf(answer.value) : []));
-      return transfer({ answers, heapBytes: heapBytes?.() }, [...new Set(memory)]);
-    },
     cancel(callId) {
       calls.get(callId)?.abort(new DOMException("The call was aborted.", "AbortError"));
     },
@@ -118,14 +119,4 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
       return closing;
     },
   };
-}
-
-/** Memory of fewer bytes is copied faster than handed over. */
-const MIN_TRANSFER_BYTES = 16_384;
-
-/** The outputs own their memory, so it is handed over instead of copied. */
-function memoryOf({ probabilities, outputs }: Inference): ArrayBuffer[] {
-  return [probabilities, ...Object.values(outputs).map(({ data }) => data)]
-    .map(({ buffer }) => buffer as ArrayBuffer)
-    .filter(({ byteLength }) => byteLength >= MIN_TRANSFER_BYTES);
 }

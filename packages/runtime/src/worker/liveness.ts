@@ -22,7 +22,9 @@ export interface Liveness {
 
 /** @param onStuck - called once, with how long the worker was quiet */
 export function createLiveness(clock: Clock, onStuck: (quietMs: number) => void): Liveness {
+  /** The last ones, in no order. */
   const timesMs: number[] = [];
+  let times = 0;
   let asked = 0;
   let excused = 0;
   let quietSinceMs = clock.monotonicMs();
@@ -34,19 +36,19 @@ export function createLiveness(clock: Clock, onStuck: (quietMs: number) => void)
     const p99 = sorted[Math.ceil(0.99 * sorted.length) - 1] ?? 0;
     return Math.max(MIN_QUIET_MS, P99_FACTOR * p99);
   };
-  const arm = (): void => {
-    if (timer !== undefined || over || asked === 0) return;
-    const waitMs = Math.max(0, quietSinceMs + limitMs() - clock.monotonicMs());
+  /** One timer for all calls, which looks at the clock when it is due: calls come by the hundred a second. */
+  const arm = (waitMs: number): void => {
     const dueMs = clock.monotonicMs() + waitMs;
     timer = clock.schedule(waitMs, () => {
       timer = undefined;
       const now = clock.monotonicMs();
       // A page that slept does not know what its worker did.
       if (excused > 0 || now - dueMs > LATE_MS) quietSinceMs = now;
-      if (asked > 0 && now - quietSinceMs >= limitMs()) {
-        over = true;
-        onStuck(now - quietSinceMs);
-      } else arm();
+      if (asked === 0 || over) return;
+      const leftMs = quietSinceMs + limitMs() - now;
+      if (leftMs > 0) return arm(leftMs);
+      over = true;
+      onStuck(now - quietSinceMs);
     });
   };
   const seen = (): void => {
@@ -56,21 +58,16 @@ export function createLiveness(clock: Clock, onStuck: (quietMs: number) => void)
   return {
     async watch(answer) {
       const beganMs = clock.monotonicMs();
-      if (asked === 0) seen();
+      if (asked === 0) quietSinceMs = beganMs;
       asked += 1;
-      arm();
+      if (timer === undefined && !over) arm(MIN_QUIET_MS);
       try {
         const value = await answer;
-        timesMs.push(clock.monotonicMs() - beganMs);
-        if (timesMs.length > TIMES_KEPT) timesMs.shift();
+        timesMs[times++ % TIMES_KEPT] = clock.monotonicMs() - beganMs;
         return value;
       } finally {
         asked -= 1;
         seen();
-        if (asked === 0) {
-          timer?.cancel();
-          timer = undefined;
-        }
       }
     },
     async excuse(work) {
@@ -86,6 +83,7 @@ export function createLiveness(clock: Clock, onStuck: (quietMs: number) => void)
     end() {
       over = true;
       timer?.cancel();
+      timer = undefined;
     },
   };
 }

@@ -32,15 +32,15 @@ const SETTLING_RUNS = 20;
 /** Growth beyond that is a leak, or a batch larger than before. */
 const GROWTH = 1.5;
 
-/** @returns takes note of a run, and says whether the worker is to be replaced */
+/** @returns takes note of runs, and says whether the worker is to be replaced */
 export function growthOf({
   maxHeapBytes,
   maxRuns,
-}: MemoryBudget): (heapBytes: number | undefined) => boolean {
+}: MemoryBudget): (calls: number, heapBytes: number | undefined) => boolean {
   let runs = 0;
   let settledBytes = 0;
-  return (heapBytes = 0) => {
-    runs += 1;
+  return (calls, heapBytes = 0) => {
+    runs += calls;
     if (runs <= SETTLING_RUNS) settledBytes = Math.max(settledBytes, heapBytes);
     return runs >= maxRuns || heapBytes > Math.max(maxHeapBytes, GROWTH * settledBytes);
   };

@@ -44,7 +44,7 @@ const BUSY_STATES = new Set(["training", "ready", "reporting"]);
 /** A worker with what the page had asked of the one before. */
 interface Life extends WorkerLife {
   readonly ready: Promise<void>;
-  readonly hasGrown: (heapBytes: number | undefined) => boolean;
+  readonly hasGrown: ReturnType<typeof growthOf>;
 }
 
 /**
@@ -110,10 +110,8 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       onEvent(event) {
         if (life === begun) emit(event);
       },
-      onRuns({ answers, heapBytes }) {
-        let grown = false;
-        for (const _ of answers) grown = begun.hasGrown(heapBytes) || grown;
-        if (grown) recycle(begun);
+      onRuns(calls, heapBytes) {
+        if (begun.hasGrown(calls, heapBytes)) recycle(begun);
       },
       onLost: (error) => lose(begun, error),
     });
@@ -183,7 +181,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     const id = ++lastCall;
     const onAbort = (): void => void living.host.cancel(id);
     signal?.addEventListener("abort", onAbort, { once: true });
-    const answer = abortable(send(living, id), living.ended);
+    const answer = send(living, id);
     underWay.add(answer);
     try {
       return await abortable(answer, signal);
@@ -199,8 +197,8 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     { signal }: CallOptions = {},
   ): Promise<T> =>
     unsettle(
-      await cancellable<Settled<unknown>>(signal, ({ host, liveness }, id) => {
-        const answer: Promise<Settled<unknown>> = host.invoke(id, method, args);
+      await cancellable<Settled<unknown>>(signal, ({ host, liveness, ended }, id) => {
+        const answer = abortable<Settled<unknown>>(host.invoke(id, method, args), ended);
         return LOADING.has(method) ? liveness.excuse(answer) : answer;
       }),
     ) as T;
@@ -209,7 +207,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     const handedOver = transferablesIn(feeds, transfer);
     const once = () =>
       cancellable(signal, ({ runs, liveness }, id) =>
-        liveness.watch(runs.send({ id, model, feeds }, handedOver)),
+        liveness.watch(runs.send({ id, model, feeds, cancellable: signal !== undefined }, handedOver)),
       );
     try {
       return await once();

@@ -5,7 +5,7 @@ import type { RuntimeEvent, TokenRequest } from "../runtime.ts";
 import type { DeviceHost, WorkerStart } from "./device-host.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import { createLiveness, type Liveness } from "./liveness.ts";
-import { createRunMessages, type RunAnswers, type RunMessages } from "./run-messages.ts";
+import { createRunMessages, type RunMessages } from "./run-messages.ts";
 
 export interface WorkerLifeOptions {
   /** Starts the worker's script. */
@@ -16,7 +16,8 @@ export interface WorkerLifeOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly onEvent: (event: RuntimeEvent) => void;
-  readonly onRuns: (answers: RunAnswers) => void;
+  /** So many inference calls were answered. */
+  readonly onRuns: (calls: number, heapBytes: number | undefined) => void;
   /** The worker did not start, is gone, or is stuck. It still has to be ended. */
   readonly onLost: (error: Error) => void;
 }
@@ -60,11 +61,8 @@ export function beginWorkerLife(options: WorkerLifeOptions): WorkerLife {
     else onLost(failure("runtime/worker-lost", `runtime: the worker did not start: ${where}`));
   });
   const askToken = proxy((device: TokenRequest) => settle(() => token(device)));
-  const runs = createRunMessages(async (calls, buffers) => {
-    const answers = await host.runAll(transfer([...calls], [...buffers]));
-    options.onRuns(answers);
-    return answers;
-  });
+  const runChannel = new MessageChannel();
+  const runs = createRunMessages(runChannel.port1, options.onRuns);
 
   /** The worker holds its life lock until it is gone, however that happens. */
   const watch = (): void => {
@@ -76,7 +74,8 @@ export function beginWorkerLife(options: WorkerLifeOptions): WorkerLife {
   };
 
   const started = (async () => {
-    unsettle(await host.start(start, transfer(channel.port2, [channel.port2]), askToken));
+    const ports = { events: channel.port2, runs: runChannel.port2 };
+    unsettle(await host.start(start, transfer(ports, [ports.events, ports.runs]), askToken));
     alive = true;
     watch();
   })();
@@ -92,6 +91,7 @@ export function beginWorkerLife(options: WorkerLifeOptions): WorkerLife {
       this.started.catch(() => undefined);
       ended.abort(reason);
       channel.port1.close();
+      runs.end(reason);
       host[releaseProxy]();
       worker.terminate();
     },

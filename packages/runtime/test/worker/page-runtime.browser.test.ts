@@ -2,7 +2,7 @@ import { silentLogger, systemClock } from "@tributary/core";
 import { deleteDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createRuntimeOf } from "../../src/runtime-of.ts";
-import type { Runtime } from "../../src/runtime.ts";
+import type { ModelHandle, Runtime } from "../../src/runtime.ts";
 import { TRUST_DEFAULTS } from "../../src/trust.ts";
 import type { WorkerStart } from "../../src/worker/device-host.ts";
 import { memoryBudget } from "../../src/worker/recycling.ts";
@@ -67,6 +67,41 @@ function release(version: number): Promise<void> {
 
 const image = Float32Array.from({ length: 784 }, (_, at) => (at % 7) / 7);
 
+const FULL = import.meta.env["TRIBUTARY_TEST_FULL"] === "1";
+
+/** Bytes of this page and its worker after a garbage collection; the browser takes its time for it. */
+async function usedBytes(): Promise<number> {
+  const measuring = performance as unknown as {
+    measureUserAgentSpecificMemory(): Promise<{ readonly bytes: number }>;
+  };
+  return (await measuring.measureUserAgentSpecificMemory()).bytes;
+}
+
+/** Runs leave no memory of the engine, no listener and no object behind. */
+async function expectNothingLeft(runtime: Runtime, model: ModelHandle): Promise<void> {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const [add, remove] = [signal.addEventListener.bind(signal), signal.removeEventListener.bind(signal)];
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners += 1;
+    add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners -= 1;
+    remove(...args);
+  };
+  const runs = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await model.run({ image }, { signal });
+  };
+  await runs(200);
+  const heapBytes = (await runtime.diagnose()).engines.heapBytes;
+  const before = FULL ? await usedBytes() : 0;
+  await runs(FULL ? 20_000 : 200);
+  const { engines, worker } = await runtime.diagnose();
+  expect([engines.heapBytes, listeners, worker]).toEqual([heapBytes, 0, { replaced: 0, recycled: 0 }]);
+  if (FULL) expect((await usedBytes()) - before).toBeLessThan(2_000_000);
+}
+
 /** Six input channels: WebGPU computes another convolution, in silence. */
 async function expectGuarded(runtime: Runtime): Promise<void> {
   const model = await runtime.model("convolution");
@@ -110,6 +145,7 @@ describe("a page's runtime", () => {
     expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
     expect(probabilities[classes[0]!]).toBe(Math.max(...probabilities));
     expect(outputs["logits"]!.shape).toEqual([1, 10]);
+    await expectNothingLeft(runtime, digits);
   });
 
   test("a model of several inputs runs by their names after the engines were compared, and keeps examples", async () => {

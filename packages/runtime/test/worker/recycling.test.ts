@@ -12,14 +12,14 @@ test.each([
 
 test("a worker is replaced after so many runs", () => {
   const hasGrown = growthOf({ maxHeapBytes: 1000, maxRuns: 3 });
-  expect([1, 2, 3].map(() => hasGrown(undefined))).toEqual([false, false, true]);
+  expect([1, 2, 3].map(() => hasGrown(1, undefined))).toEqual([false, false, true]);
 });
 
 test("one that grew beyond the budget is replaced, one whose models need that much is not", () => {
   const leaks = growthOf({ maxHeapBytes: 1000, maxRuns: Infinity });
-  for (let run = 0; run < 30; run++) expect(leaks(400)).toBe(false);
-  expect([leaks(999), leaks(1001)]).toEqual([false, true]);
+  for (let run = 0; run < 30; run++) expect(leaks(1, 400)).toBe(false);
+  expect([leaks(1, 999), leaks(1, 1001)]).toEqual([false, true]);
   const large = growthOf({ maxHeapBytes: 1000, maxRuns: Infinity });
-  for (let run = 0; run < 30; run++) large(900);
-  expect([large(1300), large(1400)]).toEqual([false, true]);
+  for (let run = 0; run < 30; run++) large(1, 900);
+  expect([large(1, 1300), large(1, 1400)]).toEqual([false, true]);
 });

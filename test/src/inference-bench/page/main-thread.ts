@@ -3,15 +3,20 @@ import type { Timing } from "../contestant.ts";
 /** When the page began to handle the last message of a worker. */
 let messageAtMs = 0;
 
-/** Worker messages are seen here before their receivers see them. Called before any worker is made. */
-export function watchWorkers(): void {
-  const Original = globalThis.Worker;
-  globalThis.Worker = class extends Original {
+/** Messages of workers, and on ports to them, are seen here before their receivers see them. Called before any is made. */
+export function watchMessages(): void {
+  const seen = (): void => void (messageAtMs = performance.now());
+  const { Worker: PlainWorker, MessageChannel: PlainChannel } = globalThis;
+  globalThis.Worker = class extends PlainWorker {
     constructor(...args: ConstructorParameters<typeof Worker>) {
       super(...args);
-      this.addEventListener("message", () => {
-        messageAtMs = performance.now();
-      });
+      this.addEventListener("message", seen);
+    }
+  };
+  globalThis.MessageChannel = class extends PlainChannel {
+    constructor() {
+      super();
+      this.port1.addEventListener("message", seen);
     }
   };
 }

@@ -1,11 +1,11 @@
 /** What the benchmark asks the page to do, on `window.bench`. */
 import type { Contestant, ModelInfo } from "../contestant.ts";
 import { batching, interleave } from "../contestant.ts";
-import { watchWorkers } from "./main-thread.ts";
+import { watchMessages } from "./main-thread.ts";
 import { openRuntime, ours } from "./ours.ts";
 import { rawInWorker } from "./raw-in-worker.ts";
 
-watchWorkers();
+watchMessages();
 
 const loaded = fetch("/models.json").then((answer) => answer.json() as Promise<readonly ModelInfo[]>);
 
@@ -14,6 +14,7 @@ async function contestants(names: readonly string[]): Promise<Contestant[]> {
   const all: Contestant[] = [];
   if (names.includes("rawPage")) all.push((await import("./raw-page.ts")).rawInPage(models));
   if (names.includes("rawWorker")) all.push(rawInWorker(models));
+  if (names.includes("tfjsPage")) all.push(await (await import("./tfjs.ts")).tfjsInPage(models));
   if (names.includes("ours")) all.push(ours(await openRuntime(), models));
   return all;
 }

@@ -24,6 +24,8 @@ export function ours(runtime: Runtime, models: readonly ModelInfo[]): Contestant
           const values = inputValues(model, rows);
           return timedCall(() => handle.run({ [model.input]: values }));
         },
+        scores: async () =>
+          Object.values((await handle.run({ [model.input]: one })).outputs)[0]!.data as Float32Array,
         close: () => handle.close(),
       };
     },

@@ -39,14 +39,14 @@ export function rawInWorker(models: readonly ModelInfo[]): Contestant {
     async open(name) {
       const model = models.find((each) => each.name === name)!;
       await ask({ type: "load", model: name });
-      const call = (values: Float32Array, rows: number) =>
-        timedCall(() =>
-          ask({ type: "run", model: name, input: model.input, values, shape: [rows, ...model.shape] }),
-        );
+      const question = (values: Float32Array, rows: number) =>
+        ask({ type: "run", model: name, input: model.input, values, shape: [rows, ...model.shape] });
+      const call = (values: Float32Array, rows: number) => timedCall(() => question(values, rows));
       const one = inputValues(model);
       return {
         run: () => call(one, 1),
         runRows: (rows) => call(inputValues(model, rows), rows),
+        scores: async () => Object.values((await question(one, 1)).outputs)[0]!,
         close: async () => {},
       };
     },
