@@ -4,7 +4,7 @@ import type { CallOptions, Device, DeviceConfig } from "../device.ts";
 import type { TokenRequest } from "../runtime.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
-import { answerRuns } from "./run-messages.ts";
+import { answerRuns, type RunEndpoint } from "./run-messages.ts";
 
 /** The methods of a device that a page may call; the last argument, its options, is made here. */
 export type DeviceMethod = Exclude<keyof Device, "run" | "subscribe" | "close">;
@@ -32,15 +32,10 @@ export interface WorkerStart {
 /** Asks the page for an enrolment token. */
 export type AskToken = (device: TokenRequest) => Promise<Settled<string>>;
 
-export interface WorkerPorts {
-  readonly events: MessagePort;
-  readonly runs: MessagePort;
-}
-
 /** Exposed by Comlink. An abort crosses as the id of its call, an error as a result. */
 export interface DeviceHost {
-  /** Called once, first. Events are posted to their port, inference calls come through theirs. */
-  start(start: WorkerStart, ports: WorkerPorts, token: AskToken): Promise<Settled<void>>;
+  /** Called once, first. Events are posted to the port. */
+  start(start: WorkerStart, events: MessagePort, token: AskToken): Promise<Settled<void>>;
   invoke(callId: number, method: DeviceMethod, args: readonly unknown[]): Promise<Settled<unknown>>;
   /** Aborts a call; nothing happens when it has ended. */
   cancel(callId: number): void;
@@ -59,7 +54,8 @@ export interface OpenedDevice {
   readonly heapBytes?: () => number | undefined;
 }
 
-export function createDeviceHost(open: OpenDevice): DeviceHost {
+/** @param endpoint - inference calls come over it, beside Comlink's messages */
+export function createDeviceHost(open: OpenDevice, endpoint: RunEndpoint): DeviceHost {
   const calls = new Map<number, AbortController>();
   let device: Device | undefined;
   let heapBytes: OpenedDevice["heapBytes"];
@@ -86,13 +82,13 @@ export function createDeviceHost(open: OpenDevice): DeviceHost {
   };
 
   return {
-    start: (start, ports, token) =>
+    start: (start, events, token) =>
       settle(async () => {
         if (device !== undefined) throw failure("core/internal", "worker: started twice");
         ({ device, heapBytes } = await open(start, async (asking) => unsettle(await token(asking))));
-        unsubscribe = device.subscribe((event) => ports.events.postMessage(event));
+        unsubscribe = device.subscribe((event) => events.postMessage(event));
         answerRuns(
-          ports.runs,
+          endpoint,
           ({ id, model, feeds, cancellable }) =>
             abortably(cancellable ? id : undefined, "run", (opened, options) =>
               opened.run(model, feeds, options),

@@ -8,6 +8,7 @@ import { webSocketTransport } from "../transport/web-socket.ts";
 import { browserConditions, type ConditionsNavigator } from "./browser-conditions.ts";
 import { createBrowserEngines } from "./browser-engines.ts";
 import { createDeviceHost } from "./device-host.ts";
+import type { RunEndpoint } from "./run-messages.ts";
 import type { OpenDevice } from "./device-host.ts";
 import { connectAsLeader, electLeader, shareReleases, trainAsLeader } from "./tab-leader.ts";
 
@@ -52,4 +53,4 @@ function holdForLife(name: string): Promise<void> {
   });
 }
 
-expose(createDeviceHost(open));
+expose(createDeviceHost(open, globalThis as unknown as RunEndpoint));

@@ -1,6 +1,7 @@
 /**
- * Inference calls between a page and its worker, on a port of their own: bare messages, because a call through Comlink costs more
- * than a small model takes to run. What is called, or answered, in one turn travels in one message.
+ * Inference calls between a page and its worker as bare messages beside Comlink's, because a call through Comlink costs more than a
+ * small model takes to run; and on the worker's own channel, because a port of their own is slower. What is called, or answered, in
+ * one turn travels in one message.
  */
 import type { RunFeeds } from "../device.ts";
 import type { Inference } from "../runtime.ts";
@@ -20,12 +21,20 @@ interface RunAnswer {
   readonly result: Settled<Inference>;
 }
 
+/** What the page sends. */
+interface RunCalls {
+  readonly runs: readonly RunCall[];
+}
+
 /** What the worker sends. */
 interface RunAnswers {
-  readonly answers: readonly RunAnswer[];
+  readonly runAnswers: readonly RunAnswer[];
   /** Memory that the engine has reserved by now, where it is known. */
   readonly heapBytes: number | undefined;
 }
+
+/** A worker as its page sees it, or the page as the worker does. Comlink talks over it too, in messages of another form. */
+export type RunEndpoint = Pick<Worker, "postMessage" | "addEventListener" | "removeEventListener">;
 
 /** Collects what is sent in one turn. */
 function inTurns<T>(post: (items: T[], buffers: Transferable[]) => void) {
@@ -59,7 +68,7 @@ interface Waiting {
 
 /** @param onAnswers - told how many calls were answered, and what the worker's memory is */
 export function createRunMessages(
-  port: MessagePort,
+  endpoint: RunEndpoint,
   onAnswers: (calls: number, heapBytes: number | undefined) => void,
 ): RunMessages {
   const waiting = new Map<number, Waiting>();
@@ -70,9 +79,10 @@ export function createRunMessages(
     waiting.delete(id);
     if (call !== undefined) outcome(call);
   };
-  port.onmessage = ({ data }: MessageEvent<RunAnswers>) => {
-    onAnswers(data.answers.length, data.heapBytes);
-    for (const { id, result } of data.answers) {
+  const onMessage = ({ data }: MessageEvent<Partial<RunAnswers> | undefined>): void => {
+    if (data?.runAnswers === undefined) return;
+    onAnswers(data.runAnswers.length, data.heapBytes);
+    for (const { id, result } of data.runAnswers) {
       settle(id, ({ resolve, reject }) => {
         try {
           resolve(unsettle(result));
@@ -82,12 +92,13 @@ export function createRunMessages(
       });
     }
   };
-  const post = inTurns<RunCall>((calls, buffers) => {
+  endpoint.addEventListener("message", onMessage);
+  const post = inTurns<RunCall>((runs, buffers) => {
     try {
-      port.postMessage(calls, buffers);
+      endpoint.postMessage({ runs } satisfies RunCalls, buffers);
     } catch (error) {
       // One that cannot be handed over, such as memory that was given before.
-      for (const { id } of calls) settle(id, ({ reject }) => reject(error));
+      for (const { id } of runs) settle(id, ({ reject }) => reject(error));
     }
   });
 
@@ -103,7 +114,7 @@ export function createRunMessages(
       const all = [...waiting.values()];
       waiting.clear();
       for (const { reject } of all) reject(reason);
-      port.close();
+      endpoint.removeEventListener("message", onMessage);
     },
   };
 }
@@ -113,20 +124,22 @@ const MIN_TRANSFER_BYTES = 16_384;
 
 /** The worker's side. */
 export function answerRuns(
-  port: MessagePort,
+  endpoint: RunEndpoint,
   run: (call: RunCall) => Promise<Settled<Inference>>,
   heapBytes: () => number | undefined,
 ): void {
   const post = inTurns<RunAnswer>((answers, buffers) =>
-    port.postMessage({ answers, heapBytes: heapBytes() } satisfies RunAnswers, [...new Set(buffers)]),
+    endpoint.postMessage({ runAnswers: answers, heapBytes: heapBytes() } satisfies RunAnswers, [
+      ...new Set(buffers),
+    ]),
   );
   const answer = async (call: RunCall): Promise<void> => {
     const result = await run(call);
     post({ id: call.id, result }, result.ok ? memoryOf(result.value) : []);
   };
-  port.onmessage = ({ data }: MessageEvent<readonly RunCall[]>) => {
-    for (const call of data) void answer(call);
-  };
+  endpoint.addEventListener("message", ({ data }: MessageEvent<Partial<RunCalls> | undefined>) => {
+    for (const call of data?.runs ?? []) void answer(call);
+  });
 }
 
 /** The outputs own their memory, so it is handed over instead of copied. */

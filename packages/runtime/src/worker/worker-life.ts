@@ -61,8 +61,7 @@ export function beginWorkerLife(options: WorkerLifeOptions): WorkerLife {
     else onLost(failure("runtime/worker-lost", `runtime: the worker did not start: ${where}`));
   });
   const askToken = proxy((device: TokenRequest) => settle(() => token(device)));
-  const runChannel = new MessageChannel();
-  const runs = createRunMessages(runChannel.port1, options.onRuns);
+  const runs = createRunMessages(worker, options.onRuns);
 
   /** The worker holds its life lock until it is gone, however that happens. */
   const watch = (): void => {
@@ -74,8 +73,7 @@ export function beginWorkerLife(options: WorkerLifeOptions): WorkerLife {
   };
 
   const started = (async () => {
-    const ports = { events: channel.port2, runs: runChannel.port2 };
-    unsettle(await host.start(start, transfer(ports, [ports.events, ports.runs]), askToken));
+    unsettle(await host.start(start, transfer(channel.port2, [channel.port2]), askToken));
     alive = true;
     watch();
   })();

@@ -5,6 +5,7 @@ import { expose } from "comlink";
 import type { Device } from "../../src/device.ts";
 import type { ModelState, RuntimeEvent } from "../../src/runtime.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
+import type { RunEndpoint } from "../../src/worker/run-messages.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
 
 const open: OpenDevice = async (start, token) => {
@@ -112,4 +113,4 @@ const open: OpenDevice = async (start, token) => {
   return { device };
 };
 
-expose(createDeviceHost(open));
+expose(createDeviceHost(open, globalThis as unknown as RunEndpoint));

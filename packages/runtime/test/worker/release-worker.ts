@@ -12,6 +12,7 @@ import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
 import { browserConditions, type ConditionsNavigator } from "../../src/worker/browser-conditions.ts";
 import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
+import type { RunEndpoint } from "../../src/worker/run-messages.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
 import { buildConvolution } from "../fixtures/convolution-model.ts";
 import { createReleaseRepository } from "../fixtures/release-repository.ts";
@@ -68,4 +69,4 @@ const open: OpenDevice = async (start) => {
   return { device, heapBytes: () => engines.heapBytes() };
 };
 
-expose(createDeviceHost(open));
+expose(createDeviceHost(open, globalThis as unknown as RunEndpoint));

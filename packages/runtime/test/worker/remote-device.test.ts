@@ -7,6 +7,7 @@ import type { Inference, ModelState } from "../../src/runtime.ts";
 import { TRUST_DEFAULTS } from "../../src/trust.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
 import type { MemoryBudget } from "../../src/worker/recycling.ts";
+import type { RunEndpoint } from "../../src/worker/run-messages.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 
 /** What each worker's device does with a run, in the order of the workers. */
@@ -60,10 +61,13 @@ function open(runs: readonly Run[], budget: MemoryBudget = { maxHeapBytes: 1e9, 
         close: async () => {},
       } satisfies Partial<Device>;
       expose(
-        createDeviceHost(async () => ({
-          device: scripted as unknown as Device,
-          heapBytes: () => heapBytes,
-        })),
+        createDeviceHost(
+          async () => ({
+            device: scripted as unknown as Device,
+            heapBytes: () => heapBytes,
+          }),
+          port2 as unknown as RunEndpoint,
+        ),
         port2 as never,
       );
       port1.start();

@@ -1,11 +1,11 @@
 /** What the benchmark asks the page to do, on `window.bench`. */
 import type { Contestant, ModelInfo } from "../contestant.ts";
 import { batching, interleave } from "../contestant.ts";
-import { watchMessages } from "./main-thread.ts";
+import { watchWorkers } from "./main-thread.ts";
 import { openRuntime, ours } from "./ours.ts";
 import { rawInWorker } from "./raw-in-worker.ts";
 
-watchMessages();
+watchWorkers();
 
 const loaded = fetch("/models.json").then((answer) => answer.json() as Promise<readonly ModelInfo[]>);
 
