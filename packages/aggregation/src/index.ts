@@ -23,7 +23,7 @@ export {
   type RobustRule,
 } from "./robust/robust-rule.ts";
 export { openRowSum, ROW_VALUES, SUM_ROWS, type RowSum } from "./row-sum.ts";
-export { scaffoldClientControl, scaffoldGradient, scaffoldServer } from "./scaffold.ts";
+export { scaffoldClientControl, scaffoldServer } from "./scaffold.ts";
 export {
   applyStep,
   meanUpdate,

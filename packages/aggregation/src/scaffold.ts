@@ -3,18 +3,9 @@ import { requireSetting } from "./settings.ts";
 
 /**
  * SCAFFOLD's control variates (Karimireddy et al. 2020, https://arxiv.org/abs/1910.06378, option II): how far a device's
- * gradients lie from everybody's. A device keeps its own over rounds, so it needs storage that lasts.
+ * gradients lie from everybody's. A device's step goes along g - own + server instead of its gradient g; it keeps its own
+ * over rounds, so it needs storage that lasts.
  */
-
-/** What a device's step goes along instead of its gradient g: g - own + server, into `out`. */
-export function scaffoldGradient(
-  gradient: Float32Array,
-  controls: { readonly own: Float32Array; readonly server: Float32Array },
-  out: Float32Array<ArrayBuffer> = new Float32Array(gradient.length),
-): Float32Array<ArrayBuffer> {
-  for (let i = 0; i < out.length; i++) out[i] = gradient[i]! - controls.own[i]! + controls.server[i]!;
-  return out;
-}
 
 /**
  * A device's control after training, and its change: own' = own - server - update / (steps * learningRate). The change

@@ -5,7 +5,6 @@ import {
   localNorm,
   localSteps,
   scaffoldClientControl,
-  scaffoldGradient,
   scaffoldServer,
   stalenessDiscount,
 } from "@tributary/aggregation";
@@ -131,6 +130,10 @@ describe("FedNova", () => {
 });
 
 describe("SCAFFOLD", () => {
+  const corrected = (
+    gradient: Float32Array,
+    { own, server }: { readonly own: Float32Array; readonly server: Float32Array },
+  ): Float32Array => gradient.map((value, i) => value - own[i]! + server[i]!);
   const schema = [{ name: "w", shape: [1] }];
   const set = (x: number) => parameterSet(schema, Float32Array.of(x));
 
@@ -141,7 +144,7 @@ describe("SCAFFOLD", () => {
   ];
   const OPTIMUM = 4 / 5;
 
-  function learn(corrected: boolean): number {
+  function learn(withControls: boolean): number {
     const server = scaffoldServer({ population: 2 });
     let w = 0.5;
     let control = server.init(set(0));
@@ -152,7 +155,7 @@ describe("SCAFFOLD", () => {
         for (let step = 0; step < 10; step++) {
           const gradient = Float32Array.of(a * (y - b));
           const controls = { own: own[i]!.values, server: control.values };
-          y -= 0.1 * (corrected ? scaffoldGradient(gradient, controls) : gradient)[0]!;
+          y -= 0.1 * (withControls ? corrected(gradient, controls) : gradient)[0]!;
         }
         return scaffoldFor(i, y - w);
       });

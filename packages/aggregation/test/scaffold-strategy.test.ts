@@ -5,7 +5,6 @@ import {
   decodeState,
   encodeState,
   scaffoldClientControl,
-  scaffoldGradient,
   type StrategyState,
   type StrategyTask,
 } from "@tributary/aggregation";
@@ -51,6 +50,11 @@ function gradient({ points, targets }: (typeof DEVICES)[number], w: readonly num
 }
 
 const cohortOf = (round: number): number[] => [round % 4, (round * 3 + 1) % 4];
+
+const corrected = (
+  gradient: Float32Array,
+  { own, server }: { readonly own: Float32Array; readonly server: Float32Array },
+): Float32Array => gradient.map((value, i) => value - own[i]! + server[i]!);
 
 /** Algorithm 1 of the paper with option II, in float64, each device sending its own change of control. */
 function byThePaper(rounds: number, serverRate: number) {
@@ -102,7 +106,7 @@ test("rounds are those of the paper, though devices send their updates alone", (
       let y = Float32Array.from(weights.values);
       for (let step = 0; step < steps; step++) {
         const g = Float32Array.from(gradient(device, [...y]));
-        const direction = scaffoldGradient(g, { own: own[i]!.values, server: server.values });
+        const direction = corrected(g, { own: own[i]!.values, server: server.values });
         y = y.map((value, k) => value - RATE * direction[k]!);
       }
       const update = parameterSet(
