@@ -1,13 +1,12 @@
-import { createHash } from "node:crypto";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { asModelVersion, asTaskName, type Digest } from "@tributary/core";
-import { addMetrics, createMetrics, pairedMetrics, pairedVector } from "@tributary/metrics";
+import { asModelVersion, asTaskName } from "@tributary/core";
+import { addMetrics, createMetrics, pairedMetrics } from "@tributary/metrics";
 import { buildLinear } from "@tributary/onnx";
-import { encodeUpdate, metricsDigest, parseMeasurementPlan } from "@tributary/protocol";
 import { afterEach, describe, expect, test } from "vitest";
 import { back, crashes, ended } from "./crashed-room.ts";
-import { model, rooms, type Body } from "./rounds-room.ts";
+import { bodyOf, HELD_OUT_SHARE, paired, planOf, split } from "./measuring-devices.ts";
+import { bodyMaker, model, publishTask, rooms } from "./rounds-room.ts";
 
 const task = asTaskName("digits");
 const { open, dispose } = rooms();
@@ -16,17 +15,6 @@ afterEach(async () => {
   await disposeImages();
   await dispose();
 });
-
-/** `better` of ten examples are right with the candidate only. */
-function vectorOf(better: number): Float32Array<ArrayBuffer> {
-  const examples = Array.from({ length: 10 }, (_, i) => i);
-  const vector = pairedVector(
-    examples.map((i) => ({ loss: 1 + i / 100, correct: i >= better })),
-    examples.map((i) => ({ loss: 1 - i / 100, correct: true })),
-    { maxLoss: 1000, maxDifference: 10 },
-  );
-  return Float32Array.from(vector);
-}
 
 /** Three devices that measure two versions; each of them is asked for its vector, and the first two have sent it. */
 async function interrupted() {
@@ -53,19 +41,7 @@ async function interrupted() {
   const told = await Promise.all(
     devices.map(async (device, i) => {
       const offer = await device.socket.next("offer-measurement");
-      const plan = parseMeasurementPlan(await room.blobs.bytes(offer.planDigest));
-      const bytes = encodeUpdate(
-        {
-          roundId: offer.roundId,
-          task,
-          schemaDigest: metricsDigest(plan.metrics),
-          numExamples: 10,
-          metrics: [],
-        },
-        vectorOf(i),
-      );
-      const digest = createHash("sha256").update(bytes).digest("hex") as Digest;
-      const body: Body = { bytes, digest, numExamples: 10 };
+      const body = bodyOf(offer, await planOf(room, offer), paired(i, 0));
       device.ready(offer, body);
       return { offer, body, request: await device.socket.next("request-report") };
     }),
@@ -93,7 +69,7 @@ describe("a round of measurements that a crash interrupted", () => {
       bytesUp: 3 * told[0]!.body.bytes.length,
     });
     const sum = createMetrics(pairedMetrics);
-    for (const better of [0, 1, 2]) addMetrics(sum, vectorOf(better));
+    for (const better of [0, 1, 2]) addMetrics(sum, Float32Array.from(paired(better, 0)));
     const [stored] = await again.store.measurements.list(task);
     expect(stored).toMatchObject({ roundId, version: 1, candidate: 2, devices: 3, sums: [...sum] });
   });
@@ -113,5 +89,48 @@ describe("a round of measurements that a crash interrupted", () => {
     });
     expect(await again.store.measurements.list(task)).toEqual([]);
     expect(await readdir(join(folder, "uploads"))).not.toContain(roundId);
+  });
+
+  test.each([
+    ["a synchronous task", {}],
+    ["a buffered task", { mode: { type: "buffered", bufferSize: 2 }, strategy: { name: "fedBuff" } }],
+  ])("goes on where it is the gate of %s, and decides on what was told before and after", async (_, mode) => {
+    const room = await open();
+    await publishTask(room, {
+      gate: { metric: "accuracy", heldOutShare: HELD_OUT_SHARE, minimumDevices: 2, confidence: 0.9 },
+      release: "on-gate",
+      evaluation: { dataset: null },
+      cohort: { goalCount: 2 },
+      ...mode,
+    });
+    const { training, heldOut } = await split(room, 2, 2);
+    const make = await bodyMaker(room);
+    await Promise.all(training.map((device) => device.report((offer) => make(offer, { value: 0.001 }))));
+    const told = await Promise.all(
+      heldOut.map(async (device) => {
+        const offer = await device.socket.next("offer-measurement");
+        const body = bodyOf(offer, await planOf(room, offer), paired(6, 0));
+        device.ready(offer, body);
+        return { offer, body, request: await device.socket.next("request-report") };
+      }),
+    );
+    const { offer, body, request } = told[0]!;
+    expect((await heldOut[0]!.put(request, body)).status).toBe(202);
+    const again = await restart(await imageOf(room.folder));
+    const second = await back(again, heldOut[1]!);
+    const repeated = await second.socket.next("request-report");
+    expect(repeated.roundId).toBe(offer.roundId);
+    expect((await second.put(repeated, told[1]!.body)).status).toBe(202);
+    expect(await ended(again, offer.roundId)).toMatchObject({
+      phase: "committed",
+      purpose: "gate",
+      reported: 2,
+    });
+    expect((await again.store.versions.get(model, asModelVersion(2)))?.gate).toMatchObject({
+      result: "passed",
+      devices: 2,
+      examples: 20,
+    });
+    expect((await again.registry.model(model)).releasedVersion).toBe(2);
   });
 });

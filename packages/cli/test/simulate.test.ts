@@ -30,7 +30,7 @@ test("simulate prints a table, writes its results, and names a model that the fi
   const { stdout, stderr, code } = await runMain("simulate", secure, ...options, "--out", out);
   expect(stderr).toBe("");
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^round +version +offered/);
+  expect(stdout).toMatch(/^round +version +base +offered/);
   expect(stdout).toMatch(/^2 rounds committed, \d+ abandoned, in [\d.]+ simulated minutes$/m);
   const digest = sha256(readFileSync(join(out, "model.onnx")));
   expect(stdout).toContain(`model ${digest}`);

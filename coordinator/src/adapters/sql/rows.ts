@@ -1,5 +1,5 @@
-import type { Digest } from "@tributary/core";
-import type { Kysely, Transaction } from "kysely";
+import type { Digest, TaskName } from "@tributary/core";
+import type { Kysely, Selectable, Transaction } from "kysely";
 import type { BlobRef } from "../../ports/records.ts";
 import type { Database } from "./schema.ts";
 
@@ -24,4 +24,26 @@ export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 export function together<T>(db: Db, work: (tx: Db) => Promise<T>): Promise<T> {
   if (db.isTransaction) return work(db);
   return db.transaction().execute((tx: Transaction<Database>) => work(tx));
+}
+
+/** Tables with a row of a task's round, and when it came. */
+type OfRounds = "bufferedCohorts" | "measurements";
+
+/** A task's rows, newest first. */
+export async function newestOfTask<Table extends OfRounds>(
+  db: Db,
+  table: Table,
+  task: TaskName,
+  limit: number,
+): Promise<readonly Selectable<Database[Table]>[]> {
+  const rows = await db
+    // The columns named here are the same in all of them.
+    .selectFrom<OfRounds>(table as OfRounds)
+    .selectAll()
+    .where("task", "=", task)
+    .orderBy("at", "desc")
+    .orderBy("roundId", "desc")
+    .limit(limit)
+    .execute();
+  return rows as unknown as Selectable<Database[Table]>[];
 }

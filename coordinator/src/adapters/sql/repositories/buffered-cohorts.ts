@@ -3,7 +3,7 @@ import type { Selectable } from "kysely";
 import type { BufferedCohortRepository } from "../../../ports/metadata-store.ts";
 import type { BufferedCohortRecord } from "../../../ports/records.ts";
 import { constrained, requireRow } from "../constraint.ts";
-import { blobRef, type Db, together } from "../rows.ts";
+import { blobRef, type Db, newestOfTask, together } from "../rows.ts";
 import type { BufferedCohortsTable } from "../schema.ts";
 
 export function bufferedCohortRepository(db: Db): BufferedCohortRepository {
@@ -28,15 +28,7 @@ export function bufferedCohortRepository(db: Db): BufferedCohortRepository {
       return rows.map(toRecord);
     },
     async list(task, { limit = 100 } = {}) {
-      const rows = await db
-        .selectFrom("bufferedCohorts")
-        .selectAll()
-        .where("task", "=", task)
-        .orderBy("at", "desc")
-        .orderBy("roundId", "desc")
-        .limit(limit)
-        .execute();
-      return rows.map(toRecord);
+      return (await newestOfTask(db, "bufferedCohorts", task, limit)).map(toRecord);
     },
     commit: (cohorts, version) =>
       together(db, async (tx) => {

@@ -2,7 +2,7 @@ import type { Selectable } from "kysely";
 import type { MeasurementRepository } from "../../../ports/metadata-store.ts";
 import type { MeasurementRecord } from "../../../ports/records.ts";
 import { constrained } from "../constraint.ts";
-import { type Db, fromJson } from "../rows.ts";
+import { type Db, fromJson, newestOfTask } from "../rows.ts";
 import type { MeasurementsTable } from "../schema.ts";
 
 export function measurementRepository(db: Db): MeasurementRepository {
@@ -16,15 +16,7 @@ export function measurementRepository(db: Db): MeasurementRepository {
       );
     },
     async list(task, { limit = 100 } = {}) {
-      const rows = await db
-        .selectFrom("measurements")
-        .selectAll()
-        .where("task", "=", task)
-        .orderBy("at", "desc")
-        .orderBy("roundId", "desc")
-        .limit(limit)
-        .execute();
-      return rows.map(toRecord);
+      return (await newestOfTask(db, "measurements", task, limit)).map(toRecord);
     },
   };
 }
