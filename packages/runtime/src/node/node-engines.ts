@@ -1,4 +1,3 @@
-import { freemem } from "node:os";
 import type { Engine } from "@tributary/engine";
 import type { EngineProvider, OpenSessionRequest, SessionLease } from "../engine-provider.ts";
 import { createSessionCache, type SessionCache } from "../session-cache.ts";
@@ -53,7 +52,7 @@ export function createNodeEngines(engine: Engine, owned: boolean): EngineProvide
       }
     },
     heapBytes: () => undefined,
-    hasRoomFor: (modelBytes) => freemem() > LOADED_PER_MODEL_BYTE * modelBytes,
+    hasRoomFor: (modelBytes) => process.availableMemory() > LOADED_PER_MODEL_BYTE * modelBytes,
     diagnose: () => ({
       available: [engine.name],
       fingerprint: `${engine.name} node ${process.version}`,
