@@ -63,6 +63,7 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, pad: PadPanel): v
   const follow = async (): Promise<void> => {
     for await (const event of runtime.events()) {
       participation.onRuntimeEvent(event);
+      if (event.type === "engine-changed" && event.model === model.name) showState(event.state);
       if (event.type !== "running" || event.model !== model.name) continue;
       showState(event.state);
       if (event.previousVersion !== null && event.previousVersion !== event.version) {

@@ -31,6 +31,8 @@ function describe(event: RuntimeEvent): string | undefined {
         event.appliedAfterMs === null ? "" : `, ${seconds(event.appliedAfterMs)} after its release`;
       return `running ${event.model} ${event.version} on ${event.state.engine}${after}`;
     }
+    case "engine-changed":
+      return `${event.model} ${event.state.version} goes on on ${event.state.engine}`;
     case "participation":
       return describeParticipation(event.event);
     case "problem":

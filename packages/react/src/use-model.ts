@@ -46,7 +46,8 @@ export function useModel(
         const events = runtime.events({ signal });
         setUsed({ ...NOTHING, model, state: model.state });
         for await (const event of events) {
-          if (event.type !== "running" || event.model !== name) continue;
+          if (event.type !== "running" && event.type !== "engine-changed") continue;
+          if (event.model !== name) continue;
           setUsed((last) => ({ ...last, state: event.state, progress: undefined }));
         }
       } finally {

@@ -54,6 +54,7 @@ Examples:
   tributary simulate task.json --clients 1000 --dataset digits --partition dirichlet:0.5 --dropout 0.3 --seed 7
   tributary simulate task.json --clients 100 --dataset mnist/ --partition shards:2 --target 0.97 --out results/
   tributary simulate task.json --clients 40 --dataset visits.csv --label outcome --partition by:clinic --model risk.onnx
+  tributary simulate nightly.json --clients 5000 --languages de:0.3,en:0.6 --tags beta:0.1 --unmetered-share 0.5
   tributary simulate fltrust.json --clients 100 --dataset mnist/ --trusted 100
   tributary simulate task.json --clients 1000000 --dataset digits --online-minutes 30 --offline-minutes 600 --day-swing 4`;
 

@@ -97,18 +97,17 @@ class BufferedRounds {
 
   /** Devices that train when their cohort is formed go on in the next one on the same base. */
   #carry(from: SimulatedRound, base: SharedWeights, devices: readonly DeviceId[]): void {
-    if (this.#head === from) this.#head = undefined;
-    const isHead = base.version === this.#buffer.head;
-    if (devices.length === 0 && !isHead) return;
+    if (devices.length === 0 && base.version !== this.#buffer.head) return;
     this.#course.clock.schedule(0, async () => {
+      // Until here nobody opens another one.
+      const wasHead = this.#head === from;
+      if (wasHead) this.#head = undefined;
       if (this.#course.trained || this.#closedAt !== null) return from.supersede(devices);
       const round = await this.#open(base, devices, from);
-      if (base.version === this.#buffer.head) this.#head ??= round;
+      if (wasHead && base.version === this.#buffer.head) this.#head = round;
       // Nobody else trains from a version that is not the newest any more.
       this.#age(round);
     });
-    // Nobody opens another one meanwhile.
-    if (isHead) this.#head = from;
   }
 
   #ended(round: SimulatedRound, scheduleMs: number): void {

@@ -158,13 +158,12 @@ test("only devices that meet the task's rules take part, and the others are coun
     // Long enough for the hour to strike: who is on a metered network then stops.
     more: { labels: { tags: { beta: 0.2 } }, fleet: { stepMs: 2_500_000, unmeteredShare: 0.5 }, rounds: 2 },
   };
-  const { rows, modelDigest } = await run(options);
+  const { rows } = await run(options);
   expect(rows.at(-1)).toMatchObject({ phase: "committed", version: 3 });
   const counted = rows[0]!.ineligible;
   expect(counted.tags!).toBeGreaterThan(counted.network!);
   expect(counted).not.toHaveProperty("battery");
   expect(rows.some(({ declines }) => declines["federation/ineligible"]! > 0)).toBe(true);
-  expect((await run(options)).modelDigest).toBe(modelDigest);
 }, 60_000);
 
 const gate = { metric: "accuracy", heldOutShare: 0.3, minimumDevices: 5, confidence: 0.9 };
