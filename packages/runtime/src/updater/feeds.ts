@@ -71,8 +71,9 @@ function flatFeed(port: GraphPort, value: Exclude<FeedValue, Tensor>, memory: "o
     const wanted = shape[0]! >= 0 ? `${shape[0]! * rowLength} values` : `multiples of ${rowLength} values`;
     throw mismatch(port, `${wanted} (shape [${shape.join()}])`, `${value.length}`);
   }
-  if (memory === "given" && dtype === "float32" && value instanceof Float32Array) {
-    return tensor(dtype, [batch, ...rowShape], value as Float32Array<ArrayBuffer>);
+  if (dtype === "float32" && value instanceof Float32Array) {
+    const floats = memory === "given" ? (value as Float32Array<ArrayBuffer>) : value.slice();
+    return tensor(dtype, [batch, ...rowShape], floats);
   }
   const data = allocate(dtype, value.length);
   const wrong = writeValues(dtype, data, 0, value);
