@@ -132,5 +132,8 @@ describe("a round of measurements that a crash interrupted", () => {
       examples: 20,
     });
     expect((await again.registry.model(model)).releasedVersion).toBe(2);
+    // It was not begun a second time meanwhile.
+    const gates = (await again.store.rounds.list(task)).filter(({ purpose }) => purpose === "gate");
+    expect(gates.map(({ id }) => id)).toEqual([offer.roundId]);
   });
 });

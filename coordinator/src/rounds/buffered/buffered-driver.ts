@@ -45,7 +45,8 @@ export class BufferedDriver implements Driver {
   /** Nothing is left to train: the last version waits for its verdict. */
   #trained = false;
   /** What an earlier process left goes on or is over. */
-  #takenUp: Promise<void> | undefined;
+  #takingUp: Promise<void> | undefined;
+  #takenUp = false;
   #pumping = false;
   #stopped = false;
 
@@ -179,11 +180,12 @@ export class BufferedDriver implements Driver {
   async #begin(): Promise<void> {
     const may = await this.#mayRun();
     if (may) await this.#versions.begin();
-    this.#takenUp ??= this.#takeUp(may).catch((error: unknown) => {
-      this.#takenUp = undefined;
+    this.#takingUp ??= this.#takeUp(may).catch((error: unknown) => {
+      this.#takingUp = undefined;
       throw error;
     });
-    await this.#takenUp;
+    await this.#takingUp;
+    this.#takenUp = true;
     if (may) this.#pump();
   }
 
@@ -231,7 +233,8 @@ export class BufferedDriver implements Driver {
       if (this.#stopped || this.#task.state !== "running") return;
       const awake = this.#pace.pausedUntil === null;
       this.#cohorts.fill(({ minimumCount }) => awake && !this.#trained && this.#seats.enough(minimumCount));
-      this.#gate.fill(() => awake);
+      // A measurement that was interrupted is not begun a second time.
+      this.#gate.fill(() => awake && this.#takenUp);
     });
   }
 

