@@ -9,7 +9,7 @@ const MAIN = join(
   dirname(createRequire(import.meta.url).resolve("@tributary/coordinator/package.json")),
   "src/main.ts",
 );
-/** As the first line of the program says: a young generation that grows with the load would take a third of the memory. */
+/** As the first line of the program says: a young generation that grows with the load would take a third more memory. */
 const NODE_FLAGS = ["--max-semi-space-size=4"];
 
 /** A folder that goes away with the test. */

@@ -1,6 +1,6 @@
 import type { TaskView } from "@tributary/api-client";
 import type { ReactNode } from "react";
-import { gateLines } from "../model/gate-lines.ts";
+import { gateLines, type GateLines } from "../model/gate-lines.ts";
 import { intervalMarks } from "../model/interval-marks.ts";
 import { CommandLine } from "./command-line.tsx";
 
@@ -32,16 +32,6 @@ export function GateCard({ task }: { readonly task: TaskView }): ReactNode {
   );
 }
 
-interface IntervalProps {
-  readonly lower: number;
-  readonly improvement: number;
-  readonly upper: number;
-  readonly required: number;
-  readonly low: string;
-  readonly high: string;
-  readonly needed: string;
-}
-
 /** The interval of an improvement beside what is required: right of the line it passes. */
 function IntervalFigure({
   lower,
@@ -51,7 +41,7 @@ function IntervalFigure({
   low,
   high,
   needed,
-}: IntervalProps): ReactNode {
+}: NonNullable<GateLines["interval"]>): ReactNode {
   const at = intervalMarks({ lower, improvement, upper, required });
   return (
     <figure className="interval" aria-label={`from ${low} to ${high}; ${needed} is required`}>

@@ -123,9 +123,9 @@ function createControl(runtime: Runtime, options: ConsentOptions): ConsentContro
   };
 
   void followRuntime();
-  // Consent is one for all tabs of the page.
+  // Consent is one for all tabs of the page. Without a key everything was cleared: the answer too.
   globalThis.window?.addEventListener("storage", (event) => {
-    if (event.key === storageKey) accept(parseConsents(event.newValue));
+    if (event.key === storageKey || event.key === null) accept(parseConsents(event.newValue));
   });
   apply();
 

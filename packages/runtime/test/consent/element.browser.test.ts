@@ -79,6 +79,21 @@ test("asks, takes part as the person answers, and says so", async () => {
   expect(switches(element).map((each) => each.getAttribute("aria-checked"))).toEqual(["false", "true"]);
 });
 
+test("another tab's answer holds here, and what was cleared there is no consent any more", () => {
+  const element = placed();
+  const { runtime, consents } = runtimeThatTakesPart();
+  element.follow(runtime);
+  const tell = (key: string | null, newValue: string | null): void =>
+    void dispatchEvent(new StorageEvent("storage", { key, newValue }));
+  tell("elsewhere", '{"training":true}');
+  expect(element.consents.training).toBe(false);
+  tell("tributary-consent", '{"training":true}');
+  expect(switches(element)[0]!.getAttribute("aria-checked")).toBe("true");
+  tell(null, null);
+  expect(element.consents).toEqual({ training: false, telemetry: false });
+  expect(consents).toEqual([{ training: true, telemetry: false }, "stop"]);
+});
+
 test("speaks the app's own words, and names its switches for those who do not see them", () => {
   const element = placed();
   element.texts = { title: "Besser werden", trainingTitle: "Hier lernen" };
