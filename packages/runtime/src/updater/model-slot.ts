@@ -11,7 +11,7 @@ import {
   type ModelName,
 } from "@tributary/core";
 import { bindWeights } from "@tributary/onnx/bind";
-import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
+import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import { dequantizeParameters, elementCount } from "@tributary/tensor";
 import type { RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
@@ -55,6 +55,8 @@ export interface ModelSlot {
   update: "auto" | "manual";
   /** How its calls share runs. */
   batching: Required<BatchingOptions>;
+  /** False until its first version was opened. */
+  readonly isRunning: boolean;
   readonly state: ModelState;
   readonly installed: InstalledModel;
   /** Starts the version installed earlier; false where there is none, or it is damaged. */
@@ -280,6 +282,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     channel,
     update: "auto",
     batching: checkedBatching(),
+    get isRunning() {
+      return running !== undefined;
+    },
     get state() {
       return stateOf(current());
     },
@@ -295,7 +300,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           if (sha256(installed.manifest) !== installed.manifestDigest) {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
           }
-          const manifest = parseModelManifest(installed.manifest);
+          const manifest = await readModelManifest(installed.manifest);
           await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
           return true;
         } catch (error) {
