@@ -8,8 +8,9 @@ import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
 import { readLogHead } from "./store/log-head.ts";
-import { createReleaseHttp } from "./transport/release-http.ts";
+import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
 import { createRequests } from "./transport/requests.ts";
+import { withSeed } from "./transport/with-seed.ts";
 import { trustedRoot } from "./trust.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
 import { createReleases } from "./updater/releases.ts";
@@ -28,7 +29,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   const events = createDeviceEvents(env.clock, env.log);
   const closing = new AbortController();
   const requests = createRequests({ fetch: ports.fetch, env });
-  const http = createReleaseHttp({ base: `${config.coordinator}/v1/`, requests, env });
+  const httpAt = (base: string): ReleaseHttp => createReleaseHttp({ base, requests, env });
+  const { seed } = config.source;
+  const shipped = seed === undefined ? undefined : httpAt(seed);
+  const http = withSeed(httpAt(config.source.releases), shipped);
   const blobs = createBlobFetcher({ cache: store.blobs, http, env });
   const releases = createReleases({
     trustedRoot: trustedRoot({ pinned: config.trustedRoot, store: store.metadata, http, log: env.log }),
@@ -38,6 +42,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     env,
     closing: closing.signal,
     exclusive: ports.exclusive,
+    seed: shipped,
   });
   const models = createOpenModels({
     releases,
@@ -63,6 +68,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   const connection = lazyPart("connection", async () => {
     const { createConnection } = await import("./connection.ts");
     return createConnection({
+      coordinator: config.source.coordinator ?? "",
       config,
       ports: { ...ports, token: token ?? noToken },
       requests,

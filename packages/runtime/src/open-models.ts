@@ -4,9 +4,9 @@ import type { DeviceEvents } from "./device-events.ts";
 import type { EngineProvider } from "./engine-provider.ts";
 import type { ModelState } from "./runtime.ts";
 import type { DeviceStore } from "./store/device-store.ts";
-import { withRetries } from "./transport/retry.ts";
+import { isOffline, withRetries } from "./transport/retry.ts";
 import type { BlobFetcher } from "./updater/blob-fetcher.ts";
-import { createModelSlot, isOffline, type ModelSlot } from "./updater/model-slot.ts";
+import { createModelSlot, type ModelSlot } from "./updater/model-slot.ts";
 import type { Releases } from "./updater/releases.ts";
 
 export interface OpenModelsOptions {
@@ -142,6 +142,10 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       return false;
     } catch (error) {
       if (!isOffline(error)) throw error;
+      if (await releases.adoptSeed()) {
+        await slot.follow(closing);
+        return true;
+      }
       throw failure(
         "runtime/offline",
         `model ${slot.name}: the coordinator cannot be reached and no version is installed here`,

@@ -393,14 +393,3 @@ function loadedBytes({ parameters }: ModelManifest, files: readonly InstalledFil
 function engineSetting(files: readonly InstalledFile[]): string {
   return `engine/${files.map(({ digest }) => digest).join("+")}`;
 }
-
-/** Whether an error means that there was no network, rather than that something was wrong. */
-export function isOffline(error: unknown): boolean {
-  return (
-    TributaryError.is(error) &&
-    (error.code === "transport/connect-failed" ||
-      error.code === "transport/closed" ||
-      error.code === "http/unavailable" ||
-      error.code === "core/timeout")
-  );
-}
