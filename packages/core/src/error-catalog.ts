@@ -859,6 +859,12 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "There is no such model in the release.",
   },
+  "runtime/other-variant": {
+    status: 409,
+    retryable: false,
+    publicMessage: "The model is open in another variant.",
+    advice: "Close it first, or ask for the same variant everywhere.",
+  },
   "runtime/offline": {
     status: 503,
     retryable: true,

@@ -12,6 +12,8 @@ export const MAX_RELATIVE_ERROR = 1e-3;
 export type EngineChoiceReason =
   /** The other engine agreed and was measured slower. */
   | "faster"
+  /** It was insisted on, and it agrees. */
+  | "insisted"
   /** There is no second engine to compare with. */
   | "only-engine"
   /** The candidate computed something else: it is not used. */
@@ -44,6 +46,8 @@ export interface ChooseEngineOptions {
   /** What the candidate runs instead, where another form of the model suits it. */
   readonly candidateForm?: ModelForm;
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** The candidate runs wherever it agrees, however fast it is. @defaultValue false */
+  readonly insist?: boolean;
   /** @defaultValue 1e-3 */
   readonly maxRelativeError?: number;
   /** Timed runs of each engine after one warm-up run. @defaultValue 5 */
@@ -66,7 +70,7 @@ export interface ChosenEngine {
 }
 
 export async function chooseEngine(options: ChooseEngineOptions): Promise<ChosenEngine> {
-  const { reference, candidate, model, feeds, clock, runs = 5, candidateForm } = options;
+  const { reference, candidate, model, feeds, clock, runs = 5, candidateForm, insist = false } = options;
   const trusted = await reference.load(model);
   const choiceOf = (
     engine: EngineName,
@@ -89,6 +93,10 @@ export async function chooseEngine(options: ChooseEngineOptions): Promise<Chosen
     if (!agrees) {
       await tried[Symbol.asyncDispose]();
       return { choice: choiceOf(reference.name, "disagrees", error, {}), session: trusted };
+    }
+    if (insist) {
+      await trusted[Symbol.asyncDispose]();
+      return { choice: choiceOf(candidate.name, "insisted", error, {}), session: tried };
     }
     const medianMs = await measure([first, second], runs, clock);
     const candidateWins = medianMs[candidate.name]! < medianMs[reference.name]!;

@@ -54,11 +54,13 @@ export type GraphPort = Static<typeof GraphPort>;
 /** Inputs or outputs of a model, in the graph's order. */
 export const GraphPorts = readonlyArray(GraphPort, { minItems: 1, maxItems: LIMITS.maxPorts });
 
+const ParameterDocument = Type.Unsafe<ParameterSpec>(Type.Object({ name: TensorName, shape: Shape }));
+
 /** Names and shapes of a model's parameters, in canonical order. */
-export const ParameterSchemaDocument = readonlyArray(
-  Type.Unsafe<ParameterSpec>(Type.Object({ name: TensorName, shape: Shape })),
-  { minItems: 1, maxItems: LIMITS.maxParameters },
-);
+export const ParameterSchemaDocument = readonlyArray(ParameterDocument, {
+  minItems: 1,
+  maxItems: LIMITS.maxParameters,
+});
 
 const TargetReference = Type.Object({ target: TargetPathSchema });
 
@@ -69,7 +71,8 @@ const MANIFEST_FIELDS = {
   parentVersion: nullable(ModelVersionSchema),
   graph: TargetReference,
   weights: Type.Object({ float32: TargetReference, int8: TargetReference }),
-  parameters: ParameterSchemaDocument,
+  /** None of a model that is all graph: quantized, or no neural network. */
+  parameters: readonlyArray(ParameterDocument, { maxItems: LIMITS.maxParameters }),
   labels: Type.Optional(Labels),
   /** Absent: the app prepares its inputs, and the first float32 output is read by its name. */
   processing: Type.Optional(ModelProcessing),

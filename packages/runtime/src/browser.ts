@@ -32,7 +32,8 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
   readonly recycle?: Partial<MemoryBudget>;
   readonly engine?: {
     /**
-     * `auto`: WebGPU where there is a hardware adapter, its results agree with WASM's and it is faster; else WASM.
+     * `auto`: WebGPU where there is a hardware adapter, its results agree with WASM's and it is faster; else WASM. `webgpu`: any
+     * adapter, for every model whose results agree, also where WASM is faster: the processor stays free.
      * @defaultValue "auto"
      */
     readonly prefer?: "auto" | "wasm" | "webgpu";

@@ -43,6 +43,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     navigator = globalThis.navigator as FingerprintNavigator & DeviceNavigator,
     ...settings
   } = options;
+  const insist = settings.prefer === "webgpu";
   const cache = createSessionCache({ maxIdle: 1 });
   const gpu = createGpuSessions(clock);
   const budget = memoryBudget(navigator ?? {});
@@ -69,7 +70,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     if (web.webgpu === undefined || webgpu === undefined || gpu.unstable) {
       return { session: await web.wasm.load(await request.model()), note: onlyWasmNote(web, gpu) };
     }
-    const remembered = asRemembered(request.remembered);
+    const remembered = asRemembered(request.remembered, insist);
     if (remembered !== undefined && remembered.fingerprint === fingerprint) {
       const isGpu = remembered.engine === "ort-webgpu";
       const engine: Engine = isGpu ? web.webgpu : web.wasm;
@@ -88,6 +89,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       feeds: request.sample(),
       ...(isForm(webgpu) ? { candidateForm: webgpu } : {}),
       clock,
+      insist,
     });
     await request.remember?.({ ...choice, fingerprint } satisfies RememberedChoice);
     return { session, note: choiceNote(choice), check: { choice, remembered: false } };
@@ -174,6 +176,8 @@ function choiceNote(choice: EngineChoice): string {
       const times = Object.entries(medianMs).map(([name, ms]) => `${name} ${ms.toFixed(2)} ms`);
       return `measured: ${times.join(", ")}`;
     }
+    case "insisted":
+      return "WebGPU was asked for, and agrees with WASM";
     case "only-engine":
       return "the only engine here";
     case "disagrees":
@@ -188,12 +192,12 @@ function choiceNote(choice: EngineChoice): string {
 }
 
 /** Stored values are not trusted to have our shape: an older version may have written them. */
-function asRemembered(value: unknown): RememberedChoice | undefined {
+function asRemembered(value: unknown, insist: boolean): RememberedChoice | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { engine, reason, fingerprint, medianMs } = value as Partial<RememberedChoice>;
   const complete =
     (engine === "ort-wasm" || engine === "ort-webgpu") &&
-    (reason === "faster" || reason === "disagrees" || reason === "failed") &&
+    (reason === (insist ? "insisted" : "faster") || reason === "disagrees" || reason === "failed") &&
     typeof fingerprint === "string" &&
     typeof medianMs === "object";
   return complete ? (value as RememberedChoice) : undefined;
