@@ -49,6 +49,8 @@ export interface ModelRecord {
   readonly releasedAt: number;
   readonly parameters: ParameterSchema;
   readonly parameterCount: number;
+  /** What its graph is written in. */
+  readonly format: ModelFormat;
   /** As inference runs it. */
   readonly graph: BlobRef;
   /** As it was exported, in training mode; null where that is the same. */

@@ -845,6 +845,11 @@ export const ERROR_CATALOG = {
     publicMessage: "This worker already runs an engine with other settings.",
     advice: "Open one engine per worker and share it.",
   },
+  "engine/invalid-artifact": {
+    status: 400,
+    retryable: false,
+    publicMessage: "The file is no TensorFlow.js model that can be run here.",
+  },
   "engine/closed": { status: 410, retryable: false, publicMessage: "The engine or session was closed." },
 
   // runtime

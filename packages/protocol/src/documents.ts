@@ -81,7 +81,10 @@ const MANIFEST_FIELDS = {
 
 /** What a channel of a model points to: `models/<model>/<channel>.json`. */
 export const ModelManifest = Type.Object({
-  formatVersion: Type.Literal(2),
+  /** 3 where there is a `format`, which a device of before would take for ONNX. */
+  formatVersion: Type.Union([Type.Literal(2), Type.Literal(3)]),
+  /** What the graph is written in. Absent: ONNX. */
+  format: Type.Optional(Type.Literal("tfjs")),
   ...MANIFEST_FIELDS,
   inputs: GraphPorts,
   outputs: GraphPorts,
@@ -339,7 +342,9 @@ export type TaskSpec = Static<typeof TaskSpec>;
 export function parseModelManifest(bytes: Uint8Array): ModelManifest {
   const json = parseJson("model manifest", bytes, LIMITS.maxManifestBytes);
   if ((json as { readonly formatVersion?: unknown } | null)?.formatVersion !== 1) {
-    return parseDocument("model manifest", ModelManifest, json);
+    const manifest = parseDocument("model manifest", ModelManifest, json);
+    if ((manifest.formatVersion === 3) === (manifest.format !== undefined)) return manifest;
+    throw invalidDocument("model manifest", "/format", "is what formatVersion 3 has, and 2 has not");
   }
   const { input, output, ...rest } = parseDocument("model manifest", FirstModelManifest, json);
   return { ...rest, formatVersion: 2, inputs: [input], outputs: [output] };

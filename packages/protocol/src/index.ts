@@ -262,3 +262,4 @@ export {
   type UpdateLayout,
   type UpdateTensor,
 } from "./update-layout.ts";
+export { parseTfjsModel, TfjsModelDocument } from "./tfjs-model.ts";
