@@ -12,6 +12,7 @@ import type { GateState } from "@tributary/federation";
 import type {
   GraphPort,
   MetricDocument,
+  ModelFormat,
   ModelProcessing,
   RoundPurpose,
   RoundView,

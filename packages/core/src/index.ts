@@ -32,14 +32,9 @@ export { ByteWriter } from "./codec/writer.ts";
 export { createSha256, sha256, sha256Bytes, type Sha256 } from "./digest.ts";
 export { systemEnv, type Env } from "./env.ts";
 export { ERROR_CATALOG, isErrorCode, type ErrorCode, type ErrorSpec } from "./error-catalog.ts";
-export {
-  failure,
-  toFailure,
-  TributaryError,
-  type ErrorDetail,
-  type FailureOptions,
-  type WireError,
-} from "./errors.ts";
+export { adviceOf, publicMessageOf, statusOf } from "./error-texts.ts";
+export { fromWire, toWire, type WireError } from "./error-wire.ts";
+export { failure, toFailure, TributaryError, type ErrorDetail, type FailureOptions } from "./errors.ts";
 export {
   asDeviceId,
   asDigest,

@@ -2,16 +2,7 @@ import type { DType, Tensor } from "@tributary/tensor";
 import type { SessionConfig } from "./session-config.ts";
 
 /** What executes a graph. */
-export type EngineName =
-  | "ort-wasm"
-  | "ort-webgpu"
-  | "ort-node"
-  | "tfjs-wasm"
-  | "tfjs-webgpu"
-  | "tfjs-cpu";
-
-/** What a model is written in. An engine runs one of them. */
-export type ModelFormat = "onnx" | "tfjs";
+export type EngineName = "ort-wasm" | "ort-webgpu" | "ort-node" | "tfjs-wasm" | "tfjs-webgpu" | "tfjs-cpu";
 
 /** Named tensors that go into a graph. The session copies or only reads them; they stay the caller's. */
 export type Feeds = Readonly<Record<string, Tensor>>;

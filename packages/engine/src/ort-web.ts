@@ -11,7 +11,7 @@ import { nestedConfig } from "./session-config.ts";
 import type { RunQueue } from "./run-queue.ts";
 import { seeWasmMemory, wasmMemoryBytes } from "./wasm-memory.ts";
 
-export type { AdapterVerdict, OrtWebEntry } from "./ort-web-entry.ts";
+export { chooseEntry, type AdapterVerdict, type OrtWebEntry } from "./ort-web-entry.ts";
 
 export interface OrtWebOptions {
   /**

@@ -1,8 +1,12 @@
 /** What a file of a TensorFlow.js model says of itself, beside its weights. */
 import Type, { type Static } from "typebox";
-import { GraphPorts } from "./documents.ts";
-import { parseDocument, parseJson } from "./parse.ts";
+import { GraphPorts } from "./graph-ports.ts";
+import { parseJson } from "./json.ts";
+import { parseDocument } from "./parse.ts";
 import { readonlyArray, TensorNameSchema as TensorName, textEnum } from "./schema.ts";
+
+/** What a model's graph is written in. */
+export type ModelFormat = "onnx" | "tfjs";
 
 const MAX_MODEL_BYTES = 1 << 20;
 

@@ -9,6 +9,7 @@ import { withIdleness } from "./worker/idleness.ts";
 import { withPersistence } from "./worker/persistence.ts";
 import { memoryBudget, type MemoryBudget } from "./worker/recycling.ts";
 import { createRemoteDevice } from "./worker/remote-device.ts";
+import type { TfjsWorker } from "./worker/tfjs-engines.ts";
 
 export type {
   ModelHandle,
@@ -44,6 +45,8 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
     /** Whether a software rasteriser counts as a WebGPU adapter. @defaultValue "skip" */
     readonly softwareAdapter?: "skip" | "use";
   };
+  /** Runs models of TensorFlow.js too: `tfjs()` of `@tributary/runtime/tfjs`. */
+  readonly tfjs?: TfjsWorker;
 }
 
 /**
@@ -67,7 +70,9 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   const { token } = options;
   const scope = `${coordinator} ${population}`;
   const device = createRemoteDevice({
-    spawn: () => new Worker(new URL("./worker/device-worker.js", import.meta.url), { type: "module" }),
+    spawn:
+      options.tfjs?.spawn ??
+      (() => new Worker(new URL("./worker/device-worker.js", import.meta.url), { type: "module" })),
     start: {
       config: {
         coordinator,
@@ -81,7 +86,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
       database: `tributary ${scope}`,
       lifeLock: `tributary-life ${crypto.randomUUID()}`,
       leaderLock: `tributary-train ${scope}`,
-      engine,
+      engine: { ...engine, ...(options.tfjs === undefined ? {} : { tfjsSettings: options.tfjs.settings }) },
       logToConsole: log !== silentLogger,
     },
     token: async (device) => (typeof token === "function" ? token(device) : (token ?? "")),

@@ -33,6 +33,8 @@ export interface OpenModels {
   /** @throws `runtime/unknown-model` */
   slot(model: string): ModelSlot;
   readonly slots: readonly ModelSlot[];
+  /** Of those that run; a model that is still being opened has none. */
+  states(): readonly ModelState[];
   /** Looks for new versions of all, in the background; keeps trying while the network is bad. */
   followAll(): void;
   /** A release was pushed. */
@@ -225,6 +227,9 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     },
     get slots() {
       return [...models.values()].map(({ slot }) => slot);
+    },
+    states() {
+      return this.slots.filter(({ isRunning }) => isRunning).map(({ state }) => state);
     },
     followAll() {
       for (const open of models.values()) follow(open, ANY);

@@ -24,7 +24,10 @@ export function onBackend<T>(backend: TfjsBackend, work: () => Promise<T>, signa
  *
  * @throws `engine/unavailable` where it cannot run here
  */
-export async function startBackend(backend: TfjsBackend, wasmPaths: TfjsWasmPaths | undefined): Promise<void> {
+export async function startBackend(
+  backend: TfjsBackend,
+  wasmPaths: TfjsWasmPaths | undefined,
+): Promise<void> {
   tf.env().set("PROD", true);
   try {
     if (backend === "wasm") await prepareWasm(wasmPaths);

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { failure } from "@tributary/core";
-import { tensor, type Tensor, type TensorData } from "@tributary/tensor";
+import { tensor, type Tensor } from "@tributary/tensor";
 import { readTfjsArtifact, type TfjsArtifact } from "./artifact.ts";
 
 type DataType = "float32" | "int32" | "bool";
@@ -126,5 +126,5 @@ function graphModel({ model }: TfjsArtifact, graph: tf.GraphModel): TfjsModel {
 /** Reads a tensor into memory of its own, whatever the backend keeps. */
 export async function fromTfjs(name: string, value: tf.Tensor): Promise<Tensor> {
   const data = await value.data();
-  return tensor(tfjsDtype(name, value.dtype), [...value.shape], data.slice() as TensorData);
+  return tensor(tfjsDtype(name, value.dtype), [...value.shape], data.slice() as Float32Array<ArrayBuffer>);
 }

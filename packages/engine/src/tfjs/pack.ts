@@ -39,7 +39,10 @@ export async function packTfjs(options: PackTfjsOptions): Promise<Uint8Array<Arr
   }
   const handler = tf.io.fromMemory(artifacts);
   const topology = modelTopology as TfjsArtifact["model"]["topology"];
-  const ports = "node" in topology ? await graphPorts(handler, topology, artifacts.signature) : await layersPorts(handler);
+  const ports =
+    "node" in topology
+      ? await graphPorts(handler, topology, artifacts.signature)
+      : await layersPorts(handler);
   const decoded = tf.io.decodeWeights(weightData, weightSpecs);
   const weights = new Map<string, Tensor>();
   try {
@@ -82,7 +85,10 @@ async function graphPorts(
   signature: unknown,
 ): Promise<Ports> {
   const model = await tf.loadGraphModel(handler);
-  const { inputs = {}, outputs = {} } = (signature ?? {}) as { readonly inputs?: Signature; outputs?: Signature };
+  const { inputs = {}, outputs = {} } = (signature ?? {}) as {
+    readonly inputs?: Signature;
+    outputs?: Signature;
+  };
   const given = model.inputs.map(({ name, dtype, shape }) => {
     if (shape === undefined) throw invalid(`the shape of "${name}" is not in the model's signature`);
     return { tensor: name, dtype: tfjsDtype(name, dtype), shape: shape.map((size) => size ?? -1) };
@@ -116,7 +122,11 @@ type Seen = Pick<tf.Tensor, "dtype" | "shape">;
 async function resultsOf(
   model: tf.GraphModel,
   topology: TfjsArtifact["model"]["topology"],
-  inputs: readonly { readonly tensor: string; readonly dtype: "float32" | "int32" | "bool"; shape: number[] }[],
+  inputs: readonly {
+    readonly tensor: string;
+    readonly dtype: "float32" | "int32" | "bool";
+    shape: number[];
+  }[],
   freeSize: number,
 ): Promise<readonly Seen[]> {
   const feeds = Object.fromEntries(

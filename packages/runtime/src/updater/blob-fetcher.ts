@@ -1,6 +1,6 @@
 import { abortable, concatBytes, failure, sha256, type Digest, type Env } from "@tributary/core";
 import type { BlobCache } from "../store/device-store.ts";
-import type { HttpTransport } from "../transport/http.ts";
+import type { ReleaseHttp } from "../transport/release-http.ts";
 import { withRetries } from "../transport/retry.ts";
 
 export interface FetchBlobRequest {
@@ -25,7 +25,7 @@ export interface BlobFetcher {
 
 export interface BlobFetcherOptions {
   readonly cache: BlobCache;
-  readonly http: Pick<HttpTransport, "blob">;
+  readonly http: Pick<ReleaseHttp, "blob">;
   readonly env: Env;
 }
 

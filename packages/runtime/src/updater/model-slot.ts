@@ -10,8 +10,7 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
-import { bindWeights } from "@tributary/onnx/bind";
-import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
+import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import type { RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import type { ImageReader } from "../images/image-tensor.ts";
@@ -27,10 +26,10 @@ import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { sampleFeeds } from "./feeds.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 import {
+  bindVersion,
   engineSetting,
   isInstalled,
   loadedBytes,
-  readWeights,
   variantOf,
   versionFiles,
   wantedPaths,
@@ -65,6 +64,8 @@ export interface ModelSlot {
   update: "auto" | "manual";
   /** How its calls share runs. */
   batching: Required<BatchingOptions>;
+  /** False until its first version was opened. */
+  readonly isRunning: boolean;
   readonly state: ModelState;
   readonly installed: InstalledModel;
   /** Starts the version installed earlier; false where there is none, or it is damaged. */
@@ -162,6 +163,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const setting = engineSetting(files);
     return await engines.openInference({
       key,
+      format: manifest.format ?? "onnx",
       model: async () => {
         const [graph, weights] = await Promise.all([
           blobs.cached(graphFile.digest),
@@ -170,7 +172,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (graph === undefined || weights === undefined) {
           throw failure("runtime/offline", `model ${name}: files of version ${manifest.version} are missing`);
         }
-        return bindWeights(graph, readWeights(manifest, files, weights));
+        return await bindVersion(manifest, files, graph, weights);
       },
       sample: () => {
         const random = seededRandom(key);
@@ -287,6 +289,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     variant,
     update: "auto",
     batching: checkedBatching(),
+    get isRunning() {
+      return running !== undefined;
+    },
     get state() {
       return stateOf(current());
     },
@@ -302,7 +307,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           if (sha256(installed.manifest) !== installed.manifestDigest) {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
           }
-          const manifest = parseModelManifest(installed.manifest);
+          const manifest = await readModelManifest(installed.manifest);
           if (!isInstalled(installed, manifest, variant)) return false;
           await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
           return true;

@@ -1,8 +1,8 @@
 /** A browser's engines: WASM, and WebGPU for the models whose results were checked and that it runs faster. */
-import type { Clock } from "@tributary/core";
-import type { Engine } from "@tributary/engine";
+import { failure, type Clock } from "@tributary/core";
+import type { Engine, EngineName } from "@tributary/engine";
 import { chooseEngine } from "@tributary/engine/check";
-import type { EngineChoice, ModelForm } from "@tributary/engine/check";
+import type { ModelForm } from "@tributary/engine/check";
 import { openOrtWeb } from "@tributary/engine/ort-web";
 import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
 import type {
@@ -15,21 +15,21 @@ import { createSessionCache } from "../session-cache.ts";
 import type { LoadedSession } from "../session-cache.ts";
 import { describeAdapter, engineFingerprint, type FingerprintNavigator } from "./engine-fingerprint.ts";
 import { memoryBudget, type DeviceNavigator } from "./recycling.ts";
+import { asRemembered, choiceNote, type RememberedChoice } from "./remembered-choice.ts";
 import { createGpuSessions, type GpuSessions } from "./gpu-sessions.ts";
+import { createTfjsEngines, type TfjsEngines, type TfjsModule, type TfjsSettings } from "./tfjs-engines.ts";
 
 export interface BrowserEnginesOptions extends OrtWebOptions {
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** How TensorFlow.js is had, where the app brings it along. */
+  readonly tfjs?: (() => Promise<TfjsModule>) | undefined;
+  readonly tfjsSettings?: TfjsSettings | undefined;
   /** @defaultValue `navigator` */
   readonly navigator?: FingerprintNavigator & DeviceNavigator;
 }
 
 /** onnxruntime holds a model's bytes and its weights, packed for its kernels, while it loads. */
 const HEAP_PER_MODEL_BYTE = 2;
-
-/** What is kept per model version. It holds as long as browser, adapter and engine are the same. */
-interface RememberedChoice extends EngineChoice {
-  readonly fingerprint: string;
-}
 
 interface Opened {
   readonly web: OrtWeb;
@@ -40,10 +40,16 @@ interface Opened {
 export function createBrowserEngines(options: BrowserEnginesOptions): EngineProvider {
   const {
     clock,
+    tfjs: loadTfjs,
+    tfjsSettings,
     navigator = globalThis.navigator as FingerprintNavigator & DeviceNavigator,
     ...settings
   } = options;
-  const insist = settings.prefer === "webgpu";
+  const { prefer = "auto", softwareAdapter = "skip" } = settings;
+  const tfjs =
+    loadTfjs &&
+    createTfjsEngines({ ...tfjsSettings, load: loadTfjs, prefer, softwareAdapter, clock, navigator });
+  const insist = prefer === "webgpu";
   const cache = createSessionCache({ maxIdle: 1 });
   const gpu = createGpuSessions(clock);
   const budget = memoryBudget(navigator ?? {});
@@ -96,6 +102,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
   };
 
   const loadInference = async (request: OpenInferenceRequest): Promise<LoadedSession> => {
+    if (request.format === "tfjs") return await requireTfjs(tfjs).load(request);
     const loaded = await loadChecked(request, {});
     if (loaded.session.engine !== "ort-webgpu") return loaded;
     // What was measured on the lost GPU says nothing of the one that comes next.
@@ -120,12 +127,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     hasRoomFor: (modelBytes) =>
       (opened?.web.heapBytes ?? 0) + HEAP_PER_MODEL_BYTE * modelBytes <= budget.maxHeapBytes,
     diagnose: () => ({
-      available:
-        opened === undefined
-          ? []
-          : opened.web.webgpu === undefined
-            ? ["ort-wasm"]
-            : ["ort-wasm", "ort-webgpu"],
+      available: [...ortEngines(opened?.web), ...(tfjs?.available ?? [])],
       fingerprint: opened?.fingerprint ?? "no model was opened yet",
       ...(opened === undefined
         ? {}
@@ -136,9 +138,23 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     }),
     async close() {
       await cache.close();
+      await tfjs?.close();
       await (await opening?.catch(() => undefined))?.web.close();
     },
   };
+}
+
+function ortEngines(web: OrtWeb | undefined): readonly EngineName[] {
+  if (web === undefined) return [];
+  return web.webgpu === undefined ? ["ort-wasm"] : ["ort-wasm", "ort-webgpu"];
+}
+
+function requireTfjs(tfjs: TfjsEngines | undefined): TfjsEngines {
+  if (tfjs !== undefined) return tfjs;
+  throw failure(
+    "engine/unavailable",
+    'runtime: this is a model of TensorFlow.js; import { tfjs } from "@tributary/runtime/tfjs" and pass `tfjs: tfjs()` to createRuntime',
+  );
 }
 
 /** Inference runs the same bytes on either engine. */
@@ -167,38 +183,4 @@ function adapterNote(adapter: AdapterVerdict): string {
       return never;
     }
   }
-}
-
-function choiceNote(choice: EngineChoice): string {
-  const { reason, relativeError, medianMs } = choice;
-  switch (reason) {
-    case "faster": {
-      const times = Object.entries(medianMs).map(([name, ms]) => `${name} ${ms.toFixed(2)} ms`);
-      return `measured: ${times.join(", ")}`;
-    }
-    case "insisted":
-      return "WebGPU was asked for, and agrees with WASM";
-    case "only-engine":
-      return "the only engine here";
-    case "disagrees":
-      return `WebGPU computed something else than WASM (relative error ${relativeError?.toPrecision(2) ?? "unknown"})`;
-    case "failed":
-      return `WebGPU failed: ${choice.message ?? "unknown"}`;
-    default: {
-      const never: never = reason;
-      return never;
-    }
-  }
-}
-
-/** Stored values are not trusted to have our shape: an older version may have written them. */
-function asRemembered(value: unknown, insist: boolean): RememberedChoice | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { engine, reason, fingerprint, medianMs } = value as Partial<RememberedChoice>;
-  const complete =
-    (engine === "ort-wasm" || engine === "ort-webgpu") &&
-    (reason === (insist ? "insisted" : "faster") || reason === "disagrees" || reason === "failed") &&
-    typeof fingerprint === "string" &&
-    typeof medianMs === "object";
-  return complete ? (value as RememberedChoice) : undefined;
 }

@@ -1,0 +1,64 @@
+import Type, { type Static } from "typebox";
+import { AnyParametersDocument, GraphPort, GraphPorts } from "./graph-ports.ts";
+import { parseJson } from "./json.ts";
+import { LIMITS } from "./limits.ts";
+import { Labels, ModelProcessing } from "./model-processing.ts";
+import { parseDocument } from "./parse.ts";
+import { presentManifest } from "./present-manifest.ts";
+import {
+  ChannelSchema,
+  ModelNameSchema,
+  ModelVersionSchema,
+  nullable,
+  TargetPathSchema,
+  UtcTimestampSchema,
+} from "./schema.ts";
+
+const TargetReference = Type.Object({ target: TargetPathSchema });
+
+const MANIFEST_FIELDS = {
+  model: ModelNameSchema,
+  channel: ChannelSchema,
+  version: ModelVersionSchema,
+  parentVersion: nullable(ModelVersionSchema),
+  graph: TargetReference,
+  weights: Type.Object({ float32: TargetReference, int8: TargetReference }),
+  parameters: AnyParametersDocument,
+  labels: Type.Optional(Labels),
+  /** Absent: the app prepares its inputs, and the first float32 output is read by its name. */
+  processing: Type.Optional(ModelProcessing),
+  createdAt: UtcTimestampSchema,
+};
+
+/** What a channel of a model points to: `models/<model>/<channel>.json`. */
+export const ModelManifest = Type.Object({
+  /** 3 where there is a `format`, which a device of before would take for ONNX. */
+  formatVersion: Type.Union([Type.Literal(2), Type.Literal(3)]),
+  /** What the graph is written in. Absent: ONNX. */
+  format: Type.Optional(Type.Literal("tfjs")),
+  ...MANIFEST_FIELDS,
+  inputs: GraphPorts,
+  outputs: GraphPorts,
+});
+export type ModelManifest = Static<typeof ModelManifest>;
+
+/** As signed before models had several inputs and outputs. */
+export const FirstModelManifest = Type.Object({
+  formatVersion: Type.Literal(1),
+  ...MANIFEST_FIELDS,
+  input: GraphPort,
+  output: GraphPort,
+});
+export type FirstModelManifest = Static<typeof FirstModelManifest>;
+
+/**
+ * A manifest of this or an earlier format, in the present one.
+ *
+ * @throws protocol/invalid-document with the path of the first fault in `detail`.
+ */
+export function parseModelManifest(bytes: Uint8Array): ModelManifest {
+  const json = parseJson("model manifest", bytes, LIMITS.maxManifestBytes);
+  return (json as { readonly formatVersion?: unknown } | null)?.formatVersion === 1
+    ? presentManifest(parseDocument("model manifest", FirstModelManifest, json))
+    : parseDocument("model manifest", ModelManifest, json);
+}
