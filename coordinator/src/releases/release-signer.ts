@@ -45,7 +45,7 @@ export interface ReleaseSigner {
   /** A timestamp of the same release with the present head of the certificate log. */
   prepareLogHead(current: CurrentRelease): Promise<ReleaseChange>;
   /** The roles whose metadata has to be signed again: half of its lifetime is over. */
-  refreshNeeded(current: CurrentRelease): readonly TufRole[];
+  refreshNeeded(current: CurrentRelease): Promise<readonly TufRole[]>;
   /**
    * Signs those roles, and the ones above that list them, again. The root is left out where its key is not here.
    * `undefined` where nothing is due.
@@ -135,13 +135,15 @@ export function createReleaseSigner(options: {
     remove,
   });
 
-  const refreshNeeded = (current: CurrentRelease): readonly TufRole[] =>
-    TUF_ROLES.filter((role) => {
-      const metadata = current[role];
-      if (metadata === undefined) return role !== "root";
-      const { expiresMs: expires } = parseMetadata(role, metadata.bytes).signed;
-      return expires - clock.now() <= LIFETIME_MS[role] / 2;
-    });
+  const isDue = async (role: TufRole, metadata: SignedMetadata | undefined): Promise<boolean> => {
+    if (metadata === undefined) return role !== "root";
+    const { expiresMs } = (await parseMetadata(role, metadata.bytes)).signed;
+    return expiresMs - clock.now() <= LIFETIME_MS[role] / 2;
+  };
+  const refreshNeeded = async (current: CurrentRelease): Promise<readonly TufRole[]> => {
+    const due = await Promise.all(TUF_ROLES.map((role) => isDue(role, current[role])));
+    return TUF_ROLES.filter((_, index) => due[index]);
+  };
 
   return {
     firstRoot: () => rootOf(1, undefined),
@@ -156,7 +158,7 @@ export function createReleaseSigner(options: {
     },
     refreshNeeded,
     async prepareRefresh(current, targets) {
-      const due = new Set(refreshNeeded(current));
+      const due = new Set(await refreshNeeded(current));
       const root =
         due.has("root") && keys.root !== undefined && current.root !== undefined
           ? await rootOf(current.root.version + 1, current.root.bytes)

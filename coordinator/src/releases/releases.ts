@@ -68,7 +68,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
   const signLogHead = async (): Promise<LogHead> => {
     const now = await current();
     const { logHead, timestamp } = now;
-    const signed = timestamp && logHeadOf(parseMetadata("timestamp", timestamp.bytes).signed.custom);
+    const signed = timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
     if (signed !== undefined) await requireContinued(store, signed, logHead);
     if (signed?.treeSize === logHead.treeSize) return logHead;
     const change = await signer.prepareLogHead(now);
@@ -82,7 +82,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
 
   const refresh = async (): Promise<void> => {
     const now = await current();
-    const due = signer.refreshNeeded(now);
+    const due = await signer.refreshNeeded(now);
     if (due.length === 0) return;
     if (due.includes("root") && keys.root === undefined) {
       log.warn(

@@ -78,7 +78,7 @@ describe("the first start", () => {
     const client = device(root);
     await client.refresh();
     expect(client.targets().size).toBe(0);
-    const { roles, expiresMs } = parseMetadata("root", root).signed;
+    const { roles, expiresMs } = (await parseMetadata("root", root)).signed;
     expect(new Set(Object.values(roles).flatMap(({ keyIds }) => keyIds)).size).toBe(4);
     expect(expiresMs).toBe(room.clock.now() + LIFETIME_MS.root);
   });
@@ -86,7 +86,7 @@ describe("the first start", () => {
   test("that was interrupted after the keys goes on with them", async () => {
     const made = await createSigningKey(room.keysFolder, "targets", systemRandom);
     const { root } = await open();
-    expect(parseMetadata("root", root).signed.roles.targets.keyIds).toEqual([made.keyId]);
+    expect((await parseMetadata("root", root)).signed.roles.targets.keyIds).toEqual([made.keyId]);
   });
 
   test("a second start has the same root and signs nothing new", async () => {

@@ -4,7 +4,6 @@ import { parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Labels, ModelProcessing } from "./model-processing.ts";
 import { parseDocument } from "./parse.ts";
-import { presentManifest } from "./present-manifest.ts";
 import {
   ChannelSchema,
   ModelNameSchema,
@@ -43,13 +42,12 @@ export const ModelManifest = Type.Object({
 export type ModelManifest = Static<typeof ModelManifest>;
 
 /** As signed before models had several inputs and outputs. */
-export const FirstModelManifest = Type.Object({
+const FirstModelManifest = Type.Object({
   formatVersion: Type.Literal(1),
   ...MANIFEST_FIELDS,
   input: GraphPort,
   output: GraphPort,
 });
-export type FirstModelManifest = Static<typeof FirstModelManifest>;
 
 /**
  * A manifest of this or an earlier format, in the present one.
@@ -58,7 +56,9 @@ export type FirstModelManifest = Static<typeof FirstModelManifest>;
  */
 export function parseModelManifest(bytes: Uint8Array): ModelManifest {
   const json = parseJson("model manifest", bytes, LIMITS.maxManifestBytes);
-  return (json as { readonly formatVersion?: unknown } | null)?.formatVersion === 1
-    ? presentManifest(parseDocument("model manifest", FirstModelManifest, json))
-    : parseDocument("model manifest", ModelManifest, json);
+  if ((json as { readonly formatVersion?: unknown } | null)?.formatVersion !== 1) {
+    return parseDocument("model manifest", ModelManifest, json);
+  }
+  const { input, output, ...rest } = parseDocument("model manifest", FirstModelManifest, json);
+  return { ...rest, formatVersion: 2, inputs: [input], outputs: [output] };
 }

@@ -40,7 +40,7 @@ export interface DevicePorts {
   readonly engines: EngineProvider;
   readonly conditions: ConditionsPort;
   /** Decodes and scales images, where the platform can. */
-  readonly images?: ImageReader | undefined;
+  readonly images?: (() => Promise<ImageReader>) | undefined;
   /** Asked for by the first secure round. */
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly openSocket: OpenSocket;

@@ -8,7 +8,7 @@ import { failure } from "@tributary/core";
 export interface LazyPart<T> {
   /** Where it is there already. */
   readonly loaded: T | undefined;
-  load(): Promise<T>;
+  readonly load: () => Promise<T>;
   /** Waits for a load under way; undefined where there is none, or it failed. */
   settled(): Promise<T | undefined>;
 }

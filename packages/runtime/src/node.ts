@@ -107,7 +107,7 @@ async function readRoot(trust: Trust): Promise<Uint8Array | undefined> {
   const { root } = trust;
   const bytes = root instanceof Uint8Array ? root : await readRootFile(root);
   try {
-    parseMetadata("root", bytes);
+    await parseMetadata("root", bytes);
   } catch (cause) {
     const where = root instanceof Uint8Array ? "that was given" : String(root);
     throw failure(

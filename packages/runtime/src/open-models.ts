@@ -1,8 +1,7 @@
 import { abortable, failure, type Env } from "@tributary/core";
-import type { CallOptions, OpenModelRequest } from "./device.ts";
+import type { CallOptions, DevicePorts, OpenModelRequest } from "./device.ts";
 import type { DeviceEvents } from "./device-events.ts";
 import type { EngineProvider } from "./engine-provider.ts";
-import type { ImageReader } from "./images/image-tensor.ts";
 import type { ModelState } from "./runtime.ts";
 import type { DeviceStore } from "./store/device-store.ts";
 import { withRetries } from "./transport/retry.ts";
@@ -14,7 +13,7 @@ export interface OpenModelsOptions {
   readonly releases: Releases;
   readonly blobs: BlobFetcher;
   readonly engines: EngineProvider;
-  readonly images?: ImageReader | undefined;
+  readonly images?: DevicePorts["images"];
   readonly store: DeviceStore;
   readonly events: DeviceEvents;
   readonly env: Env;

@@ -1,4 +1,4 @@
-import { abortable, concatBytes, failure, sha256, type Digest, type Env } from "@tributary/core";
+import { abortable, concatBytes, digestOf, failure, type Digest, type Env } from "@tributary/core";
 import type { BlobCache } from "../store/device-store.ts";
 import type { ReleaseHttp } from "../transport/release-http.ts";
 import { withRetries } from "../transport/retry.ts";
@@ -39,7 +39,7 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
 
   const cached = async (digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     const bytes = await cache.read(digest);
-    if (bytes === undefined || sha256(bytes) === digest) return bytes;
+    if (bytes === undefined || (await digestOf(bytes)) === digest) return bytes;
     env.log.warn("a cached blob is damaged; it is fetched again", { digest });
     await cache.delete(digest);
     return undefined;
@@ -83,7 +83,7 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
       }
     });
     join();
-    const digestGot = sha256(received);
+    const digestGot = await digestOf(received);
     if (digestGot !== digest) {
       await cache.deletePartial(digest);
       throw failure(

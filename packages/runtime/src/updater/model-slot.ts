@@ -1,9 +1,8 @@
 import {
   abortable,
   asModelName,
+  digestOf,
   failure,
-  seededRandom,
-  sha256,
   toFailure,
   TributaryError,
   type Digest,
@@ -11,9 +10,8 @@ import {
   type ModelName,
 } from "@tributary/core";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
-import type { RunFeeds } from "../device.ts";
+import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
-import type { ImageReader } from "../images/image-tensor.ts";
 import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
@@ -23,7 +21,6 @@ import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../r
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
-import { sampleFeeds } from "./feeds.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 import {
   bindVersion,
@@ -45,7 +42,7 @@ export interface ModelSlotOptions {
   readonly store: Pick<DeviceStore, "models" | "settings">;
   readonly env: Env;
   /** Decodes and scales images, where the platform can. */
-  readonly images?: ImageReader | undefined;
+  readonly images?: DevicePorts["images"];
   readonly onProgress: (progress: DownloadProgress) => void;
   /** After a swap. */
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
@@ -174,9 +171,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         }
         return await bindVersion(manifest, files, graph, weights);
       },
-      sample: () => {
-        const random = seededRandom(key);
-        return sampleFeeds(manifest.inputs, () => random.next());
+      async sample() {
+        // Only a device that has engines to choose from loads it.
+        const { sampleFeeds } = await import("./sample-feeds.ts");
+        return sampleFeeds(manifest.inputs, key);
       },
       remembered: await store.settings.read(setting).catch(() => undefined),
       remember: (choice) =>
@@ -304,7 +302,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         try {
           const installed = await store.models.read(name, channel);
           if (installed === undefined) return false;
-          if (sha256(installed.manifest) !== installed.manifestDigest) {
+          if ((await digestOf(installed.manifest)) !== installed.manifestDigest) {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
           }
           const manifest = await readModelManifest(installed.manifest);

@@ -1,4 +1,4 @@
-import { abortable, failure, sha256, type Digest, type Env } from "@tributary/core";
+import { abortable, digestOf, failure, type Digest, type Env } from "@tributary/core";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
 import type { Exclusive } from "../device.ts";
@@ -136,7 +136,7 @@ export function createReleases(options: ReleasesOptions): Releases {
           `release: ${path} is the manifest of ${manifest.model}, channel ${manifest.channel}`,
         );
       }
-      return { manifest, manifestBytes: bytes, manifestDigest: sha256(bytes) };
+      return { manifest, manifestBytes: bytes, manifestDigest: await digestOf(bytes) };
     },
     paths: () => client?.targets().keys() ?? [],
     timestampCustom: () => client?.timestampCustom,

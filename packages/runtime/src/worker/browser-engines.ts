@@ -1,7 +1,6 @@
 /** A browser's engines: WASM, and WebGPU for the models whose results were checked and that it runs faster. */
 import { failure, type Clock } from "@tributary/core";
 import type { Engine, EngineName } from "@tributary/engine";
-import { chooseEngine } from "@tributary/engine/check";
 import type { ModelForm } from "@tributary/engine/check";
 import { openOrtWeb } from "@tributary/engine/ort-web";
 import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
@@ -17,12 +16,12 @@ import { describeAdapter, engineFingerprint, type FingerprintNavigator } from ".
 import { memoryBudget, type DeviceNavigator } from "./recycling.ts";
 import { asRemembered, choiceNote, type RememberedChoice } from "./remembered-choice.ts";
 import { createGpuSessions, type GpuSessions } from "./gpu-sessions.ts";
-import { createTfjsEngines, type TfjsEngines, type TfjsModule, type TfjsSettings } from "./tfjs-engines.ts";
+import type { TfjsEngines, TfjsEnginesOptions, TfjsSettings } from "./tfjs-engines.ts";
 
 export interface BrowserEnginesOptions extends OrtWebOptions {
   readonly clock: Pick<Clock, "monotonicMs">;
-  /** How TensorFlow.js is had, where the app brings it along. */
-  readonly tfjs?: (() => Promise<TfjsModule>) | undefined;
+  /** How models of TensorFlow.js run, where the app brings it along. */
+  readonly tfjs?: ((options: Omit<TfjsEnginesOptions, "load">) => TfjsEngines) | undefined;
   readonly tfjsSettings?: TfjsSettings | undefined;
   /** @defaultValue `navigator` */
   readonly navigator?: FingerprintNavigator & DeviceNavigator;
@@ -40,15 +39,13 @@ interface Opened {
 export function createBrowserEngines(options: BrowserEnginesOptions): EngineProvider {
   const {
     clock,
-    tfjs: loadTfjs,
+    tfjs: createTfjs,
     tfjsSettings,
     navigator = globalThis.navigator as FingerprintNavigator & DeviceNavigator,
     ...settings
   } = options;
   const { prefer = "auto", softwareAdapter = "skip" } = settings;
-  const tfjs =
-    loadTfjs &&
-    createTfjsEngines({ ...tfjsSettings, load: loadTfjs, prefer, softwareAdapter, clock, navigator });
+  const tfjs = createTfjs?.({ ...tfjsSettings, prefer, softwareAdapter, clock, navigator });
   const insist = prefer === "webgpu";
   const cache = createSessionCache({ maxIdle: 1 });
   const gpu = createGpuSessions(clock);
@@ -88,11 +85,13 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
         // A driver may have changed without a sign of it: check anew.
       }
     }
+    // Only a device with a GPU loads it.
+    const { chooseEngine } = await import("@tributary/engine/check");
     const { choice, session } = await chooseEngine({
       reference: web.wasm,
       candidate: web.webgpu,
       model: await request.model(),
-      feeds: request.sample(),
+      feeds: await request.sample(),
       ...(isForm(webgpu) ? { candidateForm: webgpu } : {}),
       clock,
       insist,

@@ -92,7 +92,7 @@ export function createTfjsEngines(options: TfjsEnginesOptions): TfjsEngines {
         reference,
         candidate: webgpu,
         model: await request.model(),
-        feeds: request.sample(),
+        feeds: await request.sample(),
         clock,
         insist,
       });
