@@ -22,6 +22,8 @@ export type EngineChoiceReason =
 /** Plain data, so that callers can store it per model version. */
 export interface EngineChoice {
   readonly engine: EngineName;
+  /** The engine whose answer counted. */
+  readonly reference: EngineName;
   /** What was compared with the reference; null where there was nothing. */
   readonly candidate: EngineName | null;
   readonly reason: EngineChoiceReason;
@@ -75,7 +77,14 @@ export async function chooseEngine(options: ChooseEngineOptions): Promise<Chosen
     reason: EngineChoiceReason,
     relativeError: number | null,
     medianMs: EngineChoice["medianMs"],
-  ): EngineChoice => ({ engine, candidate: candidate?.name ?? null, reason, relativeError, medianMs });
+  ): EngineChoice => ({
+    engine,
+    reference: reference.name,
+    candidate: candidate?.name ?? null,
+    reason,
+    relativeError,
+    medianMs,
+  });
   if (candidate === undefined) {
     return { choice: choiceOf(reference.name, "only-engine", null, {}), session: trusted };
   }

@@ -14,7 +14,10 @@ import { formatBytes } from "../start/format.ts";
 export function publishCommand(): Command {
   return new Command("publish")
     .description("Publish a model: its graph, its float32 and int8 weights, and a signed release.")
-    .argument("<file>", "the ONNX file; or the model.json of a TensorFlow.js model, which devices run and do not train")
+    .argument(
+      "<file>",
+      "the ONNX file; or the model.json of a TensorFlow.js model, which devices run and do not train",
+    )
     .option("--name <name>", "the model's name (default: the file's)")
     .option("--processing <file>", "JSON: how images become inputs, and outputs answers with labels")
     .addOption(urlOption())

@@ -14,6 +14,7 @@ import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
 import type { RunEndpoint } from "../../src/worker/run-messages.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
+import { createTfjsEngines } from "../../src/worker/tfjs-engines.ts";
 import { buildConvolution } from "../fixtures/convolution-model.ts";
 import { createReleaseRepository } from "../fixtures/release-repository.ts";
 import { buildTextModel } from "../fixtures/several-inputs.ts";
@@ -21,6 +22,7 @@ import { buildTextModel } from "../fixtures/several-inputs.ts";
 /** Another model to release, beside those that are there from the start. */
 export interface ReleasedModel {
   readonly name: string;
+  /** ONNX, or a TensorFlow.js artifact. */
   readonly onnx: Uint8Array;
 }
 
@@ -57,7 +59,11 @@ const open: OpenDevice = async (start) => {
     });
   });
   const env = systemEnv({ log: silentLogger });
-  const engines = createBrowserEngines({ ...start.engine, clock: env.clock });
+  const engines = createBrowserEngines({
+    ...start.engine,
+    clock: env.clock,
+    tfjs: (options) => createTfjsEngines({ ...options, load: () => import("@tributary/engine/tfjs") }),
+  });
   const device = createDevice(
     { ...start.config, trustedRoot: repository.root },
     {
