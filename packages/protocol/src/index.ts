@@ -261,3 +261,4 @@ export {
   type UpdateLayout,
   type UpdateTensor,
 } from "./update-layout.ts";
+export { parseTfjsModel, TfjsModelDocument, type ModelFormat } from "./tfjs-model.ts";

@@ -8,7 +8,14 @@ import type { EngineProvider } from "./engine-provider.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
-import type { Inference, ModelState, RuntimeEvent, RuntimeStatus, TokenRequest } from "./runtime.ts";
+import type {
+  Inference,
+  ModelState,
+  ModelVariant,
+  RuntimeEvent,
+  RuntimeStatus,
+  TokenRequest,
+} from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
@@ -59,6 +66,8 @@ export interface OpenModelRequest {
   readonly model: string;
   readonly channel: string;
   readonly update: "auto" | "manual";
+  /** @defaultValue that of the opening before, or "auto" */
+  readonly variant?: ModelVariant;
   /** @defaultValue that of the opening before, or `BATCHING_DEFAULTS` */
   readonly batching?: Required<BatchingOptions>;
 }

@@ -24,6 +24,7 @@ export type {
   ModelOptions,
   ModelState,
   ModelUpdate,
+  ModelVariant,
   ParticipateOptions,
   Participation,
   ParticipationEvent,
@@ -37,4 +38,5 @@ export type {
   SeenLogHead,
   TokenRequest,
   Trust,
+  VariantName,
 } from "./runtime.ts";

@@ -181,7 +181,14 @@ export function createRuntimeOf(device: Device): Runtime {
   return {
     async model(name, options = {}) {
       requireOpen();
-      const { channel = "stable", update = "auto", maxQueued = MAX_QUEUED, onProgress, signal } = options;
+      const {
+        channel = "stable",
+        update = "auto",
+        maxQueued = MAX_QUEUED,
+        variant,
+        onProgress,
+        signal,
+      } = options;
       checkMaxQueued(maxQueued);
       const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
       signal?.throwIfAborted();
@@ -195,7 +202,13 @@ export function createRuntimeOf(device: Device): Runtime {
             });
       try {
         const state = await device.openModel(
-          { model: name, channel, update, ...(batching === undefined ? {} : { batching }) },
+          {
+            model: name,
+            channel,
+            update,
+            ...(variant === undefined ? {} : { variant }),
+            ...(batching === undefined ? {} : { batching }),
+          },
           signal === undefined ? {} : { signal },
         );
         return openHandle(state, maxQueued);

@@ -115,6 +115,13 @@ export interface ModelOptions {
   readonly channel?: string;
   /** "auto" swaps a new version in when it arrives, "manual" offers it in `updates()`. @defaultValue "auto" */
   readonly update?: "auto" | "manual";
+  /**
+   * Which form of a version runs. "auto": what the device measured to be fastest of those that were published for its engines; its
+   * weights come as int8, at a quarter of the size. "float32": the exact weights, for apps that need the published numbers.
+   *
+   * @defaultValue "auto"
+   */
+  readonly variant?: ModelVariant;
   /** How calls share runs, where the model has a batch dimension. Of several openings, what the last one says holds. */
   readonly batching?: BatchingOptions;
   /**
@@ -127,6 +134,12 @@ export interface ModelOptions {
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
 }
+
+/** A form of a version: float32 weights, or weights that came as int8 and run as float32. */
+export type VariantName = "float32" | "int8-weights";
+
+/** What an app asks for of a model's forms. */
+export type ModelVariant = "auto" | "float32";
 
 export interface DownloadProgress {
   readonly model: string;
@@ -141,6 +154,8 @@ export interface ModelState {
   readonly channel: string;
   readonly version: number;
   readonly engine: EngineName;
+  /** The form that runs. */
+  readonly variant: VariantName;
   /** Why this engine and not a faster one, where there is something to tell. */
   readonly note?: string;
   /** In the graph's order; a free dimension, such as the batch, is -1. */

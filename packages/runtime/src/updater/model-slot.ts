@@ -9,9 +9,7 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
-import { bindWeights } from "@tributary/onnx/bind";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
-import { dequantizeParameters, elementCount } from "@tributary/tensor";
 import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import { withTensors } from "../images/with-tensors.ts";
@@ -19,15 +17,25 @@ import { checkedBatching, type BatchingOptions } from "../inference/batching.ts"
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis } from "../diagnosis.ts";
-import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
+import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
+import {
+  bindVersion,
+  engineSetting,
+  isInstalled,
+  loadedBytes,
+  variantOf,
+  versionFiles,
+  wantedPaths,
+} from "./version-files.ts";
 
 export interface ModelSlotOptions {
   readonly model: string;
   readonly channel: string;
+  readonly variant: ModelVariant;
   readonly releases: Releases;
   readonly blobs: BlobFetcher;
   readonly engines: EngineProvider;
@@ -48,6 +56,7 @@ export interface ModelSlotOptions {
 export interface ModelSlot {
   readonly name: ModelName;
   readonly channel: string;
+  readonly variant: ModelVariant;
   /** Whether new versions are swapped in by themselves. */
   update: "auto" | "manual";
   /** How its calls share runs. */
@@ -78,7 +87,7 @@ interface Running {
 }
 
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
-  const { channel, releases, blobs, engines, store, env } = options;
+  const { channel, variant, releases, blobs, engines, store, env } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
   let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
@@ -102,11 +111,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return running;
   };
 
-  const stateOf = ({ lease, manifest }: Running): ModelState => ({
+  const stateOf = ({ lease, manifest, installed }: Running): ModelState => ({
     model: name,
     channel,
     version: manifest.version,
     engine: lease.engine,
+    variant: variantOf(manifest, installed.files),
     ...(lease.note === undefined ? {} : { note: lease.note }),
     inputs: manifest.inputs,
     outputs: manifest.outputs,
@@ -120,9 +130,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     manifest: ModelManifest,
     signal: AbortSignal | undefined,
   ): Promise<readonly InstalledFile[]> => {
-    const targets = [manifest.graph.target, manifest.weights.int8.target].map((path) =>
-      releases.target(path),
-    );
+    const targets = wantedPaths(manifest, variant).map((path) => releases.target(path));
     // From here on, so that no clean-up takes them away between download and installation.
     preparing = targets.map(({ sha256: digest }) => digest);
     const totalBytes = targets.reduce((sum, { length }) => sum + length, 0);
@@ -147,14 +155,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     files: readonly InstalledFile[],
     signal: AbortSignal | undefined,
   ): Promise<SessionLease> => {
-    const [graphFile, weightsFile] = files;
-    if (graphFile === undefined || weightsFile === undefined) {
-      throw failure("store/corrupt", `model ${name}: version ${manifest.version} lists no files`);
-    }
+    const { graph: graphFile, weights: weightsFile } = versionFiles(manifest, files);
     const key = `${graphFile.digest}+${weightsFile.digest}`;
     const setting = engineSetting(files);
     return await engines.openInference({
       key,
+      format: manifest.format ?? "onnx",
       model: async () => {
         const [graph, weights] = await Promise.all([
           blobs.cached(graphFile.digest),
@@ -163,7 +169,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (graph === undefined || weights === undefined) {
           throw failure("runtime/offline", `model ${name}: files of version ${manifest.version} are missing`);
         }
-        return bindWeights(graph, dequantizeParameters(manifest.parameters, weights));
+        return await bindVersion(manifest, files, graph, weights);
       },
       async sample() {
         // Only a device that has engines to choose from loads it.
@@ -278,6 +284,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const slot: ModelSlot = {
     name,
     channel,
+    variant,
     update: "auto",
     batching: checkedBatching(),
     get isRunning() {
@@ -299,6 +306,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
           }
           const manifest = await readModelManifest(installed.manifest);
+          if (!isInstalled(installed, manifest, variant)) return false;
           await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
           return true;
         } catch (error) {
@@ -329,7 +337,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             },
           );
         }
-        if (release.manifestDigest === running?.installed.manifestDigest) return;
+        const isRunning =
+          running !== undefined &&
+          release.manifestDigest === running.installed.manifestDigest &&
+          isInstalled(running.installed, release.manifest, variant);
+        if (isRunning) return;
         if (release.manifestDigest === waiting?.release.manifestDigest) return;
         const files = await download(release.manifest, signal);
         if (running === undefined || update === "auto") {
@@ -382,14 +394,4 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     },
   };
   return slot;
-}
-
-/** What a version needs beside its files: its weights as float32. */
-function loadedBytes({ parameters }: ModelManifest, files: readonly InstalledFile[]): number {
-  const weights = parameters.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
-  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, weights);
-}
-
-function engineSetting(files: readonly InstalledFile[]): string {
-  return `engine/${files.map(({ digest }) => digest).join("+")}`;
 }

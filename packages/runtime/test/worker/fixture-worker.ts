@@ -23,6 +23,7 @@ const open: OpenDevice = async (start, token) => {
     channel: "stable",
     version: opened.length,
     engine: "ort-wasm",
+    variant: "int8-weights",
     inputs: [{ name: "image", dtype: "float32", shape: [1, 1, 28, 28] }],
     outputs: [{ name: "logits", dtype: "float32", shape: [1, 10] }],
   });
