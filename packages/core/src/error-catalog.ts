@@ -905,7 +905,13 @@ export const ERROR_CATALOG = {
 
   // store
   "store/unavailable": { status: 503, retryable: true, publicMessage: "The storage cannot be reached." },
-  "store/quota-exceeded": { status: 507, retryable: false, publicMessage: "The storage is full." },
+  "store/quota-exceeded": {
+    status: 507,
+    retryable: false,
+    publicMessage: "The storage is full.",
+    advice:
+      "Free space on the device, close models that are not needed, or raise maxStorageBytes: detail says how many bytes were needed.",
+  },
   "store/corrupt": { status: 500, retryable: false, publicMessage: "Stored data does not match its digest." },
   "store/not-found": { status: 404, retryable: false, publicMessage: "There is no such object." },
   "store/conflict": {

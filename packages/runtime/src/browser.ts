@@ -3,6 +3,7 @@ import { asPopulationName, failure, silentLogger, systemClock } from "@tributary
 import { LIMITS } from "@tributary/protocol";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust.ts";
 import { withBattery, type BatteryNavigator } from "./worker/battery.ts";
 import { withIdleness } from "./worker/idleness.ts";
@@ -62,6 +63,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   }
   const coordinator = originOf(options.coordinator);
   const limits = trustLimits(options.trust);
+  const maxStorageBytes = storageLimit(options.maxStorageBytes);
   const trustedRoot = await loadRoot(options.trust);
   const { token } = options;
   const scope = `${coordinator} ${population}`;
@@ -74,6 +76,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
         software,
         limits,
         tags,
+        maxStorageBytes,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       enrols: token !== undefined,

@@ -16,6 +16,7 @@ import { createControlChannel } from "./transport/control-channel.ts";
 import { createHttpTransport } from "./transport/http.ts";
 import { trustedRoot } from "./trust.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
+import { createModelSpace } from "./updater/model-space.ts";
 import { createReleases } from "./updater/releases.ts";
 
 /** How often a device without a control connection looks for releases. */
@@ -27,7 +28,15 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   const events = createDeviceEvents(env.clock, env.log);
   const closing = new AbortController();
   const http = createHttpTransport({ coordinator: config.coordinator, fetch: ports.fetch, env });
-  const blobs = createBlobFetcher({ cache: store.blobs, http, env });
+  const space = createModelSpace({
+    store,
+    maxBytes: config.maxStorageBytes,
+    isNeeded: (digest) => models.needs(digest),
+    holds: ports.holds,
+    clock: env.clock,
+    log: env.log,
+  });
+  const blobs = createBlobFetcher({ cache: store.blobs, http, env, space, shared: ports.downloads });
   const releases = createReleases({
     trustedRoot: trustedRoot({ pinned: config.trustedRoot, store: store.metadata, http, log: env.log }),
     store: store.metadata,
@@ -58,6 +67,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     env,
     closing: closing.signal,
     pinned: () => participations.pinned(),
+    space,
+    holds: ports.holds,
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       channel.send({
         type: "running",
@@ -271,7 +282,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async diagnose() {
       requireOpen();
       const open = models.slots.filter((slot) => versionOf(slot) !== undefined);
-      return { engines: engines.diagnose(), models: open.map((slot) => slot.diagnose()) };
+      return {
+        engines: engines.diagnose(),
+        models: open.map((slot) => slot.diagnose()),
+        storage: await space.diagnose(),
+      };
     },
     subscribe: (listener) => events.subscribe(listener),
     close() {

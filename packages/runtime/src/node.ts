@@ -11,6 +11,7 @@ import { createNodeEngines } from "./node/node-engines.ts";
 import { openWsSocket } from "./node/ws-socket.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust.ts";
 
 export interface NodeRuntimeOptions extends RuntimeOptions {
@@ -23,7 +24,11 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
   readonly engine?: Engine;
 }
 
-const DEFAULTS = { population: "default", software: "tributary-runtime" } as const;
+const DEFAULTS = {
+  population: "default",
+  software: "tributary-runtime",
+  maxStorageBytes: 2 * 1024 ** 3,
+} as const;
 
 /**
  * A device in this Node process.
@@ -39,6 +44,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
     );
   }
   const limits = trustLimits(options.trust);
+  const maxStorageBytes = storageLimit(options.maxStorageBytes) ?? DEFAULTS.maxStorageBytes;
   const trustedRoot = await readRoot(options.trust);
   const store = await openFileStore({ dataDir });
   try {
@@ -50,6 +56,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         software,
         limits,
         tags,
+        maxStorageBytes,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       {

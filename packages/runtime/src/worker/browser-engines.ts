@@ -129,6 +129,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
         ? {}
         : { adapter: describeAdapter(opened.web.adapter), threads: opened.web.threads }),
       crossOriginIsolated: globalThis.crossOriginIsolated === true,
+      files: wasmFiles(),
       ...(opened?.web.heapBytes === undefined ? {} : { heapBytes: opened.web.heapBytes }),
       gpuLosses: gpu.losses,
     }),
@@ -137,6 +138,12 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       await (await opening?.catch(() => undefined))?.web.close();
     },
   };
+}
+
+/** What this realm has fetched of WASM, as the browser recorded it. */
+function wasmFiles(): string[] {
+  const names = performance.getEntriesByType("resource").map(({ name }) => name);
+  return [...new Set(names)].filter((name) => new URL(name).pathname.endsWith(".wasm"));
 }
 
 /** Inference runs the same bytes on either engine. */

@@ -3,13 +3,15 @@ import { consoleLogger, silentLogger, systemEnv } from "@tributary/core";
 import { expose } from "comlink";
 import { createDevice } from "../create-device.ts";
 import { createCanvasReader } from "../images/canvas-reader.ts";
-import { createIndexedDbStore } from "../store/indexeddb-store.ts";
+import { openBrowserStore } from "../store/browser-store.ts";
 import { webSocketTransport } from "../transport/web-socket.ts";
 import { browserConditions, type ConditionsNavigator } from "./browser-conditions.ts";
 import { createBrowserEngines } from "./browser-engines.ts";
 import { createDeviceHost } from "./device-host.ts";
+import { holdBlobs } from "./held-blobs.ts";
 import type { RunEndpoint } from "./run-messages.ts";
 import type { OpenDevice } from "./device-host.ts";
+import { tabDownloads } from "./tab-downloads.ts";
 import { connectAsLeader, electLeader, shareReleases, trainAsLeader } from "./tab-leader.ts";
 
 const openWebSocket = webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol));
@@ -21,7 +23,7 @@ const open: OpenDevice = async (start, token) => {
   const engines = createBrowserEngines({ ...start.engine, clock: env.clock });
   const device = createDevice(start.config, {
     env,
-    store: createIndexedDbStore({ name: start.database, clock: env.clock }),
+    store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
     engines,
     images: createCanvasReader(),
     conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
@@ -30,6 +32,8 @@ const open: OpenDevice = async (start, token) => {
     fetch: (input, init) => fetch(input, init),
     exclusive: (work, signal) =>
       navigator.locks.request(`${start.database} metadata`, { signal }, () => work()),
+    holds: holdBlobs(navigator.locks, start.database),
+    downloads: tabDownloads({ locks: navigator.locks, scope: start.database, clock: env.clock }),
     ...(start.enrols ? { token } : {}),
   });
   const reconnect = (): void => void device.reconnect();
