@@ -910,7 +910,7 @@ export const ERROR_CATALOG = {
     retryable: false,
     publicMessage: "The storage is full.",
     advice:
-      "Free space on the device, close models that are not needed, or raise maxStorageBytes: detail says how many bytes were needed.",
+      "Free some space. On a device: close models that are not needed, or raise maxStorageBytes; detail says how many bytes were needed.",
   },
   "store/corrupt": { status: 500, retryable: false, publicMessage: "Stored data does not match its digest." },
   "store/not-found": { status: 404, retryable: false, publicMessage: "There is no such object." },

@@ -21,6 +21,8 @@ export interface OpfsBlobs extends BlobCache {
 /** All of a site's stores; one folder each in it. */
 export const OPFS_FOLDER = "tributary-blobs";
 
+const WHERE = "origin private file system";
+
 /** A download under way, and a blob while it is written: it gets its own name in one step when it is whole. */
 const PARTIAL = ".partial";
 
@@ -65,7 +67,7 @@ export async function openOpfsBlobs(options: OpfsBlobsOptions): Promise<OpfsBlob
       try {
         return await work(await openFolder());
       } catch (error) {
-        throw storeError("origin private file system", error);
+        throw storeError(WHERE, error);
       }
     })();
     const settled = result.catch(() => undefined).finally(() => underWay.delete(settled));
@@ -93,9 +95,10 @@ export async function openOpfsBlobs(options: OpfsBlobsOptions): Promise<OpfsBlob
             writeAll(access, bytes, 0);
           });
         } catch (error) {
-          // What a full disk took of it is of no use.
+          const availableBytes = (await file.getFile().catch(() => undefined))?.size ?? 0;
+          // What a full disk took of it is of no use, but for how much it was.
           await remove(folder, digest + PARTIAL);
-          throw error;
+          throw storeError(WHERE, error, { availableBytes });
         }
         await replace(folder, file, digest);
       }),
@@ -170,7 +173,10 @@ async function writeInPlace(file: WorkerFile, work: (access: SyncAccess) => void
 function writeAll(access: SyncAccess, bytes: Uint8Array, at: number): void {
   for (let written = 0; written < bytes.length;) {
     const count = access.write(bytes.subarray(written), { at: at + written });
-    if (count === 0) throw new DOMException("the browser writes no more", "QuotaExceededError");
+    // Chromium answers a write that the quota cut off with its error number, read as unsigned.
+    if (!(count > 0 && count <= bytes.length - written)) {
+      throw new DOMException("the write was cut off", "QuotaExceededError");
+    }
     written += count;
   }
 }

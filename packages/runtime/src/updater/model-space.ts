@@ -67,7 +67,8 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
     const recorded = new Set(installed.flatMap(digestsOf));
     const strays = (await blobs.list()).filter(({ digest }) => !recorded.has(digest) && !isInUse(digest));
     const partials = (await blobs.listPartials()).filter(({ digest }) => !isInUse(digest));
-    const idle = installed.filter((each) => !digestsOf(each).some(isInUse));
+    // One that is open has all of its blobs in use; others may share some with it, such as the graph.
+    const idle = installed.filter((each) => !digestsOf(each).every(isInUse));
     const lastUsed = await Promise.all(
       idle.map(async ({ model, channel, installedAtMs }) => {
         const at = await settings.read(usedSetting(model, channel)).catch(() => undefined);
@@ -95,18 +96,18 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
       })),
       ...oldestFirst.map((each) => ({
         name: `${each.model} ${each.version}`,
-        remove: () => uninstall(each),
+        remove: () => uninstall(each, isInUse),
       })),
     ];
   };
 
   /** The record first: one that names blobs which are gone would be taken for an installation. */
-  const uninstall = async (gone: InstalledModel): Promise<number> => {
+  const uninstall = async (gone: InstalledModel, isInUse: (digest: Digest) => boolean): Promise<number> => {
     await models.delete(gone.model, gone.channel);
     const shared = new Set((await models.list()).flatMap(digestsOf));
     let freed = 0;
     for (const { digest, sizeBytes } of gone.files) {
-      if (shared.has(digest) || isNeeded(digest)) continue;
+      if (shared.has(digest) || isInUse(digest)) continue;
       await blobs.delete(digest);
       freed += sizeBytes;
     }
@@ -127,12 +128,25 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
     return freed;
   };
 
-  const refusal = (neededBytes: number, available: number, cause?: unknown): TributaryError =>
+  /** `available` is undefined where a storage was full and does not tell how many bytes it would have taken. */
+  const refusal = (neededBytes: number, available: number | undefined, cause?: unknown): TributaryError =>
     failure(
       "store/quota-exceeded",
-      `store: ${neededBytes} bytes are needed and ${available} are available, with every model evicted that is not open`,
-      { detail: { neededBytes, availableBytes: available }, ...(cause === undefined ? {} : { cause }) },
+      `store: ${neededBytes} bytes are needed, and ${available ?? "fewer"} are available with every model evicted that ` +
+        "is not open; free some space on the device",
+      {
+        detail: { neededBytes, ...(available === undefined ? {} : { availableBytes: available }) },
+        ...(cause === undefined ? {} : { cause }),
+      },
     );
+
+  /** After a write failed. Browsers estimate generously, so as not to tell sites apart: what the write itself says comes first. */
+  const availableAfter = async (failed: TributaryError, neededBytes: number): Promise<number | undefined> => {
+    const { availableBytes: told } = failed.detail;
+    if (typeof told === "number") return told;
+    const estimated = await availableBytes();
+    return estimated < neededBytes ? estimated : undefined;
+  };
 
   const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
     const end = await turns.take();
@@ -157,10 +171,10 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
           await blobs.write(digest, bytes);
         } catch (error) {
           if (!isFull(error)) throw error;
-          // Estimates are estimates: here is no room, whatever they say.
           await evict(bytes.length);
           await blobs.write(digest, bytes).catch(async (again: unknown) => {
-            throw isFull(again) ? refusal(bytes.length, await availableBytes(), again) : again;
+            if (!isFull(again)) throw again;
+            throw refusal(bytes.length, await availableAfter(again, bytes.length), again);
           });
         }
       }),
@@ -189,6 +203,6 @@ function usedSetting(model: string, channel: string): string {
   return `used/${model}/${channel}`;
 }
 
-function isFull(error: unknown): boolean {
+function isFull(error: unknown): error is TributaryError {
   return TributaryError.is(error) && error.code === "store/quota-exceeded";
 }

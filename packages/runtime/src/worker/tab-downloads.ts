@@ -9,22 +9,44 @@ export interface TabDownloadsOptions {
   readonly clock: Pick<Clock, "schedule">;
 }
 
-/**
- * How long a tab that downloads may say nothing before another one downloads by itself: longer than a download may receive
- * nothing. A tab that the browser froze keeps its lock.
- */
-const SILENCE_MS = 45_000;
+/** How often a tab that waits asks the one that downloads how far it is. */
+const ASK_INTERVAL_MS = 10_000;
+/** A tab that the browser froze keeps its lock and answers nothing: after so many questions another one downloads by itself. */
+const MAX_UNANSWERED = 3;
 
-interface Progress {
-  readonly digest: Digest;
-  readonly receivedBytes: number;
-}
+type Message =
+  | { readonly kind: "question"; readonly digest: Digest }
+  | { readonly kind: "progress"; readonly digest: Digest; readonly receivedBytes: number };
 
 export function tabDownloads({ locks, scope, clock }: TabDownloadsOptions): SharedDownloads {
   const channel = new BroadcastChannel(`${scope} downloads`);
   const lockOf = (digest: Digest): string => `${scope} downloads ${digest}`;
-  const report = (digest: Digest) => (receivedBytes: number) =>
-    channel.postMessage({ digest, receivedBytes } satisfies Progress);
+  const post = (message: Message): void => channel.postMessage(message);
+  /** Bytes received here of what this tab downloads. */
+  const own = new Map<Digest, number>();
+
+  channel.addEventListener("message", ({ data }: MessageEvent<Message>) => {
+    const receivedBytes = own.get(data.digest);
+    if (data.kind === "question" && receivedBytes !== undefined) {
+      post({ kind: "progress", digest: data.digest, receivedBytes });
+    }
+  });
+
+  const download = async <T>(
+    digest: Digest,
+    work: (report: (receivedBytes: number) => void) => Promise<T>,
+  ): Promise<T> => {
+    const report = (receivedBytes: number): void => {
+      own.set(digest, receivedBytes);
+      post({ kind: "progress", digest, receivedBytes });
+    };
+    own.set(digest, 0);
+    try {
+      return await work(report);
+    } finally {
+      own.delete(digest);
+    }
+  };
 
   /** Ends with the lock, or without it where who has it is silent. */
   const waitForTurn = async <T>(
@@ -34,19 +56,16 @@ export function tabDownloads({ locks, scope, clock }: TabDownloadsOptions): Shar
   ): Promise<T> => {
     const waiting = new AbortController();
     const giveUp = (): void => waiting.abort(signal?.reason);
-    signal?.addEventListener("abort", giveUp, { once: true });
-    let silent = false;
+    let unanswered = 0;
     let timer: { cancel(): void } | undefined;
-    const listen = (): void => {
-      timer?.cancel();
-      timer = clock.schedule(SILENCE_MS, () => {
-        silent = true;
-        waiting.abort();
-      });
+    const ask = (): void => {
+      if (unanswered++ === MAX_UNANSWERED) return waiting.abort();
+      post({ kind: "question", digest });
+      timer = clock.schedule(ASK_INTERVAL_MS, ask);
     };
-    const hear = ({ data }: MessageEvent<Progress>): void => {
-      if (data.digest !== digest) return;
-      listen();
+    const hear = ({ data }: MessageEvent<Message>): void => {
+      if (data.digest !== digest || data.kind !== "progress") return;
+      unanswered = 0;
       onProgress?.(data.receivedBytes);
     };
     const end = (): void => {
@@ -55,15 +74,17 @@ export function tabDownloads({ locks, scope, clock }: TabDownloadsOptions): Shar
       signal?.removeEventListener("abort", giveUp);
     };
     channel.addEventListener("message", hear);
-    listen();
+    signal?.addEventListener("abort", giveUp, { once: true });
     try {
       throwIfAborted(signal);
+      ask();
       return (await locks.request(lockOf(digest), { signal: waiting.signal }, () => {
         end();
         return work();
       })) as T;
     } catch (error) {
-      if (!silent || error !== waiting.signal.reason) throw error;
+      const isSilent = waiting.signal.aborted && signal?.aborted !== true;
+      if (!isSilent || error !== waiting.signal.reason) throw error;
       return await work();
     } finally {
       end();
@@ -74,10 +95,10 @@ export function tabDownloads({ locks, scope, clock }: TabDownloadsOptions): Shar
     async inTurn(digest, options, work) {
       const none = Symbol("another tab downloads it");
       const first = await locks.request(lockOf(digest), { ifAvailable: true }, (lock) =>
-        lock === null ? none : work(false, report(digest)),
+        lock === null ? none : download(digest, (report) => work(false, report)),
       );
       if (first !== none) return first as Awaited<ReturnType<typeof work>>;
-      return await waitForTurn(digest, options, () => work(true, report(digest)));
+      return await waitForTurn(digest, options, () => download(digest, (report) => work(true, report)));
     },
   };
 }

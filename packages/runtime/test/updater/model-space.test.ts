@@ -1,4 +1,11 @@
-import { asModelName, failure, sha256, silentLogger, type Digest } from "@tributary/core";
+import {
+  asModelName,
+  failure,
+  sha256,
+  silentLogger,
+  type Digest,
+  type TributaryError,
+} from "@tributary/core";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { DeviceStore, StorageSpace } from "../../src/store/device-store.ts";
 import { createMemoryStore } from "../../src/testing/memory-store.ts";
@@ -107,13 +114,19 @@ describe("room for a download", () => {
   });
 
   test("a blob that two models share stays with the one that stays", async () => {
-    const space = spaceOf(200);
+    const space = spaceOf(300);
     const shared = await install(space, "a");
-    const [a] = await store.models.list();
-    await store.models.write({ ...a!, model: asModelName("b") });
     needed.add(shared);
-    await expect(space.reserve(150)).rejects.toMatchObject({ detail: { availableBytes: 100 } });
-    expect(await kept()).toEqual([shared]);
+    await install(space, "b");
+    const [a, b] = await store.models.list();
+    await store.models.write({ ...b!, files: [...a!.files, ...b!.files] });
+    await space.reserve(200);
+    expect([await installed(), await kept()]).toEqual([["a"], [shared]]);
+    // Closed, but not the only one that has it.
+    needed.clear();
+    await store.models.write({ ...a!, model: asModelName("c") });
+    await expect(space.reserve(400)).rejects.toMatchObject({ detail: { availableBytes: 300 } });
+    expect([await installed(), await kept()]).toEqual([[], []]);
   });
 
   test("leftovers go before any model: blobs of no model, and unfinished downloads of nothing that is open", async () => {
@@ -169,6 +182,12 @@ describe("a full storage, whatever was estimated", () => {
       detail: { neededBytes: 100, availableBytes: 20 },
     });
     expect(await installed()).toEqual(["a"]);
+    // An estimate that says otherwise is not repeated.
+    const error = await spaceOf(undefined, quota(1e9))
+      .write(digestOf("c"), bytesOf("c"))
+      .catch((each: unknown) => each);
+    expect(error).toMatchObject({ code: "store/quota-exceeded", detail: { neededBytes: 100 } });
+    expect((error as TributaryError).detail).not.toHaveProperty("availableBytes");
   });
 });
 
