@@ -4,6 +4,7 @@ import { LIMITS } from "@tributary/protocol";
 import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust.ts";
 import { withBattery, type BatteryNavigator } from "./worker/battery.ts";
 import { withIdleness } from "./worker/idleness.ts";
@@ -70,6 +71,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
     folders: ["http:", "https:"],
   });
   const limits = trustLimits(options.trust);
+  const maxStorageBytes = storageLimit(options.maxStorageBytes);
   const trustedRoot = await loadRoot(options.trust);
   const { token } = options;
   const scope = `${source.coordinator ?? source.releases} ${population}`;
@@ -84,6 +86,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
         software,
         limits,
         tags,
+        maxStorageBytes,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       enrols: token !== undefined,

@@ -13,6 +13,7 @@ import { createRequests } from "./transport/requests.ts";
 import { withSeed } from "./transport/with-seed.ts";
 import { trustedRoot } from "./trust.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
+import { createModelSpace } from "./updater/model-space.ts";
 import { createReleases } from "./updater/releases.ts";
 
 /** How often a device without a control connection looks for releases. */
@@ -33,7 +34,15 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   const { seed } = config.source;
   const shipped = seed === undefined ? undefined : httpAt(seed);
   const http = withSeed(httpAt(config.source.releases), shipped);
-  const blobs = createBlobFetcher({ cache: store.blobs, http, env });
+  const space = createModelSpace({
+    store,
+    maxBytes: config.maxStorageBytes,
+    isNeeded: (digest) => models.needs(digest),
+    holds: ports.holds,
+    clock: env.clock,
+    log: env.log,
+  });
+  const blobs = createBlobFetcher({ cache: store.blobs, http, env, space, shared: ports.downloads });
   const releases = createReleases({
     trustedRoot: trustedRoot({ pinned: config.trustedRoot, store: store.metadata, http, log: env.log }),
     store: store.metadata,
@@ -54,6 +63,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     env,
     closing: closing.signal,
     pinned: () => learner.loaded?.participations.pinned() ?? [],
+    space,
+    holds: ports.holds,
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       connection.loaded?.running(state, appliedAfterMs);
       learner.loaded?.participations.modelsChanged();
@@ -238,7 +249,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async diagnose() {
       requireOpen();
       const open = models.slots.filter(({ isRunning }) => isRunning);
-      return { engines: engines.diagnose(), models: open.map((slot) => slot.diagnose()) };
+      return {
+        engines: engines.diagnose(),
+        models: open.map((slot) => slot.diagnose()),
+        storage: await space.diagnose(),
+      };
     },
     subscribe: (listener) => events.subscribe(listener),
     close() {

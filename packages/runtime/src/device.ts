@@ -20,6 +20,8 @@ import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
+import type { BlobHolds } from "./updater/blob-holds.ts";
+import type { SharedDownloads } from "./updater/shared-downloads.ts";
 
 /** What a device needs to know. Plain data but for the token: it can be posted to a worker. */
 export interface DeviceConfig {
@@ -31,6 +33,8 @@ export interface DeviceConfig {
   readonly limits: TrustLimits;
   /** That the app gave the device. */
   readonly tags: readonly string[];
+  /** Most bytes of models that are kept. @defaultValue what the platform allows */
+  readonly maxStorageBytes?: number | undefined;
 }
 
 /** The platform, as a device sees it: everything with a side effect comes through here. */
@@ -47,6 +51,10 @@ export interface DevicePorts {
   readonly fetch: typeof fetch;
   /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */
   readonly exclusive?: Exclusive | undefined;
+  /** What others that share the store need of it. */
+  readonly holds?: BlobHolds | undefined;
+  /** Downloads of others that share the store. */
+  readonly downloads?: SharedDownloads | undefined;
   /** Asks the app for an enrolment token. Without it: inference only, new versions are looked for by polling. */
   readonly token?: ((device: TokenRequest) => Promise<string>) | undefined;
 }

@@ -13,6 +13,7 @@ import { openWsSocket } from "./node/ws-socket.ts";
 import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust.ts";
 
 export interface NodeRuntimeOptions extends RuntimeOptions {
@@ -27,7 +28,11 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
   readonly tfjs?: Engine;
 }
 
-const DEFAULTS = { population: "default", software: "tributary-runtime" } as const;
+const DEFAULTS = {
+  population: "default",
+  software: "tributary-runtime",
+  maxStorageBytes: 2 * 1024 ** 3,
+} as const;
 
 /**
  * A device in this Node process.
@@ -43,6 +48,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
     );
   }
   const limits = trustLimits(options.trust);
+  const maxStorageBytes = storageLimit(options.maxStorageBytes) ?? DEFAULTS.maxStorageBytes;
   const trustedRoot = await readRoot(options.trust);
   const store = await openFileStore({ dataDir });
   try {
@@ -54,6 +60,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         software,
         limits,
         tags,
+        maxStorageBytes,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       {
