@@ -84,7 +84,7 @@ function openTab(): { readonly runtime: Runtime; readonly worker: () => Worker }
 
 async function blobFolder(): Promise<FileSystemDirectoryHandle> {
   const all = await (await navigator.storage.getDirectory()).getDirectoryHandle(OPFS_FOLDER);
-  return await all.getDirectoryHandle(opfsFolderName(database));
+  return await all.getDirectoryHandle(await opfsFolderName(database));
 }
 
 async function blobNames(): Promise<string[]> {
