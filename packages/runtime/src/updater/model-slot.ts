@@ -20,6 +20,8 @@ import type { ModelDiagnosis } from "../diagnosis.ts";
 import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
+import { lazyPart } from "../lazy-part.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 import {
@@ -31,6 +33,12 @@ import {
   versionFiles,
   wantedPaths,
 } from "./version-files.ts";
+
+/** Only who explains answers loads what does it. */
+const explanations = lazyPart("explanations", async () => ({
+  ...(await import("../explain/explain.ts")),
+  ...(await import("./gradient-session.ts")),
+}));
 
 export interface ModelSlotOptions {
   readonly model: string;
@@ -72,6 +80,8 @@ export interface ModelSlot {
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
   run(feeds: RunFeeds, signal?: AbortSignal): Promise<Inference>;
+  /** @throws `runtime/not-explainable` */
+  explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
   diagnose(): ModelDiagnosis;
   /** Whether a blob belongs to what runs, waits or is being prepared. */
   needs(digest: Digest): boolean;
@@ -281,6 +291,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     }
   };
 
+  /** Of the graph that explains what runs, once it was fetched. */
+  const explanationDigest = (): Digest | undefined => {
+    const path = running?.manifest.explanation?.graph.target;
+    return path === undefined ? undefined : releases.find(path)?.sha256;
+  };
+
   const slot: ModelSlot = {
     name,
     channel,
@@ -365,6 +381,29 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       const { queue, manifest } = current();
       return readAnswer(manifest, await queue.run(feeds, signal));
     },
+    async explain(given, request, signal) {
+      if (between !== undefined) await abortable(between, signal);
+      const { explain, openGradients } = await explanations.load();
+      const { manifest, queue, installed } = current();
+      const feeds = await withTensors(manifest, given, options.images);
+      return await explain({
+        manifest,
+        feeds,
+        request,
+        run: async (row) => (await queue.run(row, signal)).outputs,
+        openGradients: () =>
+          openGradients({
+            manifest,
+            explanation: manifest.explanation!,
+            installed,
+            releases,
+            blobs,
+            engines,
+            signal,
+          }),
+        signal,
+      });
+    },
     diagnose() {
       const { lease, manifest, queue } = current();
       return {
@@ -380,6 +419,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     },
     needs: (digest) =>
       preparing.includes(digest) ||
+      digest === explanationDigest() ||
       [running?.installed.files, waiting?.files].some((files) =>
         files?.some((file) => file.digest === digest),
       ),
