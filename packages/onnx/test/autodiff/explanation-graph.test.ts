@@ -35,7 +35,7 @@ const tensor = (values: Float32Array, shape: readonly number[]) =>
 async function explain(images: Float32Array, classes: readonly number[]) {
   const weights = new Float32Array(BATCH * 10);
   for (const [row, digit] of classes.entries()) weights[row * 10 + digit] = 1;
-  const [{ output }] = spec.gradients as readonly [{ output: string }];
+  const { output } = spec.gradients[0]!;
   const results = await graph.run({
     image: tensor(images, [BATCH, 1, 28, 28]),
     [spec.weights.name]: tensor(weights, spec.weights.shape),
@@ -86,7 +86,7 @@ describe("an explanation graph", () => {
     const session = await engine.load(bindWeights(split.model, parameters));
     const weights = new Float32Array(BATCH * 10).fill(1);
     const feeds = { image: tensor(x, [BATCH, 1, 28, 28]), [spec.weights.name]: tensor(weights, [BATCH, 10]) };
-    const [{ output }] = spec.gradients as readonly [{ output: string }];
+    const { output } = spec.gradients[0]!;
     expect(floatsOf((await session.run(feeds))[output])).toEqual(floatsOf((await graph.run(feeds))[output]));
     const other = parameterSet(
       parameters.schema,
