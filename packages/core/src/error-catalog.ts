@@ -762,7 +762,12 @@ export const ERROR_CATALOG = {
 
   // store
   "store/unavailable": { status: 503, publicMessage: "The storage cannot be reached." },
-  "store/quota-exceeded": { status: 507, publicMessage: "The storage is full." },
+  "store/quota-exceeded": {
+    status: 507,
+    publicMessage: "The storage is full.",
+    advice:
+      "Free some space. On a device: close models that are not needed, or raise maxStorageBytes; detail says how many bytes were needed.",
+  },
   "store/corrupt": { status: 500, publicMessage: "Stored data does not match its digest." },
   "store/not-found": { status: 404, publicMessage: "There is no such object." },
   "store/conflict": {

@@ -10,6 +10,8 @@ import { createFederationHttp, type FederationHttp } from "./transport/federatio
 import type { Requests } from "./transport/requests.ts";
 
 export interface ConnectionOptions {
+  /** Its origin. */
+  readonly coordinator: string;
   readonly config: DeviceConfig;
   readonly ports: DevicePorts & { readonly token: NonNullable<DevicePorts["token"]> };
   readonly requests: Requests;
@@ -41,7 +43,8 @@ export interface Connection {
 export function createConnection(options: ConnectionOptions): Connection {
   const { config, ports, events } = options;
   const { env, store } = ports;
-  const http = createFederationHttp({ coordinator: config.coordinator, requests: options.requests, env });
+  const { coordinator } = options;
+  const http = createFederationHttp({ coordinator, requests: options.requests, env });
   const identity = createIdentity({
     store: store.identity,
     extractableKeys: store.needsExtractableKeys,
@@ -54,7 +57,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       events.emit({ type: "enrolled", deviceId, expiresAtMs }),
   });
   const channel = createControlChannel({
-    coordinator: config.coordinator,
+    coordinator,
     openSocket: ports.openSocket,
     identity,
     software: config.software,

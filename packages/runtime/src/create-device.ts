@@ -8,10 +8,12 @@ import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
 import { readLogHead } from "./store/log-head.ts";
-import { createReleaseHttp } from "./transport/release-http.ts";
+import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
 import { createRequests } from "./transport/requests.ts";
+import { withSeed } from "./transport/with-seed.ts";
 import { trustedRoot } from "./trust.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
+import { createModelSpace } from "./updater/model-space.ts";
 import { createReleases } from "./updater/releases.ts";
 
 /** How often a device without a control connection looks for releases. */
@@ -28,8 +30,19 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   const events = createDeviceEvents(env.clock, env.log);
   const closing = new AbortController();
   const requests = createRequests({ fetch: ports.fetch, env });
-  const http = createReleaseHttp({ base: `${config.coordinator}/v1/`, requests, env });
-  const blobs = createBlobFetcher({ cache: store.blobs, http, env });
+  const httpAt = (base: string): ReleaseHttp => createReleaseHttp({ base, requests, env });
+  const { seed } = config.source;
+  const shipped = seed === undefined ? undefined : httpAt(seed);
+  const http = withSeed(httpAt(config.source.releases), shipped);
+  const space = createModelSpace({
+    store,
+    maxBytes: config.maxStorageBytes,
+    isNeeded: (digest) => models.needs(digest),
+    holds: ports.holds,
+    clock: env.clock,
+    log: env.log,
+  });
+  const blobs = createBlobFetcher({ cache: store.blobs, http, env, space, shared: ports.downloads });
   const releases = createReleases({
     trustedRoot: trustedRoot({ pinned: config.trustedRoot, store: store.metadata, http, log: env.log }),
     store: store.metadata,
@@ -38,6 +51,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     env,
     closing: closing.signal,
     exclusive: ports.exclusive,
+    seed: shipped,
   });
   const models = createOpenModels({
     releases,
@@ -49,6 +63,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     env,
     closing: closing.signal,
     pinned: () => learner.loaded?.participations.pinned() ?? [],
+    space,
+    holds: ports.holds,
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       connection.loaded?.running(state, appliedAfterMs);
       learner.loaded?.participations.modelsChanged();
@@ -63,6 +79,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   const connection = lazyPart("connection", async () => {
     const { createConnection } = await import("./connection.ts");
     return createConnection({
+      coordinator: config.source.coordinator ?? "",
       config,
       ports: { ...ports, token: token ?? noToken },
       requests,
@@ -236,7 +253,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async diagnose() {
       requireOpen();
       const open = models.slots.filter(({ isRunning }) => isRunning);
-      return { engines: engines.diagnose(), models: open.map((slot) => slot.diagnose()) };
+      return {
+        engines: engines.diagnose(),
+        models: open.map((slot) => slot.diagnose()),
+        storage: await space.diagnose(),
+      };
     },
     subscribe: (listener) => events.subscribe(listener),
     close() {

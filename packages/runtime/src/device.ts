@@ -18,13 +18,15 @@ import type {
   TokenRequest,
 } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
+import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
+import type { BlobHolds } from "./updater/blob-holds.ts";
+import type { SharedDownloads } from "./updater/shared-downloads.ts";
 
 /** What a device needs to know. Plain data but for the token: it can be posted to a worker. */
 export interface DeviceConfig {
-  /** Origin of the coordinator, without a trailing slash. */
-  readonly coordinator: string;
+  readonly source: ReleaseSource;
   readonly population: string;
   /** The pinned TUF root; absent with trust "first-use". */
   readonly trustedRoot?: Uint8Array;
@@ -32,6 +34,8 @@ export interface DeviceConfig {
   readonly limits: TrustLimits;
   /** That the app gave the device. */
   readonly tags: readonly string[];
+  /** Most bytes of models that are kept. @defaultValue what the platform allows */
+  readonly maxStorageBytes?: number | undefined;
 }
 
 /** The platform, as a device sees it: everything with a side effect comes through here. */
@@ -48,6 +52,10 @@ export interface DevicePorts {
   readonly fetch: typeof fetch;
   /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */
   readonly exclusive?: Exclusive | undefined;
+  /** What others that share the store need of it. */
+  readonly holds?: BlobHolds | undefined;
+  /** Downloads of others that share the store. */
+  readonly downloads?: SharedDownloads | undefined;
   /** Asks the app for an enrolment token. Without it: inference only, new versions are looked for by polling. */
   readonly token?: ((device: TokenRequest) => Promise<string>) | undefined;
 }

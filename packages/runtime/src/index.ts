@@ -4,6 +4,7 @@ export type {
   Diagnosis,
   EngineDiagnosis,
   ModelDiagnosis,
+  StorageDiagnosis,
   TriedEngine,
   WorkerDiagnosis,
 } from "./diagnosis.ts";

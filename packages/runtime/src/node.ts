@@ -6,11 +6,14 @@ import { LIMITS } from "@tributary/protocol";
 import { parseMetadata } from "@tributary/tuf";
 import { createDevice } from "./create-device.ts";
 import { openFileStore } from "./node/file-store.ts";
+import { fetchWithFiles } from "./node/fetch-with-files.ts";
 import { nodeConditions } from "./node/node-conditions.ts";
 import { createNodeEngines } from "./node/node-engines.ts";
 import { openWsSocket } from "./node/ws-socket.ts";
+import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust.ts";
 
 export interface NodeRuntimeOptions extends RuntimeOptions {
@@ -25,7 +28,11 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
   readonly tfjs?: Engine;
 }
 
-const DEFAULTS = { population: "default", software: "tributary-runtime" } as const;
+const DEFAULTS = {
+  population: "default",
+  software: "tributary-runtime",
+  maxStorageBytes: 2 * 1024 ** 3,
+} as const;
 
 /**
  * A device in this Node process.
@@ -34,24 +41,26 @@ const DEFAULTS = { population: "default", software: "tributary-runtime" } as con
 export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtime> {
   const { dataDir, token, log = silentLogger, software = DEFAULTS.software, tags = [] } = options;
   const population = asPopulationName(options.population ?? DEFAULTS.population);
-  const coordinator = originOf(options.coordinator);
+  const source = releaseSource(options, { folders: ["http:", "https:", "file:"] });
   if (new TextEncoder().encode(software).length > LIMITS.maxSoftwareBytes) {
     throw new RangeError(
       `createRuntime: software has at most ${LIMITS.maxSoftwareBytes} bytes, got "${software}"`,
     );
   }
   const limits = trustLimits(options.trust);
+  const maxStorageBytes = storageLimit(options.maxStorageBytes) ?? DEFAULTS.maxStorageBytes;
   const trustedRoot = await readRoot(options.trust);
   const store = await openFileStore({ dataDir });
   try {
     const engine = options.engine ?? (await ownEngine(log));
     const device = createDevice(
       {
-        coordinator,
+        source,
         population,
         software,
         limits,
         tags,
+        maxStorageBytes,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       {
@@ -61,7 +70,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         conditions: nodeConditions(engine.name),
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: openWsSocket,
-        fetch: globalThis.fetch,
+        fetch: fetchWithFiles,
         ...(token === undefined
           ? {}
           : { token: async (device) => (typeof token === "string" ? token : token(device)) }),
@@ -92,14 +101,6 @@ async function ownEngine(log: Logger): Promise<Engine> {
       { cause },
     );
   }
-}
-
-function originOf(coordinator: string | URL): string {
-  const url = new URL(coordinator);
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new RangeError(`createRuntime: coordinator must be an http or https URL, got ${url.href}`);
-  }
-  return url.origin;
 }
 
 async function readRoot(trust: Trust): Promise<Uint8Array | undefined> {

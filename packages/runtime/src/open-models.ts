@@ -1,12 +1,14 @@
-import { abortable, failure, type Env } from "@tributary/core";
+import { abortable, failure, type Digest, type Env } from "@tributary/core";
 import type { CallOptions, DevicePorts, OpenModelRequest } from "./device.ts";
 import type { DeviceEvents } from "./device-events.ts";
 import type { EngineProvider } from "./engine-provider.ts";
 import type { ModelState } from "./runtime.ts";
 import type { DeviceStore } from "./store/device-store.ts";
-import { withRetries } from "./transport/retry.ts";
+import { isOffline, withRetries } from "./transport/retry.ts";
 import type { BlobFetcher } from "./updater/blob-fetcher.ts";
-import { createModelSlot, isOffline, type ModelSlot } from "./updater/model-slot.ts";
+import type { BlobHolds } from "./updater/blob-holds.ts";
+import { createModelSlot, type ModelSlot } from "./updater/model-slot.ts";
+import type { ModelSpace } from "./updater/model-space.ts";
 import type { Releases } from "./updater/releases.ts";
 
 export interface OpenModelsOptions {
@@ -21,6 +23,9 @@ export interface OpenModelsOptions {
   readonly closing: AbortSignal;
   /** Blobs that something else still needs. */
   readonly pinned: () => Iterable<string>;
+  readonly space: Pick<ModelSpace, "used">;
+  /** Where others share the store. */
+  readonly holds?: BlobHolds | undefined;
   /** A model was opened, or its version changed. */
   readonly onRunning: (state: ModelState, appliedAfterMs: number | null) => void;
 }
@@ -38,6 +43,8 @@ export interface OpenModels {
   followAll(): void;
   /** A release was pushed. */
   released(model: string, channel: string, timestampVersion: number): void;
+  /** Whether a blob belongs to what runs, waits, is being prepared, or is pinned. */
+  needs(digest: string): boolean;
   /** Settles when nothing is under way. */
   settled(): Promise<void>;
   closeAll(): Promise<void>;
@@ -70,14 +77,19 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     void running.then(() => underWay.delete(running));
   };
 
+  const needs = (digest: string): boolean => {
+    for (const pinned of options.pinned()) if (pinned === digest) return true;
+    return [...models.values()].some(({ slot }) => slot.needs(digest as Digest));
+  };
+
   const prune = async (): Promise<void> => {
+    options.holds?.hold("pinned", [...options.pinned()] as Digest[]);
+    const held = await options.holds?.held();
     const installed = await options.store.models.list();
     const recorded = new Set<string>(installed.flatMap(({ files }) => files.map(({ digest }) => digest)));
-    await options.blobs.prune((digest) => {
-      if (recorded.has(digest)) return true;
-      for (const pinned of options.pinned()) if (pinned === digest) return true;
-      return [...models.values()].some(({ slot }) => slot.needs(digest));
-    });
+    await options.blobs.prune(
+      (digest) => recorded.has(digest) || needs(digest) || held?.has(digest) === true,
+    );
   };
 
   /** Goes after the newest release until it runs; what is asked meanwhile is part of the same pursuit. */
@@ -120,6 +132,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         background(prune);
       },
       onMoved: (state) => events.emit({ type: "engine-changed", model, state }),
+      onNeeds: (digests) => options.holds?.hold(`model ${model}`, digests),
       onRunning(state, previousVersion) {
         const open = models.get(model);
         const pushedAtMs = open?.pushedAtMs;
@@ -129,6 +142,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         const { version } = state;
         events.emit({ type: "running", model, version, previousVersion, appliedAfterMs, state });
         options.onRunning(state, appliedAfterMs);
+        background(() => options.space.used(model, channel));
         background(prune);
       },
     });
@@ -143,6 +157,10 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       return false;
     } catch (error) {
       if (!isOffline(error)) throw error;
+      if (await releases.adoptSeed()) {
+        await slot.follow(closing);
+        return true;
+      }
       throw failure(
         "runtime/offline",
         `model ${slot.name}: the coordinator cannot be reached and no version is installed here`,
@@ -212,6 +230,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       if (open.handles > 0) return;
       models.delete(model);
       await open.slot.close();
+      await options.space.used(model, open.slot.channel);
     },
     slot(model) {
       const open = models.get(model);
@@ -239,6 +258,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       open.pushedAtMs = env.clock.monotonicMs();
       follow(open, timestampVersion);
     },
+    needs,
     async settled() {
       while (underWay.size > 0) await Promise.all(underWay);
     },

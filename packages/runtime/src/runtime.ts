@@ -59,8 +59,20 @@ export interface TokenRequest {
 
 /** Options that every platform shares; `@tributary/runtime/browser` and `/node` add their own. */
 export interface RuntimeOptions {
-  /** The coordinator's origin, such as `https://fl.example.org`. */
-  readonly coordinator: string | URL;
+  /** The coordinator's origin, such as `https://fl.example.org`. Either this or `models`. */
+  readonly coordinator?: string | URL;
+  /**
+   * A folder of released files, as `tributary bundle` writes it, on any static server: no coordinator, no enrolment, no rounds. What
+   * is in it runs once its signatures hold, as from a coordinator; new versions are looked for every five minutes.
+   */
+  readonly models?: string | URL;
+  /**
+   * Such a folder that the app ships beside a coordinator: where nothing is installed and the coordinator cannot be reached, its
+   * release runs. It may have expired: what is newer comes with the network.
+   *
+   * @defaultValue none
+   */
+  readonly seed?: string | URL;
   readonly trust: Trust;
   /** Population the device enrols in. @defaultValue "default" */
   readonly population?: string;
@@ -75,6 +87,13 @@ export interface RuntimeOptions {
    * @defaultValue none
    */
   readonly tags?: readonly string[];
+  /**
+   * Most bytes of models, plans and unfinished downloads kept on the device, at least 1 MiB. Beyond it, as beyond what the browser
+   * or disk allows, models that are not open give way, least recently used first; an update needs room beside the version that runs.
+   *
+   * @defaultValue 2 GiB in Node; in a browser what that allows
+   */
+  readonly maxStorageBytes?: number;
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -91,7 +110,10 @@ export interface Runtime extends AsyncDisposable {
   /** Begins to take part in federated rounds, on the examples kept on this device. One participation at a time. */
   participate(options: ParticipateOptions): Participation;
   status(): Promise<RuntimeStatus>;
-  /** Which engines were tried, with errors and times, why each model runs where it does, and how its calls fare. */
+  /**
+   * Which engines were tried, with errors and times, why each model runs where it does, how its calls fare, and what is kept on
+   * the device.
+   */
   diagnose(): Promise<Diagnosis>;
   /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;

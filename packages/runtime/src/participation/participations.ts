@@ -7,7 +7,7 @@ import type { Identity } from "../identity.ts";
 import type { ParticipationEvent, ParticipationState } from "../runtime.ts";
 import type { DeviceStore } from "../store/device-store.ts";
 import type { FederationHttp } from "../transport/federation-http.ts";
-import { isOffline } from "../updater/model-slot.ts";
+import { isOffline } from "../transport/retry.ts";
 import { consentsOf, type Consents } from "../consent.ts";
 import type { TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { LocalMeasurer } from "./local-measurer.ts";

@@ -50,6 +50,11 @@ export function createReleaseHttp({ base, requests, env }: ReleaseHttpOptions): 
             return undefined;
           }
           if (!response.ok) throw await errorOf(response, env.clock);
+          // Servers of single-page apps answer what they do not have with the app.
+          if (response.headers.get("content-type")?.startsWith("text/html") === true) {
+            await drain(response);
+            return undefined;
+          }
           return await readBody(response, maxBytes, requests.countDown);
         }),
       ),

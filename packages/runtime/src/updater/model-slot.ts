@@ -19,14 +19,15 @@ import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis } from "../diagnosis.ts";
 import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
+import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
 import { lazyPart } from "../lazy-part.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
+import { engineSetting } from "./engine-setting.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 import {
   bindVersion,
-  engineSetting,
   isInstalled,
   loadedBytes,
   variantOf,
@@ -56,6 +57,8 @@ export interface ModelSlotOptions {
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
   /** The version that runs was opened anew after its GPU was lost, maybe on another engine. */
   readonly onMoved: (state: ModelState) => void;
+  /** Which blobs it needs, whenever these are others. */
+  readonly onNeeds?: ((digests: readonly Digest[]) => void) | undefined;
   /** A newer version was verified and downloaded, and waits to be applied. */
   readonly onAvailable: (version: number, previousVersion: number) => void;
 }
@@ -107,6 +110,26 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   /** While one version has ended and the next one is not there yet. */
   let between: Promise<void> | undefined;
 
+  /** The graph that explains what runs. */
+  const explanationDigest = (): Digest | undefined => {
+    const path = running?.manifest.explanation?.graph.target;
+    return path === undefined ? undefined : releases.find(path)?.sha256;
+  };
+  const needed = (): Digest[] => {
+    const files = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
+    const explanation = explanationDigest();
+    return [
+      ...preparing,
+      ...files.map(({ digest }) => digest),
+      ...(explanation === undefined ? [] : [explanation]),
+    ];
+  };
+  /** From here on no clean-up takes them away, before a version that needs them runs. */
+  const prepare = (digests: readonly Digest[]): void => {
+    preparing = digests;
+    options.onNeeds?.(needed());
+  };
+
   /** Installing and swapping never overlap. */
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
     const result = turn.then(task);
@@ -141,8 +164,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     signal: AbortSignal | undefined,
   ): Promise<readonly InstalledFile[]> => {
     const targets = wantedPaths(manifest, variant).map((path) => releases.target(path));
-    // From here on, so that no clean-up takes them away between download and installation.
-    preparing = targets.map(({ sha256: digest }) => digest);
+    prepare(targets.map(({ sha256: digest }) => digest));
     const totalBytes = targets.reduce((sum, { length }) => sum + length, 0);
     const received = targets.map(() => 0);
     await Promise.all(
@@ -172,13 +194,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       key,
       format: manifest.format ?? "onnx",
       model: async () => {
+        // What the browser took away, or damaged, is downloaded again.
         const [graph, weights] = await Promise.all([
-          blobs.cached(graphFile.digest),
-          blobs.cached(weightsFile.digest),
+          blobs.fetch({ ...graphFile, signal }),
+          blobs.fetch({ ...weightsFile, signal }),
         ]);
-        if (graph === undefined || weights === undefined) {
-          throw failure("runtime/offline", `model ${name}: files of version ${manifest.version} are missing`);
-        }
         return await bindVersion(manifest, files, graph, weights);
       },
       async sample() {
@@ -220,6 +240,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     running = next;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
+    options.onNeeds?.(needed());
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
     // Calls that the old version accepted finish on it.
     await previous?.queue.idle();
@@ -291,12 +312,6 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     }
   };
 
-  /** Of the graph that explains what runs, once it was fetched. */
-  const explanationDigest = (): Digest | undefined => {
-    const path = running?.manifest.explanation?.graph.target;
-    return path === undefined ? undefined : releases.find(path)?.sha256;
-  };
-
   const slot: ModelSlot = {
     name,
     channel,
@@ -323,6 +338,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           }
           const manifest = await readModelManifest(installed.manifest);
           if (!isInstalled(installed, manifest, variant)) return false;
+          prepare(installed.files.map(({ digest }) => digest));
           await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
           return true;
         } catch (error) {
@@ -332,8 +348,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             model: name,
             error: toFailure(error),
           });
-          // An engine that cannot start says nothing about the files.
-          if (TributaryError.is(error) && !error.code.startsWith("engine/")) {
+          // An engine that cannot start, or a network that is away, says nothing about the installation.
+          if (TributaryError.is(error) && !error.code.startsWith("engine/") && !isOffline(error)) {
             await store.models.delete(name, channel);
           }
           return false;
@@ -417,32 +433,17 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         calls: queue.diagnose(),
       };
     },
-    needs: (digest) =>
-      preparing.includes(digest) ||
-      digest === explanationDigest() ||
-      [running?.installed.files, waiting?.files].some((files) =>
-        files?.some((file) => file.digest === digest),
-      ),
+    needs: (digest) => needed().includes(digest),
     async close() {
       if (closed) return;
       closed = true;
       await inTurn(async () => {
         await running?.queue.idle();
         await running?.lease.release();
-        running = undefined;
+        running = waiting = undefined;
+        prepare([]);
       });
     },
   };
   return slot;
-}
-
-/** Whether an error means that there was no network, rather than that something was wrong. */
-export function isOffline(error: unknown): boolean {
-  return (
-    TributaryError.is(error) &&
-    (error.code === "transport/connect-failed" ||
-      error.code === "transport/closed" ||
-      error.code === "http/unavailable" ||
-      error.code === "core/timeout")
-  );
 }

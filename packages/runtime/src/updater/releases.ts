@@ -17,6 +17,8 @@ export interface ReleasesOptions {
   readonly closing: AbortSignal;
   /** A TUF store has one writer at a time. @defaultValue this device is the only one */
   readonly exclusive?: Exclusive | undefined;
+  /** A release that the app ships. */
+  readonly seed?: Pick<ReleaseHttp, "metadata"> | undefined;
 }
 
 export interface FetchTargetOptions {
@@ -36,6 +38,11 @@ export interface ModelRelease {
 export interface Releases {
   /** Reads what was verified before, without network. False where there is nothing. */
   load(): Promise<boolean>;
+  /**
+   * Verifies the metadata that the app ships and keeps it, where none was verified before. False where there is none, or there is
+   * something newer.
+   */
+  adoptSeed(): Promise<boolean>;
   /** Brings the metadata up to date. Calls at the same time share one refresh. */
   refresh(signal?: AbortSignal): Promise<void>;
   /** Refreshes unless the metadata is at least this new. */
@@ -108,6 +115,19 @@ export function createReleases(options: ReleasesOptions): Releases {
   return {
     async load() {
       return await (await open()).load();
+    },
+    async adoptSeed() {
+      const { seed } = options;
+      if (seed === undefined) return false;
+      const { verifiedSeed } = await import("./seed-metadata.ts");
+      const files = await verifiedSeed({ trustedRoot: await options.trustedRoot(), seed, clock: env.clock });
+      if (files === undefined) return false;
+      const tuf = await open();
+      return await exclusive(async () => {
+        if (await tuf.load()) return false;
+        for (const [role, bytes] of files) await store.write(role, bytes);
+        return await tuf.load();
+      }, closing);
     },
     refresh: (signal) => abortable(refresh(), signal),
     async atLeast(timestampVersion, signal) {

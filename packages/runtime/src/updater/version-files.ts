@@ -1,4 +1,4 @@
-import { failure, type Digest } from "@tributary/core";
+import { failure } from "@tributary/core";
 import { bindWeights } from "@tributary/onnx/bind";
 import type { ModelManifest } from "@tributary/protocol";
 import {
@@ -80,9 +80,4 @@ export async function bindVersion(
 export function loadedBytes({ parameters }: ModelManifest, files: readonly InstalledFile[]): number {
   const weights = parameters.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
   return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, weights);
-}
-
-/** Where the choice of engine is kept: it holds for these bytes. */
-export function engineSetting(files: readonly { readonly digest: Digest }[]): string {
-  return `engine/${files.map(({ digest }) => digest).join("+")}`;
 }

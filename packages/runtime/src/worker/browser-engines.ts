@@ -132,6 +132,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
         ? {}
         : { adapter: describeAdapter(opened.web.adapter), threads: opened.web.threads }),
       crossOriginIsolated: globalThis.crossOriginIsolated === true,
+      files: wasmFiles(),
       ...(opened?.web.heapBytes === undefined ? {} : { heapBytes: opened.web.heapBytes }),
       gpuLosses: gpu.losses,
     }),
@@ -154,6 +155,12 @@ function requireTfjs(tfjs: TfjsEngines | undefined): TfjsEngines {
     "engine/unavailable",
     'runtime: this is a model of TensorFlow.js; import { tfjs } from "@tributary/runtime/tfjs" and pass `tfjs: tfjs()` to createRuntime',
   );
+}
+
+/** What this realm has fetched of WASM, as the browser recorded it. */
+function wasmFiles(): string[] {
+  const names = performance.getEntriesByType("resource").map(({ name }) => name);
+  return [...new Set(names)].filter((name) => new URL(name).pathname.endsWith(".wasm"));
 }
 
 /** Inference runs the same bytes on either engine. */

@@ -3,13 +3,15 @@ import { silentLogger, systemEnv } from "@tributary/core";
 import { expose } from "comlink";
 import { createDevice } from "../create-device.ts";
 import { lazyPart } from "../lazy-part.ts";
-import { createIndexedDbStore } from "../store/indexeddb-store.ts";
+import { openBrowserStore } from "../store/browser-store.ts";
 import { webSocketTransport } from "../transport/web-socket.ts";
 import { browserConditions, type ConditionsNavigator } from "./browser-conditions.ts";
 import { createBrowserEngines, type BrowserEnginesOptions } from "./browser-engines.ts";
 import { createDeviceHost } from "./device-host.ts";
 import type { RunEndpoint } from "./run-messages.ts";
 import type { OpenDevice } from "./device-host.ts";
+import { holdBlobs } from "./held-blobs.ts";
+import { tabDownloads } from "./tab-downloads.ts";
 import { connectAsLeader, electLeader, shareReleases, trainAsLeader } from "./tab-leader.ts";
 
 const images = lazyPart("image reader", async () =>
@@ -27,7 +29,7 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     const engines = createBrowserEngines({ ...start.engine, clock: env.clock, tfjs });
     const device = createDevice(start.config, {
       env,
-      store: createIndexedDbStore({ name: start.database, clock: env.clock }),
+      store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
       engines,
       images: images.load,
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
@@ -36,6 +38,8 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
       fetch: (input, init) => fetch(input, init),
       exclusive: (work, signal) =>
         navigator.locks.request(`${start.database} metadata`, { signal }, () => work()),
+      holds: holdBlobs(navigator.locks, start.database),
+      downloads: tabDownloads({ locks: navigator.locks, scope: start.database, clock: env.clock }),
       ...(start.enrols ? { token } : {}),
     });
     const reconnect = (): void => void device.reconnect();

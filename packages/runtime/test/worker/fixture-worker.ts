@@ -104,6 +104,7 @@ const open: OpenDevice = async (start, token) => {
     diagnose: async () => ({
       engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
       models: [],
+      storage: { kind: "memory", blobBytes: 0, partialBytes: 0 },
     }),
     subscribe(listener) {
       listeners.add(listener);

@@ -68,10 +68,7 @@ describe.for(["wasm", "webgpu"] as const)("through a page's runtime on %s", (eng
       }
       const ran = (await page.runtime.diagnose()).models.find((each) => each.model === model.name);
       const reason = engine === "wasm" ? undefined : (NOT_ON_WEBGPU[model.name] ?? "insisted");
-      expect([ran?.engine, ran?.reason]).toEqual([
-        reason === "insisted" ? "ort-webgpu" : "ort-wasm",
-        reason,
-      ]);
+      expect([ran?.engine, ran?.reason]).toEqual([reason === "insisted" ? "ort-webgpu" : "ort-wasm", reason]);
       await handle.close();
     },
   );
