@@ -7,6 +7,7 @@ export type {
   TriedEngine,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
+export type { ExampleOptions } from "./examples/example-policy.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";

@@ -4,7 +4,8 @@ import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
-import { toExample, toKept } from "./learner/example.ts";
+import { toDraft, toKept } from "./learner/example.ts";
+import { checkedExampleOptions } from "./examples/checked-options.ts";
 import type {
   ModelHandle,
   ModelState,
@@ -76,13 +77,13 @@ export function createRuntimeOf(device: Device): Runtime {
       examples: {
         async add(example) {
           requireHandle();
-          await device.addExamples(name, [toExample(state, example)]);
+          await device.addExamples(name, [await toDraft(state, example)]);
         },
         async addAll(examples) {
           requireHandle();
           await device.addExamples(
             name,
-            examples.map((example) => toExample(state, example)),
+            await Promise.all(examples.map((example) => toDraft(state, example))),
           );
         },
         async count() {
@@ -92,6 +93,10 @@ export function createRuntimeOf(device: Device): Runtime {
         async list() {
           requireHandle();
           return (await device.listExamples(name)).map((example) => toKept(state, example));
+        },
+        async export() {
+          requireHandle();
+          return await device.exportExamples(name);
         },
         async clear() {
           requireHandle();
@@ -184,6 +189,7 @@ export function createRuntimeOf(device: Device): Runtime {
       const { channel = "stable", update = "auto", maxQueued = MAX_QUEUED, onProgress, signal } = options;
       checkMaxQueued(maxQueued);
       const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
+      const examples = options.examples === undefined ? undefined : checkedExampleOptions(options.examples);
       signal?.throwIfAborted();
       const stopProgress =
         onProgress === undefined
@@ -195,7 +201,13 @@ export function createRuntimeOf(device: Device): Runtime {
             });
       try {
         const state = await device.openModel(
-          { model: name, channel, update, ...(batching === undefined ? {} : { batching }) },
+          {
+            model: name,
+            channel,
+            update,
+            ...(batching === undefined ? {} : { batching }),
+            ...(examples === undefined ? {} : { examples }),
+          },
           signal === undefined ? {} : { signal },
         );
         return openHandle(state, maxQueued);
