@@ -58,9 +58,9 @@ test("an ONNX file becomes a folder that apps run from, and a changed one its ne
   expect((await bundle(...args)).models).toEqual([{ name: "digits", version: 2 }]);
   expect(await versionOf("digits")).toBe(2);
   expect(await readFile(at("models/root.json"))).toEqual(root);
-  // Blobs of the first version are gone; secrets were never there.
+  // Manifest, graph, weights and the graph that explains: blobs of the first version are gone, secrets were never there.
   const names = await readdir(at("models"), { recursive: true });
-  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(3);
+  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(4);
   expect(names.filter((name) => /key|token|sqlite|tmp/.test(name))).toEqual([]);
 }, 60_000);
 
