@@ -1,5 +1,5 @@
 /** The digits pad: draw, read, correct, learn, take part. */
-import { TributaryError } from "@tributary/core";
+import { adviceOf, publicMessageOf, TributaryError } from "@tributary/runtime/errors";
 import type { ModelHandle, ModelState, Runtime } from "@tributary/runtime";
 import { createRuntime } from "@tributary/runtime/browser";
 import { byId, setText } from "./elements.ts";
@@ -37,7 +37,7 @@ async function start(): Promise<void> {
       }
     } catch (error) {
       if (TributaryError.is(error) && !error.retryable && error.code === "runtime/insecure-context") {
-        showBanner(`${error.publicMessage} ${error.advice ?? ""}`);
+        showBanner(`${publicMessageOf(error)} ${adviceOf(error) ?? ""}`);
         return;
       }
       const waitMs = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]!;

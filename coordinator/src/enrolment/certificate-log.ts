@@ -30,7 +30,7 @@ export function createCertificateLog(context: CertificateLogContext): Certificat
 
   const signed = async (): Promise<SignedHead> => {
     const timestamp = await store.releases.latest("timestamp");
-    const head = timestamp && logHeadOf(parseMetadata("timestamp", timestamp.bytes).signed.custom);
+    const head = timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
     if (timestamp === undefined || head === undefined) {
       throw failure(
         "identity/log-unsigned",

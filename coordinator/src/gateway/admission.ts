@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { failure, type TributaryError } from "@tributary/core";
+import { failure, statusOf, toWire, type TributaryError } from "@tributary/core";
 import { SUBPROTOCOL } from "@tributary/protocol";
 import type { AccessPolicy } from "../http/access-policy.ts";
 
@@ -37,9 +37,10 @@ export function answerRefused(
   error: TributaryError,
   options: { readonly retryAfterMs?: number } = {},
 ): void {
-  const body = JSON.stringify({ error: error.toWire() });
+  const status = statusOf(error);
+  const body = JSON.stringify({ error: toWire(error) });
   const lines = [
-    `HTTP/1.1 ${error.status} ${STATUS_TEXT[error.status] ?? "Refused"}`,
+    `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? "Refused"}`,
     "content-type: application/json; charset=utf-8",
     `content-length: ${new TextEncoder().encode(body).length}`,
     "cache-control: no-store",

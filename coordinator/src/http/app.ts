@@ -1,7 +1,7 @@
 import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { failure } from "@tributary/core";
+import { failure, statusOf, toWire } from "@tributary/core";
 import { PROOF_HEADER } from "@tributary/protocol";
 import { fastify, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -74,10 +74,10 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     clientErrorHandler(error, socket) {
       // No request could be read; what can be said is said, and the connection ends.
       if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
-      const { status, publicMessage, code } = failure("http/bad-request", "http: not a request");
-      const body = JSON.stringify({ error: { code, message: publicMessage, detail: {}, retryable: false } });
+      const refused = failure("http/bad-request", "http: not a request");
+      const body = JSON.stringify({ error: toWire(refused) });
       socket.end(
-        `HTTP/1.1 ${status} Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${statusOf(refused)} Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
       );
     },
   }).withTypeProvider<TypeBoxTypeProvider>();

@@ -1,4 +1,4 @@
-import { failure, TributaryError, type WireError } from "@tributary/core";
+import { failure, statusOf, toWire, TributaryError, type WireError } from "@tributary/core";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 
 /** What left our hands is coded already; what Fastify found wrong with a request gets its code here. */
@@ -33,21 +33,22 @@ function codedError(error: unknown): TributaryError {
 /** Answers with an error: its public text and detail; never its message, stack or cause. */
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const coded = codedError(error);
-  if (coded.status >= 500) request.log.error({ err: error, code: coded.code }, "request failed");
+  const status = statusOf(coded);
+  if (status >= 500) request.log.error({ err: error, code: coded.code }, "request failed");
   else request.log.info({ code: coded.code, reason: coded.message }, "request refused");
   const retryAfterMs = coded.detail["retryAfterMs"];
   if (typeof retryAfterMs === "number")
     reply.header("retry-after", Math.max(1, Math.ceil(retryAfterMs / 1000)));
-  else if (coded.status === 503 || coded.status === 429) reply.header("retry-after", 1);
-  if (coded.status === 401) reply.header("www-authenticate", "Bearer");
+  else if (status === 503 || status === 429) reply.header("retry-after", 1);
+  if (status === 401) reply.header("www-authenticate", "Bearer");
   // Content that the failed answer would have had must not be cached or interpreted as it.
   for (const name of ["etag", "content-length", "last-modified", "content-disposition"])
     reply.removeHeader(name);
-  const wire = coded.toWire();
+  const wire = toWire(coded);
   // What went wrong in here (a path, a key's id) is for the log, not for whoever asked.
-  const body: { error: WireError } = { error: coded.status === 500 ? { ...wire, detail: {} } : wire };
+  const body: { error: WireError } = { error: status === 500 ? { ...wire, detail: {} } : wire };
   return reply
-    .status(coded.status)
+    .status(status)
     .header("cache-control", "no-store")
     .type("application/json; charset=utf-8")
     .serializer(JSON.stringify)

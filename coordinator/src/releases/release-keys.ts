@@ -32,7 +32,7 @@ export async function createReleaseKeys(
  * @throws TributaryError `coordinator/key-missing`, `coordinator/key-mismatch`, or what is wrong with a file.
  */
 export async function openReleaseKeys(folder: string, rootBytes: Uint8Array): Promise<ReleaseKeys> {
-  const root = parseMetadata("root", rootBytes).signed;
+  const root = (await parseMetadata("root", rootBytes)).signed;
   const keys: ReleaseKeys = {
     root: await readSigningKey(folder, "root"),
     targets: await requireSigningKey(folder, "targets"),

@@ -62,7 +62,7 @@ const enrol = async () => (await enrolDevice(enrolment, DEFAULT)).certificate;
 
 async function signedHead(): Promise<{ version: number; head: LogHead | undefined }> {
   const timestamp = (await room.store.releases.latest("timestamp"))!;
-  const { custom } = parseMetadata("timestamp", timestamp.bytes).signed;
+  const { custom } = (await parseMetadata("timestamp", timestamp.bytes)).signed;
   return { version: timestamp.version, head: logHeadOf(custom) };
 }
 

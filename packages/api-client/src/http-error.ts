@@ -1,4 +1,4 @@
-import { failure, TributaryError, type WireError } from "@tributary/core";
+import { failure, fromWire, TributaryError, type WireError } from "@tributary/core";
 
 function isWireError(value: unknown): value is WireError {
   return (
@@ -17,7 +17,7 @@ function isWireError(value: unknown): value is WireError {
  */
 export function errorFromBody(request: string, response: Response, body: unknown): TributaryError {
   if (typeof body === "object" && body !== null && "error" in body && isWireError(body.error)) {
-    return TributaryError.fromWire(body.error);
+    return fromWire(body.error);
   }
   return failure(
     "http/unexpected-response",

@@ -1,4 +1,4 @@
-export { TributaryError, type WireError } from "@tributary/core";
+export { publicMessageOf, TributaryError, type WireError } from "@tributary/core";
 export { backoffMs, type BackoffOptions } from "./backoff.ts";
 export {
   createApiClient,

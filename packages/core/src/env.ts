@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from "./clock.ts";
 import { silentLogger, type Logger } from "./log.ts";
-import { systemRandom, type SecureRandom } from "./random.ts";
+import { systemRandom, type SecureRandom } from "./secure-random.ts";
 
 /** What a part needs of its surroundings; passed to constructors, never set globally. */
 export interface Env {

@@ -2,8 +2,6 @@
 export interface ErrorSpec {
   /** HTTP status a server answers with. */
   readonly status: number;
-  /** Whether the same request may succeed later without a change by the caller. */
-  readonly retryable: boolean;
   /** The text that leaves the process; never holds values of one occurrence. */
   readonly publicMessage: string;
   /** What the reader of a log can do about it. */
@@ -18,485 +16,397 @@ export const ERROR_CATALOG = {
   // core
   "core/internal": {
     status: 500,
-    retryable: true,
     publicMessage: "Something went wrong inside; it was logged.",
   },
-  "core/invalid-id": { status: 400, retryable: false, publicMessage: "An identifier is malformed." },
+  "core/invalid-id": { status: 400, publicMessage: "An identifier is malformed." },
   "core/invalid-encoding": {
     status: 400,
-    retryable: false,
     publicMessage: "Text is not valid hex, base64url or UTF-8.",
   },
-  "core/timeout": { status: 504, retryable: true, publicMessage: "The operation took too long." },
-  "core/closed": { status: 410, retryable: false, publicMessage: "The object was closed." },
+  "core/timeout": { status: 504, publicMessage: "The operation took too long." },
+  "core/closed": { status: 410, publicMessage: "The object was closed." },
   "core/unknown-remote-code": {
     status: 502,
-    retryable: false,
     publicMessage: "The peer reported an error this version does not know.",
     advice: "Read detail.remoteCode; a newer version may know it.",
   },
   "core/unsupported-platform": {
     status: 501,
-    retryable: false,
     publicMessage: "This platform lacks a feature that is needed.",
   },
 
   // codec
-  "codec/truncated": { status: 400, retryable: false, publicMessage: "A binary message ends too early." },
+  "codec/truncated": { status: 400, publicMessage: "A binary message ends too early." },
   "codec/trailing-bytes": {
     status: 400,
-    retryable: false,
     publicMessage: "A binary message is longer than its content.",
   },
   "codec/too-long": {
     status: 413,
-    retryable: false,
     publicMessage: "A field of a binary message exceeds its maximum length.",
   },
   "codec/out-of-range": {
     status: 400,
-    retryable: false,
     publicMessage: "A number of a binary message is outside its range.",
   },
   "codec/not-canonical": {
     status: 400,
-    retryable: false,
     publicMessage: "A binary message is not in its one canonical form.",
   },
-  "codec/invalid-text": { status: 400, retryable: false, publicMessage: "A text field is not valid UTF-8." },
+  "codec/invalid-text": { status: 400, publicMessage: "A text field is not valid UTF-8." },
   "codec/unknown-tag": {
     status: 400,
-    retryable: false,
     publicMessage: "A binary message has a type this version does not know.",
     advice: "Compare the protocol versions of both sides.",
   },
   "codec/invalid-value": {
     status: 400,
-    retryable: false,
     publicMessage: "A field of a binary message holds a value that is not allowed.",
   },
 
   // tensor
   "tensor/shape-mismatch": {
     status: 400,
-    retryable: false,
     publicMessage: "A tensor has another shape than expected.",
   },
   "tensor/dtype-mismatch": {
     status: 400,
-    retryable: false,
     publicMessage: "A tensor has another element type than expected.",
   },
-  "tensor/missing": { status: 400, retryable: false, publicMessage: "A named tensor is missing." },
+  "tensor/missing": { status: 400, publicMessage: "A named tensor is missing." },
   "tensor/unexpected": {
     status: 400,
-    retryable: false,
     publicMessage: "A tensor is present that the schema does not name.",
   },
   "tensor/schema-mismatch": {
     status: 400,
-    retryable: false,
     publicMessage: "Two parameter sets have different schemas.",
   },
-  "tensor/not-finite": { status: 422, retryable: false, publicMessage: "A tensor holds NaN or infinity." },
+  "tensor/not-finite": { status: 422, publicMessage: "A tensor holds NaN or infinity." },
   "tensor/invalid-schema": {
     status: 400,
-    retryable: false,
     publicMessage: "A parameter schema is malformed.",
   },
   "tensor/too-large": {
     status: 413,
-    retryable: false,
     publicMessage: "A tensor or parameter set exceeds the size limit.",
   },
   "tensor/invalid-quantization": {
     status: 400,
-    retryable: false,
     publicMessage: "Quantized values and their scales do not fit together.",
   },
 
   // safetensors
   "safetensors/truncated": {
     status: 400,
-    retryable: false,
     publicMessage: "The safetensors file ends too early.",
   },
   "safetensors/header-too-large": {
     status: 413,
-    retryable: false,
     publicMessage: "The safetensors header exceeds the limit.",
   },
   "safetensors/invalid-header": {
     status: 400,
-    retryable: false,
     publicMessage: "The safetensors header is malformed.",
   },
   "safetensors/duplicate-key": {
     status: 400,
-    retryable: false,
     publicMessage: "The safetensors header names a key twice.",
   },
   "safetensors/unsupported-dtype": {
     status: 415,
-    retryable: false,
     publicMessage: "The safetensors file holds an element type that is not supported.",
   },
   "safetensors/invalid-offsets": {
     status: 400,
-    retryable: false,
     publicMessage: "The safetensors data offsets overlap, leave gaps or do not fit the shapes.",
   },
   "safetensors/too-many-tensors": {
     status: 413,
-    retryable: false,
     publicMessage: "The safetensors file holds too many tensors.",
   },
 
   // onnx
-  "onnx/invalid-model": { status: 400, retryable: false, publicMessage: "The ONNX model is malformed." },
-  "onnx/truncated": { status: 400, retryable: false, publicMessage: "The ONNX file ends too early." },
-  "onnx/too-large": { status: 413, retryable: false, publicMessage: "The ONNX model exceeds the limits." },
+  "onnx/invalid-model": { status: 400, publicMessage: "The ONNX model is malformed." },
+  "onnx/truncated": { status: 400, publicMessage: "The ONNX file ends too early." },
+  "onnx/too-large": { status: 413, publicMessage: "The ONNX model exceeds the limits." },
   "onnx/unsupported-opset": {
     status: 415,
-    retryable: false,
     publicMessage: "The ONNX operator set version is not supported.",
   },
   "onnx/unsupported-operator": {
     status: 415,
-    retryable: false,
     publicMessage: "The ONNX model uses an operator that is not supported.",
   },
   "onnx/unsupported-attribute": {
     status: 415,
-    retryable: false,
     publicMessage: "The ONNX model uses an attribute value that is not supported.",
   },
   "onnx/unsupported-dtype": {
     status: 415,
-    retryable: false,
     publicMessage: "The ONNX model uses an element type that is not supported.",
   },
   "onnx/unknown-shape": {
     status: 422,
-    retryable: false,
     publicMessage: "A shape in the ONNX model cannot be determined.",
   },
   "onnx/shape-mismatch": {
     status: 422,
-    retryable: false,
     publicMessage: "Shapes in the ONNX model do not fit together.",
   },
   "onnx/no-gradient": {
     status: 422,
-    retryable: false,
     publicMessage: "The ONNX model has an operator without a gradient.",
   },
   "onnx/nothing-trainable": {
     status: 422,
-    retryable: false,
     publicMessage: "The ONNX model has no trainable parameters.",
   },
   "onnx/unsupported-graph": {
     status: 422,
-    retryable: false,
     publicMessage: "The ONNX model's inputs or outputs are not of a form that can be trained.",
   },
   "onnx/invalid-option": {
     status: 400,
-    retryable: false,
     publicMessage: "A setting of a training graph is not allowed.",
     advice: "The message names the setting and what it may be.",
   },
   "onnx/needs-calibration": {
     status: 422,
-    retryable: false,
     publicMessage: "Quantizing activations needs calibration examples.",
   },
   "onnx/external-data": {
     status: 415,
-    retryable: false,
     publicMessage: "The ONNX model keeps data in other files, which cannot be read.",
   },
 
   // aggregation
   "aggregation/invalid-state": {
     status: 500,
-    retryable: false,
     publicMessage: "The stored state of a strategy is not valid.",
     advice: "Restore the data directory from a backup, or start a new task from the current version.",
   },
   "aggregation/invalid-strategy": {
     status: 400,
-    retryable: false,
     publicMessage: "The strategy does not exist, or a parameter of it is not valid.",
   },
   "aggregation/incompatible-strategy": {
     status: 400,
-    retryable: false,
     publicMessage: "The strategy does not fit the rest of the task.",
   },
 
   // tuf
-  "tuf/invalid-metadata": { status: 502, retryable: false, publicMessage: "Release metadata is malformed." },
+  "tuf/invalid-metadata": { status: 502, publicMessage: "Release metadata is malformed." },
   "tuf/not-canonical": {
     status: 502,
-    retryable: false,
     publicMessage: "Release metadata cannot be written as canonical JSON.",
   },
   "tuf/too-large": {
     status: 502,
-    retryable: false,
     publicMessage: "Release metadata exceeds the size limit.",
   },
   "tuf/threshold-not-met": {
     status: 502,
-    retryable: false,
     publicMessage: "Release metadata lacks the signatures it needs.",
   },
   "tuf/wrong-version": {
     status: 502,
-    retryable: false,
     publicMessage: "Release metadata has another version than announced.",
   },
   "tuf/rollback": {
     status: 502,
-    retryable: false,
     publicMessage: "Release metadata is older than metadata seen before.",
   },
-  "tuf/expired": { status: 502, retryable: true, publicMessage: "Release metadata has expired." },
+  "tuf/expired": { status: 502, publicMessage: "Release metadata has expired." },
   "tuf/hash-mismatch": {
     status: 502,
-    retryable: true,
     publicMessage: "Release metadata does not match its announced hash.",
   },
-  "tuf/missing-metadata": { status: 502, retryable: true, publicMessage: "Release metadata is missing." },
+  "tuf/missing-metadata": { status: 502, publicMessage: "Release metadata is missing." },
   "tuf/root-not-trusted": {
     status: 502,
-    retryable: false,
     publicMessage: "The trust root is not the pinned one.",
   },
-  "tuf/too-many-roots": { status: 502, retryable: false, publicMessage: "Too many root rotations at once." },
+  "tuf/too-many-roots": { status: 502, publicMessage: "Too many root rotations at once." },
   "tuf/target-missing": {
     status: 404,
-    retryable: false,
     publicMessage: "The release does not name this target.",
   },
   "tuf/target-mismatch": {
     status: 502,
-    retryable: true,
     publicMessage: "A target does not match its signed length or hash.",
   },
   "tuf/unsupported-version": {
     status: 502,
-    retryable: false,
     publicMessage: "Release metadata follows another major version of the specification.",
   },
-  "tuf/invalid-key": { status: 500, retryable: false, publicMessage: "A signing key is malformed." },
+  "tuf/invalid-key": { status: 500, publicMessage: "A signing key is malformed." },
 
   // protocol
-  "protocol/invalid-message": { status: 400, retryable: false, publicMessage: "A message is malformed." },
+  "protocol/invalid-message": { status: 400, publicMessage: "A message is malformed." },
   "protocol/unexpected-message": {
     status: 409,
-    retryable: false,
     publicMessage: "A message came in a state that does not allow it.",
   },
   "protocol/client-too-old": {
     status: 426,
-    retryable: false,
     publicMessage: "This client is too old for the server; update it.",
   },
   "protocol/server-too-old": {
     status: 426,
-    retryable: false,
     publicMessage: "The server is too old for this client.",
   },
   "protocol/frame-too-large": {
     status: 413,
-    retryable: false,
     publicMessage: "A frame exceeds the size limit.",
   },
   "protocol/text-frame": {
     status: 400,
-    retryable: false,
     publicMessage: "Only binary frames are spoken here.",
   },
-  "protocol/hello-timeout": { status: 408, retryable: true, publicMessage: "No hello came in time." },
+  "protocol/hello-timeout": { status: 408, publicMessage: "No hello came in time." },
   "protocol/idle-timeout": {
     status: 408,
-    retryable: true,
     publicMessage: "The connection was silent for too long.",
   },
   "protocol/too-many-connections": {
     status: 503,
-    retryable: true,
     publicMessage: "The server holds as many connections as it may.",
   },
   "protocol/too-many-messages": {
     status: 429,
-    retryable: true,
     publicMessage: "Too many messages in a short time.",
   },
   "protocol/replaced": {
     status: 409,
-    retryable: false,
     publicMessage: "A newer connection of the same device took over.",
   },
   "protocol/shutting-down": {
     status: 503,
-    retryable: true,
     publicMessage: "The server is shutting down; come back soon.",
   },
   "protocol/invalid-document": {
     status: 400,
-    retryable: false,
     publicMessage: "A manifest, plan or task document is malformed.",
   },
   "protocol/invalid-response": {
     status: 502,
-    retryable: false,
     publicMessage: "The server's answer is malformed.",
   },
 
   // identity
   "identity/invalid-token": {
     status: 401,
-    retryable: false,
     publicMessage: "The enrolment token is not valid.",
   },
   "identity/token-expired": {
     status: 401,
-    retryable: true,
     publicMessage: "The enrolment token has expired; ask for a new one.",
   },
   "identity/token-used": {
     status: 409,
-    retryable: false,
     publicMessage: "The enrolment token was already used by another device.",
   },
   "identity/wrong-population": {
     status: 403,
-    retryable: false,
     publicMessage: "The token or certificate is for another population.",
   },
   "identity/invalid-proof": {
     status: 401,
-    retryable: false,
     publicMessage: "The proof of the device key does not verify.",
   },
   "identity/invalid-certificate": {
     status: 401,
-    retryable: false,
     publicMessage: "The device certificate is malformed or not ours.",
   },
   "identity/certificate-expired": {
     status: 401,
-    retryable: true,
     publicMessage: "The device certificate has expired; enrol again.",
   },
   "identity/not-yet-valid": {
     status: 401,
-    retryable: true,
     publicMessage: "The device certificate is not valid yet; check the clock.",
   },
-  "identity/revoked": { status: 403, retryable: false, publicMessage: "The device was revoked." },
+  "identity/revoked": { status: 403, publicMessage: "The device was revoked." },
   "identity/device-mismatch": {
     status: 403,
-    retryable: false,
     publicMessage: "The device id does not belong to the device key.",
   },
   "identity/not-authorized": {
     status: 401,
-    retryable: false,
     publicMessage: "The operator token is missing or wrong.",
   },
   "identity/enrolment-failed": {
     status: 502,
-    retryable: true,
     publicMessage: "The device could not be enrolled.",
   },
   "identity/issued-elsewhere": {
     status: 403,
-    retryable: false,
     publicMessage: "This coordinator issues no certificates; the app's backend does.",
   },
   "identity/not-logged": {
     status: 403,
-    retryable: false,
     publicMessage: "A certificate is not in the certificate log.",
   },
   "identity/not-issued": {
     status: 403,
-    retryable: false,
     publicMessage: "The issuer has no record of a certificate that its key signed.",
   },
   "identity/log-unsigned": {
     status: 502,
-    retryable: true,
     publicMessage: "The head of the certificate log is not in the signed metadata.",
   },
   "identity/log-forked": {
     status: 502,
-    retryable: false,
     publicMessage: "The certificate log does not continue the one that was seen before.",
   },
   "identity/log-shrunk": {
     status: 502,
-    retryable: false,
     publicMessage: "The certificate log is shorter than the one that was seen before.",
   },
 
   // federation
   "federation/invalid-transition": {
     status: 500,
-    retryable: false,
     publicMessage: "A state machine got an input its state does not allow.",
   },
-  "federation/no-consent": { status: 403, retryable: false, publicMessage: "Participation needs consent." },
+  "federation/no-consent": { status: 403, publicMessage: "Participation needs consent." },
   "federation/no-examples": {
     status: 422,
-    retryable: false,
     publicMessage: "There are no labelled examples to train on.",
   },
-  "federation/training-failed": { status: 500, retryable: true, publicMessage: "Local training failed." },
+  "federation/training-failed": { status: 500, publicMessage: "Local training failed." },
   "federation/training-diverged": {
     status: 422,
-    retryable: false,
     publicMessage: "Local training gave values that are not finite.",
   },
-  "federation/unknown-task": { status: 404, retryable: false, publicMessage: "There is no such task." },
+  "federation/unknown-task": { status: 404, publicMessage: "There is no such task." },
   "federation/busy": {
     status: 409,
-    retryable: true,
     publicMessage: "The device is busy with another round.",
   },
   "federation/update-lost": {
     status: 410,
-    retryable: false,
     publicMessage: "The device no longer holds the update it announced.",
   },
   "federation/cancelled": {
     status: 409,
-    retryable: false,
     publicMessage: "The work is not needed any more.",
   },
   "federation/plan-refused": {
     status: 422,
-    retryable: false,
     publicMessage: "The plan does not pass the device's own limits.",
   },
   "federation/too-soon": {
     status: 409,
-    retryable: true,
     publicMessage: "The device took part so recently that it sits this round out.",
   },
   "federation/ineligible": {
     status: 422,
-    retryable: true,
     publicMessage: "The device is not one of those that the task asks now.",
   },
   "federation/quarantined": {
     status: 403,
-    retryable: true,
     publicMessage: "The device stayed in cohorts whose sums failed; it takes no part until it is released.",
     advice: "An operator releases it: tributary task release TASK DEVICE.",
   },
@@ -504,438 +414,367 @@ export const ERROR_CATALOG = {
   // secagg
   "secagg/out-of-order": {
     status: 409,
-    retryable: false,
     publicMessage: "A step of secure aggregation came twice or out of order.",
   },
-  "secagg/secret-spent": { status: 409, retryable: false, publicMessage: "A secret was used already." },
+  "secagg/secret-spent": { status: 409, publicMessage: "A secret was used already." },
   "secagg/update-spent": {
     status: 409,
-    retryable: false,
     publicMessage: "The update has entered a masked vector already; train anew.",
   },
   "secagg/required": {
     status: 422,
-    retryable: false,
     publicMessage: "The task has opted out of secure aggregation, and the device takes part in no such task.",
     advice: "The app decides: trust.requireSecureAggregation.",
   },
   "secagg/cohort-too-small": {
     status: 422,
-    retryable: true,
     publicMessage: "The cohort is smaller than the device allows.",
     advice: "Wait for more devices, or lower the app's trust.minimumCohort and say that it is not private.",
   },
   "secagg/below-threshold": {
     status: 409,
-    retryable: true,
     publicMessage: "Too many members dropped out; no sum can come out.",
   },
   "secagg/invalid-cohort": {
     status: 422,
-    retryable: false,
     publicMessage: "The list of a cohort's members is not valid.",
   },
   "secagg/invalid-certificate": {
     status: 422,
-    retryable: false,
     publicMessage: "A member's certificate does not verify.",
   },
   "secagg/invalid-signature": {
     status: 422,
-    retryable: false,
     publicMessage: "A member's signature does not verify.",
   },
   "secagg/invalid-key": {
     status: 422,
-    retryable: false,
     publicMessage: "A member's session key is not valid, or not its own.",
   },
   "secagg/commitment-mismatch": {
     status: 422,
-    retryable: false,
     publicMessage: "A member's nonce does not match its commitment.",
   },
   "secagg/unknown-member": {
     status: 422,
-    retryable: false,
     publicMessage: "A message names someone who is not a member, or not at this stage.",
   },
   "secagg/repeated-member": {
     status: 422,
-    retryable: false,
     publicMessage: "A message names a member twice.",
   },
   "secagg/wrong-session": {
     status: 409,
-    retryable: false,
     publicMessage: "A message belongs to another session.",
   },
   "secagg/invalid-share": {
     status: 422,
-    retryable: false,
     publicMessage: "A member's secret share is not valid.",
   },
   "secagg/inconsistent-survivors": {
     status: 422,
-    retryable: false,
     publicMessage: "The lists of survivors and dropouts contradict each other or what was said before.",
   },
   "secagg/wrong-length": {
     status: 422,
-    retryable: false,
     publicMessage: "A masked vector has another form than the encoding says.",
   },
   "secagg/already-uploaded": {
     status: 409,
-    retryable: false,
     publicMessage: "The member has sent another masked vector already.",
   },
   "secagg/invalid-capability": {
     status: 403,
-    retryable: false,
     publicMessage: "The capability does not open this step to this member.",
   },
   "secagg/contributed-enough": {
     status: 409,
-    retryable: true,
     publicMessage: "The device has contributed to enough sums on this version.",
     advice: "It takes part again with the next version; trust.maxContributionsPerVersion sets how often.",
   },
-  "secagg/phase-over": { status: 409, retryable: false, publicMessage: "The phase is over." },
+  "secagg/phase-over": { status: 409, publicMessage: "The phase is over." },
   "secagg/infeasible-graph": {
     status: 422,
-    retryable: false,
     publicMessage: "No neighbour graph meets these assumptions.",
     advice: "Lower the assumed corruption or dropout, or form larger cohorts.",
   },
   "secagg/ring-overflow": {
     status: 422,
-    retryable: false,
     publicMessage: "A sum could exceed its ring.",
     advice: "Use fewer bits per value, a smaller maximum, or smaller cohorts.",
   },
   "secagg/value-out-of-range": {
     status: 422,
-    retryable: false,
     publicMessage: "A value to aggregate is outside its declared range.",
   },
 
   // round
-  "round/stale-round": { status: 409, retryable: true, publicMessage: "The round has moved on; rejoin." },
-  "round/unknown-round": { status: 404, retryable: false, publicMessage: "There is no such round." },
+  "round/stale-round": { status: 409, publicMessage: "The round has moved on; rejoin." },
+  "round/unknown-round": { status: 404, publicMessage: "There is no such round." },
   "round/full": {
     status: 409,
-    retryable: true,
     publicMessage: "The round has enough devices; try the next.",
   },
   "round/too-few-ready": {
     status: 409,
-    retryable: true,
     publicMessage: "Too few devices finished training in time.",
   },
   "round/too-few-reports": {
     status: 409,
-    retryable: true,
     publicMessage: "Too few devices reported in time.",
   },
-  "round/deadline-passed": { status: 409, retryable: true, publicMessage: "The deadline has passed." },
+  "round/deadline-passed": { status: 409, publicMessage: "The deadline has passed." },
   "round/evaluation-failed": {
     status: 500,
-    retryable: true,
     publicMessage: "The new version could not be evaluated.",
   },
   "round/gate-not-passed": {
     status: 409,
-    retryable: true,
     publicMessage: "The new version did not pass the evaluation gate.",
   },
   "round/interrupted": {
     status: 409,
-    retryable: true,
     publicMessage: "The coordinator restarted during the round.",
   },
   "round/base-replaced": {
     status: 409,
-    retryable: true,
     publicMessage: "Another version was published during the round.",
   },
   "round/superseded": {
     status: 409,
-    retryable: true,
     publicMessage: "No cohort was filled on this base version; train from the newest.",
   },
   "round/outside-schedule": {
     status: 409,
-    retryable: true,
     publicMessage: "The task's schedule closed, or the task was done, before enough devices were there.",
   },
-  "round/task-paused": { status: 409, retryable: true, publicMessage: "The task was paused." },
+  "round/task-paused": { status: 409, publicMessage: "The task was paused." },
   "round/aggregation-failed": {
     status: 500,
-    retryable: true,
     publicMessage: "The updates could not be aggregated.",
   },
 
   "round/secure-mismatch": {
     status: 409,
-    retryable: false,
     publicMessage: "The round and the device disagree on whether updates are summed securely.",
   },
   "round/secure-sum-refused": {
     status: 422,
-    retryable: true,
     publicMessage: "The cohort's sum is not one that honest members can have made; it was dropped.",
   },
 
   // update
   "update/not-invited": {
     status: 403,
-    retryable: false,
     publicMessage: "This device was not asked to report in this round.",
   },
-  "update/not-finite": { status: 422, retryable: false, publicMessage: "The update holds NaN or infinity." },
+  "update/not-finite": { status: 422, publicMessage: "The update holds NaN or infinity." },
   "update/norm-too-large": {
     status: 422,
-    retryable: false,
     publicMessage: "The update's norm exceeds the task's limit.",
   },
   "update/statistic-out-of-range": {
     status: 422,
-    retryable: false,
     publicMessage: "A running statistic of the update changes by more than the task allows.",
   },
   "update/wrong-shape": {
     status: 422,
-    retryable: false,
     publicMessage: "The update does not hold what the plan says.",
   },
   "update/digest-mismatch": {
     status: 422,
-    retryable: true,
     publicMessage: "The update does not match its digest.",
   },
-  "update/truncated": { status: 400, retryable: true, publicMessage: "The update ends too early." },
-  "update/too-large": { status: 413, retryable: false, publicMessage: "The update exceeds the size limit." },
+  "update/truncated": { status: 400, publicMessage: "The update ends too early." },
+  "update/too-large": { status: 413, publicMessage: "The update exceeds the size limit." },
   "update/invalid-header": {
     status: 400,
-    retryable: false,
     publicMessage: "The update's header is malformed.",
   },
   "update/mismatched-round": {
     status: 422,
-    retryable: false,
     publicMessage: "The update was made for another round or task.",
   },
   "update/invalid-weight": {
     status: 422,
-    retryable: false,
     publicMessage: "The update's number of examples is not allowed.",
   },
   "update/invalid-metrics": {
     status: 422,
-    retryable: false,
     publicMessage: "The update's metrics are not in the task's form.",
   },
   "update/already-reported": {
     status: 409,
-    retryable: false,
     publicMessage: "The device already reported another update in this round.",
   },
 
   // http
-  "http/bad-request": { status: 400, retryable: false, publicMessage: "The request is malformed." },
-  "http/not-found": { status: 404, retryable: false, publicMessage: "There is nothing here." },
+  "http/bad-request": { status: 400, publicMessage: "The request is malformed." },
+  "http/not-found": { status: 404, publicMessage: "There is nothing here." },
   "http/method-not-allowed": {
     status: 405,
-    retryable: false,
     publicMessage: "The method is not allowed here.",
   },
   "http/conflict": {
     status: 409,
-    retryable: false,
     publicMessage: "The request conflicts with the present state.",
   },
   "http/payload-too-large": {
     status: 413,
-    retryable: false,
     publicMessage: "The request body exceeds the limit.",
   },
   "http/unsupported-media-type": {
     status: 415,
-    retryable: false,
     publicMessage: "The content type is not supported.",
   },
   "http/range-not-satisfiable": {
     status: 416,
-    retryable: false,
     publicMessage: "The requested range does not exist.",
   },
   "http/too-many-requests": {
     status: 429,
-    retryable: true,
     publicMessage: "Too many requests; wait a moment.",
   },
   "http/unexpected-response": {
     status: 502,
-    retryable: true,
     publicMessage: "The answer is not one of the API.",
     advice: "Check that the address is a coordinator's, and any proxy between.",
   },
   "http/bad-event": {
     status: 502,
-    retryable: false,
     publicMessage: "The event stream cannot be read.",
     advice: "Update the client: the coordinator may be newer.",
   },
-  "http/unavailable": { status: 503, retryable: true, publicMessage: "The server cannot answer just now." },
+  "http/unavailable": { status: 503, publicMessage: "The server cannot answer just now." },
   "http/host-refused": {
     status: 421,
-    retryable: false,
     publicMessage: "This server does not answer for that host name.",
     advice: "Add it with --allow-host.",
   },
   "http/origin-refused": {
     status: 403,
-    retryable: false,
     publicMessage: "Requests from this origin are not allowed.",
   },
 
   // engine
   "engine/load-failed": {
     status: 500,
-    retryable: false,
     publicMessage: "The engine could not load the model.",
   },
-  "engine/run-failed": { status: 500, retryable: true, publicMessage: "The engine could not run the model." },
+  "engine/run-failed": { status: 500, publicMessage: "The engine could not run the model." },
   "engine/device-lost": {
     status: 503,
-    retryable: true,
     publicMessage: "The browser took the GPU away.",
   },
   "engine/unavailable": {
     status: 501,
-    retryable: false,
     publicMessage: "No engine is available on this platform.",
   },
-  "engine/unknown-input": { status: 400, retryable: false, publicMessage: "The model has no such input." },
+  "engine/unknown-input": { status: 400, publicMessage: "The model has no such input." },
   "engine/missing-input": {
     status: 400,
-    retryable: false,
     publicMessage: "An input of the model was not given.",
   },
-  "engine/unknown-output": { status: 400, retryable: false, publicMessage: "The model has no such output." },
+  "engine/unknown-output": { status: 400, publicMessage: "The model has no such output." },
   "engine/input-mismatch": {
     status: 400,
-    retryable: false,
     publicMessage: "An input has the wrong type or shape.",
   },
   "engine/disagreement": {
     status: 500,
-    retryable: false,
     publicMessage: "Two engines disagree on the same model; the safe one is used.",
   },
   "engine/unsupported-dtype": {
     status: 415,
-    retryable: false,
     publicMessage: "The model has an input or output of an element type that is not supported.",
   },
   "engine/realm-taken": {
     status: 409,
-    retryable: false,
     publicMessage: "This worker already runs an engine with other settings.",
     advice: "Open one engine per worker and share it.",
   },
-  "engine/closed": { status: 410, retryable: false, publicMessage: "The engine or session was closed." },
+  "engine/closed": { status: 410, publicMessage: "The engine or session was closed." },
 
   // runtime
   "runtime/insecure-context": {
     status: 400,
-    retryable: false,
     publicMessage: "The page is not a secure context.",
     advice: "Serve the page over https, or from localhost.",
   },
   "runtime/unknown-model": {
     status: 404,
-    retryable: false,
     publicMessage: "There is no such model in the release.",
   },
   "runtime/offline": {
     status: 503,
-    retryable: true,
     publicMessage: "The device is offline and holds no copy.",
   },
-  "runtime/closed": { status: 410, retryable: false, publicMessage: "The runtime was closed." },
+  "runtime/closed": { status: 410, publicMessage: "The runtime was closed." },
   "runtime/worker-lost": {
     status: 500,
-    retryable: true,
     publicMessage: "The worker ended unexpectedly; it is started again.",
   },
   "runtime/overloaded": {
     status: 429,
-    retryable: true,
     publicMessage: "Too many calls wait for their answers.",
     advice: "Wait for answers before more is asked, or raise maxQueued.",
   },
   "runtime/unsupported-image": {
     status: 415,
-    retryable: false,
     publicMessage: "The image cannot be read here.",
   },
   "runtime/invalid-example": {
     status: 400,
-    retryable: false,
     publicMessage: "The example does not fit the model's input.",
   },
   "runtime/incompatible-release": {
     status: 426,
-    retryable: false,
     publicMessage: "The release needs a newer runtime.",
+  },
+  "runtime/part-unavailable": {
+    status: 503,
+    publicMessage: "A script of the runtime could not be loaded.",
+    advice:
+      "Serve all files of the build; after a deployment keep those of the last one for pages that are open.",
   },
   "runtime/participation-unavailable": {
     status: 409,
-    retryable: false,
     publicMessage: "Participation needs a coordinator.",
   },
-  "runtime/no-trust": { status: 400, retryable: false, publicMessage: "No trust root was given." },
+  "runtime/no-trust": { status: 400, publicMessage: "No trust root was given." },
   "runtime/locked": {
     status: 409,
-    retryable: true,
     publicMessage: "Another tab or process holds the device's state.",
   },
 
   // store
-  "store/unavailable": { status: 503, retryable: true, publicMessage: "The storage cannot be reached." },
+  "store/unavailable": { status: 503, publicMessage: "The storage cannot be reached." },
   "store/quota-exceeded": {
     status: 507,
-    retryable: false,
     publicMessage: "The storage is full.",
     advice:
       "Free some space. On a device: close models that are not needed, or raise maxStorageBytes; detail says how many bytes were needed.",
   },
-  "store/corrupt": { status: 500, retryable: false, publicMessage: "Stored data does not match its digest." },
-  "store/not-found": { status: 404, retryable: false, publicMessage: "There is no such object." },
+  "store/corrupt": { status: 500, publicMessage: "Stored data does not match its digest." },
+  "store/not-found": { status: 404, publicMessage: "There is no such object." },
   "store/conflict": {
     status: 409,
-    retryable: true,
     publicMessage: "The stored object was changed by someone else.",
   },
-  "store/too-large": { status: 413, retryable: false, publicMessage: "The object exceeds the size limit." },
-  "store/closed": { status: 503, retryable: true, publicMessage: "The storage was closed." },
+  "store/too-large": { status: 413, publicMessage: "The object exceeds the size limit." },
+  "store/closed": { status: 503, publicMessage: "The storage was closed." },
   "store/digest-mismatch": {
     status: 422,
-    retryable: true,
     publicMessage: "The bytes do not match their digest.",
   },
   "store/database-damaged": {
     status: 500,
-    retryable: false,
     publicMessage: "The database is damaged.",
     advice:
       "Stop the coordinator, keep the folder, and restore a backup into a new one: tributary restore BACKUP --data-dir NEW.",
   },
   "store/newer-schema": {
     status: 500,
-    retryable: false,
     publicMessage: "The stored data was written by a newer version.",
     advice: "Run the newer version, or use another data directory.",
   },
@@ -943,152 +782,129 @@ export const ERROR_CATALOG = {
   // transport
   "transport/connect-failed": {
     status: 503,
-    retryable: true,
     publicMessage: "The connection could not be made.",
   },
-  "transport/closed": { status: 503, retryable: true, publicMessage: "The connection was closed." },
-  "transport/backpressure": { status: 503, retryable: true, publicMessage: "The peer reads too slowly." },
-  "transport/download-failed": { status: 503, retryable: true, publicMessage: "A download failed." },
-  "transport/upload-failed": { status: 503, retryable: true, publicMessage: "An upload failed." },
+  "transport/closed": { status: 503, publicMessage: "The connection was closed." },
+  "transport/backpressure": { status: 503, publicMessage: "The peer reads too slowly." },
+  "transport/download-failed": { status: 503, publicMessage: "A download failed." },
+  "transport/upload-failed": { status: 503, publicMessage: "An upload failed." },
   "transport/digest-mismatch": {
     status: 502,
-    retryable: true,
     publicMessage: "Downloaded bytes do not match their digest.",
   },
   "transport/too-large": {
     status: 502,
-    retryable: false,
     publicMessage: "A download exceeds its announced size.",
   },
 
   // coordinator
   "coordinator/invalid-config": {
     status: 500,
-    retryable: false,
     publicMessage: "The coordinator's configuration is not valid.",
   },
   "coordinator/data-dir-in-use": {
     status: 500,
-    retryable: false,
     publicMessage: "Another coordinator uses the data directory.",
   },
   "coordinator/data-dir-unusable": {
     status: 500,
-    retryable: false,
     publicMessage: "The data directory cannot be used.",
     advice: "Check --data-dir, its permissions and the free space.",
   },
   "coordinator/data-dir-not-empty": {
     status: 500,
-    retryable: false,
     publicMessage: "The data directory is not empty.",
     advice: "Move the folder away, or restore into another one with --data-dir; nothing is overwritten.",
   },
   "coordinator/backup-unusable": {
     status: 500,
-    retryable: false,
     publicMessage: "The folder is no complete backup, or cannot take one.",
     advice: "Name a folder that `tributary backup` finished, or one that does not exist yet for --out.",
   },
   "coordinator/key-missing": {
     status: 500,
-    retryable: false,
     publicMessage: "A key of the coordinator is missing.",
     advice: "Put the key file back from its backup; a new one would not be in the signed root.",
   },
   "coordinator/key-insecure": {
     status: 500,
-    retryable: false,
     publicMessage: "A key file of the coordinator can be read by others.",
     advice: "Run chmod 600 on the file and chmod 700 on its folder; if others had access, rotate the key.",
   },
   "coordinator/key-corrupt": {
     status: 500,
-    retryable: false,
     publicMessage: "A key file of the coordinator is damaged.",
     advice: "Put the key file back from its backup.",
   },
   "coordinator/key-mismatch": {
     status: 500,
-    retryable: false,
     publicMessage: "A key of the coordinator is not the one its signed root names.",
     advice: "The database and the keys folder belong together; restore both from the same backup.",
   },
-  "coordinator/unknown-model": { status: 404, retryable: false, publicMessage: "There is no such model." },
+  "coordinator/unknown-model": { status: 404, publicMessage: "There is no such model." },
   "coordinator/unknown-version": {
     status: 404,
-    retryable: false,
     publicMessage: "There is no such version.",
   },
-  "coordinator/unknown-task": { status: 404, retryable: false, publicMessage: "There is no such task." },
-  "coordinator/model-exists": { status: 409, retryable: false, publicMessage: "The model exists already." },
+  "coordinator/unknown-task": { status: 404, publicMessage: "There is no such task." },
+  "coordinator/model-exists": { status: 409, publicMessage: "The model exists already." },
   "coordinator/task-exists": {
     status: 409,
-    retryable: false,
     publicMessage: "A task of this name exists already.",
   },
   "coordinator/model-busy": {
     status: 409,
-    retryable: false,
     publicMessage: "Another task is training this model.",
     advice: "Pause that task first: tributary task pause NAME.",
   },
-  "coordinator/invalid-task": { status: 400, retryable: false, publicMessage: "The task is not valid." },
-  "coordinator/unknown-blob": { status: 404, retryable: false, publicMessage: "There is no such blob." },
+  "coordinator/invalid-task": { status: 400, publicMessage: "The task is not valid." },
+  "coordinator/unknown-blob": { status: 404, publicMessage: "There is no such blob." },
   "coordinator/cannot-listen": {
     status: 500,
-    retryable: false,
     publicMessage: "The address cannot be listened on.",
     advice: "Check --host and --port.",
   },
-  "coordinator/port-in-use": { status: 500, retryable: false, publicMessage: "The port is in use." },
+  "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
 
   // cli
-  "cli/usage": { status: 400, retryable: false, publicMessage: "The command line is not valid." },
+  "cli/usage": { status: 400, publicMessage: "The command line is not valid." },
   "cli/unreachable": {
     status: 503,
-    retryable: true,
     publicMessage: "The coordinator cannot be reached.",
     advice: "Is it running? Check --coordinator.",
   },
-  "cli/port-in-use": { status: 500, retryable: false, publicMessage: "The port is in use." },
-  "cli/file": { status: 400, retryable: false, publicMessage: "A file cannot be read or written." },
+  "cli/port-in-use": { status: 500, publicMessage: "The port is in use." },
+  "cli/file": { status: 400, publicMessage: "A file cannot be read or written." },
   "cli/build-failed": {
     status: 500,
-    retryable: false,
     publicMessage: "The dashboard or the demo could not be built.",
   },
-  "cli/not-logged-in": { status: 401, retryable: false, publicMessage: "No operator token was found." },
+  "cli/not-logged-in": { status: 401, publicMessage: "No operator token was found." },
 
   // dataset
-  "dataset/not-found": { status: 404, retryable: false, publicMessage: "The data set was not found." },
-  "dataset/invalid": { status: 400, retryable: false, publicMessage: "The data set is malformed." },
-  "dataset/truncated": { status: 400, retryable: false, publicMessage: "A data set file ends too early." },
+  "dataset/not-found": { status: 404, publicMessage: "The data set was not found." },
+  "dataset/invalid": { status: 400, publicMessage: "The data set is malformed." },
+  "dataset/truncated": { status: 400, publicMessage: "A data set file ends too early." },
   "dataset/too-large": {
     status: 413,
-    retryable: false,
     publicMessage: "A data set file exceeds the size limit.",
   },
   "dataset/mismatch": {
     status: 400,
-    retryable: false,
     publicMessage: "Images and labels of the data set do not fit together.",
   },
 
   // simulator
   "simulator/invalid-options": {
     status: 400,
-    retryable: false,
     publicMessage: "The simulation cannot be run with these options.",
   },
   "simulator/invalid-partition": {
     status: 400,
-    retryable: false,
     publicMessage: "The data set cannot be divided among the clients in this way.",
   },
   "simulator/stalled": {
     status: 500,
-    retryable: false,
     publicMessage: "The simulated rounds do not come to an end.",
     advice:
       "Too few simulated devices are ever ready: lower the cohort of the task, or let more devices be reachable.",

@@ -1,17 +1,8 @@
-import { ERROR_CATALOG, isErrorCode, type ErrorCode, type ErrorSpec } from "./error-catalog.ts";
+import type { ErrorCode } from "./error-catalog.ts";
+import { RETRYABLE_CODES } from "./retryable-codes.ts";
 
 /** Values an error carries: flat, so that they survive the wire, a worker and a log line. */
 export type ErrorDetail = Readonly<Record<string, string | number | boolean | null>>;
-
-/** What of an error leaves the process. Never the message of the occurrence, its stack or cause. */
-export interface WireError {
-  /** A code of the catalogue, or one of a newer version. */
-  code: string;
-  /** The catalogue's public message. */
-  message: string;
-  detail: ErrorDetail;
-  retryable: boolean;
-}
 
 export interface FailureOptions {
   readonly detail?: ErrorDetail;
@@ -20,13 +11,10 @@ export interface FailureOptions {
 
 const BRAND: unique symbol = Symbol.for("tributary.error") as never;
 
-/** Limits on what is believed of an error that came from a peer. */
-const MAX_DETAIL_ENTRIES = 32;
-const MAX_DETAIL_CHARACTERS = 1024;
-
 /**
  * The one error class. Match on `code`, never on text. `instanceof` goes by a brand, so that it holds
- * across two copies of this package; across workers send `toWire()`.
+ * across two copies of this package. What the catalogue says of a code (`statusOf`, `publicMessageOf`, `adviceOf`) is not part of
+ * it, so that a page that only runs models does not ship those texts.
  */
 export class TributaryError extends Error {
   readonly code: ErrorCode;
@@ -51,60 +39,11 @@ export class TributaryError extends Error {
     return typeof value === "object" && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
   }
 
-  /** HTTP status of the code. */
-  get status(): number {
-    return ERROR_CATALOG[this.code].status;
-  }
-
   /** Whether trying again later can help. */
   get retryable(): boolean {
     const remote = this.code === "core/unknown-remote-code" ? this.detail["remoteRetryable"] : undefined;
-    return typeof remote === "boolean" ? remote : ERROR_CATALOG[this.code].retryable;
+    return typeof remote === "boolean" ? remote : RETRYABLE_CODES.has(this.code);
   }
-
-  /** The text of the catalogue: safe to show to anyone. */
-  get publicMessage(): string {
-    return ERROR_CATALOG[this.code].publicMessage;
-  }
-
-  /** What to do about it, where the catalogue knows. */
-  get advice(): string | undefined {
-    return (ERROR_CATALOG[this.code] as ErrorSpec).advice;
-  }
-
-  toWire(): WireError {
-    return { code: this.code, message: this.publicMessage, detail: this.detail, retryable: this.retryable };
-  }
-
-  /** Rebuilds an error a peer sent. A code this version does not know becomes `core/unknown-remote-code`. */
-  static fromWire(wire: WireError): TributaryError {
-    const code = typeof wire.code === "string" ? wire.code.slice(0, MAX_DETAIL_CHARACTERS) : "";
-    const message = typeof wire.message === "string" ? wire.message.slice(0, MAX_DETAIL_CHARACTERS) : "";
-    const detail = boundedDetail(wire.detail);
-    if (isErrorCode(code))
-      return new TributaryError(code, message || ERROR_CATALOG[code].publicMessage, { detail });
-    return new TributaryError(
-      "core/unknown-remote-code",
-      `the peer reported ${JSON.stringify(code)}: ${message}`,
-      {
-        detail: { ...detail, remoteCode: code, remoteRetryable: wire.retryable === true },
-      },
-    );
-  }
-}
-
-function boundedDetail(detail: unknown): ErrorDetail {
-  const result: Record<string, string | number | boolean | null> = {};
-  if (typeof detail !== "object" || detail === null) return result;
-  let entries = 0;
-  for (const [key, value] of Object.entries(detail)) {
-    if (key.length > 64 || key === "__proto__") continue;
-    if (typeof value === "string") result[key] = value.slice(0, MAX_DETAIL_CHARACTERS);
-    else if (typeof value === "number" || typeof value === "boolean" || value === null) result[key] = value;
-    else continue;
-    if (++entries === MAX_DETAIL_ENTRIES) break;
-  }
-  return result;
 }
 
 /** Makes the error to throw: `throw failure("codec/truncated", "hello.nonce: 32 bytes expected, 7 left")`. */

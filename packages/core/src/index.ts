@@ -29,17 +29,13 @@ export { deviceId, modelName, modelVersion, populationName, roundId, taskName } 
 export { bool, bytes, digest, f32, f64, fixedBytes, text, u16, u32, u53, u8 } from "./codec/primitives.ts";
 export { ByteReader } from "./codec/reader.ts";
 export { ByteWriter } from "./codec/writer.ts";
+export { digestOf } from "./digest-of.ts";
 export { createSha256, sha256, sha256Bytes, type Sha256 } from "./digest.ts";
 export { systemEnv, type Env } from "./env.ts";
 export { ERROR_CATALOG, isErrorCode, type ErrorCode, type ErrorSpec } from "./error-catalog.ts";
-export {
-  failure,
-  toFailure,
-  TributaryError,
-  type ErrorDetail,
-  type FailureOptions,
-  type WireError,
-} from "./errors.ts";
+export { adviceOf, publicMessageOf, statusOf } from "./error-texts.ts";
+export { fromWire, toWire, type WireError } from "./error-wire.ts";
+export { failure, toFailure, TributaryError, type ErrorDetail, type FailureOptions } from "./errors.ts";
 export {
   asDeviceId,
   asDigest,
@@ -63,14 +59,8 @@ export {
   type RoundId,
   type TaskName,
 } from "./ids.ts";
-export {
-  consoleLogger,
-  createLogger,
-  silentLogger,
-  type LogEntry,
-  type LogFields,
-  type Logger,
-  type LoggerOptions,
-  type LogLevel,
-} from "./log.ts";
-export { seededRandom, systemRandom, type SecureRandom, type SeededRandom } from "./random.ts";
+export { consoleLogger } from "./console-logger.ts";
+export { createLogger, type LogEntry, type LoggerOptions } from "./create-logger.ts";
+export { silentLogger, type LogFields, type Logger, type LogLevel } from "./log.ts";
+export { systemRandom, type SecureRandom } from "./secure-random.ts";
+export { seededRandom, type SeededRandom } from "./seeded-random.ts";

@@ -1,4 +1,4 @@
-import { decode, encode, failure, TributaryError } from "@tributary/core";
+import { decode, encode, failure, fromWire, toWire, type TributaryError } from "@tributary/core";
 import { DeviceMessage } from "./device-message.ts";
 import { LIMITS } from "./limits.ts";
 import { Refusal, ServerMessage, type RefusalDetail } from "./server-message.ts";
@@ -39,7 +39,7 @@ export function refusalOf(
   error: TributaryError,
   options: { retryAfterMs?: number } = {},
 ): { readonly type: "refusal" } & Refusal {
-  const wire = error.toWire();
+  const wire = toWire(error);
   const detail: RefusalDetail[] = Object.entries(wire.detail)
     .slice(0, LIMITS.maxDetailEntries)
     .map(([key, value]) => ({ key: clip(key, 64), value: clip(String(value), 256) }));
@@ -54,7 +54,7 @@ export function refusalOf(
 
 /** The other direction: the refusal as an error a driver can throw or report. */
 export function errorOfRefusal(refusal: Refusal): TributaryError {
-  return TributaryError.fromWire({
+  return fromWire({
     code: refusal.code,
     message: refusal.message,
     detail: Object.fromEntries(refusal.detail.map(({ key, value }) => [key, value])),

@@ -1,11 +1,11 @@
 import type { Digest } from "@tributary/core";
-import type { ParameterSpec } from "@tributary/tensor";
 import Type, { type Static } from "typebox";
-import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
+import { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
+import { invalidDocument, parseJson } from "./json.ts";
+import { parseDocument } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
 import { modeFault, TaskMode } from "./task-mode.ts";
-import { Labels, ModelProcessing } from "./model-processing.ts";
 import { MEASURING_FIELDS, measuringFault } from "./measuring.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
@@ -25,11 +25,8 @@ import {
   UpdateLayout,
 } from "./update-layout.ts";
 import {
-  ChannelSchema,
   DigestSchema,
-  DTYPES,
   ModelNameSchema,
-  ModelVersionSchema,
   nullable,
   PopulationNameSchema,
   readonlyArray,
@@ -37,61 +34,7 @@ import {
   TargetPathSchema,
   TaskNameSchema,
   TensorNameSchema as TensorName,
-  textEnum,
-  TimestampSchema,
 } from "./schema.ts";
-
-const Dimension = Type.Integer({ minimum: -1, maximum: 2 ** 31 - 1 });
-
-/** A named input or output of a graph. A dimension of -1 is free (the batch). */
-export const GraphPort = Type.Object({
-  name: TensorName,
-  dtype: textEnum(DTYPES),
-  shape: readonlyArray(Dimension, { maxItems: LIMITS.maxRank }),
-});
-export type GraphPort = Static<typeof GraphPort>;
-
-/** Inputs or outputs of a model, in the graph's order. */
-export const GraphPorts = readonlyArray(GraphPort, { minItems: 1, maxItems: LIMITS.maxPorts });
-
-/** Names and shapes of a model's parameters, in canonical order. */
-export const ParameterSchemaDocument = readonlyArray(
-  Type.Unsafe<ParameterSpec>(Type.Object({ name: TensorName, shape: Shape })),
-  { minItems: 1, maxItems: LIMITS.maxParameters },
-);
-
-const TargetReference = Type.Object({ target: TargetPathSchema });
-
-const MANIFEST_FIELDS = {
-  model: ModelNameSchema,
-  channel: ChannelSchema,
-  version: ModelVersionSchema,
-  parentVersion: nullable(ModelVersionSchema),
-  graph: TargetReference,
-  weights: Type.Object({ float32: TargetReference, int8: TargetReference }),
-  parameters: ParameterSchemaDocument,
-  labels: Type.Optional(Labels),
-  /** Absent: the app prepares its inputs, and the first float32 output is read by its name. */
-  processing: Type.Optional(ModelProcessing),
-  createdAt: TimestampSchema,
-};
-
-/** What a channel of a model points to: `models/<model>/<channel>.json`. */
-export const ModelManifest = Type.Object({
-  formatVersion: Type.Literal(2),
-  ...MANIFEST_FIELDS,
-  inputs: GraphPorts,
-  outputs: GraphPorts,
-});
-export type ModelManifest = Static<typeof ModelManifest>;
-
-/** As signed before models had several inputs and outputs. */
-const FirstModelManifest = Type.Object({
-  formatVersion: Type.Literal(1),
-  ...MANIFEST_FIELDS,
-  input: GraphPort,
-  output: GraphPort,
-});
 
 interface Note {
   default?: number;
@@ -327,20 +270,6 @@ export const TaskSpec = Type.Object(
   strict,
 );
 export type TaskSpec = Static<typeof TaskSpec>;
-
-/**
- * A manifest of this or an earlier format, in the present one.
- *
- * @throws protocol/invalid-document with the path of the first fault in `detail`.
- */
-export function parseModelManifest(bytes: Uint8Array): ModelManifest {
-  const json = parseJson("model manifest", bytes, LIMITS.maxManifestBytes);
-  if ((json as { readonly formatVersion?: unknown } | null)?.formatVersion !== 1) {
-    return parseDocument("model manifest", ModelManifest, json);
-  }
-  const { input, output, ...rest } = parseDocument("model manifest", FirstModelManifest, json);
-  return { ...rest, formatVersion: 2, inputs: [input], outputs: [output] };
-}
 
 /**
  * A plan; one of an earlier release with what it left unsaid.

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
-import { GraphPorts, TaskSpec } from "./documents.ts";
+import { TaskSpec } from "./documents.ts";
+import { GraphPorts } from "./graph-ports.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
 import { TrustView } from "./trust-view.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";

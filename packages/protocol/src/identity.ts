@@ -1,8 +1,6 @@
 import {
   asDeviceId,
   concatBytes,
-  decodeBase64url,
-  decodeHex,
   digest,
   encode,
   encodeHex,
@@ -54,17 +52,6 @@ export function uploadMessage(id: RoundId, updateDigest: Digest, sizeBytes: numb
 /** What a device signs to enrol: the token it was given, so that the proof is of no use with another. */
 export function enrolmentMessage(token: string): Uint8Array<ArrayBuffer> {
   return concatBytes(PURPOSE.enrolment, sha256Bytes(encodeUtf8(token)));
-}
-
-/** A public key as people write it: 64 hexadecimal digits, or base64url as in a JWK's `x`. Undefined for anything else. */
-export function readPublicKey(text: string): Uint8Array<ArrayBuffer> | undefined {
-  if (/^[0-9a-f]{64}$/.test(text)) return decodeHex(text);
-  try {
-    const bytes = decodeBase64url(text);
-    return bytes.length === 32 ? bytes : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whether one key made a signature over a message. Never throws. */

@@ -53,20 +53,18 @@ export {
 } from "./device-message.ts";
 export {
   EvaluationGraphDocument,
-  GraphPort,
-  GraphPorts,
-  ModelManifest,
-  ParameterSchemaDocument,
-  parseModelManifest,
   parsePlan,
   parseTaskSpec,
   Plan,
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
+export { imageSizes } from "./image-sizes.ts";
+export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
+export { readModelManifest } from "./read-manifest.ts";
 export {
   ImageProcessing,
-  imageSizes,
   ModelProcessing,
   OutputProcessing,
   parseProcessing,
@@ -113,7 +111,6 @@ export {
   deviceIdOf,
   enrolmentMessage,
   helloMessage,
-  readPublicKey,
   uploadMessage,
   verifySignature,
   type Sign,
@@ -173,7 +170,9 @@ export {
   type TreeHash,
   type TreeNode,
 } from "./merkle-tree.ts";
-export { invalidDocument, parseDocument, parseJson } from "./parse.ts";
+export { invalidDocument, parseJson } from "./json.ts";
+export { readPublicKey } from "./public-key.ts";
+export { parseDocument } from "./parse.ts";
 export {
   CAPABILITY_SCHEME,
   secureAnswerPath,

@@ -1,5 +1,6 @@
 import Type, { type Static } from "typebox";
-import { parseDocument, parseJson } from "./parse.ts";
+import { parseJson } from "./json.ts";
+import { parseDocument } from "./parse.ts";
 
 /** Target path of the document that says who vouches for devices. */
 export const ISSUER_TARGET = "issuer.json";

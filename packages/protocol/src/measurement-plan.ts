@@ -1,9 +1,11 @@
 import type { Digest } from "@tributary/core";
 import { concatBytes, decodeHex, encodeUtf8, sha256 } from "@tributary/core";
 import Type, { type Static } from "typebox";
-import { EvaluationGraphDocument, ParameterSchemaDocument } from "./documents.ts";
+import { EvaluationGraphDocument } from "./documents.ts";
+import { ParameterSchemaDocument } from "./graph-ports.ts";
 import { LIMITS } from "./limits.ts";
-import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
+import { invalidDocument, parseJson } from "./json.ts";
+import { parseDocument } from "./parse.ts";
 import {
   ModelNameSchema,
   PopulationNameSchema,

@@ -1,7 +1,9 @@
 /** What stands between an app's data and a model's tensors, and between its outputs and an answer. */
 import Type, { type Static } from "typebox";
+import { imageSizes } from "./image-sizes.ts";
+import { invalidDocument, parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
-import { invalidDocument, parseDocument, parseJson } from "./parse.ts";
+import { parseDocument } from "./parse.ts";
 import { readonlyArray, TensorNameSchema as TensorName, textEnum } from "./schema.ts";
 
 const strict = { additionalProperties: false };
@@ -121,15 +123,4 @@ function imageFault({ layout, channels, mean, standardDeviation }: ImageProcessi
     }
   }
   return undefined;
-}
-
-/** Of one row of an input; undefined where the shape is that of no image. */
-export function imageSizes(
-  layout: ImageProcessing["layout"],
-  shape: readonly number[],
-): { readonly channels: number; readonly height: number; readonly width: number } | undefined {
-  if (shape.length !== 4) return undefined;
-  const [, a, b, c] = shape as readonly [number, number, number, number];
-  const [channels, height, width] = layout === "nchw" ? [a, b, c] : [c, a, b];
-  return channels > 0 && height > 0 && width > 0 && shape[0] !== 0 ? { channels, height, width } : undefined;
 }

@@ -35,6 +35,13 @@ export const TimestampSchema = Type.String({
   maxLength: 40,
   description: "RFC 3339, UTC",
 });
+/** As `Date.toISOString` writes it: a pattern, so that devices check it without the tables of a date format. */
+export const UtcTimestampSchema = Type.String({
+  pattern:
+    "^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])T([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?Z$",
+  maxLength: 40,
+  description: "RFC 3339, UTC",
+});
 export const TargetPathSchema = Type.String({
   pattern: "^[A-Za-z0-9][A-Za-z0-9._/-]{0,255}$",
   description: "Path of a TUF target",

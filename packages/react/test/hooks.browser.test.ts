@@ -28,7 +28,7 @@ beforeEach(() => {
         }),
       start: {
         config: {
-          coordinator: "https://fl.example.org",
+          source: { coordinator: "https://fl.example.org", releases: "https://fl.example.org/v1/" },
           population: "default",
           software: "test",
           limits: TRUST_DEFAULTS,

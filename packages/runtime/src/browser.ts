@@ -1,6 +1,7 @@
 /** The device runtime in a browser: a thin page, everything heavy in one worker. */
 import { asPopulationName, failure, silentLogger, systemClock } from "@tributary/core";
 import { LIMITS } from "@tributary/protocol";
+import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
 import { storageLimit } from "./store/storage-limit.ts";
@@ -61,17 +62,20 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
       `createRuntime: software has at most ${LIMITS.maxSoftwareBytes} bytes, got "${software}"`,
     );
   }
-  const coordinator = originOf(options.coordinator);
+  const source = releaseSource(options, {
+    base: globalThis.location?.href,
+    folders: ["http:", "https:"],
+  });
   const limits = trustLimits(options.trust);
   const maxStorageBytes = storageLimit(options.maxStorageBytes);
   const trustedRoot = await loadRoot(options.trust);
   const { token } = options;
-  const scope = `${coordinator} ${population}`;
+  const scope = `${source.coordinator ?? source.releases} ${population}`;
   const device = createRemoteDevice({
     spawn: () => new Worker(new URL("./worker/device-worker.js", import.meta.url), { type: "module" }),
     start: {
       config: {
-        coordinator,
+        source,
         population,
         software,
         limits,
@@ -105,21 +109,6 @@ function requireSecureContext(): void {
     `runtime: ${globalThis.location?.origin ?? "this page"} is not a secure context, so the browser offers no keys, ` +
       "storage locks or WebGPU; serve the page over https, or open it as http://localhost or http://127.0.0.1",
   );
-}
-
-function originOf(coordinator: string | URL): string {
-  let url: URL;
-  try {
-    url = new URL(coordinator, globalThis.location?.href);
-  } catch {
-    throw new TypeError(
-      `createRuntime: coordinator must be a URL, got ${JSON.stringify(String(coordinator))}`,
-    );
-  }
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new TypeError(`createRuntime: coordinator must be an http or https URL, got ${url.protocol}`);
-  }
-  return url.origin;
 }
 
 /** The pinned root's bytes, fetched where the app ships it as a file. */

@@ -1,19 +1,16 @@
-import { asModelName, asModelVersion, failure, toFailure, type DeviceId } from "@tributary/core";
+import { asModelName, failure, toFailure, type ModelName } from "@tributary/core";
 import type { ServerMessage } from "@tributary/protocol";
+import type { Connection } from "./connection.ts";
 import { isConsent } from "./consent.ts";
 import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
-import { createIdentity } from "./identity.ts";
+import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
-import { createLocalMeasurer } from "./participation/local-measurer.ts";
-import { createLogView } from "./participation/log-view.ts";
-import { createKeptControls } from "./participation/kept-controls.ts";
-import { createLocalTrainer } from "./participation/local-trainer.ts";
-import { createParticipations } from "./participation/participations.ts";
-import type { ConnectionState, ModelState, RuntimeStatus } from "./runtime.ts";
-import { createTelemetryRecorder } from "./telemetry/recorder.ts";
-import { createControlChannel } from "./transport/control-channel.ts";
-import { createHttpTransport } from "./transport/http.ts";
+import type { ModelState, RuntimeStatus } from "./runtime.ts";
+import { readLogHead } from "./store/log-head.ts";
+import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
+import { createRequests } from "./transport/requests.ts";
+import { withSeed } from "./transport/with-seed.ts";
 import { trustedRoot } from "./trust.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
 import { createModelSpace } from "./updater/model-space.ts";
@@ -21,13 +18,22 @@ import { createReleases } from "./updater/releases.ts";
 
 /** How often a device without a control connection looks for releases. */
 const POLL_INTERVAL_MS = 5 * 60_000;
+/** How long until the connection's script is asked for again. */
+const RELOAD_INTERVAL_MS = 30_000;
 
-/** Puts a device together from the platform's ports. It begins to connect at once. */
+/**
+ * Puts a device together from the platform's ports. One with an enrolment token begins to connect at once. The connection and the
+ * learner are parts that are loaded when they are needed.
+ */
 export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
-  const { env, store, engines } = ports;
+  const { env, store, engines, token } = ports;
   const events = createDeviceEvents(env.clock, env.log);
   const closing = new AbortController();
-  const http = createHttpTransport({ coordinator: config.coordinator, fetch: ports.fetch, env });
+  const requests = createRequests({ fetch: ports.fetch, env });
+  const httpAt = (base: string): ReleaseHttp => createReleaseHttp({ base, requests, env });
+  const { seed } = config.source;
+  const shipped = seed === undefined ? undefined : httpAt(seed);
+  const http = withSeed(httpAt(config.source.releases), shipped);
   const space = createModelSpace({
     store,
     maxBytes: config.maxStorageBytes,
@@ -45,17 +51,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     env,
     closing: closing.signal,
     exclusive: ports.exclusive,
-  });
-  const identity = createIdentity({
-    store: store.identity,
-    extractableKeys: store.needsExtractableKeys,
-    http,
-    population: config.population,
-    token: ports.token ?? noToken,
-    env,
-    closing: closing.signal,
-    onEnrolled: (deviceId: DeviceId, expiresAtMs: number) =>
-      events.emit({ type: "enrolled", deviceId, expiresAtMs }),
+    seed: shipped,
   });
   const models = createOpenModels({
     releases,
@@ -66,109 +62,80 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     events,
     env,
     closing: closing.signal,
-    pinned: () => participations.pinned(),
+    pinned: () => learner.loaded?.participations.pinned() ?? [],
     space,
     holds: ports.holds,
     onRunning(state: ModelState, appliedAfterMs: number | null) {
-      channel.send({
-        type: "running",
-        model: asModelName(state.model),
-        version: asModelVersion(state.version),
-        appliedAfterMs: appliedAfterMs ?? 0,
-      });
-      participations.modelsChanged();
+      connection.loaded?.running(state, appliedAfterMs);
+      learner.loaded?.participations.modelsChanged();
     },
   });
-  const channel = createControlChannel({
-    coordinator: config.coordinator,
-    openSocket: ports.openSocket,
-    identity,
-    software: config.software,
-    env,
-    onMessage: receive,
-    onState({ state, retryInMs, error }) {
-      connection = state;
-      events.emit({
-        type: "connection",
-        state,
-        ...(retryInMs === undefined ? {} : { retryInMs }),
-        ...(error === undefined ? {} : { code: error.code }),
-      });
-      if (state === "connected") {
-        for (const slot of models.slots) subscribe(slot);
+  const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
+  let idle: boolean | undefined;
+  let battery: Parameters<Device["setBattery"]>[0] = null;
+  let closed: Promise<void> | undefined;
+  let timer: { cancel(): void } | undefined;
+
+  const connection = lazyPart("connection", async () => {
+    const { createConnection } = await import("./connection.ts");
+    return createConnection({
+      coordinator: config.source.coordinator ?? "",
+      config,
+      ports: { ...ports, token: token ?? noToken },
+      requests,
+      events,
+      closing: closing.signal,
+      onMessage: receive,
+      onConnected() {
+        for (const state of models.states()) connection.loaded?.subscribe(state);
         // Releases may have been pushed while nobody listened.
         models.followAll();
-        participations.connected();
-      } else if (state === "offline") {
-        // That the network is away is no problem; why nobody admits this device is one.
-        if (error !== undefined && (!error.retryable || error.code.startsWith("identity/"))) {
-          events.problem(error);
-        }
-        participations.disconnected();
-      }
-    },
-  });
-  const log = createLogView({ releases, http, settings: store.settings });
-  const recorder = createTelemetryRecorder(() => participations.examplesChanged());
-  const controls = store.controls && createKeptControls(store.controls);
-  const work = {
-    releases,
-    engines,
-    store,
-    controls,
-    identity,
-    population: config.population,
-    log,
-    limits: config.limits,
-    openSecAggCrypto: ports.openSecAggCrypto,
-    env,
-  };
-  const participations = createParticipations({
-    config,
-    env,
-    events,
-    releases,
-    store,
-    identity,
-    http,
-    trainer: createLocalTrainer(work),
-    measurer: createLocalMeasurer({ ...work, recorder }),
-    recorder,
-    conditions: ports.conditions,
-    openModels: () => models.slots.map(({ name }) => name),
-    send: (message) => channel.send(message),
-    serverOffsetMs: () => channel.serverOffsetMs,
-  });
-  let connection: ConnectionState = "offline";
-  let closed: Promise<void> | undefined;
-
-  function subscribe(slot: { name: string; channel: string; state: ModelState }): void {
-    const version = versionOf(slot);
-    // A model that is still being opened subscribes when it is: the answer depends on what runs.
-    if (version === undefined) return;
-    channel.send({
-      type: "subscribe",
-      model: asModelName(slot.name),
-      channel: slot.channel,
-      runningVersion: asModelVersion(version),
+        learner.loaded?.participations.connected();
+      },
+      onDisconnected: () => learner.loaded?.participations.disconnected(),
     });
-  }
+  });
+
+  const learner = lazyPart("learner", async () => {
+    const [opened, { createLearner }] = await Promise.all([
+      connection.load(),
+      import("./participation/learner.ts"),
+    ]);
+    const created = createLearner({ config, ports, events, releases, connection: opened, openModels });
+    if (opened.state === "connected") created.participations.connected();
+    if (idle !== undefined) created.participations.setIdle(idle);
+    if (battery !== null) created.participations.setBattery(battery);
+    return created;
+  });
 
   function receive(message: ServerMessage): void {
     if (message.type === "release") {
       models.released(message.model, message.channel, message.timestampVersion);
       return;
     }
-    participations.receive(message);
+    learner.loaded?.participations.receive(message);
   }
 
   const poll = (): void => {
     models.followAll();
-    polling = env.clock.schedule(POLL_INTERVAL_MS, poll);
+    timer = env.clock.schedule(POLL_INTERVAL_MS, poll);
   };
-  let polling: { cancel(): void } | undefined;
-  if (ports.token === undefined) polling = env.clock.schedule(POLL_INTERVAL_MS, poll);
-  else channel.start();
+  const connect = (): void => {
+    timer = undefined;
+    connection.load().then(
+      (opened: Connection) => {
+        if (closed === undefined) opened.start();
+      },
+      (error: unknown) => {
+        if (closed !== undefined) return;
+        events.problem(error);
+        models.followAll();
+        timer = env.clock.schedule(RELOAD_INTERVAL_MS, connect);
+      },
+    );
+  };
+  if (token === undefined) timer = env.clock.schedule(POLL_INTERVAL_MS, poll);
+  else connect();
 
   const requireOpen = (): void => {
     if (closed !== undefined) throw failure("runtime/closed", "runtime: it was closed");
@@ -178,18 +145,16 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async openModel(request, options = {}) {
       requireOpen();
       const state = await models.open(request, options);
-      subscribe(models.slot(request.model));
-      participations.modelsChanged();
+      connection.loaded?.subscribe(state);
+      learner.loaded?.participations.modelsChanged();
       return state;
     },
     closeModel: (model) => models.close(model),
     async run(model, feeds, { signal } = {}) {
       requireOpen();
       const slot = models.slot(model);
-      return await recorder.watch(
-        () => slot.state,
-        () => slot.run(feeds, signal),
-      );
+      const run = () => slot.run(feeds, signal);
+      return await (learner.loaded?.recorder.watch(() => slot.state, run) ?? run());
     },
     async refresh(model, { signal } = {}) {
       requireOpen();
@@ -206,8 +171,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       await store.examples.add(asModelName(model), examples);
       const open = models.slots.find(({ name }) => name === model);
-      if (open !== undefined) recorder.labelled(open.state, examples);
-      participations.examplesChanged();
+      if (open !== undefined) learner.loaded?.recorder.labelled(open.state, examples);
+      learner.loaded?.participations.examplesChanged();
     },
     async countExamples(model) {
       requireOpen();
@@ -221,8 +186,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       await store.examples.clear(asModelName(model));
       // They are what was learned from the examples.
-      await controls?.clear(asModelName(model));
-      participations.examplesChanged();
+      await (learner.loaded?.clear(asModelName(model)) ?? store.controls?.clear(asModelName(model)));
+      learner.loaded?.participations.examplesChanged();
     },
     async participate(request) {
       requireOpen();
@@ -233,13 +198,13 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
             "participate: consent must be true, or to training or telemetry; ask the person first",
           );
         }
-        if (ports.token === undefined) {
+        if (token === undefined) {
           throw failure(
             "runtime/participation-unavailable",
             "participate: rounds need an enrolment token; pass `token` to createRuntime",
           );
         }
-        await participations.start(request);
+        await (await learner.load()).participations.start(request);
       } catch (error) {
         // The app holds a participation already: here is where it hears why nothing comes of it.
         events.problem(error);
@@ -248,40 +213,42 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async setConsent(consent) {
       requireOpen();
-      participations.setConsent(consent);
+      (await learner.settled())?.participations.setConsent(consent);
     },
-    async setIdle(idle) {
-      participations.setIdle(idle);
+    async setIdle(next) {
+      idle = next;
+      learner.loaded?.participations.setIdle(next);
     },
-    async setBattery(battery) {
-      participations.setBattery(battery);
+    async setBattery(next) {
+      battery = next;
+      learner.loaded?.participations.setBattery(next);
     },
-    stopParticipating: () => participations.stop(),
+    async stopParticipating() {
+      await (await learner.settled())?.participations.stop();
+    },
     async reconnect() {
-      channel.nudge();
+      if (connection.loaded !== undefined) return connection.loaded.nudge();
+      if (token === undefined || timer === undefined) return;
+      timer.cancel();
+      connect();
     },
     async status(): Promise<RuntimeStatus> {
-      const certificateLog = await log.seen();
+      const certificateLog = await readLogHead(store.settings).catch(() => undefined);
+      const deviceId = connection.loaded?.identity.deviceId;
       return {
-        ...(identity.deviceId === undefined ? {} : { deviceId: identity.deviceId }),
-        connection,
-        models: models.slots.flatMap((slot) => {
-          try {
-            return [slot.state];
-          } catch {
-            return []; // still opening
-          }
-        }),
-        participation: participations.state,
-        bytesUp: http.bytesUp,
-        bytesDown: http.bytesDown,
-        roundsCommitted: participations.roundsCommitted,
+        ...(deviceId === undefined ? {} : { deviceId }),
+        connection: connection.loaded?.state ?? (closed === undefined ? "offline" : "closed"),
+        models: models.states(),
+        participation: learner.loaded?.participations.state ?? "stopped",
+        bytesUp: requests.bytesUp,
+        bytesDown: requests.bytesDown,
+        roundsCommitted: learner.loaded?.participations.roundsCommitted ?? 0,
         ...(certificateLog === undefined ? {} : { certificateLog }),
       };
     },
     async diagnose() {
       requireOpen();
-      const open = models.slots.filter((slot) => versionOf(slot) !== undefined);
+      const open = models.slots.filter(({ isRunning }) => isRunning);
       return {
         engines: engines.diagnose(),
         models: open.map((slot) => slot.diagnose()),
@@ -292,9 +259,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     close() {
       closed ??= (async () => {
         closing.abort(failure("runtime/closed", "runtime: it was closed"));
-        polling?.cancel();
-        await participations.stop();
-        channel.close();
+        timer?.cancel();
+        await (await learner.settled())?.participations.stop();
+        (await connection.settled())?.close();
         const parts = [() => models.closeAll(), () => engines.close(), () => store.close()];
         for (const part of parts) {
           try {
@@ -307,14 +274,6 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       return closed;
     },
   };
-}
-
-function versionOf(slot: { state: ModelState }): number | undefined {
-  try {
-    return slot.state.version;
-  } catch {
-    return undefined;
-  }
 }
 
 async function noToken(): Promise<string> {

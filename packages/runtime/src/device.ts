@@ -10,6 +10,7 @@ import type { ImageReader } from "./images/image-tensor.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { Inference, ModelState, RuntimeEvent, RuntimeStatus, TokenRequest } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
+import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
 import type { BlobHolds } from "./updater/blob-holds.ts";
@@ -17,8 +18,7 @@ import type { SharedDownloads } from "./updater/shared-downloads.ts";
 
 /** What a device needs to know. Plain data but for the token: it can be posted to a worker. */
 export interface DeviceConfig {
-  /** Origin of the coordinator, without a trailing slash. */
-  readonly coordinator: string;
+  readonly source: ReleaseSource;
   readonly population: string;
   /** The pinned TUF root; absent with trust "first-use". */
   readonly trustedRoot?: Uint8Array;
@@ -37,7 +37,7 @@ export interface DevicePorts {
   readonly engines: EngineProvider;
   readonly conditions: ConditionsPort;
   /** Decodes and scales images, where the platform can. */
-  readonly images?: ImageReader | undefined;
+  readonly images?: (() => Promise<ImageReader>) | undefined;
   /** Asked for by the first secure round. */
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly openSocket: OpenSocket;

@@ -36,7 +36,7 @@ export interface OpenSessionRequest {
 /** What the check of a GPU engine against WASM needs. */
 export interface CheckedRequest extends OpenSessionRequest {
   /** Feeds that fit the model. */
-  readonly sample: () => Feeds;
+  readonly sample: () => Feeds | Promise<Feeds>;
   /** The choice remembered from an earlier start, and where to remember the one made now. */
   readonly remembered?: unknown;
   readonly remember?: (choice: unknown) => Promise<void>;

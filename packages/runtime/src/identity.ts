@@ -11,12 +11,12 @@ import {
 import { deviceIdOf, enrolmentMessage, readCertificate } from "@tributary/protocol";
 import type { TokenRequest } from "./runtime.ts";
 import type { IdentityStore, StoredIdentity } from "./store/device-store.ts";
-import type { HttpTransport } from "./transport/http.ts";
+import type { FederationHttp } from "./transport/federation-http.ts";
 
 export interface IdentityOptions {
   readonly store: IdentityStore;
   readonly extractableKeys: boolean;
-  readonly http: Pick<HttpTransport, "enrol">;
+  readonly http: Pick<FederationHttp, "enrol">;
   readonly population: string;
   readonly token: (device: TokenRequest) => Promise<string>;
   readonly env: Env;

@@ -6,9 +6,11 @@ import { LIMITS } from "@tributary/protocol";
 import { parseMetadata } from "@tributary/tuf";
 import { createDevice } from "./create-device.ts";
 import { openFileStore } from "./node/file-store.ts";
+import { fetchWithFiles } from "./node/fetch-with-files.ts";
 import { nodeConditions } from "./node/node-conditions.ts";
 import { createNodeEngines } from "./node/node-engines.ts";
 import { openWsSocket } from "./node/ws-socket.ts";
+import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
 import { storageLimit } from "./store/storage-limit.ts";
@@ -37,7 +39,7 @@ const DEFAULTS = {
 export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtime> {
   const { dataDir, token, log = silentLogger, software = DEFAULTS.software, tags = [] } = options;
   const population = asPopulationName(options.population ?? DEFAULTS.population);
-  const coordinator = originOf(options.coordinator);
+  const source = releaseSource(options, { folders: ["http:", "https:", "file:"] });
   if (new TextEncoder().encode(software).length > LIMITS.maxSoftwareBytes) {
     throw new RangeError(
       `createRuntime: software has at most ${LIMITS.maxSoftwareBytes} bytes, got "${software}"`,
@@ -51,7 +53,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
     const engine = options.engine ?? (await ownEngine(log));
     const device = createDevice(
       {
-        coordinator,
+        source,
         population,
         software,
         limits,
@@ -66,7 +68,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         conditions: nodeConditions(engine.name),
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: openWsSocket,
-        fetch: globalThis.fetch,
+        fetch: fetchWithFiles,
         ...(token === undefined
           ? {}
           : { token: async (device) => (typeof token === "string" ? token : token(device)) }),
@@ -99,20 +101,12 @@ async function ownEngine(log: Logger): Promise<Engine> {
   }
 }
 
-function originOf(coordinator: string | URL): string {
-  const url = new URL(coordinator);
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new RangeError(`createRuntime: coordinator must be an http or https URL, got ${url.href}`);
-  }
-  return url.origin;
-}
-
 async function readRoot(trust: Trust): Promise<Uint8Array | undefined> {
   if (trust === "first-use") return undefined;
   const { root } = trust;
   const bytes = root instanceof Uint8Array ? root : await readRootFile(root);
   try {
-    parseMetadata("root", bytes);
+    await parseMetadata("root", bytes);
   } catch (cause) {
     const where = root instanceof Uint8Array ? "that was given" : String(root);
     throw failure(

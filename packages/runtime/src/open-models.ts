@@ -1,14 +1,13 @@
 import { abortable, failure, type Digest, type Env } from "@tributary/core";
-import type { CallOptions, OpenModelRequest } from "./device.ts";
+import type { CallOptions, DevicePorts, OpenModelRequest } from "./device.ts";
 import type { DeviceEvents } from "./device-events.ts";
 import type { EngineProvider } from "./engine-provider.ts";
-import type { ImageReader } from "./images/image-tensor.ts";
 import type { ModelState } from "./runtime.ts";
 import type { DeviceStore } from "./store/device-store.ts";
-import { withRetries } from "./transport/retry.ts";
+import { isOffline, withRetries } from "./transport/retry.ts";
 import type { BlobFetcher } from "./updater/blob-fetcher.ts";
 import type { BlobHolds } from "./updater/blob-holds.ts";
-import { createModelSlot, isOffline, type ModelSlot } from "./updater/model-slot.ts";
+import { createModelSlot, type ModelSlot } from "./updater/model-slot.ts";
 import type { ModelSpace } from "./updater/model-space.ts";
 import type { Releases } from "./updater/releases.ts";
 
@@ -16,7 +15,7 @@ export interface OpenModelsOptions {
   readonly releases: Releases;
   readonly blobs: BlobFetcher;
   readonly engines: EngineProvider;
-  readonly images?: ImageReader | undefined;
+  readonly images?: DevicePorts["images"];
   readonly store: DeviceStore;
   readonly events: DeviceEvents;
   readonly env: Env;
@@ -38,6 +37,8 @@ export interface OpenModels {
   /** @throws `runtime/unknown-model` */
   slot(model: string): ModelSlot;
   readonly slots: readonly ModelSlot[];
+  /** Of those that run; a model that is still being opened has none. */
+  states(): readonly ModelState[];
   /** Looks for new versions of all, in the background; keeps trying while the network is bad. */
   followAll(): void;
   /** A release was pushed. */
@@ -155,6 +156,10 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       return false;
     } catch (error) {
       if (!isOffline(error)) throw error;
+      if (await releases.adoptSeed()) {
+        await slot.follow(closing);
+        return true;
+      }
       throw failure(
         "runtime/offline",
         `model ${slot.name}: the coordinator cannot be reached and no version is installed here`,
@@ -232,6 +237,9 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     },
     get slots() {
       return [...models.values()].map(({ slot }) => slot);
+    },
+    states() {
+      return this.slots.filter(({ isRunning }) => isRunning).map(({ state }) => state);
     },
     followAll() {
       for (const open of models.values()) follow(open, ANY);

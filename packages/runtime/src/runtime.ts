@@ -58,8 +58,20 @@ export interface TokenRequest {
 
 /** Options that every platform shares; `@tributary/runtime/browser` and `/node` add their own. */
 export interface RuntimeOptions {
-  /** The coordinator's origin, such as `https://fl.example.org`. */
-  readonly coordinator: string | URL;
+  /** The coordinator's origin, such as `https://fl.example.org`. Either this or `models`. */
+  readonly coordinator?: string | URL;
+  /**
+   * A folder of released files, as `tributary bundle` writes it, on any static server: no coordinator, no enrolment, no rounds. What
+   * is in it runs once its signatures hold, as from a coordinator; new versions are looked for every five minutes.
+   */
+  readonly models?: string | URL;
+  /**
+   * Such a folder that the app ships beside a coordinator: where nothing is installed and the coordinator cannot be reached, its
+   * release runs. It may have expired: what is newer comes with the network.
+   *
+   * @defaultValue none
+   */
+  readonly seed?: string | URL;
   readonly trust: Trust;
   /** Population the device enrols in. @defaultValue "default" */
   readonly population?: string;

@@ -2,7 +2,7 @@ import { encodeHex, failure, type Logger } from "@tributary/core";
 import { readPublicKey, type IssuerDocument, type SecurePlan } from "@tributary/protocol";
 import type { Trust } from "./runtime.ts";
 import type { MetadataStore } from "./store/device-store.ts";
-import type { HttpTransport } from "./transport/http.ts";
+import type { ReleaseHttp } from "./transport/release-http.ts";
 
 /** What a device insists on by itself, whatever a task says. */
 export interface TrustLimits {
@@ -88,7 +88,7 @@ const MAX_ROOT_BYTES = 512 * 1024;
 export function trustedRoot(options: {
   readonly pinned: Uint8Array | undefined;
   readonly store: MetadataStore;
-  readonly http: Pick<HttpTransport, "metadata">;
+  readonly http: Pick<ReleaseHttp, "metadata">;
   readonly log: Logger;
 }): () => Promise<Uint8Array> {
   const { pinned, store, http, log } = options;

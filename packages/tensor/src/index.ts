@@ -17,11 +17,11 @@ export {
   requireSameSchema,
   sameSchema,
   SCHEMA_LIMITS,
-  schemaDigest,
   type ParameterSchema,
   type ParameterSet,
   type ParameterSpec,
 } from "./parameter-set.ts";
+export { schemaDigest } from "./schema-digest.ts";
 export { dequantizePerChannel, quantizePerChannel, type QuantizedChannels } from "./quantize.ts";
 export {
   dequantizeParameters,

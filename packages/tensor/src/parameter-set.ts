@@ -1,4 +1,4 @@
-import { encode, failure, list, sha256, struct, text, u32, type Digest } from "@tributary/core";
+import { failure } from "@tributary/core";
 import { elementCount, sameShape } from "./tensor.ts";
 
 /** One named float32 tensor of a model. */
@@ -111,21 +111,6 @@ export function parameterSlot(
 export function parameterView(set: ParameterSet, name: string): Float32Array<ArrayBuffer> {
   const { offset, length } = parameterSlot(set.schema, name);
   return set.values.subarray(offset, offset + length);
-}
-
-const SchemaBytes = list(
-  struct({
-    name: text({ max: 4 * SCHEMA_LIMITS.maxNameBytes }),
-    shape: list(u32, { max: SCHEMA_LIMITS.maxDimensions }),
-  }),
-  { max: SCHEMA_LIMITS.maxParameters },
-);
-const SchemaDocument = struct({ kind: text({ max: 32 }), parameters: SchemaBytes });
-
-/** Names and shapes in order, as one SHA-256: updates of two models never mix. */
-export function schemaDigest(schema: ParameterSchema): Digest {
-  checkSchema(schema);
-  return sha256(encode(SchemaDocument, { kind: "tributary-schema-v1", parameters: schema }));
 }
 
 /** Whether two schemas name the same parameters with the same shapes in the same order. */

@@ -2,7 +2,6 @@ import { failure, TributaryError, type Clock } from "@tributary/core";
 import type { JsonValue } from "./json.ts";
 import { resolveLimits, type TufLimits } from "./limits.ts";
 import type { MetaFile, RoleKeys, RootMetadata, TargetFile, TufRole } from "./metadata.ts";
-import { searchTarget } from "./delegation-search.ts";
 import { TrustedSet } from "./trusted-set.ts";
 import { createVerifier, type SignatureVerifier, type VerifierOptions } from "./verify-key.ts";
 
@@ -177,7 +176,7 @@ class Update {
     const matching = await usable(async () => {
       await set.restoreTimestamp(timestamp);
       await set.restoreSnapshot(snapshot);
-      set.requireListedTargets(targets);
+      await set.requireListedTargets(targets);
       return true;
     });
     const complete = matching === true && set.snapshot?.version === set.timestamp?.snapshot.version;
@@ -261,6 +260,8 @@ class Update {
   /** 5.6.7 */
   async find(set: TrustedSet, path: string): Promise<TargetFile | undefined> {
     if (set.targets === undefined) return undefined;
+    // Only who searches delegations loads how.
+    const { searchTarget } = await import("./delegation-search.ts");
     return searchTarget(
       {
         top: set.targets,

@@ -47,7 +47,9 @@ export async function searchTarget(
     const targets = delegator === undefined ? top : await load(name, delegator);
     const found = targets.targets.get(path);
     if (found !== undefined) return found;
-    const given = targets.delegations.roles.filter((role) => isGiven(role, path));
+    const { roles } = targets.delegations;
+    const fits = await Promise.all(roles.map((role) => isGiven(role, path)));
+    const given = roles.filter((_, index) => fits[index]);
     // 5.6.7.2.1: nothing beyond a terminating delegation is asked, whoever has it below.
     const end = given.findIndex(({ terminating }) => terminating);
     if (end >= 0) steps = [];

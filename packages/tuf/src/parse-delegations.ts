@@ -1,15 +1,15 @@
 import { JsonFields, malformed } from "./json-fields.ts";
 import { METADATA_BOUNDS } from "./limits.ts";
 import { TUF_ROLES, type DelegatedRole, type Delegations } from "./metadata.ts";
-import { parseKeys, parseRole } from "./parse-keys.ts";
+import { parseKeys, parseRole, type KeyIdCheck } from "./parse-keys.ts";
 
 const HASH_PREFIX = /^[0-9a-f]{1,64}$/;
 
-/** The delegations of a targets file (spec 4.5); none where it has none. */
-export function parseDelegations(signed: JsonFields): Delegations {
+/** The delegations of a targets file (spec 4.5); none where it has none. @param checks - see `parseKeys` */
+export function parseDelegations(signed: JsonFields, checks: KeyIdCheck[]): Delegations {
   if (!signed.has("delegations")) return { keys: new Map(), roles: [] };
   const delegations = signed.fields("delegations");
-  const keys = parseKeys(delegations);
+  const keys = parseKeys(delegations, checks);
   if (!delegations.has("roles")) return { keys, roles: [] };
   const names = new Set<string>();
   const roles = delegations.array("roles", METADATA_BOUNDS.maxKeys).map((item, index) => {

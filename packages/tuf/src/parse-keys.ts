@@ -1,4 +1,4 @@
-import { sha256 } from "@tributary/core";
+import { digestOf } from "@tributary/core";
 import { canonicalJson } from "./canonical-json.ts";
 import { malformed, type JsonFields } from "./json-fields.ts";
 import type { JsonValue } from "./json.ts";
@@ -7,29 +7,42 @@ import type { RoleKeys, TufKey } from "./metadata.ts";
 
 export const KEY_ID = /^[0-9a-f]{64}$/;
 
-/** The "keys" of a root, or of delegations. */
-export function parseKeys(fields: JsonFields): Map<string, TufKey> {
+/** What a key id has to be the hash of. */
+export interface KeyIdCheck {
+  readonly path: string;
+  readonly keyId: string;
+  /** Tools differ on whether fields they add later take part: one of these fits. */
+  readonly forms: readonly Uint8Array[];
+}
+
+/** The "keys" of a root, or of delegations. @param checks - what `requireKeyIds` is to check goes in here */
+export function parseKeys(fields: JsonFields, checks: KeyIdCheck[]): Map<string, TufKey> {
   const keys = new Map<string, TufKey>();
   for (const [keyId, key] of fields.fields("keys").entries()) {
     if (keys.size >= METADATA_BOUNDS.maxKeys) throw fields.fail("keys", `at most ${METADATA_BOUNDS.maxKeys}`);
-    keys.set(keyId, parseKey(keyId, key));
+    keys.set(keyId, parseKey(keyId, key, checks));
   }
   return keys;
 }
 
-function parseKey(keyId: string, fields: JsonFields): TufKey {
+function parseKey(keyId: string, fields: JsonFields, checks: KeyIdCheck[]): TufKey {
   const key: TufKey = {
     keyId,
     keyType: fields.text("keytype", { max: 64 }),
     scheme: fields.text("scheme", { max: 64 }),
     public: fields.fields("keyval").text("public", { max: METADATA_BOUNDS.maxPublicKeyText }),
   };
-  // Spec 4.3: the keyid must be correct for the key. Tools differ on whether fields they add later take part: both forms pass.
   const plain = { keytype: key.keyType, scheme: key.scheme, keyval: { public: key.public } };
-  if (keyId !== sha256(canonicalJson(fields.object)) && keyId !== sha256(canonicalJson(plain))) {
-    throw malformed(fields.path, "a keyid that is the SHA-256 of its key", keyId);
-  }
+  checks.push({ path: fields.path, keyId, forms: [canonicalJson(fields.object), canonicalJson(plain)] });
   return key;
+}
+
+/** Spec 4.3: the keyid must be correct for the key. @throws TributaryError `tuf/invalid-metadata` */
+export async function requireKeyIds(checks: readonly KeyIdCheck[]): Promise<void> {
+  for (const { path, keyId, forms } of checks) {
+    const ids: readonly string[] = await Promise.all(forms.map(digestOf));
+    if (!ids.includes(keyId)) throw malformed(path, "a keyid that is the SHA-256 of its key", keyId);
+  }
 }
 
 /** The "keyids" and "threshold" of a role. */

@@ -1,7 +1,7 @@
 import { failure, type Digest } from "@tributary/core";
 import { canonicalJson } from "./canonical-json.ts";
 import { parseDelegations } from "./parse-delegations.ts";
-import { KEY_ID, parseKeys, parseRole } from "./parse-keys.ts";
+import { KEY_ID, parseKeys, parseRole, requireKeyIds, type KeyIdCheck } from "./parse-keys.ts";
 import { JsonFields, malformed } from "./json-fields.ts";
 import { ownValue } from "./json.ts";
 import { METADATA_BOUNDS } from "./limits.ts";
@@ -33,7 +33,10 @@ const SPEC_VERSION_1 = /^1\.\d{1,4}(?:\.\d{1,4})?$/;
  *
  * @throws TributaryError `tuf/invalid-metadata`, or `tuf/unsupported-version` for another major version of the spec.
  */
-export function parseMetadata<R extends TufRole>(role: R, bytes: Uint8Array): Envelope<MetadataByRole[R]> {
+export async function parseMetadata<R extends TufRole>(
+  role: R,
+  bytes: Uint8Array,
+): Promise<Envelope<MetadataByRole[R]>> {
   const json = parseStrictJson(bytes, { maxDepth: METADATA_BOUNDS.maxDepth, label: role });
   const file = new JsonFields(json, role);
   const signed = file.fields("signed");
@@ -45,20 +48,24 @@ export function parseMetadata<R extends TufRole>(role: R, bytes: Uint8Array): En
       detail: { role },
     });
   }
+  const checks: KeyIdCheck[] = [];
+  const parsed = PARSERS[role](signed, checks) as MetadataByRole[R];
+  await requireKeyIds(checks);
   return {
-    signed: PARSERS[role](signed) as MetadataByRole[R],
+    signed: parsed,
     signedBytes: canonicalJson(signed.object),
     signatures: parseSignatures(file),
     bytes,
   };
 }
 
-const PARSERS: { readonly [R in TufRole]: (signed: JsonFields) => MetadataByRole[R] } = {
-  root: parseRoot,
-  timestamp: parseTimestamp,
-  snapshot: parseSnapshot,
-  targets: parseTargets,
-};
+const PARSERS: { readonly [R in TufRole]: (signed: JsonFields, checks: KeyIdCheck[]) => MetadataByRole[R] } =
+  {
+    root: parseRoot,
+    timestamp: parseTimestamp,
+    snapshot: parseSnapshot,
+    targets: parseTargets,
+  };
 
 /** Spec 4.2: the keyid must be unique in the "signatures" array. */
 function parseSignatures(file: JsonFields): TufSignature[] {
@@ -94,13 +101,13 @@ export function formatExpires(expiresMs: number): string {
   return new Date(expiresMs).toISOString().replace(/\.\d{3}Z$/, "Z");
 }
 
-function parseRoot(signed: JsonFields): RootMetadata {
+function parseRoot(signed: JsonFields, checks: KeyIdCheck[]): RootMetadata {
   const roles = signed.fields("roles");
   return {
     role: "root",
     ...parseCommon(signed),
     consistentSnapshot: signed.flag("consistent_snapshot"),
-    keys: parseKeys(signed),
+    keys: parseKeys(signed, checks),
     roles: Object.fromEntries(TUF_ROLES.map((role) => [role, parseRole(roles.fields(role))])) as Record<
       TufRole,
       RoleKeys
@@ -133,7 +140,7 @@ function parseMetaFile(fields: JsonFields): MetaFile {
   };
 }
 
-function parseTargets(signed: JsonFields): TargetsMetadata {
+function parseTargets(signed: JsonFields, checks: KeyIdCheck[]): TargetsMetadata {
   const targets = new Map<string, TargetFile>();
   for (const [path, fields] of signed.fields("targets").entries()) {
     if (path === "" || path.length > METADATA_BOUNDS.maxPathLength) {
@@ -150,7 +157,7 @@ function parseTargets(signed: JsonFields): TargetsMetadata {
       custom: ownValue(fields.object, "custom"),
     });
   }
-  return { role: "targets", ...parseCommon(signed), targets, delegations: parseDelegations(signed) };
+  return { role: "targets", ...parseCommon(signed), targets, delegations: parseDelegations(signed, checks) };
 }
 
 /** Other hashes beside SHA-256 may be listed; one that this client cannot check alone may not. */

@@ -1,10 +1,10 @@
-import { encodeUtf8, sha256 } from "@tributary/core";
+import { digestOf, encodeUtf8 } from "@tributary/core";
 import type { DelegatedRole } from "./metadata.ts";
 
 /** Whether a delegated role is given a target path (spec 4.5). */
-export function isGiven({ paths }: Pick<DelegatedRole, "paths">, path: string): boolean {
+export async function isGiven({ paths }: Pick<DelegatedRole, "paths">, path: string): Promise<boolean> {
   if (paths.kind === "patterns") return paths.patterns.some((pattern) => matchesPattern(pattern, path));
-  const hash = sha256(encodeUtf8(path));
+  const hash = await digestOf(encodeUtf8(path));
   return paths.prefixes.some((prefix) => hash.startsWith(prefix));
 }
 

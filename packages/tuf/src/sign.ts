@@ -42,11 +42,11 @@ export async function signRoot(options: SignRootOptions): Promise<Uint8Array<Arr
 
 async function checkRoot(bytes: Uint8Array, { version, previous }: SignRootOptions): Promise<void> {
   const verify = await createVerifier();
-  const file = parseMetadata("root", bytes);
+  const file = await parseMetadata("root", bytes);
   await requireThreshold(byRoot(file.signed, "root"), file, verify, "5.3.4");
   if (version === 1 && previous === undefined) return;
   if (previous === undefined) throw new TypeError("signRoot: previous is needed from version 2 on");
-  const old: RootMetadata = parseMetadata("root", previous).signed;
+  const old: RootMetadata = (await parseMetadata("root", previous)).signed;
   if (version !== old.version + 1) {
     throw failure(
       "tuf/wrong-version",

@@ -1,4 +1,4 @@
-import { failure, sha256 } from "@tributary/core";
+import { digestOf, failure } from "@tributary/core";
 import type {
   MetaFile,
   RootMetadata,
@@ -46,7 +46,7 @@ export class TrustedSet {
    * from a good one; that it is *trusted* is the caller's word.
    */
   static async create(rootBytes: Uint8Array, options: TrustedSetOptions): Promise<TrustedSet> {
-    const file = parseMetadata("root", rootBytes);
+    const file = await parseMetadata("root", rootBytes);
     await requireThreshold(byRoot(file.signed, "root"), file, options.verify, "5.2");
     return new TrustedSet(file.signed, options);
   }
@@ -66,14 +66,14 @@ export class TrustedSet {
 
   /** Whether this root's own keys signed another root file: then it continues this one, by however many versions. */
   async vouchesForRoot(bytes: Uint8Array): Promise<boolean> {
-    const file = parseMetadata("root", bytes);
+    const file = await parseMetadata("root", bytes);
     const { valid, threshold } = await countSignatures(byRoot(this.#root, "root"), file, this.#verify);
     return valid >= threshold;
   }
 
   /** Spec 5.3.4 to 5.3.7: the next root version. */
   async updateRoot(bytes: Uint8Array): Promise<Outcome> {
-    const file = parseMetadata("root", bytes);
+    const file = await parseMetadata("root", bytes);
     const current = this.#root;
     // 5.3.4: signed by a threshold of the old keys (1) and of the new ones (2).
     await requireThreshold(byRoot(current, "root"), file, this.#verify, "5.3.4");
@@ -97,14 +97,14 @@ export class TrustedSet {
 
   /** The timestamp in local storage: the baseline of 5.4.3, valid or expired. */
   async restoreTimestamp(bytes: Uint8Array): Promise<void> {
-    const file = parseMetadata("timestamp", bytes);
+    const file = await parseMetadata("timestamp", bytes);
     await requireThreshold(byRoot(this.#root, "timestamp"), file, this.#verify, "5.4.2");
     this.#timestamp = file.signed;
   }
 
   /** Spec 5.4.2 to 5.4.4: a fetched timestamp. */
   async updateTimestamp(bytes: Uint8Array): Promise<Outcome> {
-    const file = parseMetadata("timestamp", bytes);
+    const file = await parseMetadata("timestamp", bytes);
     // 5.4.2: arbitrary software attack.
     await requireThreshold(byRoot(this.#root, "timestamp"), file, this.#verify, "5.4.2");
     const trusted = this.#timestamp;
@@ -129,7 +129,7 @@ export class TrustedSet {
 
   /** The snapshot in local storage: the baseline of 5.5.5. It may be older than what the timestamp lists. */
   async restoreSnapshot(bytes: Uint8Array): Promise<void> {
-    const file = parseMetadata("snapshot", bytes);
+    const file = await parseMetadata("snapshot", bytes);
     await requireThreshold(byRoot(this.#root, "snapshot"), file, this.#verify, "5.5.3");
     this.#snapshot = file.signed;
   }
@@ -147,8 +147,8 @@ export class TrustedSet {
   /** Spec 5.5.2 to 5.5.6: a fetched snapshot. */
   async updateSnapshot(bytes: Uint8Array): Promise<void> {
     const listed = this.requireTimestamp().snapshot;
-    requireListedBytes("snapshot", "5.5.2", bytes, listed); // 5.5.2: mix-and-match
-    const file = parseMetadata("snapshot", bytes);
+    await requireListedBytes("snapshot", "5.5.2", bytes, listed); // 5.5.2: mix-and-match
+    const file = await parseMetadata("snapshot", bytes);
     await requireThreshold(byRoot(this.#root, "snapshot"), file, this.#verify, "5.5.3"); // 5.5.3
     // 5.5.4: the version that the timestamp lists.
     if (file.signed.version !== listed.version) {
@@ -167,15 +167,15 @@ export class TrustedSet {
 
   /** Targets in local storage as what is installed: signed by the targets keys, of any version and age. */
   async restoreInstalledTargets(bytes: Uint8Array): Promise<void> {
-    const file = parseMetadata("targets", bytes);
+    const file = await parseMetadata("targets", bytes);
     await requireThreshold(byRoot(this.#root, "targets"), file, this.#verify, "5.6.3");
     this.#targets = file.signed;
   }
 
   /** Spec 5.6.2: the bytes are those that the snapshot lists. */
-  requireListedTargets(bytes: Uint8Array): void {
+  async requireListedTargets(bytes: Uint8Array): Promise<void> {
     const listed = this.listedTargets();
-    requireListedBytes("targets", "5.6.2", bytes, listed);
+    await requireListedBytes("targets", "5.6.2", bytes, listed);
     if (this.#targets?.version === listed.version) return;
     throw wrongVersion("targets", "5.6.4", listed.version, this.#targets?.version ?? 0);
   }
@@ -183,8 +183,8 @@ export class TrustedSet {
   /** Spec 5.6.2 to 5.6.5: fetched targets; stored ones pass too where they still are the listed file, and fresh. */
   async updateTargets(bytes: Uint8Array): Promise<void> {
     const listed = this.listedTargets();
-    requireListedBytes("targets", "5.6.2", bytes, listed); // 5.6.2: mix-and-match
-    const file = parseMetadata("targets", bytes);
+    await requireListedBytes("targets", "5.6.2", bytes, listed); // 5.6.2: mix-and-match
+    const file = await parseMetadata("targets", bytes);
     await requireThreshold(byRoot(this.#root, "targets"), file, this.#verify, "5.6.3"); // 5.6.3
     // 5.6.4: the version that the snapshot lists, which 5.5.5 has held against rollback.
     if (file.signed.version !== listed.version) {
@@ -208,8 +208,8 @@ export class TrustedSet {
     nowMs: number,
   ): Promise<TargetsMetadata> {
     const listed = this.listedTargets(name);
-    requireListedBytes(name, "5.6.2", bytes, listed);
-    const file = parseMetadata("targets", bytes);
+    await requireListedBytes(name, "5.6.2", bytes, listed);
+    const file = await parseMetadata("targets", bytes);
     await requireThreshold(byTargets(delegator.name, delegator.targets, name), file, this.#verify, "5.6.3");
     if (file.signed.version !== listed.version) {
       throw wrongVersion(name, "5.6.4", listed.version, file.signed.version);
@@ -249,9 +249,14 @@ function requireFresh(role: string, expiresMs: number, nowMs: number, step: stri
 }
 
 /** Length and SHA-256, where they are listed. */
-function requireListedBytes(role: string, step: string, bytes: Uint8Array, listed: MetaFile): void {
+async function requireListedBytes(
+  role: string,
+  step: string,
+  bytes: Uint8Array,
+  listed: MetaFile,
+): Promise<void> {
   const lengthDiffers = listed.length !== undefined && listed.length !== bytes.length;
-  if (!lengthDiffers && (listed.sha256 === undefined || listed.sha256 === sha256(bytes))) return;
+  if (!lengthDiffers && (listed.sha256 === undefined || listed.sha256 === (await digestOf(bytes)))) return;
   throw failure(
     "tuf/hash-mismatch",
     `tuf: ${role}: the ${bytes.length} bytes are not the listed version ${listed.version} (spec ${step}); a cache or proxy may serve an old file`,

@@ -265,12 +265,12 @@ describe("malformed delegations", () => {
       JSON.parse(JSON.stringify({ delegations: { keys: {}, roles } })) as never,
       repository.keys.targets,
     );
-    expect(() => parseMetadata("targets", bytes)).toThrow(
+    await expect(parseMetadata("targets", bytes)).rejects.toThrow(
       expect.objectContaining({ code: "tuf/invalid-metadata" }),
     );
   });
 
-  test("a key under a keyid that is not its hash", () => {
+  test("a key under a keyid that is not its hash", async () => {
     const delegations = {
       keys: { ["0".repeat(64)]: { keytype: "ed25519", scheme: "ed25519", keyval: { public: "00" } } },
       roles: [],
@@ -282,9 +282,9 @@ describe("malformed delegations", () => {
       expires: "2030-01-01T00:00:00Z",
       targets: {},
     };
-    expect(() =>
+    await expect(
       parseMetadata("targets", writeJson({ signatures: [], signed: { ...signed, delegations } })),
-    ).toThrow(expect.objectContaining({ code: "tuf/invalid-metadata" }));
+    ).rejects.toThrow(expect.objectContaining({ code: "tuf/invalid-metadata" }));
   });
 });
 

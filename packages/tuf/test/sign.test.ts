@@ -127,7 +127,7 @@ describe("signed files", () => {
     const options = { version: 3, expiresMs: START_MS + 1_999, targets, signers };
     const bytes = await signTargets(options);
     expect(await signTargets(options)).toEqual(bytes);
-    const file = parseMetadata("targets", bytes);
+    const file = await parseMetadata("targets", bytes);
     expect([...file.signed.targets.values()]).toEqual(targets);
     expect(file.signed.expiresMs).toBe(START_MS + 1_000);
     const key = { keyId: "", keyType: "ed25519", scheme: "ed25519", public: "" };

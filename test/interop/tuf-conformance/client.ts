@@ -78,7 +78,7 @@ async function init(): Promise<void> {
   if (rootFile === undefined) throw new TypeError("init needs the file of a root");
   const folder = required("metadata-dir");
   const bytes = new Uint8Array(await readFile(rootFile));
-  parseMetadata("root", bytes);
+  await parseMetadata("root", bytes);
   await mkdir(folder, { recursive: true });
   await write(join(folder, "root.json"), bytes);
 }

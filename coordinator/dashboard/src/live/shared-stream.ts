@@ -1,4 +1,4 @@
-import type { ServerEvent, StreamState } from "@tributary/api-client";
+import { publicMessageOf, type ServerEvent, type StreamState } from "@tributary/api-client";
 import {
   initialShareState,
   stepShare,
@@ -129,10 +129,10 @@ function sharedStatus(state: StreamState): StreamStatus | undefined {
         status: "waiting",
         retryAtMs: state.retryAtMs,
         attempt: state.attempt,
-        reason: state.error.publicMessage,
+        reason: publicMessageOf(state.error),
       };
     case "failed":
-      return { status: "failed", reason: state.error.publicMessage };
+      return { status: "failed", reason: publicMessageOf(state.error) };
     case "closed":
       return undefined;
   }

@@ -1,4 +1,4 @@
-import { TributaryError } from "@tributary/api-client";
+import { publicMessageOf, TributaryError } from "@tributary/api-client";
 import type { ReactNode } from "react";
 import { WarningIcon } from "./icons.tsx";
 
@@ -15,7 +15,7 @@ export function LoadError({
     <div className="load-error" role="alert" data-testid="load-error">
       <WarningIcon />
       <p>
-        {coded === undefined ? "The figures could not be read." : coded.publicMessage}
+        {coded === undefined ? "The figures could not be read." : publicMessageOf(coded)}
         {coded !== undefined && <code>{coded.code}</code>}
       </p>
       <button type="button" onClick={retry}>

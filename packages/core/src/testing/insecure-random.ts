@@ -1,5 +1,5 @@
-import type { SecureRandom } from "../random.ts";
-import { seededRandom } from "../random.ts";
+import type { SecureRandom } from "../secure-random.ts";
+import { seededRandom } from "../seeded-random.ts";
 
 /**
  * FOR TESTS ONLY: a repeatable stand-in for `SecureRandom`. Everything derived from it can be predicted.

@@ -1,8 +1,7 @@
 import type { Feeds } from "@tributary/engine";
 import type { ModelManifest } from "@tributary/protocol";
-import type { RunFeeds } from "../device.ts";
-import { isImageInput, unsupported } from "./image-input.ts";
-import { imageTensor, type ImageReader } from "./image-tensor.ts";
+import type { DevicePorts, RunFeeds } from "../device.ts";
+import { isImageInput } from "./image-input.ts";
 
 /**
  * The feeds of a run, with tensors in the place of images.
@@ -13,26 +12,17 @@ import { imageTensor, type ImageReader } from "./image-tensor.ts";
 export function withTensors(
   manifest: Pick<ModelManifest, "inputs" | "processing">,
   feeds: RunFeeds,
-  reader: ImageReader | undefined,
+  images: DevicePorts["images"],
 ): Feeds | Promise<Feeds> {
-  return Object.values(feeds).some(isImageInput) ? imagesRead(manifest, feeds, reader) : (feeds as Feeds);
+  return Object.values(feeds).some(isImageInput) ? imagesRead(manifest, feeds, images) : (feeds as Feeds);
 }
 
+/** Only who runs images loads what reads them. */
 async function imagesRead(
-  { inputs, processing }: Pick<ModelManifest, "inputs" | "processing">,
+  manifest: Pick<ModelManifest, "inputs" | "processing">,
   feeds: RunFeeds,
-  reader: ImageReader | undefined,
+  images: DevicePorts["images"],
 ): Promise<Feeds> {
-  const read: Record<string, Feeds[string]> = {};
-  for (const [name, value] of Object.entries(feeds)) {
-    if (!isImageInput(value)) {
-      read[name] = value;
-      continue;
-    }
-    const port = inputs.find((each) => each.name === name);
-    const how = processing?.inputs?.[name];
-    if (port === undefined || how === undefined) throw unsupported(name, "the version that runs takes none");
-    read[name] = await imageTensor(port, how, value, reader);
-  }
-  return read;
+  const { readImages } = await import("./read-images.ts");
+  return await readImages(manifest, feeds, await images?.());
 }

@@ -1,6 +1,6 @@
 import { throwIfAborted, type Clock, type Timer } from "@tributary/core";
 import type { Feeds, Outputs } from "@tributary/engine";
-import { compareOutputs } from "@tributary/engine/check";
+import { compareOutputs } from "@tributary/engine/compare";
 import type { GraphPort } from "@tributary/protocol";
 import type { CallDiagnosis } from "../diagnosis.ts";
 import { areJoinable, batchRows, hasBatchDimension, joinFeeds, splitOutputs } from "./batch.ts";

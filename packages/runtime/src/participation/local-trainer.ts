@@ -24,11 +24,11 @@ import { updateBody, type UpdateBody } from "../learner/update-body.ts";
 import type { DeviceStore } from "../store/device-store.ts";
 import type { TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";
-import type { Releases, VerifiedPlan } from "../updater/releases.ts";
 import { createContributions } from "./contributions.ts";
 import type { ControlVariates } from "./control-variates.ts";
 import type { KeptControls } from "./kept-controls.ts";
 import type { LogView } from "./log-view.ts";
+import type { PlannedReleases, VerifiedPlan } from "./plans.ts";
 import { createSeparations } from "./separations.ts";
 import type { SecureMember } from "./secure-member.ts";
 import { requireSecureTask } from "./secure-task.ts";
@@ -66,7 +66,7 @@ interface TrainingFacts {
 }
 
 export interface LocalTrainerOptions {
-  readonly releases: Releases;
+  readonly releases: PlannedReleases;
   readonly engines: EngineProvider;
   readonly store: Pick<DeviceStore, "examples" | "settings">;
   /** Undefined: the storage of the device may not last. */

@@ -1,12 +1,13 @@
 import { failure } from "@tributary/core";
-import { LogHead, parseDocument, requireLogContinues, verifyMembership } from "@tributary/protocol";
+import { requireLogContinues, verifyMembership, type LogHead } from "@tributary/protocol";
+import { readLogHead, writeLogHead } from "../store/log-head.ts";
 import type { SettingStore } from "../store/device-store.ts";
-import type { HttpTransport } from "../transport/http.ts";
-import type { Releases } from "../updater/releases.ts";
+import type { PlannedReleases } from "./plans.ts";
+import type { FederationHttp } from "../transport/federation-http.ts";
 
 export interface LogViewOptions {
-  readonly releases: Pick<Releases, "logHead" | "refresh">;
-  readonly http: Pick<HttpTransport, "logConsistency">;
+  readonly releases: Pick<PlannedReleases, "logHead" | "refresh">;
+  readonly http: Pick<FederationHttp, "logConsistency">;
   readonly settings: Pick<SettingStore, "read" | "write">;
 }
 
@@ -15,8 +16,6 @@ export interface LogViewOptions {
  * device takes part in nothing.
  */
 export interface LogView {
-  /** The newest head that was seen signed; `undefined` where there is none, or the store cannot be read. */
-  seen(): Promise<LogHead | undefined>;
   /**
    * That the signed head continues what was seen before.
    *
@@ -38,9 +37,6 @@ export function isLogFault(code: string): code is LogFault {
   return code === "identity/log-forked" || code === "identity/log-shrunk";
 }
 
-/** Of the newest head this device saw. */
-const SETTING = "certificate-log:head";
-
 export function createLogView(options: LogViewOptions): LogView {
   const { releases, http, settings } = options;
 
@@ -58,26 +54,20 @@ export function createLogView(options: LogViewOptions): LogView {
     requireLogContinues(before, after, path);
   };
 
-  const seenHead = async (): Promise<LogHead | undefined> => {
-    const stored = await settings.read(SETTING);
-    return stored === undefined ? undefined : parseDocument("certificate log head", LogHead, stored);
-  };
-
   /** The signed head, once it is known to continue the newest that was seen, which it then is itself. */
   const signedHead = async (signal?: AbortSignal): Promise<LogHead> => {
     const signed = releases.logHead();
     if (signed === undefined) throw unsigned("the verified metadata has none");
-    const seen = await seenHead();
+    const seen = await readLogHead(settings);
     if (seen !== undefined) {
       await requireContinues(seen, signed, signal);
       if (seen.treeSize === signed.treeSize) return signed;
     }
-    await settings.write(SETTING, signed);
+    await writeLogHead(settings, signed);
     return signed;
   };
 
   return {
-    seen: () => seenHead().catch(() => undefined),
     requireConsistent: (signal) => inTurn(async () => void (await signedHead(signal))),
     requireMembers: (proof, certificates, signal) =>
       inTurn(async () => {

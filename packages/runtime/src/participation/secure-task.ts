@@ -1,13 +1,13 @@
 import { failure, type TaskName } from "@tributary/core";
 import type { SecurePlan } from "@tributary/protocol";
 import { requireIssuer, type TrustLimits } from "../trust.ts";
-import type { Releases } from "../updater/releases.ts";
 import type { LogView } from "./log-view.ts";
+import type { Plans } from "./plans.ts";
 
 export interface SecureTaskOptions {
   readonly limits: TrustLimits;
   readonly log: Pick<LogView, "requireConsistent">;
-  readonly releases: Pick<Releases, "issuer">;
+  readonly releases: Pick<Plans, "issuer">;
 }
 
 /**

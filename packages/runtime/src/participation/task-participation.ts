@@ -32,7 +32,7 @@ import {
 import type { Env } from "@tributary/core";
 import type { Identity } from "../identity.ts";
 import type { ParticipationState } from "../runtime.ts";
-import type { HttpTransport } from "../transport/http.ts";
+import type { FederationHttp } from "../transport/federation-http.ts";
 import type { LocalMeasurer } from "./local-measurer.ts";
 import type { LocalTrainer, LocalUpdate } from "./local-trainer.ts";
 import type { ParticipationEventBody } from "./participations.ts";
@@ -41,7 +41,7 @@ export interface TaskParticipationOptions {
   readonly task: TaskName;
   readonly env: Env;
   readonly identity: Pick<Identity, "certificate" | "sign">;
-  readonly http: Pick<HttpTransport, "upload" | "secureInput" | "secureAnswer">;
+  readonly http: Pick<FederationHttp, "upload" | "secureInput" | "secureAnswer">;
   readonly trainer: LocalTrainer;
   readonly measurer: LocalMeasurer;
   readonly send: (message: DeviceMessage) => void;

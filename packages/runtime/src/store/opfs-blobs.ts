@@ -2,7 +2,7 @@
  * Blobs as files of the browser's origin private file system, which takes megabytes without a copy in a database's log.
  * Only a dedicated worker may write there in place, by a sync access handle.
  */
-import { encodeUtf8, failure, isDigest, sha256, type Digest } from "@tributary/core";
+import { digestOf, encodeUtf8, failure, isDigest, type Digest } from "@tributary/core";
 import type { BlobCache } from "./device-store.ts";
 import { storeError } from "./store-error.ts";
 
@@ -41,8 +41,8 @@ interface SyncAccess {
 }
 
 /** The folder's name: a database's name holds characters that a file's may not. */
-export function opfsFolderName(name: string): string {
-  return sha256(encodeUtf8(name));
+export function opfsFolderName(name: string): Promise<string> {
+  return digestOf(encodeUtf8(name));
 }
 
 /**
@@ -50,7 +50,7 @@ export function opfsFolderName(name: string): string {
  * written here.
  */
 export async function openOpfsBlobs(options: OpfsBlobsOptions): Promise<OpfsBlobs | undefined> {
-  const folderName = opfsFolderName(options.name);
+  const folderName = await opfsFolderName(options.name);
   /** Looked up with every use: a browser that clears the site takes the folder away under an open page. */
   const openFolder = async (): Promise<FileSystemDirectoryHandle> => {
     const root = await options.storage.getDirectory();

@@ -2,7 +2,7 @@ import {
   concatBytes,
   decodeUtf8,
   failure,
-  TributaryError,
+  type TributaryError,
   type Clock,
   type WireError,
 } from "@tributary/core";
@@ -71,7 +71,9 @@ export async function errorOf(response: Response, clock: Clock): Promise<Tributa
   };
   const wire = await readWireError(response);
   if (wire !== undefined) {
-    const sent = TributaryError.fromWire(wire);
+    // Only who meets such an error needs to know all codes.
+    const { fromWire } = await import("./wire-error.ts");
+    const sent = fromWire(wire);
     return failure(sent.code, sent.message, { detail: { ...sent.detail, ...detail } });
   }
   const { status } = response;

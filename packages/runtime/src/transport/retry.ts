@@ -49,3 +49,14 @@ export function retryAfterMs(error: TributaryError): number | undefined {
   const asked = error.detail["retryAfterMs"];
   return typeof asked === "number" && asked >= 0 ? Math.min(asked, MAX_RETRY_AFTER_MS) : undefined;
 }
+
+/** Whether an error means that there was no network, rather than that something was wrong. */
+export function isOffline(error: unknown): boolean {
+  return (
+    TributaryError.is(error) &&
+    (error.code === "transport/connect-failed" ||
+      error.code === "transport/closed" ||
+      error.code === "http/unavailable" ||
+      error.code === "core/timeout")
+  );
+}

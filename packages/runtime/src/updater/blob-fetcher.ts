@@ -1,6 +1,6 @@
-import { abortable, concatBytes, failure, sha256, toFailure, type Digest, type Env } from "@tributary/core";
+import { abortable, concatBytes, digestOf, failure, toFailure, type Digest, type Env } from "@tributary/core";
 import type { BlobCache } from "../store/device-store.ts";
-import type { HttpTransport } from "../transport/http.ts";
+import type { ReleaseHttp } from "../transport/release-http.ts";
 import { withRetries } from "../transport/retry.ts";
 import type { ModelSpace } from "./model-space.ts";
 import type { SharedDownloads } from "./shared-downloads.ts";
@@ -27,7 +27,7 @@ export interface BlobFetcher {
 
 export interface BlobFetcherOptions {
   readonly cache: BlobCache;
-  readonly http: Pick<HttpTransport, "blob">;
+  readonly http: Pick<ReleaseHttp, "blob">;
   readonly env: Env;
   /** Room in the cache is asked for before a download. @defaultValue there is always some */
   readonly space?: Pick<ModelSpace, "reserve" | "write"> | undefined;
@@ -45,7 +45,7 @@ export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetch
 
   const cached = async (digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined> => {
     const bytes = await cache.read(digest);
-    if (bytes === undefined || sha256(bytes) === digest) return bytes;
+    if (bytes === undefined || (await digestOf(bytes)) === digest) return bytes;
     env.log.warn("a cached blob is damaged; it is fetched again", { digest });
     await cache.delete(digest);
     return undefined;
@@ -102,7 +102,7 @@ export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetch
       }
     });
     join();
-    const digestGot = sha256(received);
+    const digestGot = await digestOf(received);
     if (digestGot !== digest) {
       await cache.deletePartial(digest);
       if (resumedBytes > 0) {

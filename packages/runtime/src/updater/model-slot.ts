@@ -1,9 +1,8 @@
 import {
   abortable,
   asModelName,
+  digestOf,
   failure,
-  seededRandom,
-  sha256,
   toFailure,
   TributaryError,
   type Digest,
@@ -11,11 +10,10 @@ import {
   type ModelName,
 } from "@tributary/core";
 import { bindWeights } from "@tributary/onnx/bind";
-import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
+import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import { dequantizeParameters, elementCount } from "@tributary/tensor";
-import type { RunFeeds } from "../device.ts";
+import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
-import type { ImageReader } from "../images/image-tensor.ts";
 import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
@@ -23,10 +21,10 @@ import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis } from "../diagnosis.ts";
 import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
+import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { engineSetting } from "./engine-setting.ts";
-import { sampleFeeds } from "./feeds.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 
 export interface ModelSlotOptions {
@@ -38,7 +36,7 @@ export interface ModelSlotOptions {
   readonly store: Pick<DeviceStore, "models" | "settings">;
   readonly env: Env;
   /** Decodes and scales images, where the platform can. */
-  readonly images?: ImageReader | undefined;
+  readonly images?: DevicePorts["images"];
   readonly onProgress: (progress: DownloadProgress) => void;
   /** After a swap. */
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
@@ -58,6 +56,8 @@ export interface ModelSlot {
   update: "auto" | "manual";
   /** How its calls share runs. */
   batching: Required<BatchingOptions>;
+  /** False until its first version was opened. */
+  readonly isRunning: boolean;
   readonly state: ModelState;
   readonly installed: InstalledModel;
   /** Starts the version installed earlier; false where there is none, or it is damaged. */
@@ -176,9 +176,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         ]);
         return bindWeights(graph, dequantizeParameters(manifest.parameters, weights));
       },
-      sample: () => {
-        const random = seededRandom(key);
-        return sampleFeeds(manifest.inputs, () => random.next());
+      async sample() {
+        // Only a device that has engines to choose from loads it.
+        const { sampleFeeds } = await import("./sample-feeds.ts");
+        return sampleFeeds(manifest.inputs, key);
       },
       remembered: await store.settings.read(setting).catch(() => undefined),
       remember: (choice) =>
@@ -291,6 +292,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     channel,
     update: "auto",
     batching: checkedBatching(),
+    get isRunning() {
+      return running !== undefined;
+    },
     get state() {
       return stateOf(current());
     },
@@ -303,10 +307,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         try {
           const installed = await store.models.read(name, channel);
           if (installed === undefined) return false;
-          if (sha256(installed.manifest) !== installed.manifestDigest) {
+          if ((await digestOf(installed.manifest)) !== installed.manifestDigest) {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
           }
-          const manifest = parseModelManifest(installed.manifest);
+          const manifest = await readModelManifest(installed.manifest);
           prepare(installed.files.map(({ digest }) => digest));
           await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
           return true;
@@ -394,15 +398,4 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
 function loadedBytes({ parameters }: ModelManifest, files: readonly InstalledFile[]): number {
   const weights = parameters.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
   return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, weights);
-}
-
-/** Whether an error means that there was no network, rather than that something was wrong. */
-export function isOffline(error: unknown): boolean {
-  return (
-    TributaryError.is(error) &&
-    (error.code === "transport/connect-failed" ||
-      error.code === "transport/closed" ||
-      error.code === "http/unavailable" ||
-      error.code === "core/timeout")
-  );
 }

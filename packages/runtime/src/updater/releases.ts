@@ -1,34 +1,24 @@
-import { abortable, failure, sha256, type Digest, type Env } from "@tributary/core";
-import {
-  ISSUER_TARGET,
-  logHeadOf,
-  parseIssuerDocument,
-  parseMeasurementPlan,
-  parseModelManifest,
-  parsePlan,
-  type IssuerDocument,
-  type LogHead,
-  type MeasurementPlan,
-  type ModelManifest,
-  type Plan,
-} from "@tributary/protocol";
+import { abortable, digestOf, failure, type Digest, type Env } from "@tributary/core";
+import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
 import type { Exclusive } from "../device.ts";
 import type { MetadataStore } from "../store/device-store.ts";
-import type { HttpTransport } from "../transport/http.ts";
+import type { ReleaseHttp } from "../transport/release-http.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 
 export interface ReleasesOptions {
   /** The pinned TUF root, or where to get the first one with trust "first-use". */
   readonly trustedRoot: () => Promise<Uint8Array>;
   readonly store: MetadataStore;
-  readonly http: Pick<HttpTransport, "metadata">;
+  readonly http: Pick<ReleaseHttp, "metadata">;
   readonly blobs: BlobFetcher;
   readonly env: Env;
   /** Aborts when the device closes. */
   readonly closing: AbortSignal;
   /** A TUF store has one writer at a time. @defaultValue this device is the only one */
   readonly exclusive?: Exclusive | undefined;
+  /** A release that the app ships. */
+  readonly seed?: Pick<ReleaseHttp, "metadata"> | undefined;
 }
 
 export interface FetchTargetOptions {
@@ -44,22 +34,15 @@ export interface ModelRelease {
   readonly manifestDigest: Digest;
 }
 
-/** A verified plan and the digest it was signed for with. */
-export interface VerifiedPlan {
-  readonly plan: Plan;
-  readonly target: TargetFile;
-}
-
-/** A verified plan of measurements and the digest it was signed for with. */
-export interface VerifiedMeasurementPlan {
-  readonly plan: MeasurementPlan;
-  readonly target: TargetFile;
-}
-
 /** Everything that was released, as far as verified metadata says so. Nothing else is run, nor trained. */
 export interface Releases {
   /** Reads what was verified before, without network. False where there is nothing. */
   load(): Promise<boolean>;
+  /**
+   * Verifies the metadata that the app ships and keeps it, where none was verified before. False where there is none, or there is
+   * something newer.
+   */
+  adoptSeed(): Promise<boolean>;
   /** Brings the metadata up to date. Calls at the same time share one refresh. */
   refresh(signal?: AbortSignal): Promise<void>;
   /** Refreshes unless the metadata is at least this new. */
@@ -69,25 +52,11 @@ export interface Releases {
   fetchTarget(path: string, options?: FetchTargetOptions): Promise<Uint8Array<ArrayBuffer>>;
   /** The release of a channel; `undefined` where the metadata knows no such model. */
   model(model: string, channel: string, signal?: AbortSignal): Promise<ModelRelease | undefined>;
-  plan(path: string, signal?: AbortSignal): Promise<VerifiedPlan>;
-  measurementPlan(path: string, signal?: AbortSignal): Promise<VerifiedMeasurementPlan>;
-  /** Who vouches for the members of cohorts. @throws `tuf/target-missing` */
-  issuer(signal?: AbortSignal): Promise<IssuerDocument>;
-  /** The certificate log's head in the verified timestamp; `undefined` where there is none. */
-  logHead(): LogHead | undefined;
-  /** Paths of the newest plan of each task. */
-  newestPlans(): readonly PlanPath[];
-  /** Paths of the newest plan of measurements of each task that has one. */
-  newestMeasurementPlans(): readonly PlanPath[];
+  /** Paths that the verified metadata names. */
+  paths(): Iterable<string>;
+  /** What the repository put into the verified timestamp beside TUF's own fields. */
+  timestampCustom(): unknown;
 }
-
-export interface PlanPath {
-  readonly task: string;
-  readonly path: string;
-}
-
-const PLAN_PATH = /^plans\/([a-z0-9-]+)\/(\d+)\.json$/;
-const MEASUREMENT_PLAN_PATH = /^measurements\/([a-z0-9-]+)\/(\d+)\.json$/;
 
 export function createReleases(options: ReleasesOptions): Releases {
   const { store, http, blobs, env, closing, exclusive = (work) => work() } = options;
@@ -145,6 +114,19 @@ export function createReleases(options: ReleasesOptions): Releases {
     async load() {
       return await (await open()).load();
     },
+    async adoptSeed() {
+      const { seed } = options;
+      if (seed === undefined) return false;
+      const { verifiedSeed } = await import("./seed-metadata.ts");
+      const files = await verifiedSeed({ trustedRoot: await options.trustedRoot(), seed, clock: env.clock });
+      if (files === undefined) return false;
+      const tuf = await open();
+      return await exclusive(async () => {
+        if (await tuf.load()) return false;
+        for (const [role, bytes] of files) await store.write(role, bytes);
+        return await tuf.load();
+      }, closing);
+    },
     refresh: (signal) => abortable(refresh(), signal),
     async atLeast(timestampVersion, signal) {
       const tuf = await open();
@@ -167,44 +149,16 @@ export function createReleases(options: ReleasesOptions): Releases {
       await open();
       if (client?.target(path) === undefined) return undefined;
       const bytes = await fetchTarget(path, { signal, keep: false });
-      const manifest = parseModelManifest(bytes);
+      const manifest = await readModelManifest(bytes);
       if (manifest.model !== model || manifest.channel !== channel) {
         throw failure(
           "runtime/incompatible-release",
           `release: ${path} is the manifest of ${manifest.model}, channel ${manifest.channel}`,
         );
       }
-      return { manifest, manifestBytes: bytes, manifestDigest: sha256(bytes) };
+      return { manifest, manifestBytes: bytes, manifestDigest: await digestOf(bytes) };
     },
-    async plan(path, signal) {
-      await open();
-      const file = target(path);
-      return { plan: parsePlan(await fetchTarget(path, { signal })), target: file };
-    },
-    async issuer(signal) {
-      await open();
-      return parseIssuerDocument(await fetchTarget(ISSUER_TARGET, { signal }));
-    },
-    logHead: () => logHeadOf(client?.timestampCustom),
-    async measurementPlan(path, signal) {
-      await open();
-      const file = target(path);
-      return { plan: parseMeasurementPlan(await fetchTarget(path, { signal })), target: file };
-    },
-    newestPlans: () => newestPaths(client?.targets().keys() ?? [], PLAN_PATH),
-    newestMeasurementPlans: () => newestPaths(client?.targets().keys() ?? [], MEASUREMENT_PLAN_PATH),
+    paths: () => client?.targets().keys() ?? [],
+    timestampCustom: () => client?.timestampCustom,
   };
-}
-
-/** Of paths that name a task and a number, the highest number of each task. */
-function newestPaths(paths: Iterable<string>, pattern: RegExp): readonly PlanPath[] {
-  const newest = new Map<string, { path: string; number: number }>();
-  for (const path of paths) {
-    const match = pattern.exec(path);
-    if (match === null) continue;
-    const [, task = "", digits] = match;
-    const number = Number(digits);
-    if (number > (newest.get(task)?.number ?? -1)) newest.set(task, { path, number });
-  }
-  return [...newest].map(([task, { path }]) => ({ task, path }));
 }

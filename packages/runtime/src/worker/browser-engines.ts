@@ -1,7 +1,6 @@
 /** A browser's engines: WASM, and WebGPU for the models whose results were checked and that it runs faster. */
 import type { Clock } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
-import { chooseEngine } from "@tributary/engine/check";
 import type { EngineChoice, ModelForm } from "@tributary/engine/check";
 import { openOrtWeb } from "@tributary/engine/ort-web";
 import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
@@ -81,11 +80,13 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
         // A driver may have changed without a sign of it: check anew.
       }
     }
+    // Only a device with a GPU loads it.
+    const { chooseEngine } = await import("@tributary/engine/check");
     const { choice, session } = await chooseEngine({
       reference: web.wasm,
       candidate: web.webgpu,
       model: await request.model(),
-      feeds: request.sample(),
+      feeds: await request.sample(),
       ...(isForm(webgpu) ? { candidateForm: webgpu } : {}),
       clock,
     });

@@ -1,8 +1,8 @@
 /** The dedicated worker of a page: engine, store, updater, learner and control socket live here. */
-import { consoleLogger, silentLogger, systemEnv } from "@tributary/core";
+import { silentLogger, systemEnv } from "@tributary/core";
 import { expose } from "comlink";
 import { createDevice } from "../create-device.ts";
-import { createCanvasReader } from "../images/canvas-reader.ts";
+import { lazyPart } from "../lazy-part.ts";
 import { openBrowserStore } from "../store/browser-store.ts";
 import { webSocketTransport } from "../transport/web-socket.ts";
 import { browserConditions, type ConditionsNavigator } from "./browser-conditions.ts";
@@ -14,18 +14,22 @@ import type { OpenDevice } from "./device-host.ts";
 import { tabDownloads } from "./tab-downloads.ts";
 import { connectAsLeader, electLeader, shareReleases, trainAsLeader } from "./tab-leader.ts";
 
+const images = lazyPart("image reader", async () =>
+  (await import("../images/canvas-reader.ts")).createCanvasReader(),
+);
 const openWebSocket = webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol));
 
 const open: OpenDevice = async (start, token) => {
   await holdForLife(start.lifeLock);
-  const env = { ...systemEnv(), log: start.logToConsole ? consoleLogger : silentLogger };
+  const log = start.logToConsole ? (await import("./console-log.ts")).consoleLogger : silentLogger;
+  const env = { ...systemEnv(), log };
   const leader = electLeader(navigator.locks, start.leaderLock);
   const engines = createBrowserEngines({ ...start.engine, clock: env.clock });
   const device = createDevice(start.config, {
     env,
     store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
     engines,
-    images: createCanvasReader(),
+    images: images.load,
     conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
     openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
     openSocket: connectAsLeader(openWebSocket, leader),

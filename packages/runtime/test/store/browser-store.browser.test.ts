@@ -77,7 +77,7 @@ describe("blobs in the origin private file system", () => {
 
   async function folder(): Promise<FileSystemDirectoryHandle> {
     const all = await (await navigator.storage.getDirectory()).getDirectoryHandle(OPFS_FOLDER);
-    return await all.getDirectoryHandle(opfsFolderName(NAME));
+    return await all.getDirectoryHandle(await opfsFolderName(NAME));
   }
 
   async function fileNames(): Promise<string[]> {

@@ -3,15 +3,16 @@ import type { AddressInfo } from "node:net";
 import { sha256, systemEnv } from "@tributary/core";
 import { createVirtualClock } from "@tributary/core/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createHttpTransport, type BlobChunk, type HttpTransport } from "../../src/transport/http.ts";
 import { parseRetryAfter } from "../../src/transport/http-response.ts";
+import type { BlobChunk } from "../../src/transport/release-http.ts";
+import { transportsTo, type Transports } from "../fixtures/transports.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 let server: Server;
 let answers: Answer[];
 let requests: IncomingMessage[];
-let http: HttpTransport;
+let http: Transports;
 
 beforeEach(async () => {
   answers = [];
@@ -23,7 +24,7 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const coordinator = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  http = createHttpTransport({ coordinator, fetch: globalThis.fetch, env: systemEnv() });
+  http = transportsTo(coordinator, systemEnv());
 });
 afterEach(
   () =>
@@ -161,11 +162,7 @@ test("an abort ends a request that hangs, with its reason", async () => {
 });
 
 test("nobody there: transport/connect-failed, which is retryable", async () => {
-  const nobody = createHttpTransport({
-    coordinator: "http://127.0.0.1:1",
-    fetch: globalThis.fetch,
-    env: systemEnv(),
-  });
+  const nobody = transportsTo("http://127.0.0.1:1", systemEnv());
   const call = nobody.blob({ digest, sizeBytes: 1, offset: 0 }).next();
   await expect(call).rejects.toMatchObject({ code: "transport/connect-failed", retryable: true });
 });

@@ -2,7 +2,7 @@ import { failure, sha256, silentLogger, type Digest } from "@tributary/core";
 import { createInsecureTestRandom, createVirtualClock } from "@tributary/core/testing";
 import { expect, test } from "vitest";
 import { createMemoryStore } from "../../src/testing/memory-store.ts";
-import type { BlobChunk, BlobRequest } from "../../src/transport/http.ts";
+import type { BlobChunk, BlobRequest } from "../../src/transport/release-http.ts";
 import { createBlobFetcher } from "../../src/updater/blob-fetcher.ts";
 
 const CHUNK_BYTES = 256 * 1024;

@@ -1,7 +1,7 @@
 import { silentLogger, systemEnv } from "@tributary/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createMemoryStore } from "../../src/testing/memory-store.ts";
-import { createHttpTransport } from "../../src/transport/http.ts";
+import { transportsTo } from "../fixtures/transports.ts";
 import { createTurns } from "../../src/turns.ts";
 import { createBlobFetcher } from "../../src/updater/blob-fetcher.ts";
 import { createReleases, type Releases } from "../../src/updater/releases.ts";
@@ -21,7 +21,7 @@ test("devices that share a store refresh one after the other, and never step bac
   let refreshing = 0;
   let most = 0;
   const tab = (): Releases => {
-    const http = createHttpTransport({ coordinator: site.url, fetch: globalThis.fetch, env });
+    const http = transportsTo(site.url, env);
     return createReleases({
       trustedRoot: async () => site.repository.root,
       store: store.metadata,

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { EngineProvider } from "../../src/engine-provider.ts";
 import { createNodeEngines } from "../../src/node/node-engines.ts";
 import { createMemoryStore } from "../../src/testing/memory-store.ts";
-import { createHttpTransport } from "../../src/transport/http.ts";
+import { transportsTo } from "../fixtures/transports.ts";
 import { createBlobFetcher } from "../../src/updater/blob-fetcher.ts";
 import { createModelSlot, type ModelSlot } from "../../src/updater/model-slot.ts";
 import { createReleases, type Releases } from "../../src/updater/releases.ts";
@@ -50,7 +50,7 @@ beforeEach(async () => {
   engines = { ...createNodeEngines(counting, true), hasRoomFor: () => room };
   const env = { ...systemEnv(), log: silentLogger };
   const store = createMemoryStore();
-  const http = createHttpTransport({ coordinator: site.url, fetch: globalThis.fetch, env });
+  const http = transportsTo(site.url, env);
   const blobs = createBlobFetcher({ cache: store.blobs, http, env });
   releases = createReleases({
     trustedRoot: async () => site.repository.root,

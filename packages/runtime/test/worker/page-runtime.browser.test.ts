@@ -29,7 +29,7 @@ function start(engine: WorkerStart["engine"] = {}): Runtime {
       spawn: () => new Worker(new URL("./release-worker.ts", import.meta.url), { type: "module" }),
       start: {
         config: {
-          coordinator: "https://fl.example.org",
+          source: { coordinator: "https://fl.example.org", releases: "https://fl.example.org/v1/" },
           population: "default",
           software: "test",
           limits: TRUST_DEFAULTS,

@@ -56,7 +56,7 @@ const open: OpenDevice = async (start) => {
       env,
       store: createIndexedDbStore({ name: start.database, clock: env.clock }),
       engines,
-      images: createCanvasReader(),
+      images: async () => createCanvasReader(),
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto,
       openSocket: (_options, handlers) => {

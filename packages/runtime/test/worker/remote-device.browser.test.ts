@@ -24,7 +24,7 @@ function open(script = new URL("./fixture-worker.ts", import.meta.url)): Device 
     },
     start: {
       config: {
-        coordinator: "http://127.0.0.1:1",
+        source: { coordinator: "http://127.0.0.1:1", releases: "http://127.0.0.1:1/v1/" },
         population: "default",
         software: "test",
         limits: TRUST_DEFAULTS,

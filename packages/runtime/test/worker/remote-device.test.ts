@@ -82,7 +82,7 @@ function open(runs: readonly Run[], budget: MemoryBudget = { maxHeapBytes: 1e9, 
     },
     start: {
       config: {
-        coordinator: "http://127.0.0.1:1",
+        source: { coordinator: "http://127.0.0.1:1", releases: "http://127.0.0.1:1/v1/" },
         population: "default",
         software: "test",
         limits: TRUST_DEFAULTS,

@@ -56,7 +56,7 @@ function openTab(): { readonly runtime: Runtime; readonly worker: () => Worker }
         })),
       start: {
         config: {
-          coordinator: COORDINATOR,
+          source: { releases: `${COORDINATOR}/v1/` },
           population: "default",
           software: "test",
           limits: TRUST_DEFAULTS,
@@ -84,7 +84,7 @@ function openTab(): { readonly runtime: Runtime; readonly worker: () => Worker }
 
 async function blobFolder(): Promise<FileSystemDirectoryHandle> {
   const all = await (await navigator.storage.getDirectory()).getDirectoryHandle(OPFS_FOLDER);
-  return await all.getDirectoryHandle(opfsFolderName(database));
+  return await all.getDirectoryHandle(await opfsFolderName(database));
 }
 
 async function blobNames(): Promise<string[]> {

@@ -2,12 +2,6 @@ import { encodeUtf8, concatBytes } from "./bytes.ts";
 import { sha256Bytes } from "./digest.ts";
 import { exactLog } from "./exact-log.ts";
 
-/** For keys, nonces, masks and privacy noise. Cannot be seeded and does not mix with `SeededRandom`. */
-export interface SecureRandom {
-  readonly kind: "secure";
-  bytes(length: number): Uint8Array<ArrayBuffer>;
-}
-
 /** For simulation, initial weights, sampling order and jitter: the same seed gives the same numbers everywhere. */
 export interface SeededRandom {
   readonly kind: "seeded";
@@ -22,21 +16,6 @@ export interface SeededRandom {
   /** Shuffles in place (Fisher-Yates) and returns the array. */
   shuffle<T>(items: T[]): T[];
 }
-
-/** `getRandomValues` fills at most this much at once. */
-const MAX_FILL_BYTES = 65_536;
-
-/** The platform's cryptographic generator. */
-export const systemRandom: SecureRandom = {
-  kind: "secure",
-  bytes(length) {
-    const bytes = new Uint8Array(length);
-    for (let at = 0; at < length; at += MAX_FILL_BYTES) {
-      crypto.getRandomValues(bytes.subarray(at, Math.min(length, at + MAX_FILL_BYTES)));
-    }
-    return bytes;
-  },
-};
 
 /** sfc32 (Chris Doty-Humphrey, PractRand), seeded by a hash; not for secrets. */
 export function seededRandom(seed: string | number): SeededRandom {

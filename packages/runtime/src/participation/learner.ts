@@ -1,0 +1,71 @@
+/** All that takes part in rounds: loaded by the first `participate()`, so that a page that only runs models does not ship it. */
+import type { ModelName } from "@tributary/core";
+import type { Connection } from "../connection.ts";
+import type { DeviceConfig, DevicePorts } from "../device.ts";
+import type { DeviceEvents } from "../device-events.ts";
+import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
+import type { Releases } from "../updater/releases.ts";
+import { createKeptControls } from "./kept-controls.ts";
+import { createLocalMeasurer } from "./local-measurer.ts";
+import { createLocalTrainer } from "./local-trainer.ts";
+import { createLogView } from "./log-view.ts";
+import { createParticipations, type Participations } from "./participations.ts";
+import { withPlans } from "./plans.ts";
+
+export interface LearnerOptions {
+  readonly config: DeviceConfig;
+  readonly ports: DevicePorts;
+  readonly events: DeviceEvents;
+  readonly releases: Releases;
+  readonly connection: Connection;
+  readonly openModels: () => readonly ModelName[];
+}
+
+export interface Learner {
+  readonly participations: Participations;
+  readonly recorder: TelemetryRecorder;
+  /** Forgets what was learned from the examples of a model. */
+  clear(model: ModelName): Promise<void>;
+}
+
+export function createLearner(options: LearnerOptions): Learner {
+  const { config, ports, events, connection } = options;
+  const { env, store, engines } = ports;
+  const { identity, http } = connection;
+  const releases = withPlans(options.releases);
+  const recorder = createTelemetryRecorder(() => participations.examplesChanged());
+  const controls = store.controls && createKeptControls(store.controls);
+  const work = {
+    releases,
+    engines,
+    store,
+    controls,
+    identity,
+    population: config.population,
+    log: createLogView({ releases, http, settings: store.settings }),
+    limits: config.limits,
+    openSecAggCrypto: ports.openSecAggCrypto,
+    env,
+  };
+  const participations = createParticipations({
+    config,
+    env,
+    events,
+    releases,
+    store,
+    identity,
+    http,
+    trainer: createLocalTrainer(work),
+    measurer: createLocalMeasurer({ ...work, recorder }),
+    recorder,
+    conditions: ports.conditions,
+    openModels: options.openModels,
+    send: (message) => connection.send(message),
+    serverOffsetMs: () => connection.serverOffsetMs,
+  });
+  return {
+    participations,
+    recorder,
+    clear: async (model) => await controls?.clear(model),
+  };
+}

@@ -1,0 +1,57 @@
+import { failure, timeoutSignal, type Env } from "@tributary/core";
+
+export interface RequestsOptions {
+  readonly fetch: typeof fetch;
+  readonly env: Env;
+}
+
+/** What all requests of a device have in common: no cookies, no cache, bytes counted. */
+export interface Requests {
+  /** One request. `signal` ends it, and reading its body, too. @throws `transport/connect-failed` */
+  send(url: string, init: RequestInit & { signal: AbortSignal }): Promise<Response>;
+  /** Runs `use` with a signal that is aborted after a time. */
+  limited<T>(
+    timeoutMs: number,
+    parent: AbortSignal | undefined,
+    use: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T>;
+  readonly countDown: (count: number) => void;
+  readonly countUp: (count: number) => void;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+}
+
+export const REQUEST_TIMEOUT_MS = 30_000;
+
+export function createRequests({ fetch, env }: RequestsOptions): Requests {
+  let bytesUp = 0;
+  let bytesDown = 0;
+  return {
+    async send(url, init) {
+      try {
+        return await fetch(url, {
+          credentials: "omit",
+          cache: "no-store",
+          redirect: "follow",
+          referrerPolicy: "no-referrer",
+          ...init,
+        });
+      } catch (cause) {
+        init.signal.throwIfAborted();
+        throw failure("transport/connect-failed", `http: ${url} cannot be reached`, { cause });
+      }
+    },
+    async limited(timeoutMs, parent, use) {
+      using limit = timeoutSignal(env.clock, timeoutMs, parent);
+      return await use(limit.signal);
+    },
+    countDown: (count) => void (bytesDown += count),
+    countUp: (count) => void (bytesUp += count),
+    get bytesUp() {
+      return bytesUp;
+    },
+    get bytesDown() {
+      return bytesDown;
+    },
+  };
+}
