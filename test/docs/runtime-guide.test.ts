@@ -4,6 +4,7 @@ import { buildLinear } from "@tributary/onnx";
 import { parseProcessing } from "@tributary/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startSite, type Site } from "../../packages/runtime/test/fixtures/site.ts";
+import { buildTfjsModel } from "../../packages/runtime/test/fixtures/tfjs-model.ts";
 import { BATCHING_DEFAULTS } from "../../packages/runtime/src/inference/batching.ts";
 import { MAX_QUEUED } from "../../packages/runtime/src/inference/call-limit.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
@@ -60,6 +61,33 @@ await runtime.close();
     const best = answer!.split(" ")[1]!;
     expect(labels).toContain(best);
     expect(more).toEqual([best, best, expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/)]);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+});
+
+test("its example of a TensorFlow.js model runs in Node", async () => {
+  await site.repository.releaseModel("dense", buildTfjsModel());
+  const root = join(folder.path, "tfjs-root.json");
+  writeFileSync(root, site.repository.root);
+  const block = fencedBlocks(GUIDE).find(({ text }) => text.includes("createTfjsEngine("))!;
+  const scratch = mkdtempSync(join(import.meta.dirname, ".guide-"));
+  try {
+    writeFileSync(
+      join(scratch, "tfjs.ts"),
+      `
+import { createRuntime } from "@tributary/runtime/node";
+const options = {
+  coordinator: ${JSON.stringify(site.url)},
+  trust: { root: ${JSON.stringify(root)} },
+  dataDir: ${JSON.stringify(join(folder.path, "tfjs-device"))},
+};
+${block.text}
+`,
+    );
+    const { code, stdout, stderr } = await runNode(join(scratch, "tfjs.ts"));
+    expect(code, stderr).toBe(0);
+    expect(stdout.trim().split("\n").at(-1)).toBe("tfjs-cpu 2");
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

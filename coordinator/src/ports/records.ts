@@ -10,8 +10,10 @@ import type {
 import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState } from "@tributary/federation";
 import type {
+  ExplanationSpecDocument,
   GraphPort,
   MetricDocument,
+  ModelFormat,
   ModelProcessing,
   RoundPurpose,
   RoundView,
@@ -49,6 +51,8 @@ export interface ModelRecord {
   readonly releasedAt: number;
   readonly parameters: ParameterSchema;
   readonly parameterCount: number;
+  /** What its graph is written in. */
+  readonly format: ModelFormat;
   /** As inference runs it. */
   readonly graph: BlobRef;
   /** As it was exported, in training mode; null where that is the same. */
@@ -59,6 +63,8 @@ export interface ModelRecord {
   readonly labels: readonly string[] | null;
   /** How images become its inputs and its outputs answers; null: as the app has it. */
   readonly processing: ModelProcessing | null;
+  /** The graph that explains its answers, and how that is used; null: it has no gradients. */
+  readonly explanation: { readonly graph: BlobRef; readonly spec: ExplanationSpecDocument } | null;
   readonly createdAt: number;
 }
 

@@ -693,6 +693,10 @@ export const ERROR_CATALOG = {
     publicMessage: "This worker already runs an engine with other settings.",
     advice: "Open one engine per worker and share it.",
   },
+  "engine/invalid-artifact": {
+    status: 400,
+    publicMessage: "The file is no TensorFlow.js model that can be run here.",
+  },
   "engine/closed": { status: 410, publicMessage: "The engine or session was closed." },
 
   // runtime
@@ -704,6 +708,15 @@ export const ERROR_CATALOG = {
   "runtime/unknown-model": {
     status: 404,
     publicMessage: "There is no such model in the release.",
+  },
+  "runtime/other-variant": {
+    status: 409,
+    publicMessage: "The model is open in another variant.",
+    advice: "Close it first, or ask for the same variant everywhere.",
+  },
+  "runtime/not-explainable": {
+    status: 422,
+    publicMessage: "The answer cannot be explained so.",
   },
   "runtime/offline": {
     status: 503,

@@ -2,6 +2,12 @@ export { addLowRankAdapters, type AdaptedModel } from "./adapters/add-adapters.t
 export type { LowRankOptions } from "./adapters/choose-adapters.ts";
 export { lowRankStep, lowRankTrainingModel } from "./adapters/low-rank-step.ts";
 export { mergeLowRankAdapters } from "./adapters/merge-adapters.ts";
+export {
+  buildExplanationGraph,
+  type ExplanationGraph,
+  type ExplanationGraphOptions,
+  type ExplanationGraphSpec,
+} from "./autodiff/explanation-graph.ts";
 export { buildEvaluationGraph, buildTrainingGraph } from "./autodiff/training-graph.ts";
 export type {
   EvaluationGraph,
@@ -58,6 +64,7 @@ export type {
 export { matchesOf, type Trainable } from "./ir/parameters.ts";
 export { runningStatistics, type RunningStatistic } from "./ir/inference-graph.ts";
 export { inferShapes } from "./ir/shapes.ts";
+export { withTensorOutputs } from "./ir/tensor-outputs.ts";
 export { build2nn, buildDigitsCnn, buildFedAvgCnn, buildLinear } from "./models/digit-models.ts";
 export type { ModelOptions } from "./models/pytorch-layers.ts";
 export { PROTO_LIMITS, type ProtoLimits } from "./proto/message.ts";

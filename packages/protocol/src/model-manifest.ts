@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
+import { AnyParametersDocument, GraphPort, GraphPorts } from "./graph-ports.ts";
 import { parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Labels, ModelProcessing } from "./model-processing.ts";
@@ -9,11 +9,38 @@ import {
   ModelNameSchema,
   ModelVersionSchema,
   nullable,
+  readonlyArray,
   TargetPathSchema,
+  TensorNameSchema,
   UtcTimestampSchema,
 } from "./schema.ts";
 
 const TargetReference = Type.Object({ target: TargetPathSchema });
+
+/** How the graph that explains answers is fed and read; it takes the model's own parameters. */
+export const ExplanationSpecDocument = Type.Object({
+  /** Rows of one run. */
+  batchSize: Type.Integer({ minimum: 1, maximum: 4096 }),
+  /** [batchSize, …], in the model's order. */
+  inputs: GraphPorts,
+  /** The output of the model whose values are explained. */
+  output: TensorNameSchema,
+  /** How much each value of that output counts in the score of its row. */
+  weights: GraphPort,
+  /** Output [batchSize]: weights times values, summed over each row. */
+  score: TensorNameSchema,
+  /** Of each float32 input, the output with the scores' gradient. */
+  gradients: readonlyArray(Type.Object({ input: TensorNameSchema, output: TensorNameSchema }), {
+    minItems: 1,
+    maxItems: LIMITS.maxPorts,
+  }),
+});
+export type ExplanationSpecDocument = Static<typeof ExplanationSpecDocument>;
+
+const ExplanationDocument = Type.Object({
+  graph: TargetReference,
+  ...ExplanationSpecDocument.properties,
+});
 
 const MANIFEST_FIELDS = {
   model: ModelNameSchema,
@@ -22,16 +49,21 @@ const MANIFEST_FIELDS = {
   parentVersion: nullable(ModelVersionSchema),
   graph: TargetReference,
   weights: Type.Object({ float32: TargetReference, int8: TargetReference }),
-  parameters: ParameterSchemaDocument,
+  parameters: AnyParametersDocument,
   labels: Type.Optional(Labels),
   /** Absent: the app prepares its inputs, and the first float32 output is read by its name. */
   processing: Type.Optional(ModelProcessing),
+  /** Absent where the model has no gradients. */
+  explanation: Type.Optional(ExplanationDocument),
   createdAt: UtcTimestampSchema,
 };
 
 /** What a channel of a model points to: `models/<model>/<channel>.json`. */
 export const ModelManifest = Type.Object({
-  formatVersion: Type.Literal(2),
+  /** 3 where there is a `format`, which a device of before would take for ONNX. */
+  formatVersion: Type.Union([Type.Literal(2), Type.Literal(3)]),
+  /** What the graph is written in. Absent: ONNX. */
+  format: Type.Optional(Type.Literal("tfjs")),
   ...MANIFEST_FIELDS,
   inputs: GraphPorts,
   outputs: GraphPorts,

@@ -11,6 +11,7 @@ import { withIdleness } from "./worker/idleness.ts";
 import { withPersistence } from "./worker/persistence.ts";
 import { memoryBudget, type MemoryBudget } from "./worker/recycling.ts";
 import { createRemoteDevice } from "./worker/remote-device.ts";
+import type { TfjsWorker } from "./worker/tfjs-engines.ts";
 
 export type {
   ModelHandle,
@@ -34,7 +35,8 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
   readonly recycle?: Partial<MemoryBudget>;
   readonly engine?: {
     /**
-     * `auto`: WebGPU where there is a hardware adapter, its results agree with WASM's and it is faster; else WASM.
+     * `auto`: WebGPU where there is a hardware adapter, its results agree with WASM's and it is faster; else WASM. `webgpu`: any
+     * adapter, for every model whose results agree, also where WASM is faster: the processor stays free.
      * @defaultValue "auto"
      */
     readonly prefer?: "auto" | "wasm" | "webgpu";
@@ -45,6 +47,8 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
     /** Whether a software rasteriser counts as a WebGPU adapter. @defaultValue "skip" */
     readonly softwareAdapter?: "skip" | "use";
   };
+  /** Runs models of TensorFlow.js too: `tfjs()` of `@tributary/runtime/tfjs`. */
+  readonly tfjs?: TfjsWorker;
 }
 
 /**
@@ -72,7 +76,9 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   const { token } = options;
   const scope = `${source.coordinator ?? source.releases} ${population}`;
   const device = createRemoteDevice({
-    spawn: () => new Worker(new URL("./worker/device-worker.js", import.meta.url), { type: "module" }),
+    spawn:
+      options.tfjs?.spawn ??
+      (() => new Worker(new URL("./worker/device-worker.js", import.meta.url), { type: "module" })),
     start: {
       config: {
         source,
@@ -87,7 +93,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
       database: `tributary ${scope}`,
       lifeLock: `tributary-life ${crypto.randomUUID()}`,
       leaderLock: `tributary-train ${scope}`,
-      engine,
+      engine: { ...engine, ...(options.tfjs === undefined ? {} : { tfjsSettings: options.tfjs.settings }) },
       logToConsole: log !== silentLogger,
     },
     token: async (device) => (typeof token === "function" ? token(device) : (token ?? "")),

@@ -5,10 +5,18 @@ import type { Diagnosis } from "./diagnosis.ts";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
+import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
-import type { Inference, ModelState, RuntimeEvent, RuntimeStatus, TokenRequest } from "./runtime.ts";
+import type {
+  Inference,
+  ModelState,
+  ModelVariant,
+  RuntimeEvent,
+  RuntimeStatus,
+  TokenRequest,
+} from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
@@ -67,6 +75,8 @@ export interface OpenModelRequest {
   readonly model: string;
   readonly channel: string;
   readonly update: "auto" | "manual";
+  /** @defaultValue that of the opening before, or "auto" */
+  readonly variant?: ModelVariant;
   /** @defaultValue that of the opening before, or `BATCHING_DEFAULTS` */
   readonly batching?: Required<BatchingOptions>;
 }
@@ -81,6 +91,13 @@ export interface Device {
   /** Lets one opening go. The last one releases the session. */
   closeModel(model: string): Promise<void>;
   run(model: string, feeds: RunFeeds, options?: RunCallOptions): Promise<Inference>;
+  /** Why the model answers this row as it does. @throws `runtime/not-explainable` */
+  explain(
+    model: string,
+    feeds: RunFeeds,
+    request: ExplainRequest,
+    options?: CallOptions,
+  ): Promise<Explanation>;
   /** Looks for a new release now. */
   refresh(model: string, options?: CallOptions): Promise<ModelState>;
   /** Swaps in the newest verified version. */

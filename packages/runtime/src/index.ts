@@ -8,6 +8,7 @@ export type {
   TriedEngine,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
+export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/explanation.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
@@ -25,6 +26,7 @@ export type {
   ModelOptions,
   ModelState,
   ModelUpdate,
+  ModelVariant,
   ParticipateOptions,
   Participation,
   ParticipationEvent,
@@ -38,4 +40,5 @@ export type {
   SeenLogHead,
   TokenRequest,
   Trust,
+  VariantName,
 } from "./runtime.ts";

@@ -24,6 +24,8 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
    * closes it. @defaultValue onnxruntime-node with one thread, else WASM, owned by the runtime
    */
   readonly engine?: Engine;
+  /** Runs models of TensorFlow.js: `await createTfjsEngine()` of `@tributary/engine/tfjs`. Whoever made it closes it. */
+  readonly tfjs?: Engine;
 }
 
 const DEFAULTS = {
@@ -64,7 +66,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
       {
         env: systemEnv({ log }),
         store,
-        engines: createNodeEngines(engine, options.engine === undefined),
+        engines: createNodeEngines(engine, options.engine === undefined, options.tfjs),
         conditions: nodeConditions(engine.name),
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: openWsSocket,

@@ -114,10 +114,11 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     });
   };
 
-  const create = ({ model, channel }: OpenModelRequest): ModelSlot =>
+  const create = ({ model, channel, variant = "auto" }: OpenModelRequest): ModelSlot =>
     createModelSlot({
       model,
       channel,
+      variant,
       releases,
       blobs: options.blobs,
       engines: options.engines,
@@ -175,6 +176,13 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         throw failure(
           "runtime/unknown-model",
           `model ${request.model}: channel "${open.slot.channel}" is open; close it before opening "${request.channel}"`,
+        );
+      }
+      if (open !== undefined && request.variant !== undefined && open.slot.variant !== request.variant) {
+        throw failure(
+          "runtime/other-variant",
+          `model ${request.model}: it is open as variant "${open.slot.variant}", asked for "${request.variant}"; close it first`,
+          { detail: { model: request.model, open: open.slot.variant, asked: request.variant } },
         );
       }
       if (open === undefined) {

@@ -4,6 +4,7 @@ import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
+import { explainRequest } from "./explain/explain-request.ts";
 import { toExample, toKept } from "./learner/example.ts";
 import type {
   ModelHandle,
@@ -61,6 +62,17 @@ export function createRuntimeOf(device: Device): Runtime {
           const prepared = toRunFeeds(state, feeds, transfer);
           const ready = prepared instanceof Promise ? await prepared : prepared;
           return await device.run(name, ready, { transfer, ...(signal === undefined ? {} : { signal }) });
+        } finally {
+          leave();
+        }
+      },
+      async explain(feeds, { signal, ...explainOptions } = {}) {
+        requireHandle();
+        const request = explainRequest(state, explainOptions);
+        const leave = enter();
+        try {
+          const prepared = await toRunFeeds(state, feeds, false);
+          return await device.explain(name, prepared, request, signal === undefined ? {} : { signal });
         } finally {
           leave();
         }
@@ -181,7 +193,14 @@ export function createRuntimeOf(device: Device): Runtime {
   return {
     async model(name, options = {}) {
       requireOpen();
-      const { channel = "stable", update = "auto", maxQueued = MAX_QUEUED, onProgress, signal } = options;
+      const {
+        channel = "stable",
+        update = "auto",
+        maxQueued = MAX_QUEUED,
+        variant,
+        onProgress,
+        signal,
+      } = options;
       checkMaxQueued(maxQueued);
       const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
       signal?.throwIfAborted();
@@ -195,7 +214,13 @@ export function createRuntimeOf(device: Device): Runtime {
             });
       try {
         const state = await device.openModel(
-          { model: name, channel, update, ...(batching === undefined ? {} : { batching }) },
+          {
+            model: name,
+            channel,
+            update,
+            ...(variant === undefined ? {} : { variant }),
+            ...(batching === undefined ? {} : { batching }),
+          },
           signal === undefined ? {} : { signal },
         );
         return openHandle(state, maxQueued);

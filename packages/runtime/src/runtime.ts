@@ -5,6 +5,7 @@ import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis } from "./diagnosis.ts";
+import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ImageSource } from "./images/image-input.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
@@ -125,6 +126,13 @@ export interface ModelOptions {
   readonly channel?: string;
   /** "auto" swaps a new version in when it arrives, "manual" offers it in `updates()`. @defaultValue "auto" */
   readonly update?: "auto" | "manual";
+  /**
+   * Which form of a version runs. "auto": what the device measured to be fastest of those that were published for its engines; its
+   * weights come as int8, at a quarter of the size. "float32": the exact weights, for apps that need the published numbers.
+   *
+   * @defaultValue "auto"
+   */
+  readonly variant?: ModelVariant;
   /** How calls share runs, where the model has a batch dimension. Of several openings, what the last one says holds. */
   readonly batching?: BatchingOptions;
   /**
@@ -137,6 +145,12 @@ export interface ModelOptions {
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
 }
+
+/** A form of a version: float32 weights, or weights that came as int8 and run as float32. */
+export type VariantName = "float32" | "int8-weights";
+
+/** What an app asks for of a model's forms. */
+export type ModelVariant = "auto" | "float32";
 
 export interface DownloadProgress {
   readonly model: string;
@@ -151,6 +165,8 @@ export interface ModelState {
   readonly channel: string;
   readonly version: number;
   readonly engine: EngineName;
+  /** The form that runs. */
+  readonly variant: VariantName;
   /** Why this engine and not a faster one, where there is something to tell. */
   readonly note?: string;
   /** In the graph's order; a free dimension, such as the batch, is -1. */
@@ -226,6 +242,13 @@ export interface ModelHandle {
    *   `runtime/unsupported-image`, `runtime/overloaded` (`maxQueued`), before anything runs
    */
   run(feeds: Readonly<Record<string, InputValue>>, options?: RunInferenceOptions): Promise<Inference>;
+  /**
+   * Why the model answers as it does: how much each value of an input speaks for one value of the output. One row at a time; the first
+   * explanation by gradients fetches their graph.
+   *
+   * @throws as `run`; `runtime/not-explainable` where the model has no gradients, or the options do not fit it
+   */
+  explain(feeds: Readonly<Record<string, InputValue>>, options?: ExplainOptions): Promise<Explanation>;
   /**
    * Runs the values of a source, one after the other, and answers in their order: feeds by name, or of a model whose only input is an
    * image, images.

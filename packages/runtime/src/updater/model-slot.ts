@@ -9,9 +9,7 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
-import { bindWeights } from "@tributary/onnx/bind";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
-import { dequantizeParameters, elementCount } from "@tributary/tensor";
 import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import { withTensors } from "../images/with-tensors.ts";
@@ -19,17 +17,34 @@ import { checkedBatching, type BatchingOptions } from "../inference/batching.ts"
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis } from "../diagnosis.ts";
-import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
+import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
+import { lazyPart } from "../lazy-part.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { engineSetting } from "./engine-setting.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
+import {
+  bindVersion,
+  isInstalled,
+  loadedBytes,
+  variantOf,
+  versionFiles,
+  wantedPaths,
+} from "./version-files.ts";
+
+/** Only who explains answers loads what does it. */
+const explanations = lazyPart("explanations", async () => ({
+  ...(await import("../explain/explain.ts")),
+  ...(await import("./gradient-session.ts")),
+}));
 
 export interface ModelSlotOptions {
   readonly model: string;
   readonly channel: string;
+  readonly variant: ModelVariant;
   readonly releases: Releases;
   readonly blobs: BlobFetcher;
   readonly engines: EngineProvider;
@@ -52,6 +67,7 @@ export interface ModelSlotOptions {
 export interface ModelSlot {
   readonly name: ModelName;
   readonly channel: string;
+  readonly variant: ModelVariant;
   /** Whether new versions are swapped in by themselves. */
   update: "auto" | "manual";
   /** How its calls share runs. */
@@ -67,6 +83,8 @@ export interface ModelSlot {
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
   run(feeds: RunFeeds, signal?: AbortSignal): Promise<Inference>;
+  /** @throws `runtime/not-explainable` */
+  explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
   diagnose(): ModelDiagnosis;
   /** Whether a blob belongs to what runs, waits or is being prepared. */
   needs(digest: Digest): boolean;
@@ -82,7 +100,7 @@ interface Running {
 }
 
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
-  const { channel, releases, blobs, engines, store, env } = options;
+  const { channel, variant, releases, blobs, engines, store, env } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
   let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
@@ -92,9 +110,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   /** While one version has ended and the next one is not there yet. */
   let between: Promise<void> | undefined;
 
+  /** The graph that explains what runs. */
+  const explanationDigest = (): Digest | undefined => {
+    const path = running?.manifest.explanation?.graph.target;
+    return path === undefined ? undefined : releases.find(path)?.sha256;
+  };
   const needed = (): Digest[] => {
     const files = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
-    return [...preparing, ...files.map(({ digest }) => digest)];
+    const explanation = explanationDigest();
+    return [
+      ...preparing,
+      ...files.map(({ digest }) => digest),
+      ...(explanation === undefined ? [] : [explanation]),
+    ];
   };
   /** From here on no clean-up takes them away, before a version that needs them runs. */
   const prepare = (digests: readonly Digest[]): void => {
@@ -116,11 +144,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return running;
   };
 
-  const stateOf = ({ lease, manifest }: Running): ModelState => ({
+  const stateOf = ({ lease, manifest, installed }: Running): ModelState => ({
     model: name,
     channel,
     version: manifest.version,
     engine: lease.engine,
+    variant: variantOf(manifest, installed.files),
     ...(lease.note === undefined ? {} : { note: lease.note }),
     inputs: manifest.inputs,
     outputs: manifest.outputs,
@@ -134,9 +163,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     manifest: ModelManifest,
     signal: AbortSignal | undefined,
   ): Promise<readonly InstalledFile[]> => {
-    const targets = [manifest.graph.target, manifest.weights.int8.target].map((path) =>
-      releases.target(path),
-    );
+    const targets = wantedPaths(manifest, variant).map((path) => releases.target(path));
     prepare(targets.map(({ sha256: digest }) => digest));
     const totalBytes = targets.reduce((sum, { length }) => sum + length, 0);
     const received = targets.map(() => 0);
@@ -160,21 +187,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     files: readonly InstalledFile[],
     signal: AbortSignal | undefined,
   ): Promise<SessionLease> => {
-    const [graphFile, weightsFile] = files;
-    if (graphFile === undefined || weightsFile === undefined) {
-      throw failure("store/corrupt", `model ${name}: version ${manifest.version} lists no files`);
-    }
+    const { graph: graphFile, weights: weightsFile } = versionFiles(manifest, files);
     const key = `${graphFile.digest}+${weightsFile.digest}`;
     const setting = engineSetting(files);
     return await engines.openInference({
       key,
+      format: manifest.format ?? "onnx",
       model: async () => {
         // What the browser took away, or damaged, is downloaded again.
         const [graph, weights] = await Promise.all([
           blobs.fetch({ ...graphFile, signal }),
           blobs.fetch({ ...weightsFile, signal }),
         ]);
-        return bindWeights(graph, dequantizeParameters(manifest.parameters, weights));
+        return await bindVersion(manifest, files, graph, weights);
       },
       async sample() {
         // Only a device that has engines to choose from loads it.
@@ -290,6 +315,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const slot: ModelSlot = {
     name,
     channel,
+    variant,
     update: "auto",
     batching: checkedBatching(),
     get isRunning() {
@@ -311,6 +337,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
           }
           const manifest = await readModelManifest(installed.manifest);
+          if (!isInstalled(installed, manifest, variant)) return false;
           prepare(installed.files.map(({ digest }) => digest));
           await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
           return true;
@@ -342,7 +369,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             },
           );
         }
-        if (release.manifestDigest === running?.installed.manifestDigest) return;
+        const isRunning =
+          running !== undefined &&
+          release.manifestDigest === running.installed.manifestDigest &&
+          isInstalled(running.installed, release.manifest, variant);
+        if (isRunning) return;
         if (release.manifestDigest === waiting?.release.manifestDigest) return;
         const files = await download(release.manifest, signal);
         if (running === undefined || update === "auto") {
@@ -365,6 +396,29 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       // Whatever runs now: how a model is fed does not change from version to version.
       const { queue, manifest } = current();
       return readAnswer(manifest, await queue.run(feeds, signal));
+    },
+    async explain(given, request, signal) {
+      if (between !== undefined) await abortable(between, signal);
+      const { explain, openGradients } = await explanations.load();
+      const { manifest, queue, installed } = current();
+      const feeds = await withTensors(manifest, given, options.images);
+      return await explain({
+        manifest,
+        feeds,
+        request,
+        run: async (row) => (await queue.run(row, signal)).outputs,
+        openGradients: () =>
+          openGradients({
+            manifest,
+            explanation: manifest.explanation!,
+            installed,
+            releases,
+            blobs,
+            engines,
+            signal,
+          }),
+        signal,
+      });
     },
     diagnose() {
       const { lease, manifest, queue } = current();
@@ -392,10 +446,4 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     },
   };
   return slot;
-}
-
-/** What a version needs beside its files: its weights as float32. */
-function loadedBytes({ parameters }: ModelManifest, files: readonly InstalledFile[]): number {
-  const weights = parameters.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
-  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, weights);
 }

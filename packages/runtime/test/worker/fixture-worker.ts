@@ -23,6 +23,7 @@ const open: OpenDevice = async (start, token) => {
     channel: "stable",
     version: opened.length,
     engine: "ort-wasm",
+    variant: "int8-weights",
     inputs: [{ name: "image", dtype: "float32", shape: [1, 1, 28, 28] }],
     outputs: [{ name: "logits", dtype: "float32", shape: [1, 10] }],
   });
@@ -65,6 +66,9 @@ const open: OpenDevice = async (start, token) => {
         top: [],
         durationMs: 1,
       };
+    },
+    explain: async () => {
+      throw new Error("not in this fixture");
     },
     refresh: async (model) => stateOf(model),
     applyUpdate: async () => {

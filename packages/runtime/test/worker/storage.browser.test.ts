@@ -56,7 +56,7 @@ function openTab(): { readonly runtime: Runtime; readonly worker: () => Worker }
         })),
       start: {
         config: {
-          source: { releases: `${COORDINATOR}/v1/` },
+          source: { coordinator: COORDINATOR, releases: `${COORDINATOR}/v1/` },
           population: "default",
           software: "test",
           limits: TRUST_DEFAULTS,

@@ -23,10 +23,12 @@ export function modelRepository(db: Db): ModelRepository {
             graphSizeBytes: model.graph.sizeBytes,
             trainingGraphDigest: model.trainingGraph?.digest ?? null,
             trainingGraphSizeBytes: model.trainingGraph?.sizeBytes ?? null,
+            format: model.format === "onnx" ? null : model.format,
             inputs: JSON.stringify(model.inputs),
             outputs: JSON.stringify(model.outputs),
             labels: model.labels === null ? null : JSON.stringify(model.labels),
             processing: model.processing === null ? null : JSON.stringify(model.processing),
+            explanation: model.explanation === null ? null : JSON.stringify(model.explanation),
             createdAt: model.createdAt,
           })
           .execute(),
@@ -72,10 +74,12 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
       row.trainingGraphDigest === null
         ? null
         : blobRef(row.trainingGraphDigest, row.trainingGraphSizeBytes ?? 0),
+    format: row.format ?? "onnx",
     inputs: fromJson(row.inputs),
     outputs: fromJson(row.outputs),
     labels: row.labels === null ? null : fromJson(row.labels),
     processing: row.processing === null ? null : fromJson(row.processing),
+    explanation: row.explanation === null ? null : fromJson(row.explanation),
     createdAt: row.createdAt,
   };
 }
