@@ -1,21 +1,16 @@
-import { failure, toFailure, TributaryError, type Clock, type Digest, type Logger } from "@tributary/core";
+import { toFailure, TributaryError, type Clock, type Digest } from "@tributary/core";
 import type { StorageDiagnosis } from "../diagnosis.ts";
-import type { DeviceStore } from "../store/device-store.ts";
 import { lazyPart } from "../lazy-part.ts";
+import type { DeviceStore } from "../store/device-store.ts";
 import { createTurns } from "../turns.ts";
-import type { BlobHolds } from "./blob-holds.ts";
+import type { EvictionOptions } from "./eviction.ts";
 import { usedSetting } from "./used-setting.ts";
 
-export interface ModelSpaceOptions {
+export interface ModelSpaceOptions extends EvictionOptions {
   readonly store: Pick<DeviceStore, "blobs" | "models" | "settings" | "space">;
   /** Most bytes of blobs that are kept. @defaultValue what the platform allows */
   readonly maxBytes?: number | undefined;
-  /** Whether a blob belongs to what is open on this device. */
-  readonly isNeeded: (digest: Digest) => boolean;
-  /** What other tabs of the site hold. */
-  readonly holds?: BlobHolds | undefined;
   readonly clock: Pick<Clock, "now">;
-  readonly log: Logger;
 }
 
 /**
@@ -32,8 +27,10 @@ export interface ModelSpace {
   diagnose(): Promise<StorageDiagnosis>;
 }
 
+const eviction = lazyPart("eviction", () => import("./eviction.ts"));
+
 export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
-  const { store, maxBytes = Infinity, isNeeded, holds, clock, log } = options;
+  const { store, maxBytes = Infinity, clock, log } = options;
   const { blobs, settings, space } = store;
   /** Two that need room at once do not count the same bytes. */
   const turns = createTurns();
@@ -54,25 +51,6 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
     const { blobBytes, partialBytes } = await keptBytes();
     return Math.min(quota, Math.max(0, maxBytes - blobBytes - partialBytes));
   };
-
-  /** Only a device that is short of room loads it. */
-  const eviction = lazyPart("eviction", async () => {
-    const { createEviction } = await import("./eviction.ts");
-    return createEviction({ store, isNeeded, holds, log });
-  });
-  const evict = async (bytes: number): Promise<number> => (await eviction.load()).evict(bytes);
-
-  /** `available` is undefined where a storage was full and does not tell how many bytes it would have taken. */
-  const refusal = (neededBytes: number, available: number | undefined, cause?: unknown): TributaryError =>
-    failure(
-      "store/quota-exceeded",
-      `store: ${neededBytes} bytes are needed, and ${available ?? "fewer"} are available with every model evicted that ` +
-        "is not open; free some space on the device",
-      {
-        detail: { neededBytes, ...(available === undefined ? {} : { availableBytes: available }) },
-        ...(cause === undefined ? {} : { cause }),
-      },
-    );
 
   /** After a write failed. Browsers estimate generously, so as not to tell sites apart: what the write itself says comes first. */
   const availableAfter = async (failed: TributaryError, neededBytes: number): Promise<number | undefined> => {
@@ -96,7 +74,8 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
       inTurn(async () => {
         const available = await availableBytes();
         if (available >= sizeBytes) return;
-        const freed = await evict(sizeBytes - available);
+        const { evict, refusal } = await eviction.load();
+        const freed = await evict(sizeBytes - available, options);
         if (available + freed < sizeBytes) throw refusal(sizeBytes, available + freed);
       }),
     write: (digest, bytes) =>
@@ -105,7 +84,8 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
           await blobs.write(digest, bytes);
         } catch (error) {
           if (!isFull(error)) throw error;
-          await evict(bytes.length);
+          const { evict, refusal } = await eviction.load();
+          await evict(bytes.length, options);
           await blobs.write(digest, bytes).catch(async (again: unknown) => {
             if (!isFull(again)) throw again;
             throw refusal(bytes.length, await availableAfter(again, bytes.length), again);
