@@ -34,6 +34,7 @@ test("its document fits its model, and its example runs in Node", async () => {
   });
   await site.repository.releaseModel("digits", buildLinear({ seed: "guide" }), 2, {
     processing,
+    explained: true,
     ...(labels === undefined ? {} : { labels }),
   });
   const root = join(folder.path, "root.json");
@@ -51,6 +52,7 @@ const runtime = await createRuntime({
   dataDir: ${JSON.stringify(join(folder.path, "device"))},
 });
 ${BLOCKS.find(({ language }) => language === "ts")!.text}
+${fencedBlocks(GUIDE).find(({ heading }) => heading === "Why this answer")!.text}
 await runtime.close();
 `,
     );
@@ -60,7 +62,14 @@ await runtime.close();
     expect(answer).toMatch(/^1 (\w+ [01]\.\d\d(, |$)){3}/);
     const best = answer!.split(" ")[1]!;
     expect(labels).toContain(best);
-    expect(more).toEqual([best, best, expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/)]);
+    expect(more).toEqual([
+      best,
+      best,
+      expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/),
+      // A blank image: which of ten equal answers is explained, the last bit of a sum says.
+      expect.stringMatching(/^\w+ 1x1x28x28 true$/),
+      `${labels![3]} occlusion`,
+    ]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
