@@ -5,6 +5,7 @@ import { parseProcessing } from "@tributary/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startSite, type Site } from "../../packages/runtime/test/fixtures/site.ts";
 import { buildTfjsModel } from "../../packages/runtime/test/fixtures/tfjs-model.ts";
+import { EXAMPLE_DEFAULTS } from "../../packages/runtime/src/examples/example-policy.ts";
 import { BATCHING_DEFAULTS } from "../../packages/runtime/src/inference/batching.ts";
 import { MAX_QUEUED } from "../../packages/runtime/src/inference/call-limit.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
@@ -15,6 +16,7 @@ import { runNode } from "../src/run-node.ts";
 
 const GUIDE = readFileSync(join(import.meta.dirname, "../../packages/runtime/README.md"), "utf8");
 const BLOCKS = fencedBlocks(GUIDE).filter(({ heading }) => heading === "Images in, labels out");
+const EXAMPLES = fencedBlocks(GUIDE).find(({ heading }) => heading === "Examples that stay here")!;
 const folder = temporaryFolder();
 let site: Site;
 
@@ -53,6 +55,7 @@ const runtime = await createRuntime({
 });
 ${BLOCKS.find(({ language }) => language === "ts")!.text}
 ${fencedBlocks(GUIDE).find(({ heading }) => heading === "Why this answer")!.text}
+${EXAMPLES.text}
 await runtime.close();
 `,
     );
@@ -69,6 +72,7 @@ await runtime.close();
       // A blank image: which of ten equal answers is explained, the last bit of a sum says.
       expect.stringMatching(/^\w+ 1x1x28x28 true$/),
       `${labels![3]} occlusion`,
+      expect.stringMatching(/^1 \d+$/),
     ]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -102,9 +106,25 @@ ${block.text}
   }
 });
 
+test("its table of examples has the defaults that hold", () => {
+  const rows = [...GUIDE.matchAll(/^\| `(\w+)` +\| (`?[\w ]+`?) +\|/gm)].map(([, name, value]) => [
+    name,
+    value!.replaceAll("`", "").trim(),
+  ]);
+  const told = Object.fromEntries(rows.filter(([name]) => name! in EXAMPLE_DEFAULTS)) as Record<
+    string,
+    string
+  >;
+  const held = Object.entries(EXAMPLE_DEFAULTS).map(([name, value]) => [
+    name,
+    value === Number.POSITIVE_INFINITY ? "for ever" : String(value),
+  ]);
+  expect(told).toEqual(Object.fromEntries(held));
+});
+
 test("its table has the defaults that hold", () => {
   const defaults = new Map(
-    [...GUIDE.matchAll(/^\| `(?:batching\.)?(\w+)` +\| (\d+) /gm)].map(([, name, value]) => [
+    [...GUIDE.matchAll(/^\| `(?:batching\.)?(\w+)` +\| (\d+) +\| \d+ - /gm)].map(([, name, value]) => [
       name,
       Number(value),
     ]),

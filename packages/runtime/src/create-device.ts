@@ -6,6 +6,7 @@ import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
 import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
+import type { ExamplePolicy } from "./examples/example-policy.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
 import { readLogHead } from "./store/log-head.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
@@ -96,12 +97,27 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     });
   });
 
+  const policies = new Map<string, ExamplePolicy>();
+  const examples = lazyPart("examples", async () => {
+    const { openExamples } = await import("./examples/open-examples.ts");
+    return openExamples({ store, env, policyOf: (model) => policies.get(model) });
+  });
+
   const learner = lazyPart("learner", async () => {
-    const [opened, { createLearner }] = await Promise.all([
+    const [opened, { kept }, { createLearner }] = await Promise.all([
       connection.load(),
+      examples.load(),
       import("./participation/learner.ts"),
     ]);
-    const created = createLearner({ config, ports, events, releases, connection: opened, openModels });
+    const created = createLearner({
+      config,
+      ports,
+      events,
+      releases,
+      connection: opened,
+      openModels,
+      examples: kept,
+    });
     if (opened.state === "connected") created.participations.connected();
     if (idle !== undefined) created.participations.setIdle(idle);
     if (battery !== null) created.participations.setBattery(battery);
@@ -145,6 +161,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async openModel(request, options = {}) {
       requireOpen();
       const state = await models.open(request, options);
+      if (request.examples !== undefined) policies.set(request.model, request.examples);
       connection.loaded?.subscribe(state);
       learner.loaded?.participations.modelsChanged();
       return state;
@@ -171,24 +188,31 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       return await models.slot(model).apply();
     },
-    async addExamples(model, examples) {
+    async addExamples(model, drafts) {
       requireOpen();
-      await store.examples.add(asModelName(model), examples);
-      const open = models.slots.find(({ name }) => name === model);
-      if (open !== undefined) learner.loaded?.recorder.labelled(open.state, examples);
+      const part = await examples.load();
+      const { state } = models.slot(model);
+      const added = await part.readDrafts(state, drafts, ports.images);
+      await part.kept.add(asModelName(model), added);
+      learner.loaded?.recorder.labelled(state, added);
       learner.loaded?.participations.examplesChanged();
     },
     async countExamples(model) {
       requireOpen();
-      return await store.examples.count(asModelName(model));
+      return await (await examples.load()).kept.count(asModelName(model));
     },
     async listExamples(model) {
       requireOpen();
-      return await store.examples.read(asModelName(model));
+      return await (await examples.load()).kept.read(asModelName(model));
+    },
+    async exportExamples(model) {
+      requireOpen();
+      const { kept, exportExamples } = await examples.load();
+      return exportExamples(models.slot(model).state.inputs, await kept.read(asModelName(model)));
     },
     async clearExamples(model) {
       requireOpen();
-      await store.examples.clear(asModelName(model));
+      await (await examples.load()).kept.clear(asModelName(model));
       // They are what was learned from the examples.
       await (learner.loaded?.clear(asModelName(model)) ?? store.controls?.clear(asModelName(model)));
       learner.loaded?.participations.examplesChanged();
@@ -266,6 +290,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         timer?.cancel();
         await (await learner.settled())?.participations.stop();
         (await connection.settled())?.close();
+        await (await examples.settled())?.kept.settled();
         const parts = [() => models.closeAll(), () => engines.close(), () => store.close()];
         for (const part of parts) {
           try {

@@ -8,6 +8,7 @@ import type { EngineProvider } from "./engine-provider.ts";
 import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
+import type { ExamplePolicy } from "./examples/example-policy.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type {
   Inference,
@@ -79,6 +80,8 @@ export interface OpenModelRequest {
   readonly variant?: ModelVariant;
   /** @defaultValue that of the opening before, or `BATCHING_DEFAULTS` */
   readonly batching?: Required<BatchingOptions>;
+  /** @defaultValue that of the opening before, or `EXAMPLE_DEFAULTS` */
+  readonly examples?: ExamplePolicy;
 }
 
 /**
@@ -102,10 +105,12 @@ export interface Device {
   refresh(model: string, options?: CallOptions): Promise<ModelState>;
   /** Swaps in the newest verified version. */
   applyUpdate(model: string): Promise<ModelState>;
-  addExamples(model: string, examples: readonly StoredExample[]): Promise<void>;
+  addExamples(model: string, examples: readonly ExampleDraft[]): Promise<void>;
   countExamples(model: string): Promise<number>;
   /** All examples kept for a model, oldest first: for a page that shows the user what it keeps. */
   listExamples(model: string): Promise<readonly StoredExample[]>;
+  /** All examples kept for a model that is open, as a safetensors file. */
+  exportExamples(model: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
   clearExamples(model: string): Promise<void>;
   participate(request: ParticipateRequest): Promise<void>;
   /** Replaces the consent of a participation. */
@@ -126,6 +131,11 @@ export interface Device {
 
 /** What each input gets: a tensor, or an image that becomes one where the model runs. */
 export type RunFeeds = Readonly<Record<string, Tensor | ImageInput>>;
+
+/** An example whose images are still to become values of their inputs, where the model runs. */
+export interface ExampleDraft extends Omit<StoredExample, "inputs"> {
+  readonly inputs: readonly (StoredExample["inputs"][number] | ImageInput)[];
+}
 
 export interface CallOptions {
   readonly signal?: AbortSignal;

@@ -5,7 +5,8 @@ import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
 import { explainRequest } from "./explain/explain-request.ts";
-import { toExample, toKept } from "./learner/example.ts";
+import { toDraft, toKept } from "./learner/example.ts";
+import { checkedExampleOptions } from "./examples/checked-options.ts";
 import type {
   ModelHandle,
   ModelState,
@@ -88,13 +89,13 @@ export function createRuntimeOf(device: Device): Runtime {
       examples: {
         async add(example) {
           requireHandle();
-          await device.addExamples(name, [toExample(state, example)]);
+          await device.addExamples(name, [await toDraft(state, example)]);
         },
         async addAll(examples) {
           requireHandle();
           await device.addExamples(
             name,
-            examples.map((example) => toExample(state, example)),
+            await Promise.all(examples.map((example) => toDraft(state, example))),
           );
         },
         async count() {
@@ -104,6 +105,10 @@ export function createRuntimeOf(device: Device): Runtime {
         async list() {
           requireHandle();
           return (await device.listExamples(name)).map((example) => toKept(state, example));
+        },
+        async export() {
+          requireHandle();
+          return await device.exportExamples(name);
         },
         async clear() {
           requireHandle();
@@ -203,6 +208,7 @@ export function createRuntimeOf(device: Device): Runtime {
       } = options;
       checkMaxQueued(maxQueued);
       const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
+      const examples = options.examples === undefined ? undefined : checkedExampleOptions(options.examples);
       signal?.throwIfAborted();
       const stopProgress =
         onProgress === undefined
@@ -220,6 +226,7 @@ export function createRuntimeOf(device: Device): Runtime {
             update,
             ...(variant === undefined ? {} : { variant }),
             ...(batching === undefined ? {} : { batching }),
+            ...(examples === undefined ? {} : { examples }),
           },
           signal === undefined ? {} : { signal },
         );

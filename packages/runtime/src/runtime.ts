@@ -6,6 +6,7 @@ import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
+import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { ImageSource } from "./images/image-input.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
@@ -141,6 +142,8 @@ export interface ModelOptions {
    * @defaultValue 256
    */
   readonly maxQueued?: number;
+  /** Which examples stay on this device. Of several openings, what the last one says holds. */
+  readonly examples?: ExampleOptions;
   /** Bytes of the download, as they arrive. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
@@ -278,12 +281,13 @@ export interface ModelUpdate {
   apply(): Promise<ModelState>;
 }
 
-/** Labelled examples for local learning. They never leave the device. */
+/** Labelled examples for local learning. They never leave the device, and are encrypted where they lie. */
 export interface ExampleCollection {
   /**
-   * Adds one: each of the model's inputs by its name, and what is to be learned of it.
+   * Adds one: each of the model's inputs by its name, and what is to be learned of it. An image is prepared as `run` does it, where the
+   * model runs; it stays the app's.
    *
-   * @throws `runtime/invalid-example`, saying what was expected of which input or label
+   * @throws `runtime/invalid-example`, saying what was expected of which input or label, `runtime/unsupported-image`
    */
   add(example: LabelledExample): Promise<void>;
   /** Adds many at once; none where one of them does not fit. */
@@ -291,6 +295,11 @@ export interface ExampleCollection {
   count(): Promise<number>;
   /** All that are kept, oldest first. */
   list(): Promise<readonly KeptExample[]>;
+  /**
+   * All that are kept, as one safetensors file, such as the person may take elsewhere: a tensor [N, ...] for each input, and `labels`
+   * or `labels.<output>`. `tributary-agent --examples` reads it, and so does Python. undefined: there are none.
+   */
+  export(): Promise<Uint8Array<ArrayBuffer> | undefined>;
   clear(): Promise<void>;
 }
 
@@ -300,7 +309,7 @@ export interface LabelledExample {
    * with several outputs: that of the first, or those of several by name, as the task's losses need them.
    */
   readonly label: LabelValue | Readonly<Record<string, LabelValue>>;
-  readonly [input: string]: FeedValue | LabelledExample["label"];
+  readonly [input: string]: InputValue | LabelledExample["label"];
 }
 
 export type LabelValue = LabelValues | readonly number[];

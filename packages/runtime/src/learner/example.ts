@@ -3,19 +3,38 @@ import { writeValues } from "@tributary/engine";
 import type { LabelValues } from "@tributary/engine/batches";
 import { LIMITS, type GraphPort } from "@tributary/protocol";
 import { allocate, elementCount, type TensorData } from "@tributary/tensor";
+import type { ExampleDraft } from "../device.ts";
+import { isImageInput, isImageSource, toImageInput, type ImageInput } from "../images/image-input.ts";
 import type { FeedValue, KeptExample, LabelledExample, LabelValue, ModelState } from "../runtime.ts";
 import { MAX_EXAMPLE_BYTES, type StoredExample } from "../store/device-store.ts";
 import { isTensor } from "../updater/feeds.ts";
 
-type Ports = Pick<ModelState, "inputs" | "outputs">;
+type Ports = Pick<ModelState, "inputs" | "outputs" | "processing">;
 
 const LABEL = "label";
 
 /**
- * An app's labelled example as it is kept: bytes as bytes, everything else in the input's element type.
+ * An app's labelled example on its way to where the model runs: images are still to become values of their inputs.
+ *
+ * @throws `runtime/invalid-example`, `runtime/unsupported-image`
+ */
+export async function toDraft(ports: Ports, example: LabelledExample): Promise<ExampleDraft> {
+  const values = await Promise.all(
+    Object.entries(example).map(
+      async ([name, value]): Promise<[string, LabelledExample[string] | ImageInput]> => [
+        name,
+        name !== LABEL && isImageSource(value) ? await toImageInput(name, value, false) : value,
+      ],
+    ),
+  );
+  return toExample(ports, Object.fromEntries(values) as LabelledExample);
+}
+
+/**
+ * An app's labelled example as it is kept: bytes as bytes, everything else in the input's element type. Images stay images.
  * @throws `runtime/invalid-example`
  */
-export function toExample({ inputs, outputs }: Ports, example: LabelledExample): StoredExample {
+export function toExample({ inputs, outputs, processing }: Ports, example: LabelledExample): ExampleDraft {
   if (inputs.some(({ name }) => name === LABEL)) {
     throw invalid(
       `the model has an input "${LABEL}", which here is what is to be learned; export it under another name`,
@@ -32,8 +51,16 @@ export function toExample({ inputs, outputs }: Ports, example: LabelledExample):
       expected: names,
     });
   }
-  const stored: StoredExample = {
-    inputs: inputs.map((port) => toValues(port, example[port.name] as FeedValue | undefined)),
+  const stored: ExampleDraft = {
+    inputs: inputs.map((port) => {
+      const value = example[port.name] as FeedValue | ImageInput | undefined;
+      if (typeof value !== "object" || value === null || !isImageInput(value)) return toValues(port, value);
+      if (processing?.inputs?.[port.name] !== undefined) return value;
+      throw invalid(
+        `input "${port.name}" takes ${port.dtype} [${port.shape.slice(1).join()}]; how an image becomes that was not published with the model (processing)`,
+        { input: port.name, expected: port.dtype, got: "an image" },
+      );
+    }),
     label: toLabel(outputs, example.label),
   };
   const sizeBytes = sizeOf(stored);
@@ -173,10 +200,12 @@ function invalidLabel({ name }: { readonly name: string }, expected: string, got
   });
 }
 
-function sizeOf({ inputs, label }: StoredExample): number {
+/** Of what is known yet: an image has the size of its input once it was read. */
+function sizeOf({ inputs, label }: ExampleDraft): number {
   const labels = typeof label === "number" || label instanceof Float32Array ? [label] : Object.values(label);
   const labelBytes = labels.map((each) => (typeof each === "number" ? 4 : each.byteLength));
-  return [...inputs.map(({ byteLength }) => byteLength), ...labelBytes].reduce((sum, bytes) => sum + bytes);
+  const inputBytes = inputs.map((value) => (isImageInput(value) ? 0 : value.byteLength));
+  return [...inputBytes, ...labelBytes].reduce((sum, bytes) => sum + bytes);
 }
 
 function invalid(what: string, detail: Readonly<Record<string, string | number>>): Error {

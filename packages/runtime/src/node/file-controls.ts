@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ModelName, TaskName } from "@tributary/core";
 import type { ControlStore } from "../store/device-store.ts";
@@ -15,6 +15,15 @@ export function createFileControls(directory: string): ControlStore {
     async clear(model) {
       const names = await readdir(directory);
       for (const name of names) if (name.startsWith(prefixOf(model))) await removeFile(join(directory, name));
+    },
+    async list() {
+      const names = (await readdir(directory)).filter((name) => !name.startsWith("."));
+      return await Promise.all(
+        names.map(async (name) => ({
+          model: name.slice(0, name.indexOf("@")) as ModelName,
+          sizeBytes: (await stat(join(directory, name))).size,
+        })),
+      );
     },
   };
 }

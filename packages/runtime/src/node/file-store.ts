@@ -9,6 +9,9 @@ import { createFileBlobs } from "./file-blobs.ts";
 import { createFileControls } from "./file-controls.ts";
 import { createFileExamples } from "./file-examples.ts";
 import { createFileIdentity } from "./file-identity.ts";
+import { createFileKey } from "./file-key.ts";
+import { createFileLearned } from "./file-learned.ts";
+import { fileName, keyName } from "./file-name.ts";
 
 export interface FileStoreOptions {
   /** Created where it is missing, readable by its owner only. One device each. */
@@ -16,14 +19,14 @@ export interface FileStoreOptions {
 }
 
 /**
- * A device's state in a folder of files: `identity.json` (mode 0600), `metadata/`, `blobs/`, `models/`, `examples/`,
- * `settings/`, `controls/`. Files are replaced, never changed in place, but for examples and downloads, which grow.
+ * A device's state in a folder of files: `identity.json` and `examples-key.json` (mode 0600), `metadata/`, `blobs/`, `models/`,
+ * `examples/`, `learned/`, `settings/`, `controls/`. Files are replaced, never changed in place, but for examples and downloads, which grow.
  * @throws `runtime/locked` while another process or runtime uses the folder
  */
 export async function openFileStore({ dataDir }: FileStoreOptions): Promise<DeviceStore> {
   const folder = (name: string): string => join(dataDir, name);
   await makeDirectory(dataDir);
-  for (const name of ["metadata", "blobs", "models", "examples", "settings", "controls"]) {
+  for (const name of ["metadata", "blobs", "models", "examples", "settings", "controls", "learned"]) {
     await makeDirectory(folder(name));
   }
   const lock = await lockDataDir(dataDir);
@@ -85,6 +88,8 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
       },
     },
     examples: trackAll(createFileExamples(folder("examples")), tracked),
+    examplesKey: trackAll(createFileKey(folder("examples-key.json")), tracked),
+    learned: trackAll(createFileLearned(folder("learned")), tracked),
     controls: trackAll(createFileControls(folder("controls")), tracked),
     settings: {
       async read(key) {
@@ -95,6 +100,10 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
         writeFileAtomic(settingFile(key), encodeUtf8(`${JSON.stringify(value)}\n`)),
       ),
       delete: tracked((key) => removeFile(settingFile(key))),
+      async keys() {
+        const names = (await readdir(folder("settings"))).filter((name) => /^[^.].*\.json$/.test(name));
+        return names.map((name) => keyName(name.slice(0, -".json".length)));
+      },
     },
     close() {
       closed ??= (async () => {
@@ -113,15 +122,6 @@ type Track = <Arguments extends unknown[], Result>(
 function trackAll<T extends object>(part: T, tracked: Track): T {
   const entries = Object.entries(part) as [string, (...args: unknown[]) => Promise<unknown>][];
   return Object.fromEntries(entries.map(([name, operation]) => [name, tracked(operation)])) as T;
-}
-
-/** Keys may hold any character; file names may not. */
-function fileName(key: string): string {
-  const encoded = encodeURIComponent(key).replaceAll("*", "%2A");
-  if (encoded.length > 200 || encoded.startsWith(".")) {
-    throw new RangeError(`store: ${JSON.stringify(key)} cannot be a key; use at most 128 plain characters`);
-  }
-  return encoded;
 }
 
 function encodeInstalled(installed: InstalledModel): Uint8Array {

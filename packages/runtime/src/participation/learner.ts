@@ -3,6 +3,7 @@ import type { ModelName } from "@tributary/core";
 import type { Connection } from "../connection.ts";
 import type { DeviceConfig, DevicePorts } from "../device.ts";
 import type { DeviceEvents } from "../device-events.ts";
+import type { Examples } from "../examples/examples.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { Releases } from "../updater/releases.ts";
 import { createKeptControls } from "./kept-controls.ts";
@@ -19,6 +20,7 @@ export interface LearnerOptions {
   readonly releases: Releases;
   readonly connection: Connection;
   readonly openModels: () => readonly ModelName[];
+  readonly examples: Examples;
 }
 
 export interface Learner {
@@ -38,7 +40,8 @@ export function createLearner(options: LearnerOptions): Learner {
   const work = {
     releases,
     engines,
-    store,
+    examples: options.examples,
+    settings: store.settings,
     controls,
     identity,
     population: config.population,
@@ -52,7 +55,7 @@ export function createLearner(options: LearnerOptions): Learner {
     env,
     events,
     releases,
-    store,
+    examples: options.examples,
     identity,
     http,
     trainer: createLocalTrainer(work),

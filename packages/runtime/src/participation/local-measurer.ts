@@ -38,10 +38,10 @@ interface Measured {
 }
 
 export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasurer {
-  const { releases, engines, store, env, identity, limits, population, recorder } = options;
-  const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
+  const { releases, engines, settings, env, identity, limits, population, recorder } = options;
+  const contributions = createContributions(settings, limits.maxContributionsPerVersion);
 
-  const separations = createSeparations(store.settings, env.clock, limits.minimumSeparationMs);
+  const separations = createSeparations(settings, env.clock, limits.minimumSeparationMs);
   // It remembers members that it has met.
   const verifyMember = createMemberVerifier();
 
@@ -81,7 +81,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
     // A sum of one version over and over, with a member more or less, would tell what that member gave.
     const version = Math.max(offer.baseVersion, candidate?.version ?? 0);
     if (plan.secureAggregation !== undefined) await contributions.requireRoom(task, version);
-    const examples = await store.examples.read(asModelName(plan.model));
+    const examples = await options.examples.read(asModelName(plan.model));
     if (examples.length === 0) {
       throw failure("federation/no-examples", "measure: there are no labelled examples on this device");
     }

@@ -21,7 +21,8 @@ import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor"
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
 import { updateBody, type UpdateBody } from "../learner/update-body.ts";
-import type { DeviceStore } from "../store/device-store.ts";
+import type { Examples } from "../examples/examples.ts";
+import type { SettingStore } from "../store/device-store.ts";
 import type { TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";
 import { createContributions } from "./contributions.ts";
@@ -68,7 +69,8 @@ interface TrainingFacts {
 export interface LocalTrainerOptions {
   readonly releases: PlannedReleases;
   readonly engines: EngineProvider;
-  readonly store: Pick<DeviceStore, "examples" | "settings">;
+  readonly examples: Examples;
+  readonly settings: SettingStore;
   /** Undefined: the storage of the device may not last. */
   readonly controls: KeptControls | undefined;
   readonly identity: Pick<Identity, "certificate" | "deviceId" | "sign">;
@@ -93,10 +95,10 @@ export interface LocalTrainer {
 }
 
 export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
-  const { releases, engines, store, env, identity, limits, population } = options;
-  const contributions = createContributions(store.settings, limits.maxContributionsPerVersion);
+  const { releases, engines, settings, env, identity, limits, population } = options;
+  const contributions = createContributions(settings, limits.maxContributionsPerVersion);
   const verifyMember = createMemberVerifier();
-  const separations = createSeparations(store.settings, env.clock, limits.minimumSeparationMs);
+  const separations = createSeparations(settings, env.clock, limits.minimumSeparationMs);
 
   /** The plan, its graph and the base weights are targets of verified metadata, and those the offer means. */
   const verify = async (
@@ -153,7 +155,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       await requireSecureTask(offer.task, secure, options, signal);
       const control = plan.controlVariates === true ? await openControl(offer, plan, signal) : undefined;
       const learningRate = learningRateOf(plan, offer.trainingRound);
-      const examples = await store.examples.read(asModelName(plan.model));
+      const examples = await options.examples.read(asModelName(plan.model));
       const graph = releases.target(plan.training.target);
       const { webgpu, spec: cpuSpec } = plan.training;
       const sampleOf = (spec: TrainingGraphDocument): Feeds => {
@@ -171,9 +173,9 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           feeds: () => sampleOf(webgpu.spec),
           outputNames: matchingOutputs(cpuSpec, webgpu.spec),
         },
-        remembered: await store.settings.read(setting).catch(() => undefined),
+        remembered: await settings.read(setting).catch(() => undefined),
         remember: (choice) =>
-          store.settings.write(setting, choice).catch((error: unknown) => {
+          settings.write(setting, choice).catch((error: unknown) => {
             env.log.warn("engine choice not kept", { error: toFailure(error) });
           }),
         signal,

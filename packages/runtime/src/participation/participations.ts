@@ -5,7 +5,7 @@ import type { ConditionsPort, DeviceConfig, ParticipateRequest } from "../device
 import type { DeviceEvents } from "../device-events.ts";
 import type { Identity } from "../identity.ts";
 import type { ParticipationEvent, ParticipationState } from "../runtime.ts";
-import type { DeviceStore } from "../store/device-store.ts";
+import type { Examples } from "../examples/examples.ts";
 import type { FederationHttp } from "../transport/federation-http.ts";
 import { isOffline } from "../transport/retry.ts";
 import { consentsOf, type Consents } from "../consent.ts";
@@ -24,7 +24,7 @@ export interface ParticipationsOptions {
   readonly env: Env;
   readonly events: DeviceEvents;
   readonly releases: PlannedReleases;
-  readonly store: DeviceStore;
+  readonly examples: Pick<Examples, "count">;
   readonly identity: Identity;
   readonly http: FederationHttp;
   readonly trainer: LocalTrainer;
@@ -75,7 +75,7 @@ interface Task {
 }
 
 export function createParticipations(options: ParticipationsOptions): Participations {
-  const { config, env, events, releases, store } = options;
+  const { config, env, events, releases } = options;
   const tasks = new Map<TaskName, Task>();
   const pinned = new Map<string, readonly string[]>();
   let request: ParticipateRequest | undefined;
@@ -185,7 +185,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
         continue;
       }
       const granted = consents.training && (wanted.when === "always" || idle);
-      const counts = await Promise.all(models.map((each) => store.examples.count(each)));
+      const counts = await Promise.all(models.map((each) => options.examples.count(each)));
       if (request !== wanted) return;
       participation.consent(
         granted,

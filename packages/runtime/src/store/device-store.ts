@@ -88,13 +88,49 @@ export interface InstalledModelStore {
   list(): Promise<readonly InstalledModel[]>;
 }
 
-export interface ExampleStore {
-  /** Adds examples in order. Beyond `MAX_EXAMPLES` a model's oldest are dropped. */
-  add(model: ModelName, examples: readonly StoredExample[]): Promise<void>;
-  count(model: ModelName): Promise<number>;
-  /** All examples of a model, oldest first. */
-  read(model: ModelName): Promise<readonly StoredExample[]>;
+/**
+ * Some examples of a model as they are kept: sealed, so that the store cannot read them. `plain` is one that an earlier release kept;
+ * it is sealed with the next use.
+ */
+export type ExamplePage = { readonly id: number } & (
+  | { readonly sealed: Uint8Array<ArrayBuffer> }
+  | { readonly plain: StoredExample }
+);
+
+/** Sealed examples in pages. What is in them, and which of them are kept, is `createExamples`' business. */
+export interface ExamplePageStore {
+  /** Models that something is kept of. */
+  models(): Promise<readonly ModelName[]>;
+  /** Of a model's pages, ascending: a page that is written later has a greater one, and none is given twice. */
+  ids(model: ModelName): Promise<readonly number[]>;
+  /** The pages of these ids that are there, or all, by their ids. */
+  read(model: ModelName, ids?: readonly number[]): Promise<readonly ExamplePage[]>;
+  /**
+   * Adds pages and removes others, all or nothing. A page that is not there is removed already.
+   * @returns the ids of those added, in their order
+   */
+  change(
+    model: ModelName,
+    change: { readonly add: readonly Uint8Array<ArrayBuffer>[]; readonly remove: readonly number[] },
+  ): Promise<readonly number[]>;
   clear(model: ModelName): Promise<void>;
+}
+
+/** One AES-GCM key, which seals what the device keeps of a person. */
+export interface KeyStore {
+  /** Non-extractable. */
+  read(): Promise<CryptoKey | undefined>;
+  /** Keeps the key unless there is one. @returns the key that is kept */
+  keep(key: CryptoKey): Promise<CryptoKey>;
+  clear(): Promise<void>;
+}
+
+/** What was learned here and does not leave the device, each under a name of at most 128 characters: sealed by its owner. */
+export interface SealedFileStore {
+  read(name: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  write(name: string, sealed: Uint8Array): Promise<void>;
+  delete(name: string): Promise<void>;
+  list(): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
 }
 
 /** What a device keeps of a task from round to round, an opaque file each: SCAFFOLD's control variates. */
@@ -103,6 +139,7 @@ export interface ControlStore {
   write(model: ModelName, task: TaskName, bytes: Uint8Array): Promise<void>;
   /** Those of all tasks on a model. */
   clear(model: ModelName): Promise<void>;
+  list(): Promise<readonly { readonly model: ModelName; readonly sizeBytes: number }[]>;
 }
 
 /** Small JSON values: counters, consent, which engine was chosen for which version. Keys are at most 128 characters. */
@@ -110,6 +147,7 @@ export interface SettingStore {
   read(key: string): Promise<unknown>;
   write(key: string, value: unknown): Promise<void>;
   delete(key: string): Promise<void>;
+  keys(): Promise<readonly string[]>;
 }
 
 /**
@@ -124,7 +162,10 @@ export interface DeviceStore {
   readonly metadata: MetadataStore;
   readonly blobs: BlobCache;
   readonly models: InstalledModelStore;
-  readonly examples: ExampleStore;
+  readonly examples: ExamplePageStore;
+  /** Of examples and of what was learned from them. */
+  readonly examplesKey: KeyStore;
+  readonly learned: SealedFileStore;
   readonly settings: SettingStore;
   /** Only where storage lasts: in files. */
   readonly controls?: ControlStore;

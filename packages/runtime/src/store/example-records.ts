@@ -1,123 +1,46 @@
-import {
-  bytes,
-  choice,
-  decode,
-  encode,
-  list,
-  mapped,
-  struct,
-  taggedUnion,
-  text,
-  u32,
-  type Codec,
-} from "@tributary/core";
-import type { LabelValues } from "@tributary/engine/batches";
-import { LIMITS } from "@tributary/protocol";
-import { elementBytes, holds, viewOf, type DType, type TensorData } from "@tributary/tensor";
-import { MAX_EXAMPLE_BYTES, type StoredExample } from "./device-store.ts";
+import { decodeExample } from "./example-codec.ts";
+import type { ExamplePage, StoredExample } from "./device-store.ts";
 
-/** kind u8, number u32, length of the body in bytes u32; little-endian. Of a whole example the number is 0. */
+/** kind u8, number u32, length of the body in bytes u32; little-endian. Of a sealed page the number is its id. */
 const HEAD_BYTES = 9;
-const EXAMPLE = 16;
+const SEALED = 32;
 
-// Kinds of the records that were written before models had several inputs. Their number is the class, or how many numbers
-// come first as float32; the input's values follow.
+// Kinds of the records that were written before examples were sealed. A whole example's number is 0.
+const EXAMPLE = 16;
+// And before models had several inputs: their number is the class, or how many numbers come first as float32; the input's values
+// follow.
 const FLOATS = 1;
 const BYTES = 2;
 const NUMBERS = 4;
 
-type ArrayType = Exclude<DType, "bool" | "float16">;
-
-/** An array's element type as memory: bool is held as uint8, float16 as uint16. */
-const ARRAY_TAGS: Readonly<Record<ArrayType, number>> = {
-  float32: 1,
-  float64: 2,
-  int8: 3,
-  uint8: 4,
-  int16: 5,
-  uint16: 6,
-  int32: 7,
-  uint32: 8,
-  int64: 9,
-  uint64: 10,
-};
-
-const ARRAY_TYPES = Object.keys(ARRAY_TAGS) as ArrayType[];
-
-const raw = struct({ type: choice(ARRAY_TAGS), data: bytes({ max: MAX_EXAMPLE_BYTES }) });
-
-const arrayCodec: Codec<TensorData> = mapped(
-  raw,
-  ({ type, data }) => {
-    const own = data.slice(); // aligned, and not a view of the whole file
-    return viewOf(type, own.buffer, 0, own.length / elementBytes(type));
-  },
-  (values) => ({
-    type: typeOf(values),
-    data: new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength),
-  }),
-);
-
-function typeOf(values: TensorData): ArrayType {
-  return ARRAY_TYPES.find((type) => holds(type, values))!;
-}
-
-const labelCodec = taggedUnion("kind", {
-  class: [1, struct({ index: u32 })],
-  numbers: [2, struct({ values: arrayCodec })],
-});
-const exampleCodec = struct({
-  inputs: list(arrayCodec, { max: LIMITS.maxPorts }),
-  /** One without a name is the only label. */
-  labels: list(struct({ name: text({ max: 2048 }), label: labelCodec }), { max: LIMITS.maxPorts }),
-});
-
-/** Examples as records one after the other, so that a file of them grows by appending. */
-export function encodeExamples(examples: readonly StoredExample[]): Uint8Array<ArrayBuffer> {
-  const bodies = examples.map(encodeBody);
-  const file = new Uint8Array(bodies.reduce((sum, body) => sum + HEAD_BYTES + body.length, 0));
+/** Sealed pages as records one after the other, so that a file of them grows by appending. */
+export function encodePages(
+  pages: readonly { readonly id: number; readonly sealed: Uint8Array }[],
+): Uint8Array<ArrayBuffer> {
+  const file = new Uint8Array(pages.reduce((sum, { sealed }) => sum + HEAD_BYTES + sealed.length, 0));
   const view = new DataView(file.buffer);
   let offset = 0;
-  for (const body of bodies) {
-    view.setUint8(offset, EXAMPLE);
-    view.setUint32(offset + 5, body.length, true);
-    file.set(body, offset + HEAD_BYTES);
-    offset += HEAD_BYTES + body.length;
+  for (const { id, sealed } of pages) {
+    view.setUint8(offset, SEALED);
+    view.setUint32(offset + 1, id, true);
+    view.setUint32(offset + 5, sealed.length, true);
+    file.set(sealed, offset + HEAD_BYTES);
+    offset += HEAD_BYTES + sealed.length;
   }
   return file;
 }
 
-function encodeBody({ inputs, label }: StoredExample): Uint8Array {
-  const labelOf = (values: LabelValues) =>
-    typeof values === "number"
-      ? ({ kind: "class", index: values } as const)
-      : ({ kind: "numbers", values } as const);
-  const isOnly = typeof label === "number" || label instanceof Float32Array;
-  const named: (readonly [string, LabelValues])[] = isOnly ? [["", label]] : Object.entries(label);
-  return encode(exampleCodec, {
-    inputs,
-    labels: named.map(([name, values]) => ({ name, label: labelOf(values) })),
-  });
-}
-
-function decodeBody(body: Uint8Array): StoredExample {
-  const { inputs, labels } = decode(exampleCodec, body);
-  const named = labels.map(({ name, label }): [string, LabelValues] => [
-    name,
-    label.kind === "class" ? label.index : (label.values as Float32Array),
-  ]);
-  const [first] = named;
-  const isOnly = first !== undefined && named.length === 1 && first[0] === "";
-  return { inputs, label: isOnly ? first[1] : Object.fromEntries(named) };
-}
-
-/** Reads records; what a crash left torn at the end is dropped. */
-export function decodeExamples(file: Uint8Array): StoredExample[] {
+/** Reads records; what a crash left torn at the end is dropped. Those that were written unsealed get ids below 0, in their order. */
+export function decodePages(file: Uint8Array): ExamplePage[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  return recordOffsets(file).map((start) => {
-    const body = file.subarray(start + HEAD_BYTES, start + HEAD_BYTES + view.getUint32(start + 5, true));
+  const offsets = recordOffsets(file);
+  return offsets.map((start, at): ExamplePage => {
+    const body = file.slice(start + HEAD_BYTES, start + HEAD_BYTES + view.getUint32(start + 5, true));
     const kind = view.getUint8(start);
-    return kind === EXAMPLE ? decodeBody(body) : decodeFirst(kind, view.getUint32(start + 1, true), body);
+    const number = view.getUint32(start + 1, true);
+    if (kind === SEALED) return { id: number, sealed: body };
+    const plain = kind === EXAMPLE ? decodeExample(body) : decodeFirst(kind, number, body);
+    return { id: at - offsets.length, plain };
   });
 }
 
@@ -132,7 +55,7 @@ function decodeFirst(kind: number, number: number, body: Uint8Array): StoredExam
 }
 
 /** Where each complete record begins. */
-export function recordOffsets(file: Uint8Array): number[] {
+function recordOffsets(file: Uint8Array): number[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const offsets: number[] = [];
   let offset = 0;
@@ -141,7 +64,8 @@ export function recordOffsets(file: Uint8Array): number[] {
     const end = offset + HEAD_BYTES + view.getUint32(offset + 5, true);
     const isFirst = (kind & ~NUMBERS) === FLOATS || (kind & ~NUMBERS) === BYTES;
     const labelBytes = isFirst && kind & NUMBERS ? 4 * view.getUint32(offset + 1, true) : 0;
-    if (!(isFirst || kind === EXAMPLE) || end > file.length || offset + HEAD_BYTES + labelBytes > end) break;
+    const isRecord = isFirst || kind === EXAMPLE || kind === SEALED;
+    if (!isRecord || end > file.length || offset + HEAD_BYTES + labelBytes > end) break;
     offsets.push(offset);
     offset = end;
   }

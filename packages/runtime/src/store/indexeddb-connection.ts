@@ -7,6 +7,7 @@ import type { InstalledModel, StoredExample, StoredIdentity } from "./device-sto
 import { storeError } from "./store-error.ts";
 
 export type StoredExampleRow = { readonly id?: number; readonly model: string } & (
+  | { readonly sealed: Uint8Array<ArrayBuffer> }
   | StoredExample
   | FirstExample
 );
@@ -26,11 +27,13 @@ export interface DeviceSchema extends DBSchema {
   models: { key: [model: string, channel: string]; value: InstalledModel };
   examples: { key: number; value: StoredExampleRow; indexes: { model: string } };
   settings: { key: string; value: unknown };
+  keys: { key: string; value: CryptoKey };
+  learned: { key: string; value: Uint8Array<ArrayBuffer> };
 }
 
 export type DeviceDatabase = IDBPDatabase<DeviceSchema>;
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /** How long another tab may take to let go of an older schema. */
 const BLOCKED_TIMEOUT_MS = 10_000;
@@ -96,16 +99,20 @@ function openDatabase(
     let late = false;
     let timer: { cancel(): void } | undefined;
     const opened = openDB<DeviceSchema>(name, SCHEMA_VERSION, {
-      upgrade(database) {
-        database.createObjectStore("identity");
-        database.createObjectStore("metadata");
-        database.createObjectStore("blobs");
-        database.createObjectStore("partials");
-        database.createObjectStore("models");
-        database
-          .createObjectStore("examples", { keyPath: "id", autoIncrement: true })
-          .createIndex("model", "model");
-        database.createObjectStore("settings");
+      upgrade(database, before) {
+        if (before < 1) {
+          database.createObjectStore("identity");
+          database.createObjectStore("metadata");
+          database.createObjectStore("blobs");
+          database.createObjectStore("partials");
+          database.createObjectStore("models");
+          database
+            .createObjectStore("examples", { keyPath: "id", autoIncrement: true })
+            .createIndex("model", "model");
+          database.createObjectStore("settings");
+        }
+        database.createObjectStore("keys");
+        database.createObjectStore("learned");
       },
       blocked() {
         timer ??= clock.schedule(BLOCKED_TIMEOUT_MS, () => {

@@ -1,11 +1,8 @@
 /** A device's store in the browser. The browser may clear it at any time: what is missing is fetched or made anew. */
-import type { Clock, Digest } from "@tributary/core";
-import type { LabelValues } from "@tributary/engine/batches";
-import type { TensorData } from "@tributary/tensor";
-import type { DeviceStore, StoredExample } from "./device-store.ts";
-import { MAX_EXAMPLES } from "./device-store.ts";
+import type { Clock, Digest, ModelName } from "@tributary/core";
+import type { DeviceStore, ExamplePage } from "./device-store.ts";
 import { openConnection } from "./indexeddb-connection.ts";
-import type { Connection } from "./indexeddb-connection.ts";
+import type { Connection, StoredExampleRow } from "./indexeddb-connection.ts";
 
 export interface IndexedDbStoreOptions {
   /** Name of the database; one per coordinator and population. */
@@ -47,6 +44,8 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions): DeviceStor
       list: () => connection.use((database) => database.getAll("models")),
     },
     examples: examplesOf(connection),
+    examplesKey: keyOf(connection),
+    learned: learnedOf(connection),
     settings: {
       read: (key) => connection.use((database) => database.get("settings", key)),
       write: (key, value) =>
@@ -54,6 +53,7 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions): DeviceStor
           await database.put("settings", value, key);
         }),
       delete: (key) => connection.use((database) => database.delete("settings", key)),
+      keys: () => connection.use((database) => database.getAllKeys("settings")),
     },
     close: () => connection.close(),
   };
@@ -127,52 +127,90 @@ function blobsOf(connection: Connection): DeviceStore["blobs"] {
 
 function examplesOf(connection: Connection): DeviceStore["examples"] {
   return {
-    add: (model, examples) =>
+    models: () =>
+      connection.use(async (database) => {
+        const found: ModelName[] = [];
+        let cursor = await database
+          .transaction("examples")
+          .store.index("model")
+          .openKeyCursor(null, "nextunique");
+        for (; cursor !== null; cursor = await cursor.continue()) found.push(cursor.key as ModelName);
+        return found;
+      }),
+    ids: (model) => connection.use((database) => database.getAllKeysFromIndex("examples", "model", model)),
+    read: (model, ids) =>
+      connection.use(async (database) => {
+        if (ids === undefined)
+          return (await database.getAllFromIndex("examples", "model", model)).map(toPage);
+        const { store } = database.transaction("examples");
+        const rows = await Promise.all(ids.map((id) => store.get(id)));
+        return rows.flatMap((row) => (row?.model === model ? [toPage(row)] : []));
+      }),
+    change: (model, { add, remove }) =>
       connection.use(async (database) => {
         const transaction = database.transaction("examples", "readwrite");
         const { store } = transaction;
-        await Promise.all(
-          examples.map(({ inputs, label }) =>
-            store.add({ model, inputs: inputs.map((values) => own(values)), label: ownLabel(label) }),
-          ),
-        );
-        const index = store.index("model");
-        let surplus = (await index.count(model)) - MAX_EXAMPLES;
-        let cursor = surplus > 0 ? await index.openCursor(model) : null;
-        for (; cursor !== null && surplus > 0; surplus--) {
-          await cursor.delete();
-          cursor = await cursor.continue();
-        }
-        await transaction.done;
-      }),
-    count: (model) => connection.use((database) => database.countFromIndex("examples", "model", model)),
-    read: (model) =>
-      connection.use(async (database) => {
-        const rows = await database.getAllFromIndex("examples", "model", model);
-        return rows.map((row): StoredExample => ({
-          inputs: "features" in row ? [row.features] : row.inputs,
-          label: row.label,
-        }));
+        const [ids] = await Promise.all([
+          Promise.all(add.map((sealed) => store.add({ model, sealed: own(sealed) }))),
+          ...remove.map((id) => store.delete(id)),
+          transaction.done,
+        ]);
+        return ids;
       }),
     clear: (model) =>
       connection.use(async (database) => {
         const transaction = database.transaction("examples", "readwrite");
-        let cursor = await transaction.store.index("model").openCursor(model);
-        for (; cursor !== null; cursor = await cursor.continue()) await cursor.delete();
-        await transaction.done;
+        const ids = await transaction.store.index("model").getAllKeys(model);
+        await Promise.all([...ids.map((id) => transaction.store.delete(id)), transaction.done]);
+      }),
+  };
+}
+
+function toPage(row: StoredExampleRow): ExamplePage {
+  const id = row.id!;
+  if ("sealed" in row) return { id, sealed: row.sealed };
+  return { id, plain: { inputs: "features" in row ? [row.features] : row.inputs, label: row.label } };
+}
+
+const EXAMPLES_KEY = "examples";
+
+function keyOf(connection: Connection): DeviceStore["examplesKey"] {
+  return {
+    read: () => connection.use((database) => database.get("keys", EXAMPLES_KEY)),
+    // In one transaction: two tabs may come at once.
+    keep: (key) =>
+      connection.use(async (database) => {
+        const { store, done } = database.transaction("keys", "readwrite");
+        const known = await store.get(EXAMPLES_KEY);
+        if (known === undefined) await store.put(key, EXAMPLES_KEY);
+        await done;
+        return known ?? key;
+      }),
+    clear: () => connection.use((database) => database.delete("keys", EXAMPLES_KEY)),
+  };
+}
+
+function learnedOf(connection: Connection): DeviceStore["learned"] {
+  return {
+    read: (name) => connection.use((database) => database.get("learned", name)),
+    write: (name, sealed) =>
+      connection.use(async (database) => {
+        await database.put("learned", own(sealed), name);
+      }),
+    delete: (name) => connection.use((database) => database.delete("learned", name)),
+    list: () =>
+      connection.use(async (database) => {
+        const found: { name: string; sizeBytes: number }[] = [];
+        let cursor = await database.transaction("learned").store.openCursor();
+        for (; cursor !== null; cursor = await cursor.continue()) {
+          found.push({ name: cursor.key, sizeBytes: cursor.value.length });
+        }
+        return found;
       }),
   };
 }
 
 /** A copy that owns its buffer: storing a view would clone all of the memory behind it. */
-function own<T extends TensorData>(
-  values: T,
-): T extends Float32Array ? Float32Array<ArrayBuffer> : T extends Uint8Array ? Uint8Array<ArrayBuffer> : T {
-  return values.slice() as never;
-}
-
-function ownLabel(label: StoredExample["label"]): StoredExample["label"] {
-  const values = (each: LabelValues): LabelValues => (typeof each === "number" ? each : own(each));
-  if (typeof label === "number" || label instanceof Float32Array) return values(label);
-  return Object.fromEntries(Object.entries(label).map(([name, each]) => [name, values(each)]));
+function own(values: Uint8Array): Uint8Array<ArrayBuffer> {
+  return values.slice();
 }

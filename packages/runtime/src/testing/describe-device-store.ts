@@ -1,7 +1,8 @@
-import { asModelName, asTaskName, encodeUtf8, sha256 } from "@tributary/core";
+import { asModelName, asTaskName, encodeUtf8, sha256, systemEnv } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { LabelValues } from "@tributary/engine/batches";
-import { MAX_EXAMPLES, type DeviceStore, type StoredExample } from "../store/device-store.ts";
+import { createExamples, type Examples } from "../examples/examples.ts";
+import type { DeviceStore, StoredExample } from "../store/device-store.ts";
 import { describeBlobCache } from "./describe-blob-cache.ts";
 
 export interface DescribeDeviceStoreOptions {
@@ -95,16 +96,16 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       const first: StoredExample = { inputs: [Float32Array.of(0, 0.5, -1.25)], label: 7 };
       const second: StoredExample = { inputs: [Uint8Array.of(0, 128, 255)], label: 0 };
       const third: StoredExample = { inputs: [Uint8Array.of(9)], label: Float32Array.of(0.5, -2) };
-      await store.examples.add(digits, [first]);
-      await store.examples.add(digits, [second, third]);
-      await store.examples.add(other, [second]);
+      await examplesOf(store).add(digits, [first]);
+      await examplesOf(store).add(digits, [second, third]);
+      await examplesOf(store).add(other, [second]);
       await reopen();
-      expect(await store.examples.count(digits)).toBe(3);
-      expect((await store.examples.read(digits)).map(plain)).toEqual([first, second, third].map(plain));
-      await store.examples.clear(digits);
-      expect(await store.examples.count(digits)).toBe(0);
-      expect(await store.examples.read(digits)).toEqual([]);
-      expect(await store.examples.count(other)).toBe(1);
+      expect(await examplesOf(store).count(digits)).toBe(3);
+      expect((await examplesOf(store).read(digits)).map(plain)).toEqual([first, second, third].map(plain));
+      await examplesOf(store).clear(digits);
+      expect(await examplesOf(store).count(digits)).toBe(0);
+      expect(await examplesOf(store).read(digits)).toEqual([]);
+      expect(await examplesOf(store).count(other)).toBe(1);
     });
 
     test("controls, where storage lasts: one a task, replaced, cleared with their model", async (context) => {
@@ -117,6 +118,8 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       await reopen();
       expect(await store.controls!.read(digits, task)).toEqual(Uint8Array.of(2, 3));
       expect(await store.controls!.read(digits, second)).toEqual(Uint8Array.of(4));
+      const sizes = (await store.controls!.list()).map(({ model, sizeBytes }) => `${model} ${sizeBytes}`);
+      expect(new Set(sizes)).toEqual(new Set([`${digits} 1`, `${digits} 2`, `${other} 1`]));
       await store.controls!.clear(digits);
       expect(await store.controls!.read(digits, task)).toBeUndefined();
       expect(await store.controls!.read(digits, second)).toBeUndefined();
@@ -139,31 +142,81 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       };
       // A view: what is around it is not kept.
       const viewed = { inputs: [new BigInt64Array(32).fill(5n).subarray(7, 9)], label: { topic: 1 } };
-      await store.examples.add(digits, [example, viewed]);
+      await examplesOf(store).add(digits, [example, viewed]);
       await reopen();
-      const [first, second] = await store.examples.read(digits);
+      const [first, second] = await examplesOf(store).read(digits);
       expect(plain(first!)).toEqual(plain(example));
       expect(plain(second!)).toEqual(plain(viewed));
-    });
-
-    test("examples: the oldest are dropped beyond the limit", async () => {
-      const batch = (label: number, count: number): StoredExample[] =>
-        Array.from({ length: count }, () => ({ inputs: [Uint8Array.of(1)], label }));
-      await store.examples.add(digits, batch(1, 4000));
-      await store.examples.add(digits, batch(2, MAX_EXAMPLES));
-      await reopen();
-      expect(await store.examples.count(digits)).toBe(MAX_EXAMPLES);
-      expect((await store.examples.read(digits)).every(({ label }) => label === 2)).toBe(true);
     });
 
     test("examples: concurrent adds all count", async () => {
       await Promise.all(
         Array.from({ length: 20 }, (_, label) =>
-          store.examples.add(digits, [{ inputs: [Uint8Array.of(label)], label }]),
+          examplesOf(store).add(digits, [{ inputs: [Uint8Array.of(label)], label }]),
         ),
       );
-      const labels = (await store.examples.read(digits)).map(({ label }) => Number(label));
+      const labels = (await examplesOf(store).read(digits)).map(({ label }) => Number(label));
       expect(labels.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    });
+
+    test("example pages: in the order of their ids, changed all at once, and no id comes twice", async () => {
+      const [first, second] = await store.examples.change(digits, {
+        add: [Uint8Array.of(1), Uint8Array.of(2, 3)],
+        remove: [],
+      });
+      await store.examples.change(other, { add: [Uint8Array.of(9)], remove: [] });
+      await reopen();
+      expect((await store.examples.models()).toSorted()).toEqual([digits, other]);
+      expect(await store.examples.ids(digits)).toEqual([first, second]);
+      expect(await store.examples.read(digits, [second!, 12_345])).toEqual([
+        { id: second, sealed: Uint8Array.of(2, 3) },
+      ]);
+      expect(await store.examples.read(other, [second!])).toEqual([]);
+      const [third] = await store.examples.change(digits, {
+        add: [Uint8Array.of(4)],
+        remove: [second!, 12_345],
+      });
+      expect(third).toBeGreaterThan(second!);
+      expect(await store.examples.read(digits)).toEqual([
+        { id: first, sealed: Uint8Array.of(1) },
+        { id: third, sealed: Uint8Array.of(4) },
+      ]);
+      await store.examples.clear(digits);
+      expect(await store.examples.models()).toEqual([other]);
+    });
+
+    test("the key of examples: the first one stays, seals, and cannot be exported", async () => {
+      const key = (): Promise<CryptoKey> =>
+        crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, store.needsExtractableKeys, [
+          "encrypt",
+          "decrypt",
+        ]);
+      expect(await store.examplesKey.read()).toBeUndefined();
+      const kept = await store.examplesKey.keep(await key());
+      const algorithm = { name: "AES-GCM", iv: new Uint8Array(12) };
+      const sealed = await crypto.subtle.encrypt(algorithm, kept, Uint8Array.of(7));
+      await store.examplesKey.keep(await key());
+      await reopen();
+      const read = await store.examplesKey.read();
+      expect(new Uint8Array(await crypto.subtle.decrypt(algorithm, read!, sealed))).toEqual(Uint8Array.of(7));
+      if (options.persistent !== false) {
+        expect(read!.extractable).toBe(false);
+        await expect(crypto.subtle.exportKey("raw", read!)).rejects.toThrow();
+      }
+      await store.examplesKey.clear();
+      expect(await store.examplesKey.read()).toBeUndefined();
+    });
+
+    test("what was learned: by name, replaced, listed, deleted", async () => {
+      await store.learned.write("checkpoint digits/1", Uint8Array.of(1));
+      await store.learned.write("checkpoint digits/1", Uint8Array.of(2, 3));
+      await reopen();
+      expect(await store.learned.read("checkpoint digits/1")).toEqual(Uint8Array.of(2, 3));
+      expect(await store.learned.list()).toEqual([{ name: "checkpoint digits/1", sizeBytes: 2 }]);
+      await store.learned.delete("checkpoint digits/1");
+      await store.learned.delete("checkpoint digits/1");
+      expect(await store.learned.read("checkpoint digits/1")).toBeUndefined();
+      expect(await store.learned.list()).toEqual([]);
     });
 
     test("settings: JSON values by key", async () => {
@@ -172,6 +225,7 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       await reopen();
       expect(await store.settings.read("engine/digits/3")).toEqual({ engine: "ort-wasm", medianMs: 1.5 });
       expect(await store.settings.read("a.b c:ä")).toEqual([1, null]);
+      expect((await store.settings.keys()).toSorted()).toEqual(["a.b c:ä", "engine/digits/3"]);
       await store.settings.delete("a.b c:ä");
       expect(await store.settings.read("a.b c:ä")).toBeUndefined();
     });
@@ -181,6 +235,11 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       await store.close();
     });
   });
+}
+
+/** As another start, or another tab, sees them. */
+function examplesOf(store: DeviceStore): Examples {
+  return createExamples({ store, env: systemEnv(), policyOf: () => undefined });
 }
 
 /** Comparable across the realms of a browser's storage. */

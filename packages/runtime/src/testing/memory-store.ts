@@ -1,11 +1,5 @@
 import type { Digest, ModelName } from "@tributary/core";
-import {
-  MAX_EXAMPLES,
-  type DeviceStore,
-  type InstalledModel,
-  type StoredExample,
-  type StoredIdentity,
-} from "../store/device-store.ts";
+import type { DeviceStore, InstalledModel, StoredIdentity } from "../store/device-store.ts";
 
 /** A store that forgets: the reference the stored ones are held to, and a fast one for tests. */
 export function createMemoryStore(): DeviceStore {
@@ -14,7 +8,10 @@ export function createMemoryStore(): DeviceStore {
   const blobs = new Map<Digest, Uint8Array<ArrayBuffer>>();
   const partials = new Map<Digest, Uint8Array<ArrayBuffer>>();
   const models = new Map<string, InstalledModel>();
-  const examples = new Map<ModelName, readonly StoredExample[]>();
+  const examples = new Map<ModelName, Map<number, Uint8Array<ArrayBuffer>>>();
+  const learned = new Map<string, Uint8Array<ArrayBuffer>>();
+  let examplesKey: CryptoKey | undefined;
+  let lastPage = 0;
   const controls = new Map<string, Uint8Array<ArrayBuffer>>();
   const settings = new Map<string, unknown>();
   return {
@@ -58,11 +55,37 @@ export function createMemoryStore(): DeviceStore {
       list: async () => [...models.values()],
     },
     examples: {
-      add: async (model, added) =>
-        void examples.set(model, [...(examples.get(model) ?? []), ...added].slice(-MAX_EXAMPLES)),
-      count: async (model) => examples.get(model)?.length ?? 0,
-      read: async (model) => examples.get(model) ?? [],
+      models: async () => [...examples].filter(([, pages]) => pages.size > 0).map(([model]) => model),
+      ids: async (model) => [...(examples.get(model)?.keys() ?? [])],
+      async read(model, ids) {
+        const pages = examples.get(model) ?? new Map<number, Uint8Array<ArrayBuffer>>();
+        const wanted = ids ?? [...pages.keys()];
+        return wanted.flatMap((id) => {
+          const sealed = pages.get(id);
+          return sealed === undefined ? [] : [{ id, sealed }];
+        });
+      },
+      async change(model, { add, remove }) {
+        const pages = examples.get(model) ?? new Map<number, Uint8Array<ArrayBuffer>>();
+        examples.set(model, pages);
+        for (const id of remove) pages.delete(id);
+        return add.map((sealed) => {
+          pages.set(++lastPage, sealed.slice());
+          return lastPage;
+        });
+      },
       clear: async (model) => void examples.delete(model),
+    },
+    examplesKey: {
+      read: async () => examplesKey,
+      keep: async (key) => (examplesKey ??= key),
+      clear: async () => void (examplesKey = undefined),
+    },
+    learned: {
+      read: async (name) => learned.get(name)?.slice(),
+      write: async (name, sealed) => void learned.set(name, sealed.slice()),
+      delete: async (name) => void learned.delete(name),
+      list: async () => [...learned].map(([name, sealed]) => ({ name, sizeBytes: sealed.length })),
     },
     controls: {
       read: async (model, task) => controls.get(`${model} ${task}`)?.slice(),
@@ -70,11 +93,17 @@ export function createMemoryStore(): DeviceStore {
       async clear(model) {
         for (const key of controls.keys()) if (key.startsWith(`${model} `)) controls.delete(key);
       },
+      list: async () =>
+        [...controls].map(([key, bytes]) => ({
+          model: key.slice(0, key.indexOf(" ")) as ModelName,
+          sizeBytes: bytes.length,
+        })),
     },
     settings: {
       read: async (key) => settings.get(key),
       write: async (key, value) => void settings.set(key, structuredClone(value)),
       delete: async (key) => void settings.delete(key),
+      keys: async () => [...settings.keys()],
     },
     close: async () => {},
   };

@@ -236,6 +236,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     addExamples: (model, examples) => call("addExamples", [model, examples]),
     countExamples: (model) => call("countExamples", [model]),
     listExamples: (model) => call("listExamples", [model]),
+    exportExamples: (model) => call("exportExamples", [model]),
     clearExamples: (model) => call("clearExamples", [model]),
     async participate(request) {
       // Before the call: consent that is withdrawn meanwhile must not come back with its answer.

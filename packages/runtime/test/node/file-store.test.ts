@@ -1,11 +1,18 @@
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { asModelName } from "@tributary/core";
+import { asModelName, encodeUtf8, systemEnv } from "@tributary/core";
 import { describeDeviceStore } from "@tributary/runtime/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createExamples, type Examples } from "../../src/examples/examples.ts";
 import { LOCK_FILE } from "../../src/node/data-dir-lock.ts";
 import { openFileStore } from "../../src/node/file-store.ts";
+import { encodeExample } from "../../src/store/example-codec.ts";
+import type { DeviceStore } from "../../src/store/device-store.ts";
+
+function examplesOf(store: DeviceStore): Examples {
+  return createExamples({ store, env: systemEnv(), policyOf: () => undefined });
+}
 
 let dataDir: string;
 beforeEach(async () => {
@@ -23,6 +30,19 @@ test("the identity file is readable by its owner only", async () => {
   const keys = (await crypto.subtle.generateKey("Ed25519", true, ["sign", "verify"])) as CryptoKeyPair;
   await store.identity.write({ keys });
   expect((await stat(join(dataDir, "identity.json"))).mode & 0o777).toBe(0o600);
+  await store.close();
+});
+
+test("the key of examples is readable by its owner only, and examples not without it", async () => {
+  const digits = asModelName("digits");
+  const store = await openFileStore({ dataDir });
+  const inputs = [encodeUtf8("what the person wrote")];
+  await examplesOf(store).add(digits, [{ inputs, label: 1 }]);
+  expect((await stat(join(dataDir, "examples-key.json"))).mode & 0o777).toBe(0o600);
+  const file = await readFile(join(dataDir, "examples", "digits.examples"));
+  expect(file.includes("the person")).toBe(false);
+  await store.examplesKey.clear();
+  await expect(examplesOf(store).read(digits)).rejects.toMatchObject({ code: "store/corrupt" });
   await store.close();
 });
 
@@ -54,23 +74,21 @@ test("examples: a record torn by a crash is dropped and what follows is kept", a
   const digits = asModelName("digits");
   const file = join(dataDir, "examples", "digits.examples");
   const store = await openFileStore({ dataDir });
-  await store.examples.add(digits, [
-    { inputs: [Uint8Array.of(1, 2)], label: 1 },
-    { inputs: [Uint8Array.of(3, 4)], label: 2 },
-  ]);
+  await examplesOf(store).add(digits, [{ inputs: [Uint8Array.of(1, 2)], label: 1 }]);
+  await examplesOf(store).add(digits, [{ inputs: [Uint8Array.of(3, 4)], label: 2 }]);
   await store.close();
   await writeFile(file, (await readFile(file)).subarray(0, -1));
   const again = await openFileStore({ dataDir });
-  await again.examples.add(digits, [{ inputs: [Float32Array.of(5)], label: 3 }]);
-  expect((await again.examples.read(digits)).map(({ label }) => label)).toEqual([1, 3]);
+  await examplesOf(again).add(digits, [{ inputs: [Float32Array.of(5)], label: 3 }]);
+  expect((await examplesOf(again).read(digits)).map(({ label }) => label)).toEqual([1, 3]);
   await again.close();
 });
 
-test("examples kept by an earlier release, of one input each, are read and added to", async () => {
+test("examples kept by earlier releases are read, and sealed with that", async () => {
   const digits = asModelName("digits");
   const store = await openFileStore({ dataDir });
-  await store.examples.add(digits, [{ inputs: [Uint8Array.of(0)], label: 0 }]);
-  await store.examples.clear(digits);
+  await examplesOf(store).add(digits, [{ inputs: [Uint8Array.of(0)], label: 0 }]);
+  await examplesOf(store).clear(digits);
   await store.close();
   const record = (kind: number, number: number, body: ArrayBufferView<ArrayBuffer>): Uint8Array => {
     const bytes = new Uint8Array(9 + body.byteLength);
@@ -90,15 +108,20 @@ test("examples kept by an earlier release, of one input each, are read and added
     ]),
   );
   const again = await openFileStore({ dataDir });
+  const whole = encodeExample({ inputs: [Uint8Array.of(6)], label: { topic: 1 } });
+  const file = join(dataDir, "examples", "digits.examples");
+  await appendFile(file, record(16, 0, whole as Uint8Array<ArrayBuffer>)); // as before examples were sealed
   const last = { inputs: [BigInt64Array.of(5n), Float32Array.of(1)], label: { a: 1, b: Float32Array.of(2) } };
-  await again.examples.add(digits, [last]);
-  expect(await again.examples.read(digits)).toEqual([
+  await examplesOf(again).add(digits, [last]);
+  expect(await examplesOf(again).read(digits)).toEqual([
     { inputs: [Float32Array.of(0.5, -1)], label: 7 },
     { inputs: [Uint8Array.of(0, 255)], label: 3 },
     { inputs: [Float32Array.of(9)], label: Float32Array.of(0.25, 4) },
     { inputs: [Uint8Array.of(7, 8)], label: Float32Array.of(1) },
+    { inputs: [Uint8Array.of(6)], label: { topic: 1 } },
     last,
   ]);
+  expect((await again.examples.read(digits)).every((page) => "sealed" in page)).toBe(true);
   await again.close();
 });
 
@@ -106,13 +129,13 @@ test("examples: a damaged record is a coded error, and clear() begins anew", asy
   const digits = asModelName("digits");
   const file = join(dataDir, "examples", "digits.examples");
   const store = await openFileStore({ dataDir });
-  await store.examples.add(digits, [{ inputs: [Uint8Array.of(1, 2)], label: 1 }]);
+  await examplesOf(store).add(digits, [{ inputs: [Uint8Array.of(1, 2)], label: 1 }]);
   const bytes = await readFile(file);
-  bytes[9] = 0xff; // how many inputs there are
+  bytes[bytes.length - 1]! ^= 1;
   await writeFile(file, bytes);
-  await expect(store.examples.read(digits)).rejects.toMatchObject({ code: "store/corrupt" });
-  await store.examples.clear(digits);
-  expect(await store.examples.read(digits)).toEqual([]);
+  await expect(examplesOf(store).read(digits)).rejects.toMatchObject({ code: "store/corrupt" });
+  await examplesOf(store).clear(digits);
+  expect(await examplesOf(store).read(digits)).toEqual([]);
   await store.close();
 });
 

@@ -1,8 +1,14 @@
-import { asModelName, systemClock } from "@tributary/core";
+import { asModelName, systemClock, systemEnv } from "@tributary/core";
 import { deleteDB, openDB } from "idb";
 import { afterEach, describe, expect, test } from "vitest";
+import { createExamples, type Examples } from "../../src/examples/examples.ts";
+import type { DeviceStore } from "../../src/store/device-store.ts";
 import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
 import { describeDeviceStore } from "../../src/testing/index.ts";
+
+function examplesOf(store: DeviceStore): Examples {
+  return createExamples({ store, env: systemEnv(), policyOf: () => undefined });
+}
 
 const NAME = "tributary-store-test";
 const open = () => createIndexedDbStore({ name: NAME, clock: systemClock });
@@ -19,42 +25,43 @@ describe("IndexedDB that the browser meddles with", () => {
 
   test("storage that was cleared reads as empty and takes new writes", async () => {
     const store = open();
-    await store.examples.add(digits, [example]);
+    await examplesOf(store).add(digits, [example]);
     await deleteDB(NAME); // what "clear site data" does: our connection gets a versionchange and lets go
-    expect(await store.examples.count(digits)).toBe(0);
-    await store.examples.add(digits, [example]);
-    expect(await store.examples.count(digits)).toBe(1);
+    expect(await examplesOf(store).count(digits)).toBe(0);
+    await examplesOf(store).add(digits, [example]);
+    expect(await examplesOf(store).count(digits)).toBe(1);
     await store.close();
   });
 
-  test("examples kept by an earlier release, of one input each, are read", async () => {
+  test("examples kept by an earlier release, of one input each, are read, and sealed with that", async () => {
     const store = open();
-    await store.examples.add(digits, [example]);
+    await examplesOf(store).add(digits, [example]);
     const raw = await openDB(NAME);
     await raw.add("examples", { model: digits, features: Float32Array.of(0.5), label: Float32Array.of(2) });
     raw.close();
-    expect(await store.examples.read(digits)).toEqual([
+    expect(await examplesOf(store).read(digits)).toEqual([
       example,
       { inputs: [Float32Array.of(0.5)], label: Float32Array.of(2) },
     ]);
+    expect((await store.examples.read(digits)).every((page) => "sealed" in page)).toBe(true);
     await store.close();
   });
 
   test("a database written by a newer version of the page is a coded error", async () => {
     (await openDB(NAME, 1000)).close();
     const store = open();
-    await expect(store.examples.count(digits)).rejects.toMatchObject({ code: "store/newer-schema" });
+    await expect(examplesOf(store).count(digits)).rejects.toMatchObject({ code: "store/newer-schema" });
     await store.close();
   });
 
   test("a closed store refuses, and close waits for what runs", async () => {
     const store = open();
-    const adding = store.examples.add(digits, [example]);
+    const adding = store.examples.change(digits, { add: [Uint8Array.of(1)], remove: [] });
     await store.close();
     await adding;
-    await expect(store.examples.count(digits)).rejects.toMatchObject({ code: "store/unavailable" });
+    await expect(examplesOf(store).count(digits)).rejects.toMatchObject({ code: "store/unavailable" });
     const again = open();
-    expect(await again.examples.count(digits)).toBe(1);
+    expect(await again.examples.ids(digits)).toHaveLength(1);
     await again.close();
   });
 });

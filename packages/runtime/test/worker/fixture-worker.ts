@@ -77,6 +77,7 @@ const open: OpenDevice = async (start, token) => {
     addExamples: async () => {},
     countExamples: async () => opened.length,
     listExamples: async () => [],
+    exportExamples: async () => undefined,
     clearExamples: async () => {},
     async participate({ task }) {
       const at = 1;

@@ -1,3 +1,4 @@
+import { readSafetensors } from "@tributary/tensor";
 import { deleteDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ModelHandle, Runtime } from "../../src/runtime.ts";
@@ -59,6 +60,20 @@ async function expectNothingLeft(runtime: Runtime, model: ModelHandle): Promise<
   const { engines, worker } = await runtime.diagnose();
   expect([engines.heapBytes, listeners, worker]).toEqual([heapBytes, 0, { replaced: 0, recycled: 0 }]);
   if (FULL) expect((await usedBytes()) - before).toBeLessThan(2_000_000);
+}
+
+/** Kept of every kind of image: the same values, in the order in which they came. */
+async function expectSame(seen: ModelHandle): Promise<void> {
+  const kept = await seen.examples.list();
+  expect(kept.map(({ label }) => label)).toEqual([0, 1, 2, 3, 4, 5]);
+  const [first, ...others] = kept.map(({ inputs }) => inputs["image"] as Float32Array);
+  expect(first).toHaveLength(784);
+  expect(new Set(first).size).toBeGreaterThan(1);
+  for (const values of others) {
+    for (const [i, value] of values.entries()) expect(value).toBeCloseTo(first![i]!, 1);
+  }
+  const { tensors } = readSafetensors((await seen.examples.export())!);
+  expect(tensors.get("image")).toMatchObject({ dtype: "float32", shape: [6, 1, 28, 28] });
 }
 
 /** Six input channels: WebGPU computes another convolution, in silence. */
@@ -153,6 +168,8 @@ describe("a page's runtime", () => {
       probability: Math.max(...first.probabilities),
     });
     const sources = [bitmap, frame, blob, canvas, element];
+    for (const [label, image] of [pixels, ...sources].entries()) await seen.examples.add({ image, label });
+    await expectSame(seen);
     for (const source of sources) {
       const { probabilities } = await seen.run({ image: source });
       for (const [i, p] of probabilities.entries()) expect(p).toBeCloseTo(first.probabilities[i]!, 2);
@@ -199,8 +216,15 @@ describe("a page's runtime", () => {
     expect([seven!.label, three!.label]).toEqual([7, 3]);
     expect(seven!.inputs["image"]).toBeInstanceOf(Uint8Array);
     expect([...(three!.inputs["image"] as Float32Array)]).toEqual([...image]);
+    // What is said of a model that is open already holds too.
+    const strict = await runtimes.at(-1)!.model("digits", { examples: { maxExamples: 1 } });
+    expect((await strict.examples.list()).map(({ label }) => label)).toEqual([3]);
+    await expect(runtimes.at(-1)!.model("digits", { examples: { maxPerClass: 0 } })).rejects.toThrow(
+      RangeError,
+    );
     await again.examples.clear();
     expect(await again.examples.count()).toBe(0);
+    expect(await again.examples.export()).toBeUndefined();
   });
 
   test("with WebGPU engines are compared and timed once per version; what it computes wrong runs right on WASM", async () => {
