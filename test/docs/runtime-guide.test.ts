@@ -36,6 +36,7 @@ test("its document fits its model, and its example runs in Node", async () => {
   });
   await site.repository.releaseModel("digits", buildLinear({ seed: "guide" }), 2, {
     processing,
+    explained: true,
     ...(labels === undefined ? {} : { labels }),
   });
   const root = join(folder.path, "root.json");
@@ -53,6 +54,7 @@ const runtime = await createRuntime({
   dataDir: ${JSON.stringify(join(folder.path, "device"))},
 });
 ${BLOCKS.find(({ language }) => language === "ts")!.text}
+${fencedBlocks(GUIDE).find(({ heading }) => heading === "Why this answer")!.text}
 ${EXAMPLES.text}
 await runtime.close();
 `,
@@ -67,6 +69,9 @@ await runtime.close();
       best,
       best,
       expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/),
+      // A blank image: which of ten equal answers is explained, the last bit of a sum says.
+      expect.stringMatching(/^\w+ 1x1x28x28 true$/),
+      `${labels![3]} occlusion`,
       expect.stringMatching(/^1 \d+$/),
     ]);
   } finally {

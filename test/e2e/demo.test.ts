@@ -124,6 +124,14 @@ describe("the digits pad", () => {
 
     // It answers with the new version.
     await draw(page, SEVEN);
+    // Why it reads that: the graph of the gradients came with the release.
+    await page.getByTestId("why").click();
+    await page.getByTestId("heat").waitFor();
+    expect(await page.getByTestId("why-for").textContent()).toBe(
+      `speaks for a ${await page.getByTestId("prediction").textContent()}`,
+    );
+    await page.getByTestId("why").click();
+    await page.getByTestId("heat").waitFor({ state: "hidden" });
     await page.getByTestId("consent").getByRole("switch").click();
     await page.getByTestId("participation").filter({ hasText: "Off." }).waitFor();
     await page.context().close();

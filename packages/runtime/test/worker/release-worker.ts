@@ -80,7 +80,7 @@ const open: OpenDevice = async (start) => {
       images: async () => createCanvasReader(),
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto,
-      openSocket: (_options, handlers) => {
+      openSocket: async () => (_options, handlers) => {
         queueMicrotask(() => handlers.closed({ code: 1006, reason: "no network here" }));
         return { bufferedBytes: 0, send() {}, close() {} };
       },
