@@ -4,7 +4,6 @@ import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
-import { explainRequest } from "./explain/explain-request.ts";
 import { toDraft, toKept } from "./learner/example.ts";
 import { checkedExampleOptions } from "./examples/checked-options.ts";
 import type {
@@ -69,9 +68,11 @@ export function createRuntimeOf(device: Device): Runtime {
       },
       async explain(feeds, { signal, ...explainOptions } = {}) {
         requireHandle();
-        const request = explainRequest(state, explainOptions);
         const leave = enter();
         try {
+          // Only a page that explains answers loads it.
+          const { explainRequest } = await import("./explain/explain-request.ts");
+          const request = explainRequest(state, explainOptions);
           const prepared = await toRunFeeds(state, feeds, false);
           return await device.explain(name, prepared, request, signal === undefined ? {} : { signal });
         } finally {
