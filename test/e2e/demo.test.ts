@@ -166,4 +166,42 @@ describe("the digits pad", () => {
     await page.context().close();
     expect(complaints()).toEqual([]);
   });
+
+  test("keeps itself: a new version waits for the person, and after that visit all of it works with every server gone", async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await openDemo(context, stack.demoUrl);
+    const kept = page.getByTestId("source").filter({ hasText: "work without network" });
+    await kept.waitFor();
+    const caches = () => page.evaluate(() => globalThis.caches.keys());
+    const [engine, shell] = (await caches()).toSorted();
+    expect(shell).toMatch(/^tributary-demo shell [0-9a-f]{16}$/);
+    const files = await page.evaluate(
+      async (name) => (await (await globalThis.caches.open(name)).keys()).length,
+      engine!,
+    );
+    expect(files).toBe(1); // of three
+
+    // The next version of the worker, under an address of its own: Playwright routes a registration, and no update.
+    const next = "0".repeat(16);
+    await context.route("**/service-worker.js?next", async (route) => {
+      const response = await route.fetch();
+      const body = (await response.text()).replace(shell!.slice(-next.length), next);
+      await route.fulfill({ response, body });
+    });
+    await page.evaluate(() => navigator.serviceWorker.register("service-worker.js?next"));
+    await page.getByTestId("reload").waitFor();
+    const controller = () => page.evaluate(() => navigator.serviceWorker.controller?.scriptURL);
+    expect(await controller()).toMatch(/service-worker\.js$/); // still
+    await Promise.all([page.waitForEvent("load"), page.getByTestId("reload").click()]);
+    expect(await controller()).toMatch(/\?next$/);
+    expect(await caches()).toContain(`tributary-demo shell ${next}`);
+    await kept.waitFor();
+
+    await fleet?.close();
+    await stack.close();
+    await page.reload();
+    await page.getByTestId("version").filter({ hasText: /^\d+$/ }).waitFor();
+    await teach(page, SEVEN, 7, 1);
+    await context.close();
+  });
 });

@@ -78,8 +78,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   let timer: { cancel(): void } | undefined;
 
   const connection = lazyPart("connection", async () => {
-    const { createConnection } = await import("./connection.ts");
+    const [openSocket, { createConnection }] = await Promise.all([
+      ports.openSocket(),
+      import("./connection.ts"),
+    ]);
     return createConnection({
+      openSocket,
       coordinator: config.source.coordinator ?? "",
       config,
       ports: { ...ports, token: token ?? noToken },
@@ -160,8 +164,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   return {
     async openModel(request, options = {}) {
       requireOpen();
+      if (request.examples !== undefined) {
+        const { checkedExampleOptions } = await import("./examples/checked-options.ts");
+        policies.set(request.model, checkedExampleOptions(request.examples));
+      }
       const state = await models.open(request, options);
-      if (request.examples !== undefined) policies.set(request.model, request.examples);
       connection.loaded?.subscribe(state);
       learner.loaded?.participations.modelsChanged();
       return state;

@@ -8,7 +8,7 @@ import type { EngineProvider } from "./engine-provider.ts";
 import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
-import type { ExamplePolicy } from "./examples/example-policy.ts";
+import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type {
   Inference,
@@ -49,7 +49,8 @@ export interface DevicePorts {
   readonly images?: (() => Promise<ImageReader>) | undefined;
   /** Asked for by the first secure round. */
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
-  readonly openSocket: OpenSocket;
+  /** How sockets are opened: asked for once, by devices that connect. */
+  readonly openSocket: () => Promise<OpenSocket>;
   readonly fetch: typeof fetch;
   /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */
   readonly exclusive?: Exclusive | undefined;
@@ -81,7 +82,7 @@ export interface OpenModelRequest {
   /** @defaultValue that of the opening before, or `BATCHING_DEFAULTS` */
   readonly batching?: Required<BatchingOptions>;
   /** @defaultValue that of the opening before, or `EXAMPLE_DEFAULTS` */
-  readonly examples?: ExamplePolicy;
+  readonly examples?: ExampleOptions;
 }
 
 /**

@@ -5,7 +5,6 @@ import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
 import { toDraft, toKept } from "./learner/example.ts";
-import { checkedExampleOptions } from "./examples/checked-options.ts";
 import type {
   ModelHandle,
   ModelState,
@@ -66,13 +65,10 @@ export function createRuntimeOf(device: Device): Runtime {
           leave();
         }
       },
-      async explain(feeds, { signal, ...explainOptions } = {}) {
+      async explain(feeds, { signal, ...request } = {}) {
         requireHandle();
         const leave = enter();
         try {
-          // Only a page that explains answers loads it.
-          const { explainRequest } = await import("./explain/explain-request.ts");
-          const request = explainRequest(state, explainOptions);
           const prepared = await toRunFeeds(state, feeds, false);
           return await device.explain(name, prepared, request, signal === undefined ? {} : { signal });
         } finally {
@@ -204,12 +200,12 @@ export function createRuntimeOf(device: Device): Runtime {
         update = "auto",
         maxQueued = MAX_QUEUED,
         variant,
+        examples,
         onProgress,
         signal,
       } = options;
       checkMaxQueued(maxQueued);
       const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
-      const examples = options.examples === undefined ? undefined : checkedExampleOptions(options.examples);
       signal?.throwIfAborted();
       const stopProgress =
         onProgress === undefined

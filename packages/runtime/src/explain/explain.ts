@@ -3,6 +3,7 @@ import { failure, throwIfAborted } from "@tributary/core";
 import type { Feeds, Outputs } from "@tributary/engine";
 import type { ModelManifest } from "@tributary/protocol";
 import { sameShape, tensor, type Tensor } from "@tributary/tensor";
+import { checkedRequest, type CheckedExplainRequest } from "./explain-request.ts";
 import type { OpenGradients } from "../updater/gradient-session.ts";
 import type { Explanation, ExplainRequest } from "./explanation.ts";
 import { integratedGradients, saliency } from "./gradient-methods.ts";
@@ -23,7 +24,8 @@ export interface ExplainPorts {
 
 /** @throws `runtime/not-explainable`, saying what to do instead; what running the model throws */
 export async function explain(ports: ExplainPorts): Promise<Explanation> {
-  const { manifest, feeds, request, run, signal } = ports;
+  const { manifest, feeds, run, signal } = ports;
+  const request = checkedRequest(manifest, ports.request);
   requireOneRow(manifest, feeds);
   const read = async (output: string, given: Feeds): Promise<Float32Array> => {
     throwIfAborted(signal);
@@ -99,7 +101,7 @@ function chosenTarget(asked: number | undefined, values: Float32Array, output: s
 }
 
 /** Of each float32 input. */
-function baselineOf(feeds: Feeds, given: ExplainRequest["baseline"] = {}): Record<string, Tensor> {
+function baselineOf(feeds: Feeds, given: CheckedExplainRequest["baseline"] = {}): Record<string, Tensor> {
   const floats = Object.entries(feeds).filter(([, { dtype }]) => dtype === "float32");
   const unknown = Object.keys(given).find((name) => !floats.some(([known]) => known === name));
   const unfit = floats.find(
