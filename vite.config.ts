@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { playwright } from "@vitest/browser-playwright";
 import { chromium } from "playwright";
 import { defaultClientConditions, defaultServerConditions } from "vite";
@@ -21,6 +22,9 @@ const ssr = {
     externalConditions: [SOURCE],
   },
 };
+
+/** The evaluation data, where it is present: browser tests read it over the test server. */
+const DATA = process.env.TRIBUTARY_DATA ?? join(import.meta.dirname, "../shared/data");
 
 /** CHROME_PATH, a system Chromium, or Playwright's own. */
 function chromiumPath(): string | undefined {
@@ -63,7 +67,7 @@ export default defineConfig({
       },
       {
         resolve,
-        server: { headers: ISOLATION },
+        server: { headers: ISOLATION, fs: { allow: [import.meta.dirname, DATA] } },
         worker: { format: "es" },
         optimizeDeps: {
           exclude: ["onnxruntime-web"],
@@ -76,7 +80,7 @@ export default defineConfig({
         },
         test: {
           name: "browser",
-          env: { TRIBUTARY_TEST_FULL: process.env.TRIBUTARY_TEST_FULL ?? "" },
+          env: { TRIBUTARY_TEST_FULL: process.env.TRIBUTARY_TEST_FULL ?? "", TRIBUTARY_DATA: DATA },
           include: ["packages/*/test/**/*.browser.test.ts", "test/browser/**/*.browser.test.ts"],
           testTimeout: 60_000,
           browser: {

@@ -40,6 +40,13 @@ export interface CoordinatorConfig {
    * no issuer's key is made here, and none is read.
    */
   readonly issuer?: IssuerConfig;
+  /**
+   * Days that the signed timestamp of the releases holds, 1 to 3650. So long a copy of them can be served without this coordinator, and
+   * so long whoever controls the network can hide a newer release from a device.
+   *
+   * @defaultValue 7
+   */
+  readonly metadataDays?: number;
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
   readonly limits?: Partial<CoordinatorLimits>;
@@ -109,6 +116,7 @@ export interface ResolvedConfig {
   readonly publicUrl: string | undefined;
   /** Key in hexadecimal. */
   readonly issuer: Required<IssuerConfig> | undefined;
+  readonly metadataDays: number;
   readonly logLevel: LogLevel;
   readonly limits: CoordinatorLimits;
   readonly strategies: StrategyRegistry;
@@ -121,6 +129,9 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
   if (host === "") throw invalid("host", "an address", host);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw invalid("port", "an integer of 0 to 65535", port);
+  const { metadataDays = 7 } = config;
+  if (!Number.isInteger(metadataDays) || metadataDays < 1 || metadataDays > 3_650)
+    throw invalid("metadataDays", "an integer of 1 to 3650", metadataDays);
   if (!LOG_LEVELS.includes(logLevel)) throw invalid("logLevel", LOG_LEVELS.join(", "), logLevel);
   const { dashboardDir, demoUrl, publicUrl } = config;
   if (demoUrl !== undefined) parseHttpUrl("demoUrl", demoUrl);
@@ -140,6 +151,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     demoUrl,
     publicUrl: publicUrl === undefined ? undefined : parseHttpUrl("publicUrl", publicUrl).origin,
     issuer: config.issuer === undefined ? undefined : checkIssuer(config.issuer),
+    metadataDays,
     logLevel,
     limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),

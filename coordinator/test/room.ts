@@ -14,7 +14,7 @@ export async function openRoom() {
   return {
     clock,
     env,
-    config: { dataDir: folder.path, issuer: undefined },
+    config: { dataDir: folder.path, issuer: undefined, metadataDays: 7 },
     logGrew: () => {},
     keysFolder: join(folder.path, "keys"),
     get store() {

@@ -4,6 +4,7 @@ import type { ModelHandle, ModelState, Runtime } from "@tributary/runtime";
 import { createRuntime } from "@tributary/runtime/browser";
 import { byId, setText } from "./elements.ts";
 import { createExamplesPanel } from "./examples-panel.ts";
+import { createForgetPanel } from "./forget-panel.ts";
 import { createPadPanel, type PadPanel } from "./pad-panel.ts";
 import { createParticipationPanel } from "./participation-panel.ts";
 import { plain } from "./plain.ts";
@@ -53,6 +54,7 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, pad: PadPanel): v
     examples: model.examples,
     onChange: (count) => participation.setExamples(count),
   });
+  createForgetPanel(runtime, () => examples.changed());
   pad.attach(model, () => examples.changed());
   setText(
     byId("source"),

@@ -5,6 +5,7 @@ import { parseProcessing } from "@tributary/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startSite, type Site } from "../../packages/runtime/test/fixtures/site.ts";
 import { EXAMPLE_DEFAULTS } from "../../packages/runtime/src/examples/example-policy.ts";
+import { buildTfjsModel } from "../../packages/runtime/test/fixtures/tfjs-model.ts";
 import { BATCHING_DEFAULTS } from "../../packages/runtime/src/inference/batching.ts";
 import { MAX_QUEUED } from "../../packages/runtime/src/inference/call-limit.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
@@ -16,6 +17,7 @@ import { runNode } from "../src/run-node.ts";
 const GUIDE = readFileSync(join(import.meta.dirname, "../../packages/runtime/README.md"), "utf8");
 const BLOCKS = fencedBlocks(GUIDE).filter(({ heading }) => heading === "Images in, labels out");
 const EXAMPLES = fencedBlocks(GUIDE).find(({ heading }) => heading === "Examples that stay here")!;
+const FORGETTING = fencedBlocks(GUIDE).find(({ heading }) => heading === "Forgetting")!;
 const folder = temporaryFolder();
 let site: Site;
 
@@ -53,6 +55,7 @@ const runtime = await createRuntime({
 });
 ${BLOCKS.find(({ language }) => language === "ts")!.text}
 ${EXAMPLES.text}
+${FORGETTING.text}
 await runtime.close();
 `,
     );
@@ -67,6 +70,7 @@ await runtime.close();
       best,
       expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/),
       expect.stringMatching(/^1 \d+$/),
+      "1 [ 'examples' ] none",
     ]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -87,6 +91,33 @@ test("its table of examples has the defaults that hold", () => {
     value === Number.POSITIVE_INFINITY ? "for ever" : String(value),
   ]);
   expect(told).toEqual(Object.fromEntries(held));
+});
+
+test("its example of a TensorFlow.js model runs in Node", async () => {
+  await site.repository.releaseModel("dense", buildTfjsModel());
+  const root = join(folder.path, "tfjs-root.json");
+  writeFileSync(root, site.repository.root);
+  const block = fencedBlocks(GUIDE).find(({ text }) => text.includes("createTfjsEngine("))!;
+  const scratch = mkdtempSync(join(import.meta.dirname, ".guide-"));
+  try {
+    writeFileSync(
+      join(scratch, "tfjs.ts"),
+      `
+import { createRuntime } from "@tributary/runtime/node";
+const options = {
+  coordinator: ${JSON.stringify(site.url)},
+  trust: { root: ${JSON.stringify(root)} },
+  dataDir: ${JSON.stringify(join(folder.path, "tfjs-device"))},
+};
+${block.text}
+`,
+    );
+    const { code, stdout, stderr } = await runNode(join(scratch, "tfjs.ts"));
+    expect(code, stderr).toBe(0);
+    expect(stdout.trim().split("\n").at(-1)).toBe("tfjs-cpu 2");
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
 });
 
 test("its table has the defaults that hold", () => {

@@ -12,6 +12,7 @@ import type { GateState } from "@tributary/federation";
 import type {
   GraphPort,
   MetricDocument,
+  ModelFormat,
   ModelProcessing,
   RoundPurpose,
   RoundView,
@@ -49,6 +50,8 @@ export interface ModelRecord {
   readonly releasedAt: number;
   readonly parameters: ParameterSchema;
   readonly parameterCount: number;
+  /** What its graph is written in. */
+  readonly format: ModelFormat;
   /** As inference runs it. */
   readonly graph: BlobRef;
   /** As it was exported, in training mode; null where that is the same. */

@@ -11,7 +11,19 @@ import type { ModelRecord } from "../ports/records.ts";
  */
 export function modelProcessing(onnx: Uint8Array): Pick<ModelRecord, "labels" | "processing"> {
   const entry = decodeModel(onnx).metadata.find(({ key }) => key === PROCESSING_KEY);
-  if (entry === undefined) return { labels: null, processing: null };
-  const { labels = null, ...processing } = parseProcessing(encodeUtf8(entry.value), modelPorts(onnx));
+  return processingOf(entry?.value, modelPorts(onnx));
+}
+
+/**
+ * The same of its document.
+ *
+ * @throws `protocol/invalid-document`
+ */
+export function processingOf(
+  document: string | undefined,
+  ports: Pick<ModelRecord, "inputs" | "outputs">,
+): Pick<ModelRecord, "labels" | "processing"> {
+  if (document === undefined) return { labels: null, processing: null };
+  const { labels = null, ...processing } = parseProcessing(encodeUtf8(document), ports);
   return { labels, processing: Object.keys(processing).length === 0 ? null : processing };
 }

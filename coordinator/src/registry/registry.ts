@@ -7,8 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
-import { modelPorts, strategyOf, withLoss } from "@tributary/federation/planning";
-import { splitWeights, type SplitModel } from "@tributary/onnx";
+import { strategyOf, withLoss } from "@tributary/federation/planning";
 import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -17,9 +16,9 @@ import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { requireDatasets } from "./require-dataset.ts";
-import { modelProcessing } from "./model-processing.ts";
 import { completeModel } from "./plan.ts";
-import { requireTrainable } from "./require-trainable.ts";
+import { readPublished } from "./read-published.ts";
+import { requireOnnx, requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
 import { nextVersionNumber } from "./next-number.ts";
@@ -40,11 +39,11 @@ export interface RegistryOptions {
 /** Models, their versions, and the tasks that improve them. */
 export interface Registry {
   /**
-   * Publishes an ONNX file: as version 1, or as the next version of a model with the same graph.
+   * Publishes an ONNX file or a TensorFlow.js artifact: as version 1, or as the next version of a model with the same graph.
    *
-   * @throws `onnx/*`; `protocol/invalid-document` for processing that does not fit; `coordinator/model-exists` when the name belongs to another graph
+   * @throws `onnx/*`, `engine/invalid-artifact`, `safetensors/*`; `protocol/invalid-document` for processing that does not fit; `coordinator/model-exists` when the name belongs to another graph
    */
-  publish(model: ModelName, onnx: Uint8Array): Promise<VersionRecord>;
+  publish(model: ModelName, file: Uint8Array): Promise<VersionRecord>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
   createTask(spec: unknown): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
@@ -71,9 +70,9 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, onnx) {
+    async publish(name, file) {
       const known = await store.models.get(name);
-      const { graph, trainingGraph, parameters } = splitLike(onnx, known);
+      const { graph, trainingGraph, parameters, described } = readPublished(file, known);
       const graphBlob = await blobs.put(graph);
       const trainingBlob = trainingGraph === undefined ? null : await blobs.put(trainingGraph);
       const createdAt = env.clock.now();
@@ -98,8 +97,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         parameterCount: parameterCount(parameters.schema),
         graph: graphBlob,
         trainingGraph: trainingBlob,
-        ...modelPorts(onnx),
-        ...modelProcessing(onnx),
+        ...described,
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
@@ -163,6 +161,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           "coordinator/unknown-version",
           `registry: version ${model.currentVersion} of "${model.name}"`,
         );
+      requireOnnx(asked, model);
       const complete = await completeModel(blobs, model, version);
       const spec = withLoss(asked, complete);
       await requireDatasets(blobs, spec, model);
@@ -309,15 +308,6 @@ async function requireVersion(
   throw failure("coordinator/unknown-version", `registry: "${model}" has no version ${version}`, {
     detail: { model, version },
   });
-}
-
-/** Earlier releases did not publish the statistics of batch normalizations exported for inference: those stay constants. */
-function splitLike(onnx: Uint8Array, known: ModelRecord | undefined): SplitModel {
-  const split = splitWeights(onnx);
-  if (known === undefined || sameSchema(known.parameters, split.parameters.schema)) return split;
-  const names = new Set(split.parameters.schema.map(({ name }) => name));
-  const before = known.parameters.map(({ name }) => name);
-  return before.every((name) => names.has(name)) ? splitWeights(onnx, before) : split;
 }
 
 function unknownTask(name: TaskName): Error {

@@ -32,7 +32,7 @@ export interface TargetDocument {
 
 type ManifestModel = Pick<
   ModelRecord,
-  "channel" | "parameters" | "inputs" | "outputs" | "labels" | "processing"
+  "channel" | "format" | "parameters" | "inputs" | "outputs" | "labels" | "processing"
 >;
 
 /**
@@ -78,7 +78,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   const weights = weightsPath(name, version.version);
   const int8 = int8WeightsPath(name, version.version);
   const manifest: ModelManifest = {
-    formatVersion: 2,
+    ...(model.format === "onnx" ? { formatVersion: 2 } : { formatVersion: 3, format: model.format }),
     model: name,
     channel: model.channel,
     version: version.version,

@@ -16,13 +16,17 @@ import type { ReleaseKeys } from "./release-keys.ts";
 
 const DAY_MS = 86_400_000;
 
-/** How long signed metadata lives. It is signed again when half of that is over. */
-export const LIFETIME_MS: Readonly<Record<TufRole, number>> = Object.freeze({
-  root: 365 * DAY_MS,
-  targets: 90 * DAY_MS,
-  snapshot: 30 * DAY_MS,
-  timestamp: 7 * DAY_MS,
-});
+export type Lifetimes = Readonly<Record<TufRole, number>>;
+
+/**
+ * How long signed metadata lives, in milliseconds; it is signed again when half of that is over.
+ *
+ * @param timestampDays - that of the timestamp; what it vouches for lives at least as long
+ */
+export function lifetimesOf(timestampDays: number): Lifetimes {
+  const days = (least: number): number => Math.max(least, timestampDays) * DAY_MS;
+  return { root: days(365), targets: days(90), snapshot: days(30), timestamp: timestampDays * DAY_MS };
+}
 
 /** The newest metadata of each role, as stored, and the certificate log's head: what a timestamp signed now has to say. */
 export type CurrentRelease = Readonly<Partial<Record<TufRole, SignedMetadata>>> & {
@@ -58,10 +62,11 @@ export interface ReleaseSigner {
 
 export function createReleaseSigner(options: {
   readonly keys: ReleaseKeys;
+  readonly lifetimes: Lifetimes;
   readonly clock: Pick<Clock, "now">;
 }): ReleaseSigner {
-  const { keys, clock } = options;
-  const expiresMs = (role: TufRole): number => clock.now() + LIFETIME_MS[role];
+  const { keys, lifetimes, clock } = options;
+  const expiresMs = (role: TufRole): number => clock.now() + lifetimes[role];
 
   const rootOf = async (version: number, previous: Uint8Array | undefined): Promise<SignedMetadata> => {
     if (keys.root === undefined) throw new TypeError("releases: the root key is not here");
@@ -138,7 +143,7 @@ export function createReleaseSigner(options: {
   const isDue = async (role: TufRole, metadata: SignedMetadata | undefined): Promise<boolean> => {
     if (metadata === undefined) return role !== "root";
     const { expiresMs } = (await parseMetadata(role, metadata.bytes)).signed;
-    return expiresMs - clock.now() <= LIFETIME_MS[role] / 2;
+    return expiresMs - clock.now() <= lifetimes[role] / 2;
   };
   const refreshNeeded = async (current: CurrentRelease): Promise<readonly TufRole[]> => {
     const due = await Promise.all(TUF_ROLES.map((role) => isDue(role, current[role])));

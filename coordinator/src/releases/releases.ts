@@ -8,7 +8,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ReleaseChange, SignedMetadata, TufRole } from "../ports/records.ts";
 import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
 import { createReleaseKeys, openReleaseKeys } from "./release-keys.ts";
-import { createReleaseSigner, type CurrentRelease } from "./release-signer.ts";
+import { createReleaseSigner, lifetimesOf, type CurrentRelease } from "./release-signer.ts";
 
 /** How often the age of the signed metadata is looked at. */
 export const REFRESH_CHECK_MS = 3_600_000;
@@ -19,7 +19,7 @@ export const RELEASES_RESTORED = "releasesRestored";
 export const RESTORE_GAP = 1_000_000;
 
 export type ReleasesContext = Pick<RoomContext, "env" | "store"> & {
-  readonly config: Pick<RoomContext["config"], "dataDir">;
+  readonly config: Pick<RoomContext["config"], "dataDir" | "metadataDays">;
 };
 
 /**
@@ -36,7 +36,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     latestRoot === undefined
       ? await createReleaseKeys(folder, env.random)
       : await openReleaseKeys(folder, latestRoot.bytes);
-  const signer = createReleaseSigner({ keys, clock });
+  const signer = createReleaseSigner({ keys, clock, lifetimes: lifetimesOf(config.metadataDays) });
   // Stored before anything is signed with the keys: a crash in between starts again with the same key files.
   if (latestRoot === undefined) await store.releases.insert(await signer.firstRoot());
   const first = await store.releases.metadata("root", 1);

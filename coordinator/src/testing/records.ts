@@ -40,6 +40,7 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
       { name: "dense.bias", shape: [10] },
     ],
     parameterCount: 7850,
+    format: "onnx",
     graph: exampleBlob("graph"),
     trainingGraph: exampleBlob("training graph"),
     inputs: [{ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] }],

@@ -7,7 +7,7 @@ import type { TargetRecord } from "../../src/ports/records.ts";
 import type { Releases } from "../../src/rooms.ts";
 import { createSigningKey, signingKeyPath } from "../../src/keys/signing-key.ts";
 import { createReleases, REFRESH_CHECK_MS } from "../../src/releases/releases.ts";
-import { LIFETIME_MS } from "../../src/releases/release-signer.ts";
+import { lifetimesOf } from "../../src/releases/release-signer.ts";
 import { codeOf } from "../../src/testing/index.ts";
 import { openRoom, type Room } from "../room.ts";
 
@@ -80,7 +80,7 @@ describe("the first start", () => {
     expect(client.targets().size).toBe(0);
     const { roles, expiresMs } = (await parseMetadata("root", root)).signed;
     expect(new Set(Object.values(roles).flatMap(({ keyIds }) => keyIds)).size).toBe(4);
-    expect(expiresMs).toBe(room.clock.now() + LIFETIME_MS.root);
+    expect(expiresMs).toBe(room.clock.now() + lifetimesOf(7).root);
   });
 
   test("that was interrupted after the keys goes on with them", async () => {

@@ -5,6 +5,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   start: async () => (await import("./commands/start.ts")).startCommand(),
   serve: async () => (await import("./commands/serve.ts")).serveCommand(),
   publish: async () => (await import("./commands/publish.ts")).publishCommand(),
+  bundle: async () => (await import("./commands/bundle.ts")).bundleCommand(),
   model: async () => (await import("./commands/model.ts")).modelCommand(),
   task: async () => (await import("./commands/task.ts")).taskCommand(),
   describe: async () => (await import("./commands/describe.ts")).describeCommand(),

@@ -693,6 +693,10 @@ export const ERROR_CATALOG = {
     publicMessage: "This worker already runs an engine with other settings.",
     advice: "Open one engine per worker and share it.",
   },
+  "engine/invalid-artifact": {
+    status: 400,
+    publicMessage: "The file is no TensorFlow.js model that can be run here.",
+  },
   "engine/closed": { status: 410, publicMessage: "The engine or session was closed." },
 
   // runtime
@@ -704,6 +708,11 @@ export const ERROR_CATALOG = {
   "runtime/unknown-model": {
     status: 404,
     publicMessage: "There is no such model in the release.",
+  },
+  "runtime/other-variant": {
+    status: 409,
+    publicMessage: "The model is open in another variant.",
+    advice: "Close it first, or ask for the same variant everywhere.",
   },
   "runtime/offline": {
     status: 503,
@@ -749,7 +758,12 @@ export const ERROR_CATALOG = {
 
   // store
   "store/unavailable": { status: 503, publicMessage: "The storage cannot be reached." },
-  "store/quota-exceeded": { status: 507, publicMessage: "The storage is full." },
+  "store/quota-exceeded": {
+    status: 507,
+    publicMessage: "The storage is full.",
+    advice:
+      "Free some space. On a device: close models that are not needed, or raise maxStorageBytes; detail says how many bytes were needed.",
+  },
   "store/corrupt": { status: 500, publicMessage: "Stored data does not match its digest." },
   "store/not-found": { status: 404, publicMessage: "There is no such object." },
   "store/conflict": {
@@ -757,6 +771,11 @@ export const ERROR_CATALOG = {
     publicMessage: "The stored object was changed by someone else.",
   },
   "store/too-large": { status: 413, publicMessage: "The object exceeds the size limit." },
+  "store/not-erased": {
+    status: 500,
+    publicMessage: "Not everything that was to be erased is gone.",
+    advice: "Close the other tabs of this site, and erase once more.",
+  },
   "store/closed": { status: 503, publicMessage: "The storage was closed." },
   "store/digest-mismatch": {
     status: 422,

@@ -10,6 +10,8 @@ import type { Engine, EngineName, Feeds, Session } from "./engine.ts";
 export type EngineChoiceReason =
   /** The other engine agreed and was measured slower. */
   | "faster"
+  /** It was insisted on, and it agrees. */
+  | "insisted"
   /** There is no second engine to compare with. */
   | "only-engine"
   /** The candidate computed something else: it is not used. */
@@ -20,6 +22,8 @@ export type EngineChoiceReason =
 /** Plain data, so that callers can store it per model version. */
 export interface EngineChoice {
   readonly engine: EngineName;
+  /** The engine whose answer counted. */
+  readonly reference: EngineName;
   /** What was compared with the reference; null where there was nothing. */
   readonly candidate: EngineName | null;
   readonly reason: EngineChoiceReason;
@@ -42,6 +46,8 @@ export interface ChooseEngineOptions {
   /** What the candidate runs instead, where another form of the model suits it. */
   readonly candidateForm?: ModelForm;
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** The candidate runs wherever it agrees, however fast it is. @defaultValue false */
+  readonly insist?: boolean;
   /** @defaultValue 1e-3 */
   readonly maxRelativeError?: number;
   /** Timed runs of each engine after one warm-up run. @defaultValue 5 */
@@ -64,14 +70,21 @@ export interface ChosenEngine {
 }
 
 export async function chooseEngine(options: ChooseEngineOptions): Promise<ChosenEngine> {
-  const { reference, candidate, model, feeds, clock, runs = 5, candidateForm } = options;
+  const { reference, candidate, model, feeds, clock, runs = 5, candidateForm, insist = false } = options;
   const trusted = await reference.load(model);
   const choiceOf = (
     engine: EngineName,
     reason: EngineChoiceReason,
     relativeError: number | null,
     medianMs: EngineChoice["medianMs"],
-  ): EngineChoice => ({ engine, candidate: candidate?.name ?? null, reason, relativeError, medianMs });
+  ): EngineChoice => ({
+    engine,
+    reference: reference.name,
+    candidate: candidate?.name ?? null,
+    reason,
+    relativeError,
+    medianMs,
+  });
   if (candidate === undefined) {
     return { choice: choiceOf(reference.name, "only-engine", null, {}), session: trusted };
   }
@@ -87,6 +100,10 @@ export async function chooseEngine(options: ChooseEngineOptions): Promise<Chosen
     if (!agrees) {
       await tried[Symbol.asyncDispose]();
       return { choice: choiceOf(reference.name, "disagrees", error, {}), session: trusted };
+    }
+    if (insist) {
+      await trusted[Symbol.asyncDispose]();
+      return { choice: choiceOf(candidate.name, "insisted", error, {}), session: tried };
     }
     const medianMs = await measure([first, second], runs, clock);
     const candidateWins = medianMs[candidate.name]! < medianMs[reference.name]!;

@@ -2,7 +2,7 @@ import type { DType, Tensor } from "@tributary/tensor";
 import type { SessionConfig } from "./session-config.ts";
 
 /** What executes a graph. */
-export type EngineName = "ort-wasm" | "ort-webgpu" | "ort-node";
+export type EngineName = "ort-wasm" | "ort-webgpu" | "ort-node" | "tfjs-wasm" | "tfjs-webgpu" | "tfjs-cpu";
 
 /** Named tensors that go into a graph. The session copies or only reads them; they stay the caller's. */
 export type Feeds = Readonly<Record<string, Tensor>>;
@@ -67,7 +67,7 @@ export interface Session extends AsyncDisposable {
 export interface Engine {
   readonly name: EngineName;
   /**
-   * Builds a session from the bytes of an ONNX model. The bytes may be reused afterwards.
+   * Builds a session from the bytes of a model, ONNX or a TensorFlow.js artifact, as the engine runs them. They may be reused afterwards.
    * @throws `engine/load-failed` when the engine cannot build it, `engine/closed` after `close()`.
    */
   load(model: Uint8Array, options?: LoadOptions): Promise<Session>;

@@ -67,6 +67,9 @@ export function createOrtSession(options: OrtSessionOptions): Session {
   };
 }
 
+/** onnxruntime-web reads -1, as some exporters write a free dimension, as the unsigned number of its bits. */
+const FREE = 2 ** 31;
+
 function portOf(engine: EngineName, port: InferenceSession.ValueMetadata): SessionPort {
   const dtype = port.isTensor ? dtypeOf(port.type) : undefined;
   if (!port.isTensor || dtype === undefined) {
@@ -79,7 +82,7 @@ function portOf(engine: EngineName, port: InferenceSession.ValueMetadata): Sessi
   return {
     name: port.name,
     dtype,
-    shape: port.shape.map((size) => (typeof size === "number" && size >= 0 ? size : null)),
+    shape: port.shape.map((size) => (typeof size === "number" && size >= 0 && size < FREE ? size : null)),
   };
 }
 

@@ -1,6 +1,7 @@
 /** onnxruntime-web behind the Engine seam: WASM everywhere, WebGPU where there is an adapter. */
 import { failure, throwIfAborted, type TributaryError } from "@tributary/core";
 import type { Engine, EngineName, Session } from "./engine.ts";
+import { withCpuBuild } from "./cpu-build.ts";
 import { followGpuDevice } from "./gpu-device.ts";
 import { createOrtSession, text } from "./ort-session.ts";
 import { chooseEntry, importEntry } from "./ort-web-entry.ts";
@@ -10,7 +11,7 @@ import { nestedConfig } from "./session-config.ts";
 import type { RunQueue } from "./run-queue.ts";
 import { seeWasmMemory, wasmMemoryBytes } from "./wasm-memory.ts";
 
-export type { AdapterVerdict, OrtWebEntry } from "./ort-web-entry.ts";
+export { chooseEntry, type AdapterVerdict, type OrtWebEntry } from "./ort-web-entry.ts";
 
 export interface OrtWebOptions {
   /**
@@ -81,8 +82,16 @@ export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
     configure(ort, threads, wasmPaths);
   }
   const queue = createRunQueue();
-  const wasm = createEngine(ort, "ort-wasm", queue);
-  const webgpu = entry === "wasm" ? undefined : createEngine(ort, "ort-webgpu", queue);
+  const build: Build = { entry, ort, queue };
+  const openCpuBuild = async (): Promise<Engine> => {
+    const cpu: Build = { entry: "wasm", ort: await importEntry("wasm"), queue };
+    // The URL of one file is that of the other build.
+    configure(cpu.ort, threads, typeof wasmPaths === "string" ? wasmPaths : undefined);
+    return createEngine(cpu, "ort-wasm");
+  };
+  const own = createEngine(build, "ort-wasm");
+  const wasm = entry === "wasm" ? own : withCpuBuild(own, openCpuBuild);
+  const webgpu = entry === "wasm" ? undefined : createEngine(build, "ort-webgpu");
   return {
     entry,
     adapter,
@@ -116,7 +125,14 @@ function configure(ort: OrtModule, threads: number, wasmPaths: OrtWebOptions["wa
   if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = wasmPaths;
 }
 
-function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine {
+/** A build of onnxruntime-web in this realm; all run one after the other. */
+interface Build {
+  readonly entry: OrtWebEntry;
+  readonly ort: OrtModule;
+  readonly queue: RunQueue;
+}
+
+function createEngine({ entry, ort, queue }: Build, name: EngineName): Engine {
   const sessions = new Set<Session>();
   const gpu = name === "ort-webgpu" ? followGpuDevice(ort) : undefined;
   let closed: Promise<void> | undefined;
@@ -139,7 +155,7 @@ function createEngine(ort: OrtModule, name: EngineName, queue: RunQueue): Engine
       // Creating a session folds constants and compiles, so it stands in the same line as the runs.
       const inner = await queue.run(async () => {
         try {
-          const created = await seeWasmMemory(() =>
+          const created = await seeWasmMemory(entry, () =>
             ort.InferenceSession.create(model, {
               executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
               graphOptimizationLevel: optimization === "all" ? "all" : "disabled",

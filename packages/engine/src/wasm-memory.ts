@@ -1,14 +1,14 @@
-/** The WASM memory that onnxruntime-web made in this realm; it tells nobody, so it is seen while it is made. */
-let memory: WebAssembly.Memory | undefined;
+/** The WASM memory that each build of onnxruntime-web made in this realm; it tells nobody, so it is seen while it is made. */
+const memories = new Map<string, WebAssembly.Memory>();
 
-/** Runs what may make onnxruntime's memory: the first session does. */
-export async function seeWasmMemory<T>(work: () => Promise<T>): Promise<T> {
-  if (memory !== undefined) return await work();
+/** Runs what may make the memory of a build: its first session does. */
+export async function seeWasmMemory<T>(build: string, work: () => Promise<T>): Promise<T> {
+  if (memories.has(build)) return await work();
   const Original = WebAssembly.Memory;
   WebAssembly.Memory = new Proxy(Original, {
     construct(target, args: [WebAssembly.MemoryDescriptor]) {
       const made = new target(...args);
-      memory ??= made;
+      if (!memories.has(build)) memories.set(build, made);
       return made;
     },
   });
@@ -21,5 +21,6 @@ export async function seeWasmMemory<T>(work: () => Promise<T>): Promise<T> {
 
 /** Bytes reserved; undefined before the first session. They never become fewer. */
 export function wasmMemoryBytes(): number | undefined {
-  return memory?.buffer.byteLength;
+  if (memories.size === 0) return undefined;
+  return [...memories.values()].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
 }

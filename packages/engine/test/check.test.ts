@@ -34,12 +34,19 @@ function scripted(name: EngineName, time: { now: number }, runMs: number, answer
 const feeds: Feeds = {};
 const model = new Uint8Array(0);
 
-function choose(wasmMs: number, webgpuMs: number, webgpuAnswer: () => number[]) {
+function choose(wasmMs: number, webgpuMs: number, webgpuAnswer: () => number[], insist = false) {
   const time = { now: 0 };
   const wasm = scripted("ort-wasm", time, wasmMs, () => [1, -2, 0]);
   const webgpu = scripted("ort-webgpu", time, webgpuMs, webgpuAnswer);
   const clock = { monotonicMs: () => time.now };
-  const chosen = chooseEngine({ reference: wasm.engine, candidate: webgpu.engine, model, feeds, clock });
+  const chosen = chooseEngine({
+    reference: wasm.engine,
+    candidate: webgpu.engine,
+    model,
+    feeds,
+    clock,
+    insist,
+  });
   return { chosen, wasm, webgpu };
 }
 
@@ -60,6 +67,15 @@ describe("the check of a second engine", () => {
   test("an engine that agrees and is slower is not used", async () => {
     const { choice } = await choose(1, 4, () => [1, -2, 0]).chosen;
     expect(choice).toMatchObject({ engine: "ort-wasm", reason: "faster" });
+  });
+
+  test("an engine that is insisted on is used wherever it agrees, and nowhere else", async () => {
+    const { chosen, wasm, webgpu } = choose(1, 4, () => [1, -2, 0], true);
+    const { choice, session } = await chosen;
+    expect(choice).toMatchObject({ engine: "ort-webgpu", reason: "insisted", medianMs: {} });
+    expect([session.engine, wasm.open.size, webgpu.open.size]).toEqual(["ort-webgpu", 0, 1]);
+    const wrong = await choose(1, 4, () => [1, -1, 0], true).chosen;
+    expect(wrong.choice).toMatchObject({ engine: "ort-wasm", reason: "disagrees" });
   });
 
   test("an engine that computes something else is not used, however fast, and the error is told", async () => {
@@ -91,6 +107,7 @@ describe("the check of a second engine", () => {
     const { choice } = await chooseEngine({ reference: engine, candidate: undefined, model, feeds, clock });
     expect(choice).toEqual({
       engine: "ort-wasm",
+      reference: "ort-wasm",
       candidate: null,
       reason: "only-engine",
       relativeError: null,

@@ -58,6 +58,7 @@ export type {
 export { matchesOf, type Trainable } from "./ir/parameters.ts";
 export { runningStatistics, type RunningStatistic } from "./ir/inference-graph.ts";
 export { inferShapes } from "./ir/shapes.ts";
+export { withTensorOutputs } from "./ir/tensor-outputs.ts";
 export { build2nn, buildDigitsCnn, buildFedAvgCnn, buildLinear } from "./models/digit-models.ts";
 export type { ModelOptions } from "./models/pytorch-layers.ts";
 export { PROTO_LIMITS, type ProtoLimits } from "./proto/message.ts";

@@ -7,6 +7,7 @@ import { inferenceGraph, runningStatistics } from "./ir/inference-graph.ts";
 import type { Graph, Model, TensorValue } from "./ir/model.ts";
 import type { Trainable } from "./ir/parameters.ts";
 import { trainableInitializers } from "./ir/parameters.ts";
+import { withTensorOutputs } from "./ir/tensor-outputs.ts";
 import { floatValues } from "./ir/tensor-value.ts";
 import { ADAPTERS_KEY } from "./adapters/adapter-list.ts";
 import { PARAMETERS_KEY, writeParameterList } from "./parameter-list.ts";
@@ -24,12 +25,13 @@ export interface SplitModel {
  * Takes the trainable parameters out of a model, so that a new version only brings new weights, wherever the
  * exporter put them: among the initializers or in Constant nodes. Running statistics of batch normalizations are
  * parameters too, unless `trainable` says otherwise. What is left runs as in inference: a batch normalization exported
- * in training mode goes by its running statistics, and no Dropout drops anything.
+ * in training mode goes by its running statistics, no Dropout drops anything, and every output that can be is a tensor
+ * ({@link withTensorOutputs}). A model without parameters, as a quantized one, is all graph.
  * {@link bindWeights} is the inverse. Errors: `onnx/nothing-trainable` and those of decodeModel.
  */
 export function splitWeights(model: Uint8Array, trainable?: Trainable): SplitModel {
   const read = decodeModel(model);
-  const decoded = { ...read, graph: constantsToInitializers(read.graph) };
+  const decoded = { ...read, graph: constantsToInitializers(withTensorOutputs(read.graph)) };
   const tensors = takenInitializers(decoded, trainable);
   const schema = tensors.map(({ name, dims }) => ({ name, shape: [...dims] }));
   const parameters = parameterSet(schema);

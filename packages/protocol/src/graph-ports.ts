@@ -22,8 +22,13 @@ export type GraphPort = Static<typeof GraphPort>;
 /** Inputs or outputs of a model, in the graph's order. */
 export const GraphPorts = readonlyArray(GraphPort, { minItems: 1, maxItems: LIMITS.maxPorts });
 
+const ParameterDocument = Type.Unsafe<ParameterSpec>(Type.Object({ name: TensorName, shape: Shape }));
+
 /** Names and shapes of a model's parameters, in canonical order. */
-export const ParameterSchemaDocument = readonlyArray(
-  Type.Unsafe<ParameterSpec>(Type.Object({ name: TensorName, shape: Shape })),
-  { minItems: 1, maxItems: LIMITS.maxParameters },
-);
+export const ParameterSchemaDocument = readonlyArray(ParameterDocument, {
+  minItems: 1,
+  maxItems: LIMITS.maxParameters,
+});
+
+/** The same of a model that may have none: quantized, or no neural network, it is all graph. */
+export const AnyParametersDocument = readonlyArray(ParameterDocument, { maxItems: LIMITS.maxParameters });

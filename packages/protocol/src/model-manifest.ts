@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
+import { AnyParametersDocument, GraphPort, GraphPorts } from "./graph-ports.ts";
 import { parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Labels, ModelProcessing } from "./model-processing.ts";
@@ -22,7 +22,7 @@ const MANIFEST_FIELDS = {
   parentVersion: nullable(ModelVersionSchema),
   graph: TargetReference,
   weights: Type.Object({ float32: TargetReference, int8: TargetReference }),
-  parameters: ParameterSchemaDocument,
+  parameters: AnyParametersDocument,
   labels: Type.Optional(Labels),
   /** Absent: the app prepares its inputs, and the first float32 output is read by its name. */
   processing: Type.Optional(ModelProcessing),
@@ -31,7 +31,10 @@ const MANIFEST_FIELDS = {
 
 /** What a channel of a model points to: `models/<model>/<channel>.json`. */
 export const ModelManifest = Type.Object({
-  formatVersion: Type.Literal(2),
+  /** 3 where there is a `format`, which a device of before would take for ONNX. */
+  formatVersion: Type.Union([Type.Literal(2), Type.Literal(3)]),
+  /** What the graph is written in. Absent: ONNX. */
+  format: Type.Optional(Type.Literal("tfjs")),
   ...MANIFEST_FIELDS,
   inputs: GraphPorts,
   outputs: GraphPorts,

@@ -4,12 +4,14 @@ import { LIMITS } from "@tributary/protocol";
 import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust.ts";
 import { withBattery, type BatteryNavigator } from "./worker/battery.ts";
 import { withIdleness } from "./worker/idleness.ts";
 import { withPersistence } from "./worker/persistence.ts";
 import { memoryBudget, type MemoryBudget } from "./worker/recycling.ts";
 import { createRemoteDevice } from "./worker/remote-device.ts";
+import type { TfjsWorker } from "./worker/tfjs-engines.ts";
 
 export type {
   ModelHandle,
@@ -33,7 +35,8 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
   readonly recycle?: Partial<MemoryBudget>;
   readonly engine?: {
     /**
-     * `auto`: WebGPU where there is a hardware adapter, its results agree with WASM's and it is faster; else WASM.
+     * `auto`: WebGPU where there is a hardware adapter, its results agree with WASM's and it is faster; else WASM. `webgpu`: any
+     * adapter, for every model whose results agree, also where WASM is faster: the processor stays free.
      * @defaultValue "auto"
      */
     readonly prefer?: "auto" | "wasm" | "webgpu";
@@ -44,6 +47,8 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
     /** Whether a software rasteriser counts as a WebGPU adapter. @defaultValue "skip" */
     readonly softwareAdapter?: "skip" | "use";
   };
+  /** Runs models of TensorFlow.js too: `tfjs()` of `@tributary/runtime/tfjs`. */
+  readonly tfjs?: TfjsWorker;
 }
 
 /**
@@ -66,11 +71,14 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
     folders: ["http:", "https:"],
   });
   const limits = trustLimits(options.trust);
+  const maxStorageBytes = storageLimit(options.maxStorageBytes);
   const trustedRoot = await loadRoot(options.trust);
   const { token } = options;
   const scope = `${source.coordinator ?? source.releases} ${population}`;
   const device = createRemoteDevice({
-    spawn: () => new Worker(new URL("./worker/device-worker.js", import.meta.url), { type: "module" }),
+    spawn:
+      options.tfjs?.spawn ??
+      (() => new Worker(new URL("./worker/device-worker.js", import.meta.url), { type: "module" })),
     start: {
       config: {
         source,
@@ -78,13 +86,14 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
         software,
         limits,
         tags,
+        maxStorageBytes,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       enrols: token !== undefined,
       database: `tributary ${scope}`,
       lifeLock: `tributary-life ${crypto.randomUUID()}`,
       leaderLock: `tributary-train ${scope}`,
-      engine,
+      engine: { ...engine, ...(options.tfjs === undefined ? {} : { tfjsSettings: options.tfjs.settings }) },
       logToConsole: log !== silentLogger,
     },
     token: async (device) => (typeof token === "function" ? token(device) : (token ?? "")),

@@ -14,6 +14,7 @@ import { createRequests } from "./transport/requests.ts";
 import { withSeed } from "./transport/with-seed.ts";
 import { trustedRoot } from "./trust.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
+import { createModelSpace } from "./updater/model-space.ts";
 import { createReleases } from "./updater/releases.ts";
 
 /** How often a device without a control connection looks for releases. */
@@ -34,7 +35,15 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   const { seed } = config.source;
   const shipped = seed === undefined ? undefined : httpAt(seed);
   const http = withSeed(httpAt(config.source.releases), shipped);
-  const blobs = createBlobFetcher({ cache: store.blobs, http, env });
+  const space = createModelSpace({
+    store,
+    maxBytes: config.maxStorageBytes,
+    isNeeded: (digest) => models.needs(digest),
+    holds: ports.holds,
+    clock: env.clock,
+    log: env.log,
+  });
+  const blobs = createBlobFetcher({ cache: store.blobs, http, env, space, shared: ports.downloads });
   const releases = createReleases({
     trustedRoot: trustedRoot({ pinned: config.trustedRoot, store: store.metadata, http, log: env.log }),
     store: store.metadata,
@@ -55,6 +64,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     env,
     closing: closing.signal,
     pinned: () => learner.loaded?.participations.pinned() ?? [],
+    space,
+    holds: ports.holds,
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       connection.loaded?.running(state, appliedAfterMs);
       learner.loaded?.participations.modelsChanged();
@@ -217,7 +228,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
             "participate: rounds need an enrolment token; pass `token` to createRuntime",
           );
         }
-        await (await learner.load()).participations.start(request);
+        const { participations } = await learner.load();
+        // After forget() the device waits for this to be somebody again.
+        connection.loaded?.start();
+        await participations.start(request);
       } catch (error) {
         // The app holds a participation already: here is where it hears why nothing comes of it.
         events.problem(error);
@@ -238,6 +252,34 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async stopParticipating() {
       await (await learner.settled())?.participations.stop();
+    },
+    async forget(options) {
+      requireOpen();
+      await (await learner.settled())?.participations.stop();
+      const [{ kept }, opened, { forgetDevice }] = await Promise.all([
+        examples.load(),
+        token === undefined ? undefined : connection.load(),
+        import("./forget/forget-device.ts"),
+      ]);
+      opened?.pause();
+      try {
+        const erasure = await forgetDevice({
+          ...options,
+          store,
+          examples: kept,
+          connection: opened,
+          population: config.population,
+          clearLearned: async (model) => await (learner.loaded?.clear(model) ?? store.controls?.clear(model)),
+          clock: env.clock,
+          signal: closing.signal,
+        });
+        events.emit({ type: "forgotten" });
+        return erasure;
+      } catch (error) {
+        // Nothing was erased, or not all: the device goes on as what it is.
+        opened?.start();
+        throw error;
+      }
     },
     async reconnect() {
       if (connection.loaded !== undefined) return connection.loaded.nudge();
@@ -262,7 +304,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async diagnose() {
       requireOpen();
       const open = models.slots.filter(({ isRunning }) => isRunning);
-      return { engines: engines.diagnose(), models: open.map((slot) => slot.diagnose()) };
+      return {
+        engines: engines.diagnose(),
+        models: open.map((slot) => slot.diagnose()),
+        storage: await space.diagnose(),
+      };
     },
     subscribe: (listener) => events.subscribe(listener),
     close() {

@@ -7,13 +7,23 @@ import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
+import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
-import type { Inference, ModelState, RuntimeEvent, RuntimeStatus, TokenRequest } from "./runtime.ts";
+import type {
+  Inference,
+  ModelState,
+  ModelVariant,
+  RuntimeEvent,
+  RuntimeStatus,
+  TokenRequest,
+} from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
+import type { BlobHolds } from "./updater/blob-holds.ts";
+import type { SharedDownloads } from "./updater/shared-downloads.ts";
 
 /** What a device needs to know. Plain data but for the token: it can be posted to a worker. */
 export interface DeviceConfig {
@@ -25,6 +35,8 @@ export interface DeviceConfig {
   readonly limits: TrustLimits;
   /** That the app gave the device. */
   readonly tags: readonly string[];
+  /** Most bytes of models that are kept. @defaultValue what the platform allows */
+  readonly maxStorageBytes?: number | undefined;
 }
 
 /** The platform, as a device sees it: everything with a side effect comes through here. */
@@ -41,6 +53,10 @@ export interface DevicePorts {
   readonly fetch: typeof fetch;
   /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */
   readonly exclusive?: Exclusive | undefined;
+  /** What others that share the store need of it. */
+  readonly holds?: BlobHolds | undefined;
+  /** Downloads of others that share the store. */
+  readonly downloads?: SharedDownloads | undefined;
   /** Asks the app for an enrolment token. Without it: inference only, new versions are looked for by polling. */
   readonly token?: ((device: TokenRequest) => Promise<string>) | undefined;
 }
@@ -60,6 +76,8 @@ export interface OpenModelRequest {
   readonly model: string;
   readonly channel: string;
   readonly update: "auto" | "manual";
+  /** @defaultValue that of the opening before, or "auto" */
+  readonly variant?: ModelVariant;
   /** @defaultValue that of the opening before, or `BATCHING_DEFAULTS` */
   readonly batching?: Required<BatchingOptions>;
   /** @defaultValue that of the opening before, or `EXAMPLE_DEFAULTS` */
@@ -95,6 +113,8 @@ export interface Device {
   /** Where only the page knows the battery: its state, on every change. */
   setBattery(battery: DeviceConditions["battery"]): Promise<void>;
   stopParticipating(): Promise<void>;
+  /** Erases all that the device knows of a person, here and at the coordinator. */
+  forget(options: ForgetOptions): Promise<Erasure>;
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;

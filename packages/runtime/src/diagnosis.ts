@@ -9,6 +9,7 @@ import type { BatchingState } from "./inference/inference-queue.ts";
 export interface Diagnosis {
   readonly engines: EngineDiagnosis;
   readonly models: readonly ModelDiagnosis[];
+  readonly storage: StorageDiagnosis;
   /** Of a page: the worker that all of this happens in. */
   readonly worker?: WorkerDiagnosis;
 }
@@ -24,6 +25,10 @@ export interface EngineDiagnosis {
   readonly threads?: number;
   /** Whether the page is cross-origin isolated, without which WASM has one thread. */
   readonly crossOriginIsolated?: boolean;
+  /**
+   * Addresses of the WASM files that the engine was loaded from: what a page's service worker keeps, so that the page works offline.
+   */
+  readonly files?: readonly string[];
   /** Memory that the engine has reserved, in bytes; it never shrinks. */
   readonly heapBytes?: number;
   /** How often the browser took the GPU away. */
@@ -73,4 +78,20 @@ export interface WorkerDiagnosis {
   readonly replaced: number;
   /** How often a worker was replaced because its memory had grown. */
   readonly recycled: number;
+}
+
+/** What is kept on the device of models, plans and unfinished downloads, and how much may be. */
+export interface StorageDiagnosis {
+  /** Where blobs lie: the origin private file system, IndexedDB where a browser has none, files in Node. */
+  readonly kind: "opfs" | "indexeddb" | "files" | "memory";
+  readonly blobBytes: number;
+  /** Of downloads that were interrupted, and go on from there. */
+  readonly partialBytes: number;
+  /** Of the whole site, or of the folder, as far as the platform tells. */
+  readonly usageBytes?: number;
+  readonly quotaBytes?: number;
+  /** Whether the browser keeps the storage when the device runs short of space; it is asked to with the first consent. */
+  readonly persisted?: boolean;
+  /** `maxStorageBytes`, where it was given. */
+  readonly maxBytes?: number;
 }

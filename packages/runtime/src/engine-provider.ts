@@ -1,5 +1,6 @@
 import type { EngineName, Feeds, Session } from "@tributary/engine";
 import type { EngineChoice, ModelForm } from "@tributary/engine/check";
+import type { ModelFormat } from "@tributary/protocol";
 import type { EngineDiagnosis } from "./diagnosis.ts";
 
 /** A use of a session. Other users may share it; it is disposed some time after the last of them let it go. */
@@ -43,6 +44,8 @@ export interface CheckedRequest extends OpenSessionRequest {
 }
 
 export interface OpenInferenceRequest extends CheckedRequest {
+  /** What the bytes are written in. */
+  readonly format: ModelFormat;
   /** The GPU was lost: the session was opened anew, maybe on another engine. */
   readonly onMoved?: () => void;
 }

@@ -4,10 +4,12 @@ export type {
   Diagnosis,
   EngineDiagnosis,
   ModelDiagnosis,
+  StorageDiagnosis,
   TriedEngine,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
 export type { ExampleOptions } from "./examples/example-policy.ts";
+export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
@@ -25,6 +27,7 @@ export type {
   ModelOptions,
   ModelState,
   ModelUpdate,
+  ModelVariant,
   ParticipateOptions,
   Participation,
   ParticipationEvent,
@@ -38,4 +41,5 @@ export type {
   SeenLogHead,
   TokenRequest,
   Trust,
+  VariantName,
 } from "./runtime.ts";

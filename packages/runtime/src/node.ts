@@ -13,6 +13,7 @@ import { openWsSocket } from "./node/ws-socket.ts";
 import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
+import { storageLimit } from "./store/storage-limit.ts";
 import { trustLimits } from "./trust.ts";
 
 export interface NodeRuntimeOptions extends RuntimeOptions {
@@ -23,9 +24,15 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
    * closes it. @defaultValue onnxruntime-node with one thread, else WASM, owned by the runtime
    */
   readonly engine?: Engine;
+  /** Runs models of TensorFlow.js: `await createTfjsEngine()` of `@tributary/engine/tfjs`. Whoever made it closes it. */
+  readonly tfjs?: Engine;
 }
 
-const DEFAULTS = { population: "default", software: "tributary-runtime" } as const;
+const DEFAULTS = {
+  population: "default",
+  software: "tributary-runtime",
+  maxStorageBytes: 2 * 1024 ** 3,
+} as const;
 
 /**
  * A device in this Node process.
@@ -41,6 +48,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
     );
   }
   const limits = trustLimits(options.trust);
+  const maxStorageBytes = storageLimit(options.maxStorageBytes) ?? DEFAULTS.maxStorageBytes;
   const trustedRoot = await readRoot(options.trust);
   const store = await openFileStore({ dataDir });
   try {
@@ -52,12 +60,13 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         software,
         limits,
         tags,
+        maxStorageBytes,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       {
         env: systemEnv({ log }),
         store,
-        engines: createNodeEngines(engine, options.engine === undefined),
+        engines: createNodeEngines(engine, options.engine === undefined, options.tfjs),
         conditions: nodeConditions(engine.name),
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: openWsSocket,

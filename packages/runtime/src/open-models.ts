@@ -1,4 +1,4 @@
-import { abortable, failure, type Env } from "@tributary/core";
+import { abortable, failure, type Digest, type Env } from "@tributary/core";
 import type { CallOptions, DevicePorts, OpenModelRequest } from "./device.ts";
 import type { DeviceEvents } from "./device-events.ts";
 import type { EngineProvider } from "./engine-provider.ts";
@@ -6,7 +6,9 @@ import type { ModelState } from "./runtime.ts";
 import type { DeviceStore } from "./store/device-store.ts";
 import { isOffline, withRetries } from "./transport/retry.ts";
 import type { BlobFetcher } from "./updater/blob-fetcher.ts";
+import type { BlobHolds } from "./updater/blob-holds.ts";
 import { createModelSlot, type ModelSlot } from "./updater/model-slot.ts";
+import type { ModelSpace } from "./updater/model-space.ts";
 import type { Releases } from "./updater/releases.ts";
 
 export interface OpenModelsOptions {
@@ -21,6 +23,9 @@ export interface OpenModelsOptions {
   readonly closing: AbortSignal;
   /** Blobs that something else still needs. */
   readonly pinned: () => Iterable<string>;
+  readonly space: Pick<ModelSpace, "used">;
+  /** Where others share the store. */
+  readonly holds?: BlobHolds | undefined;
   /** A model was opened, or its version changed. */
   readonly onRunning: (state: ModelState, appliedAfterMs: number | null) => void;
 }
@@ -38,6 +43,8 @@ export interface OpenModels {
   followAll(): void;
   /** A release was pushed. */
   released(model: string, channel: string, timestampVersion: number): void;
+  /** Whether a blob belongs to what runs, waits, is being prepared, or is pinned. */
+  needs(digest: string): boolean;
   /** Settles when nothing is under way. */
   settled(): Promise<void>;
   closeAll(): Promise<void>;
@@ -70,14 +77,19 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     void running.then(() => underWay.delete(running));
   };
 
+  const needs = (digest: string): boolean => {
+    for (const pinned of options.pinned()) if (pinned === digest) return true;
+    return [...models.values()].some(({ slot }) => slot.needs(digest as Digest));
+  };
+
   const prune = async (): Promise<void> => {
+    options.holds?.hold("pinned", [...options.pinned()] as Digest[]);
+    const held = await options.holds?.held();
     const installed = await options.store.models.list();
     const recorded = new Set<string>(installed.flatMap(({ files }) => files.map(({ digest }) => digest)));
-    await options.blobs.prune((digest) => {
-      if (recorded.has(digest)) return true;
-      for (const pinned of options.pinned()) if (pinned === digest) return true;
-      return [...models.values()].some(({ slot }) => slot.needs(digest));
-    });
+    await options.blobs.prune(
+      (digest) => recorded.has(digest) || needs(digest) || held?.has(digest) === true,
+    );
   };
 
   /** Goes after the newest release until it runs; what is asked meanwhile is part of the same pursuit. */
@@ -102,10 +114,11 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     });
   };
 
-  const create = ({ model, channel }: OpenModelRequest): ModelSlot =>
+  const create = ({ model, channel, variant = "auto" }: OpenModelRequest): ModelSlot =>
     createModelSlot({
       model,
       channel,
+      variant,
       releases,
       blobs: options.blobs,
       engines: options.engines,
@@ -119,6 +132,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         background(prune);
       },
       onMoved: (state) => events.emit({ type: "engine-changed", model, state }),
+      onNeeds: (digests) => options.holds?.hold(`model ${model}`, digests),
       onRunning(state, previousVersion) {
         const open = models.get(model);
         const pushedAtMs = open?.pushedAtMs;
@@ -128,6 +142,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         const { version } = state;
         events.emit({ type: "running", model, version, previousVersion, appliedAfterMs, state });
         options.onRunning(state, appliedAfterMs);
+        background(() => options.space.used(model, channel));
         background(prune);
       },
     });
@@ -161,6 +176,13 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         throw failure(
           "runtime/unknown-model",
           `model ${request.model}: channel "${open.slot.channel}" is open; close it before opening "${request.channel}"`,
+        );
+      }
+      if (open !== undefined && request.variant !== undefined && open.slot.variant !== request.variant) {
+        throw failure(
+          "runtime/other-variant",
+          `model ${request.model}: it is open as variant "${open.slot.variant}", asked for "${request.variant}"; close it first`,
+          { detail: { model: request.model, open: open.slot.variant, asked: request.variant } },
         );
       }
       if (open === undefined) {
@@ -208,6 +230,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       if (open.handles > 0) return;
       models.delete(model);
       await open.slot.close();
+      await options.space.used(model, open.slot.channel);
     },
     slot(model) {
       const open = models.get(model);
@@ -235,6 +258,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       open.pushedAtMs = env.clock.monotonicMs();
       follow(open, timestampVersion);
     },
+    needs,
     async settled() {
       while (underWay.size > 0) await Promise.all(underWay);
     },

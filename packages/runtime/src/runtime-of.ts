@@ -25,6 +25,7 @@ export function createRuntimeOf(device: Device): Runtime {
   const ended = new AbortController();
   let closing: Promise<void> | undefined;
   let participating = false;
+  let current: Participation | undefined;
 
   const requireOpen = (): void => {
     if (closing !== undefined) throw failure("runtime/closed", "runtime: it was closed");
@@ -140,6 +141,7 @@ export function createRuntimeOf(device: Device): Runtime {
     const over = new AbortController();
     const unsubscribe = device.subscribe((event) => {
       if (event.type === "participation" && event.event.type === "state") state = event.event.state;
+      if (event.type === "forgotten") end();
     });
     const end = (): void => {
       unsubscribe();
@@ -186,7 +188,14 @@ export function createRuntimeOf(device: Device): Runtime {
   return {
     async model(name, options = {}) {
       requireOpen();
-      const { channel = "stable", update = "auto", maxQueued = MAX_QUEUED, onProgress, signal } = options;
+      const {
+        channel = "stable",
+        update = "auto",
+        maxQueued = MAX_QUEUED,
+        variant,
+        onProgress,
+        signal,
+      } = options;
       checkMaxQueued(maxQueued);
       const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
       const examples = options.examples === undefined ? undefined : checkedExampleOptions(options.examples);
@@ -205,6 +214,7 @@ export function createRuntimeOf(device: Device): Runtime {
             model: name,
             channel,
             update,
+            ...(variant === undefined ? {} : { variant }),
             ...(batching === undefined ? {} : { batching }),
             ...(examples === undefined ? {} : { examples }),
           },
@@ -228,6 +238,7 @@ export function createRuntimeOf(device: Device): Runtime {
       }
       participating = true;
       const participation = openParticipation(consent);
+      current = participation;
       device.participate({ consent, when, ...(task === undefined ? {} : { task }) }).catch(() => {
         // The device says why in a "problem" event.
         participation.stop().catch(() => undefined);
@@ -235,6 +246,11 @@ export function createRuntimeOf(device: Device): Runtime {
       return participation;
     },
     status: () => device.status(),
+    async forget(forgetOptions = {}) {
+      requireOpen();
+      await current?.stop();
+      return await device.forget(forgetOptions);
+    },
     diagnose: () => device.diagnose(),
     events({ signal } = {}) {
       return eventStream<RuntimeEvent>({

@@ -6,6 +6,7 @@ import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
+import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ImageSource } from "./images/image-input.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
@@ -87,6 +88,13 @@ export interface RuntimeOptions {
    * @defaultValue none
    */
   readonly tags?: readonly string[];
+  /**
+   * Most bytes of models, plans and unfinished downloads kept on the device, at least 1 MiB. Beyond it, as beyond what the browser
+   * or disk allows, models that are not open give way, least recently used first; an update needs room beside the version that runs.
+   *
+   * @defaultValue 2 GiB in Node; in a browser what that allows
+   */
+  readonly maxStorageBytes?: number;
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -103,8 +111,19 @@ export interface Runtime extends AsyncDisposable {
   /** Begins to take part in federated rounds, on the examples kept on this device. One participation at a time. */
   participate(options: ParticipateOptions): Participation;
   status(): Promise<RuntimeStatus>;
-  /** Which engines were tried, with errors and times, why each model runs where it does, and how its calls fare. */
+  /**
+   * Which engines were tried, with errors and times, why each model runs where it does, how its calls fare, and what is kept on
+   * the device.
+   */
   diagnose(): Promise<Diagnosis>;
+  /**
+   * Erases all that this device knows of a person: examples, what was learned from them, keys, consent, in which rounds it took part;
+   * and has the coordinator erase its record of the device. Reads the stores back empty. Ends the participation; the device connects
+   * again, as a new one, with the next `participate()` or start. Models stay.
+   *
+   * @throws `store/not-erased`, `store/*`; with `requireCoordinator` what kept it from being told, before anything is erased
+   */
+  forget(options?: ForgetOptions): Promise<Erasure>;
   /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;
   /** Stops everything and lets go of all resources. Idempotent. */
@@ -116,6 +135,13 @@ export interface ModelOptions {
   readonly channel?: string;
   /** "auto" swaps a new version in when it arrives, "manual" offers it in `updates()`. @defaultValue "auto" */
   readonly update?: "auto" | "manual";
+  /**
+   * Which form of a version runs. "auto": what the device measured to be fastest of those that were published for its engines; its
+   * weights come as int8, at a quarter of the size. "float32": the exact weights, for apps that need the published numbers.
+   *
+   * @defaultValue "auto"
+   */
+  readonly variant?: ModelVariant;
   /** How calls share runs, where the model has a batch dimension. Of several openings, what the last one says holds. */
   readonly batching?: BatchingOptions;
   /**
@@ -131,6 +157,12 @@ export interface ModelOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A form of a version: float32 weights, or weights that came as int8 and run as float32. */
+export type VariantName = "float32" | "int8-weights";
+
+/** What an app asks for of a model's forms. */
+export type ModelVariant = "auto" | "float32";
+
 export interface DownloadProgress {
   readonly model: string;
   readonly version: number;
@@ -144,6 +176,8 @@ export interface ModelState {
   readonly channel: string;
   readonly version: number;
   readonly engine: EngineName;
+  /** The form that runs. */
+  readonly variant: VariantName;
   /** Why this engine and not a faster one, where there is something to tell. */
   readonly note?: string;
   /** In the graph's order; a free dimension, such as the batch, is -1. */
@@ -438,6 +472,8 @@ export type RuntimeEvent =
       readonly state: ModelState;
     }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }
+  /** `forget()` was called, here or in another tab: consent that the page keeps is to go too. */
+  | { readonly type: "forgotten"; readonly at: number }
   | {
       readonly type: "problem";
       readonly at: number;

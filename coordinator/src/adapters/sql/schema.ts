@@ -34,6 +34,8 @@ export interface ModelsTable {
   graphSizeBytes: number;
   trainingGraphDigest: Digest | null;
   trainingGraphSizeBytes: number | null;
+  /** null: ONNX, as all were before there was another. */
+  format: "tfjs" | null;
   inputs: JsonText;
   outputs: JsonText;
   labels: JsonText | null;

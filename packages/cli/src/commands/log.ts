@@ -6,9 +6,10 @@ import { LogHead, parseDocument, parseJson } from "@tributary/protocol";
 import { Command } from "commander";
 import { list } from "../arguments.ts";
 import type { IssuedLine } from "../issue/issuer.ts";
-import { fetchMetadata, issuerKey, verifyLog, type LogAudit } from "../log/verify-log.ts";
+import { issuerKey, verifyLog, type LogAudit } from "../log/verify-log.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
+import { trustedRoot } from "../trusted-root.ts";
 
 interface VerifyOptions extends OperatorOptions {
   readonly root?: string;
@@ -18,7 +19,6 @@ interface VerifyOptions extends OperatorOptions {
   readonly json?: boolean;
 }
 
-const MAX_ROOT_BYTES = 512 * 1024;
 const MAX_HEAD_BYTES = 1024;
 
 /** `tributary log verify`: an audit of a coordinator's certificate log. */
@@ -60,7 +60,7 @@ async function verify(options: VerifyOptions): Promise<void> {
   const audit = await verifyLog({
     url,
     api,
-    root: await rootOf(options),
+    root: await trustedRoot(options),
     issuers: issuers.map(issuerKey),
     issued: issued === undefined ? undefined : issuedIn(issued, await readInput(issued)),
     seen: seen === undefined || !existsSync(seen) ? undefined : headIn(await readInput(seen)),
@@ -69,16 +69,6 @@ async function verify(options: VerifyOptions): Promise<void> {
   if (seen !== undefined) await writeFile(seen, `${JSON.stringify(audit.head)}\n`);
   if (options.json === true) return console.log(JSON.stringify(audit));
   print(audit);
-}
-
-async function rootOf({ url, root }: VerifyOptions): Promise<Uint8Array> {
-  if (root !== undefined) return readInput(root);
-  console.error(
-    "warning: the coordinator's own root is believed; give the one that the app pins with --root",
-  );
-  const bytes = await fetchMetadata(url, "1.root.json", MAX_ROOT_BYTES);
-  if (bytes !== undefined) return bytes;
-  throw failure("tuf/missing-metadata", `log: ${url} has no 1.root.json`);
 }
 
 function headIn(bytes: Uint8Array): LogHead {

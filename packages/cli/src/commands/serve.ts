@@ -16,6 +16,7 @@ interface ServeOptions {
   readonly population: string;
   readonly issuerKey?: string;
   readonly issuerName?: string;
+  readonly metadataDays: number;
 }
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
@@ -35,6 +36,14 @@ export function serveCommand(): Command {
     .option("--population <name>", "population of the origins that name none", "default")
     .option("--issuer-key <key>", "public key of the app's own issuer (tributary issue): none is made here")
     .option("--issuer-name <name>", "who that is, for the dashboard")
+    .addOption(
+      new Option(
+        "--metadata-days <n>",
+        "days that signed releases hold without this coordinator; so long can a newer one be hidden from a device",
+      )
+        .default(7)
+        .argParser(integerBetween(1, 3_650)),
+    )
     .action(async (options: ServeOptions) => {
       const shutdown = createShutdown(() => console.log("stopping"));
       const dashboard = createSiteBuilder(SITES.dashboard, siteCache());
@@ -46,6 +55,7 @@ export function serveCommand(): Command {
         allowOrigins: originsByPopulation(options),
         allowHosts: options.allowHost,
         dashboardDir: () => dashboard.request(),
+        metadataDays: options.metadataDays,
         ...issuerOf(options),
       });
       shutdown.onClose(() => coordinator.close());

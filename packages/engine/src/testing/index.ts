@@ -1,1 +1,1 @@
-export { describeEngine, type DescribeEngineOptions } from "./describe-engine.ts";
+export { describeEngine, type DescribeEngineOptions, type SuiteModels } from "./describe-engine.ts";

@@ -1,5 +1,5 @@
 import { failure } from "@tributary/core";
-import { decodeModel } from "@tributary/onnx";
+import { decodeModel, withTensorOutputs } from "@tributary/onnx";
 import { DTYPES, LIMITS, type GraphPort } from "@tributary/protocol";
 import { isDType } from "@tributary/tensor";
 
@@ -10,14 +10,14 @@ export interface ModelPorts {
 }
 
 /**
- * Reads the ports of an ONNX file. Free dimensions become -1. Initializers that files of IR version 3 list among the
+ * Reads the ports of an ONNX file, as published: with outputs that are tensors. Free dimensions become -1. Initializers that files of IR version 3 list among the
  * inputs are none.
  *
  * @throws `onnx/*` for what cannot be read; `onnx/unsupported-graph`, `onnx/unsupported-dtype` or `onnx/unknown-shape` for ports that
  *   no device could feed or read
  */
 export function modelPorts(model: Uint8Array): ModelPorts {
-  const { graph } = decodeModel(model);
+  const graph = withTensorOutputs(decodeModel(model).graph);
   const constants = new Set(graph.initializers.map(({ name }) => name));
   return {
     inputs: portsOf(

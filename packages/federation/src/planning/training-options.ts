@@ -63,6 +63,10 @@ async function optionsOf(
  * @throws `coordinator/invalid-task` naming those there are
  */
 export function trainedNames(spec: TaskSpec, published: readonly string[]): readonly string[] {
+  if (published.length === 0) {
+    const advice = "train the float model that it was quantized or converted from, and publish that";
+    throw invalidTask(spec, "/trainable", `the model has no parameters that gradients reach; ${advice}`);
+  }
   const wanted = new Set(
     spec.trainable.flatMap((pattern) => {
       const matches = matchesOf(pattern, published);

@@ -1,7 +1,7 @@
 import { open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isDigest, type Digest } from "@tributary/core";
-import type { BlobCache } from "../store/device-store.ts";
+import type { BlobCache, KeptBlob } from "../store/device-store.ts";
 import { errorCode, readFileIfAny, removeFile, storeFailure, writeFileAtomic } from "./atomic-file.ts";
 
 const PARTIAL = ".partial";
@@ -17,11 +17,7 @@ export function createFileBlobs(directory: string): BlobCache {
       await removeFile(partialOf(digest));
     },
     delete: (digest) => removeFile(fileOf(digest)),
-    async list() {
-      const names = (await readdir(directory)).filter(isDigest);
-      const sizes = await Promise.all(names.map(async (name) => (await stat(join(directory, name))).size));
-      return names.map((digest, i) => ({ digest, sizeBytes: sizes[i]! }));
-    },
+    list: () => sizesOf(directory, ""),
     readPartial: (digest) => readFileIfAny(partialOf(digest)),
     async appendPartial(digest, offset, chunk) {
       const path = partialOf(digest);
@@ -45,12 +41,20 @@ export function createFileBlobs(directory: string): BlobCache {
       }
     },
     deletePartial: (digest) => removeFile(partialOf(digest)),
-    async listPartials() {
-      const names = await readdir(directory);
-      return names
-        .filter((name) => name.endsWith(PARTIAL))
-        .map((name) => name.slice(0, -PARTIAL.length))
-        .filter(isDigest);
-    },
+    listPartials: () => sizesOf(directory, PARTIAL),
   };
+}
+
+/** Of the files that are named by a digest and `suffix`. */
+async function sizesOf(directory: string, suffix: string): Promise<KeptBlob[]> {
+  const digests = (await readdir(directory))
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => name.slice(0, name.length - suffix.length))
+    .filter(isDigest);
+  const sizes = await Promise.all(
+    digests.map(
+      async (digest) => (await stat(join(directory, digest + suffix)).catch(() => undefined))?.size,
+    ),
+  );
+  return digests.flatMap((digest, i) => (sizes[i] === undefined ? [] : [{ digest, sizeBytes: sizes[i] }]));
 }

@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure, sha256 } from "@tributary/core";
 import { TUF_ROLES } from "@tributary/tuf";
@@ -54,6 +54,7 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
   const modelFile = (model: string, channel: string): string =>
     folder(join("models", `${model}@${fileName(channel)}.json`));
   const settingFile = (key: string): string => folder(join("settings", `${fileName(key)}.json`));
+  const blobs = createFileBlobs(folder("blobs"));
   let closed: Promise<void> | undefined;
 
   return {
@@ -64,7 +65,16 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
       write: tracked((role, bytes) => writeFileAtomic(metadataFile(role), bytes, { durable: false })),
       delete: tracked((role) => removeFile(metadataFile(role))),
     },
-    blobs: trackAll(createFileBlobs(folder("blobs")), tracked),
+    blobs: trackAll(blobs, tracked),
+    space: {
+      kind: "files",
+      async estimate() {
+        const kept = [...(await blobs.list()), ...(await blobs.listPartials())];
+        const usageBytes = kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+        const { bavail, bsize } = await statfs(dataDir);
+        return { usageBytes, quotaBytes: usageBytes + bavail * bsize };
+      },
+    },
     models: {
       read: (model, channel) => readInstalled(modelFile(model, channel)),
       write: tracked((installed) =>

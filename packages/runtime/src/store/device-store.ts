@@ -52,14 +52,33 @@ export interface BlobCache {
   /** Keeps a complete blob, and drops what was kept of its download. */
   write(digest: Digest, bytes: Uint8Array): Promise<void>;
   delete(digest: Digest): Promise<void>;
-  list(): Promise<readonly { readonly digest: Digest; readonly sizeBytes: number }[]>;
+  list(): Promise<readonly KeptBlob[]>;
   /** Bytes received of an unfinished download, from offset 0. */
   readPartial(digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Adds a chunk at `offset`, which is the length kept so far; offset 0 begins anew. */
   appendPartial(digest: Digest, offset: number, chunk: Uint8Array): Promise<void>;
   deletePartial(digest: Digest): Promise<void>;
-  /** Blobs of which a part is kept. */
-  listPartials(): Promise<readonly Digest[]>;
+  /** Blobs of which a part is kept, and how many bytes of it. */
+  listPartials(): Promise<readonly KeptBlob[]>;
+}
+
+export interface KeptBlob {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** Where blobs lie and how much may lie there. */
+export interface StorageSpace {
+  readonly kind: "opfs" | "indexeddb" | "files";
+  /** Of everything that shares the space, as far as the platform tells. */
+  estimate(): Promise<StorageEstimate>;
+}
+
+export interface StorageEstimate {
+  readonly usageBytes?: number;
+  readonly quotaBytes?: number;
+  /** Whether the browser keeps it when the device runs short of space. */
+  readonly persisted?: boolean;
 }
 
 export interface InstalledModelStore {
@@ -150,6 +169,8 @@ export interface DeviceStore {
   readonly settings: SettingStore;
   /** Only where storage lasts: in files. */
   readonly controls?: ControlStore;
+  /** Absent in memory. */
+  readonly space?: StorageSpace;
   /** Idempotent. Waits for writes under way. */
   close(): Promise<void>;
 }

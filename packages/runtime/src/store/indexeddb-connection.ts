@@ -4,6 +4,7 @@ import type { Clock } from "@tributary/core";
 import { openDB } from "idb";
 import type { DBSchema, IDBPDatabase } from "idb";
 import type { InstalledModel, StoredExample, StoredIdentity } from "./device-store.ts";
+import { storeError } from "./store-error.ts";
 
 export type StoredExampleRow = { readonly id?: number; readonly model: string } & (
   | { readonly sealed: Uint8Array<ArrayBuffer> }
@@ -74,7 +75,7 @@ export function openConnection(name: string, clock: Pick<Clock, "schedule">): Co
     async use(work) {
       if (closed) throw failure("store/unavailable", `store: IndexedDB "${name}" was closed`);
       const result = attempt(work).catch((error: unknown) => {
-        throw storeError(name, error);
+        throw storeError(`IndexedDB "${name}"`, error);
       });
       const settled = result.catch(() => undefined).finally(() => pending.delete(settled));
       pending.add(settled);
@@ -138,18 +139,4 @@ function openDatabase(
       }, reject)
       .finally(() => timer?.cancel());
   });
-}
-
-function storeError(name: string, error: unknown): unknown {
-  if (!(error instanceof DOMException)) return error;
-  const where = `store: IndexedDB "${name}": ${error.name}: ${error.message}`;
-  if (error.name === "QuotaExceededError") {
-    return failure("store/quota-exceeded", `${where}; free some space on the device`, { cause: error });
-  }
-  if (error.name === "VersionError") {
-    return failure("store/newer-schema", `${where}; reload the page to get its newest version`, {
-      cause: error,
-    });
-  }
-  return failure("store/unavailable", where, { cause: error });
 }

@@ -114,8 +114,13 @@ function blobsOf(connection: Connection): DeviceStore["blobs"] {
     deletePartial: (digest) => connection.use((database) => database.delete("partials", chunksOf(digest))),
     listPartials: () =>
       connection.use(async (database) => {
-        const keys = await database.getAllKeys("partials");
-        return [...new Set(keys.map(([digest]) => digest as Digest))];
+        const found = new Map<string, number>();
+        let cursor = await database.transaction("partials").store.openCursor();
+        for (; cursor !== null; cursor = await cursor.continue()) {
+          const [digest, offset] = cursor.key;
+          found.set(digest, offset + cursor.value.length);
+        }
+        return [...found].map(([digest, sizeBytes]) => ({ digest: digest as Digest, sizeBytes }));
       }),
   };
 }

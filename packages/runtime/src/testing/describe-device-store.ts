@@ -1,16 +1,9 @@
-import {
-  asDigest,
-  asModelName,
-  asTaskName,
-  encodeUtf8,
-  sha256,
-  systemEnv,
-  type Digest,
-} from "@tributary/core";
+import { asModelName, asTaskName, encodeUtf8, sha256, systemEnv } from "@tributary/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { LabelValues } from "@tributary/engine/batches";
 import { createExamples, type Examples } from "../examples/examples.ts";
 import type { DeviceStore, StoredExample } from "../store/device-store.ts";
+import { describeBlobCache } from "./describe-blob-cache.ts";
 
 export interface DescribeDeviceStoreOptions {
   /** Opens the store of one device; called again after a `close` it finds what was written. */
@@ -26,6 +19,8 @@ const other = asModelName("other");
 
 /** The conformance suite of `DeviceStore`: every adapter runs it. */
 export function describeDeviceStore(name: string, options: DescribeDeviceStoreOptions): void {
+  describeBlobCache(name, options);
+
   describe(`device store ${name}`, () => {
     let store: DeviceStore;
     beforeEach(async () => {
@@ -74,36 +69,6 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       await store.metadata.delete("timestamp");
       expect(await store.metadata.read("timestamp")).toBeUndefined();
       expect(await store.metadata.read("snapshot")).toBeUndefined();
-    });
-
-    test("blobs: written, listed, read after a restart, deleted", async () => {
-      const [digest, bytes] = blob(1, 100_000);
-      await store.blobs.write(digest, bytes);
-      await reopen();
-      expect(await store.blobs.read(digest)).toEqual(bytes);
-      expect(await store.blobs.list()).toEqual([{ digest, sizeBytes: bytes.length }]);
-      await store.blobs.delete(digest);
-      await store.blobs.delete(digest);
-      expect(await store.blobs.read(digest)).toBeUndefined();
-      expect(await store.blobs.list()).toEqual([]);
-    });
-
-    test("partial downloads: appended in order, kept over a restart, dropped by the whole blob", async () => {
-      const [digest, bytes] = blob(2, 5000);
-      await store.blobs.appendPartial(digest, 0, bytes.subarray(0, 1000));
-      await store.blobs.appendPartial(digest, 1000, bytes.subarray(1000, 1500));
-      await expect(store.blobs.appendPartial(digest, 1000, bytes)).rejects.toThrow(RangeError);
-      await reopen();
-      expect(await store.blobs.readPartial(digest)).toEqual(bytes.slice(0, 1500));
-      expect(await store.blobs.read(digest)).toBeUndefined();
-      await store.blobs.appendPartial(digest, 0, bytes.subarray(0, 10));
-      expect(await store.blobs.readPartial(digest)).toEqual(bytes.slice(0, 10));
-      expect(await store.blobs.listPartials()).toEqual([digest]);
-      await store.blobs.write(digest, bytes);
-      expect(await store.blobs.readPartial(digest)).toBeUndefined();
-      await store.blobs.appendPartial(digest, 0, bytes.subarray(0, 10));
-      await store.blobs.deletePartial(digest);
-      expect(await store.blobs.readPartial(digest)).toBeUndefined();
     });
 
     test("installed models: by model and channel", async () => {
@@ -270,11 +235,6 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
       await store.close();
     });
   });
-}
-
-function blob(seed: number, length: number): [Digest, Uint8Array<ArrayBuffer>] {
-  const bytes = Uint8Array.from({ length }, (_, i) => (i * 31 + seed * 7) & 255);
-  return [asDigest(sha256(bytes)), bytes];
 }
 
 /** As another start, or another tab, sees them. */

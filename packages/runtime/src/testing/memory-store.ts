@@ -46,7 +46,7 @@ export function createMemoryStore(): DeviceStore {
         partials.set(digest, joined);
       },
       deletePartial: async (digest) => void partials.delete(digest),
-      listPartials: async () => [...partials.keys()],
+      listPartials: async () => [...partials].map(([digest, bytes]) => ({ digest, sizeBytes: bytes.length })),
     },
     models: {
       read: async (model, channel) => models.get(`${model} ${channel}`),

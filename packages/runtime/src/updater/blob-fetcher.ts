@@ -1,7 +1,9 @@
-import { abortable, concatBytes, digestOf, failure, type Digest, type Env } from "@tributary/core";
+import { abortable, concatBytes, digestOf, failure, toFailure, type Digest, type Env } from "@tributary/core";
 import type { BlobCache } from "../store/device-store.ts";
 import type { ReleaseHttp } from "../transport/release-http.ts";
 import { withRetries } from "../transport/retry.ts";
+import type { ModelSpace } from "./model-space.ts";
+import type { SharedDownloads } from "./shared-downloads.ts";
 
 export interface FetchBlobRequest {
   readonly digest: Digest;
@@ -27,6 +29,10 @@ export interface BlobFetcherOptions {
   readonly cache: BlobCache;
   readonly http: Pick<ReleaseHttp, "blob">;
   readonly env: Env;
+  /** Room in the cache is asked for before a download. @defaultValue there is always some */
+  readonly space?: Pick<ModelSpace, "reserve" | "write"> | undefined;
+  /** @defaultValue this device is the only one */
+  readonly shared?: SharedDownloads | undefined;
 }
 
 /** Received bytes are kept for a resume in pieces of this size; a smaller blob is simply asked for again. */
@@ -34,7 +40,7 @@ const KEEP_EVERY_BYTES = 1024 * 1024;
 /** Interruptions survived by one call; each goes on where the last ended. */
 const ATTEMPTS = 6;
 
-export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): BlobFetcher {
+export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetcherOptions): BlobFetcher {
   const underWay = new Map<Digest, Promise<Uint8Array<ArrayBuffer>>>();
 
   const cached = async (digest: Digest): Promise<Uint8Array<ArrayBuffer> | undefined> => {
@@ -49,7 +55,11 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
     const { digest, sizeBytes, signal, onProgress } = request;
     let received = (await cache.readPartial(digest)) ?? new Uint8Array(0);
     if (received.length > sizeBytes) received = new Uint8Array(0);
-    let keptBytes = received.length;
+    const resumedBytes = received.length;
+    const isKept = request.keep ?? true;
+    if (isKept) await space?.reserve(sizeBytes - resumedBytes);
+    let keptBytes = resumedBytes;
+    let isResumable = true;
     let pending: Uint8Array[] = [];
     let length = received.length;
     const join = (): void => {
@@ -58,9 +68,18 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
     };
     const keepForResume = async (): Promise<void> => {
       join();
-      if (received.length - keptBytes < KEEP_EVERY_BYTES) return;
-      await cache.appendPartial(digest, keptBytes, received.subarray(keptBytes));
-      keptBytes = received.length;
+      if (!isResumable || received.length - keptBytes < KEEP_EVERY_BYTES) return;
+      try {
+        await cache.appendPartial(digest, keptBytes, received.subarray(keptBytes));
+        keptBytes = received.length;
+      } catch (error) {
+        // No room, or another tab that went on where this one was silent: the download itself does not need it.
+        isResumable = false;
+        env.log.warn("a download goes on without being kept for a resume", {
+          digest,
+          error: toFailure(error),
+        });
+      }
     };
     await withRetries({ env, signal, attempts: ATTEMPTS }, async () => {
       if (length === sizeBytes) return;
@@ -86,6 +105,10 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
     const digestGot = await digestOf(received);
     if (digestGot !== digest) {
       await cache.deletePartial(digest);
+      if (resumedBytes > 0) {
+        env.log.warn("what was kept of a download is damaged; it begins anew", { digest });
+        return await download(request);
+      }
       throw failure(
         "transport/digest-mismatch",
         `blob ${digest}: the ${length} bytes received hash to ${digestGot}`,
@@ -94,9 +117,28 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
         },
       );
     }
-    if (request.keep ?? true) await cache.write(digest, received);
+    if (isKept) await (space ?? cache).write(digest, received);
     else if (keptBytes > 0) await cache.deletePartial(digest);
     return received;
+  };
+
+  const downloadInTurn = async (request: FetchBlobRequest): Promise<Uint8Array<ArrayBuffer>> => {
+    const { digest, onProgress } = request;
+    if (shared === undefined) return await download(request);
+    return await shared.inTurn(digest, request, async (waited, report) => {
+      const known = waited ? await cached(digest) : undefined;
+      if (known !== undefined) {
+        onProgress?.(known.length);
+        return known;
+      }
+      return await download({
+        ...request,
+        onProgress(receivedBytes) {
+          onProgress?.(receivedBytes);
+          report(receivedBytes);
+        },
+      });
+    });
   };
 
   return {
@@ -119,7 +161,7 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
           return bytes;
         }
       }
-      const own = download(request).finally(() => {
+      const own = downloadInTurn(request).finally(() => {
         if (underWay.get(digest) === own) underWay.delete(digest);
       });
       underWay.set(digest, own);
@@ -130,7 +172,7 @@ export function createBlobFetcher({ cache, http, env }: BlobFetcherOptions): Blo
       for (const { digest } of await cache.list()) {
         if (!isNeeded(digest)) await cache.delete(digest);
       }
-      for (const digest of await cache.listPartials()) {
+      for (const { digest } of await cache.listPartials()) {
         if (!isNeeded(digest) && !underWay.has(digest)) await cache.deletePartial(digest);
       }
     },

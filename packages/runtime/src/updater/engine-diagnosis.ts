@@ -1,3 +1,4 @@
+import type { EngineName } from "@tributary/engine";
 import type { ModelDiagnosis, TriedEngine } from "../diagnosis.ts";
 import type { EngineCheck } from "../engine-provider.ts";
 
@@ -11,17 +12,17 @@ export function engineDiagnosis(
 }
 
 function triedEngines({ choice }: EngineCheck): TriedEngine[] {
-  const { candidate, engine, reason, relativeError, medianMs, message } = choice;
+  const { candidate, reason, relativeError, medianMs, message } = choice;
   if (candidate === null) return [];
-  // Where the candidate does not run, the reference does.
-  const reference = engine === candidate ? Object.keys(medianMs).find((name) => name !== candidate) : engine;
-  const timeOf = (name: string): number | null => medianMs[name as keyof typeof medianMs] ?? null;
+  // A choice that an earlier release kept says nothing of it.
+  const { reference = "ort-wasm" } = choice as Partial<typeof choice>;
+  const timeOf = (name: EngineName): number | null => medianMs[name] ?? null;
   return [
     {
-      engine: (reference ?? "ort-wasm") as TriedEngine["engine"],
+      engine: reference,
       verdict: "reference",
       relativeError: null,
-      medianMs: timeOf(reference ?? "ort-wasm"),
+      medianMs: timeOf(reference),
     },
     {
       engine: candidate,

@@ -9,9 +9,7 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
-import { bindWeights } from "@tributary/onnx/bind";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
-import { dequantizeParameters, elementCount } from "@tributary/tensor";
 import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import { withTensors } from "../images/with-tensors.ts";
@@ -19,15 +17,26 @@ import { checkedBatching, type BatchingOptions } from "../inference/batching.ts"
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis } from "../diagnosis.ts";
-import type { DownloadProgress, Inference, ModelState } from "../runtime.ts";
+import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
+import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
+import { engineSetting } from "./engine-setting.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
+import {
+  bindVersion,
+  isInstalled,
+  loadedBytes,
+  variantOf,
+  versionFiles,
+  wantedPaths,
+} from "./version-files.ts";
 
 export interface ModelSlotOptions {
   readonly model: string;
   readonly channel: string;
+  readonly variant: ModelVariant;
   readonly releases: Releases;
   readonly blobs: BlobFetcher;
   readonly engines: EngineProvider;
@@ -40,6 +49,8 @@ export interface ModelSlotOptions {
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
   /** The version that runs was opened anew after its GPU was lost, maybe on another engine. */
   readonly onMoved: (state: ModelState) => void;
+  /** Which blobs it needs, whenever these are others. */
+  readonly onNeeds?: ((digests: readonly Digest[]) => void) | undefined;
   /** A newer version was verified and downloaded, and waits to be applied. */
   readonly onAvailable: (version: number, previousVersion: number) => void;
 }
@@ -48,6 +59,7 @@ export interface ModelSlotOptions {
 export interface ModelSlot {
   readonly name: ModelName;
   readonly channel: string;
+  readonly variant: ModelVariant;
   /** Whether new versions are swapped in by themselves. */
   update: "auto" | "manual";
   /** How its calls share runs. */
@@ -78,7 +90,7 @@ interface Running {
 }
 
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
-  const { channel, releases, blobs, engines, store, env } = options;
+  const { channel, variant, releases, blobs, engines, store, env } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
   let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
@@ -87,6 +99,16 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   let closed = false;
   /** While one version has ended and the next one is not there yet. */
   let between: Promise<void> | undefined;
+
+  const needed = (): Digest[] => {
+    const files = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
+    return [...preparing, ...files.map(({ digest }) => digest)];
+  };
+  /** From here on no clean-up takes them away, before a version that needs them runs. */
+  const prepare = (digests: readonly Digest[]): void => {
+    preparing = digests;
+    options.onNeeds?.(needed());
+  };
 
   /** Installing and swapping never overlap. */
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
@@ -102,11 +124,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return running;
   };
 
-  const stateOf = ({ lease, manifest }: Running): ModelState => ({
+  const stateOf = ({ lease, manifest, installed }: Running): ModelState => ({
     model: name,
     channel,
     version: manifest.version,
     engine: lease.engine,
+    variant: variantOf(manifest, installed.files),
     ...(lease.note === undefined ? {} : { note: lease.note }),
     inputs: manifest.inputs,
     outputs: manifest.outputs,
@@ -120,11 +143,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     manifest: ModelManifest,
     signal: AbortSignal | undefined,
   ): Promise<readonly InstalledFile[]> => {
-    const targets = [manifest.graph.target, manifest.weights.int8.target].map((path) =>
-      releases.target(path),
-    );
-    // From here on, so that no clean-up takes them away between download and installation.
-    preparing = targets.map(({ sha256: digest }) => digest);
+    const targets = wantedPaths(manifest, variant).map((path) => releases.target(path));
+    prepare(targets.map(({ sha256: digest }) => digest));
     const totalBytes = targets.reduce((sum, { length }) => sum + length, 0);
     const received = targets.map(() => 0);
     await Promise.all(
@@ -147,23 +167,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     files: readonly InstalledFile[],
     signal: AbortSignal | undefined,
   ): Promise<SessionLease> => {
-    const [graphFile, weightsFile] = files;
-    if (graphFile === undefined || weightsFile === undefined) {
-      throw failure("store/corrupt", `model ${name}: version ${manifest.version} lists no files`);
-    }
+    const { graph: graphFile, weights: weightsFile } = versionFiles(manifest, files);
     const key = `${graphFile.digest}+${weightsFile.digest}`;
     const setting = engineSetting(files);
     return await engines.openInference({
       key,
+      format: manifest.format ?? "onnx",
       model: async () => {
+        // What the browser took away, or damaged, is downloaded again.
         const [graph, weights] = await Promise.all([
-          blobs.cached(graphFile.digest),
-          blobs.cached(weightsFile.digest),
+          blobs.fetch({ ...graphFile, signal }),
+          blobs.fetch({ ...weightsFile, signal }),
         ]);
-        if (graph === undefined || weights === undefined) {
-          throw failure("runtime/offline", `model ${name}: files of version ${manifest.version} are missing`);
-        }
-        return bindWeights(graph, dequantizeParameters(manifest.parameters, weights));
+        return await bindVersion(manifest, files, graph, weights);
       },
       async sample() {
         // Only a device that has engines to choose from loads it.
@@ -204,6 +220,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     running = next;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
+    options.onNeeds?.(needed());
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
     // Calls that the old version accepted finish on it.
     await previous?.queue.idle();
@@ -278,6 +295,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const slot: ModelSlot = {
     name,
     channel,
+    variant,
     update: "auto",
     batching: checkedBatching(),
     get isRunning() {
@@ -299,6 +317,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
           }
           const manifest = await readModelManifest(installed.manifest);
+          if (!isInstalled(installed, manifest, variant)) return false;
+          prepare(installed.files.map(({ digest }) => digest));
           await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
           return true;
         } catch (error) {
@@ -308,8 +328,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             model: name,
             error: toFailure(error),
           });
-          // An engine that cannot start says nothing about the files.
-          if (TributaryError.is(error) && !error.code.startsWith("engine/")) {
+          // An engine that cannot start, or a network that is away, says nothing about the installation.
+          if (TributaryError.is(error) && !error.code.startsWith("engine/") && !isOffline(error)) {
             await store.models.delete(name, channel);
           }
           return false;
@@ -329,7 +349,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             },
           );
         }
-        if (release.manifestDigest === running?.installed.manifestDigest) return;
+        const isRunning =
+          running !== undefined &&
+          release.manifestDigest === running.installed.manifestDigest &&
+          isInstalled(running.installed, release.manifest, variant);
+        if (isRunning) return;
         if (release.manifestDigest === waiting?.release.manifestDigest) return;
         const files = await download(release.manifest, signal);
         if (running === undefined || update === "auto") {
@@ -366,30 +390,17 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         calls: queue.diagnose(),
       };
     },
-    needs: (digest) =>
-      preparing.includes(digest) ||
-      [running?.installed.files, waiting?.files].some((files) =>
-        files?.some((file) => file.digest === digest),
-      ),
+    needs: (digest) => needed().includes(digest),
     async close() {
       if (closed) return;
       closed = true;
       await inTurn(async () => {
         await running?.queue.idle();
         await running?.lease.release();
-        running = undefined;
+        running = waiting = undefined;
+        prepare([]);
       });
     },
   };
   return slot;
-}
-
-/** What a version needs beside its files: its weights as float32. */
-function loadedBytes({ parameters }: ModelManifest, files: readonly InstalledFile[]): number {
-  const weights = parameters.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
-  return files.reduce((sum, { sizeBytes }) => sum + sizeBytes, weights);
-}
-
-function engineSetting(files: readonly InstalledFile[]): string {
-  return `engine/${files.map(({ digest }) => digest).join("+")}`;
 }

@@ -1,7 +1,7 @@
 /** A browser's engines: WASM, and WebGPU for the models whose results were checked and that it runs faster. */
-import type { Clock } from "@tributary/core";
-import type { Engine } from "@tributary/engine";
-import type { EngineChoice, ModelForm } from "@tributary/engine/check";
+import { failure, type Clock } from "@tributary/core";
+import type { Engine, EngineName } from "@tributary/engine";
+import type { ModelForm } from "@tributary/engine/check";
 import { openOrtWeb } from "@tributary/engine/ort-web";
 import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
 import type {
@@ -14,21 +14,21 @@ import { createSessionCache } from "../session-cache.ts";
 import type { LoadedSession } from "../session-cache.ts";
 import { describeAdapter, engineFingerprint, type FingerprintNavigator } from "./engine-fingerprint.ts";
 import { memoryBudget, type DeviceNavigator } from "./recycling.ts";
+import { asRemembered, choiceNote, type RememberedChoice } from "./remembered-choice.ts";
 import { createGpuSessions, type GpuSessions } from "./gpu-sessions.ts";
+import type { TfjsEngines, TfjsEnginesOptions, TfjsSettings } from "./tfjs-engines.ts";
 
 export interface BrowserEnginesOptions extends OrtWebOptions {
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** How models of TensorFlow.js run, where the app brings it along. */
+  readonly tfjs?: ((options: Omit<TfjsEnginesOptions, "load">) => TfjsEngines) | undefined;
+  readonly tfjsSettings?: TfjsSettings | undefined;
   /** @defaultValue `navigator` */
   readonly navigator?: FingerprintNavigator & DeviceNavigator;
 }
 
 /** onnxruntime holds a model's bytes and its weights, packed for its kernels, while it loads. */
 const HEAP_PER_MODEL_BYTE = 2;
-
-/** What is kept per model version. It holds as long as browser, adapter and engine are the same. */
-interface RememberedChoice extends EngineChoice {
-  readonly fingerprint: string;
-}
 
 interface Opened {
   readonly web: OrtWeb;
@@ -39,9 +39,14 @@ interface Opened {
 export function createBrowserEngines(options: BrowserEnginesOptions): EngineProvider {
   const {
     clock,
+    tfjs: createTfjs,
+    tfjsSettings,
     navigator = globalThis.navigator as FingerprintNavigator & DeviceNavigator,
     ...settings
   } = options;
+  const { prefer = "auto", softwareAdapter = "skip" } = settings;
+  const tfjs = createTfjs?.({ ...tfjsSettings, prefer, softwareAdapter, clock, navigator });
+  const insist = prefer === "webgpu";
   const cache = createSessionCache({ maxIdle: 1 });
   const gpu = createGpuSessions(clock);
   const budget = memoryBudget(navigator ?? {});
@@ -68,7 +73,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     if (web.webgpu === undefined || webgpu === undefined || gpu.unstable) {
       return { session: await web.wasm.load(await request.model()), note: onlyWasmNote(web, gpu) };
     }
-    const remembered = asRemembered(request.remembered);
+    const remembered = asRemembered(request.remembered, insist);
     if (remembered !== undefined && remembered.fingerprint === fingerprint) {
       const isGpu = remembered.engine === "ort-webgpu";
       const engine: Engine = isGpu ? web.webgpu : web.wasm;
@@ -89,12 +94,14 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       feeds: await request.sample(),
       ...(isForm(webgpu) ? { candidateForm: webgpu } : {}),
       clock,
+      insist,
     });
     await request.remember?.({ ...choice, fingerprint } satisfies RememberedChoice);
     return { session, note: choiceNote(choice), check: { choice, remembered: false } };
   };
 
   const loadInference = async (request: OpenInferenceRequest): Promise<LoadedSession> => {
+    if (request.format === "tfjs") return await requireTfjs(tfjs).load(request);
     const loaded = await loadChecked(request, {});
     if (loaded.session.engine !== "ort-webgpu") return loaded;
     // What was measured on the lost GPU says nothing of the one that comes next.
@@ -119,25 +126,41 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     hasRoomFor: (modelBytes) =>
       (opened?.web.heapBytes ?? 0) + HEAP_PER_MODEL_BYTE * modelBytes <= budget.maxHeapBytes,
     diagnose: () => ({
-      available:
-        opened === undefined
-          ? []
-          : opened.web.webgpu === undefined
-            ? ["ort-wasm"]
-            : ["ort-wasm", "ort-webgpu"],
+      available: [...ortEngines(opened?.web), ...(tfjs?.available ?? [])],
       fingerprint: opened?.fingerprint ?? "no model was opened yet",
       ...(opened === undefined
         ? {}
         : { adapter: describeAdapter(opened.web.adapter), threads: opened.web.threads }),
       crossOriginIsolated: globalThis.crossOriginIsolated === true,
+      files: wasmFiles(),
       ...(opened?.web.heapBytes === undefined ? {} : { heapBytes: opened.web.heapBytes }),
       gpuLosses: gpu.losses,
     }),
     async close() {
       await cache.close();
+      await tfjs?.close();
       await (await opening?.catch(() => undefined))?.web.close();
     },
   };
+}
+
+function ortEngines(web: OrtWeb | undefined): readonly EngineName[] {
+  if (web === undefined) return [];
+  return web.webgpu === undefined ? ["ort-wasm"] : ["ort-wasm", "ort-webgpu"];
+}
+
+function requireTfjs(tfjs: TfjsEngines | undefined): TfjsEngines {
+  if (tfjs !== undefined) return tfjs;
+  throw failure(
+    "engine/unavailable",
+    'runtime: this is a model of TensorFlow.js; import { tfjs } from "@tributary/runtime/tfjs" and pass `tfjs: tfjs()` to createRuntime',
+  );
+}
+
+/** What this realm has fetched of WASM, as the browser recorded it. */
+function wasmFiles(): string[] {
+  const names = performance.getEntriesByType("resource").map(({ name }) => name);
+  return [...new Set(names)].filter((name) => new URL(name).pathname.endsWith(".wasm"));
 }
 
 /** Inference runs the same bytes on either engine. */
@@ -166,36 +189,4 @@ function adapterNote(adapter: AdapterVerdict): string {
       return never;
     }
   }
-}
-
-function choiceNote(choice: EngineChoice): string {
-  const { reason, relativeError, medianMs } = choice;
-  switch (reason) {
-    case "faster": {
-      const times = Object.entries(medianMs).map(([name, ms]) => `${name} ${ms.toFixed(2)} ms`);
-      return `measured: ${times.join(", ")}`;
-    }
-    case "only-engine":
-      return "the only engine here";
-    case "disagrees":
-      return `WebGPU computed something else than WASM (relative error ${relativeError?.toPrecision(2) ?? "unknown"})`;
-    case "failed":
-      return `WebGPU failed: ${choice.message ?? "unknown"}`;
-    default: {
-      const never: never = reason;
-      return never;
-    }
-  }
-}
-
-/** Stored values are not trusted to have our shape: an older version may have written them. */
-function asRemembered(value: unknown): RememberedChoice | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { engine, reason, fingerprint, medianMs } = value as Partial<RememberedChoice>;
-  const complete =
-    (engine === "ort-wasm" || engine === "ort-webgpu") &&
-    (reason === "faster" || reason === "disagrees" || reason === "failed") &&
-    typeof fingerprint === "string" &&
-    typeof medianMs === "object";
-  return complete ? (value as RememberedChoice) : undefined;
 }

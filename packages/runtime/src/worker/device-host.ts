@@ -5,6 +5,7 @@ import type { TokenRequest } from "../runtime.ts";
 import { settle, unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
 import { answerRuns, type RunEndpoint } from "./run-messages.ts";
+import type { TfjsSettings } from "./tfjs-engines.ts";
 
 /** The methods of a device that a page may call; the last argument, its options, is made here. */
 export type DeviceMethod = Exclude<keyof Device, "run" | "subscribe" | "close">;
@@ -25,6 +26,7 @@ export interface WorkerStart {
     readonly threads?: number;
     readonly wasmPaths?: string | { readonly wasm?: string; readonly mjs?: string };
     readonly softwareAdapter?: "skip" | "use";
+    readonly tfjsSettings?: TfjsSettings;
   };
   readonly logToConsole: boolean;
 }

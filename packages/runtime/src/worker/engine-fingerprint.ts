@@ -1,4 +1,5 @@
 /** What a choice of engines holds for. */
+import type { Engine } from "@tributary/engine";
 import type { AdapterVerdict, OrtWeb } from "@tributary/engine/ort-web";
 
 /** The part of `navigator` that is used; `userAgentData` is Chromium's. */
@@ -28,6 +29,15 @@ export async function engineFingerprint(
     `onnxruntime-web/${entry} ${version}`,
     `${threads} threads`,
   ].join("; ");
+}
+
+/** The same for TensorFlow.js. */
+export async function tfjsFingerprint(
+  navigator: FingerprintNavigator | undefined,
+  { adapter, version, reference }: { adapter: AdapterVerdict; version: string; reference: Engine },
+): Promise<string> {
+  const browser = await describeBrowser(navigator);
+  return [browser, describeAdapter(adapter), `tfjs ${version}`, reference.name].join("; ");
 }
 
 export function describeAdapter(adapter: AdapterVerdict): string {

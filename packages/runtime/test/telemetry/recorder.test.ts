@@ -14,6 +14,7 @@ function stateOf(version: number): ModelState {
     channel: "stable",
     version,
     engine: "ort-node",
+    variant: "int8-weights",
     inputs: [{ name: "image", dtype: "float32", shape: [-1, 4] }],
     outputs: [{ name: "logits", dtype: "float32", shape: [-1, CLASSES] }],
   };

@@ -4,6 +4,7 @@ import { engineDiagnosis } from "../../src/updater/engine-diagnosis.ts";
 
 const choice = (more: Partial<EngineChoice>): EngineChoice => ({
   engine: "ort-wasm",
+  reference: "ort-wasm",
   candidate: "ort-webgpu",
   reason: "faster",
   relativeError: null,

@@ -63,6 +63,7 @@ beforeEach(async () => {
   slot = createModelSlot({
     model: "digits",
     channel: "stable",
+    variant: "auto",
     releases,
     blobs,
     engines,

@@ -23,6 +23,7 @@ const open: OpenDevice = async (start, token) => {
     channel: "stable",
     version: opened.length,
     engine: "ort-wasm",
+    variant: "int8-weights",
     inputs: [{ name: "image", dtype: "float32", shape: [1, 1, 28, 28] }],
     outputs: [{ name: "logits", dtype: "float32", shape: [1, 10] }],
   });
@@ -73,6 +74,14 @@ const open: OpenDevice = async (start, token) => {
     addExamples: async () => {},
     countExamples: async () => opened.length,
     listExamples: async () => [],
+    forget: async () => ({
+      at: 1,
+      examples: [],
+      learned: [],
+      keys: [],
+      settings: [],
+      coordinator: { record: "none" as const },
+    }),
     exportExamples: async () => undefined,
     clearExamples: async () => {},
     async participate({ task }) {
@@ -101,6 +110,7 @@ const open: OpenDevice = async (start, token) => {
     diagnose: async () => ({
       engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
       models: [],
+      storage: { kind: "memory", blobBytes: 0, partialBytes: 0 },
     }),
     subscribe(listener) {
       listeners.add(listener);

@@ -40,6 +40,7 @@ afterEach(() => engines.close());
 const open = (more: Partial<OpenInferenceRequest> = {}) =>
   engines.openInference({
     key: crypto.randomUUID(),
+    format: "onnx",
     model: () => model,
     sample: () => feeds,
     remember: async (choice) => void (remembered = choice as Record<string, unknown>),

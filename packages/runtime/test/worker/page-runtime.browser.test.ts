@@ -1,17 +1,13 @@
-import { silentLogger, systemClock } from "@tributary/core";
 import { readSafetensors } from "@tributary/tensor";
 import { deleteDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createRuntimeOf } from "../../src/runtime-of.ts";
 import type { ModelHandle, Runtime } from "../../src/runtime.ts";
-import { TRUST_DEFAULTS } from "../../src/trust.ts";
 import type { WorkerStart } from "../../src/worker/device-host.ts";
-import { memoryBudget } from "../../src/worker/recycling.ts";
-import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 import { convolve, SIZE } from "../fixtures/convolution-model.ts";
+import { startPageRuntime, type PageRuntime } from "../fixtures/page-runtime.ts";
 
 let database: string;
-let lifeLock: string;
+let page: PageRuntime;
 let runtimes: Runtime[] = [];
 
 beforeEach(() => {
@@ -24,46 +20,9 @@ afterEach(async () => {
 });
 
 function start(engine: WorkerStart["engine"] = {}): Runtime {
-  lifeLock = `life-${crypto.randomUUID()}`;
-  const runtime = createRuntimeOf(
-    createRemoteDevice({
-      spawn: () => new Worker(new URL("./release-worker.ts", import.meta.url), { type: "module" }),
-      start: {
-        config: {
-          source: { coordinator: "https://fl.example.org", releases: "https://fl.example.org/v1/" },
-          population: "default",
-          software: "test",
-          limits: TRUST_DEFAULTS,
-          tags: [],
-        },
-        enrols: false,
-        database,
-        lifeLock,
-        leaderLock: `train-${database}`,
-        engine,
-        logToConsole: false,
-      },
-      token: async () => "none",
-      locks: navigator.locks,
-      clock: systemClock,
-      log: silentLogger,
-      budget: memoryBudget({}),
-    }),
-  );
-  runtimes.push(runtime);
-  return runtime;
-}
-
-/** Signs and releases a version in the worker of the runtime started last. */
-function release(version: number): Promise<void> {
-  const channel = new BroadcastChannel(lifeLock);
-  return new Promise((resolve) => {
-    channel.addEventListener("message", () => {
-      channel.close();
-      resolve();
-    });
-    channel.postMessage(version);
-  });
+  page = startPageRuntime(database, engine);
+  runtimes.push(page.runtime);
+  return page.runtime;
 }
 
 const image = Float32Array.from({ length: 784 }, (_, at) => (at % 7) / 7);
@@ -229,7 +188,7 @@ describe("a page's runtime", () => {
     const runtime = start();
     const digits = await runtime.model("digits");
     const before = await digits.run({ image });
-    await release(2);
+    await page.release(2);
     const under = Array.from({ length: 20 }, () => digits.run({ image }));
     expect((await digits.refresh()).version).toBe(2);
     expect((await Promise.all(under)).every(({ version }) => version === 1 || version === 2)).toBe(true);

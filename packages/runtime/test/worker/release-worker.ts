@@ -1,6 +1,6 @@
 /**
  * The real device of a page (IndexedDB, onnxruntime-web, verified releases) in a worker, with a release repository in
- * memory instead of a network. The page says what to release over a BroadcastChannel.
+ * memory instead of a network. The page says what to release over a BroadcastChannel: a version of the digits, or a model.
  */
 import { silentLogger, systemEnv } from "@tributary/core";
 import { buildLinear } from "@tributary/onnx";
@@ -14,9 +14,17 @@ import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
 import type { RunEndpoint } from "../../src/worker/run-messages.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
+import { createTfjsEngines } from "../../src/worker/tfjs-engines.ts";
 import { buildConvolution } from "../fixtures/convolution-model.ts";
 import { createReleaseRepository } from "../fixtures/release-repository.ts";
 import { buildTextModel } from "../fixtures/several-inputs.ts";
+
+/** Another model to release, beside those that are there from the start. */
+export interface ReleasedModel {
+  readonly name: string;
+  /** ONNX, or a TensorFlow.js artifact. */
+  readonly onnx: Uint8Array;
+}
 
 const open: OpenDevice = async (start) => {
   const repository = await createReleaseRepository();
@@ -31,8 +39,10 @@ const open: OpenDevice = async (start) => {
   });
   await repository.releaseModel("convolution", buildConvolution(6));
   const channel = new BroadcastChannel(start.lifeLock);
-  channel.addEventListener("message", ({ data }) => {
-    void repository.release(data as number).then(() => channel.postMessage("released"));
+  channel.addEventListener("message", ({ data }: MessageEvent<number | ReleasedModel>) => {
+    const released =
+      typeof data === "number" ? repository.release(data) : repository.releaseModel(data.name, data.onnx);
+    void released.then(() => channel.postMessage("released"));
   });
   const answer = async (input: string | URL | Request): Promise<Response> => {
     const path = new URL(input instanceof Request ? input.url : input).pathname;
@@ -49,7 +59,11 @@ const open: OpenDevice = async (start) => {
     });
   });
   const env = systemEnv({ log: silentLogger });
-  const engines = createBrowserEngines({ ...start.engine, clock: env.clock });
+  const engines = createBrowserEngines({
+    ...start.engine,
+    clock: env.clock,
+    tfjs: (options) => createTfjsEngines({ ...options, load: () => import("@tributary/engine/tfjs") }),
+  });
   const device = createDevice(
     { ...start.config, trustedRoot: repository.root },
     {

@@ -56,6 +56,7 @@ function open(runs: readonly Run[], budget: MemoryBudget = { maxHeapBytes: 1e9, 
         diagnose: async () => ({
           engines: { available: [], fingerprint: "", gpuLosses: 0 },
           models: [],
+          storage: { kind: "memory", blobBytes: 0, partialBytes: 0 },
         }),
         subscribe: () => () => {},
         close: async () => {},

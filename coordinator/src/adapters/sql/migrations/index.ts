@@ -12,6 +12,7 @@ import { measurements } from "./0010-measurements.ts";
 import { bufferedMode } from "./0011-buffered-mode.ts";
 import { trust } from "./0012-trust.ts";
 import { modelProcessing } from "./0015-model-processing.ts";
+import { modelForms } from "./0017-model-forms.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -28,6 +29,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0011-buffered-mode": bufferedMode,
   "0012-trust": trust,
   "0015-model-processing": modelProcessing,
+  "0017-model-forms": modelForms,
 };
 
 export const migrationProvider: MigrationProvider = {

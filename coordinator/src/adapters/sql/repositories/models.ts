@@ -23,6 +23,7 @@ export function modelRepository(db: Db): ModelRepository {
             graphSizeBytes: model.graph.sizeBytes,
             trainingGraphDigest: model.trainingGraph?.digest ?? null,
             trainingGraphSizeBytes: model.trainingGraph?.sizeBytes ?? null,
+            format: model.format === "onnx" ? null : model.format,
             inputs: JSON.stringify(model.inputs),
             outputs: JSON.stringify(model.outputs),
             labels: model.labels === null ? null : JSON.stringify(model.labels),
@@ -72,6 +73,7 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
       row.trainingGraphDigest === null
         ? null
         : blobRef(row.trainingGraphDigest, row.trainingGraphSizeBytes ?? 0),
+    format: row.format ?? "onnx",
     inputs: fromJson(row.inputs),
     outputs: fromJson(row.outputs),
     labels: row.labels === null ? null : fromJson(row.labels),

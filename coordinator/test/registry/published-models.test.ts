@@ -1,0 +1,98 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { bindTfjs, writeTfjsArtifact } from "@tributary/engine/tfjs-artifact";
+import { parseModelManifest } from "@tributary/protocol";
+import { parametersFromSafetensors, tensor } from "@tributary/tensor";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { releaseReader } from "../release-reader.ts";
+import { runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
+
+const FOLDER = join(
+  process.env["TRIBUTARY_DATA"] ?? join(import.meta.dirname, "../../../../shared/data"),
+  "onnx-models",
+);
+
+const FULL = process.env["TRIBUTARY_TEST_FULL"] === "1";
+const SAMPLE = ["pytorch-cnn-mnist-qdq-u8s8", "skl2onnx-lr-mnist", "ort-matmul-integer-to-float-bias"];
+
+let coordinator: RunningCoordinator;
+beforeAll(async () => {
+  coordinator = await runningCoordinator();
+});
+afterAll(() => coordinator.end());
+
+const publish = async (model: string): Promise<Response> =>
+  await post(
+    `/v1/models/${model}/versions`,
+    new Uint8Array(await readFile(join(FOLDER, model, "model.onnx"))),
+    "application/octet-stream",
+  );
+
+const post = (path: string, body: BodyInit, type = "application/json"): Promise<Response> =>
+  coordinator.request(path, { method: "POST", operator: true, headers: { "content-type": type }, body });
+
+test("a TensorFlow.js artifact is published in a format of its own, versioned, and not trained in rounds", async () => {
+  const publishArtifact = async (weights: readonly number[]): Promise<Response> =>
+    await post("/v1/models/dense/versions", artifact(weights), "application/octet-stream");
+  expect((await publishArtifact([1, 2])).status).toBe(201);
+  expect((await publishArtifact([3, 4])).status).toBe(201);
+  const released = releaseReader(coordinator);
+  await released.client.refresh();
+  const manifest = parseModelManifest(await released.download("models/dense/stable.json"));
+  expect(manifest).toMatchObject({
+    formatVersion: 3,
+    format: "tfjs",
+    version: 2,
+    parameters: [{ name: "y/kernel", shape: [2, 1] }],
+    inputs: [{ name: "x", dtype: "float32", shape: [-1, 2] }],
+  });
+  const graph = await released.download(manifest.graph.target);
+  const weights = parametersFromSafetensors(
+    manifest.parameters,
+    await released.download(manifest.weights.float32.target),
+  );
+  expect(bindTfjs(graph, weights)).toEqual(artifact([3, 4]));
+  const refused = await post("/v1/tasks", JSON.stringify({ name: "dense", model: "dense", rounds: 1 }));
+  const { error } = (await refused.json()) as { error: { code: string; detail: { problem: string } } };
+  expect([refused.status, error.code]).toEqual([400, "coordinator/invalid-task"]);
+  expect(error.detail.problem).toContain("convert it to ONNX");
+  const broken = artifact([1, 2]).subarray(0, 400);
+  const answer = await post("/v1/models/broken/versions", broken, "application/octet-stream");
+  expect(answer.status).toBe(400);
+});
+
+function artifact(kernel: readonly number[]): Uint8Array<ArrayBuffer> {
+  return writeTfjsArtifact({
+    model: {
+      kind: "layers-model",
+      topology: { class_name: "Sequential", config: { layers: [] } },
+      weights: ["y/kernel"],
+      inputs: [{ name: "x", dtype: "float32", shape: [-1, 2] }],
+      outputs: [{ name: "y", dtype: "float32", shape: [-1, 1] }],
+    },
+    weights: new Map([["y/kernel", tensor("float32", [2, 1], Float32Array.from(kernel))]]),
+  });
+}
+
+test("models of other makers are published: float, quantized, and of scikit-learn", async (context) => {
+  if (!existsSync(FOLDER)) context.skip(`${FOLDER} is absent: set TRIBUTARY_DATA`);
+  const names = FULL ? await readdir(FOLDER) : SAMPLE;
+  for (const name of names) expect([name, (await publish(name)).status]).toEqual([name, 201]);
+  const released = releaseReader(coordinator);
+  await released.client.refresh();
+  const manifest = async (name: string) =>
+    parseModelManifest(await released.download(`models/${name}/stable.json`));
+  // A quantized model is all graph; its parameters are inside.
+  expect((await manifest("pytorch-cnn-mnist-qdq-u8s8")).parameters).toEqual([]);
+  // In the place of a list of dictionaries: the probabilities of ten classes.
+  expect((await manifest("skl2onnx-lr-mnist")).outputs).toEqual([
+    { name: "output_label", dtype: "int64", shape: [1] },
+    { name: "output_probability", dtype: "float32", shape: [1, 10] },
+  ]);
+  const task = { name: "quantized", model: "pytorch-cnn-mnist-qdq-u8s8", rounds: 1 };
+  const refused = await post("/v1/tasks", JSON.stringify(task));
+  const { error } = (await refused.json()) as { error: { code: string; detail: { problem: string } } };
+  expect([refused.status, error.code]).toEqual([400, "coordinator/invalid-task"]);
+  expect(error.detail.problem).toContain("train the float model");
+});

@@ -1,0 +1,70 @@
+/** A page's device in its worker: engine, store, updater, learner and control socket live here. */
+import { silentLogger, systemEnv } from "@tributary/core";
+import { expose } from "comlink";
+import { createDevice } from "../create-device.ts";
+import { lazyPart } from "../lazy-part.ts";
+import { openBrowserStore } from "../store/browser-store.ts";
+import { webSocketTransport } from "../transport/web-socket.ts";
+import { browserConditions, type ConditionsNavigator } from "./browser-conditions.ts";
+import { createBrowserEngines, type BrowserEnginesOptions } from "./browser-engines.ts";
+import { createDeviceHost } from "./device-host.ts";
+import type { RunEndpoint } from "./run-messages.ts";
+import type { OpenDevice } from "./device-host.ts";
+import { holdBlobs } from "./held-blobs.ts";
+import { tabDownloads } from "./tab-downloads.ts";
+import { shareForgetting } from "./share-forgetting.ts";
+import { connectAsLeader, electLeader, shareReleases, trainAsLeader } from "./tab-leader.ts";
+
+const images = lazyPart("image reader", async () =>
+  (await import("../images/canvas-reader.ts")).createCanvasReader(),
+);
+const openWebSocket = webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol));
+
+/** @param tfjs - how models of TensorFlow.js run, where the app brings it along */
+export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
+  const open: OpenDevice = async (start, token) => {
+    await holdForLife(start.lifeLock);
+    const log = start.logToConsole ? (await import("./console-log.ts")).consoleLogger : silentLogger;
+    const env = { ...systemEnv(), log };
+    const leader = electLeader(navigator.locks, start.leaderLock);
+    const engines = createBrowserEngines({ ...start.engine, clock: env.clock, tfjs });
+    const device = createDevice(start.config, {
+      env,
+      store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
+      engines,
+      images: images.load,
+      conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
+      openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
+      openSocket: connectAsLeader(openWebSocket, leader),
+      fetch: (input, init) => fetch(input, init),
+      exclusive: (work, signal) =>
+        navigator.locks.request(`${start.database} metadata`, { signal }, () => work()),
+      holds: holdBlobs(navigator.locks, start.database),
+      downloads: tabDownloads({ locks: navigator.locks, scope: start.database, clock: env.clock }),
+      ...(start.enrols ? { token } : {}),
+    });
+    const reconnect = (): void => void device.reconnect();
+    void leader.turn.then(reconnect);
+    addEventListener("online", reconnect);
+    return {
+      device: shareForgetting(
+        trainAsLeader(shareReleases(device, start.database), leader, env.clock),
+        `${start.database} forgotten`,
+      ),
+      heapBytes: () => engines.heapBytes(),
+    };
+  };
+  expose(createDeviceHost(open, globalThis as unknown as RunEndpoint));
+}
+
+/** Taken now and never given back: the page waits for it, and gets it when this worker is gone. */
+function holdForLife(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    navigator.locks
+      .request(name, () => {
+        resolve();
+        return new Promise(() => {});
+      })
+      .catch(reject);
+  });
+}
