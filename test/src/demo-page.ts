@@ -44,7 +44,7 @@ export function recordPages(context: BrowserContext): PageRecord {
   context.on("response", (response) => {
     answered.add(response.request());
     // A TUF client asks for the next root until there is none.
-    const newerRoot = /\/v1\/tuf\/\d+\.root\.json$/.test(response.url()) && response.status() === 404;
+    const newerRoot = /\/tuf\/\d+\.root\.json$/.test(response.url()) && response.status() === 404;
     if (response.status() >= 400 && !newerRoot) complain(`${response.url()}: ${response.status()}`);
   });
   context.on("page", (page) =>

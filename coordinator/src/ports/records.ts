@@ -10,6 +10,7 @@ import type {
 import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState } from "@tributary/federation";
 import type {
+  ExplanationSpecDocument,
   GraphPort,
   MetricDocument,
   ModelFormat,
@@ -62,6 +63,8 @@ export interface ModelRecord {
   readonly labels: readonly string[] | null;
   /** How images become its inputs and its outputs answers; null: as the app has it. */
   readonly processing: ModelProcessing | null;
+  /** The graph that explains its answers, and how that is used; null: it has no gradients. */
+  readonly explanation: { readonly graph: BlobRef; readonly spec: ExplanationSpecDocument } | null;
   readonly createdAt: number;
 }
 

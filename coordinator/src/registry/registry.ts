@@ -15,6 +15,7 @@ import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
+import { storeExplanation } from "./explanation.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { completeModel } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
@@ -72,7 +73,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   const registry: Registry = {
     async publish(name, file) {
       const known = await store.models.get(name);
-      const { graph, trainingGraph, parameters, described } = readPublished(file, known);
+      const read = readPublished(file, known);
+      const { graph, trainingGraph, parameters, described } = read;
       const graphBlob = await blobs.put(graph);
       const trainingBlob = trainingGraph === undefined ? null : await blobs.put(trainingGraph);
       const createdAt = env.clock.now();
@@ -98,6 +100,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         graph: graphBlob,
         trainingGraph: trainingBlob,
         ...described,
+        explanation: await storeExplanation({ blobs, log: env.log }, file, read),
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;

@@ -15,6 +15,7 @@ import type { TargetChanges } from "../rooms.ts";
 import {
   controlFolder,
   controlPath,
+  explanationPath,
   graphPath,
   int8WeightsPath,
   manifestPath,
@@ -32,7 +33,7 @@ export interface TargetDocument {
 
 type ManifestModel = Pick<
   ModelRecord,
-  "channel" | "format" | "parameters" | "inputs" | "outputs" | "labels" | "processing"
+  "channel" | "format" | "parameters" | "inputs" | "outputs" | "labels" | "processing" | "explanation"
 >;
 
 /**
@@ -77,6 +78,10 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   const graph = graphPath(name, version.graph.digest);
   const weights = weightsPath(name, version.version);
   const int8 = int8WeightsPath(name, version.version);
+  const explanation = model.explanation && {
+    ...model.explanation,
+    path: explanationPath(name, model.explanation.graph.digest),
+  };
   const manifest: ModelManifest = {
     ...(model.format === "onnx" ? { formatVersion: 2 } : { formatVersion: 3, format: model.format }),
     model: name,
@@ -90,11 +95,22 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     outputs: model.outputs,
     ...(model.labels === null ? {} : { labels: model.labels }),
     ...(model.processing === null ? {} : { processing: model.processing }),
+    ...(explanation === null
+      ? {}
+      : { explanation: { graph: { target: explanation.path }, ...explanation.spec } }),
     createdAt: timestamp(version.createdAt),
   };
   const bytes = encodeUtf8(JSON.stringify(manifest));
   parseModelManifest(bytes); // devices will: what they would refuse must not be signed
-  return { bytes, changes: { put: [documentTarget(manifestPath(name, model.channel), bytes)] } };
+  return {
+    bytes,
+    changes: {
+      put: [
+        documentTarget(manifestPath(name, model.channel), bytes),
+        ...(explanation === null ? [] : [blobTarget(explanation.path, explanation.graph)]),
+      ],
+    },
+  };
 }
 
 /** The targets of a task's plan: the document and its graphs. */

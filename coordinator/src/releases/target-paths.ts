@@ -14,6 +14,10 @@ export function graphPath(model: ModelName, digest: Digest): string {
   return `models/${model}/graphs/${digest.slice(0, 16)}.onnx`;
 }
 
+export function explanationPath(model: ModelName, digest: Digest): string {
+  return `models/${model}/explanations/${digest.slice(0, 16)}.onnx`;
+}
+
 export function weightsPath(model: ModelName, version: ModelVersion): string {
   return `${versionFolder(model, version)}/weights.safetensors`;
 }

@@ -75,6 +75,23 @@ describe("a published model", () => {
     expect(version.int8SizeBytes).toBeLessThan(version.sizeBytes / 2);
   });
 
+  test("brings the graph that explains its answers, and that takes the weights of any version", async () => {
+    const { explanation, parameters, weights } = parseModelManifest(
+      await released.download("models/digits/stable.json"),
+    );
+    expect(explanation).toMatchObject({
+      batchSize: 8,
+      output: "logits",
+      gradients: [{ input: "image", output: expect.any(String) as string }],
+    });
+    const graph = await released.download(explanation!.graph.target);
+    const stored = parametersFromSafetensors(parameters, await released.download(weights.float32.target));
+    expect(decodeModel(bindWeights(graph, stored)).graph.outputs.map(({ name }) => name)).toEqual([
+      explanation!.score,
+      explanation!.gradients[0]!.output,
+    ]);
+  });
+
   test("puts together from signed targets, byte for byte", async () => {
     const manifest = parseModelManifest(await released.download("models/digits/stable.json"));
     expect(manifest).toMatchObject({ model: "digits", version: 1, parentVersion: null });

@@ -83,8 +83,9 @@ test("models of other makers are published: float, quantized, and of scikit-lear
   await released.client.refresh();
   const manifest = async (name: string) =>
     parseModelManifest(await released.download(`models/${name}/stable.json`));
-  // A quantized model is all graph; its parameters are inside.
+  // A quantized model is all graph; its parameters are inside. scikit-learn's classifier has no gradients.
   expect((await manifest("pytorch-cnn-mnist-qdq-u8s8")).parameters).toEqual([]);
+  expect((await manifest("skl2onnx-lr-mnist")).explanation).toBeUndefined();
   // In the place of a list of dictionaries: the probabilities of ten classes.
   expect((await manifest("skl2onnx-lr-mnist")).outputs).toEqual([
     { name: "output_label", dtype: "int64", shape: [1] },

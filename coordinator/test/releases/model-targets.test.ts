@@ -12,6 +12,8 @@ describe("a version's targets", () => {
   test("are the manifest, the graph and both weights, and name each other", () => {
     const version = exampleVersion(3);
     const { bytes, changes } = versionTargets(exampleModel(), version, []);
+    const { graph, spec } = exampleModel().explanation!;
+    const explained = { path: `models/digits/explanations/${graph.digest.slice(0, 16)}.onnx`, graph, spec };
     const manifest = parseModelManifest(bytes);
     expect(manifest).toEqual({
       formatVersion: 2,
@@ -29,10 +31,12 @@ describe("a version's targets", () => {
       outputs: exampleModel().outputs,
       labels: ["0", "1"],
       processing: exampleModel().processing,
+      explanation: { graph: { target: explained.path }, ...explained.spec },
       createdAt: new Date(version.createdAt).toISOString(),
     });
     expect(changes.put.map(({ path, digest, sizeBytes }) => [path, digest, sizeBytes])).toEqual([
       ["models/digits/stable.json", sha256(bytes), bytes.length],
+      [explained.path, graph.digest, graph.sizeBytes],
       [manifest.graph.target, version.graph.digest, version.graph.sizeBytes],
       [manifest.weights.float32.target, version.weights.digest, version.weights.sizeBytes],
       [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],
@@ -41,14 +45,15 @@ describe("a version's targets", () => {
   });
 
   test("labels and processing are left out where a model has none", () => {
-    const model = exampleModel({ labels: null, processing: null });
+    const model = exampleModel({ labels: null, processing: null, explanation: null });
     const { bytes } = versionTargets(model, exampleVersion(1), []);
     expect(parseModelManifest(bytes)).not.toHaveProperty("labels");
     expect(parseModelManifest(bytes)).not.toHaveProperty("processing");
+    expect(parseModelManifest(bytes)).not.toHaveProperty("explanation");
   });
 
   test("a document that devices would refuse is not made", () => {
-    const model = exampleModel({ parameters: [] });
+    const model = exampleModel({ inputs: [] });
     expect(() => versionTargets(model, exampleVersion(1), [])).toThrow(
       expect.objectContaining({ code: "protocol/invalid-document" }),
     );

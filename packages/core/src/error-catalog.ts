@@ -714,6 +714,10 @@ export const ERROR_CATALOG = {
     publicMessage: "The model is open in another variant.",
     advice: "Close it first, or ask for the same variant everywhere.",
   },
+  "runtime/not-explainable": {
+    status: 422,
+    publicMessage: "The answer cannot be explained so.",
+  },
   "runtime/offline": {
     status: 503,
     publicMessage: "The device is offline and holds no copy.",

@@ -2,6 +2,12 @@ export { addLowRankAdapters, type AdaptedModel } from "./adapters/add-adapters.t
 export type { LowRankOptions } from "./adapters/choose-adapters.ts";
 export { lowRankStep, lowRankTrainingModel } from "./adapters/low-rank-step.ts";
 export { mergeLowRankAdapters } from "./adapters/merge-adapters.ts";
+export {
+  buildExplanationGraph,
+  type ExplanationGraph,
+  type ExplanationGraphOptions,
+  type ExplanationGraphSpec,
+} from "./autodiff/explanation-graph.ts";
 export { buildEvaluationGraph, buildTrainingGraph } from "./autodiff/training-graph.ts";
 export type {
   EvaluationGraph,

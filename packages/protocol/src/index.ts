@@ -61,7 +61,7 @@ export {
 } from "./documents.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { imageSizes } from "./image-sizes.ts";
-export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
+export { ExplanationSpecDocument, ModelManifest, parseModelManifest } from "./model-manifest.ts";
 export { readModelManifest } from "./read-manifest.ts";
 export {
   ImageProcessing,

@@ -173,6 +173,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       const run = () => slot.run(feeds, signal);
       return await (learner.loaded?.recorder.watch(() => slot.state, run) ?? run());
     },
+    async explain(model, feeds, request, { signal } = {}) {
+      requireOpen();
+      return await models.slot(model).explain(feeds, request, signal);
+    },
     async refresh(model, { signal } = {}) {
       requireOpen();
       const slot = models.slot(model);

@@ -5,6 +5,7 @@ import type { Diagnosis } from "./diagnosis.ts";
 import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
+import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
@@ -94,6 +95,13 @@ export interface Device {
   /** Lets one opening go. The last one releases the session. */
   closeModel(model: string): Promise<void>;
   run(model: string, feeds: RunFeeds, options?: RunCallOptions): Promise<Inference>;
+  /** Why the model answers this row as it does. @throws `runtime/not-explainable` */
+  explain(
+    model: string,
+    feeds: RunFeeds,
+    request: ExplainRequest,
+    options?: CallOptions,
+  ): Promise<Explanation>;
   /** Looks for a new release now. */
   refresh(model: string, options?: CallOptions): Promise<ModelState>;
   /** Swaps in the newest verified version. */

@@ -8,6 +8,7 @@ export type {
   TriedEngine,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
+export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/explanation.ts";
 export type { ExampleOptions } from "./examples/example-policy.ts";
 export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";

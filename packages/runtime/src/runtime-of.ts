@@ -4,6 +4,7 @@ import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
+import { explainRequest } from "./explain/explain-request.ts";
 import { toDraft, toKept } from "./learner/example.ts";
 import { checkedExampleOptions } from "./examples/checked-options.ts";
 import type {
@@ -63,6 +64,17 @@ export function createRuntimeOf(device: Device): Runtime {
           const prepared = toRunFeeds(state, feeds, transfer);
           const ready = prepared instanceof Promise ? await prepared : prepared;
           return await device.run(name, ready, { transfer, ...(signal === undefined ? {} : { signal }) });
+        } finally {
+          leave();
+        }
+      },
+      async explain(feeds, { signal, ...explainOptions } = {}) {
+        requireHandle();
+        const request = explainRequest(state, explainOptions);
+        const leave = enter();
+        try {
+          const prepared = await toRunFeeds(state, feeds, false);
+          return await device.explain(name, prepared, request, signal === undefined ? {} : { signal });
         } finally {
           leave();
         }

@@ -5,6 +5,7 @@ import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis } from "./diagnosis.ts";
+import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ImageSource } from "./images/image-input.ts";
@@ -253,6 +254,13 @@ export interface ModelHandle {
    *   `runtime/unsupported-image`, `runtime/overloaded` (`maxQueued`), before anything runs
    */
   run(feeds: Readonly<Record<string, InputValue>>, options?: RunInferenceOptions): Promise<Inference>;
+  /**
+   * Why the model answers as it does: how much each value of an input speaks for one value of the output. One row at a time; the first
+   * explanation by gradients fetches their graph.
+   *
+   * @throws as `run`; `runtime/not-explainable` where the model has no gradients, or the options do not fit it
+   */
+  explain(feeds: Readonly<Record<string, InputValue>>, options?: ExplainOptions): Promise<Explanation>;
   /**
    * Runs the values of a source, one after the other, and answers in their order: feeds by name, or of a model whose only input is an
    * image, images.

@@ -36,6 +36,7 @@ export interface ModelsTable {
   trainingGraphSizeBytes: number | null;
   /** null: ONNX, as all were before there was another. */
   format: "tfjs" | null;
+  explanation: JsonText | null;
   inputs: JsonText;
   outputs: JsonText;
   labels: JsonText | null;

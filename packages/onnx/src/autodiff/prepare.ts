@@ -79,10 +79,12 @@ export function prepareModel(
     readonly batchSize: number;
     readonly trainable?: Trainable | undefined;
     readonly frozenInputs?: readonly string[] | undefined;
+    /** Whether there is nothing to do with a model that has none. @defaultValue true */
+    readonly needsParameters?: boolean;
     readonly heads: readonly HeadRead[];
   },
 ): PreparedModel {
-  const { batchSize, trainable = "all", frozenInputs = [] } = options;
+  const { batchSize, trainable = "all", frozenInputs = [], needsParameters = true } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
     throw new RangeError(`batchSize must be an integer from 1 to ${MAX_BATCH_SIZE}, got ${batchSize}`);
   }
@@ -92,7 +94,7 @@ export function prepareModel(
   const sorted = withGraph(constant, { ...constant.graph, nodes: sortNodes(constant.graph) });
   const parameters = trainableInitializers(sorted, trainable);
   if (trainable === "all") checkNotQuantized(sorted.graph);
-  if (parameters.length === 0) {
+  if (parameters.length === 0 && needsParameters) {
     throw failure("onnx/nothing-trainable", "onnx: no float32 parameters; are the weights in the file?");
   }
   const trained = new Set(parameters.map(({ name }) => name));

@@ -21,6 +21,8 @@ import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../r
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
+import { lazyPart } from "../lazy-part.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { engineSetting } from "./engine-setting.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
@@ -32,6 +34,12 @@ import {
   versionFiles,
   wantedPaths,
 } from "./version-files.ts";
+
+/** Only who explains answers loads what does it. */
+const explanations = lazyPart("explanations", async () => ({
+  ...(await import("../explain/explain.ts")),
+  ...(await import("./gradient-session.ts")),
+}));
 
 export interface ModelSlotOptions {
   readonly model: string;
@@ -75,6 +83,8 @@ export interface ModelSlot {
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
   run(feeds: RunFeeds, signal?: AbortSignal): Promise<Inference>;
+  /** @throws `runtime/not-explainable` */
+  explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
   diagnose(): ModelDiagnosis;
   /** Whether a blob belongs to what runs, waits or is being prepared. */
   needs(digest: Digest): boolean;
@@ -100,9 +110,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   /** While one version has ended and the next one is not there yet. */
   let between: Promise<void> | undefined;
 
+  /** The graph that explains what runs. */
+  const explanationDigest = (): Digest | undefined => {
+    const path = running?.manifest.explanation?.graph.target;
+    return path === undefined ? undefined : releases.find(path)?.sha256;
+  };
   const needed = (): Digest[] => {
     const files = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
-    return [...preparing, ...files.map(({ digest }) => digest)];
+    const explanation = explanationDigest();
+    return [
+      ...preparing,
+      ...files.map(({ digest }) => digest),
+      ...(explanation === undefined ? [] : [explanation]),
+    ];
   };
   /** From here on no clean-up takes them away, before a version that needs them runs. */
   const prepare = (digests: readonly Digest[]): void => {
@@ -376,6 +396,29 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       // Whatever runs now: how a model is fed does not change from version to version.
       const { queue, manifest } = current();
       return readAnswer(manifest, await queue.run(feeds, signal));
+    },
+    async explain(given, request, signal) {
+      if (between !== undefined) await abortable(between, signal);
+      const { explain, openGradients } = await explanations.load();
+      const { manifest, queue, installed } = current();
+      const feeds = await withTensors(manifest, given, options.images);
+      return await explain({
+        manifest,
+        feeds,
+        request,
+        run: async (row) => (await queue.run(row, signal)).outputs,
+        openGradients: () =>
+          openGradients({
+            manifest,
+            explanation: manifest.explanation!,
+            installed,
+            releases,
+            blobs,
+            engines,
+            signal,
+          }),
+        signal,
+      });
     },
     diagnose() {
       const { lease, manifest, queue } = current();

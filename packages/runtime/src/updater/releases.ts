@@ -47,6 +47,8 @@ export interface Releases {
   refresh(signal?: AbortSignal): Promise<void>;
   /** Refreshes unless the metadata is at least this new. */
   atLeast(timestampVersion: number, signal?: AbortSignal): Promise<void>;
+  /** A target, where the verified metadata has it. */
+  find(path: string): TargetFile | undefined;
   /** @throws `tuf/target-missing` */
   target(path: string): TargetFile;
   fetchTarget(path: string, options?: FetchTargetOptions): Promise<Uint8Array<ArrayBuffer>>;
@@ -142,6 +144,7 @@ export function createReleases(options: ReleasesOptions): Releases {
         { detail: { announced: timestampVersion, served: tuf.timestampVersion } },
       );
     },
+    find: (path) => client?.target(path),
     target,
     fetchTarget,
     async model(model, channel, signal) {

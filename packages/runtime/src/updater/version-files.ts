@@ -1,7 +1,12 @@
 import { failure } from "@tributary/core";
 import { bindWeights } from "@tributary/onnx/bind";
 import type { ModelManifest } from "@tributary/protocol";
-import { dequantizeParameters, elementCount, parametersFromSafetensors } from "@tributary/tensor";
+import {
+  dequantizeParameters,
+  elementCount,
+  parametersFromSafetensors,
+  type ParameterSet,
+} from "@tributary/tensor";
 import type { ModelVariant } from "../runtime.ts";
 import type { InstalledFile, InstalledModel } from "../store/device-store.ts";
 
@@ -48,6 +53,16 @@ export function variantOf(
   return files[1]?.target === weights.float32.target ? "float32" : "int8-weights";
 }
 
+/** The weights of a version, whichever of its files holds them. */
+export function readWeights(
+  manifest: ModelManifest,
+  files: readonly InstalledFile[],
+  bytes: Uint8Array,
+): ParameterSet {
+  const read = variantOf(manifest, files) === "float32" ? parametersFromSafetensors : dequantizeParameters;
+  return read(manifest.parameters, bytes);
+}
+
 /** Puts a version together, as its engine loads it. */
 export async function bindVersion(
   manifest: ModelManifest,
@@ -55,8 +70,7 @@ export async function bindVersion(
   graph: Uint8Array,
   weights: Uint8Array,
 ): Promise<Uint8Array> {
-  const read = variantOf(manifest, files) === "float32" ? parametersFromSafetensors : dequantizeParameters;
-  const parameters = read(manifest.parameters, weights);
+  const parameters = readWeights(manifest, files, weights);
   if (manifest.format === undefined) return bindWeights(graph, parameters);
   const { bindTfjs } = await import("@tributary/engine/tfjs-artifact");
   return bindTfjs(graph, parameters);

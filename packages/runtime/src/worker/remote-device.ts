@@ -230,6 +230,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       await call("closeModel", [model]);
     },
     run,
+    explain: (model, feeds, request, callOptions) => call("explain", [model, feeds, request], callOptions),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),
     addExamples: (model, examples) => call("addExamples", [model, examples]),
@@ -290,8 +291,13 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   };
 }
 
-/** They may keep the worker busy for as long as a model takes to load. */
-const LOADING: ReadonlySet<DeviceMethod> = new Set<DeviceMethod>(["openModel", "refresh", "applyUpdate"]);
+/** They may keep the worker busy for as long as a model takes to load, or to run many times. */
+const LOADING: ReadonlySet<DeviceMethod> = new Set<DeviceMethod>([
+  "explain",
+  "openModel",
+  "refresh",
+  "applyUpdate",
+]);
 
 function isLost(error: unknown): boolean {
   return TributaryError.is(error) && error.code === "runtime/worker-lost";

@@ -67,6 +67,9 @@ const open: OpenDevice = async (start, token) => {
         durationMs: 1,
       };
     },
+    explain: async () => {
+      throw new Error("not in this fixture");
+    },
     refresh: async (model) => stateOf(model),
     applyUpdate: async () => {
       throw new RangeError("applyUpdate: nothing to apply");

@@ -176,6 +176,12 @@ describe("a page's runtime", () => {
     }
     expect([bitmap.width, frame.format]).toEqual([0, null]); // handed over
     expect(pixels.data.length).toBe(4 * 56 * 56); // copied
+    const explained = await seen.explain({ image: pixels });
+    expect(explained).toMatchObject({ method: "integrated-gradients", label: `digit ${explained.target}` });
+    const { data, shape } = explained.attributions["image"]!;
+    expect([shape, data.length]).toEqual([[1, 1, 28, 28], 784]);
+    const total = Array.from(data, Number).reduce((sum, value) => sum + value, 0);
+    expect(total).toBeCloseTo(explained.score - explained.baselineScore!, 2);
     await expect(seen.run({ image: new Blob(["no image"]) })).rejects.toMatchObject({
       code: "runtime/unsupported-image",
     });

@@ -17,6 +17,18 @@ const SAMPLE: Readonly<Record<"wasm" | "webgpu", readonly string[]>> = {
   webgpu: ["keras2onnx-xor-lesson9", "skl2onnx-lr-mnist"],
 };
 
+/** Those that run on WASM all the same, as the check of engines says. */
+const NOT_ON_WEBGPU: Readonly<Record<string, "disagrees" | "failed">> = {
+  // Sizes that the model's free dimensions do not agree on: no batch is known that both engines could be compared on.
+  "ort-dynamic-quantize-matmul-int8": "failed",
+  "ort-matmul-integer-to-float-bias": "failed",
+  // One step of its quantization, 4 % of the largest value, to the other side.
+  "qdq-mobilenet-edgetpu-slice": "disagrees",
+  // The builds with WebGPU lack these operators.
+  "skl2onnx-lr-mnist": "failed",
+  "skl2onnx-random-forest": "failed",
+};
+
 async function readFile(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const response = await fetch(`/@fs${FOLDER}/${path}`);
   // A folder that is not there is answered by the page of the test server.
@@ -55,15 +67,8 @@ describe.for(["wasm", "webgpu"] as const)("through a page's runtime on %s", (eng
         expect(difference(expected, outputs, model), `data set ${dataSet}`).toBeUndefined();
       }
       const ran = (await page.runtime.diagnose()).models.find((each) => each.model === model.name);
-      if (engine === "wasm") expect(ran?.engine).toBe("ort-wasm");
-      else
-        console.info(
-          model.name,
-          ran?.engine,
-          ran?.reason,
-          ran?.tried[1]?.relativeError,
-          ran?.tried[1]?.message,
-        );
+      const reason = engine === "wasm" ? undefined : (NOT_ON_WEBGPU[model.name] ?? "insisted");
+      expect([ran?.engine, ran?.reason]).toEqual([reason === "insisted" ? "ort-webgpu" : "ort-wasm", reason]);
       await handle.close();
     },
   );

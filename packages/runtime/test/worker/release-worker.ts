@@ -31,6 +31,7 @@ const open: OpenDevice = async (start) => {
   await repository.release(1);
   await repository.releaseModel("texts", buildTextModel());
   await repository.releaseModel("seen", buildLinear({ seed: "seen" }), 2, {
+    explained: true,
     processing: {
       inputs: { image: { kind: "image", layout: "nchw", channels: "gray", fit: "contain", invert: true } },
       output: { name: "logits", activation: "softmax", topK: 3 },

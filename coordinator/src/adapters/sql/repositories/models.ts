@@ -28,6 +28,7 @@ export function modelRepository(db: Db): ModelRepository {
             outputs: JSON.stringify(model.outputs),
             labels: model.labels === null ? null : JSON.stringify(model.labels),
             processing: model.processing === null ? null : JSON.stringify(model.processing),
+            explanation: model.explanation === null ? null : JSON.stringify(model.explanation),
             createdAt: model.createdAt,
           })
           .execute(),
@@ -78,6 +79,7 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
     outputs: fromJson(row.outputs),
     labels: row.labels === null ? null : fromJson(row.labels),
     processing: row.processing === null ? null : fromJson(row.processing),
+    explanation: row.explanation === null ? null : fromJson(row.explanation),
     createdAt: row.createdAt,
   };
 }
