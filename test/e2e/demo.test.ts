@@ -163,6 +163,14 @@ describe("the digits pad", () => {
     await page.getByTestId("erase").click();
     await page.getByTestId("example-count").filter({ hasText: /^0$/ }).waitFor();
     await page.getByTestId("participation").filter({ hasText: "no examples yet" }).waitFor();
+    await teach(page, SEVEN, 7, 1);
+    await page.getByTestId("forget").click();
+    await page.getByTestId("forget").click();
+    const words = /Erased here: 1 example, 2 keys, your consent\. The coordinator erased its record/;
+    await page.getByTestId("forgotten").filter({ hasText: words }).waitFor();
+    await page.getByTestId("example-count").filter({ hasText: /^0$/ }).waitFor();
+    expect(await page.getByTestId("consent").getByRole("switch").getAttribute("aria-checked")).toBe("false");
+    expect(await page.evaluate(() => localStorage.getItem("tributary-consent"))).toBeNull();
     await page.context().close();
     expect(complaints()).toEqual([]);
   });

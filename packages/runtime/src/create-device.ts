@@ -267,7 +267,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
             "participate: rounds need an enrolment token; pass `token` to createRuntime",
           );
         }
-        await (await learner.load()).participations.start(request);
+        const { participations } = await learner.load();
+        // After forget() the device waits for this to be somebody again.
+        connection.loaded?.start();
+        await participations.start(request);
       } catch (error) {
         // The app holds a participation already: here is where it hears why nothing comes of it.
         events.problem(error);
@@ -288,6 +291,35 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async stopParticipating() {
       await (await learner.settled())?.participations.stop();
+    },
+    async forget(options) {
+      requireOpen();
+      await (await learner.settled())?.participations.stop();
+      const [{ kept }, opened, { forgetDevice }] = await Promise.all([
+        examples.load(),
+        token === undefined ? undefined : connection.load(),
+        import("./forget/forget-device.ts"),
+      ]);
+      opened?.pause();
+      try {
+        const erasure = await forgetDevice({
+          ...options,
+          store,
+          examples: kept,
+          connection: opened,
+          population: config.population,
+          clearLearned: async (model) => await (learner.loaded?.clear(model) ?? store.controls?.clear(model)),
+          clock: env.clock,
+          signal: closing.signal,
+        });
+        metrics.loaded?.clear();
+        events.emit({ type: "forgotten" });
+        return erasure;
+      } catch (error) {
+        // Nothing was erased, or not all: the device goes on as what it is.
+        opened?.start();
+        throw error;
+      }
     },
     async reconnect() {
       if (connection.loaded !== undefined) return connection.loaded.nudge();

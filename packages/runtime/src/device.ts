@@ -9,6 +9,7 @@ import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
+import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type {
   Inference,
@@ -122,6 +123,8 @@ export interface Device {
   /** Where only the page knows the battery: its state, on every change. */
   setBattery(battery: DeviceConditions["battery"]): Promise<void>;
   stopParticipating(): Promise<void>;
+  /** Erases all that the device knows of a person, here and at the coordinator. */
+  forget(options: ForgetOptions): Promise<Erasure>;
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;

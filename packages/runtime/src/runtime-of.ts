@@ -24,6 +24,7 @@ export function createRuntimeOf(device: Device): Runtime {
   const ended = new AbortController();
   let closing: Promise<void> | undefined;
   let participating = false;
+  let current: Participation | undefined;
 
   const requireOpen = (): void => {
     if (closing !== undefined) throw failure("runtime/closed", "runtime: it was closed");
@@ -149,6 +150,7 @@ export function createRuntimeOf(device: Device): Runtime {
     const over = new AbortController();
     const unsubscribe = device.subscribe((event) => {
       if (event.type === "participation" && event.event.type === "state") state = event.event.state;
+      if (event.type === "forgotten") end();
     });
     const end = (): void => {
       unsubscribe();
@@ -245,6 +247,7 @@ export function createRuntimeOf(device: Device): Runtime {
       }
       participating = true;
       const participation = openParticipation(consent);
+      current = participation;
       device.participate({ consent, when, ...(task === undefined ? {} : { task }) }).catch(() => {
         // The device says why in a "problem" event.
         participation.stop().catch(() => undefined);
@@ -252,6 +255,11 @@ export function createRuntimeOf(device: Device): Runtime {
       return participation;
     },
     status: () => device.status(),
+    async forget(forgetOptions = {}) {
+      requireOpen();
+      await current?.stop();
+      return await device.forget(forgetOptions);
+    },
     diagnose: () => device.diagnose(),
     metrics: () => device.metrics(),
     events({ signal } = {}) {

@@ -7,6 +7,7 @@ import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
+import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ImageSource } from "./images/image-input.ts";
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
@@ -119,6 +120,14 @@ export interface Runtime extends AsyncDisposable {
   diagnose(): Promise<Diagnosis>;
   /** How the models fared here: latencies, errors, what they predicted and how surely. It is told to the page alone. */
   metrics(): Promise<Metrics>;
+  /**
+   * Erases all that this device knows of a person: examples, what was learned from them, keys, consent, in which rounds it took part;
+   * and has the coordinator erase its record of the device. Reads the stores back empty. Ends the participation; the device connects
+   * again, as a new one, with the next `participate()` or start. Models stay.
+   *
+   * @throws `store/not-erased`, `store/*`; with `requireCoordinator` what kept it from being told, before anything is erased
+   */
+  forget(options?: ForgetOptions): Promise<Erasure>;
   /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;
   /** Stops everything and lets go of all resources. Idempotent. */
@@ -474,6 +483,8 @@ export type RuntimeEvent =
       readonly state: ModelState;
     }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }
+  /** `forget()` was called, here or in another tab: consent that the page keeps is to go too. */
+  | { readonly type: "forgotten"; readonly at: number }
   | {
       readonly type: "problem";
       readonly at: number;

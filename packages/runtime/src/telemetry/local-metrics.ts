@@ -6,6 +6,8 @@ import type { HistogramView, LatencyView, ModelMetrics } from "./model-metrics.t
 
 export interface LocalMetrics extends Pick<TelemetryRecorder, "ran" | "failed" | "labelled"> {
   read(): readonly ModelMetrics[];
+  /** Forgets all. */
+  clear(): void;
 }
 
 /** Counts from now on, whoever consents to what: nothing of it leaves the device. */
@@ -17,6 +19,10 @@ export function createLocalMetrics(): LocalMetrics {
     failed: (state, error) => recorder.failed(state, error),
     labelled: (state, examples) => recorder.labelled(state, examples),
     read: () => recorder.counted().map(viewOf),
+    clear() {
+      recorder.setEnabled(false);
+      recorder.setEnabled(true);
+    },
   };
 }
 

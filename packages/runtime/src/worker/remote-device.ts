@@ -281,6 +281,10 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       participation = undefined;
       await call("stopParticipating", []);
     },
+    async forget(forgetOptions) {
+      participation = undefined;
+      return await call("forget", [forgetOptions]);
+    },
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),
     metrics: () => call("metrics", []),

@@ -11,6 +11,7 @@ import type { RunEndpoint } from "./run-messages.ts";
 import type { OpenDevice } from "./device-host.ts";
 import { holdBlobs } from "./held-blobs.ts";
 import { tabDownloads } from "./tab-downloads.ts";
+import { shareForgetting } from "./share-forgetting.ts";
 import { electLeader, shareReleases } from "./tab-leader.ts";
 
 const images = lazyPart("image reader", async () =>
@@ -52,9 +53,10 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     addEventListener("online", reconnect);
     const shared = shareReleases(device, start.database);
     return {
-      device: start.enrols
-        ? (await import("./tab-training.ts")).trainAsLeader(shared, leader, env.clock)
-        : shared,
+      device: shareForgetting(
+        start.enrols ? (await import("./tab-training.ts")).trainAsLeader(shared, leader, env.clock) : shared,
+        `${start.database} forgotten`,
+      ),
       heapBytes: () => engines.heapBytes(),
     };
   };

@@ -77,6 +77,14 @@ const open: OpenDevice = async (start, token) => {
     addExamples: async () => {},
     countExamples: async () => opened.length,
     listExamples: async () => [],
+    forget: async () => ({
+      at: 1,
+      examples: [],
+      learned: [],
+      keys: [],
+      settings: [],
+      coordinator: { record: "none" as const },
+    }),
     exportExamples: async () => undefined,
     clearExamples: async () => {},
     async participate({ task }) {
