@@ -19,6 +19,7 @@ import type {
   TokenRequest,
 } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
+import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
@@ -124,6 +125,7 @@ export interface Device {
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;
+  metrics(): Promise<Metrics>;
   diagnose(): Promise<Diagnosis>;
   /** Events from now on. The returned function ends it. */
   subscribe(listener: (event: RuntimeEvent) => void): () => void;

@@ -253,6 +253,7 @@ export function createRuntimeOf(device: Device): Runtime {
     },
     status: () => device.status(),
     diagnose: () => device.diagnose(),
+    metrics: () => device.metrics(),
     events({ signal } = {}) {
       return eventStream<RuntimeEvent>({
         ended: ended.signal,

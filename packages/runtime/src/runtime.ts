@@ -8,6 +8,7 @@ import type { Diagnosis } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { ImageSource } from "./images/image-input.ts";
+import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
 
@@ -116,6 +117,8 @@ export interface Runtime extends AsyncDisposable {
    * the device.
    */
   diagnose(): Promise<Diagnosis>;
+  /** How the models fared here: latencies, errors, what they predicted and how surely. It is told to the page alone. */
+  metrics(): Promise<Metrics>;
   /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;
   /** Stops everything and lets go of all resources. Idempotent. */

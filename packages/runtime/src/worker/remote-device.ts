@@ -283,6 +283,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),
+    metrics: () => call("metrics", []),
     async diagnose() {
       const diagnosis = await call<Diagnosis>("diagnose", []);
       return { ...diagnosis, worker: { replaced, recycled } };

@@ -102,6 +102,7 @@ const open: OpenDevice = async (start, token) => {
         roundsCommitted: 0,
       };
     },
+    metrics: async () => ({ models: [] }),
     diagnose: async () => ({
       engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
       models: [],
