@@ -17,6 +17,8 @@ import { runNode } from "../src/run-node.ts";
 const GUIDE = readFileSync(join(import.meta.dirname, "../../packages/runtime/README.md"), "utf8");
 const BLOCKS = fencedBlocks(GUIDE).filter(({ heading }) => heading === "Images in, labels out");
 const EXAMPLES = fencedBlocks(GUIDE).find(({ heading }) => heading === "Examples that stay here")!;
+const GUEST = fencedBlocks(GUIDE).find(({ heading }) => heading === "A guest on the device")!;
+const FORGETTING = fencedBlocks(GUIDE).find(({ heading }) => heading === "Forgetting")!;
 const folder = temporaryFolder();
 let site: Site;
 
@@ -50,10 +52,13 @@ import { createRuntime } from "@tributary/runtime/node";
 const runtime = await createRuntime({
   coordinator: ${JSON.stringify(site.url)},
   trust: { root: ${JSON.stringify(root)} },
+  token: "good-token",
   dataDir: ${JSON.stringify(join(folder.path, "device"))},
 });
 ${BLOCKS.find(({ language }) => language === "ts")!.text}
 ${EXAMPLES.text}
+${GUEST.text}
+${FORGETTING.text}
 await runtime.close();
 `,
     );
@@ -68,6 +73,8 @@ await runtime.close();
       best,
       expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/),
       expect.stringMatching(/^1 \d+$/),
+      "null null {}",
+      expect.stringMatching(/^1 \[ 'device', 'examples' \] (erased|none)$/),
     ]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
