@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import { defaultClientConditions, defineConfig } from "vite";
+import { serviceWorker } from "./service-worker-plugin.ts";
 
 /** Cross-origin isolation gives WASM threads; whoever serves the built folder sends the same headers. */
 const headers = {
@@ -20,6 +22,7 @@ const contentSecurityPolicy = [
 export default defineConfig({
   root: import.meta.dirname,
   base: "./",
+  plugins: [serviceWorker(join(import.meta.dirname, "src/offline/service-worker.ts"))],
   resolve: { conditions: ["@tributary/source", ...defaultClientConditions] },
   // Vite's default worker format hangs onnxruntime-web as soon as it has two threads.
   worker: { format: "es" },

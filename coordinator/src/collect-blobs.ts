@@ -38,7 +38,7 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
   for (const { name, graph, trainingGraph, explanation } of await store.models.list()) {
     used.add(graph.digest);
     if (trainingGraph !== null) used.add(trainingGraph.digest);
-    if (explanation !== null) used.add(explanation.graph.digest);
+    if (explanation !== null) used.add(explanation.digest);
     for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
       for (const version of page)
         for (const blob of [version.graph, version.weights, version.int8]) used.add(blob.digest);

@@ -5,12 +5,18 @@ import { createRuntime } from "@tributary/runtime/browser";
 import { byId, setText } from "./elements.ts";
 import { createExamplesPanel } from "./examples-panel.ts";
 import { createForgetPanel } from "./forget-panel.ts";
+import { workOffline } from "./offline/offline.ts";
 import { createPadPanel, type PadPanel } from "./pad-panel.ts";
 import { createParticipationPanel } from "./participation-panel.ts";
 import { plain } from "./plain.ts";
 import { fetchToken, loadSite, ROOT_URL } from "./site.ts";
 import type { Site } from "./site.ts";
 import { toast } from "./toast.ts";
+
+const offline = workOffline((reload) => {
+  byId("new-version").hidden = false;
+  byId("reload").addEventListener("click", reload, { once: true });
+});
 
 /** The first visit needs the coordinator; until it answers the page asks again, less and less often. */
 const RETRY_MS = [1000, 2000, 4000, 8000, 15_000] as const;
@@ -56,16 +62,21 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, pad: PadPanel): v
   });
   createForgetPanel(runtime, () => examples.changed());
   pad.attach(model, () => examples.changed());
-  setText(
-    byId("source"),
-    `The model and its new versions come from ${site.coordinator}, signed, and are checked here.`,
-  );
+  const source = `The model and its new versions come from ${site.coordinator}, signed, and are checked here.`;
+  setText(byId("source"), source);
+  const keepEngine = async (): Promise<void> => {
+    const { engines } = await runtime.diagnose();
+    const isKept = await offline.keep(engines.files ?? []);
+    if (isKept) setText(byId("source"), `${source} Page and model are kept here, and work without network.`);
+  };
+  void keepEngine();
 
   showState(model.state);
   const follow = async (): Promise<void> => {
     for await (const event of runtime.events()) {
       participation.onRuntimeEvent(event);
       if (event.type === "engine-changed" && event.model === model.name) showState(event.state);
+      if (event.type === "engine-changed") void keepEngine();
       if (event.type !== "running" || event.model !== model.name) continue;
       showState(event.state);
       if (event.previousVersion !== null && event.previousVersion !== event.version) {

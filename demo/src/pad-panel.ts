@@ -5,7 +5,8 @@ import { byId, paintDigit, setText } from "./elements.ts";
 import { createPad } from "./pad.ts";
 import { plain } from "./plain.ts";
 import { createPredictor, type Predictor } from "./predictor.ts";
-import { renderDigit } from "./strokes.ts";
+import { placeDigit, type PlacedDigit } from "./strokes.ts";
+import { createWhyPanel } from "./why-panel.ts";
 
 export interface PadPanel {
   /** The model is here: what is drawn already is read now. */
@@ -16,19 +17,20 @@ export interface PadPanel {
 
 export function createPadPanel(onProblem: (words: string) => void): PadPanel {
   const bars = createBars();
+  const why = createWhyPanel();
   const frame = byId("pad-frame");
   const seen = byId<HTMLCanvasElement>("seen");
   const clear = byId<HTMLButtonElement>("clear");
   const undo = byId<HTMLButtonElement>("undo");
   const confirm = byId<HTMLButtonElement>("confirm");
   const latency = byId("latency");
-  let image: Float32Array | undefined;
+  let digit: PlacedDigit | undefined;
   let read: number | undefined;
   let attached: { model: ModelHandle; predictor: Predictor; onKept: () => Promise<void> } | undefined;
 
   const ask = (): void => {
-    for (const key of labels) key.disabled = image === undefined || attached === undefined;
-    if (image !== undefined) attached?.predictor.ask(image);
+    for (const key of labels) key.disabled = digit === undefined || attached === undefined;
+    if (digit !== undefined) attached?.predictor.ask(digit.image);
   };
   const kept = (words: string, kind: "done" | "error" = "done"): void => {
     const note = byId("kept");
@@ -36,9 +38,9 @@ export function createPadPanel(onProblem: (words: string) => void): PadPanel {
     setText(note, words);
   };
   const keep = async (label: number): Promise<void> => {
-    if (image === undefined || attached === undefined) return;
+    if (digit === undefined || attached === undefined) return;
     const { model, onKept } = attached;
-    const bytes = Uint8Array.from(image, (ink) => Math.round(255 * ink));
+    const bytes = Uint8Array.from(digit.image, (ink) => Math.round(255 * ink));
     const agreed = label === read;
     pad.clear();
     try {
@@ -63,24 +65,29 @@ export function createPadPanel(onProblem: (words: string) => void): PadPanel {
 
   const pad = createPad({
     canvas: byId<HTMLCanvasElement>("pad"),
-    onChange(strokes) {
+    onChange(strokes, isDrawing) {
       const drawn = strokes.length > 0;
       frame.classList.toggle("drawn", drawn);
       clear.disabled = undo.disabled = !drawn;
       if (drawn) {
         kept("");
-        image = renderDigit(strokes);
-        paintDigit(seen, image);
+        digit = placeDigit(strokes);
+        paintDigit(seen, digit.image);
         bars.waiting(attached === undefined);
       } else {
-        image = read = undefined;
+        digit = read = undefined;
         confirm.disabled = true;
         attached?.predictor.cancel();
         bars.clear();
       }
+      // A drawing that changes is explained when the pen leaves it.
+      why.drawn(isDrawing ? undefined : digit);
       ask();
     },
-    onStroke: () => bars.speak(),
+    onStroke() {
+      bars.speak();
+      why.drawn(digit);
+    },
     onDigit: (label) => void keep(label),
   });
   clear.addEventListener("click", () => pad.clear());
@@ -104,8 +111,12 @@ export function createPadPanel(onProblem: (words: string) => void): PadPanel {
         onError: (error) => onProblem(`The model could not answer: ${plain(error)}`),
       });
       attached = { model, predictor, onKept };
+      why.attach(model);
       ask();
     },
-    readAgain: ask,
+    readAgain() {
+      ask();
+      why.drawn(digit);
+    },
   };
 }

@@ -9,8 +9,8 @@ export interface Pad {
 
 export interface PadOptions {
   readonly canvas: HTMLCanvasElement;
-  /** Called after every change, also while a stroke is under way. */
-  readonly onChange: (strokes: readonly Stroke[]) => void;
+  /** Called after every change; `isDrawing`: a stroke is under way. */
+  readonly onChange: (strokes: readonly Stroke[], isDrawing: boolean) => void;
   /** Called when a stroke has ended. */
   readonly onStroke?: () => void;
   /** Called when a digit key is pressed while the pad has the focus. */
@@ -37,7 +37,7 @@ export function createPad({ canvas, onChange, onStroke, onDigit }: PadOptions): 
   };
   const changed = (): void => {
     draw();
-    onChange(strokes);
+    onChange(strokes, pointer !== undefined);
   };
   const clear = (): void => {
     strokes = [];

@@ -21,6 +21,19 @@ const PEN_RADIUS = 1.15;
 /** A dot is not blown up to fill the box: the smallest extent, of the pad's width, that is scaled to it. */
 const SMALLEST_EXTENT = 0.18;
 
+/** Where the pad lies in the model's image: a point of it is at `scale` times its place, plus `dx` and `dy`, in image pixels. */
+export interface Placement {
+  readonly scale: number;
+  readonly dx: number;
+  readonly dy: number;
+}
+
+export interface PlacedDigit {
+  /** 784 values in [0, 1], row by row, ink is 1. */
+  readonly image: Float32Array<ArrayBuffer>;
+  readonly placement: Placement;
+}
+
 /**
  * Renders strokes as MNIST was made: cropped, scaled to a 20x20 box with its proportions kept, and placed with its
  * centre of mass in the middle of 28x28.
@@ -28,8 +41,16 @@ const SMALLEST_EXTENT = 0.18;
  * @returns 784 values in [0, 1], row by row, ink is 1; all zero without strokes.
  */
 export function renderDigit(strokes: readonly Stroke[]): Float32Array<ArrayBuffer> {
+  return placeDigit(strokes).image;
+}
+
+/** The same, and where it lies. */
+export function placeDigit(strokes: readonly Stroke[]): PlacedDigit {
   const points = strokes.flat();
-  if (points.length === 0) return new Float32Array(IMAGE_SIDE * IMAGE_SIDE);
+  if (points.length === 0) {
+    const image = new Float32Array(IMAGE_SIDE * IMAGE_SIDE);
+    return { image, placement: { scale: IMAGE_SIDE, dx: 0, dy: 0 } };
+  }
   const left = Math.min(...points.map((point) => point.x));
   const right = Math.max(...points.map((point) => point.x));
   const top = Math.min(...points.map((point) => point.y));
@@ -38,17 +59,21 @@ export function renderDigit(strokes: readonly Stroke[]): Float32Array<ArrayBuffe
   // The pen's width lies inside the box too.
   const scale = (BOX_SIDE - 2 * PEN_RADIUS) / extent;
   const middle = IMAGE_SIDE / 2;
-  const place = (dx: number, dy: number): Stroke[] =>
-    strokes.map((stroke) =>
-      stroke.map(({ x, y, width }) => ({
-        x: (x - (left + right) / 2) * scale + middle + dx,
-        y: (y - (top + bottom) / 2) * scale + middle + dy,
-        width,
-      })),
-    );
-  const first = rasterize(place(0, 0));
+  const placementBy = (dx: number, dy: number): Placement => ({
+    scale,
+    dx: middle + dx - ((left + right) / 2) * scale,
+    dy: middle + dy - ((top + bottom) / 2) * scale,
+  });
+  const first = rasterize(placed(strokes, placementBy(0, 0)));
   const mass = centreOfMass(first);
-  return rasterize(place(middle - mass.x, middle - mass.y));
+  const placement = placementBy(middle - mass.x, middle - mass.y);
+  return { image: rasterize(placed(strokes, placement)), placement };
+}
+
+function placed(strokes: readonly Stroke[], { scale, dx, dy }: Placement): Stroke[] {
+  return strokes.map((stroke) =>
+    stroke.map(({ x, y, width }) => ({ x: x * scale + dx, y: y * scale + dy, width })),
+  );
 }
 
 /** Antialiased round pen: coverage falls linearly over one pixel at the edge. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { IMAGE_SIDE, renderDigit } from "../src/strokes.ts";
+import { IMAGE_SIDE, placeDigit, renderDigit } from "../src/strokes.ts";
 import type { Stroke } from "../src/strokes.ts";
 
 const seven: Stroke = [
@@ -80,6 +80,15 @@ describe("a drawing, as the model gets it", () => {
       { x, y: 0.8, width: 1 },
     ]);
     expect(renderDigit(bars)[14 * IMAGE_SIDE + 14]).toBe(0);
+  });
+
+  test("lies where its placement says: what is drawn there, is inked there", () => {
+    const { image, placement } = placeDigit([moved(seven, 0.5, 0.3, 0.1)]);
+    for (const { x, y } of moved(seven, 0.5, 0.3, 0.1)) {
+      const column = Math.floor(x * placement.scale + placement.dx);
+      const row = Math.floor(y * placement.scale + placement.dy);
+      expect(image[row * IMAGE_SIDE + column]).toBeGreaterThan(0.5);
+    }
   });
 
   test("nothing drawn is an empty image", () => {

@@ -1,5 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { buildLinear } from "@tributary/onnx";
 import { parseProcessing } from "@tributary/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -11,6 +12,7 @@ import { MAX_QUEUED } from "../../packages/runtime/src/inference/call-limit.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 import { fencedBlocks } from "../src/markdown.ts";
 import { runNode } from "../src/run-node.ts";
+import { startTributary } from "../src/tributary-process.ts";
 
 // The runtime's guide is executed: its document is published, and its example runs.
 
@@ -38,6 +40,7 @@ test("its document fits its model, and its example runs in Node", async () => {
   });
   await site.repository.releaseModel("digits", buildLinear({ seed: "guide" }), 2, {
     processing,
+    explained: true,
     ...(labels === undefined ? {} : { labels }),
   });
   const root = join(folder.path, "root.json");
@@ -56,6 +59,7 @@ const runtime = await createRuntime({
   dataDir: ${JSON.stringify(join(folder.path, "device"))},
 });
 ${BLOCKS.find(({ language }) => language === "ts")!.text}
+${fencedBlocks(GUIDE).find(({ heading }) => heading === "Why this answer")!.text}
 ${EXAMPLES.text}
 ${GUEST.text}
 ${FORGETTING.text}
@@ -72,6 +76,9 @@ await runtime.close();
       best,
       best,
       expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/),
+      // A blank image: which of ten equal answers is explained, the last bit of a sum says.
+      expect.stringMatching(/^\w+ 1x1x28x28 true$/),
+      `${labels![3]} occlusion`,
       expect.stringMatching(/^1 \d+$/),
       "null null {}",
       expect.stringMatching(/^1 \[ 'device', 'examples' \] (erased|none)$/),
@@ -103,6 +110,38 @@ ${block.text}
     const { code, stdout, stderr } = await runNode(join(scratch, "tfjs.ts"));
     expect(code, stderr).toBe(0);
     expect(stdout.trim().split("\n").at(-1)).toBe("tfjs-cpu 2");
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+});
+
+test("its command makes a folder of models that its example runs", async () => {
+  const blocks = fencedBlocks(GUIDE).filter(({ heading }) => heading === "Without a coordinator");
+  const [command, example] = blocks.map(({ text }) => text.trim());
+  const cwd = join(folder.path, "static");
+  mkdirSync(cwd);
+  writeFileSync(join(cwd, "digits.onnx"), buildLinear({ seed: "static" }));
+  writeFileSync(join(cwd, "processing.json"), BLOCKS.find(({ language }) => language === "json")!.text);
+  const [program, ...args] = command!.split(" ");
+  expect(program).toBe("tributary");
+  const bundled = await startTributary(args, { cwd }).ended;
+  expect(bundled.code, bundled.stderr).toBe(0);
+  // What a page fetches from its server is a folder here.
+  const models = `${pathToFileURL(join(cwd, "public/models")).href}/`;
+  const scratch = mkdtempSync(join(import.meta.dirname, ".guide-"));
+  try {
+    writeFileSync(
+      join(scratch, "static.ts"),
+      example!
+        .replace("@tributary/runtime/browser", "@tributary/runtime/node")
+        .replace(
+          'models: "/models/", trust: { root: "/models/root.json" }',
+          `models: "${models}", trust: { root: new URL("${models}root.json") }, dataDir: ${JSON.stringify(join(cwd, "device"))}`,
+        ) + "\nconsole.log(digits.version, digits.state.labels?.length);\nawait runtime.close();\n",
+    );
+    const { code, stdout, stderr } = await runNode(join(scratch, "static.ts"));
+    expect(code, stderr).toBe(0);
+    expect(stdout.trim()).toBe("1 10");
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

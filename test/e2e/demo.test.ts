@@ -124,6 +124,14 @@ describe("the digits pad", () => {
 
     // It answers with the new version.
     await draw(page, SEVEN);
+    // Why it reads that: the graph of the gradients came with the release.
+    await page.getByTestId("why").click();
+    await page.getByTestId("heat").waitFor();
+    expect(await page.getByTestId("why-for").textContent()).toBe(
+      `speaks for a ${await page.getByTestId("prediction").textContent()}`,
+    );
+    await page.getByTestId("why").click();
+    await page.getByTestId("heat").waitFor({ state: "hidden" });
     await page.getByTestId("consent").getByRole("switch").click();
     await page.getByTestId("participation").filter({ hasText: "Off." }).waitFor();
     await page.context().close();
@@ -165,5 +173,47 @@ describe("the digits pad", () => {
     expect(await page.evaluate(() => localStorage.getItem("tributary-consent"))).toBeNull();
     await page.context().close();
     expect(complaints()).toEqual([]);
+  });
+
+  test("a new version of the page waits for the person", async () => {
+    const page = await openPage();
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    const shells = async () =>
+      (await page.evaluate(() => globalThis.caches.keys())).filter((name) => name.includes("shell"));
+    const [shell] = await shells();
+    expect(shell).toMatch(/^tributary-demo shell [0-9a-f]{16}$/);
+    // The next version of the worker, under an address of its own: Playwright routes a registration, and no update.
+    const next = "0".repeat(16);
+    await page.context().route("**/service-worker.js?next", async (route) => {
+      const response = await route.fetch();
+      const body = (await response.text()).replace(shell!.slice(-next.length), next);
+      await route.fulfill({ response, body });
+    });
+    await page.evaluate(() => navigator.serviceWorker.register("service-worker.js?next"));
+    await page.getByTestId("reload").waitFor();
+    const controller = () => page.evaluate(() => navigator.serviceWorker.controller?.scriptURL);
+    expect(await controller()).toMatch(/service-worker\.js$/); // still
+    await Promise.all([page.waitForEvent("load"), page.getByTestId("reload").click()]);
+    expect(await controller()).toMatch(/\?next$/);
+    expect(await shells()).toContain(`tributary-demo shell ${next}`);
+    await page.context().close();
+    expect(complaints()).toEqual([]);
+  });
+
+  test("after one visit the page works with every server gone", async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    const page = await openDemo(context, stack.demoUrl);
+    await page.getByTestId("source").filter({ hasText: "work without network" }).waitFor();
+    const engines = await page.evaluate(async () => {
+      const name = (await globalThis.caches.keys()).find((each) => each.includes("engine"))!;
+      return (await (await globalThis.caches.open(name)).keys()).length;
+    });
+    expect(engines).toBe(1); // of three
+    await fleet?.close();
+    await stack.close();
+    await page.reload();
+    await page.getByTestId("version").filter({ hasText: /^\d+$/ }).waitFor();
+    await teach(page, SEVEN, 7, 1);
+    await context.close();
   });
 });

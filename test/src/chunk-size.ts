@@ -27,3 +27,11 @@ export async function loadedWith(entry: string): Promise<LoadedChunks> {
     gzipBytes: [...files.values()].reduce((sum, size) => sum + size, 0),
   };
 }
+
+/** Of these files, each once. */
+export async function gzipOf(folder: string, names: readonly string[]): Promise<number> {
+  const sizes = [...new Set(names)].map(
+    async (name) => gzipSync(await readFile(join(folder, name)), { level: 9 }).length,
+  );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}

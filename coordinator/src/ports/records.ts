@@ -10,7 +10,6 @@ import type {
 import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState } from "@tributary/federation";
 import type {
-  ExplanationSpecDocument,
   GraphPort,
   MetricDocument,
   ModelFormat,
@@ -63,8 +62,8 @@ export interface ModelRecord {
   readonly labels: readonly string[] | null;
   /** How images become its inputs and its outputs answers; null: as the app has it. */
   readonly processing: ModelProcessing | null;
-  /** The graph that explains its answers, and how that is used; null: it has no gradients. */
-  readonly explanation: { readonly graph: BlobRef; readonly spec: ExplanationSpecDocument } | null;
+  /** The graph that explains its answers; null: it has no gradients. */
+  readonly explanation: BlobRef | null;
   readonly createdAt: number;
 }
 

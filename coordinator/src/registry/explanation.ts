@@ -33,7 +33,7 @@ export async function storeExplanation(
     services.log.info("registry: answers are explained by occlusion alone", { error: toFailure(error) });
     return null;
   }
-  return { graph: await services.blobs.put(built.model), spec: built.spec };
+  return await services.blobs.put(built.model);
 }
 
 function rowsOf({ inputs }: PublishedFile["described"]): number {

@@ -78,10 +78,8 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   const graph = graphPath(name, version.graph.digest);
   const weights = weightsPath(name, version.version);
   const int8 = int8WeightsPath(name, version.version);
-  const explanation = model.explanation && {
-    ...model.explanation,
-    path: explanationPath(name, model.explanation.graph.digest),
-  };
+  const explanation =
+    model.explanation && blobTarget(explanationPath(name, model.explanation.digest), model.explanation);
   const manifest: ModelManifest = {
     ...(model.format === "onnx" ? { formatVersion: 2 } : { formatVersion: 3, format: model.format }),
     model: name,
@@ -95,9 +93,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     outputs: model.outputs,
     ...(model.labels === null ? {} : { labels: model.labels }),
     ...(model.processing === null ? {} : { processing: model.processing }),
-    ...(explanation === null
-      ? {}
-      : { explanation: { graph: { target: explanation.path }, ...explanation.spec } }),
+    ...(explanation === null ? {} : { explanation: { target: explanation.path } }),
     createdAt: timestamp(version.createdAt),
   };
   const bytes = encodeUtf8(JSON.stringify(manifest));
@@ -107,7 +103,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     changes: {
       put: [
         documentTarget(manifestPath(name, model.channel), bytes),
-        ...(explanation === null ? [] : [blobTarget(explanation.path, explanation.graph)]),
+        ...(explanation === null ? [] : [explanation]),
       ],
     },
   };

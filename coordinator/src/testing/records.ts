@@ -47,17 +47,7 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
     outputs: [{ name: "logits", dtype: "float32", shape: [-1, 10] }],
     labels: ["0", "1"],
     processing: { output: { name: "logits", activation: "softmax", topK: 2 } },
-    explanation: {
-      graph: exampleBlob("explanation graph"),
-      spec: {
-        batchSize: 8,
-        inputs: [{ name: "image", dtype: "float32", shape: [8, 1, 28, 28] }],
-        output: "logits",
-        weights: { name: "weights", dtype: "float32", shape: [8, 10] },
-        score: "score",
-        gradients: [{ input: "image", output: "gradient" }],
-      },
-    },
+    explanation: exampleBlob("explanation graph"),
     createdAt: 1_790_000_000_000,
     ...changes,
   };

@@ -8,6 +8,8 @@ import {
   splitWeights,
 } from "@tributary/onnx";
 import {
+  EXPLANATION_KEY,
+  parseExplanationSpec,
   parseModelManifest,
   parsePlan,
   PROCESSING_KEY,
@@ -79,16 +81,19 @@ describe("a published model", () => {
     const { explanation, parameters, weights } = parseModelManifest(
       await released.download("models/digits/stable.json"),
     );
-    expect(explanation).toMatchObject({
-      batchSize: 8,
-      output: "logits",
-      gradients: [{ input: "image", output: expect.any(String) as string }],
-    });
-    const graph = await released.download(explanation!.graph.target);
+    const graph = await released.download(explanation!.target);
     const stored = parametersFromSafetensors(parameters, await released.download(weights.float32.target));
-    expect(decodeModel(bindWeights(graph, stored)).graph.outputs.map(({ name }) => name)).toEqual([
-      explanation!.score,
-      explanation!.gradients[0]!.output,
+    const complete = decodeModel(bindWeights(graph, stored));
+    const { value } = complete.metadata.find(({ key }) => key === EXPLANATION_KEY)!;
+    const spec = parseExplanationSpec(value);
+    expect([spec.batchSize, spec.output, spec.gradients.map(({ input }) => input)]).toEqual([
+      8,
+      "logits",
+      ["image"],
+    ]);
+    expect(complete.graph.outputs.map(({ name }) => name)).toEqual([
+      spec.score,
+      ...spec.gradients.map(({ output }) => output),
     ]);
   });
 

@@ -12,8 +12,8 @@ describe("a version's targets", () => {
   test("are the manifest, the graph and both weights, and name each other", () => {
     const version = exampleVersion(3);
     const { bytes, changes } = versionTargets(exampleModel(), version, []);
-    const { graph, spec } = exampleModel().explanation!;
-    const explained = { path: `models/digits/explanations/${graph.digest.slice(0, 16)}.onnx`, graph, spec };
+    const explained = exampleModel().explanation!;
+    const path = `models/digits/explanations/${explained.digest.slice(0, 16)}.onnx`;
     const manifest = parseModelManifest(bytes);
     expect(manifest).toEqual({
       formatVersion: 2,
@@ -31,12 +31,12 @@ describe("a version's targets", () => {
       outputs: exampleModel().outputs,
       labels: ["0", "1"],
       processing: exampleModel().processing,
-      explanation: { graph: { target: explained.path }, ...explained.spec },
+      explanation: { target: path },
       createdAt: new Date(version.createdAt).toISOString(),
     });
-    expect(changes.put.map(({ path, digest, sizeBytes }) => [path, digest, sizeBytes])).toEqual([
+    expect(changes.put.map((target) => [target.path, target.digest, target.sizeBytes])).toEqual([
       ["models/digits/stable.json", sha256(bytes), bytes.length],
-      [explained.path, graph.digest, graph.sizeBytes],
+      [path, explained.digest, explained.sizeBytes],
       [manifest.graph.target, version.graph.digest, version.graph.sizeBytes],
       [manifest.weights.float32.target, version.weights.digest, version.weights.sizeBytes],
       [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],

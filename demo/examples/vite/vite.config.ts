@@ -6,5 +6,10 @@ export default defineConfig({
   worker: { format: "es" },
   // Pre-bundling would move onnxruntime-web's glue away from its .wasm file.
   optimizeDeps: { exclude: ["onnxruntime-web"] },
-  build: { target: ["safari16.4", "chrome113", "firefox114"], reportCompressedSize: false },
+  build: {
+    target: ["safari16.4", "chrome113", "firefox114"],
+    // These browsers need no polyfill of it, and what a page loads later is small.
+    modulePreload: false,
+    reportCompressedSize: false,
+  },
 });

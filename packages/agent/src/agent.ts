@@ -15,6 +15,8 @@ export interface AgentOptions {
   readonly model: string;
   /** What is said of the device: a task may ask only devices with certain tags. @defaultValue none */
   readonly tags?: readonly string[];
+  /** Most bytes of models that are kept. @defaultValue that of `createRuntime` */
+  readonly maxStorageBytes?: number;
   /** @defaultValue every task of the model */
   readonly task?: string;
   /** Replaces what the device has, where it differs. @defaultValue what the device has */
@@ -53,6 +55,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     software: "tributary-agent",
     ...(population === undefined ? {} : { population }),
     ...(options.tags === undefined ? {} : { tags: options.tags }),
+    ...(options.maxStorageBytes === undefined ? {} : { maxStorageBytes: options.maxStorageBytes }),
     ...(log === undefined ? {} : { log }),
   });
   const closing = new AbortController();

@@ -28,6 +28,7 @@ interface RunOptions {
   readonly telemetry?: boolean;
   readonly minimumCohort?: number;
   readonly tag?: readonly string[];
+  readonly maxStorage?: number;
   readonly log: "human" | "json";
 }
 
@@ -70,6 +71,7 @@ async function run(options: RunOptions): Promise<void> {
     onEvent: print,
     ...(task === undefined ? {} : { task }),
     ...(options.tag === undefined ? {} : { tags: options.tag }),
+    ...(options.maxStorage === undefined ? {} : { maxStorageBytes: options.maxStorage * 1024 ** 2 }),
     ...(examples === undefined ? {} : { examples: () => readAll(examples) }),
   });
   try {
@@ -173,6 +175,12 @@ function asCohort(value: string): number {
   throw new RangeError("expected a whole number of at least 3");
 }
 
+function asMebibytes(value: string): number {
+  const mebibytes = Number(value);
+  if (Number.isSafeInteger(mebibytes) && mebibytes >= 1) return mebibytes;
+  throw new RangeError("expected a whole number of at least 1");
+}
+
 const program = new Command("tributary-agent")
   .description("One device: runs a model, keeps it up to date, and takes part in federated rounds.")
   .version("0.1.0")
@@ -206,6 +214,11 @@ program
     "--minimum-cohort <n>",
     "fewest devices of a sum that this one's update may enter, from 3; below 16 it is a trial and not private (default: 16)",
     checked(asCohort),
+  )
+  .option(
+    "--max-storage <MiB>",
+    "most of models and unfinished downloads that is kept, in MiB; those that are not open give way (default: 2048)",
+    checked(asMebibytes),
   )
   .addOption(new Option("--log <format>", "what is printed").choices(["human", "json"]).default("human"))
   .exitOverride()

@@ -57,6 +57,8 @@ test("runs one device until SIGTERM: enrols, gets the model, checks in with the 
     "root.json",
     "--token-file",
     "token",
+    "--max-storage",
+    "64",
     "--log",
     "json",
     "--data-dir",

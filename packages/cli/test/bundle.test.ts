@@ -58,10 +58,51 @@ test("an ONNX file becomes a folder that apps run from, and a changed one its ne
   expect((await bundle(...args)).models).toEqual([{ name: "digits", version: 2 }]);
   expect(await versionOf("digits")).toBe(2);
   expect(await readFile(at("models/root.json"))).toEqual(root);
-  // Blobs of the first version are gone; secrets were never there.
+  // The manifest, the graph, its int8 weights, and the graph that explains it. Blobs of the first version are gone.
   const names = await readdir(at("models"), { recursive: true });
-  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(3);
+  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(4);
+  // Secrets were never there.
   expect(names.filter((name) => /key|token|sqlite|tmp/.test(name))).toEqual([]);
+}, 60_000);
+
+/** y = 2·x0 - x1, as TensorFlow.js saves it. */
+async function writeTfjsModel(): Promise<void> {
+  const dense = {
+    class_name: "Dense",
+    config: { name: "y", units: 1, activation: "linear", use_bias: false, batch_input_shape: [null, 2] },
+  };
+  const json = {
+    modelTopology: { class_name: "Sequential", config: { name: "line", layers: [dense] } },
+    weightsManifest: [
+      { paths: ["line.bin"], weights: [{ name: "y/kernel", shape: [2, 1], dtype: "float32" }] },
+    ],
+  };
+  await writeFile(at("model.json"), JSON.stringify(json));
+  await writeFile(at("line.bin"), new Uint8Array(Float32Array.of(2, -1).buffer));
+}
+
+test("so does a model of TensorFlow.js, with the weights beside its model.json", async () => {
+  await writeTfjsModel();
+  const args = [at("model.json"), "--name", "line", "--keys", at("keys")];
+  expect((await bundle(...args)).models).toEqual([{ name: "line", version: 1 }]);
+  const { createRuntime } = await import("@tributary/runtime/node");
+  const { createTfjsEngine } = await import("@tributary/engine/tfjs");
+  const tfjs = await createTfjsEngine();
+  await using runtime = await createRuntime({
+    models: pathToFileURL(at("models")),
+    trust: { root: at("models/root.json") },
+    dataDir: at("device"),
+    tfjs,
+  });
+  const line = await runtime.model("line");
+  const [input] = line.state.inputs;
+  const { outputs } = await line.run({ [input!.name]: [3, 4] });
+  expect(Number(outputs["y"]!.data[0])).toBeCloseTo(2, 1);
+  expect(line.state.engine).toBe("tfjs-cpu");
+  await rm(at("line.bin"));
+  const broken = await runMain("bundle", ...args, "--out", at("models"));
+  expect([broken.code === 0, broken.stderr.includes("line.bin")]).toEqual([false, true]);
+  await tfjs.close();
 }, 60_000);
 
 test("a coordinator's model becomes the seed of an app", async () => {

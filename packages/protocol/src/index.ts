@@ -60,8 +60,9 @@ export {
   TrainingGraphDocument,
 } from "./documents.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
+export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
 export { imageSizes } from "./image-sizes.ts";
-export { ExplanationSpecDocument, ModelManifest, parseModelManifest } from "./model-manifest.ts";
+export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
 export { readModelManifest } from "./read-manifest.ts";
 export {
   ImageProcessing,

@@ -9,38 +9,11 @@ import {
   ModelNameSchema,
   ModelVersionSchema,
   nullable,
-  readonlyArray,
   TargetPathSchema,
-  TensorNameSchema,
   UtcTimestampSchema,
 } from "./schema.ts";
 
 const TargetReference = Type.Object({ target: TargetPathSchema });
-
-/** How the graph that explains answers is fed and read; it takes the model's own parameters. */
-export const ExplanationSpecDocument = Type.Object({
-  /** Rows of one run. */
-  batchSize: Type.Integer({ minimum: 1, maximum: 4096 }),
-  /** [batchSize, …], in the model's order. */
-  inputs: GraphPorts,
-  /** The output of the model whose values are explained. */
-  output: TensorNameSchema,
-  /** How much each value of that output counts in the score of its row. */
-  weights: GraphPort,
-  /** Output [batchSize]: weights times values, summed over each row. */
-  score: TensorNameSchema,
-  /** Of each float32 input, the output with the scores' gradient. */
-  gradients: readonlyArray(Type.Object({ input: TensorNameSchema, output: TensorNameSchema }), {
-    minItems: 1,
-    maxItems: LIMITS.maxPorts,
-  }),
-});
-export type ExplanationSpecDocument = Static<typeof ExplanationSpecDocument>;
-
-const ExplanationDocument = Type.Object({
-  graph: TargetReference,
-  ...ExplanationSpecDocument.properties,
-});
 
 const MANIFEST_FIELDS = {
   model: ModelNameSchema,
@@ -53,8 +26,8 @@ const MANIFEST_FIELDS = {
   labels: Type.Optional(Labels),
   /** Absent: the app prepares its inputs, and the first float32 output is read by its name. */
   processing: Type.Optional(ModelProcessing),
-  /** Absent where the model has no gradients. */
-  explanation: Type.Optional(ExplanationDocument),
+  /** The graph that explains its answers, which takes the model's own parameters; absent where the model has no gradients. */
+  explanation: Type.Optional(TargetReference),
   createdAt: UtcTimestampSchema,
 };
 

@@ -126,7 +126,7 @@ describe("manifest and plan", () => {
 
   test.each([
     [{ ...manifest, version: 0 }, "/version"],
-    [{ ...manifest, formatVersion: 3 }, "/formatVersion"],
+    [{ ...manifest, formatVersion: 4 }, "/formatVersion"],
     [{ ...manifest, formatVersion: 1 }, "/"],
     [null, "/"],
     [{ ...manifest, graph: { target: "../../etc/passwd" } }, "/graph/target"],
@@ -134,7 +134,7 @@ describe("manifest and plan", () => {
     [{ ...manifest, outputs: [] }, "/outputs"],
     [{ ...manifest, inputs: Array.from({ length: 65 }, () => manifest.inputs[0]) }, "/inputs"],
     [{ ...manifest, parameters: [{ name: "w", shape: [-1] }] }, "/parameters/0/shape/0"],
-    [{ ...manifest, parameters: [] }, "/parameters"],
+    [{ ...manifest, parameters: "none" }, "/parameters"],
   ])("with a fault name its path (%#)", (document, path) => {
     expect(faultOf(() => parseModelManifest(json(document)))).toBe(path);
   });

@@ -8,8 +8,10 @@ import type { ConnectionState, ModelState } from "./runtime.ts";
 import { createControlChannel } from "./transport/control-channel.ts";
 import { createFederationHttp, type FederationHttp } from "./transport/federation-http.ts";
 import type { Requests } from "./transport/requests.ts";
+import type { OpenSocket } from "./transport/socket.ts";
 
 export interface ConnectionOptions {
+  readonly openSocket: OpenSocket;
   /** Its origin. */
   readonly coordinator: string;
   readonly config: DeviceConfig;
@@ -61,7 +63,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   });
   const channel = createControlChannel({
     coordinator,
-    openSocket: ports.openSocket,
+    openSocket: options.openSocket,
     identity,
     software: config.software,
     env,

@@ -8,6 +8,8 @@ import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
+import type { LocalMetrics } from "./telemetry/local-metrics.ts";
+import type { ModelSlot } from "./updater/model-slot.ts";
 import { readLogHead } from "./store/log-head.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
 import { createRequests } from "./transport/requests.ts";
@@ -78,8 +80,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   let timer: { cancel(): void } | undefined;
 
   const connection = lazyPart("connection", async () => {
-    const { createConnection } = await import("./connection.ts");
+    const [openSocket, { createConnection }] = await Promise.all([
+      ports.openSocket(),
+      import("./connection.ts"),
+    ]);
     return createConnection({
+      openSocket,
       coordinator: config.source.coordinator ?? "",
       config,
       ports: { ...ports, token: token ?? noToken },
@@ -101,6 +107,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   const examples = lazyPart("examples", async () => {
     const { openExamples } = await import("./examples/open-examples.ts");
     return openExamples({ store, env, policyOf: (model) => policies.get(model) });
+  });
+
+  const metrics = lazyPart("metrics", async () => {
+    const { createLocalMetrics } = await import("./telemetry/local-metrics.ts");
+    return createLocalMetrics();
   });
 
   const learner = lazyPart("learner", async () => {
@@ -153,6 +164,21 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   if (token === undefined) timer = env.clock.schedule(POLL_INTERVAL_MS, poll);
   else connect();
 
+  /** For the page, and with consent for telemetry; a model that was closed meanwhile has nothing to count. */
+  const counting = (
+    slot: ModelSlot,
+    count: (recorder: Pick<LocalMetrics, "ran" | "failed" | "labelled">, state: ModelState) => void,
+  ): void => {
+    if (!slot.isRunning) return;
+    const { state } = slot;
+    if (learner.loaded !== undefined) count(learner.loaded.recorder, state);
+    // What cannot be loaded is tried again by the next run: this one has its answer.
+    metrics.load().then(
+      (recorder) => count(recorder, state),
+      () => undefined,
+    );
+  };
+
   const requireOpen = (): void => {
     if (closed !== undefined) throw failure("runtime/closed", "runtime: it was closed");
   };
@@ -160,8 +186,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   return {
     async openModel(request, options = {}) {
       requireOpen();
+      if (request.examples !== undefined) {
+        const { checkedExampleOptions } = await import("./examples/checked-options.ts");
+        policies.set(request.model, checkedExampleOptions(request.examples));
+      }
       const state = await models.open(request, options);
-      if (request.examples !== undefined) policies.set(request.model, request.examples);
       connection.loaded?.subscribe(state);
       learner.loaded?.participations.modelsChanged();
       return state;
@@ -170,8 +199,14 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async run(model, feeds, { signal } = {}) {
       requireOpen();
       const slot = models.slot(model);
-      const run = () => slot.run(feeds, signal);
-      return await (learner.loaded?.recorder.watch(() => slot.state, run) ?? run());
+      try {
+        const inference = await slot.run(feeds, signal);
+        counting(slot, (recorder, state) => recorder.ran(state, inference));
+        return inference;
+      } catch (error) {
+        if (signal?.aborted !== true) counting(slot, (recorder, state) => recorder.failed(state, error));
+        throw error;
+      }
     },
     async explain(model, feeds, request, { signal } = {}) {
       requireOpen();
@@ -191,10 +226,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async addExamples(model, drafts) {
       requireOpen();
       const part = await examples.load();
-      const { state } = models.slot(model);
-      const added = await part.readDrafts(state, drafts, ports.images);
+      const slot = models.slot(model);
+      const added = await part.readDrafts(slot.state, drafts, ports.images);
       await part.kept.add(asModelName(model), added);
-      learner.loaded?.recorder.labelled(state, added);
+      counting(slot, (recorder, state) => recorder.labelled(state, added));
       learner.loaded?.participations.examplesChanged();
     },
     async countExamples(model) {
@@ -284,6 +319,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
           clock: env.clock,
           signal: closing.signal,
         });
+        metrics.loaded?.forget();
         events.emit({ type: "forgotten" });
         return erasure;
       } catch (error) {
@@ -310,6 +346,14 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         bytesDown: requests.bytesDown,
         roundsCommitted: learner.loaded?.participations.roundsCommitted ?? 0,
         ...(certificateLog === undefined ? {} : { certificateLog }),
+      };
+    },
+    async metrics() {
+      requireOpen();
+      const heapBytes = engines.heapBytes();
+      return {
+        models: metrics.loaded?.read() ?? [],
+        ...(heapBytes === undefined ? {} : { heapBytes }),
       };
     },
     async diagnose() {

@@ -9,7 +9,7 @@ import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
-import type { ExamplePolicy } from "./examples/example-policy.ts";
+import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type {
   Inference,
@@ -20,6 +20,7 @@ import type {
   TokenRequest,
 } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
+import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
@@ -52,7 +53,8 @@ export interface DevicePorts {
   readonly listen?: (() => Promise<void>) | undefined;
   /** Asked for by the first secure round. */
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
-  readonly openSocket: OpenSocket;
+  /** How sockets are opened: asked for once, by devices that connect. */
+  readonly openSocket: () => Promise<OpenSocket>;
   readonly fetch: typeof fetch;
   /** Runs work on the stored metadata alone, where others share the store: the tabs of a site. */
   readonly exclusive?: Exclusive | undefined;
@@ -84,7 +86,7 @@ export interface OpenModelRequest {
   /** @defaultValue that of the opening before, or `BATCHING_DEFAULTS` */
   readonly batching?: Required<BatchingOptions>;
   /** @defaultValue that of the opening before, or `EXAMPLE_DEFAULTS` */
-  readonly examples?: ExamplePolicy;
+  readonly examples?: ExampleOptions;
 }
 
 /**
@@ -130,6 +132,7 @@ export interface Device {
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;
+  metrics(): Promise<Metrics>;
   diagnose(): Promise<Diagnosis>;
   /** Events from now on. The returned function ends it. */
   subscribe(listener: (event: RuntimeEvent) => void): () => void;

@@ -69,7 +69,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         engines: createNodeEngines(engine, options.engine === undefined, options.tfjs),
         conditions: nodeConditions(engine.name),
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
-        openSocket: openWsSocket,
+        openSocket: async () => openWsSocket,
         fetch: fetchWithFiles,
         ...(token === undefined
           ? {}

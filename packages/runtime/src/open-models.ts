@@ -82,8 +82,14 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     return [...models.values()].some(({ slot }) => slot.needs(digest as Digest));
   };
 
+  const holdPinned = (): void => options.holds?.hold("pinned", [...options.pinned()] as Digest[]);
+  // What a task needs is known when the device checks in.
+  events.subscribe((event) => {
+    if (event.type === "participation" && event.event.type === "checked-in") holdPinned();
+  });
+
   const prune = async (): Promise<void> => {
-    options.holds?.hold("pinned", [...options.pinned()] as Digest[]);
+    holdPinned();
     const held = await options.holds?.held();
     const installed = await options.store.models.list();
     const recorded = new Set<string>(installed.flatMap(({ files }) => files.map(({ digest }) => digest)));

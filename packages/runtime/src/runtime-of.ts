@@ -4,9 +4,7 @@ import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
-import { explainRequest } from "./explain/explain-request.ts";
 import { toDraft, toKept } from "./learner/example.ts";
-import { checkedExampleOptions } from "./examples/checked-options.ts";
 import type {
   ModelHandle,
   ModelState,
@@ -68,9 +66,8 @@ export function createRuntimeOf(device: Device): Runtime {
           leave();
         }
       },
-      async explain(feeds, { signal, ...explainOptions } = {}) {
+      async explain(feeds, { signal, ...request } = {}) {
         requireHandle();
-        const request = explainRequest(state, explainOptions);
         const leave = enter();
         try {
           const prepared = await toRunFeeds(state, feeds, false);
@@ -205,12 +202,12 @@ export function createRuntimeOf(device: Device): Runtime {
         update = "auto",
         maxQueued = MAX_QUEUED,
         variant,
+        examples,
         onProgress,
         signal,
       } = options;
       checkMaxQueued(maxQueued);
       const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
-      const examples = options.examples === undefined ? undefined : checkedExampleOptions(options.examples);
       signal?.throwIfAborted();
       const stopProgress =
         onProgress === undefined
@@ -277,6 +274,7 @@ export function createRuntimeOf(device: Device): Runtime {
       return await device.forget(forgetOptions);
     },
     diagnose: () => device.diagnose(),
+    metrics: () => device.metrics(),
     events({ signal } = {}) {
       return eventStream<RuntimeEvent>({
         ended: ended.signal,

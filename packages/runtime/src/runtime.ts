@@ -9,6 +9,7 @@ import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ImageSource } from "./images/image-input.ts";
+import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
 
@@ -125,6 +126,8 @@ export interface Runtime extends AsyncDisposable {
    * @throws `store/not-erased`, `store/*`; with `requireCoordinator` what kept it from being told, before anything is erased
    */
   forget(options?: ForgetOptions): Promise<Erasure>;
+  /** How the models fared here: latencies, errors, what they predicted and how surely. It is told to the page alone. */
+  metrics(): Promise<Metrics>;
   /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;
   /** Stops everything and lets go of all resources. Idempotent. */

@@ -5,9 +5,8 @@ import { parseKeys, parseRole, type KeyIdCheck } from "./parse-keys.ts";
 
 const HASH_PREFIX = /^[0-9a-f]{1,64}$/;
 
-/** The delegations of a targets file (spec 4.5); none where it has none. @param checks - see `parseKeys` */
+/** The delegations of a targets file (spec 4.5). @param checks - see `parseKeys` */
 export function parseDelegations(signed: JsonFields, checks: KeyIdCheck[]): Delegations {
-  if (!signed.has("delegations")) return { keys: new Map(), roles: [] };
   const delegations = signed.fields("delegations");
   const keys = parseKeys(delegations, checks);
   if (!delegations.has("roles")) return { keys, roles: [] };

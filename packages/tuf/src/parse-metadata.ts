@@ -1,12 +1,12 @@
 import { failure, type Digest } from "@tributary/core";
 import { canonicalJson } from "./canonical-json.ts";
-import { parseDelegations } from "./parse-delegations.ts";
 import { KEY_ID, parseKeys, parseRole, requireKeyIds, type KeyIdCheck } from "./parse-keys.ts";
 import { JsonFields, malformed } from "./json-fields.ts";
 import { ownValue } from "./json.ts";
 import { METADATA_BOUNDS } from "./limits.ts";
 import {
   TUF_ROLES,
+  type Delegations,
   type Envelope,
   type MetadataByRole,
   type MetaFile,
@@ -49,7 +49,7 @@ export async function parseMetadata<R extends TufRole>(
     });
   }
   const checks: KeyIdCheck[] = [];
-  const parsed = PARSERS[role](signed, checks) as MetadataByRole[R];
+  const parsed = (await PARSERS[role](signed, checks)) as MetadataByRole[R];
   await requireKeyIds(checks);
   return {
     signed: parsed,
@@ -59,13 +59,17 @@ export async function parseMetadata<R extends TufRole>(
   };
 }
 
-const PARSERS: { readonly [R in TufRole]: (signed: JsonFields, checks: KeyIdCheck[]) => MetadataByRole[R] } =
-  {
-    root: parseRoot,
-    timestamp: parseTimestamp,
-    snapshot: parseSnapshot,
-    targets: parseTargets,
-  };
+const PARSERS: {
+  readonly [R in TufRole]: (
+    signed: JsonFields,
+    checks: KeyIdCheck[],
+  ) => MetadataByRole[R] | Promise<MetadataByRole[R]>;
+} = {
+  root: parseRoot,
+  timestamp: parseTimestamp,
+  snapshot: parseSnapshot,
+  targets: parseTargets,
+};
 
 /** Spec 4.2: the keyid must be unique in the "signatures" array. */
 function parseSignatures(file: JsonFields): TufSignature[] {
@@ -140,7 +144,7 @@ function parseMetaFile(fields: JsonFields): MetaFile {
   };
 }
 
-function parseTargets(signed: JsonFields, checks: KeyIdCheck[]): TargetsMetadata {
+async function parseTargets(signed: JsonFields, checks: KeyIdCheck[]): Promise<TargetsMetadata> {
   const targets = new Map<string, TargetFile>();
   for (const [path, fields] of signed.fields("targets").entries()) {
     if (path === "" || path.length > METADATA_BOUNDS.maxPathLength) {
@@ -157,7 +161,19 @@ function parseTargets(signed: JsonFields, checks: KeyIdCheck[]): TargetsMetadata
       custom: ownValue(fields.object, "custom"),
     });
   }
-  return { role: "targets", ...parseCommon(signed), targets, delegations: parseDelegations(signed, checks) };
+  return {
+    role: "targets",
+    ...parseCommon(signed),
+    targets,
+    delegations: await delegationsOf(signed, checks),
+  };
+}
+
+/** Only who meets delegations loads how they are read. */
+async function delegationsOf(signed: JsonFields, checks: KeyIdCheck[]): Promise<Delegations> {
+  if (!signed.has("delegations")) return { keys: new Map(), roles: [] };
+  const { parseDelegations } = await import("./parse-delegations.ts");
+  return parseDelegations(signed, checks);
 }
 
 /** Other hashes beside SHA-256 may be listed; one that this client cannot check alone may not. */

@@ -10,7 +10,8 @@ export interface LocalPublication {
   /** Signing keys and earlier versions; made where it is missing. */
   readonly dataDir: string;
   readonly name: ModelName;
-  readonly onnx: Uint8Array;
+  /** ONNX, or a TensorFlow.js artifact. */
+  readonly file: Uint8Array;
   /** Days that the release holds. */
   readonly validDays: number;
 }
@@ -25,7 +26,7 @@ const PUBLISHED = "bundled.json";
 export async function publishLocally({
   dataDir,
   name,
-  onnx,
+  file,
   validDays,
 }: LocalPublication): Promise<{ readonly release: ReadRelease; readonly root: Uint8Array }> {
   const coordinator = await createCoordinator({
@@ -38,9 +39,9 @@ export async function publishLocally({
     const { url, operatorToken: token, tufRoot: root } = coordinator;
     const api = createApiClient({ baseUrl: url, token });
     const published = await readPublished(dataDir);
-    const digest = createHash("sha256").update(onnx).digest("hex");
+    const digest = createHash("sha256").update(file).digest("hex");
     if (published[name] !== digest) {
-      await api.publishModel(name, onnx);
+      await api.publishModel(name, file);
       published[name] = digest;
       await writeFile(join(dataDir, PUBLISHED), `${JSON.stringify(published, undefined, 2)}\n`);
     }

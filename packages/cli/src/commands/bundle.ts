@@ -1,14 +1,11 @@
-import { basename, resolve } from "node:path";
-import { asModelName } from "@tributary/core";
+import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { publishLocally } from "../bundle/publish-locally.ts";
 import { readRelease, type ReadRelease } from "../bundle/read-release.ts";
 import { writeReleaseFolder } from "../bundle/release-folder.ts";
-import { readModelFile } from "../models/read-model-file.ts";
-import { withProcessing } from "../models/with-processing.ts";
+import { isModelFile, readPublishedFile } from "../models/read-published-file.ts";
 import { urlOption } from "../operator.ts";
-import { readInput } from "../read-input.ts";
 import { formatBytes } from "../start/format.ts";
 import { trustedRoot } from "../trusted-root.ts";
 
@@ -29,22 +26,25 @@ export function bundleCommand(): Command {
   return new Command("bundle")
     .description(
       "Write a signed release as a folder of files, and the root that an app pins: of a coordinator's model, as the seed of an app that " +
-        "has to start offline; or of an ONNX file, for an app that runs models from a static server without any coordinator.",
+        "has to start offline; or of a file of a model, for an app that runs models from a static server without any coordinator.",
     )
-    .argument("<model>", "name of a model on the coordinator, or an ONNX file (*.onnx)")
+    .argument(
+      "<model>",
+      "name of a model on the coordinator, or a file: ONNX (*.onnx), or the model.json of TensorFlow.js",
+    )
     .requiredOption("--out <dir>", "folder to write, for example public/models")
     .addOption(urlOption())
     .option("--root <file>", "trust root that the app pins (default: the one the coordinator shows)")
     .option("--channel <name>", "of a coordinator's model", "stable")
-    .option("--name <name>", "of an ONNX file: the model's name (default: the file's)")
-    .option("--processing <file>", "of an ONNX file: JSON of how images become inputs, and outputs answers")
+    .option("--name <name>", "of a file: the model's name (default: the file's)")
+    .option("--processing <file>", "of a file: JSON of how images become inputs, and outputs answers")
     .option(
       "--keys <dir>",
-      "of an ONNX file: signing keys and earlier versions; keep it secret, and keep it: an app believes these keys alone",
+      "of a file: signing keys and earlier versions; keep it secret, and keep it: an app believes these keys alone",
       ".tributary-bundle",
     )
     .addOption(
-      new Option("--valid-days <n>", "of an ONNX file: days until it has to be bundled anew")
+      new Option("--valid-days <n>", "of a file: days until it has to be bundled anew")
         .default(365)
         .argParser(integerBetween(1, 3_650)),
     )
@@ -54,7 +54,7 @@ export function bundleCommand(): Command {
 
 async function bundle(model: string, options: Options): Promise<void> {
   const folder = resolve(options.out);
-  const { release, root } = /\.onnx$/i.test(model)
+  const { release, root } = isModelFile(model)
     ? await ofFile(model, options)
     : await ofCoordinator(model, options);
   const written = await writeReleaseFolder(folder, release, root);
@@ -74,18 +74,8 @@ async function ofFile(
   file: string,
   { name, processing, keys, validDays }: Options,
 ): Promise<{ readonly release: ReadRelease; readonly root: Uint8Array }> {
-  const model = await readModelFile(file);
-  return await publishLocally({
-    dataDir: resolve(keys),
-    name: asModelName(
-      name ??
-        basename(file)
-          .replace(/\.onnx$/i, "")
-          .toLowerCase(),
-    ),
-    onnx: processing === undefined ? model : withProcessing(model, await readInput(processing)),
-    validDays,
-  });
+  const { name: called, bytes } = await readPublishedFile(file, { name, processing });
+  return await publishLocally({ dataDir: resolve(keys), name: called, file: bytes, validDays });
 }
 
 async function ofCoordinator(

@@ -22,6 +22,7 @@ export interface PackTfjsOptions {
  */
 export async function packTfjs(options: PackTfjsOptions): Promise<Uint8Array<ArrayBuffer>> {
   const { read, processing } = options;
+  tf.env().set("PROD", true); // in Node it advertises its other packages else
   let artifacts: tf.io.ModelArtifacts;
   try {
     const json = JSON.parse(new TextDecoder().decode(options.modelJson)) as tf.io.ModelJSON;

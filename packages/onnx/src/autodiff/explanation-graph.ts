@@ -37,6 +37,9 @@ export interface ExplanationGraph {
   readonly spec: ExplanationGraphSpec;
 }
 
+/** Key of the metadata entry that says how the graph is fed and read: the spec, as JSON. */
+export const EXPLANATION_KEY = "tributary.explanation";
+
 const WEIGHTS = `${RESERVED_PREFIX}weights`;
 const SCORE = `${RESERVED_PREFIX}score`;
 
@@ -126,7 +129,10 @@ export function buildExplanationGraph(model: Uint8Array, options: ExplanationGra
       domain: "",
       modelVersion: 0,
       opsetImports: [{ domain: "", version: prepared.opset }],
-      metadata: [{ key: PARAMETERS_KEY, value: writeParameterList(list) }],
+      metadata: [
+        { key: PARAMETERS_KEY, value: writeParameterList(list) },
+        { key: EXPLANATION_KEY, value: JSON.stringify(spec) },
+      ],
       graph,
     }),
     spec,

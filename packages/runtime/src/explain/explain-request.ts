@@ -1,15 +1,25 @@
-import type { ModelState } from "../runtime.ts";
+import type { ModelManifest } from "@tributary/protocol";
+import type { Tensor } from "@tributary/tensor";
 import { toFeeds } from "../updater/feeds.ts";
 import type { ExplainOptions, ExplainRequest, ExplanationMethod } from "./explanation.ts";
 
 const METHODS: readonly ExplanationMethod[] = ["integrated-gradients", "saliency", "occlusion"];
 const DEFAULTS = { method: "integrated-gradients", steps: 32 } as const satisfies ExplainOptions;
 
+/** A request with its defaults, and the baseline as tensors. */
+export interface CheckedExplainRequest {
+  readonly method: ExplanationMethod;
+  readonly target?: number;
+  readonly steps: number;
+  readonly baseline?: Readonly<Record<string, Tensor>>;
+  readonly window?: number;
+}
+
 /** Options of an app, checked. @throws RangeError for one out of its range; as `run` for a baseline that does not fit */
-export function explainRequest(
-  { inputs }: Pick<ModelState, "inputs">,
-  options: Omit<ExplainOptions, "signal">,
-): ExplainRequest {
+export function checkedRequest(
+  { inputs }: Pick<ModelManifest, "inputs">,
+  options: ExplainRequest,
+): CheckedExplainRequest {
   const { method, steps } = { ...DEFAULTS, ...options };
   const { target, baseline, window } = options;
   if (!METHODS.includes(method)) {

@@ -3,7 +3,8 @@ import { failure, throwIfAborted } from "@tributary/core";
 import type { Feeds, Outputs } from "@tributary/engine";
 import type { ModelManifest } from "@tributary/protocol";
 import { sameShape, tensor, type Tensor } from "@tributary/tensor";
-import type { SessionLease } from "../engine-provider.ts";
+import { checkedRequest, type CheckedExplainRequest } from "./explain-request.ts";
+import type { OpenGradients } from "../updater/gradient-session.ts";
 import type { Explanation, ExplainRequest } from "./explanation.ts";
 import { integratedGradients, saliency } from "./gradient-methods.ts";
 import { slopes } from "./gradients.ts";
@@ -17,47 +18,46 @@ export interface ExplainPorts {
   /** The model itself. */
   readonly run: (feeds: Feeds) => Promise<Outputs>;
   /** The graph of its gradients; called only by methods that read them. */
-  readonly openGradients: () => Promise<SessionLease>;
+  readonly openGradients: () => Promise<OpenGradients>;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** @throws `runtime/not-explainable`, saying what to do instead; what running the model throws */
 export async function explain(ports: ExplainPorts): Promise<Explanation> {
-  const { manifest, feeds, request, run, signal } = ports;
+  const { manifest, feeds, run, signal } = ports;
+  const request = checkedRequest(manifest, ports.request);
   requireOneRow(manifest, feeds);
-  const output = explainedOutput(manifest);
-  const read = async (given: Feeds): Promise<Float32Array> => {
+  const read = async (output: string, given: Feeds): Promise<Float32Array> => {
     throwIfAborted(signal);
     return (await run(given))[output]!.data as Float32Array;
   };
-  const target = chosenTarget(request.target, await read(feeds), output);
-  const { method } = request;
-  const common = {
-    version: manifest.version,
-    method,
-    target,
-    label: manifest.labels?.[target] ?? String(target),
+  const answered = async (output: string) => {
+    const target = chosenTarget(request.target, await read(output, feeds), output);
+    const label = manifest.labels?.[target] ?? String(target);
+    return { version: manifest.version, method: request.method, target, label };
   };
-  if (method === "occlusion") {
+  if (request.method === "occlusion") {
+    const output = readOutput(manifest);
+    const common = await answered(output);
     const { score, attributions } = await occlusion({
       feeds,
       baseline: baselineOf(feeds, request.baseline),
-      score: async (given) => (await read(given))[target]!,
+      score: async (given) => (await read(output, given))[common.target]!,
       layoutOf: (input) =>
         manifest.processing?.inputs?.[input]?.layout ?? (manifest.format === "tfjs" ? "nhwc" : "nchw"),
       window: request.window,
     });
     return { ...common, score, attributions };
   }
-  const { explanation } = manifest;
-  if (explanation === undefined) throw withoutGradients(manifest);
-  const lease = await ports.openGradients();
+  if (manifest.explanation === undefined) throw withoutGradients(manifest);
+  const { lease, spec } = await ports.openGradients();
   try {
+    const common = await answered(spec.output);
     const slopesAt = (count: number, point: (index: number) => Feeds) =>
-      slopes(lease.session, explanation, { count, point, target }, signal);
+      slopes(lease.session, spec, { count, point, target: common.target }, signal);
     return {
       ...common,
-      ...(method === "saliency"
+      ...(request.method === "saliency"
         ? await saliency(feeds, slopesAt)
         : await integratedGradients(feeds, baselineOf(feeds, request.baseline), request.steps, slopesAt)),
     };
@@ -67,9 +67,8 @@ export async function explain(ports: ExplainPorts): Promise<Explanation> {
 }
 
 /** The output whose values are explained: that which answers are read from. */
-function explainedOutput({ model, explanation, processing, outputs }: ModelManifest): string {
-  const name =
-    explanation?.output ?? processing?.output?.name ?? outputs.find(({ dtype }) => dtype === "float32")?.name;
+function readOutput({ model, processing, outputs }: ModelManifest): string {
+  const name = processing?.output?.name ?? outputs.find(({ dtype }) => dtype === "float32")?.name;
   if (name !== undefined) return name;
   throw failure(
     "runtime/not-explainable",
@@ -102,7 +101,7 @@ function chosenTarget(asked: number | undefined, values: Float32Array, output: s
 }
 
 /** Of each float32 input. */
-function baselineOf(feeds: Feeds, given: ExplainRequest["baseline"] = {}): Record<string, Tensor> {
+function baselineOf(feeds: Feeds, given: CheckedExplainRequest["baseline"] = {}): Record<string, Tensor> {
   const floats = Object.entries(feeds).filter(([, { dtype }]) => dtype === "float32");
   const unknown = Object.keys(given).find((name) => !floats.some(([known]) => known === name));
   const unfit = floats.find(

@@ -30,14 +30,8 @@ export interface ExplainOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Options as they cross to where the model runs. */
-export interface ExplainRequest {
-  readonly method: ExplanationMethod;
-  readonly target?: number;
-  readonly steps: number;
-  readonly baseline?: Readonly<Record<string, Tensor>>;
-  readonly window?: number;
-}
+/** Options as they cross to where the model runs, which checks them. */
+export type ExplainRequest = Omit<ExplainOptions, "signal">;
 
 /** Why a model answered as it did. */
 export interface Explanation {

@@ -1,9 +1,7 @@
 import { throwIfAborted } from "@tributary/core";
 import type { Feeds, Session } from "@tributary/engine";
-import type { ModelManifest } from "@tributary/protocol";
+import type { ExplanationSpec } from "@tributary/protocol";
 import { allocate, elementCount, tensor, type Tensor, type TensorData } from "@tributary/tensor";
-
-export type ExplanationSpec = NonNullable<ModelManifest["explanation"]>;
 
 /** What a model's score is at one point, and which way it rises. */
 export interface Slope {

@@ -1,7 +1,9 @@
 /** A page's store: blobs in the origin private file system where it can be written, everything else in IndexedDB. */
-import { toFailure, type Clock, type Logger } from "@tributary/core";
-import type { BlobCache, DeviceStore } from "./device-store.ts";
-import { createIndexedDbStore } from "./indexeddb-store.ts";
+import type { Clock, Logger } from "@tributary/core";
+import { lazyPart } from "../lazy-part.ts";
+import type { DeviceStore } from "./device-store.ts";
+import { openConnection, type Connection } from "./indexeddb-connection.ts";
+import { createIndexedDbRecords } from "./indexeddb-records.ts";
 import { openOpfsBlobs } from "./opfs-blobs.ts";
 
 export interface BrowserStoreOptions {
@@ -16,10 +18,16 @@ export interface BrowserStoreOptions {
   };
 }
 
-/** To be called in a dedicated worker; anywhere else blobs stay in IndexedDB. */
+const indexedDbBlobs = lazyPart("blobs in IndexedDB", () => import("./indexeddb-blobs.ts"));
+
+/**
+ * To be called in a dedicated worker; anywhere else blobs are in IndexedDB. That database is opened with its first use, which rejects
+ * with `store/unavailable` where the browser refuses.
+ */
 export async function openBrowserStore(options: BrowserStoreOptions): Promise<DeviceStore> {
   const { name, clock, log, navigator: { locks, storage } = globalThis.navigator } = options;
-  const store = createIndexedDbStore({ name, clock });
+  const connection = openConnection(name, clock);
+  const records = createIndexedDbRecords(connection);
   const blobs = storage === undefined ? undefined : await openOpfsBlobs({ name, locks, storage });
   const estimate = async () => {
     const { usage, quota } = (await storage?.estimate?.()) ?? {};
@@ -30,30 +38,31 @@ export async function openBrowserStore(options: BrowserStoreOptions): Promise<De
       ...(persisted === undefined ? {} : { persisted }),
     };
   };
-  if (blobs === undefined) return { ...store, space: { kind: "indexeddb", estimate } };
-  await moveBlobs(store.blobs, blobs, log);
+  if (blobs === undefined) {
+    const { createIndexedDbBlobs } = await indexedDbBlobs.load();
+    return {
+      ...records,
+      blobs: createIndexedDbBlobs(connection),
+      space: { kind: "indexeddb", estimate },
+      close: () => connection.close(),
+    };
+  }
+  if (await hasBlobs(connection)) await (await indexedDbBlobs.load()).moveBlobs(connection, blobs, log);
   return {
-    ...store,
+    ...records,
     blobs,
     space: { kind: "opfs", estimate },
     async close() {
       await blobs.close();
-      await store.close();
+      await connection.close();
     },
   };
 }
 
-/** A runtime that knew only IndexedDB kept blobs there. They are moved, so that a page that was updated still starts offline. */
-async function moveBlobs(from: BlobCache, to: BlobCache, log: Logger): Promise<void> {
-  try {
-    for (const { digest } of await from.listPartials()) await from.deletePartial(digest);
-    for (const { digest } of await from.list()) {
-      const bytes = await from.read(digest);
-      // What does not fit is fetched again when it is needed.
-      if (bytes !== undefined) await to.write(digest, bytes).catch(() => undefined);
-      await from.delete(digest);
-    }
-  } catch (error) {
-    log.warn("the blobs of an earlier runtime could not be moved", { error: toFailure(error) });
-  }
+/** Whether an earlier runtime left some; false where the database cannot be opened, which its first use tells. */
+async function hasBlobs(connection: Connection): Promise<boolean> {
+  const counts = await connection
+    .use((database) => Promise.all([database.count("blobs"), database.count("partials")]))
+    .catch(() => []);
+  return counts.some((count) => count > 0);
 }

@@ -112,7 +112,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
 
   /** The graph that explains what runs. */
   const explanationDigest = (): Digest | undefined => {
-    const path = running?.manifest.explanation?.graph.target;
+    const path = running?.manifest.explanation?.target;
     return path === undefined ? undefined : releases.find(path)?.sha256;
   };
   const needed = (): Digest[] => {
@@ -410,7 +410,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         openGradients: () =>
           openGradients({
             manifest,
-            explanation: manifest.explanation!,
+            path: manifest.explanation!.target,
             installed,
             releases,
             blobs,

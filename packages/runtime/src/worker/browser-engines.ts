@@ -1,7 +1,6 @@
 /** A browser's engines: WASM, and WebGPU for the models whose results were checked and that it runs faster. */
 import { failure, type Clock } from "@tributary/core";
-import type { Engine, EngineName } from "@tributary/engine";
-import type { ModelForm } from "@tributary/engine/check";
+import type { EngineName } from "@tributary/engine";
 import { openOrtWeb } from "@tributary/engine/ort-web";
 import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
 import type {
@@ -10,12 +9,11 @@ import type {
   OpenInferenceRequest,
   OpenTrainingRequest,
 } from "../engine-provider.ts";
+import { lazyPart } from "../lazy-part.ts";
 import { createSessionCache } from "../session-cache.ts";
 import type { LoadedSession } from "../session-cache.ts";
 import { describeAdapter, engineFingerprint, type FingerprintNavigator } from "./engine-fingerprint.ts";
 import { memoryBudget, type DeviceNavigator } from "./recycling.ts";
-import { asRemembered, choiceNote, type RememberedChoice } from "./remembered-choice.ts";
-import { createGpuSessions, type GpuSessions } from "./gpu-sessions.ts";
 import type { TfjsEngines, TfjsEnginesOptions, TfjsSettings } from "./tfjs-engines.ts";
 
 export interface BrowserEnginesOptions extends OrtWebOptions {
@@ -46,9 +44,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
   } = options;
   const { prefer = "auto", softwareAdapter = "skip" } = settings;
   const tfjs = createTfjs?.({ ...tfjsSettings, prefer, softwareAdapter, clock, navigator });
-  const insist = prefer === "webgpu";
   const cache = createSessionCache({ maxIdle: 1 });
-  const gpu = createGpuSessions(clock);
   const budget = memoryBudget(navigator ?? {});
   let opening: Promise<Opened> | undefined;
   let opened: Opened | undefined;
@@ -64,57 +60,37 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     return opening;
   };
 
-  /** `webgpu` is the form of the model that a GPU runs; undefined: there is none. */
-  const loadChecked = async (
+  /** Only a device with a GPU loads it. */
+  const gpu = lazyPart("GPU engine", async () => {
+    const { createGpuEngine } = await import("./gpu-engine.ts");
+    return createGpuEngine({ clock, insist: prefer === "webgpu", drop: (session) => cache.drop(session) });
+  });
+
+  const onlyWasm = async (
+    { wasm }: OrtWeb,
     request: CheckedRequest,
-    webgpu: Partial<ModelForm> | undefined,
-  ): Promise<LoadedSession> => {
-    const { web, fingerprint } = await open();
-    if (web.webgpu === undefined || webgpu === undefined || gpu.unstable) {
-      return { session: await web.wasm.load(await request.model()), note: onlyWasmNote(web, gpu) };
-    }
-    const remembered = asRemembered(request.remembered, insist);
-    if (remembered !== undefined && remembered.fingerprint === fingerprint) {
-      const isGpu = remembered.engine === "ort-webgpu";
-      const engine: Engine = isGpu ? web.webgpu : web.wasm;
-      const load = (isGpu ? webgpu.model : undefined) ?? request.model;
-      try {
-        const session = await engine.load(await load());
-        return { session, note: choiceNote(remembered), check: { choice: remembered, remembered: true } };
-      } catch {
-        // A driver may have changed without a sign of it: check anew.
-      }
-    }
-    // Only a device with a GPU loads it.
-    const { chooseEngine } = await import("@tributary/engine/check");
-    const { choice, session } = await chooseEngine({
-      reference: web.wasm,
-      candidate: web.webgpu,
-      model: await request.model(),
-      feeds: await request.sample(),
-      ...(isForm(webgpu) ? { candidateForm: webgpu } : {}),
-      clock,
-      insist,
-    });
-    await request.remember?.({ ...choice, fingerprint } satisfies RememberedChoice);
-    return { session, note: choiceNote(choice), check: { choice, remembered: false } };
-  };
+    note: string,
+  ): Promise<LoadedSession> => ({
+    session: await wasm.load(await request.model()),
+    note,
+  });
 
   const loadInference = async (request: OpenInferenceRequest): Promise<LoadedSession> => {
     if (request.format === "tfjs") return await requireTfjs(tfjs).load(request);
-    const loaded = await loadChecked(request, {});
-    if (loaded.session.engine !== "ort-webgpu") return loaded;
-    // What was measured on the lost GPU says nothing of the one that comes next.
-    const { remembered: _, ...afresh } = request;
-    return gpu.survive(loaded, () => loadChecked(afresh, {}), request.onMoved);
+    const { web, fingerprint } = await open();
+    const { webgpu } = web;
+    if (webgpu === undefined) return await onlyWasm(web, request, adapterNote(web.adapter));
+    return await (await gpu.load()).openInference({ ...web, webgpu, fingerprint }, request);
   };
 
-  /** A training that loses its GPU fails, because its feeds are those of the form that runs there; the next one begins anew. */
   const loadTraining = async (request: OpenTrainingRequest): Promise<LoadedSession> => {
-    const loaded = await loadChecked(request, request.webgpu);
-    if (loaded.session.engine !== "ort-webgpu") return loaded;
-    const session = gpu.endWith(loaded.session, () => cache.drop(session));
-    return { ...loaded, session };
+    const { web, fingerprint } = await open();
+    const { webgpu } = web;
+    if (webgpu === undefined) return await onlyWasm(web, request, adapterNote(web.adapter));
+    if (request.webgpu === undefined) {
+      return await onlyWasm(web, request, "no form of this graph runs on WebGPU");
+    }
+    return await (await gpu.load()).openTraining({ ...web, webgpu, fingerprint }, request);
   };
 
   return {
@@ -134,7 +110,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       crossOriginIsolated: globalThis.crossOriginIsolated === true,
       files: wasmFiles(),
       ...(opened?.web.heapBytes === undefined ? {} : { heapBytes: opened.web.heapBytes }),
-      gpuLosses: gpu.losses,
+      gpuLosses: gpu.loaded?.losses ?? 0,
     }),
     async close() {
       await cache.close();
@@ -161,17 +137,6 @@ function requireTfjs(tfjs: TfjsEngines | undefined): TfjsEngines {
 function wasmFiles(): string[] {
   const names = performance.getEntriesByType("resource").map(({ name }) => name);
   return [...new Set(names)].filter((name) => new URL(name).pathname.endsWith(".wasm"));
-}
-
-/** Inference runs the same bytes on either engine. */
-function isForm(webgpu: Partial<ModelForm>): webgpu is ModelForm {
-  return webgpu.model !== undefined;
-}
-
-function onlyWasmNote({ webgpu, adapter }: OrtWeb, gpu: GpuSessions): string {
-  if (webgpu === undefined) return adapterNote(adapter);
-  if (gpu.unstable) return `the browser took the GPU away ${gpu.losses} times`;
-  return "no form of this graph runs on WebGPU";
 }
 
 function adapterNote(adapter: AdapterVerdict): string {

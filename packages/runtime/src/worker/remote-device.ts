@@ -130,12 +130,27 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     if (participation !== undefined) await host.invoke(0, "participate", [participation]).then(unsettle);
   };
 
+  /** Not by `using`: what browsers of today need for that would be a part of every page. */
+  const within = async (
+    timeoutMs: number,
+    parent: AbortSignal,
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> => {
+    const limit = timeoutSignal(clock, timeoutMs, parent);
+    try {
+      await work(limit.signal);
+    } finally {
+      limit.cancel();
+    }
+  };
+
   /** Replaces a worker between two calls: those under way are answered, those that come wait for the new one. */
   const recycle = (used: Life): void => {
     if (life !== used || recycling !== undefined || closing !== undefined || inRound) return;
     recycling = (async () => {
-      using limit = timeoutSignal(clock, DRAIN_MS, used.ended);
-      while (underWay.size > 0) await abortable(Promise.allSettled(underWay), limit.signal);
+      await within(DRAIN_MS, used.ended, async (signal) => {
+        while (underWay.size > 0) await abortable(Promise.allSettled(underWay), signal);
+      });
       if (life !== used || closing !== undefined) return;
       life = undefined;
       recycled += 1;
@@ -151,8 +166,9 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
 
   /** Lets a worker end by itself. One that dies now is seen by its life lock, one that hangs by the time. */
   const closeLife = async (closed: Life, reason: Error): Promise<void> => {
-    using limit = timeoutSignal(clock, CLOSE_GRACE_MS, closed.ended);
-    await abortable(closed.host.close(), limit.signal).catch(() => undefined);
+    await within(CLOSE_GRACE_MS, closed.ended, (signal) => abortable(closed.host.close(), signal)).catch(
+      () => undefined,
+    );
     closed.end(reason);
   };
 
@@ -275,6 +291,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),
+    metrics: () => call("metrics", []),
     async diagnose() {
       const diagnosis = await call<Diagnosis>("diagnose", []);
       return { ...diagnosis, worker: { replaced, recycled } };

@@ -4,7 +4,6 @@ import { expose } from "comlink";
 import { createDevice } from "../create-device.ts";
 import { lazyPart } from "../lazy-part.ts";
 import { openBrowserStore } from "../store/browser-store.ts";
-import { webSocketTransport } from "../transport/web-socket.ts";
 import { browserConditions, type ConditionsNavigator } from "./browser-conditions.ts";
 import { createBrowserEngines, type BrowserEnginesOptions } from "./browser-engines.ts";
 import { createDeviceHost } from "./device-host.ts";
@@ -14,12 +13,11 @@ import { holdBlobs } from "./held-blobs.ts";
 import { tabDownloads } from "./tab-downloads.ts";
 import { createListen } from "./listen.ts";
 import { shareForgetting } from "./share-forgetting.ts";
-import { connectAsLeader, electLeader, shareReleases, trainAsLeader } from "./tab-leader.ts";
+import { electLeader, shareReleases } from "./tab-leader.ts";
 
 const images = lazyPart("image reader", async () =>
   (await import("../images/canvas-reader.ts")).createCanvasReader(),
 );
-const openWebSocket = webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol));
 
 /** @param tfjs - how models of TensorFlow.js run, where the app brings it along */
 export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
@@ -37,7 +35,14 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
       listen: createListen(),
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
-      openSocket: connectAsLeader(openWebSocket, leader),
+      openSocket: async () => {
+        const [{ webSocketTransport }, { connectAsLeader }] = await Promise.all([
+          import("../transport/web-socket.ts"),
+          import("./tab-training.ts"),
+        ]);
+        const open = webSocketTransport((url, subprotocol) => new WebSocket(url, subprotocol));
+        return connectAsLeader(open, leader);
+      },
       fetch: (input, init) => fetch(input, init),
       exclusive: (work, signal) =>
         navigator.locks.request(`${start.database} metadata`, { signal }, () => work()),
@@ -48,9 +53,10 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     const reconnect = (): void => void device.reconnect();
     void leader.turn.then(reconnect);
     addEventListener("online", reconnect);
+    const shared = shareReleases(device, start.database);
     return {
       device: shareForgetting(
-        trainAsLeader(shareReleases(device, start.database), leader, env.clock),
+        start.enrols ? (await import("./tab-training.ts")).trainAsLeader(shared, leader, env.clock) : shared,
         `${start.database} forgotten`,
       ),
       heapBytes: () => engines.heapBytes(),

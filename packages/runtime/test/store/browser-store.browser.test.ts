@@ -11,7 +11,8 @@ import { deleteDB } from "idb";
 import { afterEach, describe, expect, test } from "vitest";
 import { openBrowserStore } from "../../src/store/browser-store.ts";
 import type { DeviceStore } from "../../src/store/device-store.ts";
-import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
+import { createIndexedDbBlobs } from "../../src/store/indexeddb-blobs.ts";
+import { openConnection } from "../../src/store/indexeddb-connection.ts";
 import { OPFS_FOLDER, opfsFolderName } from "../../src/store/opfs-blobs.ts";
 import { describeBlobCache } from "../../src/testing/index.ts";
 import { unsettle, type Settled } from "../../src/worker/error-transfer.ts";
@@ -141,13 +142,14 @@ describe("blobs in the origin private file system", () => {
   });
 
   test("blobs that an earlier runtime kept in IndexedDB are moved", async () => {
-    const earlier = createIndexedDbStore({ name: NAME, clock: systemClock });
-    await earlier.blobs.write(digest, bytes);
-    await earlier.blobs.appendPartial(asDigest("0".repeat(64)), 0, bytes);
+    const connection = openConnection(NAME, systemClock);
+    const earlier = createIndexedDbBlobs(connection);
+    await earlier.write(digest, bytes);
+    await earlier.appendPartial(asDigest("0".repeat(64)), 0, bytes);
     const { store } = await open();
     expect(await store.blobs.read(digest)).toEqual(bytes);
-    expect([await earlier.blobs.list(), await earlier.blobs.listPartials()]).toEqual([[], []]);
-    await earlier.close();
+    expect([await earlier.list(), await earlier.listPartials()]).toEqual([[], []]);
+    await connection.close();
     await store.close();
   });
 

@@ -1,9 +1,9 @@
-import { asModelName, systemClock, systemEnv } from "@tributary/core";
+import { asModelName, silentLogger, systemClock, systemEnv } from "@tributary/core";
 import { deleteDB, openDB } from "idb";
 import { afterEach, describe, expect, test } from "vitest";
 import { createExamples, type Examples } from "../../src/examples/examples.ts";
+import { openBrowserStore } from "../../src/store/browser-store.ts";
 import type { DeviceStore } from "../../src/store/device-store.ts";
-import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
 import { describeDeviceStore } from "../../src/testing/index.ts";
 
 function examplesOf(store: DeviceStore): Examples {
@@ -11,10 +11,11 @@ function examplesOf(store: DeviceStore): Examples {
 }
 
 const NAME = "tributary-store-test";
-const open = () => createIndexedDbStore({ name: NAME, clock: systemClock });
+/** A page writes no files of the origin private file system: everything is in IndexedDB. */
+const open = () => openBrowserStore({ name: NAME, clock: systemClock, log: silentLogger });
 
 describeDeviceStore("IndexedDB", {
-  open: async () => open(),
+  open,
   remove: () => deleteDB(NAME),
 });
 
@@ -24,7 +25,7 @@ describe("IndexedDB that the browser meddles with", () => {
   const example = { inputs: [Uint8Array.of(1, 2)], label: 3 };
 
   test("storage that was cleared reads as empty and takes new writes", async () => {
-    const store = open();
+    const store = await open();
     await examplesOf(store).add(digits, [example]);
     await deleteDB(NAME); // what "clear site data" does: our connection gets a versionchange and lets go
     expect(await examplesOf(store).count(digits)).toBe(0);
@@ -34,7 +35,7 @@ describe("IndexedDB that the browser meddles with", () => {
   });
 
   test("examples kept by an earlier release, of one input each, are read, and sealed with that", async () => {
-    const store = open();
+    const store = await open();
     await examplesOf(store).add(digits, [example]);
     const raw = await openDB(NAME);
     await raw.add("examples", { model: digits, features: Float32Array.of(0.5), label: Float32Array.of(2) });
@@ -49,18 +50,18 @@ describe("IndexedDB that the browser meddles with", () => {
 
   test("a database written by a newer version of the page is a coded error", async () => {
     (await openDB(NAME, 1000)).close();
-    const store = open();
+    const store = await open();
     await expect(examplesOf(store).count(digits)).rejects.toMatchObject({ code: "store/newer-schema" });
     await store.close();
   });
 
   test("a closed store refuses, and close waits for what runs", async () => {
-    const store = open();
+    const store = await open();
     const adding = store.examples.change(digits, { add: [Uint8Array.of(1)], remove: [] });
     await store.close();
     await adding;
     await expect(examplesOf(store).count(digits)).rejects.toMatchObject({ code: "store/unavailable" });
-    const again = open();
+    const again = await open();
     expect(await again.examples.ids(digits)).toHaveLength(1);
     await again.close();
   });

@@ -111,6 +111,7 @@ const open: OpenDevice = async (start, token) => {
         roundsCommitted: 0,
       };
     },
+    metrics: async () => ({ models: [] }),
     diagnose: async () => ({
       engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
       models: [],

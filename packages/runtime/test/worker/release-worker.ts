@@ -8,7 +8,7 @@ import { openSecAggCrypto } from "@tributary/secagg";
 import { expose } from "comlink";
 import { createDevice } from "../../src/create-device.ts";
 import { createCanvasReader } from "../../src/images/canvas-reader.ts";
-import { createIndexedDbStore } from "../../src/store/indexeddb-store.ts";
+import { openBrowserStore } from "../../src/store/browser-store.ts";
 import { browserConditions, type ConditionsNavigator } from "../../src/worker/browser-conditions.ts";
 import { createBrowserEngines } from "../../src/worker/browser-engines.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
@@ -69,12 +69,18 @@ const open: OpenDevice = async (start) => {
     { ...start.config, trustedRoot: repository.root },
     {
       env,
-      store: createIndexedDbStore({ name: start.database, clock: env.clock }),
+      // Without files, as in some browsers' private windows.
+      store: await openBrowserStore({
+        name: start.database,
+        clock: env.clock,
+        log: env.log,
+        navigator: { locks: navigator.locks },
+      }),
       engines,
       images: async () => createCanvasReader(),
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto,
-      openSocket: (_options, handlers) => {
+      openSocket: async () => (_options, handlers) => {
         queueMicrotask(() => handlers.closed({ code: 1006, reason: "no network here" }));
         return { bufferedBytes: 0, send() {}, close() {} };
       },

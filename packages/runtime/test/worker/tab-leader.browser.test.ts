@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { Device } from "../../src/device.ts";
 import type { RuntimeEvent } from "../../src/runtime.ts";
 import type { OpenSocket, SocketClosed } from "../../src/transport/socket.ts";
-import { connectAsLeader, electLeader, shareReleases, trainAsLeader } from "../../src/worker/tab-leader.ts";
+import { electLeader, shareReleases } from "../../src/worker/tab-leader.ts";
+import { connectAsLeader, trainAsLeader } from "../../src/worker/tab-training.ts";
 import type { TabLeader } from "../../src/worker/tab-leader.ts";
 
 /** A leader whose turn the test says. */

@@ -1,20 +1,13 @@
-/** A device's store in the browser. The browser may clear it at any time: what is missing is fetched or made anew. */
-import type { Clock, Digest, ModelName } from "@tributary/core";
+/** All of a page's store but its blobs. The browser may clear it at any time: what is missing is fetched or made anew. */
+import type { ModelName } from "@tributary/core";
 import type { DeviceStore, ExamplePage } from "./device-store.ts";
-import { openConnection } from "./indexeddb-connection.ts";
 import type { Connection, StoredExampleRow } from "./indexeddb-connection.ts";
-
-export interface IndexedDbStoreOptions {
-  /** Name of the database; one per coordinator and population. */
-  readonly name: string;
-  readonly clock: Pick<Clock, "schedule">;
-}
 
 const ONLY = "device";
 
-/** Opens nothing yet: the first use does, and rejects with `store/unavailable` where the browser refuses. */
-export function createIndexedDbStore(options: IndexedDbStoreOptions): DeviceStore {
-  const connection = openConnection(options.name, options.clock);
+export function createIndexedDbRecords(
+  connection: Connection,
+): Omit<DeviceStore, "blobs" | "space" | "close"> {
   return {
     needsExtractableKeys: false,
     identity: {
@@ -33,7 +26,6 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions): DeviceStor
         }),
       delete: (role) => connection.use((database) => database.delete("metadata", role)),
     },
-    blobs: blobsOf(connection),
     models: {
       read: (model, channel) => connection.use((database) => database.get("models", [model, channel])),
       write: (installed) =>
@@ -55,73 +47,6 @@ export function createIndexedDbStore(options: IndexedDbStoreOptions): DeviceStor
       delete: (key) => connection.use((database) => database.delete("settings", key)),
       keys: () => connection.use((database) => database.getAllKeys("settings")),
     },
-    close: () => connection.close(),
-  };
-}
-
-/** All chunks of one digest. */
-function chunksOf(digest: string): IDBKeyRange {
-  return IDBKeyRange.bound([digest, 0], [digest, Infinity]);
-}
-
-function blobsOf(connection: Connection): DeviceStore["blobs"] {
-  return {
-    read: (digest) => connection.use((database) => database.get("blobs", digest)),
-    write: (digest, bytes) =>
-      connection.use(async (database) => {
-        const transaction = database.transaction(["blobs", "partials"], "readwrite");
-        await Promise.all([
-          transaction.objectStore("blobs").put(own(bytes), digest),
-          transaction.objectStore("partials").delete(chunksOf(digest)),
-          transaction.done,
-        ]);
-      }),
-    delete: (digest) => connection.use((database) => database.delete("blobs", digest)),
-    list: () =>
-      connection.use(async (database) => {
-        const found: { digest: never; sizeBytes: number }[] = [];
-        let cursor = await database.transaction("blobs").store.openCursor();
-        for (; cursor !== null; cursor = await cursor.continue()) {
-          found.push({ digest: cursor.key as never, sizeBytes: cursor.value.length });
-        }
-        return found;
-      }),
-    readPartial: (digest) =>
-      connection.use(async (database) => {
-        const chunks = await database.getAll("partials", chunksOf(digest));
-        if (chunks.length === 0) return undefined;
-        const whole = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
-        let offset = 0;
-        for (const chunk of chunks) {
-          whole.set(chunk, offset);
-          offset += chunk.length;
-        }
-        return whole;
-      }),
-    appendPartial: (digest, offset, chunk) =>
-      connection.use(async (database) => {
-        const transaction = database.transaction("partials", "readwrite");
-        if (offset === 0) await transaction.store.delete(chunksOf(digest));
-        const last = await transaction.store.openCursor(chunksOf(digest), "prev");
-        const kept = last === null ? 0 : last.key[1] + last.value.length;
-        if (kept !== offset) {
-          transaction.abort();
-          await transaction.done.catch(() => undefined);
-          throw new RangeError(`appendPartial: ${kept} bytes are kept, got offset ${offset}`);
-        }
-        await Promise.all([transaction.store.put(own(chunk), [digest, offset]), transaction.done]);
-      }),
-    deletePartial: (digest) => connection.use((database) => database.delete("partials", chunksOf(digest))),
-    listPartials: () =>
-      connection.use(async (database) => {
-        const found = new Map<string, number>();
-        let cursor = await database.transaction("partials").store.openCursor();
-        for (; cursor !== null; cursor = await cursor.continue()) {
-          const [digest, offset] = cursor.key;
-          found.set(digest, offset + cursor.value.length);
-        }
-        return [...found].map(([digest, sizeBytes]) => ({ digest: digest as Digest, sizeBytes }));
-      }),
   };
 }
 

@@ -1,0 +1,42 @@
+import { basename } from "node:path";
+import { asModelName, type ModelName } from "@tributary/core";
+import { readInput } from "../read-input.ts";
+import { packTfjsFile } from "./pack-tfjs-file.ts";
+import { readModelFile } from "./read-model-file.ts";
+import { withProcessing } from "./with-processing.ts";
+
+export interface PublishedFile {
+  readonly name: ModelName;
+  readonly format: "onnx" | "tfjs";
+  /** As it is uploaded: one file. */
+  readonly bytes: Uint8Array;
+}
+
+/** Whether a word on the command line names a file of a model: ONNX, or the model.json of TensorFlow.js. */
+export function isModelFile(word: string): boolean {
+  return /\.(?:onnx|json)$/i.test(word);
+}
+
+/**
+ * Reads a file that becomes a model.
+ *
+ * @param options.name - the model's name; left out: the file's
+ * @param options.processing - name of a file
+ * @throws `cli/file`, `onnx/*`, `protocol/invalid-document`, and as `packTfjsFile`
+ */
+export async function readPublishedFile(
+  file: string,
+  options: { readonly name?: string | undefined; readonly processing?: string | undefined },
+): Promise<PublishedFile> {
+  const { processing } = options;
+  const name = asModelName(
+    options.name ??
+      basename(file)
+        .replace(/\.(?:onnx|json)$/i, "")
+        .toLowerCase(),
+  );
+  const document = processing === undefined ? undefined : await readInput(processing);
+  if (/\.json$/i.test(file)) return { name, format: "tfjs", bytes: await packTfjsFile(file, document) };
+  const model = await readModelFile(file);
+  return { name, format: "onnx", bytes: document === undefined ? model : withProcessing(model, document) };
+}
