@@ -247,7 +247,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async clearExamples(model) {
       requireOpen();
-      await (await examples.load()).kept.clear(asModelName(model));
+      await (await examples.load()).clear(asModelName(model));
       // They are what was learned from the examples.
       await (learner.loaded?.clear(asModelName(model)) ?? store.controls?.clear(asModelName(model)));
       learner.loaded?.participations.examplesChanged();
@@ -279,18 +279,25 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async setConsent(consent) {
       requireOpen();
-      (await learner.settled())?.participations.setConsent(consent);
+      const part = await learner.settled();
+      part?.participations.setConsent(consent);
+      if (!consent.training) await part?.dropCheckpoints();
     },
     async setIdle(next) {
       idle = next;
       learner.loaded?.participations.setIdle(next);
+    },
+    async setBusy(next) {
+      learner.loaded?.courtesy.setReason("input", next);
     },
     async setBattery(next) {
       battery = next;
       learner.loaded?.participations.setBattery(next);
     },
     async stopParticipating() {
-      await (await learner.settled())?.participations.stop();
+      const part = await learner.settled();
+      await part?.participations.stop();
+      await part?.dropCheckpoints();
     },
     async forget(options) {
       requireOpen();
@@ -312,7 +319,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
           clock: env.clock,
           signal: closing.signal,
         });
-        metrics.loaded?.clear();
+        metrics.loaded?.forget();
         events.emit({ type: "forgotten" });
         return erasure;
       } catch (error) {
@@ -356,6 +363,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         engines: engines.diagnose(),
         models: open.map((slot) => slot.diagnose()),
         storage: await space.diagnose(),
+        ...(learner.loaded === undefined ? {} : { training: learner.loaded.courtesy.diagnose() }),
       };
     },
     subscribe: (listener) => events.subscribe(listener),

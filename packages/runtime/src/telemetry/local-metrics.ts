@@ -6,8 +6,8 @@ import type { HistogramView, LatencyView, ModelMetrics } from "./model-metrics.t
 
 export interface LocalMetrics extends Pick<TelemetryRecorder, "ran" | "failed" | "labelled"> {
   read(): readonly ModelMetrics[];
-  /** Forgets all. */
-  clear(): void;
+  /** Counts from nothing again. */
+  forget(): void;
 }
 
 /** Counts from now on, whoever consents to what: nothing of it leaves the device. */
@@ -19,7 +19,7 @@ export function createLocalMetrics(): LocalMetrics {
     failed: (state, error) => recorder.failed(state, error),
     labelled: (state, examples) => recorder.labelled(state, examples),
     read: () => recorder.counted().map(viewOf),
-    clear() {
+    forget() {
       recorder.setEnabled(false);
       recorder.setEnabled(true);
     },

@@ -273,6 +273,10 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       idle = value;
       await call("setIdle", [value]);
     },
+    async setBusy(value) {
+      // Of the moment: a new worker hears the next touch.
+      await call("setBusy", [value]);
+    },
     async setBattery(value) {
       battery = value;
       await call("setBattery", [value]);

@@ -11,6 +11,7 @@ import type { RunEndpoint } from "./run-messages.ts";
 import type { OpenDevice } from "./device-host.ts";
 import { holdBlobs } from "./held-blobs.ts";
 import { tabDownloads } from "./tab-downloads.ts";
+import { createListen } from "./listen.ts";
 import { shareForgetting } from "./share-forgetting.ts";
 import { electLeader, shareReleases } from "./tab-leader.ts";
 
@@ -31,6 +32,7 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
       store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
       engines,
       images: images.load,
+      listen: createListen(),
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
       openSocket: async () => {

@@ -96,6 +96,7 @@ const open: OpenDevice = async (start, token) => {
     },
     setConsent: async () => {},
     setIdle: async () => {},
+    setBusy: async () => {},
     setBattery: async () => {},
     stopParticipating: async () => stopped.resolve(),
     reconnect: async () => {},
