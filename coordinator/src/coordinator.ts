@@ -14,6 +14,7 @@ import { collectBlobs } from "./collect-blobs.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
 import { createCertificateLog } from "./enrolment/certificate-log.ts";
 import { createEnrolment } from "./enrolment/enrolment.ts";
+import { registerErasureRoute } from "./enrolment/erasure-route.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import type { DeviceGateway } from "./gateway/gateway-types.ts";
 import { createPushLatency } from "./gateway/push-latency.ts";
@@ -150,6 +151,12 @@ async function start(
   registerTufRoutes(app, store);
   registerEventRoutes(app, streams);
   enrolment.register(app);
+  registerErasureRoute(app, {
+    env,
+    store,
+    issuerPublicKey,
+    disconnect: (device, reason) => gateway.disconnect(device, reason),
+  });
   certificateLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);

@@ -4,6 +4,7 @@ import type { ModelHandle, ModelState, Runtime } from "@tributary/runtime";
 import { createRuntime } from "@tributary/runtime/browser";
 import { byId, setText } from "./elements.ts";
 import { createExamplesPanel } from "./examples-panel.ts";
+import { createForgetPanel } from "./forget-panel.ts";
 import { workOffline } from "./offline/offline.ts";
 import { createPadPanel, type PadPanel } from "./pad-panel.ts";
 import { createParticipationPanel } from "./participation-panel.ts";
@@ -59,6 +60,7 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, pad: PadPanel): v
     examples: model.examples,
     onChange: (count) => participation.setExamples(count),
   });
+  createForgetPanel(runtime, () => examples.changed());
   pad.attach(model, () => examples.changed());
   const source = `The model and its new versions come from ${site.coordinator}, signed, and are checked here.`;
   setText(byId("source"), source);

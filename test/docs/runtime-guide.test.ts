@@ -19,6 +19,8 @@ import { startTributary } from "../src/tributary-process.ts";
 const GUIDE = readFileSync(join(import.meta.dirname, "../../packages/runtime/README.md"), "utf8");
 const BLOCKS = fencedBlocks(GUIDE).filter(({ heading }) => heading === "Images in, labels out");
 const EXAMPLES = fencedBlocks(GUIDE).find(({ heading }) => heading === "Examples that stay here")!;
+const GUEST = fencedBlocks(GUIDE).find(({ heading }) => heading === "A guest on the device")!;
+const FORGETTING = fencedBlocks(GUIDE).find(({ heading }) => heading === "Forgetting")!;
 const folder = temporaryFolder();
 let site: Site;
 
@@ -53,11 +55,14 @@ import { createRuntime } from "@tributary/runtime/node";
 const runtime = await createRuntime({
   coordinator: ${JSON.stringify(site.url)},
   trust: { root: ${JSON.stringify(root)} },
+  token: "good-token",
   dataDir: ${JSON.stringify(join(folder.path, "device"))},
 });
 ${BLOCKS.find(({ language }) => language === "ts")!.text}
 ${fencedBlocks(GUIDE).find(({ heading }) => heading === "Why this answer")!.text}
 ${EXAMPLES.text}
+${GUEST.text}
+${FORGETTING.text}
 await runtime.close();
 `,
     );
@@ -75,6 +80,8 @@ await runtime.close();
       expect.stringMatching(/^\w+ 1x1x28x28 true$/),
       `${labels![3]} occlusion`,
       expect.stringMatching(/^1 \d+$/),
+      "null null {}",
+      expect.stringMatching(/^1 \[ 'device', 'examples' \] (erased|none)$/),
     ]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -65,6 +65,7 @@ export async function openDemo(context: BrowserContext, url: string): Promise<Pa
 
 /** Draws on the pad with the mouse and waits until the model has read it. */
 export async function draw(page: Page, stroke: Stroke): Promise<void> {
+  await page.getByTestId("pad").scrollIntoViewIfNeeded();
   const box = (await page.getByTestId("pad").boundingBox())!;
   for (const [at, [x, y]] of stroke.entries()) {
     await page.mouse.move(box.x + x * box.width, box.y + y * box.height, { steps: at === 0 ? 1 : 5 });
@@ -77,6 +78,8 @@ export async function draw(page: Page, stroke: Stroke): Promise<void> {
 /** Draws and says what it was, so that the page keeps it as an example. */
 export async function teach(page: Page, stroke: Stroke, label: number, times: number): Promise<void> {
   const count = page.getByTestId("example-count");
+  // They are counted once the page has read them.
+  await count.filter({ hasText: /^\d+$/ }).waitFor();
   const before = Number(await count.textContent());
   for (let more = 1; more <= times; more++) {
     await draw(page, stroke);

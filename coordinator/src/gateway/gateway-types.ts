@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import type { DeviceId, Env, PopulationName } from "@tributary/core";
+import type { DeviceId, Env, PopulationName, TributaryError } from "@tributary/core";
 import { LIMITS, type DeviceMessage, type ServerMessage } from "@tributary/protocol";
 import type { AccessPolicy } from "../http/access-policy.ts";
 import type { Bus } from "../ports/bus.ts";
@@ -90,6 +90,8 @@ export interface DeviceGateway extends Gateway {
   attach(server: Server): void;
   /** False when the device is not connected, or its connection was given up because it does not read. */
   send(device: DeviceId, message: ServerMessage): boolean;
+  /** Ends a device's session, as when it is not enrolled any more. */
+  disconnect(device: DeviceId, reason: TributaryError): void;
   /** The number of devices in training changed; published with the others, a few times a second at most. */
   countsChanged(): void;
 }

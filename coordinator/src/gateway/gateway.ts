@@ -100,6 +100,13 @@ class WebSocketGateway implements DeviceGateway {
     return this.#byDevice.has(device);
   }
 
+  disconnect(device: DeviceId, reason: TributaryError): void {
+    const session = this.#byDevice.get(device);
+    if (session === undefined) return;
+    this.#leave(session);
+    session.refuse(reason, this.#options.env.clock.monotonicMs());
+  }
+
   counts(): { connected: number; training: number } {
     return { connected: this.#byDevice.size, training: this.#options.training?.() ?? 0 };
   }

@@ -107,7 +107,7 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       callback(null, {
         origin: allowed,
         credentials: false,
-        methods: ["GET", "HEAD", "POST", "PUT"],
+        methods: ["GET", "HEAD", "POST", "PUT", "DELETE"],
         allowedHeaders: ["authorization", "content-type", "if-none-match", "if-range", "range", PROOF_HEADER],
         exposedHeaders: ["accept-ranges", "content-length", "content-range", "etag", "retry-after"],
         maxAge: PREFLIGHT_MAX_AGE_SECONDS,

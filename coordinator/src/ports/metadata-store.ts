@@ -194,6 +194,13 @@ export interface DeviceRepository {
   /** @throws `store/not-found` */
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
   /**
+   * Forgets a device: its row, and what was suspected of it. What has to be kept of what it did (that it used a token, took part in
+   * a round, was refused) goes on under `pseudonym`.
+   *
+   * @returns false where there is none
+   */
+  erase(deviceId: DeviceId, pseudonym: DeviceId): Promise<boolean>;
+  /**
    * Counts a device against an enrolment token: `used` the first time, `already` when this device used it before,
    * `exhausted` when `maxUses` other devices did.
    */

@@ -1,15 +1,6 @@
+import { failure, type Clock, type DeviceId, type Digest, type RoundId } from "@tributary/core";
 import {
-  decodeBase64url,
-  failure,
-  type Clock,
-  type DeviceId,
-  type Digest,
-  type RoundId,
-} from "@tributary/core";
-import {
-  CERTIFICATE_SCHEME,
   DigestSchema,
-  PROOF_HEADER,
   RoundIdSchema,
   UploadAccepted,
   uploadMessage,
@@ -22,7 +13,7 @@ import type { AccessPolicy } from "../http/access-policy.ts";
 import type { App } from "../http/app.ts";
 import type { RoundRun } from "./round-run.ts";
 import { Semaphore } from "./serial-queue.ts";
-import { contentLength } from "./upload-headers.ts";
+import { certificateOf, contentLength, proofOf } from "./upload-headers.ts";
 import { watchPace } from "./upload-pace.ts";
 
 /** Bodies received at a time; the others wait in their sockets, unread. */
@@ -61,7 +52,7 @@ export function registerUploadRoute(app: App, options: UploadRouteOptions): void
       if (!options.access.deviceAllowed(request.headers, sender.population)) {
         throw failure("http/origin-refused", `rounds: origin ${String(request.headers.origin)}`);
       }
-      const proof = proofOf(request.headers[PROOF_HEADER]);
+      const proof = proofOf(request.headers);
       if (!(await verifySignature(sender.publicKey, proof, uploadMessage(roundId, digest, sizeBytes)))) {
         throw failure(
           "identity/invalid-proof",
@@ -116,30 +107,6 @@ export function registerUploadRoute(app: App, options: UploadRouteOptions): void
       });
     },
   );
-}
-
-function certificateOf(authorization: string | undefined): Uint8Array {
-  const [scheme, value, ...rest] = (authorization ?? "").split(" ");
-  if (scheme !== CERTIFICATE_SCHEME || value === undefined || rest.length > 0) {
-    throw failure(
-      "identity/invalid-certificate",
-      `rounds: "Authorization: ${CERTIFICATE_SCHEME} <certificate>" expected`,
-    );
-  }
-  try {
-    return decodeBase64url(value);
-  } catch (cause) {
-    throw failure("identity/invalid-certificate", "rounds: the certificate is not base64url", { cause });
-  }
-}
-
-function proofOf(header: string | string[] | undefined): Uint8Array {
-  try {
-    if (typeof header === "string") return decodeBase64url(header);
-  } catch (cause) {
-    throw failure("identity/invalid-proof", "rounds: the proof is not base64url", { cause });
-  }
-  throw failure("identity/invalid-proof", `rounds: one header ${PROOF_HEADER} expected`);
 }
 
 function notInvited(device: DeviceId, roundId: RoundId): Error {

@@ -184,6 +184,27 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
         expect(await store.journal.read(roundId)).toEqual(entries);
       });
 
+      test("a device is erased: what it did goes on under another name", async () => {
+        for (const index of [1, 2]) await store.devices.enrol(exampleDevice(index));
+        const [gone, pseudonym] = [exampleDevice(1).deviceId, exampleDevice(8).deviceId];
+        const use = { tokenId: "e", at: 1, expiresAt: 100, maxUses: 1 };
+        await store.devices.useToken({ ...use, deviceId: gone });
+        await store.participations.put([{ task: TASK, deviceId: gone, round: 4, at: 5 }]);
+        expect(await store.devices.erase(gone, pseudonym)).toBe(true);
+        expect(await store.devices.erase(gone, pseudonym)).toBe(false);
+        expect(await store.devices.get(gone)).toBeUndefined();
+        expect(await store.devices.count()).toBe(1);
+        const told = (await store.participations.list(TASK, 10)).map(({ deviceId, round }) => [
+          deviceId,
+          round,
+        ]);
+        expect(told).toEqual([[pseudonym, 4]]);
+        // Nobody gets a token's use back by having its user erased.
+        expect(await store.devices.useToken({ ...use, deviceId: exampleDevice(2).deviceId })).toBe(
+          "exhausted",
+        );
+      });
+
       test("an optimizer state is replaced", async () => {
         const version = asModelVersion(1);
         await store.optimizers.put({ task: TASK, version, state: exampleBlob("state 1") });

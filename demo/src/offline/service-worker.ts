@@ -78,8 +78,13 @@ async function successors(): Promise<string[]> {
   return __ENGINES__.filter((path) => used.has(stem(path))).map((path) => scope + path);
 }
 
+/** The page of a first visit asked for its site's files before anybody was there to keep them: they are asked for once more. */
 async function answer(urls: readonly string[], port: MessagePort | undefined): Promise<void> {
-  port?.postMessage(await keepEngine(urls).catch(() => false));
+  const isKept = async (): Promise<boolean> => {
+    const site = await Promise.all(SITE_FILES.map((path) => newest(new Request(scope + path))));
+    return site.every(({ ok }) => ok) && (await keepEngine(urls));
+  };
+  port?.postMessage(await isKept().catch(() => false));
 }
 
 /** Whether all of them are kept now. Files that are no engine of this version are none of its business. */

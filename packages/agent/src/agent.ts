@@ -1,13 +1,6 @@
 import type { ExampleTable } from "@tributary/engine/examples";
 import { delay, failure, systemClock, TributaryError, type Logger } from "@tributary/core";
-import type {
-  ModelHandle,
-  Participation,
-  Runtime,
-  RuntimeEvent,
-  RuntimeOptions,
-  Trust,
-} from "@tributary/runtime";
+import type { ModelHandle, Runtime, RuntimeEvent, RuntimeOptions, Trust } from "@tributary/runtime";
 import { giveExamples } from "@tributary/runtime/internal-node";
 import { createRuntime } from "@tributary/runtime/node";
 
@@ -67,8 +60,6 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   });
   const closing = new AbortController();
   if (onEvent !== undefined) void forward(runtime, onEvent);
-  let participation: Participation | undefined;
-
   const start = async (): Promise<{ model: ModelHandle; examples: number }> => {
     const model = await openModel(options, runtime, closing.signal);
     const given = await options.examples?.();
@@ -77,7 +68,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       given === undefined ? await model.examples.count() : await giveExamples(model, dataDir, given);
     const { participate: training = true, telemetry = false } = options;
     if (training || telemetry) {
-      participation = runtime.participate({
+      runtime.participate({
         consent: { training, telemetry },
         ...(options.task === undefined ? {} : { task: options.task }),
       });
@@ -94,7 +85,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     close() {
       closed ??= (async () => {
         closing.abort(failure("runtime/closed", "agent: it was closed"));
-        await participation?.stop();
+        // Not `participation.stop()`, which takes back consent: a training that is cut off goes on with the next start.
         await runtime.close();
       })();
       return closed;

@@ -35,6 +35,8 @@ function describe(event: RuntimeEvent): string | undefined {
       return `${event.model} ${event.state.version} goes on on ${event.state.engine}`;
     case "participation":
       return describeParticipation(event.event);
+    case "forgotten":
+      return "forgotten: examples, keys and all that was learned from them are erased";
     case "problem":
       return `problem ${event.code}: ${event.message}`;
   }

@@ -8,6 +8,7 @@ import { MAX_EXAMPLES } from "@tributary/runtime/internal-node";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { createAgent } from "./agent.ts";
 import { askBackend } from "./ask-backend.ts";
+import { erasureLines, forgetAgent } from "./forget.ts";
 import { humanLine, jsonLine } from "./event-lines.ts";
 import { readExamples } from "./read-examples.ts";
 
@@ -79,6 +80,24 @@ async function run(options: RunOptions): Promise<void> {
   } finally {
     await agent.close();
   }
+}
+
+interface ForgetOptions extends Pick<RunOptions, "coordinator" | "root" | "dataDir" | "population" | "log"> {
+  readonly requireCoordinator?: boolean;
+}
+
+async function forget(options: ForgetOptions): Promise<void> {
+  const { coordinator, population, root, requireCoordinator = false } = options;
+  const erasure = await forgetAgent({
+    coordinator,
+    population,
+    // Nothing is run and no model fetched: the root matters to nothing that this does.
+    trust: root === undefined ? "first-use" : { root: resolve(root) },
+    dataDir: resolve(options.dataDir),
+    requireCoordinator,
+  });
+  const lines = options.log === "json" ? [JSON.stringify(erasure)] : erasureLines(erasure);
+  process.stdout.write(`${lines.join("\n")}\n`);
 }
 
 /** @throws `cli/usage` where there is none */
@@ -204,6 +223,25 @@ program
   .addOption(new Option("--log <format>", "what is printed").choices(["human", "json"]).default("human"))
   .exitOverride()
   .action(run);
+
+program
+  .command("forget")
+  .description(
+    "erase examples, keys and what was learned from them, and the coordinator's record of the device; the agent must not run",
+  )
+  .requiredOption("--coordinator <url>", "origin of the coordinator", checked(asCoordinator))
+  .option("--root <file>", "trust root to pin (TUF root.json)")
+  .option("--data-dir <folder>", "keys, models and examples of this device", ".tributary-agent")
+  .option(
+    "--population <name>",
+    "population it is enrolled in",
+    checked(asPopulationName),
+    "default" as never,
+  )
+  .option("--require-coordinator", "erase nothing while the coordinator cannot be told")
+  .addOption(new Option("--log <format>", "what is printed").choices(["human", "json"]).default("human"))
+  .exitOverride()
+  .action(forget);
 
 try {
   await program.parseAsync();

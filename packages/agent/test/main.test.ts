@@ -73,6 +73,21 @@ test("runs one device until SIGTERM: enrols, gets the model, checks in with the 
   const { code, stdout, stderr } = await ended;
   expect(performance.now() - stopping).toBeLessThan(2000);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const forgotten = await agent([
+    "forget",
+    "--coordinator",
+    site.url,
+    "--root",
+    "root.json",
+    "--data-dir",
+    "device",
+  ]).ended;
+  expect(forgotten.stderr).toBe("");
+  expect(forgotten.stdout).toMatch(
+    /^erased 6 examples of digits, \d+ bytes\nerased the key of device [0-9a-f]{32}\n/,
+  );
+  expect(forgotten.stdout).toContain("the coordinator erased its record of the device");
+  expect(site.erased).toEqual([session.deviceId]);
   const events = stdout
     .trim()
     .split("\n")

@@ -775,6 +775,11 @@ export const ERROR_CATALOG = {
     publicMessage: "The stored object was changed by someone else.",
   },
   "store/too-large": { status: 413, publicMessage: "The object exceeds the size limit." },
+  "store/not-erased": {
+    status: 500,
+    publicMessage: "Not everything that was to be erased is gone.",
+    advice: "Close the other tabs of this site, and erase once more.",
+  },
   "store/closed": { status: 503, publicMessage: "The storage was closed." },
   "store/digest-mismatch": {
     status: 422,

@@ -23,6 +23,7 @@ const PURPOSE = {
   hello: encodeUtf8("tributary-hello-v1"),
   upload: encodeUtf8("tributary-upload-v1"),
   enrolment: encodeUtf8("tributary-enrol-v1"),
+  erasure: encodeUtf8("tributary-erase-v1"),
 } as const;
 
 /** A device is named by its key: the first 16 bytes of the SHA-256 of the raw public key, in hex. */
@@ -52,6 +53,11 @@ export function uploadMessage(id: RoundId, updateDigest: Digest, sizeBytes: numb
 /** What a device signs to enrol: the token it was given, so that the proof is of no use with another. */
 export function enrolmentMessage(token: string): Uint8Array<ArrayBuffer> {
   return concatBytes(PURPOSE.enrolment, sha256Bytes(encodeUtf8(token)));
+}
+
+/** What a device signs to have its record erased: its certificate, so that the proof ends with that. */
+export function erasureMessage(certificate: Uint8Array): Uint8Array<ArrayBuffer> {
+  return concatBytes(PURPOSE.erasure, sha256Bytes(certificate));
 }
 
 /** Whether one key made a signature over a message. Never throws. */

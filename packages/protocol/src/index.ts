@@ -118,6 +118,7 @@ export {
 export {
   deviceIdOf,
   enrolmentMessage,
+  erasureMessage,
   helloMessage,
   uploadMessage,
   verifySignature,
@@ -125,6 +126,7 @@ export {
 } from "./identity.ts";
 export { BufferedCohortView, BufferView, LiveBaseView, TaskBuffer } from "./buffer-view.ts";
 export { bufferedMode, TASK_MODES, TaskMode, type BufferedMode } from "./task-mode.ts";
+export { DeviceErasure, erasurePath } from "./device-erasure.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, type LimitName } from "./limits.ts";

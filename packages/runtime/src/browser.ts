@@ -40,7 +40,12 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
      * @defaultValue "auto"
      */
     readonly prefer?: "auto" | "wasm" | "webgpu";
-    /** WASM threads; more than 1 needs a cross-origin isolated page, and pays for larger models. @defaultValue 1 */
+    /**
+     * WASM threads, at most one less than the device has cores: the page keeps one. More than 1 needs a cross-origin isolated page, and
+     * pays for larger models.
+     *
+     * @defaultValue 1
+     */
     readonly threads?: number;
     /** Where the .wasm files lie, when not beside the bundle. */
     readonly wasmPaths?: string | { readonly wasm?: string; readonly mjs?: string };
@@ -93,7 +98,10 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
       database: `tributary ${scope}`,
       lifeLock: `tributary-life ${crypto.randomUUID()}`,
       leaderLock: `tributary-train ${scope}`,
-      engine: { ...engine, ...(options.tfjs === undefined ? {} : { tfjsSettings: options.tfjs.settings }) },
+      engine: {
+        ...politeThreads(engine),
+        ...(options.tfjs === undefined ? {} : { tfjsSettings: options.tfjs.settings }),
+      },
       logToConsole: log !== silentLogger,
     },
     token: async (device) => (typeof token === "function" ? token(device) : (token ?? "")),
@@ -105,6 +113,12 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   const idleAware = withIdleness(device, systemClock);
   const aware = withBattery(idleAware, navigator as BatteryNavigator);
   return createRuntimeOf(withPersistence(aware, navigator.storage, log));
+}
+
+/** The page keeps a core. */
+function politeThreads<Engine extends { readonly threads?: number }>(engine: Engine): Engine {
+  const most = Math.max(1, (navigator.hardwareConcurrency ?? 1) - 1);
+  return engine.threads === undefined ? engine : { ...engine, threads: Math.min(engine.threads, most) };
 }
 
 function requireSecureContext(): void {

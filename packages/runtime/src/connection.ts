@@ -36,7 +36,10 @@ export interface Connection {
   subscribe(state: ModelState): void;
   /** A version began to run. */
   running(state: ModelState, appliedAfterMs: number | null): void;
+  /** Idempotent. */
   start(): void;
+  /** Ends it until it is started again. */
+  pause(): void;
   /** Tries now, as when the network came back. */
   nudge(): void;
   close(): void;
@@ -106,6 +109,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         appliedAfterMs: appliedAfterMs ?? 0,
       }),
     start: () => channel.start(),
+    pause: () => channel.pause(),
     nudge: () => channel.nudge(),
     close: () => channel.close(),
   };

@@ -8,6 +8,8 @@ import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
+import type { LocalMetrics } from "./telemetry/local-metrics.ts";
+import type { ModelSlot } from "./updater/model-slot.ts";
 import { readLogHead } from "./store/log-head.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
 import { createRequests } from "./transport/requests.ts";
@@ -107,6 +109,11 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     return openExamples({ store, env, policyOf: (model) => policies.get(model) });
   });
 
+  const metrics = lazyPart("metrics", async () => {
+    const { createLocalMetrics } = await import("./telemetry/local-metrics.ts");
+    return createLocalMetrics();
+  });
+
   const learner = lazyPart("learner", async () => {
     const [opened, { kept }, { createLearner }] = await Promise.all([
       connection.load(),
@@ -157,6 +164,21 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   if (token === undefined) timer = env.clock.schedule(POLL_INTERVAL_MS, poll);
   else connect();
 
+  /** For the page, and with consent for telemetry; a model that was closed meanwhile has nothing to count. */
+  const counting = (
+    slot: ModelSlot,
+    count: (recorder: Pick<LocalMetrics, "ran" | "failed" | "labelled">, state: ModelState) => void,
+  ): void => {
+    if (!slot.isRunning) return;
+    const { state } = slot;
+    if (learner.loaded !== undefined) count(learner.loaded.recorder, state);
+    // What cannot be loaded is tried again by the next run: this one has its answer.
+    metrics.load().then(
+      (recorder) => count(recorder, state),
+      () => undefined,
+    );
+  };
+
   const requireOpen = (): void => {
     if (closed !== undefined) throw failure("runtime/closed", "runtime: it was closed");
   };
@@ -177,8 +199,14 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async run(model, feeds, { signal } = {}) {
       requireOpen();
       const slot = models.slot(model);
-      const run = () => slot.run(feeds, signal);
-      return await (learner.loaded?.recorder.watch(() => slot.state, run) ?? run());
+      try {
+        const inference = await slot.run(feeds, signal);
+        counting(slot, (recorder, state) => recorder.ran(state, inference));
+        return inference;
+      } catch (error) {
+        if (signal?.aborted !== true) counting(slot, (recorder, state) => recorder.failed(state, error));
+        throw error;
+      }
     },
     async explain(model, feeds, request, { signal } = {}) {
       requireOpen();
@@ -198,10 +226,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async addExamples(model, drafts) {
       requireOpen();
       const part = await examples.load();
-      const { state } = models.slot(model);
-      const added = await part.readDrafts(state, drafts, ports.images);
+      const slot = models.slot(model);
+      const added = await part.readDrafts(slot.state, drafts, ports.images);
       await part.kept.add(asModelName(model), added);
-      learner.loaded?.recorder.labelled(state, added);
+      counting(slot, (recorder, state) => recorder.labelled(state, added));
       learner.loaded?.participations.examplesChanged();
     },
     async countExamples(model) {
@@ -219,7 +247,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async clearExamples(model) {
       requireOpen();
-      await (await examples.load()).kept.clear(asModelName(model));
+      await (await examples.load()).clear(asModelName(model));
       // They are what was learned from the examples.
       await (learner.loaded?.clear(asModelName(model)) ?? store.controls?.clear(asModelName(model)));
       learner.loaded?.participations.examplesChanged();
@@ -239,7 +267,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
             "participate: rounds need an enrolment token; pass `token` to createRuntime",
           );
         }
-        await (await learner.load()).participations.start(request);
+        const { participations } = await learner.load();
+        // After forget() the device waits for this to be somebody again.
+        connection.loaded?.start();
+        await participations.start(request);
       } catch (error) {
         // The app holds a participation already: here is where it hears why nothing comes of it.
         events.problem(error);
@@ -248,18 +279,54 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     async setConsent(consent) {
       requireOpen();
-      (await learner.settled())?.participations.setConsent(consent);
+      const part = await learner.settled();
+      part?.participations.setConsent(consent);
+      if (!consent.training) await part?.dropCheckpoints();
     },
     async setIdle(next) {
       idle = next;
       learner.loaded?.participations.setIdle(next);
+    },
+    async setBusy(next) {
+      learner.loaded?.courtesy.setReason("input", next);
     },
     async setBattery(next) {
       battery = next;
       learner.loaded?.participations.setBattery(next);
     },
     async stopParticipating() {
+      const part = await learner.settled();
+      await part?.participations.stop();
+      await part?.dropCheckpoints();
+    },
+    async forget(options) {
+      requireOpen();
       await (await learner.settled())?.participations.stop();
+      const [{ kept }, opened, { forgetDevice }] = await Promise.all([
+        examples.load(),
+        token === undefined ? undefined : connection.load(),
+        import("./forget/forget-device.ts"),
+      ]);
+      opened?.pause();
+      try {
+        const erasure = await forgetDevice({
+          ...options,
+          store,
+          examples: kept,
+          connection: opened,
+          population: config.population,
+          clearLearned: async (model) => await (learner.loaded?.clear(model) ?? store.controls?.clear(model)),
+          clock: env.clock,
+          signal: closing.signal,
+        });
+        metrics.loaded?.forget();
+        events.emit({ type: "forgotten" });
+        return erasure;
+      } catch (error) {
+        // Nothing was erased, or not all: the device goes on as what it is.
+        opened?.start();
+        throw error;
+      }
     },
     async reconnect() {
       if (connection.loaded !== undefined) return connection.loaded.nudge();
@@ -281,6 +348,14 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         ...(certificateLog === undefined ? {} : { certificateLog }),
       };
     },
+    async metrics() {
+      requireOpen();
+      const heapBytes = engines.heapBytes();
+      return {
+        models: (await metrics.settled())?.read() ?? [],
+        ...(heapBytes === undefined ? {} : { heapBytes }),
+      };
+    },
     async diagnose() {
       requireOpen();
       const open = models.slots.filter(({ isRunning }) => isRunning);
@@ -288,6 +363,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         engines: engines.diagnose(),
         models: open.map((slot) => slot.diagnose()),
         storage: await space.diagnose(),
+        ...(learner.loaded === undefined ? {} : { training: learner.loaded.courtesy.diagnose() }),
       };
     },
     subscribe: (listener) => events.subscribe(listener),

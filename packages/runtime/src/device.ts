@@ -8,6 +8,7 @@ import type { EngineProvider } from "./engine-provider.ts";
 import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
+import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type {
@@ -19,6 +20,7 @@ import type {
   TokenRequest,
 } from "./runtime.ts";
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
+import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { ReleaseSource } from "./release-source.ts";
 import type { TrustLimits } from "./trust.ts";
 import type { OpenSocket } from "./transport/socket.ts";
@@ -47,6 +49,8 @@ export interface DevicePorts {
   readonly conditions: ConditionsPort;
   /** Decodes and scales images, where the platform can. */
   readonly images?: (() => Promise<ImageReader>) | undefined;
+  /** Lets what a page said come in: where one is near, training is polite to it. */
+  readonly listen?: (() => Promise<void>) | undefined;
   /** Asked for by the first secure round. */
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   /** How sockets are opened: asked for once, by devices that connect. */
@@ -64,7 +68,7 @@ export interface DevicePorts {
 
 /** What the platform tells of the device. */
 export interface ConditionsPort {
-  read(): Promise<Omit<DeviceConditions, "tags">>;
+  read(): Promise<Omit<DeviceConditions, "tags"> & { readonly saveData?: boolean }>;
   /** Calls back when something may have changed, where the platform tells. The returned function ends it. */
   follow(changed: () => void): () => void;
 }
@@ -116,14 +120,19 @@ export interface Device {
   participate(request: ParticipateRequest): Promise<void>;
   /** Replaces the consent of a participation. */
   setConsent(consent: Consents): Promise<void>;
-  /** With "idle": whether the device may train now. */
+  /** With "idle" or "visible": whether the device may train now. */
   setIdle(idle: boolean): Promise<void>;
+  /** Whether a person touches the page: no step of a training begins then. */
+  setBusy(busy: boolean): Promise<void>;
   /** Where only the page knows the battery: its state, on every change. */
   setBattery(battery: DeviceConditions["battery"]): Promise<void>;
   stopParticipating(): Promise<void>;
+  /** Erases all that the device knows of a person, here and at the coordinator. */
+  forget(options: ForgetOptions): Promise<Erasure>;
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;
+  metrics(): Promise<Metrics>;
   diagnose(): Promise<Diagnosis>;
   /** Events from now on. The returned function ends it. */
   subscribe(listener: (event: RuntimeEvent) => void): () => void;
@@ -150,5 +159,9 @@ export interface RunCallOptions extends CallOptions {
 export interface ParticipateRequest {
   readonly consent: Consent;
   readonly task?: string;
-  readonly when: "always" | "idle";
+  readonly when: "always" | "visible" | "idle";
+  /** @defaultValue 0.5 where a page is near and `when` is "always", else 1 */
+  readonly dutyCycle?: number;
+  /** @defaultValue 0 */
+  readonly holdBack?: number;
 }

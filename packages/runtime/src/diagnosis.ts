@@ -1,6 +1,7 @@
 import type { EngineName } from "@tributary/engine";
 import type { EngineChoiceReason } from "@tributary/engine/check";
 import type { VariantForm } from "@tributary/protocol";
+import type { TrainingDiagnosis } from "./participation/training-diagnosis.ts";
 import type { BatchingState } from "./inference/inference-queue.ts";
 
 /**
@@ -11,6 +12,8 @@ export interface Diagnosis {
   readonly engines: EngineDiagnosis;
   readonly models: readonly ModelDiagnosis[];
   readonly storage: StorageDiagnosis;
+  /** Once the device took part: how local training behaves towards who uses the device. */
+  readonly training?: TrainingDiagnosis;
   /** Of a page: the worker that all of this happens in. */
   readonly worker?: WorkerDiagnosis;
 }

@@ -34,6 +34,10 @@ export interface Identity {
   /** A certificate that is valid for a while; enrols or renews where there is none. */
   certificate(signal?: AbortSignal): Promise<Uint8Array>;
   sign(message: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
+  /** The certificate that is kept, whether it is still good or not. */
+  stored(): Promise<Uint8Array | undefined>;
+  /** Erases keys and certificate: the next use makes a new device. @returns the name of the one that is gone */
+  forget(): Promise<DeviceId | undefined>;
   /** The coordinator did not accept the certificate: the next use asks for a new one. */
   discardCertificate(): Promise<void>;
 }
@@ -133,6 +137,22 @@ export function createIdentity(options: IdentityOptions): Identity {
       }
     },
     sign,
+    async stored() {
+      const kept = known ?? (await store.read());
+      return kept?.certificate;
+    },
+    async forget() {
+      // One that is given while this runs would be kept again.
+      await enrolling?.catch(() => undefined);
+      await loading?.catch(() => undefined);
+      const stored = known ?? (await store.read());
+      const name = stored === undefined ? undefined : await deviceIdOf(await rawPublicKey(stored.keys));
+      known = undefined;
+      deviceId = undefined;
+      loading = undefined;
+      await store.clear();
+      return name;
+    },
     async discardCertificate() {
       await load();
       if (known!.certificate === undefined) return;

@@ -24,6 +24,7 @@ export function createRuntimeOf(device: Device): Runtime {
   const ended = new AbortController();
   let closing: Promise<void> | undefined;
   let participating = false;
+  let current: Participation | undefined;
 
   const requireOpen = (): void => {
     if (closing !== undefined) throw failure("runtime/closed", "runtime: it was closed");
@@ -149,6 +150,7 @@ export function createRuntimeOf(device: Device): Runtime {
     const over = new AbortController();
     const unsubscribe = device.subscribe((event) => {
       if (event.type === "participation" && event.event.type === "state") state = event.event.state;
+      if (event.type === "forgotten") end();
     });
     const end = (): void => {
       unsubscribe();
@@ -232,7 +234,7 @@ export function createRuntimeOf(device: Device): Runtime {
         stopProgress?.();
       }
     },
-    participate({ consent, task, when = "always" }) {
+    participate({ consent, task, when = "always", dutyCycle, holdBack }) {
       requireOpen();
       if (!isConsent(consent)) {
         throw failure(
@@ -240,19 +242,39 @@ export function createRuntimeOf(device: Device): Runtime {
           "participate: consent must be true, or to training or telemetry; ask the person first",
         );
       }
+      if (dutyCycle !== undefined && !(dutyCycle > 0 && dutyCycle <= 1)) {
+        throw new RangeError(`participate: dutyCycle must be above 0 and at most 1, got ${dutyCycle}`);
+      }
+      if (holdBack !== undefined && !(holdBack >= 0 && holdBack <= 0.5)) {
+        throw new RangeError(`participate: holdBack must be from 0 to 0.5, got ${holdBack}`);
+      }
       if (participating) {
         throw failure("federation/busy", "participate: this runtime takes part already; stop that first");
       }
       participating = true;
       const participation = openParticipation(consent);
-      device.participate({ consent, when, ...(task === undefined ? {} : { task }) }).catch(() => {
+      current = participation;
+      const request = {
+        consent,
+        when,
+        ...(task === undefined ? {} : { task }),
+        ...(dutyCycle === undefined ? {} : { dutyCycle }),
+        ...(holdBack === undefined ? {} : { holdBack }),
+      };
+      device.participate(request).catch(() => {
         // The device says why in a "problem" event.
         participation.stop().catch(() => undefined);
       });
       return participation;
     },
     status: () => device.status(),
+    async forget(forgetOptions = {}) {
+      requireOpen();
+      await current?.stop();
+      return await device.forget(forgetOptions);
+    },
     diagnose: () => device.diagnose(),
+    metrics: () => device.metrics(),
     events({ signal } = {}) {
       return eventStream<RuntimeEvent>({
         ended: ended.signal,

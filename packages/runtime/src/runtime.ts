@@ -7,7 +7,9 @@ import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis, VariantName } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
+import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ImageSource } from "./images/image-input.ts";
+import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
 
@@ -116,6 +118,16 @@ export interface Runtime extends AsyncDisposable {
    * the device.
    */
   diagnose(): Promise<Diagnosis>;
+  /**
+   * Erases all that this device knows of a person: examples, what was learned from them, keys, consent, in which rounds it took part;
+   * and has the coordinator erase its record of the device. Reads the stores back empty. Ends the participation; the device connects
+   * again, as a new one, with the next `participate()` or start. Models stay.
+   *
+   * @throws `store/not-erased`, `store/*`; with `requireCoordinator` what kept it from being told, before anything is erased
+   */
+  forget(options?: ForgetOptions): Promise<Erasure>;
+  /** How the models fared here: latencies, errors, what they predicted and how surely. It is told to the page alone. */
+  metrics(): Promise<Metrics>;
   /** What happens, from now on. Ends with `close()`. Bounded: a consumer that lags loses the oldest. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<RuntimeEvent>;
   /** Stops everything and lets go of all resources. Idempotent. */
@@ -326,8 +338,36 @@ export interface ParticipateOptions {
   readonly consent: Consent;
   /** Of those that use examples. @defaultValue every task of the models that are open */
   readonly task?: string;
-  /** "idle" trains only while the page or device is idle. @defaultValue "always" */
-  readonly when?: "always" | "idle";
+  /**
+   * "idle" trains only while nobody has touched the page for three seconds, or nobody sees it; "visible" only while it is seen. A training
+   * under way pauses. In Node nothing tells: the device trains.
+   *
+   * @defaultValue "always"
+   */
+  readonly when?: "always" | "visible" | "idle";
+  /**
+   * Most of the time that training may take of a thread, in (0, 1]: after each run it rests so long.
+   *
+   * @defaultValue 0.5 in a page with `when: "always"`, else 1
+   */
+  readonly dutyCycle?: number;
+  /**
+   * Share of the examples, in [0, 0.5], that each training leaves out to be measured on them before and after: the `trained` event tells
+   * what came of it, and nobody else hears. An update after which the loss exploded is not sent.
+   *
+   * @defaultValue 0: the loss of the training itself is watched
+   */
+  readonly holdBack?: number;
+}
+
+/** What a training did to examples that it did not see. Means; stays on the device. */
+export interface HeldBackMeasurement {
+  readonly examples: number;
+  readonly lossBefore: number;
+  readonly lossAfter: number;
+  /** null where the task's loss knows no hits */
+  readonly accuracyBefore: number | null;
+  readonly accuracyAfter: number | null;
 }
 
 export type ParticipationState = "waiting" | "training" | "ready" | "reporting" | "stopped";
@@ -384,6 +424,8 @@ export type ParticipationEvent =
       readonly engine: EngineName;
       /** Why this engine and not a faster one, where there is something to tell. */
       readonly note?: string;
+      /** With `holdBack`: on the examples that were left out, before and after. */
+      readonly heldBack?: HeldBackMeasurement;
     }
   /** Versions were measured on examples, or what was counted was read; for `examples` only how many. */
   | {
@@ -468,6 +510,8 @@ export type RuntimeEvent =
       readonly state: ModelState;
     }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }
+  /** `forget()` was called, here or in another tab: consent that the page keeps is to go too. */
+  | { readonly type: "forgotten"; readonly at: number }
   | {
       readonly type: "problem";
       readonly at: number;

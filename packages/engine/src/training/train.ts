@@ -5,6 +5,7 @@ import { exampleRuns, type LabelledValues } from "../batches.ts";
 import type { Session } from "../engine.ts";
 import { dropoutMasks } from "./dropout-masks.ts";
 import { graphWeights } from "./graph-weights.ts";
+import type { TrainingPace, TrainingState } from "./training-state.ts";
 import { updateOf } from "./update-of.ts";
 
 export interface TrainRequest {
@@ -25,6 +26,12 @@ export interface TrainRequest {
   readonly random: SeededRandom;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: TrainProgress) => void;
+  /** When runs may begin. @defaultValue one after the other */
+  readonly pace?: TrainingPace | undefined;
+  /** Goes on from a state of the same training: of equal examples, base weights and `random`, which is as it was at its begin. */
+  readonly resume?: TrainingState | undefined;
+  /** After each run. Nothing in it changes later. */
+  readonly onState?: ((state: TrainingState) => void) | undefined;
 }
 
 export interface TrainProgress {
@@ -43,6 +50,10 @@ export interface TrainResult {
   readonly lossSum: number;
   readonly correct: number;
   readonly steps: number;
+  /** Mean loss of the first run, before any step. */
+  readonly firstLoss: number;
+  /** Weights and the optimizer's state, by the graph's inputs. */
+  readonly trained: Readonly<Record<string, Tensor>>;
 }
 
 /**
@@ -53,7 +64,7 @@ export interface TrainResult {
  *   `signal.reason` between two runs
  */
 export async function train(request: TrainRequest): Promise<TrainResult> {
-  const { session, spec, layout, base, examples, epochs, random, signal } = request;
+  const { session, spec, layout, base, examples, epochs, random, signal, pace } = request;
   if (examples.length === 0) {
     throw failure("federation/no-examples", "learner: there are no labelled examples on this device");
   }
@@ -63,30 +74,39 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
   const stepped = [...spec.parameters, ...(spec.state ?? [])];
   // Metrics are for evaluation.
   const outputs = [spec.lossSum, spec.correct, ...stepped.map(({ output }) => output)];
-  let carried = weights.carried;
-  let lossSum = 0;
-  let correct = 0;
-  let step = 0;
+  // A stream of its own for each run: what goes on later draws the same masks.
+  const masksOf = random.fork("dropout");
+  let state = request.resume ?? initialState(weights.carried);
   for (let epoch = 0; epoch < epochs; epoch++) {
-    lossSum = correct = 0;
     random.shuffle(order);
-    for (const run of exampleRuns(spec, (index) => examples[index]!, order)) {
+    if (epoch < state.epoch) continue;
+    if (epoch > state.epoch) state = { ...state, epoch, position: 0, lossSum: 0, correct: 0 };
+    while (state.position < order.length) {
       signal?.throwIfAborted();
-      const masks = dropoutMasks(spec, random);
-      const results = await session.run(
-        { ...carried, ...weights.fixed, ...masks, ...run.feeds },
-        { outputs },
-      );
-      const next: Record<string, Tensor> = {};
-      for (const { input, output } of stepped) next[input] = results[output]!;
-      carried = next;
+      const { position } = state;
+      const left = order.slice(position);
+      const run = exampleRuns(spec, (index) => examples[index]!, left, pace?.maxSteps()).next().value!;
+      const masks = hasDropout(spec) ? dropoutMasks(spec, masksOf.fork(`${epoch} ${position}`)) : {};
+      const feeds = { ...state.carried, ...weights.fixed, ...masks, ...run.feeds };
+      const work = () => session.run(feeds, { outputs });
+      const results = pace === undefined ? await work() : await pace.run(run.steps, work, signal);
+      const carried: Record<string, Tensor> = {};
+      for (const { input, output } of stepped) carried[input] = results[output]!;
       const loss = Number(results[spec.lossSum]!.data[0]);
-      lossSum += loss;
-      correct += Number(results[spec.correct]!.data[0]);
-      step += run.steps;
-      request.onProgress?.({ step, steps, loss: loss / run.count });
+      state = {
+        epoch,
+        position: position + run.count,
+        step: state.step + run.steps,
+        lossSum: state.lossSum + loss,
+        correct: state.correct + Number(results[spec.correct]!.data[0]),
+        firstLoss: state.step === 0 ? loss / run.count : state.firstLoss,
+        carried,
+      };
+      request.onState?.(state);
+      request.onProgress?.({ step: state.step, steps, loss: loss / run.count });
     }
   }
+  const { carried, lossSum, correct, firstLoss } = state;
   signal?.throwIfAborted();
   const update = updateOf(layout, spec, base, carried);
   if (!allFinite(update) || !Number.isFinite(lossSum)) {
@@ -96,7 +116,15 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
       { detail: { steps, learningRate: request.learningRate } },
     );
   }
-  return { update, numExamples: order.length, lossSum, correct, steps };
+  return { update, numExamples: order.length, lossSum, correct, steps, firstLoss, trained: carried };
+}
+
+function initialState(carried: TrainingState["carried"]): TrainingState {
+  return { epoch: 0, position: 0, step: 0, lossSum: 0, correct: 0, firstLoss: 0, carried };
+}
+
+function hasDropout({ dropouts = [] }: TrainingGraphDocument): boolean {
+  return dropouts.length > 0;
 }
 
 /** A random order of all examples. */

@@ -13,7 +13,14 @@ import {
 import { layoutOfParameters, type TrainingGraphDocument } from "@tributary/protocol";
 import { parameterSet, parameterView, tensor, type ParameterSet } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { shuffledOrder, train, type TrainRequest } from "@tributary/engine/training";
+import {
+  measureLoss,
+  shuffledOrder,
+  train,
+  type TrainingPace,
+  type TrainingState,
+  type TrainRequest,
+} from "@tributary/engine/training";
 
 const model = buildLinear({ seed: 3 });
 const { parameters } = splitWeights(model);
@@ -109,6 +116,52 @@ test("an update is what softmax regression by hand gives, padded batches include
   const largest = Math.max(...expected.update.map(Math.abs));
   const worst = Math.max(...expected.update.map((value, i) => Math.abs(value - result.update[i]!)));
   expect(worst / largest).toBeLessThan(1e-4);
+});
+
+test("a training that was interrupted goes on to the same update, and its pace sees every run", async () => {
+  const states: TrainingState[] = [];
+  const paced: number[] = [];
+  const pace: TrainingPace = {
+    maxSteps: () => 1,
+    run: (steps, work) => {
+      paced.push(steps);
+      return work();
+    },
+  };
+  const whole = await train(request({ pace, onState: (state) => states.push(state) }));
+  expect(paced).toEqual([1, 1, 1, 1, 1, 1]);
+  expect(states.map(({ epoch, position, step }) => [epoch, position, step])).toEqual([
+    [0, 8, 1],
+    [0, 16, 2],
+    [0, 21, 3],
+    [1, 8, 4],
+    [1, 16, 5],
+    [1, 21, 6],
+  ]);
+  for (const resume of states) {
+    const rest = await train(request({ resume }));
+    expect(rest.update).toEqual(whole.update);
+    expect([rest.lossSum, rest.correct, rest.steps, rest.firstLoss]).toEqual([
+      whole.lossSum,
+      whole.correct,
+      whole.steps,
+      whole.firstLoss,
+    ]);
+  }
+});
+
+test("what weights make of examples is measured by the training graph, and changes none of them", async () => {
+  const order = examples.map((_, index) => index);
+  const shared = { session, spec, base: parameters, examples, order };
+  const before = await measureLoss(shared);
+  const { firstLoss, trained } = await train(
+    request({ epochs: 5, examples: examples.slice(0, 8), maxExamples: 8 }),
+  );
+  const first = await measureLoss({ ...shared, order: order.slice(0, 8) });
+  expect(first.loss).toBeCloseTo(firstLoss, 4);
+  const after = await measureLoss({ ...shared, order: order.slice(0, 8), trained });
+  expect(after.loss).toBeLessThan(first.loss);
+  expect(await measureLoss(shared)).toEqual(before);
 });
 
 test.each([1, 4])("what is added to the gradients goes into each step, %i in a run", async (loopSteps) => {

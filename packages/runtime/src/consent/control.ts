@@ -23,7 +23,7 @@ export interface ConsentOptions extends Omit<ParticipateOptions, "consent"> {
   /** Where the answer is kept between visits, for all tabs of the origin. @defaultValue "tributary-consent" */
   readonly storageKey?: string;
   /** @defaultValue the page's `localStorage`; memory where there is none */
-  readonly storage?: Pick<Storage, "getItem" | "setItem">;
+  readonly storage?: Pick<Storage, "getItem" | "setItem"> & Partial<Pick<Storage, "removeItem">>;
 }
 
 /** A person's consents, kept, and a participation that fits them at any moment. */
@@ -85,6 +85,12 @@ function createControl(runtime: Runtime, options: ConsentOptions): ConsentContro
 
   const followRuntime = async (): Promise<void> => {
     for await (const event of runtime.events()) {
+      if (event.type === "forgotten") {
+        accept(NONE);
+        // Not an answer of "no": none.
+        if (storage?.removeItem === undefined) storage?.setItem(storageKey, "");
+        else storage.removeItem(storageKey);
+      }
       const state = current === undefined ? undefined : stateAfter(event, status.state);
       if (state !== undefined) show({ ...status, state });
     }

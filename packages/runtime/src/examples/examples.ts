@@ -222,7 +222,7 @@ export function createExamples({ store, env, policyOf }: ExamplesOptions): Examp
             (index) => [...index.values()].flat().length,
             () => undefined,
           );
-          if (count === undefined || count > 0) erased.push({ model, count, sizeBytes });
+          if (count !== 0) erased.push({ model, count, sizeBytes });
           await erase(model);
         }
         return erased;

@@ -5,7 +5,8 @@ import type { LabelledExample, ModelHandle } from "../runtime.ts";
 import { MAX_EXAMPLES } from "../store/device-store.ts";
 import { readFileIfAny, writeFileAtomic } from "./atomic-file.ts";
 
-const MARKER = "examples.sha256";
+/** A setting of the device: `forget()` erases it with the others. */
+const MARKER = join("settings", "given-examples.json");
 
 /**
  * Puts a set of examples on a device, once: a restart finds it there, another set replaces it. Of more than a device
@@ -25,7 +26,11 @@ export async function giveExamples(
   const fingerprint = fingerprintOf(table);
   const marker = join(dataDir, MARKER);
   const given = await readFileIfAny(marker);
-  if (given !== undefined && decodeUtf8(given) === fingerprint && (await model.examples.count()) === kept) {
+  if (
+    given !== undefined &&
+    decodeUtf8(given) === JSON.stringify(fingerprint) &&
+    (await model.examples.count()) === kept
+  ) {
     return kept;
   }
   await model.examples.clear();
@@ -35,7 +40,7 @@ export async function giveExamples(
       return { ...Object.fromEntries(names.map((name, at) => [name, inputs[at]!])), label };
     }),
   );
-  await writeFileAtomic(marker, encodeUtf8(fingerprint));
+  await writeFileAtomic(marker, encodeUtf8(JSON.stringify(fingerprint)));
   return await model.examples.count();
 }
 

@@ -6,6 +6,8 @@ import type { DeviceEvents } from "../device-events.ts";
 import type { Examples } from "../examples/examples.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { Releases } from "../updater/releases.ts";
+import { createCheckpoints } from "./checkpoints.ts";
+import { createCourtesy, type Courtesy } from "./courtesy.ts";
 import { createKeptControls } from "./kept-controls.ts";
 import { createLocalMeasurer } from "./local-measurer.ts";
 import { createLocalTrainer } from "./local-trainer.ts";
@@ -26,8 +28,11 @@ export interface LearnerOptions {
 export interface Learner {
   readonly participations: Participations;
   readonly recorder: TelemetryRecorder;
+  readonly courtesy: Courtesy;
   /** Forgets what was learned from the examples of a model. */
   clear(model: ModelName): Promise<void>;
+  /** Consent was withdrawn: trainings that were interrupted do not go on. */
+  dropCheckpoints(): Promise<void>;
 }
 
 export function createLearner(options: LearnerOptions): Learner {
@@ -37,6 +42,7 @@ export function createLearner(options: LearnerOptions): Learner {
   const releases = withPlans(options.releases);
   const recorder = createTelemetryRecorder(() => participations.examplesChanged());
   const controls = store.controls && createKeptControls(store.controls);
+  const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
   const work = {
     releases,
     engines,
@@ -48,6 +54,9 @@ export function createLearner(options: LearnerOptions): Learner {
     log: createLogView({ releases, http, settings: store.settings }),
     limits: config.limits,
     openSecAggCrypto: ports.openSecAggCrypto,
+    pace: courtesy,
+    checkpoints: createCheckpoints({ store, env }),
+    holdBack: (): number => participations.holdBack,
     env,
   };
   const participations = createParticipations({
@@ -62,6 +71,8 @@ export function createLearner(options: LearnerOptions): Learner {
     measurer: createLocalMeasurer({ ...work, recorder }),
     recorder,
     conditions: ports.conditions,
+    courtesy,
+    hasPage: ports.listen !== undefined,
     openModels: options.openModels,
     send: (message) => connection.send(message),
     serverOffsetMs: () => connection.serverOffsetMs,
@@ -69,6 +80,10 @@ export function createLearner(options: LearnerOptions): Learner {
   return {
     participations,
     recorder,
+    courtesy,
     clear: async (model) => await controls?.clear(model),
+    async dropCheckpoints() {
+      for (const { name } of await store.learned.list()) await store.learned.delete(name);
+    },
   };
 }

@@ -100,7 +100,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
       signal,
     });
     try {
-      const shared = { session: lease.session, spec, examples, order, signal };
+      const shared = { session: lease.session, spec, examples, order, signal, pace: options.pace };
       const current = await measureExamples({ ...shared, weights: base });
       const bounds = { maxLoss: plan.maxExampleLoss, maxDifference: plan.maxLossDifference };
       const vector =

@@ -1,4 +1,13 @@
-import { encodeHex, failure, seededRandom, toFailure, type Env, type RoundId } from "@tributary/core";
+import {
+  digestOf,
+  encodeHex,
+  encodeUtf8,
+  failure,
+  seededRandom,
+  toFailure,
+  type Env,
+  type RoundId,
+} from "@tributary/core";
 import type { EngineName, Feeds } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
 import {
@@ -6,6 +15,7 @@ import {
   checkUpdateLayout,
   matchingOutputs,
   train,
+  type TrainingPace,
   type TrainProgress,
 } from "@tributary/engine/training";
 import {
@@ -20,13 +30,16 @@ import type { SecAggCrypto } from "@tributary/secagg";
 import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
 import type { EngineProvider } from "../engine-provider.ts";
+import type { HeldBackMeasurement } from "../runtime.ts";
 import { updateBody, type UpdateBody } from "../learner/update-body.ts";
 import type { Examples } from "../examples/examples.ts";
 import type { SettingStore } from "../store/device-store.ts";
 import type { TrustLimits } from "../trust.ts";
 import type { Identity } from "../identity.ts";
 import { createContributions } from "./contributions.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { ControlVariates } from "./control-variates.ts";
+import { fits, heldBackFacts, measuring, requireNoExplosion, split } from "./held-back.ts";
 import type { KeptControls } from "./kept-controls.ts";
 import type { LogView } from "./log-view.ts";
 import type { PlannedReleases, VerifiedPlan } from "./plans.ts";
@@ -64,6 +77,7 @@ interface TrainingFacts {
   readonly engine: EngineName;
   /** Why this engine and not a faster one, where there is something to tell. */
   readonly note?: string;
+  readonly heldBack?: HeldBackMeasurement;
 }
 
 export interface LocalTrainerOptions {
@@ -78,6 +92,10 @@ export interface LocalTrainerOptions {
   readonly log: LogView;
   readonly limits: TrustLimits;
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
+  readonly pace: TrainingPace;
+  readonly checkpoints: Checkpoints;
+  /** Share of the examples that a training leaves out. */
+  readonly holdBack: () => number;
   readonly env: Env;
 }
 
@@ -155,7 +173,17 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       await requireSecureTask(offer.task, secure, options, signal);
       const control = plan.controlVariates === true ? await openControl(offer, plan, signal) : undefined;
       const learningRate = learningRateOf(plan, offer.trainingRound);
-      const examples = await options.examples.read(asModelName(plan.model));
+      const model = asModelName(plan.model);
+      const all = await options.examples.read(model);
+      const checkpoint = await options.checkpoints.open(
+        {
+          model,
+          task: offer.task,
+          fingerprint: await fingerprintOf(offer, await options.examples.revision(model)),
+        },
+        encodeHex(env.random.bytes(16)),
+      );
+      const { examples, heldBack } = split(all, options.holdBack(), checkpoint.seed);
       const graph = releases.target(plan.training.target);
       const { webgpu, spec: cpuSpec } = plan.training;
       const sampleOf = (spec: TrainingGraphDocument): Feeds => {
@@ -181,20 +209,32 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         signal,
       });
       try {
+        const spec = webgpu !== undefined && lease.engine === "ort-webgpu" ? webgpu.spec : cpuSpec;
+        const { session } = lease;
+        const pace = options.pace;
+        const measure = measuring({ session, spec, base, examples: heldBack, pace, signal });
+        const before = await measure();
+        // What control variates add is not in it, and forms of a graph name their weights differently.
+        const { resume } = checkpoint;
         const result = await train({
-          session: lease.session,
-          spec: webgpu !== undefined && lease.engine === "ort-webgpu" ? webgpu.spec : cpuSpec,
+          session,
+          spec,
           layout: plan.update,
           base,
+          pace,
+          resume: control === undefined && resume !== undefined && fits(spec, resume) ? resume : undefined,
+          onState: control === undefined ? (state) => checkpoint.save(state) : undefined,
           examples,
           epochs: plan.local.epochs,
           learningRate,
           offsets: control?.offsets,
           maxExamples: plan.local.maxExamples,
-          random: seededRandom(encodeHex(env.random.bytes(16))),
+          random: seededRandom(checkpoint.seed),
           signal,
           ...(onProgress === undefined ? {} : { onProgress }),
         });
+        const after = await measure(result.trained);
+        requireNoExplosion(result, before, after);
         const { numExamples, lossSum, correct, steps } = result;
         const { roundId } = reportTo();
         const facts = (): TrainingFacts => ({
@@ -205,6 +245,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           durationMs: env.clock.monotonicMs() - startedAtMs,
           engine: lease.engine,
           ...(lease.note === undefined ? {} : { note: lease.note }),
+          ...heldBackFacts(heldBack.length, before, after, cpuSpec.noHits === true),
         });
         if (secure !== undefined) {
           // Only devices that meet a secure task load it.
@@ -234,10 +275,17 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           ...control?.after(result, learningRate),
         };
       } finally {
+        await checkpoint.settled();
         await lease.release();
       }
     },
   };
+}
+
+/** Where all of this is the same, a state goes on to the same update. */
+async function fingerprintOf(offer: Offer, revision: string): Promise<string> {
+  const { planDigest, weightsDigest, trainingRound } = offer;
+  return await digestOf(encodeUtf8(`${planDigest} ${weightsDigest} ${trainingRound} ${revision}`));
 }
 
 function checkPlan(offer: Offer, { plan, target }: VerifiedPlan, population: string): void {

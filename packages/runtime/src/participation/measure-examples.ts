@@ -1,5 +1,6 @@
 import type { Session } from "@tributary/engine";
 import { exampleRuns } from "@tributary/engine/batches";
+import type { TrainingPace } from "@tributary/engine/training";
 import type { MeasuredExample } from "@tributary/metrics";
 import type { EvaluationGraphDocument } from "@tributary/protocol";
 import { parameterView, tensor, type ParameterSet, type Tensor } from "@tributary/tensor";
@@ -19,14 +20,16 @@ export async function measureExamples(options: {
   readonly examples: readonly StoredExample[];
   readonly order: readonly number[];
   readonly signal: AbortSignal;
+  readonly pace?: TrainingPace;
 }): Promise<readonly MeasuredExample[]> {
-  const { session, spec, examples, order, signal } = options;
+  const { session, spec, examples, order, signal, pace } = options;
   const weights = evaluationWeights(spec, options.weights);
   const outputs = [spec.lossSum, spec.correct];
   const measured: MeasuredExample[] = [];
   for (const run of exampleRuns(spec, (index) => examples[index]!, order)) {
     signal.throwIfAborted();
-    const result = await session.run({ ...weights, ...run.feeds }, { outputs });
+    const work = () => session.run({ ...weights, ...run.feeds }, { outputs });
+    const result = pace === undefined ? await work() : await pace.run(run.steps, work, signal);
     measured.push({
       loss: Number(result[spec.lossSum]!.data[0]),
       correct: Number(result[spec.correct]!.data[0]) >= 0.5,

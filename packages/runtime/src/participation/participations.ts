@@ -10,9 +10,11 @@ import type { FederationHttp } from "../transport/federation-http.ts";
 import { isOffline } from "../transport/retry.ts";
 import { consentsOf, type Consents } from "../consent.ts";
 import type { TelemetryRecorder } from "../telemetry/recorder.ts";
+import type { Courtesy } from "./courtesy.ts";
 import type { LocalMeasurer } from "./local-measurer.ts";
 import type { LocalTrainer } from "./local-trainer.ts";
 import { isLogFault, type LogFault } from "./log-view.ts";
+import { ownReason } from "./own-reason.ts";
 import type { PlannedReleases } from "./plans.ts";
 import { createTaskParticipation, type TaskParticipation } from "./task-participation.ts";
 
@@ -29,6 +31,8 @@ export interface ParticipationsOptions {
   readonly http: FederationHttp;
   readonly trainer: LocalTrainer;
   readonly conditions: ConditionsPort;
+  readonly courtesy: Pick<Courtesy, "setDutyCycle" | "setReason">;
+  readonly hasPage: boolean;
   readonly measurer: LocalMeasurer;
   readonly recorder: Pick<TelemetryRecorder, "hasCounts" | "setEnabled">;
   readonly openModels: () => readonly ModelName[];
@@ -43,6 +47,8 @@ export interface ParticipationsOptions {
 export interface Participations {
   readonly state: ParticipationState;
   readonly roundsCommitted: number;
+  /** Share of the examples that a training leaves out. */
+  readonly holdBack: number;
   start(request: ParticipateRequest): Promise<void>;
   stop(): Promise<void>;
   setConsent(consent: Consents): void;
@@ -184,7 +190,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
         participation.consent(consents.telemetry, some ? 1 : 0);
         continue;
       }
-      const granted = consents.training && (wanted.when === "always" || idle);
+      // A training under way pauses: what it did is not lost to a touch.
+      const mayBegin = wanted.when === "always" || idle || participation.roundId !== undefined;
+      const granted = consents.training && mayBegin;
       const counts = await Promise.all(models.map((each) => options.examples.count(each)));
       if (request !== wanted) return;
       participation.consent(
@@ -196,20 +204,25 @@ export function createParticipations(options: ParticipationsOptions): Participat
 
   /** Before it is counted as willing: a device that is not asked says so instead of checking in. */
   const checkEligibility = async (wanted: ParticipateRequest): Promise<void> => {
-    const asked = [...tasks.values()].filter(({ rules }) => rules !== undefined);
-    if (asked.length > 0) {
+    if (tasks.size > 0) {
       const told = await options.conditions.read();
       const conditions = { ...told, battery: battery ?? told.battery, tags: config.tags };
       if (request !== wanted) return;
-      for (const { participation, rules } of asked)
-        participation.eligibility(ineligibleReason(rules!, conditions));
+      const own = ownReason(conditions);
+      for (const { participation, rules } of tasks.values()) {
+        participation.eligibility(own ?? (rules === undefined ? null : ineligibleReason(rules, conditions)));
+      }
       checking ??= env.clock.schedule(CHECK_INTERVAL_MS, () => {
         checking = undefined;
         void update();
       });
     }
-    for (const { participation, rules } of tasks.values())
-      if (rules === undefined) participation.eligibility(null);
+  };
+
+  const applyPace = ({ when, dutyCycle }: ParticipateRequest): void => {
+    options.courtesy.setDutyCycle(dutyCycle ?? (options.hasPage && when === "always" ? 0.5 : 1));
+    options.courtesy.setReason("not-idle", when === "idle" && !idle);
+    options.courtesy.setReason("hidden", when === "visible" && !idle);
   };
 
   /** Nothing tells a device of the first task of its model, so it looks for it. */
@@ -285,6 +298,9 @@ export function createParticipations(options: ParticipationsOptions): Participat
     get state() {
       return stateNow();
     },
+    get holdBack() {
+      return request?.holdBack ?? 0;
+    },
     get roundsCommitted() {
       return roundsCommitted;
     },
@@ -294,6 +310,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
       }
       request = wanted;
       stopping = new AbortController();
+      applyPace(wanted);
       unfollow = options.conditions.follow(() => void update());
       options.recorder.setEnabled(consentsOf(wanted.consent).telemetry);
       // Named tasks are joined before their plan is known, so that a device may wait for one to begin.
@@ -311,6 +328,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
     setIdle(next) {
       if (idle === next) return;
       idle = next;
+      if (request !== undefined) applyPace(request);
       void update();
     },
     setBattery(next) {

@@ -352,8 +352,12 @@ export function createTaskParticipation(options: TaskParticipationOptions): Task
             durationMs,
           });
         }
-        const { numExamples, loss, accuracy, durationMs, engine, note } = update;
-        const by = { engine, ...(note === undefined ? {} : { note }) };
+        const { numExamples, loss, accuracy, durationMs, engine, note, heldBack } = update;
+        const by = {
+          engine,
+          ...(note === undefined ? {} : { note }),
+          ...(heldBack === undefined ? {} : { heldBack }),
+        };
         return notify({
           type: "trained",
           roundId: event.roundId,

@@ -3,10 +3,12 @@ import {
   count,
   createMetrics,
   metricSchema,
+  readMetrics,
   record,
   TELEMETRY_ENGINES,
   TELEMETRY_ERRORS,
   telemetrySpecs,
+  type Histogram,
   type MetricSchema,
 } from "@tributary/metrics";
 import { metricSchemaOf } from "@tributary/federation";
@@ -19,21 +21,35 @@ const MAX_VERSIONS = 8;
 
 /** What was counted of one version. */
 interface Recorded {
+  readonly model: string;
+  readonly version: number;
   readonly schema: MetricSchema;
   readonly vector: Float64Array<ArrayBuffer>;
 }
 
+/** What was counted of one version, by name: see `telemetrySpecs`. */
+export interface CountedVersion {
+  readonly model: string;
+  readonly version: number;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly histograms: Readonly<Record<string, Histogram>>;
+}
+
 /**
- * Counts how models run on this device, version by version, in memory, and only while there is consent. What a vector that leaves
- * the device holds is taken off: nothing is told twice.
+ * Counts how models run on this device, version by version, in memory. One counts for the page alone, from the start; another for
+ * telemetry, only while there is consent to it: what a vector that leaves the device holds is taken off, so that nothing is told twice.
  */
 export interface TelemetryRecorder {
   /** False also forgets everything. */
   setEnabled(enabled: boolean): void;
-  /** Counts a run of a model, or its error, which goes on. */
-  watch(state: () => ModelState, run: () => Promise<Inference>): Promise<Inference>;
+  /** Counts a run of a model. */
+  ran(state: ModelState, inference: Inference): void;
+  /** Counts a run that failed. */
+  failed(state: ModelState, error: unknown): void;
   /** Counts the labels of examples that were added. */
   labelled(state: ModelState, examples: readonly StoredExample[]): void;
+  /** What was counted of each version, in order of the last use; copies. */
+  counted(): readonly CountedVersion[];
   /** Whether there is anything to tell of a model. */
   hasCounts(model: string): boolean;
   /**
@@ -57,7 +73,8 @@ export function createTelemetryRecorder(onFirst: () => void): TelemetryRecorder 
     const key = keyOf(state.model, state.version);
     const known = versions.get(key);
     const schema = known?.schema ?? metricSchema(telemetrySpecs(TELEMETRY_GROUPS, classesOf(state)));
-    const recorded = known ?? { schema, vector: createMetrics(schema) };
+    const { model, version } = state;
+    const recorded = known ?? { model, version, schema, vector: createMetrics(schema) };
     versions.delete(key);
     versions.set(key, recorded);
     const [oldest] = versions.keys();
@@ -65,16 +82,10 @@ export function createTelemetryRecorder(onFirst: () => void): TelemetryRecorder 
     return recorded;
   };
 
-  const counting = (state: () => ModelState, add: (recorded: Recorded) => void): void => {
+  const counting = (state: ModelState, add: (recorded: Recorded) => void): void => {
     if (!enabled) return;
-    let now: ModelState;
-    try {
-      now = state();
-    } catch {
-      return; // closed meanwhile
-    }
-    const first = !has(now.model);
-    add(recordedOf(now));
+    const first = !has(state.model);
+    add(recordedOf(state));
     if (first) onFirst();
   };
 
@@ -115,27 +126,26 @@ export function createTelemetryRecorder(onFirst: () => void): TelemetryRecorder 
       if (enabled && !next) versions.clear();
       enabled = next;
     },
-    async watch(state, run) {
-      try {
-        const inference = await run();
-        counting(state, (recorded) => addRun(recorded, state(), inference));
-        return inference;
-      } catch (error) {
-        counting(state, ({ schema, vector }) => count(schema, vector, errorName(error) as never));
-        throw error;
-      }
+    ran(state, inference) {
+      counting(state, (recorded) => addRun(recorded, state, inference));
+    },
+    failed(state, error) {
+      counting(state, ({ schema, vector }) => count(schema, vector, errorName(error) as never));
     },
     labelled(state, examples) {
-      counting(
-        () => state,
-        ({ schema, vector }) => {
-          if (schema.specs["labels"] === undefined) return;
-          for (const { label } of examples) {
-            if (typeof label === "number") record(schema, vector, "labels" as never, label);
-          }
-        },
-      );
+      counting(state, ({ schema, vector }) => {
+        if (schema.specs["labels"] === undefined) return;
+        for (const { label } of examples) {
+          if (typeof label === "number") record(schema, vector, "labels" as never, label);
+        }
+      });
     },
+    counted: () =>
+      [...versions.values()].map(({ model, version, schema, vector }) => ({
+        model,
+        version,
+        ...readMetrics(schema, vector),
+      })),
     hasCounts: has,
     read(model, version, metrics) {
       const told = createMetrics(metricSchemaOf(metrics));

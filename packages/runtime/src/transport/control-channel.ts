@@ -48,6 +48,8 @@ export interface ControlChannel {
   send(message: DeviceMessage): boolean;
   /** Tries now, as when the network came back. */
   nudge(): void;
+  /** Ends the connection until it is started again. */
+  pause(): void;
   /** Idempotent. */
   close(): void;
 }
@@ -240,7 +242,7 @@ export function createControlChannel(options: ControlChannelOptions): ControlCha
     // What will be refused again is tried again all the same, but rarely: the operator may repair it.
     failures += error.retryable ? 1 : 4;
     const planNext = (): void => {
-      if (state === "closed") return;
+      if (state === "closed" || !started) return;
       retry = clock.schedule(retryInMs, connect);
       change({ state: "offline", retryInMs, error });
     };
@@ -274,6 +276,17 @@ export function createControlChannel(options: ControlChannelOptions): ControlCha
       retry.cancel();
       failures = 0;
       connect();
+    },
+    pause() {
+      if (state === "closed" || !started) return;
+      started = false;
+      failures = 0;
+      retry?.cancel();
+      retry = undefined;
+      const current = attempt;
+      attempt = undefined;
+      if (current !== undefined) fail(current, new TributaryError("core/closed", "the device was forgotten"));
+      change({ state: "offline" });
     },
     close() {
       if (state === "closed") return;

@@ -2,7 +2,9 @@ import { failure, type Env } from "@tributary/core";
 import {
   CAPABILITY_SCHEME,
   CERTIFICATE_SCHEME,
+  DeviceErasure,
   EnrolmentResponse,
+  erasurePath,
   LIMITS,
   LogConsistency,
   logConsistencyPath,
@@ -46,9 +48,20 @@ export interface SecureRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ErasureRequest {
+  readonly population: string;
+  /** base64url */
+  readonly certificate: string;
+  /** base64url */
+  readonly proof: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Enrolment and rounds over HTTP. Bounded answers, retries where the code says so. */
 export interface FederationHttp {
   enrol(population: string, request: EnrolmentRequest, signal?: AbortSignal): Promise<EnrolmentResponse>;
+  /** Has the record of the device erased. One try. @returns whether there was one */
+  erase(request: ErasureRequest): Promise<boolean>;
   /** Hashes, in hex, that prove that the certificate log with `second` entries continues the one with `first`. */
   logConsistency(first: number, second: number, signal?: AbortSignal): Promise<readonly string[]>;
   /** One try; when to try again is the participant's decision. */
@@ -106,6 +119,20 @@ export function createFederationHttp({ coordinator, requests, env }: FederationH
           return parseDocument("enrolment", EnrolmentResponse, json);
         }),
       ),
+
+    erase: ({ population, certificate, proof, signal }) =>
+      requests.limited(REQUEST_TIMEOUT_MS, signal, async (limit) => {
+        const response = await requests.send(coordinator + erasurePath(population), {
+          method: "DELETE",
+          headers: { Authorization: `${CERTIFICATE_SCHEME} ${certificate}`, [PROOF_HEADER]: proof },
+          redirect: "error",
+          signal: limit,
+        });
+        if (!response.ok) throw await errorOf(response, env.clock);
+        const bytes = await readBody(response, MAX_ENROLMENT_BYTES, requests.countDown);
+        const json = parseJson("erasure", bytes, MAX_ENROLMENT_BYTES);
+        return parseDocument("erasure", DeviceErasure, json).erased;
+      }),
 
     logConsistency: (first, second, signal) =>
       withRetries({ env, signal }, () =>

@@ -40,6 +40,7 @@ export function browserConditions(
         // It may be cleared without a word, after 7 days without a visit or where space is short.
         durableStorage: false,
         network: connection === undefined ? null : networkOf(connection),
+        ...(connection?.saveData === true ? { saveData: true } : {}),
         languages: languages ?? (language === undefined ? [] : [language]),
       };
     },

@@ -1,14 +1,20 @@
-/** When a page counts as idle: nobody has touched it for a moment, or nobody sees it. */
+/** What a page tells its device of the person: that they touch it, that they see it, and when it is idle. */
 import type { Clock, Timer } from "@tributary/core";
 import type { Device } from "../device.ts";
 
-/** How long a person has to be still. */
+/** How long a person has to be still until a page that trains "idle" is idle. */
 const STILL_MS = 3000;
+/** How long after a touch the page counts as quiet: a person who types or scrolls touches it more often. */
+const QUIET_MS = 500;
 
-const TOUCHES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"] as const;
+const TOUCHES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart", "scroll"] as const;
 
-/** The same device; while it takes part "idle" it is told whenever the page becomes idle or busy. */
-export function withIdleness(device: Device, clock: Pick<Clock, "schedule">): Device {
+/**
+ * The same device; while it takes part it is told when the page is touched and when it is quiet again, so that no training step begins in
+ * between, and with "idle" or "visible" whether it may train at all. A touch costs the page a comparison, and a message where it is the
+ * first after a pause.
+ */
+export function withIdleness(device: Device, clock: Pick<Clock, "schedule" | "monotonicMs">): Device {
   let stopFollowing: (() => void) | undefined;
   const stop = (): void => {
     stopFollowing?.();
@@ -18,12 +24,19 @@ export function withIdleness(device: Device, clock: Pick<Clock, "schedule">): De
     ...device,
     async participate(request) {
       stop();
-      if (request.when === "idle") stopFollowing = followIdleness(device, clock);
+      const following = [followTouches(device, clock)];
+      if (request.when === "idle") following.push(followIdleness(device, clock));
+      if (request.when === "visible") following.push(followVisibility(device));
+      stopFollowing = () => following.forEach((end) => end());
       await device.participate(request);
     },
     async stopParticipating() {
       stop();
       await device.stopParticipating();
+    },
+    async forget(options) {
+      stop();
+      return await device.forget(options);
     },
     async close() {
       stop();
@@ -32,16 +45,42 @@ export function withIdleness(device: Device, clock: Pick<Clock, "schedule">): De
   };
 }
 
-/** Tells the device now and whenever idleness changes. The returned function ends it. */
-function followIdleness(device: Pick<Device, "setIdle">, clock: Pick<Clock, "schedule">): () => void {
-  let idle: boolean | undefined;
+/** Tells the device when the page is touched, and when it was not for a moment. The returned function ends it. */
+function followTouches(
+  device: Pick<Device, "setBusy">,
+  clock: Pick<Clock, "schedule" | "monotonicMs">,
+): () => void {
   let timer: Timer | undefined;
-  const tell = (value: boolean): void => {
-    if (value === idle) return;
-    idle = value;
+  let touchedAtMs = 0;
+  const tell = (busy: boolean): void => {
     // A worker that is gone hears it when it comes back.
-    device.setIdle(value).catch(() => undefined);
+    device.setBusy(busy).catch(() => undefined);
   };
+  // One timer for all touches: it goes on where another came meanwhile.
+  const settle = (): void => {
+    const leftMs = touchedAtMs + QUIET_MS - clock.monotonicMs();
+    timer = leftMs > 0 ? clock.schedule(leftMs, settle) : undefined;
+    if (timer === undefined) tell(false);
+  };
+  const onTouch = (): void => {
+    touchedAtMs = clock.monotonicMs();
+    if (timer !== undefined) return;
+    timer = clock.schedule(QUIET_MS, settle);
+    tell(true);
+  };
+  const unlisten = listenToTouches(onTouch);
+  return () => {
+    unlisten();
+    if (timer === undefined) return;
+    timer.cancel();
+    tell(false);
+  };
+}
+
+/** Tells the device now and whenever idleness changes: nobody has touched the page for a moment, or nobody sees it. */
+function followIdleness(device: Pick<Device, "setIdle">, clock: Pick<Clock, "schedule">): () => void {
+  let timer: Timer | undefined;
+  const tell = telling(device);
   const onTouch = (): void => {
     timer?.cancel();
     timer = clock.schedule(STILL_MS, () => tell(true));
@@ -52,11 +91,37 @@ function followIdleness(device: Pick<Device, "setIdle">, clock: Pick<Clock, "sch
     else onTouch();
   };
   onVisibility();
-  for (const touch of TOUCHES) addEventListener(touch, onTouch, { passive: true, capture: true });
+  const unlisten = listenToTouches(onTouch);
   document.addEventListener("visibilitychange", onVisibility);
   return () => {
     timer?.cancel();
-    for (const touch of TOUCHES) removeEventListener(touch, onTouch, { capture: true });
+    unlisten();
     document.removeEventListener("visibilitychange", onVisibility);
+  };
+}
+
+/** Tells the device now and whenever it changes whether the page is seen. */
+function followVisibility(device: Pick<Device, "setIdle">): () => void {
+  const tell = telling(device);
+  const onVisibility = (): void => tell(document.visibilityState === "visible");
+  onVisibility();
+  document.addEventListener("visibilitychange", onVisibility);
+  return () => document.removeEventListener("visibilitychange", onVisibility);
+}
+
+/** Changes alone are told. */
+function telling(device: Pick<Device, "setIdle">): (value: boolean) => void {
+  let told: boolean | undefined;
+  return (value) => {
+    if (value === told) return;
+    told = value;
+    device.setIdle(value).catch(() => undefined);
+  };
+}
+
+function listenToTouches(onTouch: () => void): () => void {
+  for (const touch of TOUCHES) addEventListener(touch, onTouch, { passive: true, capture: true });
+  return () => {
+    for (const touch of TOUCHES) removeEventListener(touch, onTouch, { capture: true });
   };
 }

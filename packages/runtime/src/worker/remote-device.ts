@@ -273,6 +273,10 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       idle = value;
       await call("setIdle", [value]);
     },
+    async setBusy(value) {
+      // Of the moment: a new worker hears the next touch.
+      await call("setBusy", [value]);
+    },
     async setBattery(value) {
       battery = value;
       await call("setBattery", [value]);
@@ -281,8 +285,13 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       participation = undefined;
       await call("stopParticipating", []);
     },
+    async forget(forgetOptions) {
+      participation = undefined;
+      return await call("forget", [forgetOptions]);
+    },
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),
+    metrics: () => call("metrics", []),
     async diagnose() {
       const diagnosis = await call<Diagnosis>("diagnose", []);
       return { ...diagnosis, worker: { replaced, recycled } };

@@ -11,6 +11,8 @@ import type { RunEndpoint } from "./run-messages.ts";
 import type { OpenDevice } from "./device-host.ts";
 import { holdBlobs } from "./held-blobs.ts";
 import { tabDownloads } from "./tab-downloads.ts";
+import { createListen } from "./listen.ts";
+import { shareForgetting } from "./share-forgetting.ts";
 import { electLeader, shareReleases } from "./tab-leader.ts";
 
 const images = lazyPart("image reader", async () =>
@@ -30,6 +32,7 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
       store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
       engines,
       images: images.load,
+      listen: createListen(),
       conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
       openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
       openSocket: async () => {
@@ -52,9 +55,10 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     addEventListener("online", reconnect);
     const shared = shareReleases(device, start.database);
     return {
-      device: start.enrols
-        ? (await import("./tab-training.ts")).trainAsLeader(shared, leader, env.clock)
-        : shared,
+      device: shareForgetting(
+        start.enrols ? (await import("./tab-training.ts")).trainAsLeader(shared, leader, env.clock) : shared,
+        `${start.database} forgotten`,
+      ),
       heapBytes: () => engines.heapBytes(),
     };
   };

@@ -83,6 +83,10 @@ export function trainAsLeader(device: Device, leader: TabLeader, clock: Pick<Clo
       withdraw();
       await device.stopParticipating();
     },
+    async forget(options) {
+      withdraw();
+      return await device.forget(options);
+    },
     subscribe(listener) {
       listeners.add(listener);
       const unsubscribe = device.subscribe(listener);

@@ -57,6 +57,32 @@ async function nextEvent<E extends { type: string }, Type extends E["type"]>(
 const image = Float32Array.from({ length: 784 }, (_, i) => (i % 7) / 7);
 
 describe("inference", () => {
+  test("how it fares is shown to the page, version by version", async () => {
+    const runtime = await start();
+    const digits = await runtime.model("digits");
+    expect(await runtime.metrics()).toEqual({ models: [] });
+    for (let i = 0; i < 3; i++) await digits.run({ image });
+    await digits.run({ image: new Float32Array(2 * 784) });
+    await digits.examples.add({ image, label: 7 });
+    await site.repository.release(2);
+    await digits.refresh();
+    await digits.run({ image });
+    const { models } = await runtime.metrics();
+    expect(models.map(({ model, version, runs }) => [model, version, runs])).toEqual([
+      ["digits", 1, 4],
+      ["digits", 2, 1],
+    ]);
+    const [first] = models;
+    const sum = (counts: readonly number[] = []) => counts.reduce((all, each) => all + each, 0);
+    expect(first!.errors).toEqual({});
+    expect(first!.latencyMs["ort-node"]!.count).toBe(4);
+    expect(first!.latencyMs["ort-node"]!.p99).toBeGreaterThanOrEqual(first!.latencyMs["ort-node"]!.p50);
+    // Of rows: one call had two.
+    expect(sum(first!.predictions)).toBe(5);
+    expect(sum(first!.confidence?.counts)).toBe(5);
+    expect(first!.labels).toEqual(Array.from({ length: 10 }, (_, label) => (label === 7 ? 1 : 0)));
+  });
+
   test("a model is fetched, verified and runs on int8 weights dequantized at load", async () => {
     const runtime = await start();
     const digits = await runtime.model("digits");

@@ -57,30 +57,17 @@ function recorderOf() {
   const recorder = createTelemetryRecorder(() => (told += 1));
   recorder.setEnabled(true);
   const run = (version: number, ...rows: readonly (readonly number[])[]) =>
-    recorder.watch(
-      () => stateOf(version),
-      async () => inferenceOf(...rows),
-    );
+    recorder.ran(stateOf(version), inferenceOf(...rows));
   return { recorder, run, told: () => told };
 }
 
 describe("telemetry on a device", () => {
-  test("counts runs, answers, confidence, errors and labels of each version apart", async () => {
+  test("counts runs, answers, confidence, errors and labels of each version apart", () => {
     const { recorder, run, told } = recorderOf();
-    await run(1, [0.1, 0.85, 0.05], [0.2, 0.2, 0.6]);
-    await run(2, [1, 0, 0]);
-    const broken = failure("engine/run-failed", "no memory");
-    const failing = recorder.watch(
-      () => stateOf(1),
-      () => Promise.reject(broken),
-    );
-    await expect(failing).rejects.toBe(broken);
-    await expect(
-      recorder.watch(
-        () => stateOf(1),
-        () => Promise.reject(new Error("else")),
-      ),
-    ).rejects.toThrow("else");
+    run(1, [0.1, 0.85, 0.05], [0.2, 0.2, 0.6]);
+    run(2, [1, 0, 0]);
+    recorder.failed(stateOf(1), failure("engine/run-failed", "no memory"));
+    recorder.failed(stateOf(1), new Error("else"));
     recorder.labelled(stateOf(1), [
       { inputs: [], label: 2 },
       { inputs: [], label: Float32Array.of(1) },
@@ -98,12 +85,12 @@ describe("telemetry on a device", () => {
     expect(told()).toBe(1);
   });
 
-  test("tells nothing twice, and keeps what came meanwhile", async () => {
+  test("tells nothing twice, and keeps what came meanwhile", () => {
     const { recorder, run } = recorderOf();
-    await run(1, [1, 0, 0]);
+    run(1, [1, 0, 0]);
     const metrics = metricsOf();
     const given = recorder.read("digits", 1, metrics);
-    await run(1, [0, 0, 1]);
+    run(1, [0, 0, 1]);
     recorder.spend("digits", 1, metrics, given);
     const left = read(recorder, 1);
     expect(left.counters["runs"]).toBe(1);
@@ -112,30 +99,30 @@ describe("telemetry on a device", () => {
     expect(recorder.hasCounts("digits")).toBe(false);
   });
 
-  test("counts nothing without consent, and forgets when it is withdrawn", async () => {
+  test("counts nothing without consent, and forgets when it is withdrawn", () => {
     const { recorder, run } = recorderOf();
-    await run(1, [1, 0, 0]);
+    run(1, [1, 0, 0]);
     recorder.setEnabled(false);
     expect(recorder.hasCounts("digits")).toBe(false);
-    await run(1, [1, 0, 0]);
+    run(1, [1, 0, 0]);
     recorder.labelled(stateOf(1), [{ inputs: [], label: 2 }]);
     recorder.setEnabled(true);
     expect(recorder.hasCounts("digits")).toBe(false);
   });
 
-  test("remembers a bounded number of versions, the last that ran", async () => {
+  test("remembers a bounded number of versions, the last that ran", () => {
     const { recorder, run } = recorderOf();
     for (let version = 1; version <= 12; version++) {
-      await run(version, [1, 0, 0]);
-      await run(1, [1, 0, 0]);
+      run(version, [1, 0, 0]);
+      run(1, [1, 0, 0]);
     }
     const kept = Array.from({ length: 12 }, (_, i) => read(recorder, i + 1).counters["runs"]);
     expect(kept).toEqual([13, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
   });
 
-  test("refuses a plan that asks for other bins", async () => {
+  test("refuses a plan that asks for other bins", () => {
     const { recorder, run } = recorderOf();
-    await run(1, [1, 0, 0]);
+    run(1, [1, 0, 0]);
     const other = metricsOf().map((metric) =>
       metric.name === "confidence" && metric.kind === "histogram"
         ? { ...metric, edges: [0, 0.5, 1] }

@@ -77,6 +77,14 @@ const open: OpenDevice = async (start, token) => {
     addExamples: async () => {},
     countExamples: async () => opened.length,
     listExamples: async () => [],
+    forget: async () => ({
+      at: 1,
+      examples: [],
+      learned: [],
+      keys: [],
+      settings: [],
+      coordinator: { record: "none" as const },
+    }),
     exportExamples: async () => undefined,
     clearExamples: async () => {},
     async participate({ task }) {
@@ -88,6 +96,7 @@ const open: OpenDevice = async (start, token) => {
     },
     setConsent: async () => {},
     setIdle: async () => {},
+    setBusy: async () => {},
     setBattery: async () => {},
     stopParticipating: async () => stopped.resolve(),
     reconnect: async () => {},
@@ -102,6 +111,7 @@ const open: OpenDevice = async (start, token) => {
         roundsCommitted: 0,
       };
     },
+    metrics: async () => ({ models: [] }),
     diagnose: async () => ({
       engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
       models: [],

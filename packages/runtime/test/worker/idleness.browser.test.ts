@@ -6,9 +6,11 @@ import { withIdleness } from "../../src/worker/idleness.ts";
 test("a device that trains when idle is told so after three quiet seconds, and at once when touched", async () => {
   const clock = createVirtualClock();
   const told: boolean[] = [];
+  const touched: boolean[] = [];
   const device = withIdleness(
     {
       setIdle: async (idle: boolean) => void told.push(idle),
+      setBusy: async (busy: boolean) => void touched.push(busy),
       participate: async () => {},
       stopParticipating: async () => {},
       close: async () => {},
@@ -18,6 +20,13 @@ test("a device that trains when idle is told so after three quiet seconds, and a
   await device.participate({ consent: true, when: "always" });
   dispatchEvent(new PointerEvent("pointerdown"));
   expect(told).toEqual([]);
+  expect(touched).toEqual([true]);
+  clock.advance(499);
+  dispatchEvent(new Event("scroll"));
+  clock.advance(499);
+  expect(touched).toEqual([true]);
+  clock.advance(1);
+  expect(touched).toEqual([true, false]);
 
   await device.participate({ consent: true, when: "idle" });
   expect(told).toEqual([false]);
@@ -33,4 +42,10 @@ test("a device that trains when idle is told so after three quiet seconds, and a
   await device.stopParticipating();
   clock.advance(10_000);
   expect(told).toEqual([false, true, false]);
+  const before = touched.length;
+  dispatchEvent(new PointerEvent("pointerdown"));
+  expect(touched).toHaveLength(before);
+
+  await device.participate({ consent: true, when: "visible" });
+  expect(told).toEqual([false, true, false, true]);
 });

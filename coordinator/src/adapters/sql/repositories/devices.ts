@@ -54,6 +54,20 @@ export function deviceRepository(db: Db): DeviceRepository {
         .executeTakeFirstOrThrow();
       requireRow(`device ${deviceId}`, numUpdatedRows);
     },
+    erase(deviceId, pseudonym) {
+      return together(db, async (tx) => {
+        const { numDeletedRows } = await tx
+          .deleteFrom("devices")
+          .where("deviceId", "=", deviceId)
+          .executeTakeFirstOrThrow();
+        if (numDeletedRows === 0n) return false;
+        await tx.deleteFrom("suspicions").where("deviceId", "=", deviceId).execute();
+        for (const table of ["participations", "refusals", "tokenUses"] as const) {
+          await tx.updateTable(table).set({ deviceId: pseudonym }).where("deviceId", "=", deviceId).execute();
+        }
+        return true;
+      });
+    },
     useToken(use) {
       return together(db, async (tx) => {
         const uses = await tx
