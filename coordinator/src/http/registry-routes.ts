@@ -123,7 +123,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     "/v1/models/:model/versions",
     {
       schema: {
-        summary: "Publish an ONNX file",
+        summary: "Publish a model: an ONNX file, or the artifact of a TensorFlow.js model",
         tags,
         consumes: ["application/octet-stream"],
         security: operator,

@@ -352,7 +352,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       const heapBytes = engines.heapBytes();
       return {
-        models: metrics.loaded?.read() ?? [],
+        models: (await metrics.settled())?.read() ?? [],
         ...(heapBytes === undefined ? {} : { heapBytes }),
       };
     },

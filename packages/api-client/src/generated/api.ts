@@ -1293,7 +1293,7 @@ export interface paths {
             };
         };
         put?: never;
-        /** Publish an ONNX file */
+        /** Publish a model: an ONNX file, or the artifact of a TensorFlow.js model */
         post: {
             parameters: {
                 query?: never;

@@ -26,6 +26,9 @@ const WHERE = "origin private file system";
 /** A download under way, and a blob while it is written: it gets its own name in one step when it is whole. */
 const PARTIAL = ".partial";
 
+/** Says that files of this folder can be written and renamed. */
+const WRITABLE = "writable";
+
 /** Of workers, and so not in the DOM's types; `move` is in every browser and not yet in the standard. */
 interface WorkerFile extends FileSystemFileHandle {
   createSyncAccessHandle(): Promise<SyncAccess>;
@@ -139,18 +142,15 @@ export async function openOpfsBlobs(options: OpfsBlobsOptions): Promise<OpfsBlob
   };
 }
 
-/** Safari's private windows have the methods and refuse; some browsers lack one. Only trying tells. */
+/** Safari's private windows have the methods and refuse; some browsers lack one. Only trying tells, once a folder. */
 async function canWrite(openFolder: () => Promise<FileSystemDirectoryHandle>): Promise<boolean> {
   try {
     const folder = await openFolder();
-    const name = `probe-${crypto.randomUUID()}`; // another tab may be trying too
-    const file = await fileIn(folder, name);
-    try {
-      await writeInPlace(file, (access) => writeAll(access, Uint8Array.of(1), 0));
-      return typeof file.move === "function";
-    } finally {
-      await remove(folder, name);
-    }
+    if ((await readFile(folder, WRITABLE)) !== undefined) return true;
+    const probe = await fileIn(folder, `probe-${crypto.randomUUID()}`); // another tab may be trying too
+    await writeInPlace(probe, (access) => writeAll(access, Uint8Array.of(1), 0));
+    await replace(folder, probe, WRITABLE);
+    return true;
   } catch {
     return false;
   }

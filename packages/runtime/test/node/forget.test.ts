@@ -37,8 +37,11 @@ test("forget() erases everything of the person here and at the coordinator, and 
     { image, label: 1 },
     { image, label: 2 },
   ]);
+  await digits.run({ image });
+  expect((await runtime.metrics()).models).toHaveLength(1);
   const participation = runtime.participate({ consent: true });
   const erasure = await runtime.forget();
+  expect((await runtime.metrics()).models).toEqual([]);
   expect(erasure).toMatchObject({
     examples: [{ model: "digits", count: 2 }],
     learned: [],

@@ -1,5 +1,5 @@
 /** What a page keeps, with its real worker: offline, cleared, damaged, full, and with a second tab. */
-import { encodeHex, silentLogger, systemClock, type TributaryError } from "@tributary/core";
+import { encodeHex, isDigest, silentLogger, systemClock, type TributaryError } from "@tributary/core";
 import { buildFedAvgCnn } from "@tributary/onnx";
 import { deleteDB } from "idb";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -90,7 +90,7 @@ async function blobFolder(): Promise<FileSystemDirectoryHandle> {
 async function blobNames(): Promise<string[]> {
   const names: string[] = [];
   for await (const name of (await blobFolder()).keys()) names.push(name);
-  return names.toSorted();
+  return names.filter(isDigest).toSorted();
 }
 
 const int8Of = (model: string): string =>
