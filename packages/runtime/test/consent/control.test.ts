@@ -146,3 +146,22 @@ test("says what happens: rounds, connection, other tabs, and that the device gav
   control.change({ training: true });
   expect(scripted.log.filter((line) => line.startsWith("participate"))).toHaveLength(2);
 });
+
+test("what is forgotten takes the answer along: the next visit is asked anew", async () => {
+  const scripted = new ScriptedRuntime();
+  const storage = memory();
+  const control = consentControl(scripted.runtime, { storage });
+  control.change({ training: true, telemetry: true });
+  await scripted.tell({ type: "forgotten", at: 1 });
+  expect(control.consents).toEqual({ training: false, telemetry: false });
+  expect(control.status.state).toBe("off");
+  expect(scripted.log).toEqual(["participate training+telemetry", "stop"]);
+  expect(storage.kept()).toBe("");
+  expect(consentControl(new ScriptedRuntime().runtime, { storage }).consents.training).toBe(false);
+  const removed: string[] = [];
+  const other = new ScriptedRuntime();
+  const removing = { ...memory('{"training":true}'), removeItem: (key: string) => void removed.push(key) };
+  consentControl(other.runtime, { storage: removing });
+  await other.tell({ type: "forgotten", at: 1 });
+  expect(removed).toEqual(["tributary-consent"]);
+});
