@@ -41,7 +41,8 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
     if (explanation !== null) used.add(explanation.digest);
     for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
       for (const version of page)
-        for (const blob of [version.graph, version.weights, version.int8]) used.add(blob.digest);
+        for (const blob of [version.graph, version.weights, version.int8, ...version.variants])
+          used.add(blob.digest);
       page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
     }
   }

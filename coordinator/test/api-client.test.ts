@@ -106,7 +106,7 @@ test("refusals are coded", async () => {
   await expect(stranger.publishModel("x", Uint8Array.of(1))).rejects.toMatchObject({
     code: "identity/not-authorized",
   });
-  await expect(api.task("nothing")).rejects.toMatchObject({ status: 404 });
+  await expect(api.task("nothing")).rejects.toMatchObject({ code: "coordinator/unknown-task" });
   await expect(api.activity("nothing")).rejects.toMatchObject({ code: "coordinator/unknown-task" });
   await expect(api.round("nothing")).rejects.toMatchObject({ code: "http/not-found" });
   await expect(api.publishModel("broken", Uint8Array.of(1, 2, 3))).rejects.toMatchObject({

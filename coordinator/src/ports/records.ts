@@ -20,6 +20,7 @@ import type {
   TaskSpec,
   TaskState,
   TrustView,
+  VariantForm,
   VerdictView,
 } from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
@@ -64,6 +65,8 @@ export interface ModelRecord {
   readonly processing: ModelProcessing | null;
   /** The graph that explains its answers; null: it has no gradients. */
   readonly explanation: BlobRef | null;
+  /** Forms that are derived of each version. */
+  readonly variants: readonly VariantForm[];
   readonly createdAt: number;
 }
 
@@ -80,6 +83,8 @@ export interface VersionRecord {
   readonly weights: BlobRef;
   /** Per-channel int8 safetensors. */
   readonly int8: BlobRef;
+  /** Whole ONNX files. */
+  readonly variants: readonly (BlobRef & { readonly name: VariantForm })[];
   readonly parameterCount: number;
   /** On held-out data, after the version; null when the task names none. */
   readonly loss: number | null;

@@ -22,6 +22,7 @@ import { readPublished } from "./read-published.ts";
 import { requireOnnx, requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
+import { wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
@@ -100,6 +101,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         graph: graphBlob,
         trainingGraph: trainingBlob,
         ...described,
+        variants: described.format === "onnx" ? wantedVariants(file) : [],
         explanation: await storeExplanation({ blobs, log: env.log }, file, read),
         createdAt,
       };

@@ -7,9 +7,13 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
+import { storeVariants } from "./variants.ts";
 
 /** What is known of a version before its weights are stored. */
-export type NewVersion = Omit<VersionRecord, "model" | "graph" | "weights" | "int8" | "parameterCount">;
+export type NewVersion = Omit<
+  VersionRecord,
+  "model" | "graph" | "weights" | "int8" | "variants" | "parameterCount"
+>;
 
 /** A version whose blobs are on disk, and what it changes in the release. */
 export interface StoredVersion {
@@ -38,6 +42,7 @@ export async function storeVersion(
     graph: model.graph,
     weights: await blobs.put(parametersToSafetensors(parameters)),
     int8: await blobs.put(quantizeWeightsFile(parameters, earlier).bytes),
+    variants: await storeVariants(blobs, model, parameters),
     parameterCount: model.parameterCount,
   };
   const current = await store.releases.targets();

@@ -22,6 +22,7 @@ import {
   measurementPaths,
   planPaths,
   retiredPaths,
+  variantPath,
   weightsPath,
 } from "./target-paths.ts";
 
@@ -67,6 +68,7 @@ export function unreleasedTargets(
       blobTarget(graphPath(name, version.graph.digest), version.graph),
       blobTarget(weightsPath(name, version.version), version.weights),
       blobTarget(int8WeightsPath(name, version.version), version.int8),
+      ...version.variants.map((each) => blobTarget(variantPath(name, version.version, each.name), each)),
     ],
     remove: retiredPaths(paths, name, version.version, kept),
   };
@@ -94,6 +96,14 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     ...(model.labels === null ? {} : { labels: model.labels }),
     ...(model.processing === null ? {} : { processing: model.processing }),
     ...(explanation === null ? {} : { explanation: { target: explanation.path } }),
+    ...(version.variants.length === 0
+      ? {}
+      : {
+          variants: version.variants.map((each) => ({
+            name: each.name,
+            target: variantPath(name, version.version, each.name),
+          })),
+        }),
     createdAt: timestamp(version.createdAt),
   };
   const bytes = encodeUtf8(JSON.stringify(manifest));

@@ -26,6 +26,10 @@ export function int8WeightsPath(model: ModelName, version: ModelVersion): string
   return `${versionFolder(model, version)}/weights.int8.safetensors`;
 }
 
+export function variantPath(model: ModelName, version: ModelVersion, name: string): string {
+  return `${versionFolder(model, version)}/${name}.onnx`;
+}
+
 function versionFolder(model: ModelName, version: ModelVersion): string {
   return `models/${model}/versions/${version}`;
 }

@@ -48,6 +48,7 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
     labels: ["0", "1"],
     processing: { output: { name: "logits", activation: "softmax", topK: 2 } },
     explanation: exampleBlob("explanation graph"),
+    variants: ["int8-dynamic"],
     createdAt: 1_790_000_000_000,
     ...changes,
   };
@@ -64,6 +65,7 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     graph: exampleBlob("graph"),
     weights: exampleBlob(`weights ${number}`),
     int8: exampleBlob(`int8 ${number}`),
+    variants: [{ name: "int8-dynamic", ...exampleBlob(`int8-dynamic ${number}`) }],
     parameterCount: 7850,
     loss: number === 1 ? null : 0.5 / number,
     accuracy: number === 1 ? null : 0.9,

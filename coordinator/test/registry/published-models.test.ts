@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bindTfjs, writeTfjsArtifact } from "@tributary/engine/tfjs-artifact";
-import { parseModelManifest } from "@tributary/protocol";
+import { buildLinear, decodeModel, encodeModel } from "@tributary/onnx";
+import { parseModelManifest, VARIANTS_KEY } from "@tributary/protocol";
 import { parametersFromSafetensors, tensor } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { releaseReader } from "../release-reader.ts";
@@ -31,6 +32,25 @@ const publish = async (model: string): Promise<Response> =>
 
 const post = (path: string, body: BodyInit, type = "application/json"): Promise<Response> =>
   coordinator.request(path, { method: "POST", operator: true, headers: { "content-type": type }, body });
+
+test("the forms that a file asks for are derived of every version", async () => {
+  const decoded = decodeModel(buildLinear({ seed: "forms" }));
+  const ask = (model: string, names: string): Promise<Response> => {
+    const onnx = encodeModel({ ...decoded, metadata: [{ key: VARIANTS_KEY, value: names }] });
+    return post(`/v1/models/${model}/versions`, onnx, "application/octet-stream");
+  };
+  for (const expected of [1, 2]) {
+    expect((await ask("forms", '["int8-dynamic"]')).status).toBe(201);
+    const released = releaseReader(coordinator);
+    await released.client.refresh();
+    const { version, variants } = parseModelManifest(await released.download("models/forms/stable.json"));
+    const target = `models/forms/versions/${expected}/int8-dynamic.onnx`;
+    expect([version, variants]).toEqual([expected, [{ name: "int8-dynamic", target }]]);
+    const ops = decodeModel(await released.download(target)).graph.nodes.map(({ opType }) => opType);
+    expect(ops).toContain("DynamicQuantizeLinear");
+  }
+  expect((await ask("others", '["int2"]')).status).toBe(400);
+});
 
 test("a TensorFlow.js artifact is published in a format of its own, versioned, and not trained in rounds", async () => {
   const publishArtifact = async (weights: readonly number[]): Promise<Response> =>

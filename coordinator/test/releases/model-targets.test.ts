@@ -32,6 +32,7 @@ describe("a version's targets", () => {
       labels: ["0", "1"],
       processing: exampleModel().processing,
       explanation: { target: path },
+      variants: [{ name: "int8-dynamic", target: "models/digits/versions/3/int8-dynamic.onnx" }],
       createdAt: new Date(version.createdAt).toISOString(),
     });
     expect(changes.put.map((target) => [target.path, target.digest, target.sizeBytes])).toEqual([
@@ -40,6 +41,7 @@ describe("a version's targets", () => {
       [manifest.graph.target, version.graph.digest, version.graph.sizeBytes],
       [manifest.weights.float32.target, version.weights.digest, version.weights.sizeBytes],
       [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],
+      [manifest.variants![0]!.target, version.variants[0]!.digest, version.variants[0]!.sizeBytes],
     ]);
     expect(changes.remove).toEqual([]);
   });

@@ -44,7 +44,8 @@ async function versionOf(model: string): Promise<number> {
 
 test("an ONNX file becomes a folder that apps run from, and a changed one its next version", async () => {
   await writeFile(at("digits.onnx"), buildLinear({ seed: 1 }));
-  const args = [at("digits.onnx"), "--keys", at("keys"), "--valid-days", "30"];
+  const options = ["--keys", at("keys"), "--valid-days", "30", "--variants", "int8-dynamic"];
+  const args = [at("digits.onnx"), ...options];
   const first = await bundle(...args);
   expect(first.models).toEqual([{ name: "digits", version: 1 }]);
   const days = (Date.parse(first.expiresAt) - Date.now()) / 86_400_000;
@@ -58,9 +59,9 @@ test("an ONNX file becomes a folder that apps run from, and a changed one its ne
   expect((await bundle(...args)).models).toEqual([{ name: "digits", version: 2 }]);
   expect(await versionOf("digits")).toBe(2);
   expect(await readFile(at("models/root.json"))).toEqual(root);
-  // The manifest, the graph, its int8 weights, and the graph that explains it. Blobs of the first version are gone.
+  // The manifest, the graph, its int8 weights, its int8 form, and the graph that explains it. Those of the first version are gone.
   const names = await readdir(at("models"), { recursive: true });
-  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(4);
+  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(5);
   // Secrets were never there.
   expect(names.filter((name) => /key|token|sqlite|tmp/.test(name))).toEqual([]);
 }, 60_000);

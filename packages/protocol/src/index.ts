@@ -61,6 +61,13 @@ export {
 } from "./documents.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
+export {
+  parseVariantNames,
+  VARIANT_NAMES,
+  VariantDocument,
+  VARIANTS_KEY,
+  type VariantForm,
+} from "./model-variants.ts";
 export { imageSizes } from "./image-sizes.ts";
 export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
 export { readModelManifest } from "./read-manifest.ts";

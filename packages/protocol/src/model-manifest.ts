@@ -3,6 +3,7 @@ import { AnyParametersDocument, GraphPort, GraphPorts } from "./graph-ports.ts";
 import { parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Labels, ModelProcessing } from "./model-processing.ts";
+import { VariantDocuments } from "./model-variants.ts";
 import { parseDocument } from "./parse.ts";
 import {
   ChannelSchema,
@@ -28,6 +29,8 @@ const MANIFEST_FIELDS = {
   processing: Type.Optional(ModelProcessing),
   /** The graph that explains its answers, which takes the model's own parameters; absent where the model has no gradients. */
   explanation: Type.Optional(TargetReference),
+  /** Other forms of the version, which a device runs where they agree and are faster. */
+  variants: Type.Optional(VariantDocuments),
   createdAt: UtcTimestampSchema,
 };
 

@@ -1,5 +1,6 @@
 import type { EngineName } from "@tributary/engine";
 import type { EngineChoiceReason } from "@tributary/engine/check";
+import type { VariantForm } from "@tributary/protocol";
 import type { TrainingDiagnosis } from "./participation/training-diagnosis.ts";
 import type { BatchingState } from "./inference/inference-queue.ts";
 
@@ -51,8 +52,28 @@ export interface ModelDiagnosis {
   readonly reason?: EngineChoiceReason;
   /** The comparison is one of an earlier start with the same fingerprint. */
   readonly remembered: boolean;
+  /** The form of the version that runs. */
+  readonly variant: VariantName;
+  /** The forms that were compared on one batch, the reference first; empty where the manifest offers one only. */
+  readonly triedVariants: readonly TriedVariant[];
   readonly batching: BatchingState;
   readonly calls: CallDiagnosis;
+}
+
+/**
+ * A form of a version: float32 weights; weights that came as int8 and run as float32; or int8 weights and activations whose scale follows
+ * from each batch.
+ */
+export type VariantName = "float32" | "int8-weights" | VariantForm;
+
+export interface TriedVariant {
+  readonly variant: VariantName;
+  readonly verdict: "reference" | "agrees" | "disagrees" | "failed";
+  /** Against the reference, max|a-b| / max|a|; null where nothing was compared. */
+  readonly relativeError: number | null;
+  readonly medianMs: number | null;
+  /** Of one that failed: what it said. */
+  readonly message?: string;
 }
 
 export interface TriedEngine {

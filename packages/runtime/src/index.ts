@@ -6,6 +6,8 @@ export type {
   ModelDiagnosis,
   StorageDiagnosis,
   TriedEngine,
+  TriedVariant,
+  VariantName,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
 export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/explanation.ts";
@@ -45,5 +47,4 @@ export type {
   SeenLogHead,
   TokenRequest,
   Trust,
-  VariantName,
 } from "./runtime.ts";

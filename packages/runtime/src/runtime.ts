@@ -4,7 +4,7 @@ import type { GraphPort, IneligibleReason, ModelProcessing } from "@tributary/pr
 import type { Tensor, TensorData } from "@tributary/tensor";
 import type { Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
-import type { Diagnosis } from "./diagnosis.ts";
+import type { Diagnosis, VariantName } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
@@ -160,9 +160,6 @@ export interface ModelOptions {
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
 }
-
-/** A form of a version: float32 weights, or weights that came as int8 and run as float32. */
-export type VariantName = "float32" | "int8-weights";
 
 /** What an app asks for of a model's forms. */
 export type ModelVariant = "auto" | "float32";

@@ -37,6 +37,7 @@ export interface ModelsTable {
   /** null: ONNX, as all were before there was another. */
   format: "tfjs" | null;
   explanation: JsonText | null;
+  variants: JsonText | null;
   inputs: JsonText;
   outputs: JsonText;
   labels: JsonText | null;
@@ -56,6 +57,7 @@ export interface VersionsTable {
   weightsSizeBytes: number;
   int8Digest: Digest;
   int8SizeBytes: number;
+  variants: JsonText | null;
   parameterCount: number;
   loss: number | null;
   accuracy: number | null;

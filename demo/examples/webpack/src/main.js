@@ -14,7 +14,7 @@ const model = await runtime.model("digits", {
 });
 where.textContent = `Version ${model.version}, on ${model.state.engine}.`;
 
-picture.addEventListener("change", async () => {
+async function classify() {
   const [image] = picture.files;
   if (image === undefined) return;
   try {
@@ -30,4 +30,6 @@ picture.addEventListener("change", async () => {
   } catch (error) {
     where.textContent = String(error);
   }
-});
+}
+
+picture.addEventListener("change", () => void classify());

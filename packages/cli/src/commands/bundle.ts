@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
+import type { VariantForm } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { publishLocally } from "../bundle/publish-locally.ts";
 import { readRelease, type ReadRelease } from "../bundle/read-release.ts";
 import { writeReleaseFolder } from "../bundle/release-folder.ts";
 import { isModelFile, readPublishedFile } from "../models/read-published-file.ts";
+import { variantsOption } from "../models/variants-option.ts";
 import { urlOption } from "../operator.ts";
 import { formatBytes } from "../start/format.ts";
 import { trustedRoot } from "../trusted-root.ts";
@@ -16,6 +18,7 @@ interface Options {
   readonly channel: string;
   readonly name?: string;
   readonly processing?: string;
+  readonly variants?: readonly VariantForm[];
   readonly keys: string;
   readonly validDays: number;
   readonly json?: boolean;
@@ -38,6 +41,7 @@ export function bundleCommand(): Command {
     .option("--channel <name>", "of a coordinator's model", "stable")
     .option("--name <name>", "of a file: the model's name (default: the file's)")
     .option("--processing <file>", "of a file: JSON of how images become inputs, and outputs answers")
+    .addOption(variantsOption())
     .option(
       "--keys <dir>",
       "of a file: signing keys and earlier versions; keep it secret, and keep it: an app believes these keys alone",
@@ -72,9 +76,9 @@ async function bundle(model: string, options: Options): Promise<void> {
 
 async function ofFile(
   file: string,
-  { name, processing, keys, validDays }: Options,
+  { name, processing, variants, keys, validDays }: Options,
 ): Promise<{ readonly release: ReadRelease; readonly root: Uint8Array }> {
-  const { name: called, bytes } = await readPublishedFile(file, { name, processing });
+  const { name: called, bytes } = await readPublishedFile(file, { name, processing, variants });
   return await publishLocally({ dataDir: resolve(keys), name: called, file: bytes, validDays });
 }
 

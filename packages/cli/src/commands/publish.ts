@@ -1,7 +1,9 @@
 import { createApiClient } from "@tributary/api-client";
 import { describeModel } from "@tributary/onnx";
+import type { VariantForm } from "@tributary/protocol";
 import { Command } from "commander";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { variantsOption } from "../models/variants-option.ts";
 import { readPublishedFile } from "../models/read-published-file.ts";
 import { formatBytes } from "../start/format.ts";
 
@@ -15,6 +17,7 @@ export function publishCommand(): Command {
     )
     .option("--name <name>", "the model's name (default: the file's)")
     .option("--processing <file>", "JSON: how images become inputs, and outputs answers with labels")
+    .addOption(variantsOption())
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
@@ -24,6 +27,7 @@ export function publishCommand(): Command {
         options: OperatorOptions & {
           readonly name?: string;
           readonly processing?: string;
+          readonly variants?: readonly VariantForm[];
           readonly json?: boolean;
         },
       ) => {

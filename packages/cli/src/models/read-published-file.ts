@@ -1,9 +1,11 @@
 import { basename } from "node:path";
 import { asModelName, type ModelName } from "@tributary/core";
+import type { VariantForm } from "@tributary/protocol";
 import { readInput } from "../read-input.ts";
 import { packTfjsFile } from "./pack-tfjs-file.ts";
 import { readModelFile } from "./read-model-file.ts";
 import { withProcessing } from "./with-processing.ts";
+import { withVariants } from "./with-variants.ts";
 
 export interface PublishedFile {
   readonly name: ModelName;
@@ -22,13 +24,18 @@ export function isModelFile(word: string): boolean {
  *
  * @param options.name - the model's name; left out: the file's
  * @param options.processing - name of a file
+ * @param options.variants - forms to derive of an ONNX model's versions
  * @throws `cli/file`, `onnx/*`, `protocol/invalid-document`, and as `packTfjsFile`
  */
 export async function readPublishedFile(
   file: string,
-  options: { readonly name?: string | undefined; readonly processing?: string | undefined },
+  options: {
+    readonly name?: string | undefined;
+    readonly processing?: string | undefined;
+    readonly variants?: readonly VariantForm[] | undefined;
+  },
 ): Promise<PublishedFile> {
-  const { processing } = options;
+  const { processing, variants = [] } = options;
   const name = asModelName(
     options.name ??
       basename(file)
@@ -38,5 +45,7 @@ export async function readPublishedFile(
   const document = processing === undefined ? undefined : await readInput(processing);
   if (/\.json$/i.test(file)) return { name, format: "tfjs", bytes: await packTfjsFile(file, document) };
   const model = await readModelFile(file);
-  return { name, format: "onnx", bytes: document === undefined ? model : withProcessing(model, document) };
+  const processed = document === undefined ? model : withProcessing(model, document);
+  const bytes = variants.length === 0 ? processed : withVariants(processed, variants);
+  return { name, format: "onnx", bytes };
 }

@@ -1,6 +1,14 @@
 import type { InstalledFile } from "../store/device-store.ts";
 
-/** Where a version's choice of engine is kept. */
+/** Where a version's choice of engine is kept: it holds for its graph and weights. */
 export function engineSetting(files: readonly InstalledFile[]): string {
-  return `engine/${files.map(({ digest }) => digest).join("+")}`;
+  return `engine/${files
+    .slice(0, 2)
+    .map(({ digest }) => digest)
+    .join("+")}`;
+}
+
+/** Where a version's choice of form is kept: it holds for all of its files. */
+export function formSetting(files: readonly InstalledFile[]): string {
+  return `form/${files.map(({ digest }) => digest.slice(0, 16)).join("+")}`;
 }

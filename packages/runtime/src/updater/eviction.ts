@@ -2,7 +2,7 @@
 import { failure, TributaryError, type Digest, type Logger } from "@tributary/core";
 import type { DeviceStore, InstalledModel } from "../store/device-store.ts";
 import type { BlobHolds } from "./blob-holds.ts";
-import { engineSetting } from "./engine-setting.ts";
+import { engineSetting, formSetting } from "./engine-setting.ts";
 import { usedSetting } from "./used-setting.ts";
 
 export interface EvictionOptions {
@@ -113,6 +113,7 @@ async function uninstall(
   }
   await settings.delete(usedSetting(gone.model, gone.channel));
   await settings.delete(engineSetting(gone.files));
+  await settings.delete(formSetting(gone.files));
   return freed;
 }
 

@@ -24,12 +24,14 @@ import type { BlobFetcher } from "./blob-fetcher.ts";
 import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
 import { lazyPart } from "../lazy-part.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
-import { engineSetting } from "./engine-setting.ts";
+import { engineSetting, formSetting } from "./engine-setting.ts";
+import { asForm, type FormLease } from "./form-lease.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 import {
   bindVersion,
   isInstalled,
   loadedBytes,
+  otherForms,
   variantOf,
   versionFiles,
   wantedPaths,
@@ -39,6 +41,12 @@ import {
 const explanations = lazyPart("explanations", async () => ({
   ...(await import("../explain/explain.ts")),
   ...(await import("./gradient-session.ts")),
+}));
+
+/** Only who has several forms to choose from loads what measures them. */
+const formChoices = lazyPart("choice of forms", async () => ({
+  ...(await import("./faster-form.ts")),
+  ...(await import("./sample-feeds.ts")),
 }));
 
 export interface ModelSlotOptions {
@@ -93,7 +101,7 @@ export interface ModelSlot {
 }
 
 interface Running {
-  readonly lease: SessionLease;
+  readonly lease: FormLease;
   readonly queue: InferenceQueue;
   readonly manifest: ModelManifest;
   readonly installed: InstalledModel;
@@ -144,12 +152,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return running;
   };
 
-  const stateOf = ({ lease, manifest, installed }: Running): ModelState => ({
+  const stateOf = ({ lease, manifest }: Running): ModelState => ({
     model: name,
     channel,
     version: manifest.version,
     engine: lease.engine,
-    variant: variantOf(manifest, installed.files),
+    variant: lease.variant,
     ...(lease.note === undefined ? {} : { note: lease.note }),
     inputs: manifest.inputs,
     outputs: manifest.outputs,
@@ -182,7 +190,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return targets.map(({ path, sha256: digest, length }) => ({ target: path, digest, sizeBytes: length }));
   };
 
-  const open = async (
+  const openBase = async (
     manifest: ModelManifest,
     files: readonly InstalledFile[],
     signal: AbortSignal | undefined,
@@ -215,6 +223,38 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (running !== undefined) options.onMoved(stateOf(running));
       },
       ...(signal === undefined ? {} : { signal }),
+    });
+  };
+
+  const open = async (
+    manifest: ModelManifest,
+    files: readonly InstalledFile[],
+    signal: AbortSignal | undefined,
+  ): Promise<FormLease> => {
+    const base = await openBase(manifest, files, signal);
+    const baseName = variantOf(manifest, files);
+    const forms = variant === "auto" ? otherForms(manifest, files) : [];
+    // Integers are for processors: what a GPU runs faster stays there.
+    if (forms.length === 0 || base.engine.endsWith("webgpu")) return asForm(base, baseName, []);
+    const { fasterForm, sampleFeeds } = await formChoices.load();
+    const setting = formSetting(files);
+    return await fasterForm({
+      base,
+      baseName,
+      forms: forms.map(({ name: form, file }) => ({
+        name: form,
+        key: file.digest,
+        model: () => blobs.fetch({ ...file, signal }),
+      })),
+      engines,
+      sample: () => sampleFeeds(manifest.inputs, setting),
+      clock: env.clock,
+      remembered: await store.settings.read(setting).catch(() => undefined),
+      remember: (choice) =>
+        store.settings.write(setting, choice).catch((error: unknown) => {
+          env.log.warn("a choice of form could not be kept", { model: name, error: toFailure(error) });
+        }),
+      signal,
     });
   };
 
@@ -253,7 +293,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     replaced: Running,
     manifest: ModelManifest,
     files: readonly InstalledFile[],
-  ): Promise<SessionLease> => {
+  ): Promise<FormLease> => {
     env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
     await replaced.queue.idle();
     await replaced.lease.release({ keep: false });
@@ -272,7 +312,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     kept: readonly InstalledFile[],
   ): Promise<void> => {
     const setting = engineSetting(files);
-    if (setting !== engineSetting(kept)) await store.settings.delete(setting).catch(() => undefined);
+    if (setting === engineSetting(kept)) return;
+    for (const gone of [setting, formSetting(files)])
+      await store.settings.delete(gone).catch(() => undefined);
   };
 
   const install = async (
@@ -429,6 +471,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         engine: lease.engine,
         ...(lease.note === undefined ? {} : { note: lease.note }),
         ...engineDiagnosis(lease.check),
+        variant: lease.variant,
+        triedVariants: lease.triedVariants,
         batching: queue.batching,
         calls: queue.diagnose(),
       };

@@ -1,6 +1,6 @@
 import { failure } from "@tributary/core";
 import { bindWeights } from "@tributary/onnx/bind";
-import type { ModelManifest } from "@tributary/protocol";
+import type { ModelManifest, VariantForm } from "@tributary/protocol";
 import {
   dequantizeParameters,
   elementCount,
@@ -16,8 +16,16 @@ export interface VersionFiles {
   readonly weights: InstalledFile;
 }
 
-/** Paths of a version's graph and weights, as its manifest names them. */
-export function wantedPaths({ graph, weights }: ModelManifest, variant: ModelVariant): readonly string[] {
+/** Paths of a version's graph and weights, as its manifest names them, and with "auto" of its other forms. */
+export function wantedPaths(manifest: ModelManifest, variant: ModelVariant): readonly string[] {
+  const { variants = [] } = manifest;
+  return [
+    ...basePaths(manifest, variant),
+    ...(variant === "auto" ? variants.map(({ target }) => target) : []),
+  ];
+}
+
+function basePaths({ graph, weights }: ModelManifest, variant: ModelVariant): readonly string[] {
   return [graph.target, (variant === "float32" ? weights.float32 : weights.int8).target];
 }
 
@@ -30,7 +38,7 @@ export function isInstalled(
   const installed = new Set(files.map(({ target }) => target));
   // With "auto" exact weights that are here already are as good as others.
   const accepted: readonly ModelVariant[] = variant === "auto" ? ["auto", "float32"] : [variant];
-  return accepted.some((each) => wantedPaths(manifest, each).every((path) => installed.has(path)));
+  return accepted.some((each) => basePaths(manifest, each).every((path) => installed.has(path)));
 }
 
 /** @throws `store/corrupt` where a record lists too few */
@@ -51,6 +59,17 @@ export function variantOf(
   files: readonly InstalledFile[],
 ): "float32" | "int8-weights" {
   return files[1]?.target === weights.float32.target ? "float32" : "int8-weights";
+}
+
+/** The other forms of a version that are installed. */
+export function otherForms(
+  { variants = [] }: ModelManifest,
+  files: readonly InstalledFile[],
+): readonly { readonly name: VariantForm; readonly file: InstalledFile }[] {
+  return variants.flatMap(({ name, target }) => {
+    const file = files.find((each) => each.target === target);
+    return file === undefined ? [] : [{ name, file }];
+  });
 }
 
 /** The weights of a version, whichever of its files holds them. */

@@ -69,10 +69,9 @@ async function expectSame(seen: ModelHandle): Promise<void> {
   const [first, ...others] = kept.map(({ inputs }) => inputs["image"] as Float32Array);
   expect(first).toHaveLength(784);
   expect(new Set(first).size).toBeGreaterThan(1);
-  // Canvas and triangle filter differ at edges.
   for (const values of others) {
-    const difference = values.reduce((sum, value, i) => sum + Math.abs(value - first![i]!), 0);
-    expect(difference / 784).toBeLessThan(0.03);
+    // A canvas weighs the pixels of an edge a little otherwise than our own resampling.
+    for (const [i, value] of values.entries()) expect(Math.abs(value - first![i]!)).toBeLessThan(0.1);
   }
   const { tensors } = readSafetensors((await seen.examples.export())!);
   expect(tensors.get("image")).toMatchObject({ dtype: "float32", shape: [6, 1, 28, 28] });

@@ -68,7 +68,7 @@ export function versionRepository(db: Db): VersionRepository {
 }
 
 function toRow(version: VersionRecord): VersionsTable {
-  const { graph, weights, int8, metrics, strategy, gate, trust, ...rest } = version;
+  const { graph, weights, int8, variants, metrics, strategy, gate, trust, ...rest } = version;
   return {
     ...rest,
     metrics: JSON.stringify(metrics),
@@ -78,6 +78,7 @@ function toRow(version: VersionRecord): VersionsTable {
     weightsSizeBytes: weights.sizeBytes,
     int8Digest: int8.digest,
     int8SizeBytes: int8.sizeBytes,
+    variants: variants.length === 0 ? null : JSON.stringify(variants),
     strategy: strategy && JSON.stringify(strategy),
     gate: gate && JSON.stringify(gate),
     trust: trust && JSON.stringify(trust),
@@ -92,6 +93,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     weightsSizeBytes,
     int8Digest,
     int8SizeBytes,
+    variants,
     metrics,
     strategy,
     gate,
@@ -104,6 +106,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     graph: blobRef(graphDigest, graphSizeBytes),
     weights: blobRef(weightsDigest, weightsSizeBytes),
     int8: blobRef(int8Digest, int8SizeBytes),
+    variants: variants === null ? [] : fromJson(variants),
     strategy: strategy === null ? null : fromJson(strategy),
     gate: gate === null ? null : fromJson(gate),
     trust: trust === null ? null : fromJson(trust),

@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildDigitsCnn, quantize } from "@tributary/onnx";
+import type { ModelDiagnosis, Runtime } from "@tributary/runtime";
+import { createRuntime } from "@tributary/runtime/node";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { startSite, type Site } from "../fixtures/site.ts";
+
+const image = Float32Array.from({ length: 784 }, (_, i) => (i % 13) / 13);
+const model = buildDigitsCnn({ seed: "variants" });
+let dynamic: Uint8Array;
+let wrong: Uint8Array;
+beforeAll(async () => {
+  dynamic = (await quantize(model, { scheme: "int8-dynamic" })).model;
+  wrong = (await quantize(buildDigitsCnn({ seed: "another" }), { scheme: "int8-dynamic" })).model;
+});
+
+let dataDir: string;
+let site: Site;
+let runtime: Runtime;
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "tributary-variants-"));
+  site = await startSite();
+});
+afterEach(async () => {
+  await runtime.close();
+  await site.close();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+const start = () => createRuntime({ coordinator: site.url, trust: { root: site.repository.root }, dataDir });
+
+async function diagnosed(name: string): Promise<ModelDiagnosis> {
+  return (await runtime.diagnose()).models.find((each) => each.model === name)!;
+}
+
+test("of the forms that agree the faster one runs, is remembered, and answers as the published one nearly", async () => {
+  await site.repository.releaseModel("cnn", model, 2, { forms: { "int8-dynamic": dynamic } });
+  runtime = await start();
+  const cnn = await runtime.model("cnn");
+  const first = await diagnosed("cnn");
+  const [base, other] = first.triedVariants;
+  expect([base, other]).toMatchObject([
+    { variant: "int8-weights", verdict: "reference" },
+    { variant: "int8-dynamic", verdict: "agrees" },
+  ]);
+  expect(other!.relativeError).toBeGreaterThan(0);
+  expect(other!.relativeError).toBeLessThan(0.05);
+  const fastest = base!.medianMs! <= other!.medianMs! ? "int8-weights" : "int8-dynamic";
+  expect([cnn.state.variant, first.variant]).toEqual([fastest, fastest]);
+  const { classes } = await cnn.run({ image });
+  await runtime.close();
+  // The next start neither measures nor fetches.
+  const before = site.requests.length;
+  runtime = await start();
+  const again = await runtime.model("cnn");
+  expect(again.state.variant).toBe(fastest);
+  expect((await diagnosed("cnn")).triedVariants).toEqual(first.triedVariants);
+  expect((await again.run({ image })).classes).toEqual(classes);
+  expect(site.requests.slice(before).filter((request) => request.includes("/blobs/"))).toEqual([]);
+});
+
+test("a form that computes something else is not run, nor one that does not load, and the base goes on", async () => {
+  await site.repository.releaseModel("wrong", model, 2, { forms: { "int8-dynamic": wrong } });
+  await site.repository.releaseModel("broken", model, 2, {
+    forms: { "int8-dynamic": dynamic.slice(0, 999) },
+  });
+  runtime = await start();
+  for (const [name, verdict] of [
+    ["wrong", "disagrees"],
+    ["broken", "failed"],
+  ] as const) {
+    const handle = await runtime.model(name);
+    expect(handle.state.variant).toBe("int8-weights");
+    expect((await diagnosed(name)).triedVariants[1]).toMatchObject({ variant: "int8-dynamic", verdict });
+    expect((await handle.run({ image })).classes).toHaveLength(1);
+    await handle.close();
+  }
+});
+
+test("an app that asks for exact weights gets them, and no other form is fetched", async () => {
+  await site.repository.releaseModel("cnn", model, 2, { forms: { "int8-dynamic": dynamic } });
+  runtime = await start();
+  const cnn = await runtime.model("cnn", { variant: "float32" });
+  expect(cnn.state.variant).toBe("float32");
+  expect((await diagnosed("cnn")).triedVariants).toEqual([]);
+  const digest = site.repository.targets.get("models/cnn/versions/1/int8-dynamic.onnx")!.sha256;
+  expect(site.requests.some((request) => request.includes(digest))).toBe(false);
+});
