@@ -156,6 +156,13 @@ export function createIdentity(options: IdentityOptions): Identity {
     async discardCertificate() {
       await load();
       if (known!.certificate === undefined) return;
+      if ((await store.read()) === undefined) {
+        // Another tab was told to forget: nothing comes back.
+        known = undefined;
+        deviceId = undefined;
+        loading = undefined;
+        return;
+      }
       known = { keys: known!.keys };
       await store.write(known);
     },

@@ -24,8 +24,8 @@ export interface Checkpoint {
   readonly seed: string;
   readonly resume: TrainingState | undefined;
   /**
-   * Keeps a state. Writing goes on beside the training, and takes at most a tenth of the time: a killed tab loses at most one batch, or
-   * ten times what a write takes where that is more.
+   * Keeps a state. Writing goes on beside the training, and takes at most a tenth of the time, and a megabyte a second: a killed tab loses
+   * at most one batch, or what is learned between two writes where that is more.
    */
   save(state: TrainingState): void;
   /** Settles when nothing is being written. */
@@ -38,6 +38,10 @@ export interface Checkpoints {
 
 /** A write may take one part in so many of the time. */
 const TIMES_WRITE = 10;
+/** A training that is over sooner is made again as quickly. */
+const FIRST_MS = 200;
+/** What a guest may write to somebody's disk while it trains. */
+const BYTES_PER_SECOND = 1_000_000;
 const NUMBERS = ["epoch", "position", "step", "lossSum", "correct", "firstLoss"] as const;
 
 export function createCheckpoints({ store, env }: CheckpointsOptions): Checkpoints {
@@ -50,9 +54,10 @@ export function createCheckpoints({ store, env }: CheckpointsOptions): Checkpoin
         return undefined;
       });
       const seed = kept?.seed ?? newSeed;
-      const write = async (state: TrainingState): Promise<void> => {
+      const write = async (state: TrainingState): Promise<number> => {
         const sealed = await sealing.seal(name, encodeState(state, seed, of.fingerprint));
         await store.learned.write(name, sealed);
+        return sealed.length;
       };
       return { seed, resume: kept?.state, ...createWriter(write, env.clock, env.log) };
     },
@@ -60,22 +65,25 @@ export function createCheckpoints({ store, env }: CheckpointsOptions): Checkpoin
 }
 
 function createWriter(
-  write: (state: TrainingState) => Promise<void>,
+  write: (state: TrainingState) => Promise<number>,
   clock: Pick<Clock, "monotonicMs">,
   log: Logger,
 ): Pick<Checkpoint, "save" | "settled"> {
   let writing: Promise<void> | undefined;
-  let nextAtMs = -Infinity;
+  let nextAtMs = clock.monotonicMs() + FIRST_MS;
   return {
     save(state) {
       const startedAtMs = clock.monotonicMs();
       if (writing !== undefined || startedAtMs < nextAtMs) return;
       writing = write(state)
-        .catch((error: unknown) => log.warn("a checkpoint was not kept", { error: toFailure(error) }))
-        .finally(() => {
+        .catch((error: unknown) => {
+          log.warn("a checkpoint was not kept", { error: toFailure(error) });
+          return 0;
+        })
+        .then((bytes) => {
           writing = undefined;
-          const endedAtMs = clock.monotonicMs();
-          nextAtMs = startedAtMs + TIMES_WRITE * (endedAtMs - startedAtMs);
+          const takenMs = clock.monotonicMs() - startedAtMs;
+          nextAtMs = startedAtMs + Math.max(TIMES_WRITE * takenMs, (1000 * bytes) / BYTES_PER_SECOND);
         });
     },
     settled: async () => await writing,

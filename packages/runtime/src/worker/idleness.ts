@@ -11,8 +11,8 @@ const TOUCHES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart",
 
 /**
  * The same device; while it takes part it is told when the page is touched and when it is quiet again, so that no training step begins in
- * between, and with "idle" or "visible" whether it may train at all. A touch costs the page a comparison, and a message where it is the
- * first after a pause.
+ * between, and with "idle" or "visible" whether it may train at all. A touch costs the page a comparison, and at most two messages a
+ * second.
  */
 export function withIdleness(device: Device, clock: Pick<Clock, "schedule" | "monotonicMs">): Device {
   let stopFollowing: (() => void) | undefined;
@@ -60,7 +60,8 @@ function followTouches(
   const settle = (): void => {
     const leftMs = touchedAtMs + QUIET_MS - clock.monotonicMs();
     timer = leftMs > 0 ? clock.schedule(leftMs, settle) : undefined;
-    if (timer === undefined) tell(false);
+    // Said again while it lasts: who hears it in another tab would not hear of a page that is closed.
+    tell(timer !== undefined);
   };
   const onTouch = (): void => {
     touchedAtMs = clock.monotonicMs();

@@ -13,6 +13,7 @@ import { holdBlobs } from "./held-blobs.ts";
 import { tabDownloads } from "./tab-downloads.ts";
 import { createListen } from "./listen.ts";
 import { shareForgetting } from "./share-forgetting.ts";
+import { shareTouches } from "./share-touches.ts";
 import { electLeader, shareReleases } from "./tab-leader.ts";
 
 const images = lazyPart("image reader", async () =>
@@ -53,7 +54,11 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     const reconnect = (): void => void device.reconnect();
     void leader.turn.then(reconnect);
     addEventListener("online", reconnect);
-    const shared = shareReleases(device, start.database);
+    const shared = shareTouches(
+      shareReleases(device, start.database),
+      `${start.database} touched`,
+      env.clock,
+    );
     return {
       device: shareForgetting(
         start.enrols ? (await import("./tab-training.ts")).trainAsLeader(shared, leader, env.clock) : shared,

@@ -44,6 +44,10 @@ beforeEach(() => {
 test("a state comes back with its seed after a kill, and lies sealed until then", async () => {
   const first = await open().open(of, "seed one");
   expect([first.seed, first.resume]).toEqual(["seed one", undefined]);
+  first.save(state(2)); // so short a training is quicker made again
+  await first.settled();
+  expect(await store.learned.list()).toEqual([]);
+  clock.advance(200);
   first.save(state(3));
   await first.settled();
   const [kept] = await store.learned.list();
@@ -56,6 +60,7 @@ test("a state comes back with its seed after a kill, and lies sealed until then"
 
 test.each(["b", "of other examples"])("of another training (%s) it is dropped", async (fingerprint) => {
   const first = await open().open(of, "seed one");
+  clock.advance(200);
   first.save(state(3));
   await first.settled();
   const second = await open().open({ ...of, fingerprint }, "seed two");
@@ -65,6 +70,7 @@ test.each(["b", "of other examples"])("of another training (%s) it is dropped", 
 
 test("one that was changed is dropped, and the training begins anew", async () => {
   const first = await open().open(of, "seed one");
+  clock.advance(200);
   first.save(state(3));
   await first.settled();
   const [kept] = await store.learned.list();
@@ -75,11 +81,13 @@ test("one that was changed is dropped, and the training begins anew", async () =
   expect(await store.learned.list()).toEqual([]);
 });
 
-test("every state is kept where writing is quick, and a tenth of the time is written where it is not", async () => {
+test("every state is kept where writing is quick, a tenth of the time is written where it is not, and a megabyte a second", async () => {
   const checkpoint = await open().open(of, "seed");
+  clock.advance(200);
   for (let step = 1; step <= 3; step++) {
     checkpoint.save(state(step));
     await checkpoint.settled();
+    clock.advance(10);
   }
   expect((await open().open(of, "")).resume!.step).toBe(3);
   writeMs = 5;
@@ -94,10 +102,27 @@ test("every state is kept where writing is quick, and a tenth of the time is wri
   checkpoint.save(state(6));
   await checkpoint.settled();
   expect((await open().open(of, "")).resume!.step).toBe(6);
+  writeMs = 0;
+  clock.advance(50);
+  const large = (step: number): TrainingState => ({
+    ...state(step),
+    carried: { w: tensor("float32", [50_000], new Float32Array(50_000)) },
+  });
+  checkpoint.save(large(7));
+  await checkpoint.settled();
+  clock.advance(199);
+  checkpoint.save(large(8));
+  await checkpoint.settled();
+  expect((await open().open(of, "")).resume!.step).toBe(7);
+  clock.advance(2);
+  checkpoint.save(large(9));
+  await checkpoint.settled();
+  expect((await open().open(of, "")).resume!.step).toBe(9);
 });
 
 test("erasing a model's examples erases trainings on them", async () => {
   const checkpoint = await open().open(of, "seed");
+  clock.advance(200);
   checkpoint.save(state(1));
   await checkpoint.settled();
   const examples = openExamples({ store, env: { clock, random: systemRandom }, policyOf: () => undefined });

@@ -24,9 +24,9 @@ test("a device that trains when idle is told so after three quiet seconds, and a
   clock.advance(499);
   dispatchEvent(new Event("scroll"));
   clock.advance(499);
-  expect(touched).toEqual([true]);
+  expect(touched).toEqual([true, true]); // said again while it lasts
   clock.advance(1);
-  expect(touched).toEqual([true, false]);
+  expect(touched).toEqual([true, true, false]);
 
   await device.participate({ consent: true, when: "idle" });
   expect(told).toEqual([false]);

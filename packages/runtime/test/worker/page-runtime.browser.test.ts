@@ -69,8 +69,8 @@ async function expectSame(seen: ModelHandle): Promise<void> {
   const [first, ...others] = kept.map(({ inputs }) => inputs["image"] as Float32Array);
   expect(first).toHaveLength(784);
   expect(new Set(first).size).toBeGreaterThan(1);
-  // Canvas and triangle filter differ at edges.
   for (const values of others) {
+    // Canvas and triangle filter differ at edges.
     const difference = values.reduce((sum, value, i) => sum + Math.abs(value - first![i]!), 0);
     expect(difference / 784).toBeLessThan(0.03);
   }
