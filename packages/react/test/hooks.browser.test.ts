@@ -5,7 +5,7 @@ import { createElement, StrictMode, type ReactNode } from "react";
 import { createRoot, type Root } from "react-dom/client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createRuntimeOf } from "../../runtime/src/runtime-of.ts";
-import { TRUST_DEFAULTS } from "../../runtime/src/trust.ts";
+import { TRUST_DEFAULTS } from "../../runtime/src/trust-limits.ts";
 import { memoryBudget } from "../../runtime/src/worker/recycling.ts";
 import { createRemoteDevice } from "../../runtime/src/worker/remote-device.ts";
 import { useModel, useParticipation } from "../src/index.ts";

@@ -14,7 +14,7 @@ import { readLogHead } from "./store/log-head.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
 import { createRequests } from "./transport/requests.ts";
 import { withSeed } from "./transport/with-seed.ts";
-import { trustedRoot } from "./trust.ts";
+import { trustedRoot } from "./trusted-root.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
 import { createModelSpace } from "./updater/model-space.ts";
 import { createReleases } from "./updater/releases.ts";

@@ -22,7 +22,7 @@ import type {
 import type { DeviceStore, StoredExample } from "./store/device-store.ts";
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { ReleaseSource } from "./release-source.ts";
-import type { TrustLimits } from "./trust.ts";
+import type { TrustLimits } from "./trust-limits.ts";
 import type { OpenSocket } from "./transport/socket.ts";
 import type { BlobHolds } from "./updater/blob-holds.ts";
 import type { SharedDownloads } from "./updater/shared-downloads.ts";

@@ -14,7 +14,7 @@ import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
 import { storageLimit } from "./store/storage-limit.ts";
-import { trustLimits } from "./trust.ts";
+import { trustLimits } from "./trust-limits.ts";
 
 export interface NodeRuntimeOptions extends RuntimeOptions {
   /** Folder of this device's keys, models and examples. Created where it is missing; one device each. */

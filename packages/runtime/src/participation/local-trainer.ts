@@ -34,7 +34,7 @@ import type { HeldBackMeasurement } from "../runtime.ts";
 import { updateBody, type UpdateBody } from "../learner/update-body.ts";
 import type { Examples } from "../examples/examples.ts";
 import type { SettingStore } from "../store/device-store.ts";
-import type { TrustLimits } from "../trust.ts";
+import type { TrustLimits } from "../trust-limits.ts";
 import type { Identity } from "../identity.ts";
 import { createContributions } from "./contributions.ts";
 import type { Checkpoints } from "./checkpoints.ts";

@@ -1,6 +1,7 @@
 import { failure, type TaskName } from "@tributary/core";
 import type { SecurePlan } from "@tributary/protocol";
-import { requireIssuer, type TrustLimits } from "../trust.ts";
+import type { TrustLimits } from "../trust-limits.ts";
+import { requireIssuer } from "./require-issuer.ts";
 import type { LogView } from "./log-view.ts";
 import type { Plans } from "./plans.ts";
 

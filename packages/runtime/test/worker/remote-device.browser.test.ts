@@ -2,7 +2,7 @@ import { silentLogger, systemClock } from "@tributary/core";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Device } from "../../src/device.ts";
 import type { RuntimeEvent } from "../../src/runtime.ts";
-import { TRUST_DEFAULTS } from "../../src/trust.ts";
+import { TRUST_DEFAULTS } from "../../src/trust-limits.ts";
 import { memoryBudget } from "../../src/worker/recycling.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 

@@ -4,7 +4,7 @@ import { expose } from "comlink";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Device } from "../../src/device.ts";
 import type { Inference, ModelState } from "../../src/runtime.ts";
-import { TRUST_DEFAULTS } from "../../src/trust.ts";
+import { TRUST_DEFAULTS } from "../../src/trust-limits.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
 import type { MemoryBudget } from "../../src/worker/recycling.ts";
 import type { RunEndpoint } from "../../src/worker/run-messages.ts";

@@ -7,7 +7,7 @@ import { cdp } from "vitest/browser";
 import { createRuntimeOf } from "../../src/runtime-of.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import { OPFS_FOLDER, opfsFolderName } from "../../src/store/opfs-blobs.ts";
-import { TRUST_DEFAULTS } from "../../src/trust.ts";
+import { TRUST_DEFAULTS } from "../../src/trust-limits.ts";
 import { memoryBudget } from "../../src/worker/recycling.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 import { COORDINATOR, serveNetwork, type PageNetwork } from "../fixtures/page-network.ts";
