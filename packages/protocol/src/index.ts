@@ -129,7 +129,7 @@ export { bufferedMode, TASK_MODES, TaskMode, type BufferedMode } from "./task-mo
 export { DeviceErasure, erasurePath } from "./device-erasure.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
-export { LIMITS, type LimitName } from "./limits.ts";
+export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";
 export {
   MeasurementPlan,
   measuredWeights,

@@ -1,3 +1,10 @@
+// What a page checks by itself stands alone: it ships these two, and not all the others.
+
+/** Largest `software` text of a hello (UTF-8 bytes). */
+export const MAX_SOFTWARE_BYTES = 64;
+/** Most inputs of a model, and most outputs. */
+export const MAX_PORTS = 64;
+
 /**
  * Every bound of the protocol, in one place. Both sides enforce them: what is larger is refused with a code,
  * never truncated. Sizes in bytes, times in milliseconds.
@@ -10,7 +17,7 @@ export const LIMITS = Object.freeze({
   /** Longest life of a certificate: whoever leaves is out after so long, also where nobody tells the coordinator. */
   maxCertificateLifetimeMs: 7 * 86_400_000,
   /** Largest `software` text of a hello (UTF-8 bytes). */
-  maxSoftwareBytes: 64,
+  maxSoftwareBytes: MAX_SOFTWARE_BYTES,
   /** Longest target path in an offer or release. */
   maxTargetPathBytes: 256,
   /** Longest error code on the wire. */
@@ -38,7 +45,7 @@ export const LIMITS = Object.freeze({
   /** Most parameters (named tensors) of a model. */
   maxParameters: 65_536,
   /** Most inputs of a model, and most outputs. */
-  maxPorts: 64,
+  maxPorts: MAX_PORTS,
   /** Most dimensions of a tensor. */
   maxRank: 8,
 

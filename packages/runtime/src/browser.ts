@@ -1,6 +1,6 @@
 /** The device runtime in a browser: a thin page, everything heavy in one worker. */
 import { asPopulationName, failure, silentLogger, systemClock } from "@tributary/core";
-import { LIMITS } from "@tributary/protocol";
+import { MAX_SOFTWARE_BYTES } from "@tributary/protocol";
 import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
@@ -66,9 +66,9 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   requireSecureContext();
   const { log = silentLogger, software = "tributary-runtime", tags = [], engine = {} } = options;
   const population = asPopulationName(options.population ?? "default");
-  if (new TextEncoder().encode(software).length > LIMITS.maxSoftwareBytes) {
+  if (new TextEncoder().encode(software).length > MAX_SOFTWARE_BYTES) {
     throw new RangeError(
-      `createRuntime: software has at most ${LIMITS.maxSoftwareBytes} bytes, got "${software}"`,
+      `createRuntime: software has at most ${MAX_SOFTWARE_BYTES} bytes, got "${software}"`,
     );
   }
   const source = releaseSource(options, {

@@ -1,7 +1,7 @@
 import { failure } from "@tributary/core";
 import { writeValues } from "@tributary/engine";
 import type { LabelValues } from "@tributary/engine/batches";
-import { LIMITS, type GraphPort } from "@tributary/protocol";
+import { MAX_PORTS, type GraphPort } from "@tributary/protocol";
 import { allocate, elementCount, type TensorData } from "@tributary/tensor";
 import type { ExampleDraft } from "../device.ts";
 import { isImageInput, isImageSource, toImageInput, type ImageInput } from "../images/image-input.ts";
@@ -138,7 +138,7 @@ function toLabel(outputs: readonly GraphPort[], label: LabelledExample["label"])
     return others.length === 0 ? only : { [first!.name]: only };
   }
   const names = typeof label === "object" && label !== null ? Object.keys(label) : [];
-  if (names.length === 0 || names.length > LIMITS.maxPorts) {
+  if (names.length === 0 || names.length > MAX_PORTS) {
     throw invalid(
       `label must be a class, numbers, or those of several outputs by name, got ${label === null ? "null" : typeof label}`,
       { expected: "label", got: names.length },
