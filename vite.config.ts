@@ -76,6 +76,7 @@ export default defineConfig({
             "packages/*/test/**/*.browser.test.ts",
             "packages/*/test/**/*-worker.ts",
             "packages/runtime/src/worker/*.ts",
+            "packages/engine/src/tfjs/*.ts",
           ],
         },
         test: {

@@ -17,7 +17,9 @@ export type EngineChoiceReason =
   /** The candidate computed something else: it is not used. */
   | "disagrees"
   /** The candidate could not load or run the model. */
-  | "failed";
+  | "failed"
+  /** The reference itself could not run the batch, so that there was nothing to compare. */
+  | "no-sample";
 
 /** Plain data, so that callers can store it per model version. */
 export interface EngineChoice {
@@ -31,7 +33,7 @@ export interface EngineChoice {
   readonly relativeError: number | null;
   /** Median run time in ms of each measured engine. */
   readonly medianMs: Readonly<Partial<Record<EngineName, number>>>;
-  /** For `failed`: what the candidate said. */
+  /** For `failed`: what the candidate said; for `no-sample`: what the reference did. */
   readonly message?: string;
 }
 
@@ -87,6 +89,12 @@ export async function chooseEngine(options: ChooseEngineOptions): Promise<Chosen
   });
   if (candidate === undefined) {
     return { choice: choiceOf(reference.name, "only-engine", null, {}), session: trusted };
+  }
+  try {
+    await trusted.run(feeds);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { choice: { ...choiceOf(reference.name, "no-sample", null, {}), message }, session: trusted };
   }
   let tried: Session | undefined;
   try {

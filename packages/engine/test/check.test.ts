@@ -100,6 +100,19 @@ describe("the check of a second engine", () => {
     expect(webgpu.open.size).toBe(0);
   });
 
+  test("where the reference cannot run the batch nothing is compared, and the reference goes on", async () => {
+    const time = { now: 0 };
+    const wasm = scripted("ort-wasm", time, 1, () => {
+      throw new Error("sizes differ");
+    });
+    const webgpu = scripted("ort-webgpu", time, 1, () => [1]);
+    const clock = { monotonicMs: () => time.now };
+    const options = { reference: wasm.engine, candidate: webgpu.engine, model, feeds, clock };
+    const { choice, session } = await chooseEngine(options);
+    expect(choice).toMatchObject({ engine: "ort-wasm", reason: "no-sample", message: "sizes differ" });
+    expect([session.engine, wasm.open.size, webgpu.open.size]).toEqual(["ort-wasm", 1, 0]);
+  });
+
   test("without a second engine nothing is compared", async () => {
     const time = { now: 0 };
     const { engine } = scripted("ort-wasm", time, 1, () => [1]);

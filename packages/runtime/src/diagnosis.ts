@@ -78,7 +78,7 @@ export interface TriedVariant {
 
 export interface TriedEngine {
   readonly engine: EngineName;
-  readonly verdict: "reference" | "agrees" | "disagrees" | "failed";
+  readonly verdict: "reference" | "agrees" | "disagrees" | "failed" | "untried";
   /** Against the reference, max|a-b| / max|a|; null where nothing was compared. */
   readonly relativeError: number | null;
   /** Median of the timed runs; null where it was not timed. */

@@ -12,6 +12,8 @@ export interface LocalPublication {
   readonly name: ModelName;
   /** ONNX, or a TensorFlow.js artifact. */
   readonly file: Uint8Array;
+  /** As `readRelease` says. */
+  readonly exact?: boolean | undefined;
   /** Days that the release holds. */
   readonly validDays: number;
 }
@@ -27,6 +29,7 @@ export async function publishLocally({
   dataDir,
   name,
   file,
+  exact,
   validDays,
 }: LocalPublication): Promise<{ readonly release: ReadRelease; readonly root: Uint8Array }> {
   const coordinator = await createCoordinator({
@@ -46,7 +49,7 @@ export async function publishLocally({
       await writeFile(join(dataDir, PUBLISHED), `${JSON.stringify(published, undefined, 2)}\n`);
     }
     const models = (await api.models()).map((model) => model.name);
-    return { release: await readRelease({ url, root, models, channel: "stable" }), root };
+    return { release: await readRelease({ url, root, models, channel: "stable", exact }), root };
   } finally {
     await coordinator.close();
   }

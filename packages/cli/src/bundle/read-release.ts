@@ -17,14 +17,22 @@ export interface ReadReleaseOptions {
   readonly root: Uint8Array;
   readonly models: readonly string[];
   readonly channel: string;
+  /** Also the float32 weights, for apps that open models as variant "float32". @defaultValue false */
+  readonly exact?: boolean | undefined;
 }
 
 /**
- * Verifies a coordinator's release and reads the files of some models, but for the float32 weights, which only training needs.
+ * Verifies a coordinator's release and reads the files of some models.
  *
  * @throws `tuf/*`, `coordinator/unknown-model`, `http/unexpected-response`, `transport/connect-failed`
  */
-export async function readRelease({ url, root, models, channel }: ReadReleaseOptions): Promise<ReadRelease> {
+export async function readRelease({
+  url,
+  root,
+  models,
+  channel,
+  exact = false,
+}: ReadReleaseOptions): Promise<ReadRelease> {
   const base = `${url.replace(/\/$/, "")}/v1/`;
   const metadata = new Map<string, Uint8Array>([["1.root.json", root]]);
   const kept = new Map<string, Uint8Array>();
@@ -77,7 +85,7 @@ export async function readRelease({ url, root, models, channel }: ReadReleaseOpt
       );
     }
     const manifest = parseModelManifest(await fetchTarget(file));
-    for (const path of inferenceTargets(manifest)) await fetchTarget(target(path));
+    for (const path of inferenceTargets(manifest, exact)) await fetchTarget(target(path));
     manifests.push(manifest);
   }
   return {
@@ -88,11 +96,8 @@ export async function readRelease({ url, root, models, channel }: ReadReleaseOpt
   };
 }
 
-/** All files that a manifest names, but for those that only training needs. */
-function inferenceTargets({
-  weights: { float32: _, ...weights },
-  ...manifest
-}: ModelManifest): readonly string[] {
+/** All files that a manifest names; the float32 weights, which only training and few apps need, where they are asked for. */
+function inferenceTargets(manifest: ModelManifest, exact: boolean): readonly string[] {
   const found: string[] = [];
   const visit = (value: unknown): void => {
     if (typeof value !== "object" || value === null) return;
@@ -101,8 +106,9 @@ function inferenceTargets({
       else visit(inner);
     }
   };
-  visit({ ...manifest, weights });
-  return [...new Set(found)];
+  visit(manifest);
+  const left = exact ? undefined : manifest.weights.float32.target;
+  return [...new Set(found)].filter((path) => path !== left);
 }
 
 /** A server's folder is whole at every moment when the file that names the others is replaced last. */

@@ -19,6 +19,7 @@ interface Options {
   readonly name?: string;
   readonly processing?: string;
   readonly variants?: readonly VariantForm[];
+  readonly float32?: boolean;
   readonly keys: string;
   readonly validDays: number;
   readonly json?: boolean;
@@ -42,6 +43,7 @@ export function bundleCommand(): Command {
     .option("--name <name>", "of a file: the model's name (default: the file's)")
     .option("--processing <file>", "of a file: JSON of how images become inputs, and outputs answers")
     .addOption(variantsOption())
+    .option("--float32", 'the exact weights too, for apps that open models as variant "float32"')
     .option(
       "--keys <dir>",
       "of a file: signing keys and earlier versions; keep it secret, and keep it: an app believes these keys alone",
@@ -76,10 +78,16 @@ async function bundle(model: string, options: Options): Promise<void> {
 
 async function ofFile(
   file: string,
-  { name, processing, variants, keys, validDays }: Options,
+  { name, processing, variants, float32, keys, validDays }: Options,
 ): Promise<{ readonly release: ReadRelease; readonly root: Uint8Array }> {
   const { name: called, bytes } = await readPublishedFile(file, { name, processing, variants });
-  return await publishLocally({ dataDir: resolve(keys), name: called, file: bytes, validDays });
+  return await publishLocally({
+    dataDir: resolve(keys),
+    name: called,
+    file: bytes,
+    exact: float32,
+    validDays,
+  });
 }
 
 async function ofCoordinator(
@@ -87,6 +95,6 @@ async function ofCoordinator(
   options: Options,
 ): Promise<{ readonly release: ReadRelease; readonly root: Uint8Array }> {
   const root = await trustedRoot(options);
-  const { url, channel } = options;
-  return { release: await readRelease({ url, root, models: [model], channel }), root };
+  const { url, channel, float32: exact } = options;
+  return { release: await readRelease({ url, root, models: [model], channel, exact }), root };
 }

@@ -1,4 +1,5 @@
 import type { EngineName } from "@tributary/engine";
+import type { EngineChoiceReason } from "@tributary/engine/check";
 import type { ModelDiagnosis, TriedEngine } from "../diagnosis.ts";
 import type { EngineCheck } from "../engine-provider.ts";
 
@@ -10,6 +11,15 @@ export function engineDiagnosis(
   const { choice, remembered } = check;
   return { tried: triedEngines(check), reason: choice.reason, remembered };
 }
+
+const VERDICTS: Readonly<Record<EngineChoiceReason, TriedEngine["verdict"]>> = {
+  faster: "agrees",
+  insisted: "agrees",
+  "only-engine": "agrees",
+  disagrees: "disagrees",
+  failed: "failed",
+  "no-sample": "untried",
+};
 
 function triedEngines({ choice }: EngineCheck): TriedEngine[] {
   const { candidate, reason, relativeError, medianMs, message } = choice;
@@ -26,7 +36,7 @@ function triedEngines({ choice }: EngineCheck): TriedEngine[] {
     },
     {
       engine: candidate,
-      verdict: reason === "disagrees" || reason === "failed" ? reason : "agrees",
+      verdict: VERDICTS[reason],
       relativeError,
       medianMs: timeOf(candidate),
       ...(message === undefined ? {} : { message }),

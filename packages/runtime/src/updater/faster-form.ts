@@ -64,7 +64,14 @@ export async function fasterForm(options: FasterFormOptions): Promise<FormLease>
     }
   }
   const feeds = options.sample();
-  const times = await medians([base.session], feeds, options.clock);
+  let times: number[];
+  try {
+    times = await medians([base.session], feeds, options.clock);
+  } catch {
+    options.signal?.throwIfAborted();
+    // Free dimensions that have to agree: no batch is known that forms could be compared on.
+    return asForm(base, baseName, []);
+  }
   const tried: TriedVariant[] = [
     { variant: baseName, verdict: "reference", relativeError: null, medianMs: times[0]! },
   ];

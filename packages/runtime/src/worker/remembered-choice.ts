@@ -23,6 +23,8 @@ export function choiceNote(choice: EngineChoice): string {
       return "the only engine here";
     case "disagrees":
       return `WebGPU computed something else than WASM (relative error ${relativeError?.toPrecision(2) ?? "unknown"})`;
+    case "no-sample":
+      return "WebGPU was not compared: no batch is known that this model takes";
     case "failed":
       return `WebGPU failed: ${choice.message ?? "unknown"}`;
     default: {
@@ -38,7 +40,8 @@ export function asRemembered(value: unknown, insist: boolean): RememberedChoice 
   const { engine, reason, fingerprint, medianMs } = value as Partial<RememberedChoice>;
   const complete =
     (KNOWN as readonly unknown[]).includes(engine) &&
-    (reason === (insist ? "insisted" : "faster") || reason === "disagrees" || reason === "failed") &&
+    (reason === (insist ? "insisted" : "faster") ||
+      ["disagrees", "failed", "no-sample"].includes(reason ?? "")) &&
     typeof fingerprint === "string" &&
     typeof medianMs === "object";
   return complete ? (value as RememberedChoice) : undefined;

@@ -1,9 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildDigitsCnn, quantize } from "@tributary/onnx";
+import { buildDigitsCnn, encodeModel, quantize } from "@tributary/onnx";
 import type { ModelDiagnosis, Runtime } from "@tributary/runtime";
 import { createRuntime } from "@tributary/runtime/node";
+import { tensor } from "@tributary/tensor";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { startSite, type Site } from "../fixtures/site.ts";
 
@@ -88,3 +89,41 @@ test("an app that asks for exact weights gets them, and no other form is fetched
   const digest = site.repository.targets.get("models/cnn/versions/1/int8-dynamic.onnx")!.sha256;
   expect(site.requests.some((request) => request.includes(digest))).toBe(false);
 });
+
+test("where no batch is known that a model takes, its base runs", async () => {
+  const base = mismatchedSizes();
+  const { model: form } = await quantize(base, { scheme: "int8-dynamic" });
+  await site.repository.releaseModel("sizes", base, 2, { forms: { "int8-dynamic": form } });
+  runtime = await start();
+  const sizes = await runtime.model("sizes");
+  expect([sizes.state.variant, (await diagnosed("sizes")).triedVariants]).toEqual(["int8-weights", []]);
+  const { outputs } = await sizes.run({
+    a: tensor("float32", [1, 3], Float32Array.of(1, 2, 3)),
+    b: tensor("float32", [3, 2], Float32Array.of(1, 0, 0, 1, 1, 1)),
+  });
+  expect([...outputs["y"]!.data]).toEqual([4, 5]);
+});
+
+/** y = a·b, of any sizes that fit. */
+function mismatchedSizes(): Uint8Array {
+  const port = (name: string, shape: readonly string[]) => ({ name, elementType: "float32" as const, shape });
+  return encodeModel({
+    irVersion: 8,
+    producerName: "test",
+    producerVersion: "",
+    domain: "",
+    modelVersion: 0,
+    opsetImports: [{ domain: "", version: 17 }],
+    metadata: [],
+    graph: {
+      name: "product",
+      nodes: [
+        { name: "", domain: "", opType: "MatMul", inputs: ["a", "b"], outputs: ["y"], attributes: new Map() },
+      ],
+      initializers: [],
+      inputs: [port("a", ["m", "k"]), port("b", ["k", "n"])],
+      outputs: [port("y", ["m", "n"])],
+      valueInfo: [],
+    },
+  });
+}

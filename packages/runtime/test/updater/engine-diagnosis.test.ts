@@ -37,6 +37,11 @@ test("says of each engine that was tried how it did", () => {
 
 test("one engine alone was compared with nothing", () => {
   expect(engineDiagnosis(undefined)).toEqual({ tried: [], remembered: false });
+  const untried = choice({ reason: "no-sample", message: "sizes differ" });
+  expect(engineDiagnosis({ choice: untried, remembered: false }).tried).toMatchObject([
+    { engine: "ort-wasm", verdict: "reference" },
+    { engine: "ort-webgpu", verdict: "untried", message: "sizes differ" },
+  ]);
   const only = choice({ candidate: null, reason: "only-engine" });
   expect(engineDiagnosis({ choice: only, remembered: false }).tried).toEqual([]);
 });

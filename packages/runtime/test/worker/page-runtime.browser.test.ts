@@ -70,8 +70,9 @@ async function expectSame(seen: ModelHandle): Promise<void> {
   expect(first).toHaveLength(784);
   expect(new Set(first).size).toBeGreaterThan(1);
   for (const values of others) {
-    // A canvas weighs the pixels of an edge a little otherwise than our own resampling.
-    for (const [i, value] of values.entries()) expect(Math.abs(value - first![i]!)).toBeLessThan(0.1);
+    // Canvas and triangle filter differ at edges.
+    const difference = values.reduce((sum, value, i) => sum + Math.abs(value - first![i]!), 0);
+    expect(difference / 784).toBeLessThan(0.03);
   }
   const { tensors } = readSafetensors((await seen.examples.export())!);
   expect(tensors.get("image")).toMatchObject({ dtype: "float32", shape: [6, 1, 28, 28] });
