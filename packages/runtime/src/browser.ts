@@ -98,10 +98,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
       database: `tributary ${scope}`,
       lifeLock: `tributary-life ${crypto.randomUUID()}`,
       leaderLock: `tributary-train ${scope}`,
-      engine: {
-        ...politeThreads(engine),
-        ...(options.tfjs === undefined ? {} : { tfjsSettings: options.tfjs.settings }),
-      },
+      engine: { ...engine, ...(options.tfjs === undefined ? {} : { tfjsSettings: options.tfjs.settings }) },
       logToConsole: log !== silentLogger,
     },
     token: async (device) => (typeof token === "function" ? token(device) : (token ?? "")),
@@ -113,12 +110,6 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   const idleAware = withIdleness(device, systemClock);
   const aware = withBattery(idleAware, navigator as BatteryNavigator);
   return createRuntimeOf(withPersistence(aware, navigator.storage, log));
-}
-
-/** The page keeps a core. */
-function politeThreads<Engine extends { readonly threads?: number }>(engine: Engine): Engine {
-  const most = Math.max(1, (navigator.hardwareConcurrency ?? 1) - 1);
-  return engine.threads === undefined ? engine : { ...engine, threads: Math.min(engine.threads, most) };
 }
 
 function requireSecureContext(): void {

@@ -234,7 +234,7 @@ export function createRuntimeOf(device: Device): Runtime {
         stopProgress?.();
       }
     },
-    participate({ consent, task, when = "always", dutyCycle, holdBack }) {
+    participate({ consent, task, when = "always", ...more }) {
       requireOpen();
       if (!isConsent(consent)) {
         throw failure(
@@ -242,25 +242,13 @@ export function createRuntimeOf(device: Device): Runtime {
           "participate: consent must be true, or to training or telemetry; ask the person first",
         );
       }
-      if (dutyCycle !== undefined && !(dutyCycle > 0 && dutyCycle <= 1)) {
-        throw new RangeError(`participate: dutyCycle must be above 0 and at most 1, got ${dutyCycle}`);
-      }
-      if (holdBack !== undefined && !(holdBack >= 0 && holdBack <= 0.5)) {
-        throw new RangeError(`participate: holdBack must be from 0 to 0.5, got ${holdBack}`);
-      }
       if (participating) {
         throw failure("federation/busy", "participate: this runtime takes part already; stop that first");
       }
       participating = true;
       const participation = openParticipation(consent);
       current = participation;
-      const request = {
-        consent,
-        when,
-        ...(task === undefined ? {} : { task }),
-        ...(dutyCycle === undefined ? {} : { dutyCycle }),
-        ...(holdBack === undefined ? {} : { holdBack }),
-      };
+      const request = { ...more, consent, when, ...(task === undefined ? {} : { task }) };
       device.participate(request).catch(() => {
         // The device says why in a "problem" event.
         participation.stop().catch(() => undefined);
@@ -268,10 +256,9 @@ export function createRuntimeOf(device: Device): Runtime {
       return participation;
     },
     status: () => device.status(),
-    async forget(forgetOptions = {}) {
-      requireOpen();
+    async forget(options = {}) {
       await current?.stop();
-      return await device.forget(forgetOptions);
+      return await device.forget(options);
     },
     diagnose: () => device.diagnose(),
     metrics: () => device.metrics(),

@@ -9,7 +9,7 @@ import type { FeedValue, KeptExample, LabelledExample, LabelValue, ModelState } 
 import { MAX_EXAMPLE_BYTES, type StoredExample } from "../store/device-store.ts";
 import { isTensor } from "../updater/feeds.ts";
 
-type Ports = Pick<ModelState, "inputs" | "outputs" | "processing">;
+type Ports = Pick<ModelState, "inputs" | "outputs">;
 
 const LABEL = "label";
 
@@ -19,22 +19,18 @@ const LABEL = "label";
  * @throws `runtime/invalid-example`, `runtime/unsupported-image`
  */
 export async function toDraft(ports: Ports, example: LabelledExample): Promise<ExampleDraft> {
-  const values = await Promise.all(
-    Object.entries(example).map(
-      async ([name, value]): Promise<[string, LabelledExample[string] | ImageInput]> => [
-        name,
-        name !== LABEL && isImageSource(value) ? await toImageInput(name, value, false) : value,
-      ],
-    ),
-  );
-  return toExample(ports, Object.fromEntries(values) as LabelledExample);
+  const draft: Record<string, unknown> = { ...example };
+  for (const [name, value] of Object.entries(example)) {
+    if (name !== LABEL && isImageSource(value)) draft[name] = await toImageInput(name, value, false);
+  }
+  return toExample(ports, draft as LabelledExample);
 }
 
 /**
  * An app's labelled example as it is kept: bytes as bytes, everything else in the input's element type. Images stay images.
  * @throws `runtime/invalid-example`
  */
-export function toExample({ inputs, outputs, processing }: Ports, example: LabelledExample): ExampleDraft {
+export function toExample({ inputs, outputs }: Ports, example: LabelledExample): ExampleDraft {
   if (inputs.some(({ name }) => name === LABEL)) {
     throw invalid(
       `the model has an input "${LABEL}", which here is what is to be learned; export it under another name`,
@@ -54,12 +50,9 @@ export function toExample({ inputs, outputs, processing }: Ports, example: Label
   const stored: ExampleDraft = {
     inputs: inputs.map((port) => {
       const value = example[port.name] as FeedValue | ImageInput | undefined;
-      if (typeof value !== "object" || value === null || !isImageInput(value)) return toValues(port, value);
-      if (processing?.inputs?.[port.name] !== undefined) return value;
-      throw invalid(
-        `input "${port.name}" takes ${port.dtype} [${port.shape.slice(1).join()}]; how an image becomes that was not published with the model (processing)`,
-        { input: port.name, expected: port.dtype, got: "an image" },
-      );
+      // Whether the input takes images is seen where they are read.
+      const isImage = typeof value === "object" && value !== null && isImageInput(value);
+      return isImage ? value : toValues(port, value);
     }),
     label: toLabel(outputs, example.label),
   };

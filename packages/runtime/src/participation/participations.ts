@@ -10,6 +10,7 @@ import type { FederationHttp } from "../transport/federation-http.ts";
 import { isOffline } from "../transport/retry.ts";
 import { consentsOf, type Consents } from "../consent.ts";
 import type { TelemetryRecorder } from "../telemetry/recorder.ts";
+import { checkShares } from "./checked-shares.ts";
 import type { Courtesy } from "./courtesy.ts";
 import type { LocalMeasurer } from "./local-measurer.ts";
 import type { LocalTrainer } from "./local-trainer.ts";
@@ -305,6 +306,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
       return roundsCommitted;
     },
     async start(wanted) {
+      checkShares(wanted);
       if (request !== undefined) {
         throw failure("federation/busy", "participate: this device takes part already; stop that first");
       }

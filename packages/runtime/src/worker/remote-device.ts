@@ -273,10 +273,8 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       idle = value;
       await call("setIdle", [value]);
     },
-    async setBusy(value) {
-      // Of the moment: a new worker hears the next touch.
-      await call("setBusy", [value]);
-    },
+    // Of the moment: a new worker hears the next touch.
+    setBusy: (value) => call("setBusy", [value]),
     async setBattery(value) {
       battery = value;
       await call("setBattery", [value]);
@@ -285,9 +283,9 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       participation = undefined;
       await call("stopParticipating", []);
     },
-    async forget(forgetOptions) {
+    forget(options) {
       participation = undefined;
-      return await call("forget", [forgetOptions]);
+      return call("forget", [options]);
     },
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),

@@ -27,7 +27,7 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     const log = start.logToConsole ? (await import("./console-log.ts")).consoleLogger : silentLogger;
     const env = { ...systemEnv(), log };
     const leader = electLeader(navigator.locks, start.leaderLock);
-    const engines = createBrowserEngines({ ...start.engine, clock: env.clock, tfjs });
+    const engines = createBrowserEngines({ ...politeThreads(start.engine), clock: env.clock, tfjs });
     const device = createDevice(start.config, {
       env,
       store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
@@ -68,6 +68,12 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     };
   };
   expose(createDeviceHost(open, globalThis as unknown as RunEndpoint));
+}
+
+/** The page keeps a core. */
+function politeThreads<Settings extends { readonly threads?: number }>(engine: Settings): Settings {
+  const most = Math.max(1, navigator.hardwareConcurrency - 1);
+  return engine.threads === undefined ? engine : { ...engine, threads: Math.min(engine.threads, most) };
 }
 
 /** Taken now and never given back: the page waits for it, and gets it when this worker is gone. */

@@ -93,15 +93,12 @@ describe("examples of several inputs", () => {
     );
   });
 
-  test("an image goes on its way as one where the model's processing says how, and is refused else", async () => {
+  test("an image goes on its way as one, to where the model runs", async () => {
     const pixels = { width: 2, height: 1, data: new Uint8ClampedArray(8) };
-    const gray = { kind: "image", layout: "nchw", channels: "gray", fit: "cover" } as const;
-    const seen = { ...image, processing: { inputs: { image: gray } } };
-    const { inputs } = await toDraft(seen, { image: pixels, label: 1 });
+    const { inputs } = await toDraft(image, { image: pixels, label: 1 });
     expect(inputs).toEqual([{ image: "raw", ...pixels }]);
-    await expect(toDraft(image, { image: pixels, label: 1 })).rejects.toMatchObject({
-      code: "runtime/invalid-example",
-      detail: { input: "image", got: "an image" },
+    await expect(toDraft(image, { image: { ...pixels, width: 3 }, label: 1 })).rejects.toMatchObject({
+      code: "runtime/unsupported-image",
     });
   });
 

@@ -136,9 +136,20 @@ test("a device whose loss explodes says so by its code and sends nothing", async
 });
 
 test.each([{ dutyCycle: 0 }, { dutyCycle: 1.1 }, { holdBack: -0.1 }, { holdBack: 0.6 }])(
-  "%j is refused",
+  "%j ends the participation, and a problem says why",
   async (options) => {
     await site.repository.releasePlan();
-    await expect(start(options)).rejects.toThrow(RangeError);
+    const { runtime, participation } = await start();
+    await participation.stop();
+    const told = runtime.events()[Symbol.asyncIterator]();
+    const refused = runtime.participate({ consent: true, ...options });
+    for await (const _ of refused.events());
+    expect(refused.state).toBe("stopped");
+    for (;;) {
+      const { value } = await told.next();
+      if (value?.type !== "problem") continue;
+      expect(value.message).toContain(`got ${Object.values(options)[0]}`);
+      break;
+    }
   },
 );
