@@ -67,11 +67,12 @@ export function describeEngine(name: string, options: DescribeEngineOptions): vo
       }
     };
 
-    describe.skipIf(given !== undefined)("computes", () => {
+    // The cases are ONNX: an engine of another format has tests of its own for what it computes.
+    if (given === undefined) {
       for (const { name: caseName, graph, feeds, expected } of ENGINE_CASES) {
         const reason = knownFailures[caseName];
         const run = reason === undefined ? test : test.fails;
-        run(reason === undefined ? caseName : `${caseName} (known: ${reason})`, () =>
+        run(`computes ${caseName}${reason === undefined ? "" : ` (known: ${reason})`}`, () =>
           withSession(tinyOnnx(graph), async (session) => {
             const outputs = await session.run(feeds);
             expect(Object.keys(outputs).toSorted()).toEqual(Object.keys(expected).toSorted());
@@ -81,7 +82,7 @@ export function describeEngine(name: string, options: DescribeEngineOptions): vo
           }),
         );
       }
-    });
+    }
 
     test("tells its ports in graph order, free dimensions as null", () =>
       withSession(STEP, async (session) => {

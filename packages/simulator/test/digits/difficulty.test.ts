@@ -5,6 +5,8 @@ import { digitsOfManyWriters, heldOutDigits } from "@tributary/simulator";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { trainCentrally } from "./train-centrally.ts";
 
+const full = process.env["TRIBUTARY_TEST_FULL"] === "1";
+
 // A data set on which a linear model does as well as a small network would show nothing about learning.
 describe("the digits are as hard as handwriting", () => {
   const train = digitsOfManyWriters({ seed: "difficulty", count: 12_000 });
@@ -29,7 +31,8 @@ describe("the digits are as hard as handwriting", () => {
     expect(Math.max(...runs)).toBeGreaterThan(0.75);
   });
 
-  test("the small CNN passes 97 %", async () => {
+  test("the small CNN passes 97 %", async (context) => {
+    if (!full) context.skip("half a minute: it is part of test:full");
     const accuracies = await trainCentrally({
       engine,
       model: buildDigitsCnn({ seed: 1 }),
