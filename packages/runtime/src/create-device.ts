@@ -80,15 +80,17 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   let timer: { cancel(): void } | undefined;
 
   const connection = lazyPart("connection", async () => {
+    const { coordinator } = config.source;
+    if (token === undefined || coordinator === undefined) throw unconnected();
     const [openSocket, { createConnection }] = await Promise.all([
       ports.openSocket(),
       import("./connection.ts"),
     ]);
     return createConnection({
       openSocket,
-      coordinator: config.source.coordinator ?? "",
+      coordinator,
       config,
-      ports: { ...ports, token: token ?? noToken },
+      ports: { ...ports, token },
       requests,
       events,
       closing: closing.signal,
@@ -261,12 +263,6 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
             "participate: consent must be true, or to training or telemetry; ask the person first",
           );
         }
-        if (token === undefined) {
-          throw failure(
-            "runtime/participation-unavailable",
-            "participate: rounds need an enrolment token; pass `token` to createRuntime",
-          );
-        }
         const { participations } = await learner.load();
         // After forget() the device waits for this to be somebody again.
         connection.loaded?.start();
@@ -388,6 +384,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   };
 }
 
-async function noToken(): Promise<string> {
-  throw failure("identity/enrolment-failed", "identity: no enrolment token was given");
+function unconnected(): Error {
+  return failure(
+    "runtime/participation-unavailable",
+    "participate: rounds need an enrolment token; pass `token` to createRuntime",
+  );
 }

@@ -1,4 +1,4 @@
-import { failure } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 
 /**
  * A part of the runtime that is loaded when it is first asked for. One that could not be loaded is asked for again by the next call.
@@ -25,6 +25,8 @@ export function lazyPart<T>(name: string, open: () => Promise<T>): LazyPart<T> {
         (part) => (loaded = part),
         (cause: unknown) => {
           loading = undefined;
+          // The script was there, and says itself what is wrong.
+          if (TributaryError.is(cause)) throw cause;
           throw failure(
             "runtime/part-unavailable",
             `runtime: the script of the ${name} could not be loaded; the next call tries again`,

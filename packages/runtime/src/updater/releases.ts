@@ -4,6 +4,7 @@ import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf
 import type { Exclusive } from "../device.ts";
 import type { MetadataStore } from "../store/device-store.ts";
 import type { ReleaseHttp } from "../transport/release-http.ts";
+import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 
 export interface ReleasesOptions {
@@ -120,7 +121,12 @@ export function createReleases(options: ReleasesOptions): Releases {
       const { seed } = options;
       if (seed === undefined) return false;
       const { verifiedSeed } = await import("./seed-metadata.ts");
-      const files = await verifiedSeed({ trustedRoot: await options.trustedRoot(), seed, clock: env.clock });
+      const trustedRoot = await options.trustedRoot();
+      const files = await verifiedSeed({ trustedRoot, seed, clock: env.clock }).catch((error: unknown) => {
+        // The app's own server is away too: then there is none.
+        if (isOffline(error)) return undefined;
+        throw error;
+      });
       if (files === undefined) return false;
       const tuf = await open();
       return await exclusive(async () => {

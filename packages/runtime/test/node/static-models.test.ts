@@ -149,6 +149,8 @@ describe("a release that the app ships", () => {
     await write(other);
     const runtime = await start({ coordinator: NOBODY, seed: pathToFileURL(models()) });
     await expect(runtime.model("digits")).rejects.toMatchObject({ code: "runtime/offline" });
+    const away = await start({ coordinator: NOBODY, seed: `${NOBODY}/seed`, dataDir: join(folder, "away") });
+    await expect(away.model("digits")).rejects.toMatchObject({ code: "runtime/offline" });
     await write();
     await rm(join(models(), "tuf", "1.snapshot.json"));
     await expect(runtime.model("digits")).rejects.toMatchObject({ code: "runtime/offline" });
