@@ -20,6 +20,7 @@ import {
   int8WeightsPath,
   manifestPath,
   measurementPaths,
+  microBatchPath,
   planPaths,
   retiredPaths,
   variantPath,
@@ -119,14 +120,27 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   };
 }
 
+/** The graphs by which batches of a plan are cut. */
+export interface MicroBlobs {
+  readonly parts: readonly { readonly batchSize: number; readonly blob: BlobRef }[];
+  readonly step: BlobRef;
+}
+
 /** The targets of a task's plan: the document and its graphs. */
 export function planTargets(
   number: number,
   content: PlanContent,
-  graphs: { readonly train: BlobRef; readonly trainWebgpu?: BlobRef; readonly evaluate: BlobRef },
+  graphs: {
+    readonly train: BlobRef;
+    readonly trainWebgpu?: BlobRef;
+    readonly micro?: MicroBlobs;
+    readonly evaluate: BlobRef;
+  },
 ): TargetDocument & { readonly path: string } {
   const paths = planPaths(content.task, number);
-  const { webgpu } = content.training;
+  const { webgpu, micro, whole } = content.training;
+  const partPath = (part: number | "step"): string => microBatchPath(content.task, number, part);
+  const { parts, step } = graphs.micro ?? { parts: [], step: undefined };
   const plan: Plan = {
     ...content,
     formatVersion: 2,
@@ -134,6 +148,16 @@ export function planTargets(
       target: paths.train,
       spec: content.training.spec,
       ...(webgpu === undefined ? {} : { webgpu: { target: paths.trainWebgpu, spec: webgpu.spec } }),
+      ...(micro === undefined
+        ? {}
+        : {
+            micro: {
+              spec: micro.spec,
+              parts: parts.map(({ batchSize }) => ({ batchSize, target: partPath(batchSize) })),
+              step: { target: partPath("step"), spec: micro.step.spec },
+            },
+          }),
+      ...(whole === undefined ? {} : { whole }),
     },
     evaluation: { target: paths.evaluate, spec: content.evaluation.spec },
   };
@@ -147,6 +171,8 @@ export function planTargets(
         documentTarget(paths.plan, bytes),
         blobTarget(paths.train, graphs.train),
         ...(graphs.trainWebgpu === undefined ? [] : [blobTarget(paths.trainWebgpu, graphs.trainWebgpu)]),
+        ...parts.map(({ batchSize, blob }) => blobTarget(partPath(batchSize), blob)),
+        ...(step === undefined ? [] : [blobTarget(partPath("step"), step)]),
         blobTarget(paths.evaluate, graphs.evaluate),
       ],
     },

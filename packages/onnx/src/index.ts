@@ -9,6 +9,12 @@ export {
   type ExplanationGraphSpec,
 } from "./autodiff/explanation-graph.ts";
 export { buildEvaluationGraph, buildTrainingGraph } from "./autodiff/training-graph.ts";
+export {
+  buildMicroBatches,
+  type MicroBatchGraphs,
+  type OptimizerStepSpec,
+  type WholeReason,
+} from "./autodiff/micro-batches.ts";
 export type {
   EvaluationGraph,
   EvaluationGraphOptions,

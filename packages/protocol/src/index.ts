@@ -59,6 +59,7 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export type { OptimizerStepDocument, WholeReason } from "./micro-batches.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
 export {

@@ -12,8 +12,10 @@ import { createKeptControls } from "./kept-controls.ts";
 import { createLocalMeasurer } from "./local-measurer.ts";
 import { createLocalTrainer } from "./local-trainer.ts";
 import { createLogView } from "./log-view.ts";
+import { createMicroBatches } from "./micro-batches.ts";
 import { createParticipations, type Participations } from "./participations.ts";
 import { withPlans } from "./plans.ts";
+import type { TrainingDiagnosis } from "./training-diagnosis.ts";
 
 export interface LearnerOptions {
   readonly config: DeviceConfig;
@@ -29,6 +31,7 @@ export interface Learner {
   readonly participations: Participations;
   readonly recorder: TelemetryRecorder;
   readonly courtesy: Courtesy;
+  diagnose(): TrainingDiagnosis;
   /** Forgets what was learned from the examples of a model. */
   clear(model: ModelName): Promise<void>;
   /** Consent was withdrawn: trainings that were interrupted do not go on. */
@@ -43,6 +46,15 @@ export function createLearner(options: LearnerOptions): Learner {
   const recorder = createTelemetryRecorder(() => participations.examplesChanged());
   const controls = store.controls && createKeptControls(store.controls);
   const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
+  const microBatches = createMicroBatches({
+    engines,
+    releases,
+    settings: store.settings,
+    pace: courtesy,
+    clock: env.clock,
+    log: env.log,
+    hasPage: ports.listen !== undefined,
+  });
   const work = {
     releases,
     engines,
@@ -55,6 +67,7 @@ export function createLearner(options: LearnerOptions): Learner {
     limits: config.limits,
     openSecAggCrypto: ports.openSecAggCrypto,
     pace: courtesy,
+    microBatches,
     checkpoints: createCheckpoints({ store, env }),
     holdBack: (): number => participations.holdBack,
     env,
@@ -81,6 +94,7 @@ export function createLearner(options: LearnerOptions): Learner {
     participations,
     recorder,
     courtesy,
+    diagnose: () => ({ ...courtesy.diagnose(), batches: microBatches.diagnose() }),
     clear: async (model) => await controls?.clear(model),
     async dropCheckpoints() {
       for (const { name } of await store.learned.list()) await store.learned.delete(name);

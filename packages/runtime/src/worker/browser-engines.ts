@@ -98,6 +98,12 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       cache.acquire(`inference:${request.key}`, () => loadInference(request), request.signal),
     openTraining: (request) =>
       cache.acquire(`training:${request.key}`, () => loadTraining(request), request.signal),
+    openPart: (request) =>
+      cache.acquire(
+        `part:${request.key}`,
+        async () => ({ session: await (await open()).web.wasm.load(await request.model()) }),
+        request.signal,
+      ),
     heapBytes: () => opened?.web.heapBytes,
     hasRoomFor: (modelBytes) =>
       (opened?.web.heapBytes ?? 0) + HEAP_PER_MODEL_BYTE * modelBytes <= budget.maxHeapBytes,
