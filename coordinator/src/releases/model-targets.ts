@@ -21,6 +21,7 @@ import {
   manifestPath,
   measurementPaths,
   microBatchPath,
+  personalisationPath,
   planPaths,
   retiredPaths,
   variantPath,
@@ -35,7 +36,15 @@ export interface TargetDocument {
 
 type ManifestModel = Pick<
   ModelRecord,
-  "channel" | "format" | "parameters" | "inputs" | "outputs" | "labels" | "processing" | "explanation"
+  | "channel"
+  | "format"
+  | "parameters"
+  | "inputs"
+  | "outputs"
+  | "labels"
+  | "processing"
+  | "explanation"
+  | "personalisation"
 >;
 
 /**
@@ -83,6 +92,12 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   const int8 = int8WeightsPath(name, version.version);
   const explanation =
     model.explanation && blobTarget(explanationPath(name, model.explanation.digest), model.explanation);
+  const personal = model.personalisation && {
+    path: personalisationPath(name, model.personalisation.document.digest, "json"),
+    graphs: model.personalisation.graphs.map((graph) =>
+      blobTarget(personalisationPath(name, graph.digest, "onnx"), graph),
+    ),
+  };
   const manifest: ModelManifest = {
     ...(model.format === "onnx" ? { formatVersion: 2 } : { formatVersion: 3, format: model.format }),
     model: name,
@@ -97,6 +112,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     ...(model.labels === null ? {} : { labels: model.labels }),
     ...(model.processing === null ? {} : { processing: model.processing }),
     ...(explanation === null ? {} : { explanation: { target: explanation.path } }),
+    ...(personal === null ? {} : { personalisation: { target: personal.path } }),
     ...(version.variants.length === 0
       ? {}
       : {
@@ -115,6 +131,9 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
       put: [
         documentTarget(manifestPath(name, model.channel), bytes),
         ...(explanation === null ? [] : [explanation]),
+        ...(personal === null
+          ? []
+          : [blobTarget(personal.path, model.personalisation!.document), ...personal.graphs]),
       ],
     },
   };

@@ -18,6 +18,11 @@ export function explanationPath(model: ModelName, digest: Digest): string {
   return `models/${model}/explanations/${digest.slice(0, 16)}.onnx`;
 }
 
+/** Named by its content: the document on how devices personalise a model, or a graph of it. */
+export function personalisationPath(model: ModelName, digest: Digest, kind: "json" | "onnx"): string {
+  return `models/${model}/personalisation/${digest.slice(0, 16)}.${kind}`;
+}
+
 export function weightsPath(model: ModelName, version: ModelVersion): string {
   return `${versionFolder(model, version)}/weights.safetensors`;
 }

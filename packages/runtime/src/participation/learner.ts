@@ -4,6 +4,7 @@ import type { Connection } from "../connection.ts";
 import type { DeviceConfig, DevicePorts } from "../device.ts";
 import type { DeviceEvents } from "../device-events.ts";
 import type { Examples } from "../examples/examples.ts";
+import { isTraining } from "../examples/training-prefix.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { Releases } from "../updater/releases.ts";
 import { createCheckpoints } from "./checkpoints.ts";
@@ -97,7 +98,9 @@ export function createLearner(options: LearnerOptions): Learner {
     diagnose: () => ({ ...courtesy.diagnose(), batches: microBatches.diagnose() }),
     clear: async (model) => await controls?.clear(model),
     async dropCheckpoints() {
-      for (const { name } of await store.learned.list()) await store.learned.delete(name);
+      for (const { name } of await store.learned.list()) {
+        if (isTraining(name)) await store.learned.delete(name);
+      }
     },
   };
 }

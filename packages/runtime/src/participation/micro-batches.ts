@@ -21,7 +21,12 @@ export interface MicroBatchesOptions {
 }
 
 /** What may be cut of a plan. */
-export type CutPlan = Pick<Plan, "task" | "local" | "training">;
+export interface CutPlan {
+  /** For who is told. */
+  readonly task: string;
+  readonly local: Pick<Plan["local"], "batchSize">;
+  readonly training: Pick<Plan["training"], "target" | "micro" | "whole">;
+}
 
 export interface OpenCut {
   /** Undefined: batches are taken whole. */

@@ -91,9 +91,9 @@ export function createDeviceHost(open: OpenDevice, endpoint: RunEndpoint): Devic
         unsubscribe = device.subscribe((event) => events.postMessage(event));
         answerRuns(
           endpoint,
-          ({ id, model, feeds, cancellable }) =>
+          ({ id, model, feeds, cancellable, personal }) =>
             abortably(cancellable ? id : undefined, "run", (opened, options) =>
-              opened.run(model, feeds, options),
+              opened.run(model, feeds, personal === undefined ? options : { ...options, personal }),
             ),
           () => heapBytes?.(),
         );

@@ -219,11 +219,22 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       }),
     ) as T;
 
-  const run: Device["run"] = async (model, feeds, { signal, transfer = false } = {}) => {
+  const run: Device["run"] = async (model, feeds, { signal, transfer = false, personal } = {}) => {
     const handedOver = transferablesIn(feeds, transfer);
     const once = () =>
       cancellable(signal, ({ runs, liveness }, id) =>
-        liveness.watch(runs.send({ id, model, feeds, cancellable: signal !== undefined }, handedOver)),
+        liveness.watch(
+          runs.send(
+            {
+              id,
+              model,
+              feeds,
+              cancellable: signal !== undefined,
+              ...(personal === false ? { personal } : {}),
+            },
+            handedOver,
+          ),
+        ),
       );
     try {
       return await once();
@@ -247,6 +258,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     run,
     explain: (model, feeds, request, callOptions) => call("explain", [model, feeds, request], callOptions),
+    personal: (model, request, callOptions) => call("personal", [model, request], callOptions),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),
     addExamples: (model, examples) => call("addExamples", [model, examples]),

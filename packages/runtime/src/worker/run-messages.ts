@@ -14,6 +14,8 @@ export interface RunCall {
   readonly feeds: RunFeeds;
   /** Whether the page may cancel it. */
   readonly cancellable: boolean;
+  /** False: weights of the device's own do not answer. */
+  readonly personal?: false;
 }
 
 interface RunAnswer {

@@ -51,6 +51,7 @@ test(
       releases: {
         target: (path) => ({
           path,
+          custom: null,
           length: files.get(path)!.length,
           sha256: asDigest(sha256(files.get(path)!)),
         }),
@@ -108,7 +109,6 @@ test(
     );
     expect(worst / largest).toBeLessThan(1e-4);
     const told = microBatches.diagnose()!;
-    console.log(JSON.stringify(told));
     const size = told.microBatchSize;
     expect(told).toMatchObject({ task: "digits", batchSize: 32 });
     expect(told.runs[1]!.count).toBeGreaterThan(0);
