@@ -144,7 +144,14 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
   ) => {
     const document = await documentOf(manifest, signal);
     return await openAdapterTraining({
-      ...{ engines, releases, microBatches, pace: courtesy, document, adapters, base, signal },
+      engines,
+      releases,
+      microBatches,
+      pace: courtesy,
+      document,
+      adapters,
+      base,
+      signal,
     });
   };
 
