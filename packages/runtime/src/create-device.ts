@@ -77,6 +77,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
   });
   const opened = new Set<string>();
+  engines.onDownload?.((download) => events.emit({ type: "progress", part: "engine", ...download }));
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
   let idle: boolean | undefined;
   let busy = false;

@@ -32,6 +32,8 @@ export type { HistogramView, LatencyView, Metrics, ModelMetrics } from "./teleme
 export type {
   ConnectionState,
   DownloadProgress,
+  EngineProgress,
+  ModelProgress,
   ExampleCollection,
   FeedValue,
   Inference,

@@ -83,20 +83,20 @@ export function createDeviceHost(open: OpenDevice, endpoint: RunEndpoint): Devic
     return result;
   };
 
+  answerRuns(
+    endpoint,
+    ({ id, model, feeds, cancellable, personal }) =>
+      abortably(cancellable ? id : undefined, "run", (opened, options) =>
+        opened.run(model, feeds, personal === undefined ? options : { ...options, personal }),
+      ),
+    () => heapBytes?.(),
+  );
   return {
     start: (start, events, token) =>
       settle(async () => {
         if (device !== undefined) throw failure("core/internal", "worker: started twice");
         ({ device, heapBytes } = await open(start, async (asking) => unsettle(await token(asking))));
         unsubscribe = device.subscribe((event) => events.postMessage(event));
-        answerRuns(
-          endpoint,
-          ({ id, model, feeds, cancellable, personal }) =>
-            abortably(cancellable ? id : undefined, "run", (opened, options) =>
-              opened.run(model, feeds, personal === undefined ? options : { ...options, personal }),
-            ),
-          () => heapBytes?.(),
-        );
       }),
     invoke: (callId, method, args) =>
       abortably(callId, method, (opened, options) => {
