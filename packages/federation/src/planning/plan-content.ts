@@ -1,12 +1,15 @@
 import { TributaryError } from "@tributary/core";
 import {
   buildEvaluationGraph,
+  buildMicroBatches,
   buildTrainingGraph,
   type EvaluationGraph,
   type MetricOptions,
+  type MicroBatchGraphs,
   type OptimizerOptions,
   type TrainingGraph,
   type TrainingGraphOptions,
+  type WholeReason,
 } from "@tributary/onnx";
 import { updateSchema, usesControlVariates, type Plan, type TaskSpec } from "@tributary/protocol";
 import { parameterCount } from "@tributary/tensor";
@@ -17,8 +20,11 @@ import { trainedPart, updateLayout, type TrainedPart } from "./update-layout.ts"
 
 /** A plan without where its graphs lie: whoever stores them knows that. */
 export type PlanContent = Omit<Plan, "formatVersion" | "training" | "evaluation"> & {
-  readonly training: Pick<Plan["training"], "spec"> & {
+  readonly training: Pick<Plan["training"], "spec" | "whole"> & {
     readonly webgpu?: Pick<NonNullable<Plan["training"]["webgpu"]>, "spec">;
+    readonly micro?: Pick<NonNullable<Plan["training"]["micro"]>, "spec"> & {
+      readonly step: Pick<NonNullable<Plan["training"]["micro"]>["step"], "spec">;
+    };
   };
   readonly evaluation: Pick<Plan["evaluation"], "spec">;
 };
@@ -28,6 +34,8 @@ export interface PlanGraphs {
   readonly training: TrainingGraph;
   /** Undefined where an operator has no form for it. */
   readonly webgpu: TrainingGraph | undefined;
+  /** By which batches are cut, or why they are not. */
+  readonly micro: MicroBatchGraphs | WholeReason;
   readonly evaluation: EvaluationGraph;
 }
 
@@ -51,7 +59,7 @@ export async function planContent(options: {
   const published = model.parameters.map(({ name }) => name);
   const part = trainedPart(spec, number, complete, published);
   const graphs = await planGraphs(readLossGraph, spec, { published, complete, part });
-  const { training, webgpu, evaluation } = graphs;
+  const { training, webgpu, micro, evaluation } = graphs;
   const update = updateLayout(spec, training.spec, part);
   const secureAggregation = securePlan({
     spec,
@@ -68,6 +76,9 @@ export async function planContent(options: {
     training: {
       spec: training.spec,
       ...(webgpu === undefined ? {} : { webgpu: { spec: webgpu.spec } }),
+      ...(typeof micro === "string"
+        ? { whole: micro }
+        : { micro: { spec: micro.spec, step: { spec: micro.step.spec } } }),
     },
     evaluation: { spec: evaluation.spec },
     parameters: model.parameters,
@@ -106,8 +117,11 @@ async function planGraphs(
     proximalTerm: proximalTerm ?? undefined,
     gradientOffsets: usesControlVariates(spec),
   };
+  const cpu = { ...options, target: "cpu", loopSteps } as const;
+  const training = buildTrainingGraph(part.model, cpu);
   return {
-    training: buildTrainingGraph(part.model, { ...options, target: "cpu", loopSteps }),
+    training,
+    micro: buildMicroBatches(part.model, cpu, training),
     // Devices whose storage lasts have no WebGPU.
     webgpu: options.gradientOffsets ? undefined : webgpuGraph(part.model, options),
     evaluation: buildEvaluationGraph(complete, {

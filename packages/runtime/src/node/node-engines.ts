@@ -67,6 +67,7 @@ export function createNodeEngines(engine: Engine, owned: boolean, tfjs?: Engine)
         throw error;
       }
     },
+    openPart: open,
     heapBytes: () => undefined,
     hasRoomFor: (modelBytes) => process.availableMemory() > LOADED_PER_MODEL_BYTE * modelBytes,
     diagnose: () => ({
