@@ -359,7 +359,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         engines: engines.diagnose(),
         models: open.map((slot) => slot.diagnose()),
         storage: await space.diagnose(),
-        ...(learner.loaded === undefined ? {} : { training: learner.loaded.courtesy.diagnose() }),
+        ...(learner.loaded === undefined ? {} : { training: learner.loaded.diagnose() }),
       };
     },
     subscribe: (listener) => events.subscribe(listener),
