@@ -7,6 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
+import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
 import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
@@ -19,7 +20,6 @@ import { storeExplanation } from "./explanation.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
-import { isTfjsInstalled } from "../rounds/tfjs-evaluation.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";

@@ -5,10 +5,10 @@ import { evaluationResult, evaluationSums, type EvaluationResult } from "@tribut
 import { readExampleTable, type ExampleTable } from "@tributary/engine/examples";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { isTfjsArtifact } from "@tributary/engine/tfjs-artifact";
+import { openInstalledTfjs } from "@tributary/engine/tfjs-node";
 import { rootUpdate } from "@tributary/engine/training";
 import { parameterSet } from "@tributary/tensor";
 import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, RootUpdateJob } from "./evaluation.ts";
-import { openTfjsEngine } from "./tfjs-evaluation.ts";
 
 // A worker thread: graphs and data sets come once, weights with every job.
 
@@ -57,7 +57,7 @@ async function handle(job: EvaluationJob): Promise<void> {
 }
 
 async function session(graph: Uint8Array): Promise<Session> {
-  return await (isTfjsArtifact(graph) ? await (tfjs ??= openTfjsEngine()) : engine).load(graph);
+  return await (isTfjsArtifact(graph) ? await (tfjs ??= openInstalledTfjs()) : engine).load(graph);
 }
 
 /** What cannot be loaded fails the jobs that need it. */

@@ -1,14 +1,19 @@
 import { seededRandom } from "@tributary/core";
-import type { Engine } from "@tributary/engine";
-import type { LabelledValues } from "@tributary/engine/batches";
+import type { Engine, Feeds } from "@tributary/engine";
+import { exampleRuns, type LabelledValues } from "@tributary/engine/batches";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { createTfjsEngine, tfjsTensors } from "@tributary/engine/tfjs";
 import { readTfjsArtifact, splitTfjs, stepArtifact } from "@tributary/engine/tfjs-artifact";
 import { train } from "@tributary/engine/training";
 import { planContent, withLoss } from "@tributary/federation/planning";
 import { splitWeights } from "@tributary/onnx";
-import { parseTaskSpec, type TaskSpec, type UpdateLayout } from "@tributary/protocol";
-import { elementCount, type ParameterSet } from "@tributary/tensor";
+import {
+  parseTaskSpec,
+  type EvaluationGraphDocument,
+  type TaskSpec,
+  type UpdateLayout,
+} from "@tributary/protocol";
+import { elementCount, parameterView, tensor, type ParameterSet } from "@tributary/tensor";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BlobStore } from "../../src/ports/blob-store.ts";
 import type { ModelRecord } from "../../src/ports/records.ts";
@@ -30,6 +35,8 @@ interface Twins {
   /** The same as ONNX: weights have the same names, kernels of convolutions other axes. */
   readonly onnx: () => Uint8Array;
   readonly inputSize: number;
+  /** Of the i-th example. @defaultValue one of three classes */
+  readonly label?: (i: number) => Float32Array;
   readonly task: Record<string, unknown>;
 }
 
@@ -60,22 +67,54 @@ const CNN = [
   randomWeight("scores/bias", [3]),
 ];
 
-const TWINS: readonly Twins[] = [
-  {
-    name: "dense",
+/** Two layers, with this activation behind them. */
+function denseTwins(name: string, [tfjs, onnx]: readonly [string, string]): Omit<Twins, "task"> {
+  return {
+    name,
     layers: [
       layer("Dense", { name: "hidden", units: 8, activation: "relu", batch_input_shape: [null, 6] }),
-      layer("Dense", { name: "scores", units: 3, activation: "softmax" }),
+      layer("Dense", { name: "scores", units: 3, activation: tfjs }),
     ],
     weights: DENSE,
     onnx() {
       const writer = new ModelWriter();
-      const [a, b, c, d] = DENSE.map(({ name, shape, values }) => writer.values(name, shape, values));
+      const [a, b, c, d] = DENSE.map(({ name: each, shape, values }) => writer.values(each, shape, values));
       const hidden = writer.op("Relu", [writer.op("Gemm", ["input", a!, b!])]);
-      return writer.finish([6], writer.op("Softmax", [writer.op("Gemm", [hidden, c!, d!])]), 17);
+      return writer.finish([6], writer.op(onnx, [writer.op("Gemm", [hidden, c!, d!])]), 17);
     },
     inputSize: 6,
-    task: { local: { batchSize: 4, learningRate: 0.1, loopSteps: 1 } },
+  };
+}
+
+const TWINS: readonly Twins[] = [
+  {
+    ...denseTwins("dense, of yes-or-no outputs, by Adam", ["sigmoid", "Sigmoid"]),
+    label: (i) => Float32Array.of(i % 2, i % 3 === 0 ? 1 : 0, 0),
+    task: {
+      metrics: [{ kind: "confusion" }],
+      local: {
+        batchSize: 4,
+        learningRate: 0.02,
+        loopSteps: 1,
+        optimizer: { kind: "adam", weightDecay: 0.01 },
+      },
+    },
+  },
+  {
+    ...denseTwins("dense, of numbers, by AdamW", ["tanh", "Tanh"]),
+    label: (i) => Float32Array.of(i / 14, -2, 1 - i / 7),
+    task: {
+      loss: { kind: "huber", delta: 0.5 },
+      metrics: [{ kind: "mae" }],
+      local: { batchSize: 4, learningRate: 0.02, loopSteps: 1, optimizer: { kind: "adamw" } },
+    },
+  },
+  {
+    ...denseTwins("dense", ["softmax", "Softmax"]),
+    task: {
+      metrics: [{ kind: "topK", k: 2 }, { kind: "confusion" }],
+      local: { batchSize: 4, learningRate: 0.1, loopSteps: 1 },
+    },
   },
   {
     name: "cnn",
@@ -134,11 +173,48 @@ const TWINS: readonly Twins[] = [
 ];
 
 const random = seededRandom("twins");
-const examplesOf = (size: number): LabelledValues[] =>
+const examplesOf = ({
+  inputSize,
+  label = (i) => i % 3,
+}: Pick<Twins, "inputSize"> & { label?: (i: number) => number | Float32Array }): LabelledValues[] =>
   Array.from({ length: 14 }, (_, i) => ({
-    inputs: [Float32Array.from({ length: size }, () => random.normal())],
-    label: i % 3,
+    inputs: [Float32Array.from({ length: inputSize }, () => random.normal())],
+    label: label(i),
   }));
+
+/** Loss, hits and metrics of all examples at the base weights. */
+async function evaluated(
+  engine: Engine,
+  base: ParameterSet,
+  { content, graphs }: Awaited<ReturnType<typeof planOf>>,
+  examples: readonly LabelledValues[],
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const { spec } = content.evaluation;
+  const session = await engine.load(graphs.evaluation.model);
+  const sums = new Map<string, number[]>();
+  const order = examples.map((_, i) => i);
+  for (const { feeds } of exampleRuns(spec, (i) => examples[i]!, order)) {
+    const outputs = await session.run({ ...evaluationWeights(spec, base), ...feeds });
+    for (const [output, { data }] of Object.entries(outputs)) {
+      const before = sums.get(output) ?? [];
+      sums.set(
+        output,
+        Array.from(data as Float32Array, (value, i) => (before[i] ?? 0) + value),
+      );
+    }
+  }
+  await session[Symbol.asyncDispose]();
+  return sums;
+}
+
+function evaluationWeights({ parameters }: EvaluationGraphDocument, base: ParameterSet): Feeds {
+  return Object.fromEntries(
+    parameters.map(({ name, input, shape }) => [
+      input,
+      tensor("float32", [...shape], parameterView(base, name)),
+    ]),
+  );
+}
 
 const taskOf = (changes: Record<string, unknown>): TaskSpec =>
   parseTaskSpec({ name: "t", model: "m", secureAggregation: { mode: "off" }, ...changes });
@@ -179,12 +255,8 @@ afterAll(() => ort.close());
 describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
   test.each(TWINS)("$name trained by TensorFlow.js gives the update of its ONNX twin", async (twins) => {
     const spec = taskOf(twins.task);
-    const examples = examplesOf(twins.inputSize);
-    const updateBy = async (
-      engine: Engine,
-      base: ParameterSet,
-      planned: Awaited<ReturnType<typeof planOf>>,
-    ) => {
+    const examples = examplesOf(twins);
+    const both = async (engine: Engine, base: ParameterSet, planned: Awaited<ReturnType<typeof planOf>>) => {
       const { content, graphs } = planned;
       const session = await engine.load(graphs.training.model);
       const result = await train({
@@ -199,21 +271,27 @@ describe.each(["cpu", "wasm"] as const)("on %s", (backend) => {
         random: seededRandom("order"),
       });
       await session[Symbol.asyncDispose]();
-      return { ...result, update: byName(content.update, result.update) };
+      const sums = await evaluated(engine, base, planned, examples);
+      return { ...result, update: byName(content.update, result.update), sums };
     };
     const onnx = twins.onnx();
     const { parameters: onnxBase } = splitWeights(onnx);
-    const expected = await updateBy(ort, onnxBase, await planOf(spec, onnxBase, onnx));
+    const expected = await both(ort, onnxBase, await planOf(spec, onnxBase, onnx));
 
     const { graph, parameters } = splitTfjs(await packSequential(twins.layers, twins.weights));
     const engine = await createTfjsEngine({ backend, wasmPaths: WASM_PATHS });
     const before = tfjsTensors();
-    const actual = await updateBy(engine, parameters, await planOf(spec, parameters, sourceOf(graph)));
+    const actual = await both(engine, parameters, await planOf(spec, parameters, sourceOf(graph)));
     expect(tfjsTensors()).toBe(before);
     await engine.close();
 
     expect(actual.lossSum).toBeCloseTo(expected.lossSum, 4);
     expect([actual.correct, actual.numExamples]).toEqual([expected.correct, expected.numExamples]);
+    expect([...actual.sums.keys()].toSorted()).toEqual([...expected.sums.keys()].toSorted());
+    for (const [name, values] of actual.sums) {
+      const close = expected.sums.get(name)!.map((value) => expect.closeTo(value, 3) as number);
+      expect(values, name).toEqual(close);
+    }
     expect([...actual.update.keys()].toSorted()).toEqual([...expected.update.keys()].toSorted());
     for (const { name, shape } of twins.weights) {
       const ours = actual.update.get(name)!;
