@@ -73,6 +73,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       learner.loaded?.participations.modelsChanged();
     },
   });
+  engines.onDownload?.((download) => events.emit({ type: "progress", part: "engine", ...download }));
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
   let idle: boolean | undefined;
   let battery: Parameters<Device["setBattery"]>[0] = null;
