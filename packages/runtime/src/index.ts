@@ -19,6 +19,7 @@ export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
 export type { HistogramView, LatencyView, Metrics, ModelMetrics } from "./telemetry/model-metrics.ts";
 export type {
+  ChainStep,
   ConnectionState,
   DownloadProgress,
   EngineProgress,
@@ -31,6 +32,7 @@ export type {
   KeptExample,
   LabelledExample,
   LabelValue,
+  ModelChain,
   ModelHandle,
   ModelOptions,
   ModelState,

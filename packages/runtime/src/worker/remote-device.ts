@@ -262,6 +262,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     run,
     copiesFeeds: true,
+    runChain: (links, feeds, callOptions) => call("runChain", [links, feeds], callOptions),
     explain: (model, feeds, request, callOptions) => call("explain", [model, feeds, request], callOptions),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),

@@ -9,6 +9,7 @@ import * as tf from "@tensorflow/tfjs";
 const COMPUTED_ON_CPU = [
   "DepthwiseConv2dNativeBackpropFilter",
   "DepthwiseConv2dNativeBackpropInput",
+  "MaxPool3DGrad",
   "MaxPoolGrad",
 ];
 
