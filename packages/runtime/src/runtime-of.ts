@@ -1,10 +1,10 @@
 import { failure } from "@tributary/core";
 import { consentsOf, isConsent, type Consent } from "./consent.ts";
 import type { Device } from "./device.ts";
-import { lazyPart } from "./lazy-part.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
+import { lazyPart } from "./lazy-part.ts";
 import { toDraft, toKept } from "./learner/example.ts";
 import type {
   ModelHandle,
@@ -21,6 +21,8 @@ import { onlyImage, toRunFeeds } from "./images/split-images.ts";
 import { inferenceStream } from "./inference/stream.ts";
 
 const personalPart = lazyPart("personalisation", () => import("./personal/handle.ts"));
+/** Only who chains models loads it. */
+const chains = lazyPart("chain of models", () => import("./inference/chain-links.ts"));
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device): Runtime {
@@ -260,6 +262,14 @@ export function createRuntimeOf(device: Device): Runtime {
         stopProgress?.();
       }
     },
+    chain: (steps) => ({
+      async run(feeds, options = {}) {
+        requireOpen();
+        const links = (await chains.load()).chainLinks(steps);
+        const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
+        return await device.runChain(links, prepared, options);
+      },
+    }),
     participate({ consent, task, when = "always", ...more }) {
       requireOpen();
       if (!isConsent(consent)) {

@@ -118,7 +118,10 @@ describe("weights of a device's own", () => {
   test("that are no better are not adopted", async () => {
     const { hand, events } = await start();
     // Drawings that say nothing of their labels.
-    const noise = Array.from({ length: 30 }, () => ({ image: drawing(1), label: Math.floor(10 * random.next()) }));
+    const noise = Array.from({ length: 30 }, () => ({
+      image: drawing(1),
+      label: Math.floor(10 * random.next()),
+    }));
     const report = await hand.personalise({ examples: examplesOf(noise), epochs: 60, holdBack: 0.4 });
     expect(report.adopted).toBe(false);
     expect(await hand.personal.report()).toBeUndefined();
