@@ -66,7 +66,7 @@ ${EXAMPLES.text}
 ${GUEST.text}
 await learning.examples.addAll(
   Array.from({ length: 40 }, (_, i) => ({
-    image: Float32Array.from({ length: 784 }, (_, pixel) => (pixel % 10 === i % 10 ? 1 : ((pixel * 7 + i) % 5) / 10)),
+    image: Float32Array.from({ length: 784 }, (_, pixel) => (pixel % 10 === i % 10 ? 1 : ((pixel * 7 + i) % 41) / 100)),
     label: i % 10,
   })),
 );

@@ -7,6 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
+import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
 import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
@@ -18,9 +19,9 @@ import type { Releases } from "../rooms.ts";
 import { storeExplanation } from "./explanation.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { storePersonalisation } from "./personalisation.ts";
-import { completeModel } from "./plan.ts";
+import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
-import { requireOnnx, requireTrainable } from "./require-trainable.ts";
+import { requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
 import { wantedVariants } from "./variants.ts";
@@ -168,10 +169,9 @@ export function createRegistry(options: RegistryOptions): Registry {
           "coordinator/unknown-version",
           `registry: version ${model.currentVersion} of "${model.name}"`,
         );
-      requireOnnx(asked, model);
-      const complete = await completeModel(blobs, model, version);
+      const complete = await planSource(blobs, model, version);
       const spec = withLoss(asked, complete);
-      await requireDatasets(blobs, spec, model);
+      await requireDatasets(blobs, spec, model, isTfjsInstalled);
       await requireIdleModel(store.tasks, spec);
       const { targets, ...plans } = await storePlans(blobs, {
         spec,

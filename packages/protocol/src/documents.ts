@@ -112,6 +112,8 @@ const maxExamples = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 10_
 const maxUpdateNorm = (more: Note = {}) => Type.Number({ exclusiveMinimum: 0, maximum: 1e12, ...more });
 
 const PLAN_FIELDS = {
+  /** What its graphs are written in. Absent: ONNX. */
+  format: Type.Optional(Type.Literal("tfjs")),
   task: TaskNameSchema,
   model: ModelNameSchema,
   population: PopulationNameSchema,

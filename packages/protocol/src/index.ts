@@ -280,4 +280,14 @@ export {
   type UpdateLayout,
   type UpdateTensor,
 } from "./update-layout.ts";
-export { parseTfjsModel, TfjsModelDocument, type ModelFormat } from "./tfjs-model.ts";
+export { parseTfjsModel, TfjsModelDocument, type ModelFormat, type TfjsTraining } from "./tfjs-model.ts";
+export {
+  parseTfjsStep,
+  TFJS_LOSSES,
+  type TfjsEvaluationStep,
+  type TfjsLoss,
+  type TfjsLossKind,
+  type TfjsMetric,
+  type TfjsStep,
+  type TfjsTrainingStep,
+} from "./tfjs-step.ts";

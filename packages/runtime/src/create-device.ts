@@ -122,6 +122,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     return createLocalMetrics();
   });
 
+  /** Only who chains models loads it. */
+  const chains = lazyPart("chain of models", () => import("./inference/run-models.ts"));
   const learner = lazyPart("learner", async () => {
     const [opened, { kept }, { createLearner }] = await Promise.all([
       connection.load(),
@@ -253,6 +255,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         if (signal?.aborted !== true) counting(slot, (recorder, state) => recorder.failed(state, error));
         throw error;
       }
+    },
+    async runChain(links, feeds, { signal } = {}) {
+      requireOpen();
+      const { runModels } = await chains.load();
+      const slots = links.map(({ model, from }) => ({ slot: models.slot(model), from }));
+      return await runModels(slots, feeds, { clock: env.clock, images: ports.images, signal });
     },
     async explain(model, feeds, request, { signal } = {}) {
       requireOpen();

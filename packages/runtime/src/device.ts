@@ -100,6 +100,8 @@ export interface Device {
   /** Lets one opening go. The last one releases the session. */
   closeModel(model: string): Promise<void>;
   run(model: string, feeds: RunFeeds, options?: RunCallOptions): Promise<Inference>;
+  /** Models one behind the other, on the feeds of the first; answers for the last. */
+  runChain(links: readonly ChainLinkRequest[], feeds: RunFeeds, options?: CallOptions): Promise<Inference>;
   /** `run` copies tensors that are not given, before it returns. Where it does not, the caller has to. */
   readonly copiesFeeds?: boolean;
   /** Why the model answers this row as it does. @throws `runtime/not-explainable` */
@@ -146,6 +148,13 @@ export interface Device {
 
 /** What each input gets: a tensor, or an image that becomes one where the model runs. */
 export type RunFeeds = Readonly<Record<string, Tensor | ImageInput>>;
+
+/** A model of a chain. */
+export interface ChainLinkRequest {
+  readonly model: string;
+  /** Output of the model before by the input that it feeds; of the first model, none. */
+  readonly from: Readonly<Record<string, string>>;
+}
 
 /** An example whose images are still to become values of their inputs, where the model runs. */
 export interface ExampleDraft extends Omit<StoredExample, "inputs"> {

@@ -29,7 +29,7 @@ export interface EngineCheck {
 export interface OpenSessionRequest {
   /** Names what is loaded: equal keys mean equal bytes. */
   readonly key: string;
-  /** Makes the ONNX bytes; called only where no session of this key is open. */
+  /** Makes the bytes; called only where no session of this key is open. */
   readonly model: () => Promise<Uint8Array> | Uint8Array;
   readonly signal?: AbortSignal;
 }
@@ -51,6 +51,8 @@ export interface OpenInferenceRequest extends CheckedRequest {
 }
 
 export interface OpenTrainingRequest extends CheckedRequest {
+  /** What the graph is written in. */
+  readonly format: ModelFormat;
   /** The graph that computes the same on WebGPU, if there is one. Only a device with an adapter asks for its bytes. */
   readonly webgpu?: ModelForm | undefined;
 }

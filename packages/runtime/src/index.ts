@@ -23,13 +23,19 @@ export type {
   PersonalProgress,
   PersonalWeights,
 } from "./personal/personalisation.ts";
-export type { BatchDiagnosis, PauseReason, TrainingDiagnosis } from "./participation/training-diagnosis.ts";
+export type {
+  BatchDiagnosis,
+  PauseReason,
+  TrainingDiagnosis,
+  TrainingEngine,
+} from "./participation/training-diagnosis.ts";
 export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
 export type { HistogramView, LatencyView, Metrics, ModelMetrics } from "./telemetry/model-metrics.ts";
 export type {
+  ChainStep,
   ConnectionState,
   DownloadProgress,
   EngineProgress,
@@ -42,6 +48,7 @@ export type {
   KeptExample,
   LabelledExample,
   LabelValue,
+  ModelChain,
   ModelHandle,
   ModelOptions,
   ModelState,

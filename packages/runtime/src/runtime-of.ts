@@ -6,6 +6,7 @@ import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
 import { toDraft, toKept } from "./learner/example.ts";
+import type { PersonalAnswer } from "./personal/personalisation.ts";
 import type {
   ModelHandle,
   ModelState,
@@ -20,7 +21,10 @@ import { isImageSource } from "./images/image-input.ts";
 import { onlyImage, toRunFeeds } from "./images/split-images.ts";
 import { inferenceStream } from "./inference/stream.ts";
 
-const personalPart = lazyPart("personalisation", () => import("./personal/handle.ts"));
+/** Only who trains for the device alone loads it. */
+const personalisation = lazyPart("personalisation", () => import("./personal/handle.ts"));
+/** Only who chains models loads it. */
+const chains = lazyPart("chain of models", () => import("./inference/chain-links.ts"));
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device): Runtime {
@@ -49,6 +53,10 @@ export function createRuntimeOf(device: Device): Runtime {
     const requireHandle = (): void => {
       requireOpen();
       if (handleClosed !== undefined) throw failure("runtime/closed", `model ${name}: it was closed`);
+    };
+    const own = async (kind: "report" | "export" | "clear"): Promise<PersonalAnswer> => {
+      requireHandle();
+      return await device.personal(name, { kind });
     };
     const handle: ModelHandle = {
       name,
@@ -122,22 +130,12 @@ export function createRuntimeOf(device: Device): Runtime {
       },
       async personalise(options = {}) {
         requireHandle();
-        const { personalise } = await personalPart.load();
-        return await personalise(device, handle, options);
+        return (await personalisation.load()).personalise(device, handle, options);
       },
       personal: {
-        async report() {
-          requireHandle();
-          return (await device.personal(name, { kind: "report" })).report;
-        },
-        async export() {
-          requireHandle();
-          return (await device.personal(name, { kind: "export" })).file;
-        },
-        async clear() {
-          requireHandle();
-          await device.personal(name, { kind: "clear" });
-        },
+        report: async () => (await own("report")).report,
+        export: async () => (await own("export")).file,
+        clear: async () => void (await own("clear")),
       },
       updates({ signal } = {}) {
         return eventStream<ModelUpdate>({
@@ -260,6 +258,14 @@ export function createRuntimeOf(device: Device): Runtime {
         stopProgress?.();
       }
     },
+    chain: (steps) => ({
+      async run(feeds, options = {}) {
+        requireOpen();
+        const links = (await chains.load()).chainLinks(steps);
+        const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
+        return await device.runChain(links, prepared, options);
+      },
+    }),
     participate({ consent, task, when = "always", ...more }) {
       requireOpen();
       if (!isConsent(consent)) {

@@ -117,6 +117,8 @@ export interface Runtime extends AsyncDisposable {
    * @throws `runtime/model-unavailable` when there is neither.
    */
   model(name: string, options?: ModelOptions): Promise<ModelHandle>;
+  /** Puts models that are open one behind the other; they stay open by themselves. */
+  chain(steps: readonly ChainStep[]): ModelChain;
   /** Begins to take part in federated rounds, on the examples kept on this device. One participation at a time. */
   participate(options: ParticipateOptions): Participation;
   status(): Promise<RuntimeStatus>;
@@ -308,6 +310,32 @@ export interface ModelHandle {
   refresh(options?: { readonly signal?: AbortSignal }): Promise<ModelState>;
   /** Lets the model go; the runtime stays open. Idempotent. */
   close(): Promise<void>;
+}
+
+/** A model of a chain, and what it is fed. */
+export interface ChainStep {
+  readonly model: ModelHandle;
+  /**
+   * Of every model but the first: which output of the model before each of its inputs gets, by the input's name.
+   *
+   * @defaultValue the only output, for the only input
+   */
+  readonly from?: Readonly<Record<string, string>>;
+}
+
+/** Models one behind the other. */
+export interface ModelChain {
+  /**
+   * Runs all of them on the feeds of the first, and answers for the last. What goes from one to the next does not leave the worker, and,
+   * between two models on WebGPU, not the GPU.
+   *
+   * @throws `engine/unknown-output`, `engine/unknown-input`, `engine/input-mismatch` or `engine/missing-input` where the models do not
+   *   fit together, and as `ModelHandle.run`
+   */
+  run(
+    feeds: Readonly<Record<string, InputValue>>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Inference>;
 }
 
 export interface ModelUpdate {

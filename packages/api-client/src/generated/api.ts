@@ -1779,10 +1779,10 @@ export interface paths {
                                      */
                                     eligibility: {
                                         /**
-                                         * @description A device has one of these; all may, where it is empty
+                                         * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                          * @default []
                                          */
-                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                         /**
                                          * @description Memory of the device, as coarsely as a browser tells it
                                          * @default null
@@ -2410,10 +2410,10 @@ export interface paths {
                          */
                         eligibility: {
                             /**
-                             * @description A device has one of these; all may, where it is empty
+                             * @description A device has one of these; all may, where it is empty, that run what the model is written in
                              * @default []
                              */
-                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                             /**
                              * @description Memory of the device, as coarsely as a browser tells it
                              * @default null
@@ -2943,10 +2943,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null
@@ -3599,10 +3599,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null
@@ -4267,10 +4267,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null

@@ -10,5 +10,7 @@ export {
   type PersonalisationGraphs,
 } from "./personalisation.ts";
 export { planContent, type PlanContent, type PlanGraphs } from "./plan-content.ts";
+export type { TfjsSource } from "./tfjs/tfjs-graphs.ts";
 export { strategyOf } from "./task-strategy.ts";
-export { withLoss, type ReadLossGraph } from "./training-options.ts";
+export { withLoss } from "./fitting-loss.ts";
+export type { ReadLossGraph } from "./training-options.ts";

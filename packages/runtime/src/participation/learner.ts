@@ -8,15 +8,17 @@ import { isTraining } from "../examples/training-prefix.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { Releases } from "../updater/releases.ts";
 import { createCheckpoints } from "./checkpoints.ts";
+import type { SessionLease } from "../engine-provider.ts";
+import { engineDiagnosis } from "../updater/engine-diagnosis.ts";
 import { createCourtesy, type Courtesy } from "./courtesy.ts";
 import { createKeptControls } from "./kept-controls.ts";
 import { createLocalMeasurer } from "./local-measurer.ts";
 import { createLocalTrainer } from "./local-trainer.ts";
+import type { TrainingDiagnosis, TrainingEngine } from "./training-diagnosis.ts";
 import { createLogView } from "./log-view.ts";
 import { createMicroBatches } from "./micro-batches.ts";
 import { createParticipations, type Participations } from "./participations.ts";
 import { withPlans } from "./plans.ts";
-import type { TrainingDiagnosis } from "./training-diagnosis.ts";
 
 export interface LearnerOptions {
   readonly config: DeviceConfig;
@@ -56,6 +58,7 @@ export function createLearner(options: LearnerOptions): Learner {
     log: env.log,
     hasPage: ports.listen !== undefined,
   });
+  let trainedOn: TrainingEngine | undefined;
   const work = {
     releases,
     engines,
@@ -69,6 +72,10 @@ export function createLearner(options: LearnerOptions): Learner {
     openSecAggCrypto: ports.openSecAggCrypto,
     pace: courtesy,
     microBatches,
+    onEngine({ engine, note, check }: SessionLease): void {
+      const { tried } = engineDiagnosis(check);
+      trainedOn = { engine, ...(note === undefined ? {} : { note }), tried };
+    },
     checkpoints: createCheckpoints({ store, env }),
     holdBack: (): number => participations.holdBack,
     env,
@@ -95,7 +102,11 @@ export function createLearner(options: LearnerOptions): Learner {
     participations,
     recorder,
     courtesy,
-    diagnose: () => ({ ...courtesy.diagnose(), batches: microBatches.diagnose() }),
+    diagnose: () => ({
+      ...(trainedOn === undefined ? {} : { engine: trainedOn }),
+      ...courtesy.diagnose(),
+      batches: microBatches.diagnose(),
+    }),
     clear: async (model) => await controls?.clear(model),
     async dropCheckpoints() {
       for (const { name } of await store.learned.list()) {

@@ -29,7 +29,7 @@ import {
 import type { SecAggCrypto } from "@tributary/secagg";
 import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
-import type { EngineProvider } from "../engine-provider.ts";
+import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import type { HeldBackMeasurement } from "../runtime.ts";
 import { updateBody, type UpdateBody } from "../learner/update-body.ts";
 import type { Examples } from "../examples/examples.ts";
@@ -95,6 +95,8 @@ export interface LocalTrainerOptions {
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly pace: TrainingPace;
   readonly microBatches: MicroBatches;
+  /** Told what trains or measures, and why it. */
+  readonly onEngine: (lease: SessionLease) => void;
   readonly checkpoints: Checkpoints;
   /** Share of the examples that a training leaves out. */
   readonly holdBack: () => number;
@@ -196,6 +198,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const setting = `engine:training:${graph.sha256}`;
       const lease = await engines.openTraining({
         key: graph.sha256,
+        format: plan.format ?? "onnx",
         model: () => releases.fetchTarget(plan.training.target, { signal }),
         sample: () => sampleOf(cpuSpec),
         webgpu: webgpu && {
@@ -211,6 +214,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         signal,
       });
       let cutting: OpenCut | undefined;
+      options.onEngine(lease);
       try {
         const spec = webgpu !== undefined && lease.engine === "ort-webgpu" ? webgpu.spec : cpuSpec;
         const { session } = lease;

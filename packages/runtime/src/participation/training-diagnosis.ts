@@ -1,4 +1,6 @@
 import type { WholeReason } from "@tributary/protocol";
+import type { EngineName } from "@tributary/engine";
+import type { TriedEngine } from "../diagnosis.ts";
 
 /** Why the next step of a local training waits. */
 export type PauseReason =
@@ -27,8 +29,19 @@ export interface BatchDiagnosis {
   readonly runs: Readonly<Record<number, { readonly count: number; readonly medianMs: number }>>;
 }
 
+/** What the last training or measurement ran on. */
+export interface TrainingEngine {
+  readonly engine: EngineName;
+  /** Why this engine and not a faster one, in words. */
+  readonly note?: string;
+  /** The engines that were compared on one batch, the reference first; empty where there was one only. */
+  readonly tried: readonly TriedEngine[];
+}
+
 /** What local training took of the device since the start, for who wants to see that it is polite. */
 export interface TrainingDiagnosis {
+  /** Undefined before the first training. */
+  readonly engine?: TrainingEngine;
   /** Runs of training and evaluation graphs. */
   readonly runs: number;
   /** Batches in them. */

@@ -72,6 +72,7 @@ export async function openAdapterTraining(options: AdapterTrainingOptions): Prom
   const key = releases.target(target).sha256;
   const lease = await engines.openTraining({
     key,
+    format: "onnx",
     model: () => releases.fetchTarget(target, { signal }),
     sample: () => ({}),
     signal,

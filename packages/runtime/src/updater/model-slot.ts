@@ -9,6 +9,7 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
+import type { Session } from "@tributary/engine";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
@@ -101,6 +102,8 @@ export interface ModelSlot {
   apply(): Promise<ModelState>;
   /** @param personal whether weights of the device's own answer, where there are some */
   run(feeds: RunFeeds, signal?: AbortSignal, personal?: boolean): Promise<Inference>;
+  /** What runs now, for as long as `work` takes: it is swapped after that. */
+  use<T>(work: (session: Session, manifest: ModelManifest) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** @throws `runtime/not-explainable` */
   explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
   diagnose(): ModelDiagnosis;
@@ -121,8 +124,16 @@ export interface PersonalForm {
 interface Running {
   readonly lease: FormLease;
   readonly queue: InferenceQueue;
+  /** What uses the session beside the queue. */
+  readonly uses: Set<Promise<unknown>>;
   readonly manifest: ModelManifest;
   readonly installed: InstalledModel;
+}
+
+/** Once all that was accepted has ended. */
+async function idle({ queue, uses }: Running): Promise<void> {
+  await queue.idle();
+  await Promise.allSettled(uses);
 }
 
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
@@ -287,8 +298,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       clock: env.clock,
     });
 
-  const swap = async (prepared: Omit<Running, "queue">): Promise<void> => {
-    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest) };
+  const swap = async (prepared: Omit<Running, "queue" | "uses">): Promise<void> => {
+    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest), uses: new Set<never>() };
     if (closed) {
       await next.lease.release();
       throw failure(
@@ -306,7 +317,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
     // Calls that the old version accepted finish on it.
     await endPersonal(own);
-    await previous?.queue.idle();
+    if (previous !== undefined) await idle(previous);
     await previous?.lease.release();
     if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
   };
@@ -326,7 +337,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const own = personal;
     personal = undefined;
     await endPersonal(own);
-    await replaced.queue.idle();
+    await idle(replaced);
     await replaced.lease.release({ keep: false });
     try {
       return await open(manifest, files, undefined);
@@ -492,6 +503,17 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       const answer = readAnswer(manifest, await (own?.queue ?? queue).run(feeds, signal));
       return own === undefined ? answer : { ...answer, personal: true };
     },
+    async use(work, signal) {
+      if (between !== undefined) await abortable(between, signal);
+      const { lease, manifest, uses } = current();
+      const use = work(lease.session, manifest);
+      uses.add(use);
+      try {
+        return await use;
+      } finally {
+        uses.delete(use);
+      }
+    },
     async explain(given, request, signal) {
       if (between !== undefined) await abortable(between, signal);
       const { explain, openGradients } = await explanations.load();
@@ -537,7 +559,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       await inTurn(async () => {
         await endPersonal(personal);
         personal = undefined;
-        await running?.queue.idle();
+        if (running !== undefined) await idle(running);
         await running?.lease.release();
         running = waiting = undefined;
         prepare([]);

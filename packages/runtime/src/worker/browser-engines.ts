@@ -87,6 +87,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
   };
 
   const loadTraining = async (request: OpenTrainingRequest): Promise<LoadedSession> => {
+    if (request.format === "tfjs") return await requireTfjs(tfjs).load(request);
     const { web, fingerprint } = await open();
     const { webgpu } = web;
     if (webgpu === undefined) return await onlyWasm(web, request, adapterNote(web.adapter));

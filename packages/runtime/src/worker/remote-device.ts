@@ -271,6 +271,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     run,
     copiesFeeds: true,
+    runChain: (links, feeds, callOptions) => call("runChain", [links, feeds], callOptions),
     explain: (model, feeds, request, callOptions) => call("explain", [model, feeds, request], callOptions),
     personal: (model, request, callOptions) => call("personal", [model, request], callOptions),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),

@@ -35,7 +35,11 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
       engines: trainInTurn(engines, navigator.locks, `${start.database} training`),
       images: images.load,
       listen: createListen(),
-      conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
+      conditions: browserConditions(
+        navigator as ConditionsNavigator,
+        start.engine,
+        tfjs && (start.engine.tfjsSettings?.wasmPaths === undefined ? "tfjs-cpu" : "tfjs-wasm"),
+      ),
       openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
       openSocket: async () => {
         const [{ webSocketTransport }, { connectAsLeader }] = await Promise.all([

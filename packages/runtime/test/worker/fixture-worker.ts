@@ -70,6 +70,9 @@ const open: OpenDevice = async (start, token) => {
         durationMs: 1,
       };
     },
+    runChain: async () => {
+      throw new Error("not in this fixture");
+    },
     explain: async () => {
       throw new Error("not in this fixture");
     },
