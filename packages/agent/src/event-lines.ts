@@ -35,10 +35,27 @@ function describe(event: RuntimeEvent): string | undefined {
       return `${event.model} ${event.state.version} goes on on ${event.state.engine}`;
     case "participation":
       return describeParticipation(event.event);
+    case "personalising":
+      return undefined;
+    case "personal":
+      return describePersonal(event);
     case "forgotten":
       return "forgotten: examples, keys and all that was learned from them are erased";
     case "problem":
       return `problem ${event.code}: ${event.message}`;
+  }
+}
+
+function describePersonal(event: Extract<RuntimeEvent, { readonly type: "personal" }>): string {
+  switch (event.change) {
+    case "adopted":
+      return `${event.model} answers with weights of this device's own`;
+    case "rejected":
+      return `${event.model} learned nothing here that it answers better by`;
+    case "kept":
+      return `${event.model} ${event.version} answers with weights of this device's own`;
+    case "dropped":
+      return `${event.model} has no weights of this device's own any more: ${event.reason}`;
   }
 }
 
