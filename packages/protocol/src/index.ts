@@ -87,6 +87,7 @@ export {
   parseProcessing,
   PROCESSING_KEY,
   ProcessingDocument,
+  type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
@@ -291,3 +292,4 @@ export {
   type TfjsStep,
   type TfjsTrainingStep,
 } from "./tfjs-step.ts";
+export type { TextProcessing } from "./text-processing.ts";
