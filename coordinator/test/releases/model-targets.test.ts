@@ -14,6 +14,8 @@ describe("a version's targets", () => {
     const { bytes, changes } = versionTargets(exampleModel(), version, []);
     const explained = exampleModel().explanation!;
     const path = `models/digits/explanations/${explained.digest.slice(0, 16)}.onnx`;
+    const { document, graphs } = exampleModel().personalisation!;
+    const personal = `models/digits/personalisation/${document.digest.slice(0, 16)}.json`;
     const manifest = parseModelManifest(bytes);
     expect(manifest).toEqual({
       formatVersion: 2,
@@ -32,12 +34,19 @@ describe("a version's targets", () => {
       labels: ["0", "1"],
       processing: exampleModel().processing,
       explanation: { target: path },
+      personalisation: { target: personal },
       variants: [{ name: "int8-dynamic", target: "models/digits/versions/3/int8-dynamic.onnx" }],
       createdAt: new Date(version.createdAt).toISOString(),
     });
     expect(changes.put.map((target) => [target.path, target.digest, target.sizeBytes])).toEqual([
       ["models/digits/stable.json", sha256(bytes), bytes.length],
       [path, explained.digest, explained.sizeBytes],
+      [personal, document.digest, document.sizeBytes],
+      ...graphs.map(({ digest, sizeBytes }) => [
+        `models/digits/personalisation/${digest.slice(0, 16)}.onnx`,
+        digest,
+        sizeBytes,
+      ]),
       [manifest.graph.target, version.graph.digest, version.graph.sizeBytes],
       [manifest.weights.float32.target, version.weights.digest, version.weights.sizeBytes],
       [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],
@@ -47,11 +56,12 @@ describe("a version's targets", () => {
   });
 
   test("labels and processing are left out where a model has none", () => {
-    const model = exampleModel({ labels: null, processing: null, explanation: null });
+    const model = exampleModel({ labels: null, processing: null, explanation: null, personalisation: null });
     const { bytes } = versionTargets(model, exampleVersion(1), []);
     expect(parseModelManifest(bytes)).not.toHaveProperty("labels");
     expect(parseModelManifest(bytes)).not.toHaveProperty("processing");
     expect(parseModelManifest(bytes)).not.toHaveProperty("explanation");
+    expect(parseModelManifest(bytes)).not.toHaveProperty("personalisation");
   });
 
   test("a document that devices would refuse is not made", () => {
