@@ -36,10 +36,11 @@ function versionFolder(model: ModelName, version: ModelVersion): string {
 
 /** A task's plan number `number` (from 1) and its graphs. */
 export function planPaths(
+  model: ModelName,
   task: TaskName,
   number: number,
 ): Readonly<Record<"plan" | "train" | "trainWebgpu" | "evaluate", string>> {
-  const folder = `plans/${task}/${number}`;
+  const folder = `models/${model}/plans/${task}/${number}`;
   return {
     plan: `${folder}.json`,
     train: `${folder}/train.onnx`,
@@ -49,21 +50,22 @@ export function planPaths(
 }
 
 /** The coordinator's control variate after a version of a task with SCAFFOLD. */
-export function controlPath(task: TaskName, version: ModelVersion): string {
-  return `${controlFolder(task)}${version}.safetensors`;
+export function controlPath(model: ModelName, task: TaskName, version: ModelVersion): string {
+  return `${controlFolder(model, task)}${version}.safetensors`;
 }
 
 /** Where those of a task lie. */
-export function controlFolder(task: TaskName): string {
-  return `controls/${task}/`;
+export function controlFolder(model: ModelName, task: TaskName): string {
+  return `models/${model}/controls/${task}/`;
 }
 
 /** The plan of a task's measurements, number `number` (from 1), and the graph that they run. */
 export function measurementPaths(
+  model: ModelName,
   task: TaskName,
   number: number,
 ): Readonly<Record<"plan" | "evaluate", string>> {
-  const folder = `measurements/${task}/${number}`;
+  const folder = `models/${model}/measurements/${task}/${number}`;
   return { plan: `${folder}.json`, evaluate: `${folder}/evaluate.onnx` };
 }
 

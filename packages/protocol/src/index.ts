@@ -47,6 +47,7 @@ export {
   Ineligible,
   Leave,
   Ready,
+  RefusedVersion,
   Running,
   SecureReady,
   Subscribe,
@@ -99,6 +100,7 @@ export {
   RoundList,
   RoundListQuery,
   RoundView,
+  RefusedVersionView,
   StatusView,
   SUSPICION_STATES,
   SuspicionList,
@@ -194,7 +196,18 @@ export {
   type SecureStepName,
 } from "./secure-aggregation.ts";
 export { usesControlVariates } from "./control-variates.ts";
+export { SelfCheck } from "./self-check.ts";
 export { TrustView } from "./trust-view.ts";
+export {
+  DraftView,
+  KeyRoleChange,
+  KeyRoleList,
+  KeyRoleView,
+  PublicKeyBody,
+  PublicKeyList,
+  RoleNameSchema,
+  SignedDraft,
+} from "./signing-keys.ts";
 export {
   Challenge,
   HeartbeatAck,

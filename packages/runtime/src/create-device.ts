@@ -72,6 +72,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       connection.loaded?.running(state, appliedAfterMs);
       learner.loaded?.participations.modelsChanged();
     },
+    onRefused: (model, refused) => connection.loaded?.refused(model, refused),
   });
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
   let idle: boolean | undefined;

@@ -1,6 +1,13 @@
 import { failure, systemClock, type Digest } from "@tributary/core";
 import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
-import { createTufClient, parseMetadata, TUF_ROLES, verifyTarget, type TargetFile } from "@tributary/tuf";
+import {
+  createTufClient,
+  parseMetadata,
+  TUF_ROLES,
+  verifyTarget,
+  type TargetFile,
+  type TufRole,
+} from "@tributary/tuf";
 
 /** What an app needs to run models of a coordinator without it. */
 export interface ReadRelease {
@@ -64,8 +71,8 @@ export async function readRelease({
     blobs.set(file.sha256, bytes);
     return bytes;
   };
-  const target = (path: string): TargetFile => {
-    const file = client.target(path);
+  const target = async (path: string): Promise<TargetFile> => {
+    const file = await client.find(path);
     if (file !== undefined) return file;
     throw failure("tuf/target-missing", `bundle: the release names no target "${path}"`, {
       detail: { path },
@@ -74,7 +81,7 @@ export async function readRelease({
 
   const manifests: ModelManifest[] = [];
   for (const model of models) {
-    const file = client.target(`models/${model}/${channel}.json`);
+    const file = await client.find(`models/${model}/${channel}.json`);
     if (file === undefined) {
       throw failure(
         "coordinator/unknown-model",
@@ -85,7 +92,7 @@ export async function readRelease({
       );
     }
     const manifest = parseModelManifest(await fetchTarget(file));
-    for (const path of inferenceTargets(manifest, exact)) await fetchTarget(target(path));
+    for (const path of inferenceTargets(manifest, exact)) await fetchTarget(await target(path));
     manifests.push(manifest);
   }
   return {
@@ -134,9 +141,10 @@ async function get(url: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
 }
 
 async function firstExpiry(kept: ReadonlyMap<string, Uint8Array>, root: Uint8Array): Promise<number> {
-  const times = TUF_ROLES.map(async (role) => {
-    const bytes = kept.get(role) ?? (role === "root" ? root : undefined);
-    return bytes === undefined ? Infinity : (await parseMetadata(role, bytes)).signed.expiresMs;
+  const times = [...new Map([["root", root], ...kept])].map(async ([role, bytes]) => {
+    const isTopLevel = (TUF_ROLES as readonly string[]).includes(role);
+    const type = isTopLevel ? (role as TufRole) : "targets";
+    return (await parseMetadata(type, bytes)).signed.expiresMs;
   });
   return Math.min(...(await Promise.all(times)));
 }

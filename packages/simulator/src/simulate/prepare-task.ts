@@ -72,8 +72,11 @@ export async function prepareTask(
   const document: Plan = {
     ...content,
     formatVersion: 2,
-    training: { target: `plans/${spec.name}/1/train.onnx`, spec: graphs.training.spec },
-    evaluation: { target: `plans/${spec.name}/1/evaluate.onnx`, spec: graphs.evaluation.spec },
+    training: { target: `models/${spec.model}/plans/${spec.name}/1/train.onnx`, spec: graphs.training.spec },
+    evaluation: {
+      target: `models/${spec.model}/plans/${spec.name}/1/evaluate.onnx`,
+      spec: graphs.evaluation.spec,
+    },
   };
   const bytes = encodeUtf8(JSON.stringify(document));
   // As devices read it.
