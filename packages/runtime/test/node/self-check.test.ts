@@ -119,7 +119,7 @@ const image = new Uint8Array(784).fill(9);
 test("a version that answers otherwise here stays outside, is told once, and the next good one runs", async () => {
   const digits = await runtime.model("digits");
   const session = await site.session();
-  await session.next("running");
+  await session.next("subscribe");
   const second = next("running", 2);
   await push(session, 2, await signedCheck(2));
   await second;
@@ -168,7 +168,7 @@ test("signed answers that the version does not give are noticed on the first sta
 test("a version that takes other inputs than the running one stays outside", async () => {
   const digits = await runtime.model("digits");
   const session = await site.session();
-  await session.next("running");
+  await session.next("subscribe");
   const refused = next("update-refused", 2);
   await push(session, 2, { inputs: [{ ...IMAGE[0]!, name: "picture" }] });
   expect(await refused).toMatchObject({ code: "runtime/incompatible-release" });

@@ -270,11 +270,13 @@ test("slow retrieval: a server that sends a byte now and then is left, metadata 
   };
   const timestamp = served("timestamp.json");
   put("timestamp.json", trickle);
-  expect(await outlasts(releases.refresh())).toMatchObject({ code: "core/timeout" });
+  // Broken off by the device: while it waits for an answer, or in the middle of one.
+  const code = expect.stringMatching(/^(core\/timeout|transport\/closed)$/);
+  expect(await outlasts(releases.refresh())).toMatchObject({ code });
   put("timestamp.json", timestamp);
   await releases.refresh();
   answers.set(blobOf("x".repeat(100)), trickle);
-  expect(await outlasts(releases.fetchTarget(FILE))).toMatchObject({ code: "core/timeout" });
+  expect(await outlasts(releases.fetchTarget(FILE))).toMatchObject({ code });
 });
 
 test("extraneous dependencies: a manifest brings in nothing that is not signed, or another model's", async () => {
