@@ -74,6 +74,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
     onRefused: (model, refused) => connection.loaded?.refused(model, refused),
   });
+  engines.onDownload?.((download) => events.emit({ type: "progress", part: "engine", ...download }));
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
   let idle: boolean | undefined;
   let battery: Parameters<Device["setBattery"]>[0] = null;

@@ -22,6 +22,8 @@ export type { HistogramView, LatencyView, Metrics, ModelMetrics } from "./teleme
 export type {
   ConnectionState,
   DownloadProgress,
+  EngineProgress,
+  ModelProgress,
   ExampleCollection,
   FeedValue,
   Inference,
