@@ -13,7 +13,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 import type { UpdatingDevice } from "../src/updating-device.ts";
 
-const CUTS = process.env.TRIBUTARY_TEST_FULL === "1" ? 100 : 4;
+const FULL = process.env.TRIBUTARY_TEST_FULL === "1";
+const CUTS = FULL ? 100 : 3;
 const DEVICE = join(import.meta.dirname, "../src/updating-device.ts");
 /** Nobody answers there. */
 const AWAY = "http://127.0.0.1:1/";
@@ -72,31 +73,37 @@ afterAll(async () => {
   folder.remove();
 });
 
-test("a device whose power is cut in the middle of an update starts with the old or the new version, whole", async () => {
-  const device = (dataDir: string, cutAt?: number): UpdatingDevice => ({
-    models: `${coordinator.url}/v1/`,
-    root: Buffer.from(trust.root).toString("base64"),
-    dataDir,
-    ...(cutAt === undefined ? {} : { cutAt }),
-  });
-  const whole = join(folder.path, "whole");
-  cpSync(installed, whole, { recursive: true });
-  const changes = (await update(device(whole)))!;
-  expect(await answerOf(whole, AWAY)).toEqual({ version: 2, logits: answers[2] });
-  expect(changes).toBeGreaterThan(20);
+test(
+  "a device whose power is cut in the middle of an update starts with the old or the new version, whole",
+  async () => {
+    const device = (dataDir: string, cutAt?: number): UpdatingDevice => ({
+      models: `${coordinator.url}/v1/`,
+      root: Buffer.from(trust.root).toString("base64"),
+      dataDir,
+      ...(cutAt === undefined ? {} : { cutAt }),
+    });
+    const whole = join(folder.path, "whole");
+    cpSync(installed, whole, { recursive: true });
+    const changes = (await update(device(whole)))!;
+    expect(await answerOf(whole, AWAY)).toEqual({ version: 2, logits: answers[2] });
+    expect(changes).toBeGreaterThan(20);
 
-  const random = seededRandom("power cut");
-  const started = new Set<number>();
-  for (let cut = 0; cut < CUTS; cut++) {
-    // All over the update: one moment of each of as many stretches.
-    const cutAt = 1 + Math.floor(((cut + random.next()) / CUTS) * changes);
-    const dataDir = join(folder.path, `cut-${cut}`);
-    cpSync(installed, dataDir, { recursive: true });
-    await update(device(dataDir, cutAt));
-    const { version, logits } = await answerOf(dataDir, AWAY);
-    expect(logits, `cut before change ${cutAt} of ${changes}`).toEqual(answers[version]);
-    started.add(version);
-    rmSync(dataDir, { recursive: true });
-  }
-  expect([...started].every((version) => version === 1 || version === 2)).toBe(true);
-});
+    const random = seededRandom("power cut");
+    const started = new Set<number>();
+    for (let cut = 0; cut < CUTS; cut++) {
+      // All over the update: one moment of each of as many stretches.
+      const cutAt = 1 + Math.floor(((cut + random.next()) / CUTS) * changes);
+      const dataDir = join(folder.path, `cut-${cut}`);
+      cpSync(installed, dataDir, { recursive: true });
+      await update(device(dataDir, cutAt));
+      const { version, logits } = await answerOf(dataDir, AWAY);
+      expect([1, 2]).toContain(version);
+      expect(logits, `cut before change ${cutAt} of ${changes}`).toEqual(answers[version]);
+      started.add(version);
+      rmSync(dataDir, { recursive: true });
+    }
+    // Both happen, if there are enough of them.
+    expect([...started].sort()).toEqual(FULL ? [1, 2] : expect.any(Array));
+  },
+  FULL ? 900_000 : 60_000,
+);

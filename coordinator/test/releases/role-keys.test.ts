@@ -8,6 +8,7 @@ import {
   generateTufKey,
   parseMetadata,
 } from "@tributary/tuf";
+import SqliteDatabase from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { signingKeyPath } from "../../src/keys/signing-key.ts";
 import type { TargetRecord } from "../../src/ports/records.ts";
@@ -133,6 +134,27 @@ describe("delegations", () => {
     expect(new Set(roles).size).toBe(2 * models.length);
     for (const top of ["root", "targets", "snapshot", "timestamp"]) expect(roles).not.toContain(top);
   });
+});
+
+test("a store of before roles keeps its root and its keys, and its models get roles", async () => {
+  await release(target(MANIFEST, "digits"));
+  const before = await room.store.releases.latest("root");
+  const raw = new SqliteDatabase(join(room.config.dataDir, "tributary.db"));
+  // As it was: nobody but the root said who signs, and a file of the top-level role named all targets.
+  raw.exec("delete from signing_roles; delete from tuf_metadata where role like 'digits%'");
+  raw.close();
+  await restart();
+  expect(await room.store.releases.latest("root")).toEqual(before);
+  expect((await releases.keys.views()).map(({ role }) => role)).toEqual([
+    "root",
+    "timestamp",
+    "snapshot",
+    "targets",
+  ]);
+  await release(target(MANIFEST, "digits"));
+  const client = device();
+  await client.refresh();
+  expect(await client.find(MANIFEST)).toBeDefined();
 });
 
 describe("rotation", () => {
