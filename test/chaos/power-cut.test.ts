@@ -103,7 +103,7 @@ test(
       rmSync(dataDir, { recursive: true });
     }
     // Both happen, if there are enough of them.
-    expect([...started].sort()).toEqual(FULL ? [1, 2] : expect.any(Array));
+    expect(started.size).toBeGreaterThanOrEqual(FULL ? 2 : 1);
   },
   FULL ? 900_000 : 60_000,
 );

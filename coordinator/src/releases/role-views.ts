@@ -4,7 +4,7 @@ import { keyIdOf, parseMetadata, TUF_ROLES, type RoleKeySet } from "@tributary/t
 import type { RoleRecord } from "../ports/records.ts";
 import type { KeyRing, SignedRole } from "./key-ring.ts";
 import type { Lifetimes } from "./lifetimes.ts";
-import { expiryOf, fileType, keySetIn, sameContent, versionOf, votesOf } from "./role-files.ts";
+import { expiryOf, fileType, isSignedBy, keySetIn, sameContent, versionOf, votesOf } from "./role-files.ts";
 import { inPriority, isOnline } from "./roles.ts";
 import type { SigningState } from "./signing-state.ts";
 
@@ -56,9 +56,13 @@ async function waitingView(state: SigningState, record: RoleRecord): Promise<Key
   const signatures = await needs(role, draft.bytes, { keys, threshold }, old);
   // Its own keys have signed; it comes with another role's file, which waits.
   if (signatures.every(({ have, need }) => have >= need)) return null;
+  const isRenewal =
+    signed !== undefined &&
+    sameContent(signed.bytes, draft.bytes) &&
+    (await isSignedBy(fileType(role), signed.bytes, { keys, threshold }));
   return {
     version: await versionOf(role, draft.bytes),
-    reason: signed !== undefined && sameContent(signed.bytes, draft.bytes) ? "renewal" : "change",
+    reason: isRenewal ? "renewal" : "change",
     signatures,
   };
 }

@@ -210,7 +210,7 @@ describe("keys elsewhere", () => {
     const other = (await generateP256Key()).signer;
     const publicKeys = await releases.keys.publicKeys("digits");
     const set = await releases.keys.set("digits", { keys: [...publicKeys, other.key], threshold: 2 });
-    expect(set.waiting).toMatchObject({ signatures: [{ have: 1, need: 2 }] });
+    expect(set.waiting).toMatchObject({ reason: "change", signatures: [{ have: 1, need: 2 }] });
     // Until both have signed, the old key's word holds.
     await release(target(ROUND, "digits-training", "next round"));
     await client.refresh();

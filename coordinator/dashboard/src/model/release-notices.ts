@@ -5,6 +5,8 @@ export interface ReleaseNotice {
   readonly id: string;
   readonly title: string;
   readonly text: string;
+  /** What to do about it first. */
+  readonly command?: string;
 }
 
 /** Metadata that runs out this soon is told of, whoever should sign it. */
@@ -42,7 +44,8 @@ function roleNotices({ role, waiting, expiresInDays }: KeyRoleView): ReleaseNoti
     {
       id: `${role} waits`,
       title: what,
-      text: `${counts} are there. tributary keys export ${role}, sign it where the key lies, and import it.`,
+      text: `${counts} are there. Export it, sign it where the key lies, and import it:`,
+      command: `tributary keys export ${role}`,
     },
   ];
 }

@@ -14,11 +14,11 @@ export function ReleaseBanner(): ReactNode {
   const { data: status } = useQuery(queries.status());
   return (
     <div aria-live="polite">
-      {releaseNotices(roles, status?.refusedVersions ?? []).map(({ id, title, text }) => (
+      {releaseNotices(roles, status?.refusedVersions ?? []).map(({ id, title, text, command }) => (
         <div key={id} className="banner" data-testid="release-notice">
           <WarningIcon />
           <p>
-            <strong>{title}</strong> {text}
+            <strong>{title}</strong> {text} {command !== undefined && <code>{command}</code>}
           </p>
         </div>
       ))}
