@@ -5,7 +5,7 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { PlanRef, TaskRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
-import { completeModel } from "./plan.ts";
+import { planSource } from "./plan.ts";
 import { storePlans } from "./task-plans.ts";
 
 export interface RenewalOptions {
@@ -32,7 +32,7 @@ export async function renewPlans(options: RenewalOptions): Promise<void> {
     if (version === undefined) throw failure("store/corrupt", `registry: no version of "${task.model}"`);
     const { spec } = task;
     const number = task.plan.number + 1;
-    const complete = await completeModel(blobs, model!, version);
+    const complete = await planSource(blobs, model!, version);
     const { plan, gatePlan, targets } = await storePlans(blobs, {
       spec,
       number,

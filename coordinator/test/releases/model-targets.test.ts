@@ -22,6 +22,15 @@ describe("a version's targets", () => {
     const { bytes, changes } = versionTargets(exampleModel(), version, []);
     const explained = exampleModel().explanation!;
     const path = `models/digits/explanations/${explained.digest.slice(0, 16)}.onnx`;
+    const { document, graphs } = exampleModel().personalisation!;
+    const personal = {
+      target: `models/digits/personalisation/${document.digest.slice(0, 16)}.json`,
+      graphs: graphs.map((graph) => [
+        `models/digits/personalisation/${graph.digest.slice(0, 16)}.onnx`,
+        graph.digest,
+        graph.sizeBytes,
+      ]),
+    };
     const manifest = parseModelManifest(bytes);
     expect(manifest).toEqual({
       formatVersion: 2,
@@ -40,6 +49,7 @@ describe("a version's targets", () => {
       labels: ["0", "1"],
       processing: exampleModel().processing,
       explanation: { target: path },
+      personalisation: { target: personal.target },
       variants: [{ name: "int8-dynamic", target: "models/digits/versions/3/int8-dynamic.onnx" }],
       selfCheck: version.selfCheck,
       createdAt: new Date(version.createdAt).toISOString(),
@@ -51,6 +61,8 @@ describe("a version's targets", () => {
       [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],
       [manifest.variants![0]!.target, version.variants[0]!.digest, version.variants[0]!.sizeBytes],
       [path, explained.digest, explained.sizeBytes],
+      [personal.target, document.digest, document.sizeBytes],
+      ...personal.graphs,
     ]);
     expect(new Set(changes.put.map(({ role }) => role))).toEqual(new Set(["digits"]));
     expect(changes.remove).toEqual([]);
@@ -151,6 +163,40 @@ describe("a plan's targets", () => {
     local: { epochs: 1, batchSize: 10, learningRate: 0.1, maxExamples: 600 },
     maxUpdateNorm: 100,
   };
+
+  test("with the graphs by which its batches are cut, or why they are not", () => {
+    const blobs = { train: exampleBlob("train"), evaluate: exampleBlob("evaluate") };
+    const carried = content.training.spec.parameters;
+    const step = {
+      kind: "optimizer-step" as const,
+      learningRate: port("rate", "float32", []),
+      parameters: carried,
+      gradients: carried.map(({ name, shape }) => ({ name, shape, input: `${name}.mean` })),
+    };
+    const { spec } = content.training;
+    const cut: PlanContent = { ...content, training: { spec, micro: { spec, step: { spec: step } } } };
+    const micro = {
+      parts: [5, 1].map((batchSize) => ({ batchSize, blob: exampleBlob(`part ${batchSize}`) })),
+      step: exampleBlob("step"),
+    };
+    const { bytes, changes } = planTargets(2, cut, { ...blobs, micro });
+    const folder = "models/digits/plans/digits-task/2";
+    expect(parsePlan(bytes).training.micro).toEqual({
+      spec,
+      parts: [
+        { batchSize: 5, target: `${folder}/micro.5.onnx` },
+        { batchSize: 1, target: `${folder}/micro.1.onnx` },
+      ],
+      step: { target: `${folder}/micro.step.onnx`, spec: step },
+    });
+    expect(changes.put!.map(({ path }) => path)).toEqual(
+      expect.arrayContaining([5, 1, "step"].map((part) => `${folder}/micro.${part}.onnx`)),
+    );
+    const kept: PlanContent = { ...content, training: { spec, whole: "batch-statistics" } };
+    expect(parsePlan(planTargets(2, kept, blobs).bytes).training).toMatchObject({
+      whole: "batch-statistics",
+    });
+  });
 
   test("are the document and its two graphs, and name each other", () => {
     const graphs = { train: exampleBlob("train"), evaluate: exampleBlob("evaluate") };

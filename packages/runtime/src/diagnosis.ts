@@ -2,6 +2,7 @@ import type { ErrorCode } from "@tributary/core";
 import type { EngineName } from "@tributary/engine";
 import type { EngineChoiceReason } from "@tributary/engine/check";
 import type { VariantForm } from "@tributary/protocol";
+import type { PersonalDiagnosis } from "./personal/personalisation.ts";
 import type { TrainingDiagnosis } from "./participation/training-diagnosis.ts";
 import type { BatchingState } from "./inference/inference-queue.ts";
 
@@ -59,6 +60,8 @@ export interface ModelDiagnosis {
   readonly triedVariants: readonly TriedVariant[];
   /** The newest version that was verified and did not take this one's place. */
   readonly refused?: RefusedVersion;
+  /** Weights of this device's own, once there were some since the start. */
+  readonly personal?: PersonalDiagnosis;
   readonly batching: BatchingState;
   readonly calls: CallDiagnosis;
 }

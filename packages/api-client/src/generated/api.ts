@@ -2160,10 +2160,10 @@ export interface paths {
                                      */
                                     eligibility: {
                                         /**
-                                         * @description A device has one of these; all may, where it is empty
+                                         * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                          * @default []
                                          */
-                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                         /**
                                          * @description Memory of the device, as coarsely as a browser tells it
                                          * @default null
@@ -2791,10 +2791,10 @@ export interface paths {
                          */
                         eligibility: {
                             /**
-                             * @description A device has one of these; all may, where it is empty
+                             * @description A device has one of these; all may, where it is empty, that run what the model is written in
                              * @default []
                              */
-                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                             /**
                              * @description Memory of the device, as coarsely as a browser tells it
                              * @default null
@@ -3324,10 +3324,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null
@@ -3980,10 +3980,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null
@@ -4648,10 +4648,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null

@@ -65,8 +65,10 @@ export function withPlans(releases: Releases): PlannedReleases {
       const file = await releases.target(path, signal);
       const plan = parsePlan(await releases.fetchTarget(path, { signal }));
       const { training, evaluation, model } = plan;
-      const graphs = [training.target, evaluation.target, training.webgpu?.target ?? path];
-      requireOwn(model, [path, ...graphs]);
+      const { target: train, webgpu, micro } = training;
+      const cut = micro === undefined ? [] : [...micro.parts, micro.step];
+      const graphs = [evaluation, ...(webgpu === undefined ? [] : [webgpu]), ...cut];
+      requireOwn(model, [path, train, ...graphs.map(({ target }) => target)]);
       return { plan, target: file };
     },
     async measurementPlan(path, signal) {

@@ -66,9 +66,10 @@ export interface Releases {
 
 const MODEL_PATH = /^models\/([a-z0-9-]+)\//;
 
-function manifestTargets({ graph, weights, variants = [], explanation }: ModelManifest): string[] {
-  const named = [graph, weights.float32, weights.int8, ...variants, ...(explanation ? [explanation] : [])];
-  return named.map(({ target }) => target);
+function manifestTargets(manifest: ModelManifest): string[] {
+  const { graph, weights, variants = [], explanation, personalisation } = manifest;
+  const named = [graph, weights.float32, weights.int8, ...variants, explanation, personalisation];
+  return named.flatMap((each) => each?.target ?? []);
 }
 
 function asOptions(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
