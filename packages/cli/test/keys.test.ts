@@ -87,6 +87,8 @@ test("a key of another role, and a file that is none, are refused", async () => 
   expect([wrong.code === 0, wrong.stderr]).toEqual([false, expect.stringContaining("cli/usage")]);
   const none = await keys("sign", join(folder, "safe", "a.pub"), "--key", join(folder, "safe", "a"));
   expect(none.stderr).toContain("cli/usage");
+  const nobody = await keys("remove", "digits", "00000000000000000000");
+  expect(nobody.stderr).toContain("cli/usage");
   const nothing = await keys("export", "targets", "--out", at("nothing.json"));
   expect(nothing.stderr).toContain("coordinator/nothing-to-sign");
 });

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createApiClient, type ApiClient, type KeyRoleView } from "@tributary/api-client";
+import { failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { KEY_ALGORITHM_NAMES, makeKey, readPublicKey, type KeyAlgorithmName } from "../keys/key-files.ts";
@@ -125,6 +126,12 @@ async function remove(role: string, key: string, options: ChangeOptions): Promis
   const keys = await api.publicKeys(role);
   // Both lists are in the same order.
   const left = keys.filter((_, i) => view?.keys[i]?.keyId.startsWith(key.toLowerCase()) !== true);
+  if (keys.length - left.length !== 1) {
+    throw failure(
+      "cli/usage",
+      `keys: ${keys.length - left.length} keys of ${role} begin with ${key}, expected one; tributary keys list shows them`,
+    );
+  }
   report(await api.setKeys(role, changeOf(left, options)), options);
 }
 
