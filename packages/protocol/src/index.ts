@@ -47,6 +47,7 @@ export {
   Ineligible,
   Leave,
   Ready,
+  RefusedVersion,
   Running,
   SecureReady,
   Subscribe,
@@ -109,6 +110,7 @@ export {
   RoundList,
   RoundListQuery,
   RoundView,
+  RefusedVersionView,
   StatusView,
   SUSPICION_STATES,
   SuspicionList,
@@ -204,7 +206,18 @@ export {
   type SecureStepName,
 } from "./secure-aggregation.ts";
 export { usesControlVariates } from "./control-variates.ts";
+export { SelfCheck } from "./self-check.ts";
 export { TrustView } from "./trust-view.ts";
+export {
+  DraftView,
+  KeyRoleChange,
+  KeyRoleList,
+  KeyRoleView,
+  PublicKeyBody,
+  PublicKeyList,
+  RoleNameSchema,
+  SignedDraft,
+} from "./signing-keys.ts";
 export {
   Challenge,
   HeartbeatAck,

@@ -6,6 +6,7 @@ export type {
   ModelDiagnosis,
   StorageDiagnosis,
   TriedEngine,
+  RefusedVersion,
   TriedVariant,
   VariantName,
   WorkerDiagnosis,

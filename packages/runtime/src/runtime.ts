@@ -2,7 +2,7 @@ import type { EngineDownload, EngineName } from "@tributary/engine";
 import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
 import type { GraphPort, IneligibleReason, ModelProcessing } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
-import type { Logger } from "@tributary/core";
+import type { ErrorCode, Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis, VariantName } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
@@ -565,6 +565,15 @@ export type RuntimeEvent =
       readonly previousVersion: number | null;
       readonly appliedAfterMs: number | null;
       readonly state: ModelState;
+    }
+  /** A version was verified and did not take the place of the one that runs: it failed its self-check, or could not be loaded. */
+  | {
+      readonly type: "update-refused";
+      readonly at: number;
+      readonly model: string;
+      readonly version: number;
+      readonly code: ErrorCode;
+      readonly message: string;
     }
   /** The browser took the GPU away, and the version that runs was opened anew: on the GPU again, or on WASM. */
   | {
