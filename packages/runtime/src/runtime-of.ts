@@ -1,11 +1,10 @@
 import { failure } from "@tributary/core";
 import { consentsOf, isConsent, type Consent } from "./consent.ts";
-import type { Device } from "./device.ts";
+import type { Device, ExampleDraft } from "./device.ts";
 import { lazyPart } from "./lazy-part.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
-import { toDraft, toKept } from "./learner/example.ts";
 import type { PersonalAnswer } from "./personal/personalisation.ts";
 import type {
   LabelledExample,
@@ -18,17 +17,13 @@ import type {
   Runtime,
   RuntimeEvent,
 } from "./runtime.ts";
-import { isImageSource } from "./images/image-input.ts";
+import { isImageSource, toImageInput } from "./images/image-input.ts";
 import { onlyImage, toRunFeeds } from "./images/split-images.ts";
-import { inferenceStream } from "./inference/stream.ts";
+import type { inferenceStream } from "./inference/stream.ts";
 import { isText, type Tokenizers } from "./text/text.ts";
+import { own } from "./updater/own.ts";
 
-/** Only who trains for the device alone loads it. */
-const personalisation = lazyPart("personalisation", () => import("./personal/handle.ts"));
-/** Only who feeds texts loads it. */
-const texts = lazyPart("tokens of texts", () => import("./text/tokenise.ts"));
-/** Only who chains models loads it. */
-const chains = lazyPart("chain of models", () => import("./inference/chain-links.ts"));
+const rarer = lazyPart("rarer calls", () => import("./rarer-calls.ts"));
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Runtime {
@@ -60,7 +55,7 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
     };
     /** Texts become tokens here, where the app's tokenizers are. */
     const withTokens = async <Value>(values: Readonly<Record<string, Value>>) =>
-      (await texts.load()).tokenise(state, values, tokenizers);
+      (await rarer.load()).tokenise(state, values, tokenizers);
     const prepare = (
       values: Parameters<ModelHandle["run"]>[0],
       given: boolean,
@@ -69,12 +64,19 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
       Object.values(values).some(isText)
         ? withTokens(values).then((read) => toRunFeeds(state, read, given, copied))
         : toRunFeeds(state, values, given, copied);
-    const draftOf = async (example: LabelledExample) => {
-      const { label, ...values } = example;
+    /** Pictures are taken down, and values copied, in the turn of the call; they are checked once the part is there that does it. */
+    const draftOf = async (example: LabelledExample): Promise<ExampleDraft> => {
+      const taking = Object.entries(example).map(async ([input, value]) => [
+        input,
+        input !== "label" && isImageSource(value) ? await toImageInput(input, value, false) : own(value),
+      ]);
+      const taken = Object.fromEntries(await Promise.all(taking)) as LabelledExample;
+      const { label, ...values } = taken;
       const isWorded = Object.values(values).some(isText);
-      return await toDraft(state, isWorded ? { ...(await withTokens(values)), label } : example);
+      const { toExample } = await rarer.load();
+      return toExample(state, isWorded ? { ...(await withTokens(values)), label } : taken);
     };
-    const own = async (kind: "report" | "export" | "clear"): Promise<PersonalAnswer> => {
+    const ofPersonal = async (kind: "report" | "export" | "clear"): Promise<PersonalAnswer> => {
       requireHandle();
       return await device.personal(name, { kind });
     };
@@ -113,7 +115,7 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
       },
       stream(source, streamOptions) {
         requireHandle();
-        return inferenceStream(
+        return streamOf(
           source,
           (value, signal) => handle.run(isImageSource(value) ? onlyImage(state, value) : value, { signal }),
           streamOptions,
@@ -134,7 +136,9 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
         },
         async list() {
           requireHandle();
-          return (await device.listExamples(name)).map((example) => toKept(state, example));
+          const kept = await device.listExamples(name);
+          const { toKept } = await rarer.load();
+          return kept.map((example) => toKept(state, example));
         },
         async export() {
           requireHandle();
@@ -147,12 +151,12 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
       },
       async personalise(options = {}) {
         requireHandle();
-        return (await personalisation.load()).personalise(device, handle, options);
+        return (await rarer.load()).personalise(device, handle, options);
       },
       personal: {
-        report: async () => (await own("report")).report,
-        export: async () => (await own("export")).file,
-        clear: async () => void (await own("clear")),
+        report: async () => (await ofPersonal("report")).report,
+        export: async () => (await ofPersonal("export")).file,
+        clear: async () => void (await ofPersonal("clear")),
       },
       updates({ signal } = {}) {
         return eventStream<ModelUpdate>({
@@ -278,7 +282,7 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
     chain: (steps) => ({
       async run(feeds, options = {}) {
         requireOpen();
-        const links = (await chains.load()).chainLinks(steps);
+        const links = (await rarer.load()).chainLinks(steps);
         const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
         return await device.runChain(links, prepared, options);
       },
@@ -341,4 +345,10 @@ function updateOf(device: Device, name: string, event: RuntimeEvent): ModelUpdat
 
 function waitingUpdate(device: Device, model: string, version: number, previousVersion: number): ModelUpdate {
   return { model, version, previousVersion, applied: false, apply: () => device.applyUpdate(model) };
+}
+
+async function* streamOf<T>(
+  ...asked: Parameters<typeof inferenceStream<T>>
+): ReturnType<typeof inferenceStream<T>> {
+  yield* (await rarer.load()).inferenceStream(...asked);
 }

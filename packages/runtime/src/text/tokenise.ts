@@ -3,6 +3,7 @@ import { writeValues } from "@tributary/engine";
 import type { GraphPort, TextProcessing } from "@tributary/protocol";
 import { allocate, tensor, type Tensor } from "@tributary/tensor";
 import type { ModelState } from "../runtime.ts";
+import { own } from "../updater/own.ts";
 import { isText, type TextInput, type Tokenizer, type Tokenizers, type Tokens } from "./text.ts";
 
 type Ports = Pick<ModelState, "inputs" | "processing">;
@@ -21,6 +22,7 @@ export async function tokenise<Value>(
   const read: Record<string, Exclude<Value, TextInput> | Tensor> = {};
   for (const [name, value] of Object.entries(values)) {
     if (!isText(value)) {
+      // A tokenizer may take its time.
       read[name] = own(value) as Exclude<Value, TextInput>;
       continue;
     }
@@ -30,13 +32,6 @@ export async function tokenise<Value>(
     Object.assign(read, await tokensOf(inputs, port, how, value, tokenizers));
   }
   return read;
-}
-
-/** The app may write to its memory while a tokenizer is at work. */
-function own<Value>(value: Value): Value {
-  if (ArrayBuffer.isView(value) && "slice" in value) return (value as unknown as Uint8Array).slice() as Value;
-  if (typeof value !== "object" || value === null || !("data" in value) || !("dtype" in value)) return value;
-  return { ...value, data: own(value.data) };
 }
 
 async function tokensOf(
