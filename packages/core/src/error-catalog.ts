@@ -745,6 +745,12 @@ export const ERROR_CATALOG = {
     status: 415,
     publicMessage: "The image cannot be read here.",
   },
+  "runtime/tokenizer-failed": {
+    status: 400,
+    publicMessage: "The text could not be read as tokens.",
+    advice:
+      "Pass a tokenizer of the name that the model's processing gives to createRuntime({ tokenizers }); it answers with whole numbers from 0.",
+  },
   "runtime/invalid-example": {
     status: 400,
     publicMessage: "The example does not fit the model's input.",

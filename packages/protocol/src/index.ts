@@ -88,6 +88,7 @@ export {
   parseProcessing,
   PROCESSING_KEY,
   ProcessingDocument,
+  type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
@@ -304,3 +305,4 @@ export {
   type TfjsStep,
   type TfjsTrainingStep,
 } from "./tfjs-step.ts";
+export type { TextProcessing } from "./text-processing.ts";

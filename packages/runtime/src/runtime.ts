@@ -19,6 +19,7 @@ import type {
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
+import type { TextInput, Tokenizers } from "./text/text.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -104,6 +105,12 @@ export interface RuntimeOptions {
    * @defaultValue 2 GiB in Node; in a browser what that allows
    */
   readonly maxStorageBytes?: number;
+  /**
+   * What makes tokens of texts, by the names that models know them by (`processing`).
+   *
+   * @defaultValue none: models of text are fed with token ids
+   */
+  readonly tokenizers?: Tokenizers;
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -217,7 +224,7 @@ export interface ModelState {
 export type FeedValue = Tensor | TensorData | readonly number[] | readonly bigint[] | readonly boolean[];
 
 /** What `run` takes for an input: also an image, where the model's `processing` says how one becomes this input. */
-export type InputValue = FeedValue | ImageSource;
+export type InputValue = FeedValue | ImageSource | TextInput;
 
 export interface RunInferenceOptions {
   /** Rejects with `signal.reason`: a call that waits is taken out of the queue, of one that runs the answer is dropped. */
