@@ -1,11 +1,12 @@
 import { failure } from "@tributary/core";
 import { consentsOf, isConsent, type Consent } from "./consent.ts";
 import type { Device } from "./device.ts";
+import { lazyPart } from "./lazy-part.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
-import { lazyPart } from "./lazy-part.ts";
 import { toDraft, toKept } from "./learner/example.ts";
+import type { PersonalAnswer } from "./personal/personalisation.ts";
 import type {
   LabelledExample,
   ModelHandle,
@@ -22,7 +23,8 @@ import { onlyImage, toRunFeeds } from "./images/split-images.ts";
 import { inferenceStream } from "./inference/stream.ts";
 import { isText, type Tokenizers } from "./text/text.ts";
 
-const personalPart = lazyPart("personalisation", () => import("./personal/handle.ts"));
+/** Only who trains for the device alone loads it. */
+const personalisation = lazyPart("personalisation", () => import("./personal/handle.ts"));
 /** Only who feeds texts loads it. */
 const texts = lazyPart("tokens of texts", () => import("./text/tokenise.ts"));
 /** Only who chains models loads it. */
@@ -71,6 +73,10 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
       const { label, ...values } = example;
       const isWorded = Object.values(values).some(isText);
       return await toDraft(state, isWorded ? { ...(await withTokens(values)), label } : example);
+    };
+    const own = async (kind: "report" | "export" | "clear"): Promise<PersonalAnswer> => {
+      requireHandle();
+      return await device.personal(name, { kind });
     };
     const handle: ModelHandle = {
       name,
@@ -141,22 +147,12 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
       },
       async personalise(options = {}) {
         requireHandle();
-        const { personalise } = await personalPart.load();
-        return await personalise(device, handle, options);
+        return (await personalisation.load()).personalise(device, handle, options);
       },
       personal: {
-        async report() {
-          requireHandle();
-          return (await device.personal(name, { kind: "report" })).report;
-        },
-        async export() {
-          requireHandle();
-          return (await device.personal(name, { kind: "export" })).file;
-        },
-        async clear() {
-          requireHandle();
-          await device.personal(name, { kind: "clear" });
-        },
+        report: async () => (await own("report")).report,
+        export: async () => (await own("export")).file,
+        clear: async () => void (await own("clear")),
       },
       updates({ signal } = {}) {
         return eventStream<ModelUpdate>({
