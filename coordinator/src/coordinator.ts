@@ -160,7 +160,7 @@ async function start(
   certificateLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
-  registerMeasurementRoutes(app, { store, registry });
+  registerMeasurementRoutes(app, { store, blobs, registry });
   registerRegistryRoutes(app, {
     config,
     store,

@@ -145,6 +145,8 @@ export interface MeasurementRepository {
   insert(measurement: MeasurementRecord): Promise<void>;
   /** Newest first. */
   list(task: TaskName, options?: { readonly limit?: number }): Promise<MeasurementRecord[]>;
+  /** The oldest: what later ones are compared with. */
+  first(task: TaskName): Promise<MeasurementRecord | undefined>;
 }
 
 export interface JournalRepository {

@@ -25,6 +25,7 @@ export type {
   BlobCreated,
   CertificateLogView,
   ComparisonView,
+  DriftView,
   DevicesView,
   GateView,
   GraphPort,

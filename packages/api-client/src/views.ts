@@ -45,6 +45,8 @@ export type BufferView = NonNullable<Answer<"/v1/tasks/{task}/buffer">["buffer"]
 export type MeasurementView = Answer<"/v1/tasks/{task}/measurements">["measurements"][number];
 /** Two versions on the same examples. */
 export type ComparisonView = NonNullable<MeasurementView["comparison"]>;
+/** How far what was counted lies from its reference. */
+export type DriftView = MeasurementView["drift"][number];
 /** Where a task's gate stands. */
 export type GateView = NonNullable<TaskView["gate"]>;
 /** What a gate found of a version. */

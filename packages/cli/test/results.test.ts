@@ -25,6 +25,7 @@ const measured: MeasurementView = {
     accuracy: { difference: 0.15, lower: 0.05, upper: 0.25, lost: 1, gained: 7, p: 0.0703 },
     confidence: 0.95,
   },
+  drift: [],
 };
 
 test("a comparison is told with its interval and its tests", () => {
@@ -44,17 +45,54 @@ test("telemetry is told as quantiles and classes, without what nobody counted", 
     purpose: "telemetry",
     candidate: null,
     comparison: null,
-    counters: { runs: 100, "errors.engine/run-failed": 2, "errors.other": 0 },
+    counters: {
+      runs: 100,
+      "errors.engine/run-failed": 2,
+      "errors.other": 0,
+      "feedback.answers": 8,
+      "feedback.correct": 6,
+    },
+    drift: [
+      {
+        metric: "confidence",
+        reference: { source: "measurement", roundId: "digits-1", version: 1, count: 90 },
+        count: 100,
+        psi: 0.4,
+        psiExpected: 0.1,
+        psiLimit: 0.2,
+        ks: 0.25,
+        ksExpected: 0.1,
+        ksLimit: 0.15,
+        beyondNoise: true,
+      },
+      {
+        metric: "labels",
+        reference: { source: "dataset", roundId: null, version: null, count: 50 },
+        count: 7,
+        psi: 0.1,
+        psiExpected: 0.2,
+        psiLimit: 0.3,
+        ks: null,
+        ksExpected: null,
+        ksLimit: null,
+        beyondNoise: false,
+      },
+    ],
     histograms: {
       "latency.ort-node": { edges: LATENCY_BINS.edges, counts },
       "latency.ort-wasm": { edges: LATENCY_BINS.edges, counts: counts.map(() => 0) },
       predictions: { edges: [0, 1, 2, 3], counts: [0, 5, 0, 7, 0] },
+      memory: { edges: [1e6, 1e7, 1e8], counts: [0, 0, 4, 0] },
     },
   });
   expect(lines.slice(1)).toEqual([
-    "  runs 100, errors.engine/run-failed 2",
+    "  runs 100, errors.engine/run-failed 2, feedback.answers 8, feedback.correct 6",
+    "  right by feedback 75.0 % of 8 answers",
     "  latency.ort-node  median 11.2 ms, 90 % 12.3 ms, 99 % 12.6 ms, of 100",
     "  predictions  0: 5, 2: 7",
+    "  memory  median 31.6 MB, 90 % 79.4 MB, 99 % 97.7 MB, of 4",
+    "  drift  confidence  PSI 0.40 (by chance below 0.20), KS 0.25 (0.15), 100 against 90 of digits-1",
+    "  no drift  labels  PSI 0.10 (by chance below 0.30), 7 against 50 of the reference data set",
   ]);
 });
 

@@ -740,6 +740,10 @@ export const ERROR_CATALOG = {
     status: 400,
     publicMessage: "The example does not fit the model's input.",
   },
+  "runtime/invalid-feedback": {
+    status: 400,
+    publicMessage: "The feedback is of no answer of the model, or names none of its classes.",
+  },
   "runtime/incompatible-release": {
     status: 426,
     publicMessage: "The release needs a newer runtime.",

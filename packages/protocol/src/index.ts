@@ -134,6 +134,7 @@ export {
   MeasurementPlan,
   measuredWeights,
   MetricDocument,
+  TelemetryReference,
   metricsDigest,
   MAX_FIXED_CODES,
   parseMeasurementPlan,
@@ -141,6 +142,7 @@ export {
 } from "./measurement-plan.ts";
 export {
   ComparisonView,
+  DriftView,
   GateView,
   MeasurementList,
   MeasurementListQuery,

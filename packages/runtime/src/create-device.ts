@@ -8,7 +8,7 @@ import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
-import type { LocalMetrics } from "./telemetry/local-metrics.ts";
+import type { RunCounter } from "./telemetry/recorder.ts";
 import type { ModelSlot } from "./updater/model-slot.ts";
 import { readLogHead } from "./store/log-head.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
@@ -113,7 +113,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
 
   const metrics = lazyPart("metrics", async () => {
     const { createLocalMetrics } = await import("./telemetry/local-metrics.ts");
-    return createLocalMetrics();
+    return createLocalMetrics({ clock: env.clock, heapBytes: () => engines.heapBytes() });
   });
 
   const learner = lazyPart("learner", async () => {
@@ -167,10 +167,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   else connect();
 
   /** For the page, and with consent for telemetry; a model that was closed meanwhile has nothing to count. */
-  const counting = (
-    slot: ModelSlot,
-    count: (recorder: Pick<LocalMetrics, "ran" | "failed" | "labelled">, state: ModelState) => void,
-  ): void => {
+  const counting = (slot: ModelSlot, count: (recorder: RunCounter, state: ModelState) => void): void => {
     if (!slot.isRunning) return;
     const { state } = slot;
     if (learner.loaded !== undefined) count(learner.loaded.recorder, state);
@@ -202,13 +199,19 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       const slot = models.slot(model);
       try {
-        const inference = await slot.run(feeds, signal);
-        counting(slot, (recorder, state) => recorder.ran(state, inference));
+        const { inference, feeds: fed } = await slot.run(feeds, signal);
+        counting(slot, (recorder, state) => recorder.ran(state, inference, fed));
         return inference;
       } catch (error) {
         if (signal?.aborted !== true) counting(slot, (recorder, state) => recorder.failed(state, error));
         throw error;
       }
+    },
+    async feedback(model, answer, label) {
+      requireOpen();
+      const slot = models.slot(model);
+      const labels = (await metrics.load()).readFeedback(slot.state, answer, label);
+      counting(slot, (recorder, state) => recorder.judged(state, answer, labels));
     },
     async explain(model, feeds, request, { signal } = {}) {
       requireOpen();

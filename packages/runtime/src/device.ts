@@ -8,6 +8,7 @@ import type { EngineProvider } from "./engine-provider.ts";
 import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
+import type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
@@ -106,6 +107,8 @@ export interface Device {
     request: ExplainRequest,
     options?: CallOptions,
   ): Promise<Explanation>;
+  /** Counts whether an answer was right. @throws `runtime/invalid-feedback` */
+  feedback(model: string, answer: Answer, label: FeedbackLabel): Promise<void>;
   /** Looks for a new release now. */
   refresh(model: string, options?: CallOptions): Promise<ModelState>;
   /** Swaps in the newest verified version. */

@@ -17,7 +17,14 @@ export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
-export type { HistogramView, LatencyView, Metrics, ModelMetrics } from "./telemetry/model-metrics.ts";
+export type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
+export type {
+  FeedbackView,
+  HistogramView,
+  LatencyView,
+  Metrics,
+  ModelMetrics,
+} from "./telemetry/model-metrics.ts";
 export type {
   ConnectionState,
   DownloadProgress,

@@ -76,6 +76,10 @@ export function createRuntimeOf(device: Device): Runtime {
           leave();
         }
       },
+      async feedback({ version, classes }, label) {
+        requireHandle();
+        await device.feedback(name, { version, classes }, label);
+      },
       stream(source, streamOptions) {
         requireHandle();
         return inferenceStream(

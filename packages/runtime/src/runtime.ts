@@ -7,6 +7,7 @@ import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis, VariantName } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
+import type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ImageSource } from "./images/image-input.ts";
 import type { Metrics } from "./telemetry/model-metrics.ts";
@@ -269,6 +270,14 @@ export interface ModelHandle {
     source: StreamSource<Readonly<Record<string, InputValue>> | ImageSource>,
     options?: StreamOptions,
   ): AsyncIterable<Inference>;
+  /**
+   * Says what the right class of an answer was, whenever that is known: `runtime.metrics()` then shows how often the model was right, and
+   * with consent to telemetry so do sums over many devices. The class itself is counted nowhere, and nothing is learned: for that,
+   * `examples.add()`.
+   *
+   * @throws `runtime/invalid-feedback` where it is no answer of this model, or the label none of its classes
+   */
+  feedback(answer: Answer, label: FeedbackLabel): Promise<void>;
   readonly examples: ExampleCollection;
   /**
    * New versions: with "manual" each waits for `apply()`, with "auto" it has been applied. A version that waits at

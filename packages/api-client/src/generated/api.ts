@@ -872,6 +872,32 @@ export interface paths {
                                     } | null;
                                     confidence: number;
                                 } | null;
+                                /** @description telemetry: of predictions, labels, confidence and features, the one that drifted most first */
+                                drift: {
+                                    metric: string;
+                                    reference: {
+                                        /**
+                                         * @description The task's own data set, or the first round that measured
+                                         * @enum {string}
+                                         */
+                                        source: "dataset" | "measurement";
+                                        roundId: string | null;
+                                        version: number | null;
+                                        count: number;
+                                    };
+                                    count: number;
+                                    /** @description Population stability index, in nats */
+                                    psi: number;
+                                    /** @description Of samples of these sizes without drift, values independent of each other */
+                                    psiExpected: number;
+                                    /** @description Without drift the index is below this in 95 of 100 cases */
+                                    psiLimit: number;
+                                    ks: number | null;
+                                    ksExpected: number | null;
+                                    ksLimit: number | null;
+                                    /** @description Whether the index is above its limit */
+                                    beyondNoise: boolean;
+                                }[];
                             }[];
                         };
                     };
@@ -1494,7 +1520,12 @@ export interface paths {
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []
                                      */
-                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                    /**
+                                     * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                     * @default null
+                                     */
+                                    reference: string | null;
                                     /**
                                      * @description train: what a version must show on held-out devices
                                      * @default null
@@ -2125,7 +2156,12 @@ export interface paths {
                          * @description telemetry: what is counted besides runs; none named: all
                          * @default []
                          */
-                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                        /**
+                         * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                         * @default null
+                         */
+                        reference: string | null;
                         /**
                          * @description train: what a version must show on held-out devices
                          * @default null
@@ -2658,7 +2694,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null
@@ -3314,7 +3355,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null
@@ -3982,7 +4028,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null

@@ -24,6 +24,24 @@ export interface ModelMetrics {
   readonly confidence?: HistogramView;
   /** Labels of examples that were added, by class. */
   readonly labels?: readonly number[];
+  /**
+   * Of the inputs, each example once: `age` of an input with one value, `rooms.2` of one with at most 16, else `image.mean` and
+   * `image.deviation`.
+   */
+  readonly features: Readonly<Record<string, HistogramView>>;
+  /** Examples answered in each second in which any was. */
+  readonly throughput: HistogramView;
+  /** Memory that the engine had reserved in those seconds, where it is known. */
+  readonly memoryBytes: HistogramView;
+  readonly feedback: FeedbackView;
+}
+
+/** What pages said of answers. */
+export interface FeedbackView {
+  /** Rows of answers that the page told the right class of. */
+  readonly answers: number;
+  /** Share of them that were right; null without any. */
+  readonly accuracy: number | null;
 }
 
 export interface LatencyView {
@@ -31,6 +49,7 @@ export interface LatencyView {
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
+  readonly histogram: HistogramView;
 }
 
 /** Counts of values below the first edge, between each two, and from the last one on: one more than there are edges. */

@@ -15,6 +15,7 @@ import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
+import type { Feeds } from "@tributary/engine";
 import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis } from "../diagnosis.ts";
 import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
@@ -90,7 +91,7 @@ export interface ModelSlot {
   follow(signal?: AbortSignal): Promise<void>;
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
-  run(feeds: RunFeeds, signal?: AbortSignal): Promise<Inference>;
+  run(feeds: RunFeeds, signal?: AbortSignal): Promise<SlotAnswer>;
   /** @throws `runtime/not-explainable` */
   explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
   diagnose(): ModelDiagnosis;
@@ -98,6 +99,12 @@ export interface ModelSlot {
   needs(digest: Digest): boolean;
   /** Idempotent. Runs under way complete. */
   close(): Promise<void>;
+}
+
+/** An answer, and what the graph was fed: images have become tensors. */
+export interface SlotAnswer {
+  readonly inference: Inference;
+  readonly feeds: Feeds;
 }
 
 interface Running {
@@ -437,7 +444,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       const feeds = prepared instanceof Promise ? await prepared : prepared;
       // Whatever runs now: how a model is fed does not change from version to version.
       const { queue, manifest } = current();
-      return readAnswer(manifest, await queue.run(feeds, signal));
+      return { inference: readAnswer(manifest, await queue.run(feeds, signal)), feeds };
     },
     async explain(given, request, signal) {
       if (between !== undefined) await abortable(between, signal);

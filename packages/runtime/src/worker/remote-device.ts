@@ -247,6 +247,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     run,
     explain: (model, feeds, request, callOptions) => call("explain", [model, feeds, request], callOptions),
+    feedback: (model, answer, label) => call("feedback", [model, answer, label]),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),
     addExamples: (model, examples) => call("addExamples", [model, examples]),
