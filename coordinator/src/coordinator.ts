@@ -20,6 +20,7 @@ import type { DeviceGateway } from "./gateway/gateway-types.ts";
 import { createPushLatency } from "./gateway/push-latency.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
+import { registerHealthRoutes } from "./health/health-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
@@ -161,6 +162,7 @@ async function start(
   rounds.register(app);
   gateway.attach(app.server);
   registerMeasurementRoutes(app, { store, blobs, registry });
+  registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,
     store,

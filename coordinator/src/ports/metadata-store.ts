@@ -10,6 +10,7 @@ import type {
 import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type {
   BufferedCohortRecord,
+  DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
   JournalEntry,
@@ -196,7 +197,7 @@ export interface DeviceRepository {
   /** @throws `store/not-found` */
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
   /**
-   * Forgets a device: its row, and what was suspected of it. What has to be kept of what it did (that it used a token, took part in
+   * Forgets a device: its row, what was suspected of it, and how it fared. What has to be kept of what it did (that it used a token, took part in
    * a round, was refused) goes on under `pseudonym`.
    *
    * @returns false where there is none
@@ -249,6 +250,22 @@ export interface SuspicionRepository {
   remove(task: TaskName, devices: readonly DeviceId[]): Promise<void>;
 }
 
+/** How versions fare on single devices. */
+export interface DeviceHealthRepository {
+  get(
+    key: Pick<DeviceHealthRecord, "deviceId" | "model" | "version">,
+  ): Promise<DeviceHealthRecord | undefined>;
+  /** Adds or replaces; of one device all but the `keep` newest go. */
+  put(record: DeviceHealthRecord, keep: number): Promise<void>;
+  /** Of a model by version, newest first, and device; `after` is exclusive. */
+  list(
+    model: ModelName,
+    options: { readonly limit: number; readonly after?: Pick<DeviceHealthRecord, "deviceId" | "version"> },
+  ): Promise<DeviceHealthRecord[]>;
+  /** Forgets what was told before the time. */
+  prune(toldBefore: number): Promise<void>;
+}
+
 export interface ParticipationRepository {
   /** Of a task, the newest rounds first. */
   list(task: TaskName, limit: number): Promise<ParticipationRecord[]>;
@@ -293,6 +310,7 @@ export interface MetadataRepositories {
   readonly refusals: RefusalRepository;
   readonly suspicions: SuspicionRepository;
   readonly participations: ParticipationRepository;
+  readonly deviceHealth: DeviceHealthRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

@@ -25,6 +25,8 @@ export interface AgentOptions {
   readonly participate?: boolean;
   /** Whether how the model runs is counted, for sums over many devices. @defaultValue false */
   readonly telemetry?: boolean;
+  /** Whether the device tells under its name how the model fares on it. @defaultValue false */
+  readonly deviceHealth?: RuntimeOptions["deviceHealth"];
   readonly onEvent?: (event: RuntimeEvent) => void;
   readonly log?: Logger;
 }
@@ -55,6 +57,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     software: "tributary-agent",
     ...(population === undefined ? {} : { population }),
     ...(options.tags === undefined ? {} : { tags: options.tags }),
+    ...(options.deviceHealth === undefined ? {} : { deviceHealth: options.deviceHealth }),
     ...(options.maxStorageBytes === undefined ? {} : { maxStorageBytes: options.maxStorageBytes }),
     ...(log === undefined ? {} : { log }),
   });

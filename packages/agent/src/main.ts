@@ -26,6 +26,7 @@ interface RunOptions {
   readonly examples?: string;
   readonly participate: boolean;
   readonly telemetry?: boolean;
+  readonly deviceHealth?: boolean;
   readonly minimumCohort?: number;
   readonly tag?: readonly string[];
   readonly maxStorage?: number;
@@ -68,6 +69,7 @@ async function run(options: RunOptions): Promise<void> {
     model: options.model,
     participate: options.participate,
     telemetry: options.telemetry === true,
+    deviceHealth: options.deviceHealth === true,
     onEvent: print,
     ...(task === undefined ? {} : { task }),
     ...(options.tag === undefined ? {} : { tags: options.tag }),
@@ -210,6 +212,10 @@ program
   .option("--tag <tag...>", "what this device is: a task may ask only devices with certain tags")
   .option("--no-participate", "train nothing: run the model only")
   .option("--telemetry", "consent to counting how the model runs here, for sums over many devices")
+  .option(
+    "--device-health",
+    "tell the coordinator, under this device's name, of crashes, failed self-checks, errors and latencies of each version",
+  )
   .option(
     "--minimum-cohort <n>",
     "fewest devices of a sum that this one's update may enter, from 3; below 16 it is a trial and not private (default: 16)",

@@ -44,5 +44,6 @@ export type {
   TaskStateChange,
   TaskView,
   VerdictView,
+  VersionHealthView,
   VersionView,
 } from "./views.ts";

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { healthLines } from "../src/commands/health.ts";
 import { measurementLines, verdictLine } from "../src/commands/results.ts";
 import { runMain } from "./run-main.ts";
 
@@ -96,6 +97,25 @@ test("telemetry is told as quantiles and classes, without what nobody counted", 
   ]);
 });
 
+test("versions on single devices are a table, and their errors below it", () => {
+  const health = {
+    version: 3,
+    devices: 12,
+    runs: 900,
+    crashes: 2,
+    crashedDevices: 1,
+    selfCheckFailures: 0,
+    errors: { "engine/run-failed": 4 },
+    latencyMs: { p50: 12.25, p95: null, edges: [1], counts: [0, 1] },
+    at: "2026-11-01T10:00:00.000Z",
+  };
+  expect(healthLines([health])).toEqual([
+    "version  devices  runs  crashes  on devices  failed self-checks  errors  p50 ms  p95 ms  last told",
+    "      3       12   900        2           1                   0       4      12       -  2026-11-01T10:00:00.000Z",
+    "version 3: engine/run-failed 4",
+  ]);
+});
+
 test("a verdict says by how much, and on what it rests", () => {
   const verdict = {
     result: "failed",
@@ -133,6 +153,7 @@ test("model release moves the channel, also back", async () => {
       code: 0,
       stdout: "released digits 1\n",
     });
+    expect((await runMain("model", "health", "digits", "--url", url)).stdout).toMatch(/^no device tells/);
     expect((await runMain("model", "list", "--url", url)).stdout).toMatch(
       /version 1 of 2, newest 2 is not released/,
     );

@@ -46,6 +46,7 @@ export {
   type Feature,
   type FeatureInput,
 } from "./feature-metrics.ts";
+export { HEALTH_LATENCY_BINS, healthMetrics } from "./health-metrics.ts";
 export {
   classBins,
   CONFIDENCE_BINS,

@@ -119,6 +119,7 @@ export {
   deviceIdOf,
   enrolmentMessage,
   erasureMessage,
+  healthMessage,
   helloMessage,
   uploadMessage,
   verifySignature,
@@ -127,6 +128,13 @@ export {
 export { BufferedCohortView, BufferView, LiveBaseView, TaskBuffer } from "./buffer-view.ts";
 export { bufferedMode, TASK_MODES, TaskMode, type BufferedMode } from "./task-mode.ts";
 export { DeviceErasure, erasurePath } from "./device-erasure.ts";
+export {
+  healthPath,
+  HealthReport,
+  MIN_HEALTH_INTERVAL_MS,
+  ModelHealthView,
+  VersionHealthView,
+} from "./device-health.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";

@@ -4,6 +4,8 @@ import type { Connection } from "./connection.ts";
 import { isConsent } from "./consent.ts";
 import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
+import type { DeviceHealthPart } from "./health/device-health.ts";
+import { failedCheck } from "./health/failed-check.ts";
 import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
@@ -70,6 +72,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     holds: ports.holds,
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       connection.loaded?.running(state, appliedAfterMs);
+      const slot = models.slot(state.model);
+      withHealth(slot, (part) => part.running(state, failedCheck(slot)));
       learner.loaded?.participations.modelsChanged();
     },
   });
@@ -110,6 +114,39 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     const { openExamples } = await import("./examples/open-examples.ts");
     return openExamples({ store, env, policyOf: (model) => policies.get(model) });
   });
+
+  /** Only where the app asked for it, of a device that enrols. */
+  const health =
+    config.healthIntervalMs === undefined || token === undefined
+      ? undefined
+      : lazyPart("health reports", async () => {
+          const [{ identity, http: federation }, { createDeviceHealth }] = await Promise.all([
+            connection.load(),
+            import("./health/device-health.ts"),
+          ]);
+          return await createDeviceHealth({
+            env,
+            settings: store.settings,
+            identity,
+            http: federation,
+            population: config.population,
+            intervalMs: config.healthIntervalMs!,
+            endsCleanly: ports.listen === undefined,
+            closing: closing.signal,
+          });
+        });
+  /** What cannot be loaded tells nothing, and is tried again by what happens next. */
+  const withHealth = (
+    slot: ModelSlot,
+    tell: (part: DeviceHealthPart, state: ModelState) => unknown,
+  ): void => {
+    if (health === undefined || !slot.isRunning) return;
+    const { state } = slot;
+    health.load().then(
+      (part) => tell(part, state),
+      () => undefined,
+    );
+  };
 
   const metrics = lazyPart("metrics", async () => {
     const { createLocalMetrics } = await import("./telemetry/local-metrics.ts");
@@ -201,9 +238,13 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       try {
         const { inference, feeds: fed } = await slot.run(feeds, signal);
         counting(slot, (recorder, state) => recorder.ran(state, inference, fed));
+        withHealth(slot, (part, state) => part.ran(state, inference));
         return inference;
       } catch (error) {
-        if (signal?.aborted !== true) counting(slot, (recorder, state) => recorder.failed(state, error));
+        if (signal?.aborted !== true) {
+          counting(slot, (recorder, state) => recorder.failed(state, error));
+          withHealth(slot, (part, state) => part.failed(state, error));
+        }
         throw error;
       }
     },
@@ -327,6 +368,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         throw error;
       }
     },
+    async noteCrash() {
+      for (const slot of models.slots) withHealth(slot, (part, state) => part.crashed(state));
+    },
     async reconnect() {
       if (connection.loaded !== undefined) return connection.loaded.nudge();
       if (token === undefined || timer === undefined) return;
@@ -371,6 +415,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         closing.abort(failure("runtime/closed", "runtime: it was closed"));
         timer?.cancel();
         await (await learner.settled())?.participations.stop();
+        await (await health?.settled())?.close();
         (await connection.settled())?.close();
         await (await examples.settled())?.kept.settled();
         const parts = [() => models.closeAll(), () => engines.close(), () => store.close()];

@@ -38,6 +38,8 @@ export interface DeviceConfig {
   readonly limits: TrustLimits;
   /** That the app gave the device. */
   readonly tags: readonly string[];
+  /** How often the device tells by itself how versions fare on it. @defaultValue never */
+  readonly healthIntervalMs?: number | undefined;
   /** Most bytes of models that are kept. @defaultValue what the platform allows */
   readonly maxStorageBytes?: number | undefined;
 }
@@ -132,6 +134,8 @@ export interface Device {
   stopParticipating(): Promise<void>;
   /** Erases all that the device knows of a person, here and at the coordinator. */
   forget(options: ForgetOptions): Promise<Erasure>;
+  /** The worker before this one was lost while these models were open. */
+  noteCrash(): Promise<void>;
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;

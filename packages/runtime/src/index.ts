@@ -14,6 +14,7 @@ export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/e
 export type { ExampleOptions } from "./examples/example-policy.ts";
 export type { PauseReason, TrainingDiagnosis } from "./participation/training-diagnosis.ts";
 export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts";
+export type { DeviceHealthOptions } from "./health/health-setting.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";

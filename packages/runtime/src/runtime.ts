@@ -9,6 +9,7 @@ import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
+import type { DeviceHealthOptions } from "./health/health-setting.ts";
 import type { ImageSource } from "./images/image-input.ts";
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
@@ -98,6 +99,14 @@ export interface RuntimeOptions {
    * @defaultValue 2 GiB in Node; in a browser what that allows
    */
   readonly maxStorageBytes?: number;
+  /**
+   * Whether this device tells the coordinator, under its own name, how each version fares on it: calls, crashes, failed self-checks,
+   * errors by code and how long calls take, in nine bins. Nothing of what it was asked or answered. For rollouts, which compare devices
+   * that have a new version with those that have not; the app says so to the people whose devices they are.
+   *
+   * @defaultValue false
+   */
+  readonly deviceHealth?: boolean | DeviceHealthOptions;
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */

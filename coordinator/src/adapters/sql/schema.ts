@@ -10,6 +10,7 @@ import type {
 import type { TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type {
+  DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
   MeasurementRecord,
@@ -182,6 +183,10 @@ export type ParticipationsTable = {
   -readonly [Column in keyof ParticipationRecord]: ParticipationRecord[Column];
 };
 
+export type DeviceHealthTable = {
+  -readonly [Column in keyof Omit<DeviceHealthRecord, "counts" | "sessions">]: DeviceHealthRecord[Column];
+} & { counts: JsonText; sessions: JsonText };
+
 export type SuspicionsTable = { -readonly [Column in keyof SuspicionRecord]: SuspicionRecord[Column] };
 
 export interface OptimizersTable {
@@ -222,6 +227,7 @@ export interface Database {
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;
   participations: ParticipationsTable;
+  deviceHealth: DeviceHealthTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

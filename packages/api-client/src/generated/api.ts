@@ -1017,6 +1017,120 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/populations/{population}/device/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Tell how a version fares on the device that asks */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    population: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {number} */
+                        formatVersion: 1;
+                        model: string;
+                        version: number;
+                        /** @enum {string} */
+                        engine: "ort-wasm" | "ort-webgpu" | "ort-node" | "tfjs-wasm" | "tfjs-webgpu" | "tfjs-cpu";
+                        /** @description Random name of this run of the app; several may be at once, such as the tabs of a site */
+                        session: string;
+                        /** @description Grows with each report of the session on this version: one that comes again is not counted again */
+                        sequence: number;
+                        /** @description Since the report before: runs, crashes, failed self-checks, errors by code, runs by latency, as formatVersion lays them out */
+                        counts: number[];
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the versions of a model fare on the devices that tell of it, newest first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            versions: {
+                                version: number;
+                                devices: number;
+                                runs: number;
+                                crashes: number;
+                                crashedDevices: number;
+                                selfCheckFailures: number;
+                                errors: {
+                                    [key: string]: number;
+                                };
+                                latencyMs: {
+                                    p50: number | null;
+                                    p95: number | null;
+                                    edges: number[];
+                                    counts: number[];
+                                };
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;

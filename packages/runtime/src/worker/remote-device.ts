@@ -65,7 +65,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   let recycling: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
   let lastCall = 0;
-  let [replaced, recycled] = [0, 0];
+  let [replaced, recycled, noted] = [0, 0, 0];
 
   const emit = (event: RuntimeEvent): void => {
     if (event.type === "participation" && event.event.type === "state") {
@@ -125,6 +125,9 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   const restore = async ({ host, started }: WorkerLife): Promise<void> => {
     await started;
     for (const request of openings.slice()) await host.invoke(0, "openModel", [request]).then(unsettle);
+    // The worker that died can tell nobody; only where the app lets the device tell at all.
+    const tells = options.start.config.healthIntervalMs !== undefined;
+    for (; tells && noted < replaced; noted++) await host.invoke(0, "noteCrash", []).then(unsettle);
     if (idle !== undefined) await host.invoke(0, "setIdle", [idle]).then(unsettle);
     if (battery !== undefined) await host.invoke(0, "setBattery", [battery]).then(unsettle);
     if (participation !== undefined) await host.invoke(0, "participate", [participation]).then(unsettle);
@@ -288,6 +291,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       participation = undefined;
       return call("forget", [options]);
     },
+    noteCrash: () => call("noteCrash", []),
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),
     metrics: () => call("metrics", []),

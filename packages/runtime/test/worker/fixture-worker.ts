@@ -40,6 +40,7 @@ const open: OpenDevice = async (start, token) => {
       if (model === "hang") await new Promise(() => {});
     },
     async feedback() {},
+    async noteCrash() {},
     async run(_model, feeds, { signal } = {}) {
       if (feeds["wait"] !== undefined) {
         await new Promise((_resolve, reject) => {

@@ -28,6 +28,7 @@ const feeds = () => ({ x: { dtype: "float32", shape: [1], data: Float32Array.of(
 let clock: VirtualClock;
 let spawned: number;
 let opened: number[];
+let crashes: number[];
 let ended: number;
 let heapBytes: number;
 let device: Device;
@@ -36,6 +37,7 @@ beforeEach(() => {
   clock = createVirtualClock();
   [spawned, ended, heapBytes] = [0, 0, 0];
   opened = [];
+  crashes = [];
 });
 afterEach(async () => {
   await device.close();
@@ -51,6 +53,9 @@ function open(runs: readonly Run[], budget: MemoryBudget = { maxHeapBytes: 1e9, 
         openModel: async () => {
           opened.push(number);
           return { model: "digits", version: 1 } as ModelState;
+        },
+        noteCrash: async () => {
+          crashes.push(number);
         },
         run: () => (runs[number] ?? runs.at(-1)!)(),
         diagnose: async () => ({
@@ -87,6 +92,7 @@ function open(runs: readonly Run[], budget: MemoryBudget = { maxHeapBytes: 1e9, 
         software: "test",
         limits: TRUST_DEFAULTS,
         tags: [],
+        healthIntervalMs: 3_600_000,
       },
       enrols: false,
       database: "none",
@@ -120,6 +126,8 @@ describe("a worker that is stuck", () => {
     expect((await running).version).toBe(2);
     expect([spawned, ended, opened]).toEqual([2, 1, [0, 1]]);
     expect((await device.diagnose()).worker).toEqual({ replaced: 1, recycled: 0 });
+    // The second worker hears of the first one's end, for those who count.
+    expect(crashes).toEqual([1]);
   });
 
   test("takes a call with it that hangs the next one too, or whose memory was given away", async () => {
