@@ -140,7 +140,7 @@ test("a version that held-out devices find better is released; what runs there s
     const handle = await agent.runtime.model("better");
     await handle.feedback({ version: 2, classes: [1, 2] }, [1, 3]);
     const shown = (await agent.runtime.metrics()).models.find(({ version }) => version === 2);
-    expect(shown?.feedback).toEqual({ answers: 2, accuracy: 0.5 });
+    expect(shown?.feedback).toEqual({ answers: 2, correct: 1, accuracy: 0.5 });
   }
   const { digest: reference } = await api().uploadBlob(examplesFile(0));
   await api().createTask(

@@ -78,6 +78,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     },
   });
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
+  let countedSince = env.clock.now();
   let idle: boolean | undefined;
   let battery: Parameters<Device["setBattery"]>[0] = null;
   let closed: Promise<void> | undefined;
@@ -360,6 +361,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
           signal: closing.signal,
         });
         metrics.loaded?.forget();
+        countedSince = env.clock.now();
         events.emit({ type: "forgotten" });
         return erasure;
       } catch (error) {
@@ -395,6 +397,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       const heapBytes = engines.heapBytes();
       return {
+        startedAt: countedSince,
         models: (await metrics.settled())?.read() ?? [],
         ...(heapBytes === undefined ? {} : { heapBytes }),
       };

@@ -45,7 +45,7 @@ function viewOf({ model, version, counters, histograms }: CountedVersion): Model
     if (counted !== undefined && total(counted) > 0) latencyMs[engine] = latencyOf(counted);
   }
   const { predictions, confidence, labels, throughput, memory } = histograms;
-  const answers = counters["feedback.answers"] ?? 0;
+  const { "feedback.answers": answers = 0, "feedback.correct": correct = 0 } = counters;
   const features = Object.entries(histograms).flatMap(([name, counted]) =>
     name.startsWith("features.") && total(counted) > 0
       ? [[name.slice("features.".length), histogramOf(counted)] as const]
@@ -65,7 +65,8 @@ function viewOf({ model, version, counters, histograms }: CountedVersion): Model
     memoryBytes: histogramOf(memory!),
     feedback: {
       answers,
-      accuracy: answers === 0 ? null : (counters["feedback.correct"] ?? 0) / answers,
+      correct,
+      accuracy: answers === 0 ? null : correct / answers,
     },
   };
 }

@@ -2,6 +2,8 @@ import type { EngineName } from "@tributary/engine";
 
 /** How the models of a runtime fared. It is told to the page alone. */
 export interface Metrics {
+  /** Since when it is counted, in milliseconds since the epoch. */
+  readonly startedAt: number;
   /** Of the versions that ran, at most eight, the one last that ran last. */
   readonly models: readonly ModelMetrics[];
   /** Memory that the engine has reserved, in bytes, where it is known. */
@@ -40,6 +42,7 @@ export interface ModelMetrics {
 export interface FeedbackView {
   /** Rows of answers that the page told the right class of. */
   readonly answers: number;
+  readonly correct: number;
   /** Share of them that were right; null without any. */
   readonly accuracy: number | null;
 }

@@ -60,7 +60,7 @@ describe("inference", () => {
   test("how it fares is shown to the page, version by version", async () => {
     const runtime = await start();
     const digits = await runtime.model("digits");
-    expect(await runtime.metrics()).toEqual({ models: [] });
+    expect(await runtime.metrics()).toMatchObject({ models: [] });
     for (let i = 0; i < 3; i++) await digits.run({ image });
     await digits.run({ image: new Float32Array(2 * 784) });
     await digits.examples.add({ image, label: 7 });
@@ -81,8 +81,8 @@ describe("inference", () => {
       ["digits", 1, 5],
     ]);
     const [second, first] = models;
-    expect(first!.feedback).toEqual({ answers: 2, accuracy: 0.5 });
-    expect(second!.feedback).toEqual({ answers: 0, accuracy: null });
+    expect(first!.feedback).toEqual({ answers: 2, correct: 1, accuracy: 0.5 });
+    expect(second!.feedback).toEqual({ answers: 0, correct: 0, accuracy: null });
     const sum = (counts: readonly number[] = []) => counts.reduce((all, each) => all + each, 0);
     expect(first!.errors).toEqual({});
     expect(first!.latencyMs["ort-node"]!.count).toBe(5);

@@ -113,7 +113,7 @@ const open: OpenDevice = async (start, token) => {
         roundsCommitted: 0,
       };
     },
-    metrics: async () => ({ models: [] }),
+    metrics: async () => ({ startedAt: 0, models: [] }),
     diagnose: async () => ({
       engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
       models: [],
