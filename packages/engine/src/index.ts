@@ -1,3 +1,4 @@
+export type { EngineDownload } from "./engine-download.ts";
 export { checkFeeds } from "./check-feeds.ts";
 export type {
   Engine,

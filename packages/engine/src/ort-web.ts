@@ -2,6 +2,7 @@
 import { failure, throwIfAborted, type TributaryError } from "@tributary/core";
 import type { Engine, EngineName, Session } from "./engine.ts";
 import { withCpuBuild } from "./cpu-build.ts";
+import { watchEngineDownload, type EngineDownload } from "./engine-download.ts";
 import { followGpuDevice } from "./gpu-device.ts";
 import { createOrtSession, text } from "./ort-session.ts";
 import { chooseEntry, importEntry } from "./ort-web-entry.ts";
@@ -11,6 +12,7 @@ import { nestedConfig } from "./session-config.ts";
 import type { RunQueue } from "./run-queue.ts";
 import { seeWasmMemory, wasmMemoryBytes } from "./wasm-memory.ts";
 
+export type { EngineDownload } from "./engine-download.ts";
 export { chooseEntry, type AdapterVerdict, type OrtWebEntry } from "./ort-web-entry.ts";
 
 export interface OrtWebOptions {
@@ -33,6 +35,8 @@ export interface OrtWebOptions {
    * @defaultValue "skip"
    */
   readonly softwareAdapter?: "skip" | "use";
+  /** Told what has arrived of the .wasm file, some ten times a second. */
+  readonly onProgress?: ((download: EngineDownload) => void) | undefined;
 }
 
 const DEFAULTS = { prefer: "auto", threads: 1, softwareAdapter: "skip" } as const;
@@ -64,7 +68,7 @@ let opened: { readonly entry: OrtWebEntry; readonly threads: number } | undefine
  *   already runs with other settings.
  */
 export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
-  const { prefer, threads, softwareAdapter, wasmPaths } = { ...DEFAULTS, ...options };
+  const { prefer, threads, softwareAdapter, wasmPaths, onProgress } = { ...DEFAULTS, ...options };
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 64) {
     throw new RangeError(`openOrtWeb: threads must be an integer in [1, 64], got ${threads}`);
   }
@@ -82,9 +86,9 @@ export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
     configure(ort, threads, wasmPaths);
   }
   const queue = createRunQueue();
-  const build: Build = { entry, ort, queue };
+  const build: Build = { entry, ort, queue, onProgress };
   const openCpuBuild = async (): Promise<Engine> => {
-    const cpu: Build = { entry: "wasm", ort: await importEntry("wasm"), queue };
+    const cpu: Build = { entry: "wasm", ort: await importEntry("wasm"), queue, onProgress };
     // The URL of one file is that of the other build.
     configure(cpu.ort, threads, typeof wasmPaths === "string" ? wasmPaths : undefined);
     return createEngine(cpu, "ort-wasm");
@@ -130,9 +134,10 @@ interface Build {
   readonly entry: OrtWebEntry;
   readonly ort: OrtModule;
   readonly queue: RunQueue;
+  readonly onProgress: OrtWebOptions["onProgress"];
 }
 
-function createEngine({ entry, ort, queue }: Build, name: EngineName): Engine {
+function createEngine({ entry, ort, queue, onProgress }: Build, name: EngineName): Engine {
   const sessions = new Set<Session>();
   const gpu = name === "ort-webgpu" ? followGpuDevice(ort) : undefined;
   let closed: Promise<void> | undefined;
@@ -155,14 +160,15 @@ function createEngine({ entry, ort, queue }: Build, name: EngineName): Engine {
       // Creating a session folds constants and compiles, so it stands in the same line as the runs.
       const inner = await queue.run(async () => {
         try {
-          const created = await seeWasmMemory(entry, () =>
+          const create = () =>
             ort.InferenceSession.create(model, {
               executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
               graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
               logSeverityLevel: 4, // errors come back as exceptions
               extra: nestedConfig(sessionConfig),
-            }),
-          );
+            });
+          // The first session of a build fetches its file and makes its memory.
+          const created = await seeWasmMemory(entry, () => watchEngineDownload(onProgress, create), create);
           await gpu?.follow();
           return created;
         } catch (cause) {

@@ -77,6 +77,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       learner.loaded?.participations.modelsChanged();
     },
   });
+  engines.onDownload?.((download) => events.emit({ type: "progress", part: "engine", ...download }));
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
   let countedSince = env.clock.now();
   let idle: boolean | undefined;

@@ -1,4 +1,4 @@
-import type { EngineName, Feeds, Session } from "@tributary/engine";
+import type { EngineDownload, EngineName, Feeds, Session } from "@tributary/engine";
 import type { EngineChoice, ModelForm } from "@tributary/engine/check";
 import type { ModelFormat } from "@tributary/protocol";
 import type { EngineDiagnosis } from "./diagnosis.ts";
@@ -68,6 +68,8 @@ export interface EngineProvider {
   heapBytes(): number | undefined;
   /** Whether a model of this size may be loaded beside those that are. */
   hasRoomFor(modelBytes: number): boolean;
+  /** Told what arrives of the engine's file, where there is one to fetch. Replaces who was told before. */
+  onDownload?(listener: (download: EngineDownload) => void): void;
   /** What it has to choose from, and what it knows of the platform. */
   diagnose(): EngineDiagnosis;
   /** Disposes what only this provider holds. Idempotent. */

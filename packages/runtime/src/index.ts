@@ -29,6 +29,8 @@ export type {
 export type {
   ConnectionState,
   DownloadProgress,
+  EngineProgress,
+  ModelProgress,
   ExampleCollection,
   FeedValue,
   Inference,

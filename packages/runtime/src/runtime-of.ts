@@ -59,7 +59,7 @@ export function createRuntimeOf(device: Device): Runtime {
         requireHandle();
         const leave = enter();
         try {
-          const prepared = toRunFeeds(state, feeds, transfer);
+          const prepared = toRunFeeds(state, feeds, transfer, device.copiesFeeds);
           const ready = prepared instanceof Promise ? await prepared : prepared;
           return await device.run(name, ready, { transfer, ...(signal === undefined ? {} : { signal }) });
         } finally {
@@ -217,9 +217,9 @@ export function createRuntimeOf(device: Device): Runtime {
         onProgress === undefined
           ? undefined
           : device.subscribe((event) => {
-              if (event.type !== "progress" || event.model !== name) return;
-              const { model, version, receivedBytes, totalBytes } = event;
-              onProgress({ model, version, receivedBytes, totalBytes });
+              if (event.type !== "progress" || (event.part === "model" && event.model !== name)) return;
+              const { type: _, at: _at, ...progress } = event;
+              onProgress(progress);
             });
       try {
         const state = await device.openModel(

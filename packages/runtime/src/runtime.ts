@@ -1,4 +1,4 @@
-import type { EngineName } from "@tributary/engine";
+import type { EngineDownload, EngineName } from "@tributary/engine";
 import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
 import type { GraphPort, IneligibleReason, ModelProcessing } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
@@ -166,7 +166,7 @@ export interface ModelOptions {
   readonly maxQueued?: number;
   /** Which examples stay on this device. Of several openings, what the last one says holds. */
   readonly examples?: ExampleOptions;
-  /** Bytes of the download, as they arrive. */
+  /** Bytes of the model, and of the engine where it is not there yet, as they arrive. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -174,11 +174,20 @@ export interface ModelOptions {
 /** What an app asks for of a model's forms. */
 export type ModelVariant = "auto" | "float32";
 
-export interface DownloadProgress {
+/** What has arrived of what a model needs. */
+export type DownloadProgress = ModelProgress | EngineProgress;
+
+export interface ModelProgress {
+  readonly part: "model";
   readonly model: string;
   readonly version: number;
   readonly receivedBytes: number;
   readonly totalBytes: number;
+}
+
+/** Of the engine's WASM file, which all models share. A browser that has it in its cache tells of it too. */
+export interface EngineProgress extends EngineDownload {
+  readonly part: "engine";
 }
 
 /** What runs of a model at the moment. */

@@ -18,7 +18,7 @@ import { createInferenceQueue, type InferenceQueue } from "../inference/inferenc
 import type { Feeds } from "@tributary/engine";
 import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis } from "../diagnosis.ts";
-import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
+import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
@@ -29,7 +29,6 @@ import { engineSetting, formSetting } from "./engine-setting.ts";
 import { asForm, type FormLease } from "./form-lease.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 import {
-  bindVersion,
   isInstalled,
   loadedBytes,
   otherForms,
@@ -43,6 +42,9 @@ const explanations = lazyPart("explanations", async () => ({
   ...(await import("../explain/explain.ts")),
   ...(await import("./gradient-session.ts")),
 }));
+
+/** It comes beside the files that it puts together. */
+const binding = lazyPart("binding of weights", () => import("./bind-version.ts"));
 
 /** Only who has several forms to choose from loads what measures them. */
 const formChoices = lazyPart("choice of forms", async () => ({
@@ -61,7 +63,7 @@ export interface ModelSlotOptions {
   readonly env: Env;
   /** Decodes and scales images, where the platform can. */
   readonly images?: DevicePorts["images"];
-  readonly onProgress: (progress: DownloadProgress) => void;
+  readonly onProgress: (progress: Omit<ModelProgress, "part">) => void;
   /** After a swap. */
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
   /** The version that runs was opened anew after its GPU was lost, maybe on another engine. */
@@ -210,7 +212,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       format: manifest.format ?? "onnx",
       model: async () => {
         // What the browser took away, or damaged, is downloaded again.
-        const [graph, weights] = await Promise.all([
+        const [{ bindVersion }, graph, weights] = await Promise.all([
+          binding.load(),
           blobs.fetch({ ...graphFile, signal }),
           blobs.fetch({ ...weightsFile, signal }),
         ]);
