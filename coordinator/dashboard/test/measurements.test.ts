@@ -132,7 +132,15 @@ test("drift is told beside what chance alone would do", () => {
     beyondNoise: true,
   };
   expect(driftWords(drift)).toBe("drift: PSI 0.41, by chance below 0.2; KS 0.25, below 0.15");
-  expect(referenceWords(drift)).toBe("against the first round, how-1 of version 3");
+  expect(referenceWords([drift])).toBe("Drift is measured against the first round (how-1, version 3).");
+  const dataset = {
+    ...drift,
+    reference: { source: "dataset" as const, roundId: null, version: null, count: 9 },
+  };
+  expect(referenceWords([dataset])).toBe("Drift is measured against the task's reference data set.");
+  expect(referenceWords([dataset, drift])).toBe(
+    "Drift is measured against the task's reference data set; of what that says nothing of, against the first round (how-1, version 3).",
+  );
   expect(driftWords({ ...drift, beyondNoise: false, ks: null, ksLimit: null })).toBe(
     "no drift: PSI 0.41, by chance below 0.2",
   );

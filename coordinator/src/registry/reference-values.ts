@@ -1,6 +1,6 @@
 import type { ReferenceValues } from "@tributary/federation/planning";
 import { inputColumns, readExampleTable } from "@tributary/engine/examples";
-import { featuresOf, featureValue } from "@tributary/metrics";
+import { featuresOf, readFeatures } from "@tributary/metrics";
 import type { TaskSpec } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { ModelRecord } from "../ports/records.ts";
@@ -22,19 +22,20 @@ export async function referenceValues(
     inputs.map(({ name }) => name),
   );
   const features = new Map(
-    featuresOf(inputs).map((feature) => {
-      const at = inputs.findIndex(({ name }) => name === feature.input);
-      const { dtype, data } = columns[at]!;
-      // As devices feed them.
-      const scale = dtype === "uint8" && /^float(32|64)$/.test(inputs[at]!.dtype) ? 1 / 255 : 1;
-      const width = data.length / table.count;
-      const values = Float64Array.from(
-        { length: table.count },
-        (_, row) => scale * featureValue(feature, data, row, width),
-      );
-      return [feature.metric, values] as const;
-    }),
+    featuresOf(inputs).map(({ metric }) => [metric, new Float64Array(table.count)] as const),
   );
+  for (const [at, { name, dtype }] of inputs.entries()) {
+    const column = columns[at]!;
+    const own = featuresOf(inputs).filter(({ input }) => input === name);
+    // As devices feed them.
+    const scale = column.dtype === "uint8" && /^float(32|64)$/.test(dtype) ? 1 / 255 : 1;
+    const width = column.data.length / table.count;
+    for (let row = 0; row < table.count; row++) {
+      readFeatures(own, column.data, { row, width }, ({ metric }, value) => {
+        features.get(metric)![row] = scale * value;
+      });
+    }
+  }
   const [only, ...more] = table.labels.values();
   const labels = more.length === 0 && only?.values instanceof Int32Array ? only.values : undefined;
   return { dataset: reference, examples: table.count, features, labels };

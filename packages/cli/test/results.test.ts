@@ -87,7 +87,7 @@ test("telemetry is told as quantiles and classes, without what nobody counted", 
     },
   });
   expect(lines.slice(1)).toEqual([
-    "  runs 100, errors.engine/run-failed 2, feedback.answers 8, feedback.correct 6",
+    "  runs 100, errors.engine/run-failed 2",
     "  right by feedback 75.0 % of 8 answers",
     "  latency.ort-node  median 11.2 ms, 90 % 12.3 ms, 99 % 12.6 ms, of 100",
     "  predictions  0: 5, 2: 7",

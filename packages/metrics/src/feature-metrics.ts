@@ -58,30 +58,44 @@ export function featuresOf(inputs: readonly FeatureInput[]): readonly Feature[] 
 }
 
 /**
- * A feature of one example; NaN where there is none.
+ * Reads the features of one input off one example.
  *
- * @param data of the input, [rows, width] flat
+ * @param features - of this input
+ * @param data - of the input, [rows, width] flat
+ * @param visit - gets NaN for what is not there
  */
-export function featureValue(
-  { value }: Pick<Feature, "value">,
+export function readFeatures(
+  features: readonly Feature[],
   data: ArrayLike<number | bigint>,
-  row: number,
-  width: number,
-): number {
+  { row, width }: { readonly row: number; readonly width: number },
+  visit: (feature: Feature, value: number) => void,
+): void {
   const from = row * width;
-  if (typeof value === "number") return value < width ? Number(data[from + value]) : NaN;
-  const stride = Math.ceil(width / MAX_VALUES_READ);
-  let [read, mean, squares] = [0, 0, 0];
-  for (let i = 0; i < width; i += stride) {
-    // Welford 1962: no difference of two large sums.
-    const each = Number(data[from + i]);
-    read += 1;
-    const off = each - mean;
-    mean += off / read;
-    squares += off * (each - mean);
+  let all: ReturnType<typeof momentsOf> | undefined;
+  for (const feature of features) {
+    const { value } = feature;
+    if (typeof value === "number") visit(feature, value < width ? Number(data[from + value]) : NaN);
+    else visit(feature, (all ??= momentsOf(data, from, from + width))[value]);
   }
-  if (read === 0) return NaN;
-  return value === "mean" ? mean : Math.sqrt(squares / read);
+}
+
+function momentsOf(
+  data: ArrayLike<number | bigint>,
+  from: number,
+  to: number,
+): { readonly mean: number; readonly deviation: number } {
+  const stride = Math.ceil((to - from) / MAX_VALUES_READ);
+  // Around the first value, so that no small difference of large sums is left.
+  const origin = Number(data[from]);
+  let [count, sum, squares] = [0, 0, 0];
+  for (let i = from; i < to; i += stride) {
+    const off = Number(data[i]) - origin;
+    count += 1;
+    sum += off;
+    squares += off * off;
+  }
+  const mean = sum / count;
+  return { mean: origin + mean, deviation: Math.sqrt(Math.max(0, squares / count - mean * mean)) };
 }
 
 /** Bins that a reference of one feature has equal shares of: ten, and one on each side for what it has nothing of. */

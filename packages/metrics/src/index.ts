@@ -41,8 +41,8 @@ export { driftOf, type Drift } from "./drift.ts";
 export {
   FEATURE_BINS,
   featuresOf,
-  featureValue,
   quantileBins,
+  readFeatures,
   type Feature,
   type FeatureInput,
 } from "./feature-metrics.ts";

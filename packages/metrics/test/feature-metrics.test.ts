@@ -4,9 +4,9 @@ import {
   createHistogram,
   FEATURE_BINS,
   featuresOf,
-  featureValue,
   observe,
   quantileBins,
+  readFeatures,
   telemetrySpecs,
 } from "@tributary/metrics";
 import fc from "fast-check";
@@ -46,13 +46,32 @@ describe("features of a model's inputs", () => {
   });
 
   test("are read row by row", () => {
+    const read = (
+      values: readonly (number | "mean" | "deviation")[],
+      data: ArrayLike<number | bigint>,
+      row = 0,
+    ) => {
+      const told: number[] = [];
+      const features = values.map((value) => ({ metric: "features.x", input: "x", value }));
+      readFeatures(features, data, { row, width: data.length / 2 }, (_, value) => told.push(value));
+      return told;
+    };
     const data = [1, 2, 3, 10, 10, 10];
-    expect(featureValue({ value: 1 }, data, 1, 3)).toBe(10);
-    expect(featureValue({ value: "mean" }, data, 0, 3)).toBe(2);
-    expect(featureValue({ value: "deviation" }, data, 0, 3)).toBeCloseTo(Math.sqrt(2 / 3), 12);
-    expect(featureValue({ value: "deviation" }, data, 1, 3)).toBe(0);
-    expect(featureValue({ value: 0 }, BigInt64Array.of(-4n, 7n), 1, 1)).toBe(7);
-    expect(featureValue({ value: "mean" }, [], 0, 0)).toBeNaN();
+    expect(read([1, 7, "mean"], data, 1)).toEqual([10, NaN, 10]);
+    const [mean, deviation] = read(["mean", "deviation"], data);
+    expect(mean).toBe(2);
+    expect(deviation).toBeCloseTo(Math.sqrt(2 / 3), 12);
+    expect(read([0, "mean"], BigInt64Array.of(-4n, 7n), 1)).toEqual([7, 7]);
+    expect(read(["mean", "deviation"], [])).toEqual([NaN, NaN]);
+  });
+
+  test("of long examples are those of some of their values", () => {
+    const long = Float32Array.from({ length: 100_000 }, (_, i) => 1000 + (i % 2));
+    const told: number[] = [];
+    const features = (["mean", "deviation"] as const).map((value) => ({ metric: "m", input: "x", value }));
+    readFeatures(features, long, { row: 0, width: long.length }, (_, value) => told.push(value));
+    expect(told[0]).toBeCloseTo(1000.5, 1);
+    expect(told[1]).toBeCloseTo(0.5, 2);
   });
 
   test("have bins for any value", () => {

@@ -6,11 +6,14 @@ export function driftWords({ psi, psiLimit, ks, ksLimit, beyondNoise }: DriftVie
   return `${beyondNoise ? "drift" : "no drift"}: PSI ${short(psi)}, by chance below ${short(psiLimit)}${distance}`;
 }
 
-/** What a histogram is compared with. */
-export function referenceWords({ reference }: DriftView): string {
-  return reference.source === "dataset"
-    ? "against the task's reference data set"
-    : `against the first round, ${reference.roundId} of version ${reference.version}`;
+/** What histograms are compared with. */
+export function referenceWords(drift: readonly DriftView[]): string {
+  const first = drift.find(({ reference }) => reference.source === "measurement")?.reference;
+  const hasDataset = drift.some(({ reference }) => reference.source === "dataset");
+  const round = first && `the first round (${first.roundId}, version ${first.version})`;
+  if (!hasDataset) return `Drift is measured against ${round}.`;
+  const rest = round === undefined ? "" : `; of what that says nothing of, against ${round}`;
+  return `Drift is measured against the task's reference data set${rest}.`;
 }
 
 function short(value: number): string {

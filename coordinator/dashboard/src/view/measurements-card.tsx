@@ -28,7 +28,9 @@ function Measured({ measurement }: { readonly measurement: MeasurementView }): R
   const { examples, currentLoss, currentCorrect, candidateLoss, candidateCorrect } = counters;
   const { "feedback.answers": answers = 0, "feedback.correct": right = 0 } = counters;
   const { loss = null, accuracy = null } = comparison ?? {};
-  const counted = Object.entries(counters).filter(([name, count]) => name === "runs" || count > 0);
+  const counted = Object.entries(counters).filter(
+    ([name, count]) => name === "runs" || (count > 0 && !name.startsWith("feedback.")),
+  );
   const versions =
     candidate === null ? `Version ${version}` : `Version ${candidate} against version ${version}`;
   return (
@@ -68,6 +70,7 @@ function Measured({ measurement }: { readonly measurement: MeasurementView }): R
           {formatPoints(accuracy.upper)}), McNemar p {accuracy.p.toPrecision(2)}
         </p>
       )}
+      {drift.length > 0 && <p className="quiet">{referenceWords(drift)}</p>}
       <div className="histograms">
         {Object.entries(histograms).map(([name, histogram]) => (
           <HistogramFigure
@@ -117,12 +120,7 @@ function HistogramFigure({ name, histogram, drift }: HistogramProps): ReactNode 
         <span>{bars.at(-1)!.range}</span>
       </p>
       {drift !== undefined && (
-        <p
-          className="histogram-drift"
-          data-testid="drift"
-          data-beyond-noise={drift.beyondNoise}
-          title={referenceWords(drift)}
-        >
+        <p className="histogram-drift" data-testid="drift" data-beyond-noise={drift.beyondNoise}>
           {driftWords(drift)}
         </p>
       )}

@@ -15,7 +15,9 @@ export function measurementLines(measurement: MeasurementView): string[] {
       `  ${examples} examples, loss ${formatNumber(candidateLoss / examples, 4)}, accuracy ${formatPercent(candidateCorrect / examples)}`,
     );
   } else {
-    const counted = Object.entries(counters).filter(([name, count]) => name === "runs" || count > 0);
+    const counted = Object.entries(counters).filter(
+      ([name, count]) => name === "runs" || (count > 0 && !name.startsWith("feedback.")),
+    );
     lines.push(`  ${counted.map(([name, count]) => `${name} ${count}`).join(", ")}`);
     const { "feedback.answers": answers = 0, "feedback.correct": correct = 0 } = counters;
     if (answers > 0)

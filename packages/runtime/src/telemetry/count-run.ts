@@ -2,7 +2,7 @@ import { toFailure } from "@tributary/core";
 import type { Feeds } from "@tributary/engine";
 import {
   count,
-  featureValue,
+  readFeatures,
   record,
   TELEMETRY_ENGINES,
   TELEMETRY_ERRORS,
@@ -42,14 +42,17 @@ export function countRun(
 }
 
 /** What a run was asked: each example once in the histogram of each feature. */
-export function countFeatures(counted: Counted, features: readonly Feature[], feeds: Feeds): void {
-  for (const feature of features) {
-    const fed = feeds[feature.input];
-    const rows = fed?.shape[0];
-    if (fed === undefined || rows === undefined || rows === 0) continue;
-    const width = fed.data.length / rows;
+export function countFeatures(
+  counted: Counted,
+  features: ReadonlyMap<string, readonly Feature[]>,
+  feeds: Feeds,
+): void {
+  for (const [input, own] of features) {
+    const fed = feeds[input];
+    const rows = fed?.shape[0] ?? 0;
     for (let row = 0; row < rows; row++) {
-      observe(counted, feature.metric, featureValue(feature, fed.data, row, width));
+      const width = fed!.data.length / rows;
+      readFeatures(own, fed!.data, { row, width }, ({ metric }, value) => observe(counted, metric, value));
     }
   }
 }

@@ -35,7 +35,8 @@ interface Recorded extends Counted {
   readonly model: string;
   readonly version: number;
   readonly form: TelemetryModel;
-  readonly features: readonly Feature[];
+  /** By the input that they are of. */
+  readonly features: ReadonlyMap<string, readonly Feature[]>;
   /** The second that runs are counted of at present, and the examples that it answered. */
   second: number;
   answered: number;
@@ -124,7 +125,10 @@ export function createTelemetryRecorder(options: TelemetryRecorderOptions): Tele
   const begin = (model: string, version: number, form: TelemetryModel): Recorded => {
     const bins = followed.get(model)?.bins;
     const schema = metricSchema(telemetrySpecs(TELEMETRY_GROUPS, form, (metric) => bins?.get(metric)));
-    const features = featuresOf(form.inputs);
+    const all = featuresOf(form.inputs);
+    const features = new Map(
+      form.inputs.map(({ name }) => [name, all.filter(({ input }) => input === name)] as const),
+    );
     return { model, version, form, schema, features, vector: createMetrics(schema), second: 0, answered: 0 };
   };
 
