@@ -1,3 +1,4 @@
+import type { Engine } from "@tributary/engine";
 import type { ExampleTable } from "@tributary/engine/examples";
 import { delay, failure, systemClock, TributaryError, type Logger } from "@tributary/core";
 import type { ModelHandle, Runtime, RuntimeEvent, RuntimeOptions, Trust } from "@tributary/runtime";
@@ -27,6 +28,8 @@ export interface AgentOptions {
   readonly telemetry?: boolean;
   /** Whether the device tells under its name how the model fares on it. @defaultValue false */
   readonly deviceHealth?: RuntimeOptions["deviceHealth"];
+  /** Runs and trains models of TensorFlow.js; whoever made it closes it. @defaultValue none: such models are refused */
+  readonly tfjs?: Engine;
   readonly onEvent?: (event: RuntimeEvent) => void;
   readonly log?: Logger;
 }
@@ -59,6 +62,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     ...(options.tags === undefined ? {} : { tags: options.tags }),
     ...(options.deviceHealth === undefined ? {} : { deviceHealth: options.deviceHealth }),
     ...(options.maxStorageBytes === undefined ? {} : { maxStorageBytes: options.maxStorageBytes }),
+    ...(options.tfjs === undefined ? {} : { tfjs: options.tfjs }),
     ...(log === undefined ? {} : { log }),
   });
   const closing = new AbortController();

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { asModelName, asPopulationName, asTaskName, toFailure, TributaryError } from "@tributary/core";
 import type { ExampleTable } from "@tributary/engine/examples";
+import { openInstalledTfjs } from "@tributary/engine/tfjs-node";
 import type { RuntimeEvent, RuntimeOptions } from "@tributary/runtime";
 import { MAX_EXAMPLES } from "@tributary/runtime/internal-node";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
@@ -27,6 +28,7 @@ interface RunOptions {
   readonly participate: boolean;
   readonly telemetry?: boolean;
   readonly deviceHealth?: boolean;
+  readonly tfjs?: boolean;
   readonly minimumCohort?: number;
   readonly tag?: readonly string[];
   readonly maxStorage?: number;
@@ -54,6 +56,7 @@ async function run(options: RunOptions): Promise<void> {
     if (line !== undefined) process.stdout.write(`${line}\n`);
   };
   const stopped = stopSignal();
+  const tfjs = options.tfjs === true ? await openInstalledTfjs() : undefined;
   const agent = await createAgent({
     coordinator: options.coordinator,
     trust:
@@ -71,6 +74,7 @@ async function run(options: RunOptions): Promise<void> {
     telemetry: options.telemetry === true,
     deviceHealth: options.deviceHealth === true,
     onEvent: print,
+    ...(tfjs === undefined ? {} : { tfjs }),
     ...(task === undefined ? {} : { task }),
     ...(options.tag === undefined ? {} : { tags: options.tag }),
     ...(options.maxStorage === undefined ? {} : { maxStorageBytes: options.maxStorage * 1024 ** 2 }),
@@ -81,6 +85,7 @@ async function run(options: RunOptions): Promise<void> {
     await Promise.race([stopped, failed]);
   } finally {
     await agent.close();
+    await tfjs?.close();
   }
 }
 
@@ -215,6 +220,10 @@ program
   .option(
     "--device-health",
     "tell the coordinator, under this device's name, of crashes, failed self-checks, errors and latencies of each version",
+  )
+  .option(
+    "--tfjs",
+    "run and train models of TensorFlow.js: @tensorflow/tfjs, and best @tensorflow/tfjs-backend-wasm, have to be installed",
   )
   .option(
     "--minimum-cohort <n>",

@@ -718,6 +718,15 @@ export const ERROR_CATALOG = {
     status: 422,
     publicMessage: "The answer cannot be explained so.",
   },
+  "runtime/not-personalisable": {
+    status: 422,
+    publicMessage: "The model was published without what a device would personalise it by.",
+    advice: "Publish a float model whose layers gradients reach, without --no-personalisation.",
+  },
+  "runtime/too-few-examples": {
+    status: 422,
+    publicMessage: "There are too few examples on this device to learn from.",
+  },
   "runtime/offline": {
     status: 503,
     publicMessage: "The device is offline and holds no copy.",
@@ -735,6 +744,12 @@ export const ERROR_CATALOG = {
   "runtime/unsupported-image": {
     status: 415,
     publicMessage: "The image cannot be read here.",
+  },
+  "runtime/tokenizer-failed": {
+    status: 400,
+    publicMessage: "The text could not be read as tokens.",
+    advice:
+      "Pass a tokenizer of the name that the model's processing gives to createRuntime({ tokenizers }); it answers with whole numbers from 0.",
   },
   "runtime/invalid-example": {
     status: 400,

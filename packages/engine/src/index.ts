@@ -4,6 +4,8 @@ export type {
   Engine,
   EngineName,
   Feeds,
+  KeptOutputs,
+  KeptTensor,
   LoadOptions,
   Outputs,
   RunOptions,

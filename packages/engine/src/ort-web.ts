@@ -1,5 +1,6 @@
 /** onnxruntime-web behind the Engine seam: WASM everywhere, WebGPU where there is an adapter. */
 import { failure, throwIfAborted, type TributaryError } from "@tributary/core";
+import type { InferenceSession } from "onnxruntime-common";
 import type { Engine, EngineName, Session } from "./engine.ts";
 import { withCpuBuild } from "./cpu-build.ts";
 import { watchEngineDownload, type EngineDownload } from "./engine-download.ts";
@@ -139,7 +140,8 @@ interface Build {
 
 function createEngine({ entry, ort, queue, onProgress }: Build, name: EngineName): Engine {
   const sessions = new Set<Session>();
-  const gpu = name === "ort-webgpu" ? followGpuDevice(ort) : undefined;
+  const isGpu = name === "ort-webgpu";
+  const gpu = isGpu ? followGpuDevice(ort) : undefined;
   let closed: Promise<void> | undefined;
 
   const explain = async (cause: unknown): Promise<TributaryError | undefined> => {
@@ -154,21 +156,28 @@ function createEngine({ entry, ort, queue, onProgress }: Build, name: EngineName
 
   return {
     name,
-    async load(model, { signal, optimization = "all", sessionConfig = {} } = {}) {
+    async load(model, { signal, optimization = "all", sessionConfig = {}, keepsOutputs = false } = {}) {
       throwIfAborted(signal);
       if (closed !== undefined) throw failure("engine/closed", `${name}: load() after close()`);
+      let keeps = isGpu && keepsOutputs;
       // Creating a session folds constants and compiles, so it stands in the same line as the runs.
       const inner = await queue.run(async () => {
         try {
           const create = () =>
             ort.InferenceSession.create(model, {
-              executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
+              ...(keeps ? { preferredOutputLocation: "gpu-buffer" as const } : {}),
+              executionProviders: [isGpu ? "webgpu" : "wasm"],
               graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
               logSeverityLevel: 4, // errors come back as exceptions
               extra: nestedConfig(sessionConfig),
             });
           // The first session of a build fetches its file and makes its memory.
-          const created = await seeWasmMemory(entry, () => watchEngineDownload(onProgress, create), create);
+          let created = await seeWasmMemory(entry, () => watchEngineDownload(onProgress, create), create);
+          if (keeps && !created.outputMetadata.every(isReadableOnGpu)) {
+            keeps = false;
+            await created.release();
+            created = await create();
+          }
           await gpu?.follow();
           return created;
         } catch (cause) {
@@ -184,6 +193,7 @@ function createEngine({ entry, ort, queue, onProgress }: Build, name: EngineName
           session: inner,
           Tensor: ort.Tensor,
           queue,
+          keepsOutputs: keeps,
           ...(gpu === undefined ? {} : { explain }),
           onDisposed: () => sessions.delete(session),
         });
@@ -206,4 +216,19 @@ function createEngine({ entry, ort, queue, onProgress }: Build, name: EngineName
       return closed;
     },
   };
+}
+
+/** Element types whose outputs onnxruntime-web leaves on a GPU. */
+const ON_GPU: ReadonlySet<string> = new Set([
+  "float32",
+  "float16",
+  "int32",
+  "uint32",
+  "int64",
+  "uint8",
+  "bool",
+]);
+
+function isReadableOnGpu(output: InferenceSession.ValueMetadata): boolean {
+  return output.isTensor && ON_GPU.has(output.type);
 }

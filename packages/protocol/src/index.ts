@@ -59,6 +59,15 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export type { OptimizerStepDocument, WholeReason } from "./micro-batches.ts";
+export {
+  ADAPTER_KINDS,
+  parsePersonalisation,
+  PERSONALISATION_KEY,
+  type AdapterKind,
+  type PersonalAdapters,
+  type Personalisation,
+} from "./personalisation.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
 export {
@@ -78,6 +87,7 @@ export {
   parseProcessing,
   PROCESSING_KEY,
   ProcessingDocument,
+  type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
@@ -281,4 +291,15 @@ export {
   type UpdateLayout,
   type UpdateTensor,
 } from "./update-layout.ts";
-export { parseTfjsModel, TfjsModelDocument, type ModelFormat } from "./tfjs-model.ts";
+export { parseTfjsModel, TfjsModelDocument, type ModelFormat, type TfjsTraining } from "./tfjs-model.ts";
+export {
+  parseTfjsStep,
+  TFJS_LOSSES,
+  type TfjsEvaluationStep,
+  type TfjsLoss,
+  type TfjsLossKind,
+  type TfjsMetric,
+  type TfjsStep,
+  type TfjsTrainingStep,
+} from "./tfjs-step.ts";
+export type { TextProcessing } from "./text-processing.ts";

@@ -53,7 +53,7 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
     /** Whether a software rasteriser counts as a WebGPU adapter. @defaultValue "skip" */
     readonly softwareAdapter?: "skip" | "use";
   };
-  /** Runs models of TensorFlow.js too: `tfjs()` of `@tributary/runtime/tfjs`. */
+  /** Runs and trains models of TensorFlow.js too: `tfjs()` of `@tributary/runtime/tfjs`. */
   readonly tfjs?: TfjsWorker;
 }
 
@@ -112,7 +112,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   });
   const idleAware = withIdleness(device, systemClock);
   const aware = withBattery(idleAware, navigator as BatteryNavigator);
-  return createRuntimeOf(withPersistence(aware, navigator.storage, log));
+  return createRuntimeOf(withPersistence(aware, navigator.storage, log), options.tokenizers);
 }
 
 function requireSecureContext(): void {

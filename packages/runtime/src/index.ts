@@ -12,11 +12,28 @@ export type {
 } from "./diagnosis.ts";
 export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/explanation.ts";
 export type { ExampleOptions } from "./examples/example-policy.ts";
-export type { PauseReason, TrainingDiagnosis } from "./participation/training-diagnosis.ts";
+export type {
+  AdapterKind,
+  PersonalChange,
+  PersonalDiagnosis,
+  PersonalDropReason,
+  PersonaliseOptions,
+  PersonalisationReport,
+  PersonalMeasurement,
+  PersonalProgress,
+  PersonalWeights,
+} from "./personal/personalisation.ts";
+export type {
+  BatchDiagnosis,
+  PauseReason,
+  TrainingDiagnosis,
+  TrainingEngine,
+} from "./participation/training-diagnosis.ts";
 export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts";
 export type { DeviceHealthOptions } from "./health/health-setting.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
+export type { TextInput, Tokenizer, Tokenizers, Tokens } from "./text/text.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
 export type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
 export type {
@@ -27,6 +44,7 @@ export type {
   ModelMetrics,
 } from "./telemetry/model-metrics.ts";
 export type {
+  ChainStep,
   ConnectionState,
   DownloadProgress,
   EngineProgress,
@@ -39,6 +57,7 @@ export type {
   KeptExample,
   LabelledExample,
   LabelValue,
+  ModelChain,
   ModelHandle,
   ModelOptions,
   ModelState,

@@ -25,7 +25,7 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
    * closes it. @defaultValue onnxruntime-node with one thread, else WASM, owned by the runtime
    */
   readonly engine?: Engine;
-  /** Runs models of TensorFlow.js: `await createTfjsEngine()` of `@tributary/engine/tfjs`. Whoever made it closes it. */
+  /** Runs and trains models of TensorFlow.js: `await createTfjsEngine()` of `@tributary/engine/tfjs`. Whoever made it closes it. */
   readonly tfjs?: Engine;
 }
 
@@ -70,7 +70,9 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         env: systemEnv({ log }),
         store,
         engines: createNodeEngines(engine, options.engine === undefined, options.tfjs),
-        conditions: nodeConditions(engine.name),
+        conditions: nodeConditions(
+          [engine, ...(options.tfjs === undefined ? [] : [options.tfjs])].map(({ name }) => name),
+        ),
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: async () => openWsSocket,
         fetch: fetchWithFiles,
@@ -79,7 +81,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
           : { token: async (device) => (typeof token === "string" ? token : token(device)) }),
       },
     );
-    return createRuntimeOf(device);
+    return createRuntimeOf(device, options.tokenizers);
   } catch (error) {
     await store.close();
     throw error;

@@ -4,8 +4,10 @@ import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
+import { lazyPart } from "./lazy-part.ts";
 import { toDraft, toKept } from "./learner/example.ts";
 import type {
+  LabelledExample,
   ModelHandle,
   ModelState,
   ModelUpdate,
@@ -18,9 +20,16 @@ import type {
 import { isImageSource } from "./images/image-input.ts";
 import { onlyImage, toRunFeeds } from "./images/split-images.ts";
 import { inferenceStream } from "./inference/stream.ts";
+import { isText, type Tokenizers } from "./text/text.ts";
+
+const personalPart = lazyPart("personalisation", () => import("./personal/handle.ts"));
+/** Only who feeds texts loads it. */
+const texts = lazyPart("tokens of texts", () => import("./text/tokenise.ts"));
+/** Only who chains models loads it. */
+const chains = lazyPart("chain of models", () => import("./inference/chain-links.ts"));
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
-export function createRuntimeOf(device: Device): Runtime {
+export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Runtime {
   const ended = new AbortController();
   let closing: Promise<void> | undefined;
   let participating = false;
@@ -47,6 +56,22 @@ export function createRuntimeOf(device: Device): Runtime {
       requireOpen();
       if (handleClosed !== undefined) throw failure("runtime/closed", `model ${name}: it was closed`);
     };
+    /** Texts become tokens here, where the app's tokenizers are. */
+    const withTokens = async <Value>(values: Readonly<Record<string, Value>>) =>
+      (await texts.load()).tokenise(state, values, tokenizers);
+    const prepare = (
+      values: Parameters<ModelHandle["run"]>[0],
+      given: boolean,
+      copied?: boolean,
+    ): ReturnType<typeof toRunFeeds> =>
+      Object.values(values).some(isText)
+        ? withTokens(values).then((read) => toRunFeeds(state, read, given, copied))
+        : toRunFeeds(state, values, given, copied);
+    const draftOf = async (example: LabelledExample) => {
+      const { label, ...values } = example;
+      const isWorded = Object.values(values).some(isText);
+      return await toDraft(state, isWorded ? { ...(await withTokens(values)), label } : example);
+    };
     const handle: ModelHandle = {
       name,
       get state() {
@@ -55,13 +80,17 @@ export function createRuntimeOf(device: Device): Runtime {
       get version() {
         return state.version;
       },
-      async run(feeds, { signal, transfer = false } = {}) {
+      async run(feeds, { signal, transfer = false, personal = true } = {}) {
         requireHandle();
         const leave = enter();
         try {
-          const prepared = toRunFeeds(state, feeds, transfer, device.copiesFeeds);
+          const prepared = prepare(feeds, transfer, device.copiesFeeds);
           const ready = prepared instanceof Promise ? await prepared : prepared;
-          return await device.run(name, ready, { transfer, ...(signal === undefined ? {} : { signal }) });
+          return await device.run(name, ready, {
+            transfer,
+            personal,
+            ...(signal === undefined ? {} : { signal }),
+          });
         } finally {
           leave();
         }
@@ -70,7 +99,7 @@ export function createRuntimeOf(device: Device): Runtime {
         requireHandle();
         const leave = enter();
         try {
-          const prepared = await toRunFeeds(state, feeds, false);
+          const prepared = await prepare(feeds, false);
           return await device.explain(name, prepared, request, signal === undefined ? {} : { signal });
         } finally {
           leave();
@@ -91,14 +120,11 @@ export function createRuntimeOf(device: Device): Runtime {
       examples: {
         async add(example) {
           requireHandle();
-          await device.addExamples(name, [await toDraft(state, example)]);
+          await device.addExamples(name, [await draftOf(example)]);
         },
         async addAll(examples) {
           requireHandle();
-          await device.addExamples(
-            name,
-            await Promise.all(examples.map((example) => toDraft(state, example))),
-          );
+          await device.addExamples(name, await Promise.all(examples.map(draftOf)));
         },
         async count() {
           requireHandle();
@@ -115,6 +141,25 @@ export function createRuntimeOf(device: Device): Runtime {
         async clear() {
           requireHandle();
           await device.clearExamples(name);
+        },
+      },
+      async personalise(options = {}) {
+        requireHandle();
+        const { personalise } = await personalPart.load();
+        return await personalise(device, handle, options);
+      },
+      personal: {
+        async report() {
+          requireHandle();
+          return (await device.personal(name, { kind: "report" })).report;
+        },
+        async export() {
+          requireHandle();
+          return (await device.personal(name, { kind: "export" })).file;
+        },
+        async clear() {
+          requireHandle();
+          await device.personal(name, { kind: "clear" });
         },
       },
       updates({ signal } = {}) {
@@ -238,6 +283,14 @@ export function createRuntimeOf(device: Device): Runtime {
         stopProgress?.();
       }
     },
+    chain: (steps) => ({
+      async run(feeds, options = {}) {
+        requireOpen();
+        const links = (await chains.load()).chainLinks(steps);
+        const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
+        return await device.runChain(links, prepared, options);
+      },
+    }),
     participate({ consent, task, when = "always", ...more }) {
       requireOpen();
       if (!isConsent(consent)) {

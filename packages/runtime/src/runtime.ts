@@ -11,9 +11,17 @@ import type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { DeviceHealthOptions } from "./health/health-setting.ts";
 import type { ImageSource } from "./images/image-input.ts";
+import type {
+  PersonalChange,
+  PersonaliseOptions,
+  PersonalisationReport,
+  PersonalProgress,
+  PersonalWeights,
+} from "./personal/personalisation.ts";
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
+import type { TextInput, Tokenizers } from "./text/text.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -101,12 +109,18 @@ export interface RuntimeOptions {
   readonly maxStorageBytes?: number;
   /**
    * Whether this device tells the coordinator, under its own name, how each version fares on it: calls, crashes, failed self-checks,
-   * errors by code and how long calls take, in nine bins. Nothing of what it was asked or answered. For rollouts, which compare devices
+   * errors by code and how long calls take, in ten bins. Nothing of what it was asked or answered. For rollouts, which compare devices
    * that have a new version with those that have not; the app says so to the people whose devices they are.
    *
    * @defaultValue false
    */
   readonly deviceHealth?: boolean | DeviceHealthOptions;
+  /**
+   * What makes tokens of texts, by the names that models know them by (`processing`).
+   *
+   * @defaultValue none: models of text are fed with token ids
+   */
+  readonly tokenizers?: Tokenizers;
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -120,6 +134,8 @@ export interface Runtime extends AsyncDisposable {
    * @throws `runtime/model-unavailable` when there is neither.
    */
   model(name: string, options?: ModelOptions): Promise<ModelHandle>;
+  /** Puts models that are open one behind the other; they stay open by themselves. */
+  chain(steps: readonly ChainStep[]): ModelChain;
   /** Begins to take part in federated rounds, on the examples kept on this device. One participation at a time. */
   participate(options: ParticipateOptions): Participation;
   status(): Promise<RuntimeStatus>;
@@ -218,7 +234,7 @@ export interface ModelState {
 export type FeedValue = Tensor | TensorData | readonly number[] | readonly bigint[] | readonly boolean[];
 
 /** What `run` takes for an input: also an image, where the model's `processing` says how one becomes this input. */
-export type InputValue = FeedValue | ImageSource;
+export type InputValue = FeedValue | ImageSource | TextInput;
 
 export interface RunInferenceOptions {
   /** Rejects with `signal.reason`: a call that waits is taken out of the queue, of one that runs the answer is dropped. */
@@ -230,6 +246,8 @@ export interface RunInferenceOptions {
    * @defaultValue false
    */
   readonly transfer?: boolean;
+  /** Whether weights of this device's own answer, where there are some. @defaultValue true */
+  readonly personal?: boolean;
 }
 
 export interface RankedClass {
@@ -242,6 +260,8 @@ export interface RankedClass {
 export interface Inference {
   /** The version that answered. */
   readonly version: number;
+  /** It answered with weights of this device's own. */
+  readonly personal?: true;
   readonly outputs: Readonly<Record<string, Tensor>>;
   /**
    * The output that the model's `processing` names as probabilities, [batch * classes] flat. Without it: the first float32 output,
@@ -298,6 +318,15 @@ export interface ModelHandle {
   feedback(answer: Answer, label: FeedbackLabel): Promise<void>;
   readonly examples: ExampleCollection;
   /**
+   * Trains weights of this device's own on the examples that are kept here, which never leave it, and has them answer from then on, if they
+   * do better on examples that were held back. One training at a time on a device: it waits for that of a round. No run begins while the page
+   * is touched.
+   *
+   * @throws `runtime/not-personalisable` where the model was published without what it takes, `runtime/too-few-examples`
+   */
+  personalise(options?: PersonaliseOptions): Promise<PersonalisationReport>;
+  readonly personal: PersonalWeights;
+  /**
    * New versions: with "manual" each waits for `apply()`, with "auto" it has been applied. A version that waits at
    * the moment of the call comes first.
    */
@@ -306,6 +335,32 @@ export interface ModelHandle {
   refresh(options?: { readonly signal?: AbortSignal }): Promise<ModelState>;
   /** Lets the model go; the runtime stays open. Idempotent. */
   close(): Promise<void>;
+}
+
+/** A model of a chain, and what it is fed. */
+export interface ChainStep {
+  readonly model: ModelHandle;
+  /**
+   * Of every model but the first: which output of the model before each of its inputs gets, by the input's name.
+   *
+   * @defaultValue the only output, for the only input
+   */
+  readonly from?: Readonly<Record<string, string>>;
+}
+
+/** Models one behind the other. */
+export interface ModelChain {
+  /**
+   * Runs all of them on the feeds of the first, and answers for the last. What goes from one to the next does not leave the worker, and,
+   * between two models on WebGPU, not the GPU.
+   *
+   * @throws `engine/unknown-output`, `engine/unknown-input`, `engine/input-mismatch` or `engine/missing-input` where the models do not
+   *   fit together, and as `ModelHandle.run`
+   */
+  run(
+    feeds: Readonly<Record<string, InputValue>>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Inference>;
 }
 
 export interface ModelUpdate {
@@ -537,6 +592,10 @@ export type RuntimeEvent =
       readonly state: ModelState;
     }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }
+  /** A step of `personalise`. */
+  | ({ readonly type: "personalising"; readonly at: number; readonly model: string } & PersonalProgress)
+  /** What happened to weights of this device's own: adopted or not, kept on a new version, or gone. */
+  | ({ readonly type: "personal"; readonly at: number; readonly model: string } & PersonalChange)
   /** `forget()` was called, here or in another tab: consent that the page keeps is to go too. */
   | { readonly type: "forgotten"; readonly at: number }
   | {

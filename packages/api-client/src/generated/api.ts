@@ -1924,10 +1924,10 @@ export interface paths {
                                      */
                                     eligibility: {
                                         /**
-                                         * @description A device has one of these; all may, where it is empty
+                                         * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                          * @default []
                                          */
-                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                         /**
                                          * @description Memory of the device, as coarsely as a browser tells it
                                          * @default null
@@ -2560,10 +2560,10 @@ export interface paths {
                          */
                         eligibility: {
                             /**
-                             * @description A device has one of these; all may, where it is empty
+                             * @description A device has one of these; all may, where it is empty, that run what the model is written in
                              * @default []
                              */
-                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                             /**
                              * @description Memory of the device, as coarsely as a browser tells it
                              * @default null
@@ -3098,10 +3098,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null
@@ -3759,10 +3759,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null
@@ -4432,10 +4432,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null

@@ -4,6 +4,14 @@ export { measurementCohort, type MeasurementCohort } from "./measurement-cohort.
 export { measurementContent, type MeasurementContent } from "./measurement-content.ts";
 export type { ReferenceValues } from "./telemetry-content.ts";
 export { modelPorts, type ModelPorts } from "./model-ports.ts";
+export {
+  personalisationDocument,
+  personalisationGraphs,
+  type PersonalGraphs,
+  type PersonalisationGraphs,
+} from "./personalisation.ts";
 export { planContent, type PlanContent, type PlanGraphs } from "./plan-content.ts";
+export type { TfjsSource } from "./tfjs/tfjs-graphs.ts";
 export { strategyOf } from "./task-strategy.ts";
-export { withLoss, type ReadLossGraph } from "./training-options.ts";
+export { withLoss } from "./fitting-loss.ts";
+export type { ReadLossGraph } from "./training-options.ts";

@@ -9,13 +9,13 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
+import type { Feeds, Session } from "@tributary/engine";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
-import type { Feeds } from "@tributary/engine";
 import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis } from "../diagnosis.ts";
 import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
@@ -87,13 +87,23 @@ export interface ModelSlot {
   readonly isRunning: boolean;
   readonly state: ModelState;
   readonly installed: InstalledModel;
+  /** The version that runs. @throws `runtime/closed` */
+  readonly current: { readonly manifest: ModelManifest; readonly installed: InstalledModel };
+  /**
+   * Has other weights answer as long as this version runs, where it still is the one that they are for; undefined: the version's own.
+   * Runs under way complete.
+   */
+  setPersonal(form: PersonalForm | undefined): Promise<void>;
   /** Starts the version installed earlier; false where there is none, or it is damaged. */
   startInstalled(signal?: AbortSignal): Promise<boolean>;
   /** Follows the verified metadata to its newest version. Calls run one after the other. */
   follow(signal?: AbortSignal): Promise<void>;
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
-  run(feeds: RunFeeds, signal?: AbortSignal): Promise<SlotAnswer>;
+  /** @param personal whether weights of the device's own answer, where there are some */
+  run(feeds: RunFeeds, signal?: AbortSignal, personal?: boolean): Promise<SlotAnswer>;
+  /** What runs now, for as long as `work` takes: it is swapped after that. */
+  use<T>(work: (session: Session, manifest: ModelManifest) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** @throws `runtime/not-explainable` */
   explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
   diagnose(): ModelDiagnosis;
@@ -109,17 +119,34 @@ export interface SlotAnswer {
   readonly feeds: Feeds;
 }
 
+/** A version with weights of the device's own. */
+export interface PersonalForm {
+  readonly version: number;
+  /** Names what is loaded: equal keys mean equal bytes. */
+  readonly key: string;
+  readonly model: () => Promise<Uint8Array>;
+}
+
 interface Running {
   readonly lease: FormLease;
   readonly queue: InferenceQueue;
+  /** What uses the session beside the queue. */
+  readonly uses: Set<Promise<unknown>>;
   readonly manifest: ModelManifest;
   readonly installed: InstalledModel;
+}
+
+/** Once all that was accepted has ended. */
+async function idle({ queue, uses }: Running): Promise<void> {
+  await queue.idle();
+  await Promise.allSettled(uses);
 }
 
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const { channel, variant, releases, blobs, engines, store, env } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
+  let personal: (Pick<Running, "queue"> & { readonly lease: SessionLease }) | undefined;
   let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
   let preparing: readonly Digest[] = [];
   let turn: Promise<unknown> = Promise.resolve();
@@ -277,8 +304,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       clock: env.clock,
     });
 
-  const swap = async (prepared: Omit<Running, "queue">): Promise<void> => {
-    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest) };
+  const swap = async (prepared: Omit<Running, "queue" | "uses">): Promise<void> => {
+    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest), uses: new Set<never>() };
     if (closed) {
       await next.lease.release();
       throw failure(
@@ -287,15 +314,23 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       );
     }
     const previous = running;
+    const own = personal;
     running = next;
+    personal = undefined;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
     options.onNeeds?.(needed());
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
     // Calls that the old version accepted finish on it.
-    await previous?.queue.idle();
+    await endPersonal(own);
+    if (previous !== undefined) await idle(previous);
     await previous?.lease.release();
     if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
+  };
+
+  const endPersonal = async (ended: typeof personal): Promise<void> => {
+    await ended?.queue.idle();
+    await ended?.lease.release({ keep: false });
   };
 
   /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
@@ -305,7 +340,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     files: readonly InstalledFile[],
   ): Promise<FormLease> => {
     env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
-    await replaced.queue.idle();
+    const own = personal;
+    personal = undefined;
+    await endPersonal(own);
+    await idle(replaced);
     await replaced.lease.release({ keep: false });
     try {
       return await open(manifest, files, undefined);
@@ -379,6 +417,26 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     get installed() {
       return current().installed;
     },
+    get current() {
+      return current();
+    },
+    setPersonal: (form) =>
+      inTurn(async () => {
+        const { manifest } = current();
+        const previous = personal;
+        if (form === undefined) personal = undefined;
+        else if (form.version !== manifest.version) return;
+        else {
+          const lease = await engines.openInference({
+            key: form.key,
+            format: "onnx",
+            model: form.model,
+            sample: async () => (await import("./sample-feeds.ts")).sampleFeeds(manifest.inputs, form.key),
+          });
+          personal = { lease, queue: queueOf(lease, manifest) };
+        }
+        await endPersonal(previous);
+      }),
     startInstalled: (signal) =>
       inTurn(async () => {
         if (running !== undefined) return true;
@@ -441,13 +499,26 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (waiting !== undefined) await install(waiting.release, waiting.files, undefined);
         return stateOf(current());
       }),
-    async run(given, signal) {
+    async run(given, signal, usePersonal = true) {
       if (between !== undefined) await abortable(between, signal);
       const prepared = withTensors(current().manifest, given, options.images);
       const feeds = prepared instanceof Promise ? await prepared : prepared;
       // Whatever runs now: how a model is fed does not change from version to version.
       const { queue, manifest } = current();
-      return { inference: readAnswer(manifest, await queue.run(feeds, signal)), feeds };
+      const own = usePersonal ? personal : undefined;
+      const answer = readAnswer(manifest, await (own?.queue ?? queue).run(feeds, signal));
+      return { inference: own === undefined ? answer : { ...answer, personal: true }, feeds };
+    },
+    async use(work, signal) {
+      if (between !== undefined) await abortable(between, signal);
+      const { lease, manifest, uses } = current();
+      const use = work(lease.session, manifest);
+      uses.add(use);
+      try {
+        return await use;
+      } finally {
+        uses.delete(use);
+      }
     },
     async explain(given, request, signal) {
       if (between !== undefined) await abortable(between, signal);
@@ -492,7 +563,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       if (closed) return;
       closed = true;
       await inTurn(async () => {
-        await running?.queue.idle();
+        await endPersonal(personal);
+        personal = undefined;
+        if (running !== undefined) await idle(running);
         await running?.lease.release();
         running = waiting = undefined;
         prepare([]);

@@ -87,6 +87,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
   };
 
   const loadTraining = async (request: OpenTrainingRequest): Promise<LoadedSession> => {
+    if (request.format === "tfjs") return await requireTfjs(tfjs).load(request);
     const { web, fingerprint } = await open();
     const { webgpu } = web;
     if (webgpu === undefined) return await onlyWasm(web, request, adapterNote(web.adapter));
@@ -101,6 +102,12 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       cache.acquire(`inference:${request.key}`, () => loadInference(request), request.signal),
     openTraining: (request) =>
       cache.acquire(`training:${request.key}`, () => loadTraining(request), request.signal),
+    openPart: (request) =>
+      cache.acquire(
+        `part:${request.key}`,
+        async () => ({ session: await (await open()).web.wasm.load(await request.model()) }),
+        request.signal,
+      ),
     heapBytes: () => opened?.web.heapBytes,
     onDownload(listener) {
       onDownload = listener;

@@ -41,6 +41,9 @@ const open: OpenDevice = async (start, token) => {
     },
     async feedback() {},
     async noteCrash() {},
+    async personal() {
+      return {};
+    },
     async run(_model, feeds, { signal } = {}) {
       if (feeds["wait"] !== undefined) {
         await new Promise((_resolve, reject) => {
@@ -68,6 +71,9 @@ const open: OpenDevice = async (start, token) => {
         top: [],
         durationMs: 1,
       };
+    },
+    runChain: async () => {
+      throw new Error("not in this fixture");
     },
     explain: async () => {
       throw new Error("not in this fixture");
