@@ -21,6 +21,7 @@ import { createVersionRefusals } from "./gateway/version-refusals.ts";
 import { createPushLatency } from "./gateway/push-latency.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
+import { registerHealthRoutes } from "./health/health-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
@@ -187,7 +188,8 @@ async function start(
   certificateLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
-  registerMeasurementRoutes(app, { store, registry });
+  registerMeasurementRoutes(app, { store, blobs, registry });
+  registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,
     store,

@@ -10,6 +10,7 @@ import type {
 import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type {
   BufferedCohortRecord,
+  DeviceHealthRecord,
   DeviceRecord,
   DraftRecord,
   EventRecord,
@@ -146,6 +147,8 @@ export interface MeasurementRepository {
   insert(measurement: MeasurementRecord): Promise<void>;
   /** Newest first. */
   list(task: TaskName, options?: { readonly limit?: number }): Promise<MeasurementRecord[]>;
+  /** The oldest: what later ones are compared with. */
+  first(task: TaskName): Promise<MeasurementRecord | undefined>;
 }
 
 export interface JournalRepository {
@@ -200,7 +203,7 @@ export interface DeviceRepository {
   /** @throws `store/not-found` */
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
   /**
-   * Forgets a device: its row, and what was suspected of it. What has to be kept of what it did (that it used a token, took part in
+   * Forgets a device: its row, what was suspected of it, and how it fared. What has to be kept of what it did (that it used a token, took part in
    * a round, was refused) goes on under `pseudonym`.
    *
    * @returns false where there is none
@@ -253,6 +256,22 @@ export interface SuspicionRepository {
   remove(task: TaskName, devices: readonly DeviceId[]): Promise<void>;
 }
 
+/** How versions fare on single devices. */
+export interface DeviceHealthRepository {
+  get(
+    key: Pick<DeviceHealthRecord, "deviceId" | "model" | "version">,
+  ): Promise<DeviceHealthRecord | undefined>;
+  /** Adds or replaces; of one device all but the `keep` newest go. */
+  put(record: DeviceHealthRecord, keep: number): Promise<void>;
+  /** Of a model by version, newest first, and device; `after` is exclusive. */
+  list(
+    model: ModelName,
+    options: { readonly limit: number; readonly after?: Pick<DeviceHealthRecord, "deviceId" | "version"> },
+  ): Promise<DeviceHealthRecord[]>;
+  /** Forgets what was told before the time. */
+  prune(toldBefore: number): Promise<void>;
+}
+
 export interface ParticipationRepository {
   /** Of a task, the newest rounds first. */
   list(task: TaskName, limit: number): Promise<ParticipationRecord[]>;
@@ -297,6 +316,7 @@ export interface MetadataRepositories {
   readonly refusals: RefusalRepository;
   readonly suspicions: SuspicionRepository;
   readonly participations: ParticipationRepository;
+  readonly deviceHealth: DeviceHealthRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

@@ -302,6 +302,20 @@ export interface RefusalRecord {
   readonly at: number;
 }
 
+/** How a version fares on one device, as the device tells it; counts as `healthMetrics` lays them out. */
+export interface DeviceHealthRecord {
+  readonly deviceId: DeviceId;
+  readonly model: ModelName;
+  readonly version: ModelVersion;
+  readonly population: PopulationName;
+  readonly engine: string;
+  readonly counts: readonly number[];
+  /** The sessions that told last, the newest first, with the sequence of the last report of each. */
+  readonly sessions: readonly (readonly [session: string, sequence: number])[];
+  readonly firstAt: number;
+  readonly at: number;
+}
+
 /** A device in secure cohorts of a task whose sums failed; no row: not suspected. */
 export interface SuspicionRecord {
   readonly task: TaskName;

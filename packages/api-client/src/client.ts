@@ -20,6 +20,7 @@ import type {
   TaskSpecInput,
   TaskStateChange,
   TaskView,
+  VersionHealthView,
   VersionView,
 } from "./views.ts";
 
@@ -64,6 +65,8 @@ export interface ApiClient {
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  /** How its versions fare on single devices, newest first. */
+  health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
   task(name: string, options?: CallOptions): Promise<TaskView>;
   /** What the task waits for. */
@@ -135,6 +138,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       (
         await answered(`GET /v1/models/${model}/versions`, call, () =>
           http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
+        )
+      ).versions,
+    health: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/health`, call, () =>
+          http.GET("/v1/models/{model}/health", { params: { path: { model } }, ...json(call) }),
         )
       ).versions,
     tasks: async (call) =>

@@ -25,6 +25,7 @@ export type {
   BlobCreated,
   CertificateLogView,
   ComparisonView,
+  DriftView,
   DevicesView,
   DraftView,
   GateView,
@@ -47,5 +48,6 @@ export type {
   TaskStateChange,
   TaskView,
   VerdictView,
+  VersionHealthView,
   VersionView,
 } from "./views.ts";

@@ -54,6 +54,10 @@ export type BufferView = NonNullable<Answer<"/v1/tasks/{task}/buffer">["buffer"]
 export type MeasurementView = Answer<"/v1/tasks/{task}/measurements">["measurements"][number];
 /** Two versions on the same examples. */
 export type ComparisonView = NonNullable<MeasurementView["comparison"]>;
+/** How one version fares on the devices that tell of it. */
+export type VersionHealthView = Answer<"/v1/models/{model}/health">["versions"][number];
+/** How far what was counted lies from its reference. */
+export type DriftView = MeasurementView["drift"][number];
 /** Where a task's gate stands. */
 export type GateView = NonNullable<TaskView["gate"]>;
 /** What a gate found of a version. */

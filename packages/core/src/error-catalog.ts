@@ -760,6 +760,10 @@ export const ERROR_CATALOG = {
     publicMessage: "A version answers otherwise on this device than where it was published.",
     advice: "The version before goes on. Look at diagnose() for the engine, and report the model.",
   },
+  "runtime/invalid-feedback": {
+    status: 400,
+    publicMessage: "The feedback is of no answer of the model, or names none of its classes.",
+  },
   "runtime/incompatible-release": {
     status: 426,
     publicMessage: "The release needs a newer runtime.",

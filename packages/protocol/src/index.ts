@@ -131,6 +131,7 @@ export {
   deviceIdOf,
   enrolmentMessage,
   erasureMessage,
+  healthMessage,
   helloMessage,
   uploadMessage,
   verifySignature,
@@ -139,6 +140,13 @@ export {
 export { BufferedCohortView, BufferView, LiveBaseView, TaskBuffer } from "./buffer-view.ts";
 export { bufferedMode, TASK_MODES, TaskMode, type BufferedMode } from "./task-mode.ts";
 export { DeviceErasure, erasurePath } from "./device-erasure.ts";
+export {
+  healthPath,
+  HealthReport,
+  MIN_HEALTH_INTERVAL_MS,
+  ModelHealthView,
+  VersionHealthView,
+} from "./device-health.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";
@@ -146,6 +154,7 @@ export {
   MeasurementPlan,
   measuredWeights,
   MetricDocument,
+  TelemetryReference,
   metricsDigest,
   MAX_FIXED_CODES,
   parseMeasurementPlan,
@@ -153,6 +162,7 @@ export {
 } from "./measurement-plan.ts";
 export {
   ComparisonView,
+  DriftView,
   GateView,
   MeasurementList,
   MeasurementListQuery,

@@ -113,6 +113,10 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
           leave();
         }
       },
+      async feedback({ version, classes }, label) {
+        requireHandle();
+        await device.feedback(name, { version, classes }, label);
+      },
       stream(source, streamOptions) {
         requireHandle();
         return streamOf(

@@ -7,7 +7,9 @@ import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis, VariantName } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
+import type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
+import type { DeviceHealthOptions } from "./health/health-setting.ts";
 import type { ImageSource } from "./images/image-input.ts";
 import type {
   PersonalChange,
@@ -105,6 +107,14 @@ export interface RuntimeOptions {
    * @defaultValue 2 GiB in Node; in a browser what that allows
    */
   readonly maxStorageBytes?: number;
+  /**
+   * Whether this device tells the coordinator, under its own name, how each version fares on it: calls, crashes, failed self-checks,
+   * errors by code and how long calls take, in ten bins. Nothing of what it was asked or answered. For rollouts, which compare devices
+   * that have a new version with those that have not; the app says so to the people whose devices they are.
+   *
+   * @defaultValue false
+   */
+  readonly deviceHealth?: boolean | DeviceHealthOptions;
   /**
    * What makes tokens of texts, by the names that models know them by (`processing`).
    *
@@ -298,6 +308,14 @@ export interface ModelHandle {
     source: StreamSource<Readonly<Record<string, InputValue>> | ImageSource>,
     options?: StreamOptions,
   ): AsyncIterable<Inference>;
+  /**
+   * Says what the right class of an answer was, whenever that is known: `runtime.metrics()` then shows how often the model was right, and
+   * with consent to telemetry so do sums over many devices. The class itself is counted nowhere, and nothing is learned: for that,
+   * `examples.add()`.
+   *
+   * @throws `runtime/invalid-feedback` where it is no answer of this model, or the label none of its classes
+   */
+  feedback(answer: Answer, label: FeedbackLabel): Promise<void>;
   readonly examples: ExampleCollection;
   /**
    * Trains weights of this device's own on the examples that are kept here, which never leave it, and has them answer from then on, if they

@@ -10,6 +10,7 @@ import type {
 import type { TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type {
+  DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
   MeasurementRecord,
@@ -196,6 +197,10 @@ export type ParticipationsTable = {
   -readonly [Column in keyof ParticipationRecord]: ParticipationRecord[Column];
 };
 
+export type DeviceHealthTable = {
+  -readonly [Column in keyof Omit<DeviceHealthRecord, "counts" | "sessions">]: DeviceHealthRecord[Column];
+} & { counts: JsonText; sessions: JsonText };
+
 export type SuspicionsTable = { -readonly [Column in keyof SuspicionRecord]: SuspicionRecord[Column] };
 
 export interface OptimizersTable {
@@ -238,6 +243,7 @@ export interface Database {
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;
   participations: ParticipationsTable;
+  deviceHealth: DeviceHealthTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -1247,6 +1247,32 @@ export interface paths {
                                     } | null;
                                     confidence: number;
                                 } | null;
+                                /** @description telemetry: of predictions, labels, confidence and features, the one that drifted most first */
+                                drift: {
+                                    metric: string;
+                                    reference: {
+                                        /**
+                                         * @description The task's own data set, or the first round that measured
+                                         * @enum {string}
+                                         */
+                                        source: "dataset" | "measurement";
+                                        roundId: string | null;
+                                        version: number | null;
+                                        count: number;
+                                    };
+                                    count: number;
+                                    /** @description Population stability index, in nats */
+                                    psi: number;
+                                    /** @description Of samples of these sizes without drift, values independent of each other */
+                                    psiExpected: number;
+                                    /** @description Without drift the index is below this in 95 of 100 cases */
+                                    psiLimit: number;
+                                    ks: number | null;
+                                    ksExpected: number | null;
+                                    ksLimit: number | null;
+                                    /** @description Whether the index is above its limit */
+                                    beyondNoise: boolean;
+                                }[];
                             }[];
                         };
                     };
@@ -1360,6 +1386,120 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/populations/{population}/device/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Tell how a version fares on the device that asks */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    population: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {number} */
+                        formatVersion: 1;
+                        model: string;
+                        version: number;
+                        /** @enum {string} */
+                        engine: "ort-wasm" | "ort-webgpu" | "ort-node" | "tfjs-wasm" | "tfjs-webgpu" | "tfjs-cpu";
+                        /** @description Random name of this run of the app; several may be at once, such as the tabs of a site */
+                        session: string;
+                        /** @description Grows with each report of the session on this version: one that comes again is not counted again */
+                        sequence: number;
+                        /** @description Since the report before: runs, crashes, failed self-checks, errors by code, runs by latency, as formatVersion lays them out */
+                        counts: number[];
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the versions of a model fare on the devices that tell of it, newest first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            versions: {
+                                version: number;
+                                devices: number;
+                                runs: number;
+                                crashes: number;
+                                crashedDevices: number;
+                                selfCheckFailures: number;
+                                errors: {
+                                    [key: string]: number;
+                                };
+                                latencyMs: {
+                                    p50: number | null;
+                                    p95: number | null;
+                                    edges: number[];
+                                    counts: number[];
+                                };
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1875,7 +2015,12 @@ export interface paths {
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []
                                      */
-                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                    /**
+                                     * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                     * @default null
+                                     */
+                                    reference: string | null;
                                     /**
                                      * @description train: what a version must show on held-out devices
                                      * @default null
@@ -2506,7 +2651,12 @@ export interface paths {
                          * @description telemetry: what is counted besides runs; none named: all
                          * @default []
                          */
-                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                        /**
+                         * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                         * @default null
+                         */
+                        reference: string | null;
                         /**
                          * @description train: what a version must show on held-out devices
                          * @default null
@@ -3039,7 +3189,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null
@@ -3695,7 +3850,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null
@@ -4363,7 +4523,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null

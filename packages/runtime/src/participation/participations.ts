@@ -35,7 +35,7 @@ export interface ParticipationsOptions {
   readonly courtesy: Pick<Courtesy, "setDutyCycle" | "setReason">;
   readonly hasPage: boolean;
   readonly measurer: LocalMeasurer;
-  readonly recorder: Pick<TelemetryRecorder, "hasCounts" | "setEnabled">;
+  readonly recorder: Pick<TelemetryRecorder, "follow" | "hasCounts" | "setEnabled">;
   readonly openModels: () => readonly ModelName[];
   readonly send: (message: DeviceMessage) => void;
   readonly serverOffsetMs: () => number;
@@ -191,6 +191,7 @@ export function createParticipations(options: ParticipationsOptions): Participat
       const joined = join(name);
       joined.model = plan.model as ModelName;
       joined.needs = needs;
+      if (needs === "telemetry") options.recorder.follow(name, plan.model, plan.metrics);
       joined.rules = plan.eligibility;
       const graphs = plan.kind === "evaluate" ? [plan.evaluation.target] : [];
       pinned.set(`measurements/${name}`, [target.sha256, ...(await digestsOf(graphs, signal))]);

@@ -9,7 +9,7 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
-import type { Session } from "@tributary/engine";
+import type { Feeds, Session } from "@tributary/engine";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
@@ -106,7 +106,7 @@ export interface ModelSlot {
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
   /** @param personal whether weights of the device's own answer, where there are some */
-  run(feeds: RunFeeds, signal?: AbortSignal, personal?: boolean): Promise<Inference>;
+  run(feeds: RunFeeds, signal?: AbortSignal, personal?: boolean): Promise<SlotAnswer>;
   /** What runs now, for as long as `work` takes: it is swapped after that. */
   use<T>(work: (session: Session, manifest: ModelManifest) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** @throws `runtime/not-explainable` */
@@ -116,6 +116,12 @@ export interface ModelSlot {
   needs(digest: Digest): boolean;
   /** Idempotent. Runs under way complete. */
   close(): Promise<void>;
+}
+
+/** An answer, and what the graph was fed: images have become tensors. */
+export interface SlotAnswer {
+  readonly inference: Inference;
+  readonly feeds: Feeds;
 }
 
 /** A version with weights of the device's own. */
@@ -547,7 +553,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       const { queue, manifest } = current();
       const own = usePersonal ? personal : undefined;
       const answer = readAnswer(manifest, await (own?.queue ?? queue).run(feeds, signal));
-      return own === undefined ? answer : { ...answer, personal: true };
+      return { inference: own === undefined ? answer : { ...answer, personal: true }, feeds };
     },
     async use(work, signal) {
       if (between !== undefined) await abortable(between, signal);

@@ -18,7 +18,12 @@ function sharedLocks(): Pick<LockManager, "request"> {
   return { request: request as LockManager["request"] };
 }
 
-const request: OpenTrainingRequest = { key: "graph", model: () => new Uint8Array(), sample: () => ({}) };
+const request: OpenTrainingRequest = {
+  key: "graph",
+  format: "onnx",
+  model: () => new Uint8Array(),
+  sample: () => ({}),
+};
 
 test("a tab's training begins when that of another is over, or is given up", async () => {
   const locks = sharedLocks();

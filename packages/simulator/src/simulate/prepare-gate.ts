@@ -26,10 +26,10 @@ export async function prepareGate(options: {
 }): Promise<PreparedGate | null> {
   const { spec, model, parameters, issuerPublicKey, readLossGraph } = options;
   if (spec.gate === null) return null;
-  const { outputs } = modelPorts(model);
+  const { inputs, outputs } = modelPorts(model);
   const { content, graph } = await measurementContent({
     spec,
-    model: { model: spec.model, parameters, outputs },
+    model: { model: spec.model, parameters, inputs, outputs },
     complete: model,
     issuerPublicKey,
     readLossGraph,

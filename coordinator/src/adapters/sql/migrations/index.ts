@@ -13,6 +13,7 @@ import { bufferedMode } from "./0011-buffered-mode.ts";
 import { trust } from "./0012-trust.ts";
 import { modelProcessing } from "./0015-model-processing.ts";
 import { modelForms } from "./0017-model-forms.ts";
+import { localMetrics } from "./0018-local-metrics.ts";
 import { personalisation } from "./0019-personalisation.ts";
 import { releases } from "./0021-releases.ts";
 
@@ -32,6 +33,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0012-trust": trust,
   "0015-model-processing": modelProcessing,
   "0017-model-forms": modelForms,
+  "0018-local-metrics": localMetrics,
   "0019-personalisation": personalisation,
   "0021-releases": releases,
 };
