@@ -4,3 +4,4 @@ export { inferenceStream } from "./inference/stream.ts";
 export { toExample, toKept } from "./learner/example.ts";
 export { personalise } from "./personal/handle.ts";
 export { tokenise } from "./text/tokenise.ts";
+export { followPage } from "./worker/follow-page.ts";

@@ -1,7 +1,6 @@
 import { failure } from "@tributary/core";
 import { consentsOf, isConsent, type Consent } from "./consent.ts";
 import type { Device, ExampleDraft } from "./device.ts";
-import { lazyPart } from "./lazy-part.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
@@ -22,8 +21,7 @@ import { onlyImage, toRunFeeds } from "./images/split-images.ts";
 import type { inferenceStream } from "./inference/stream.ts";
 import { isText, type Tokenizers } from "./text/text.ts";
 import { own } from "./updater/own.ts";
-
-const rarer = lazyPart("rarer calls", () => import("./rarer-calls.ts"));
+import { rarerCalls } from "./rarer.ts";
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Runtime {
@@ -55,7 +53,7 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
     };
     /** Texts become tokens here, where the app's tokenizers are. */
     const withTokens = async <Value>(values: Readonly<Record<string, Value>>) =>
-      (await rarer.load()).tokenise(state, values, tokenizers);
+      (await rarerCalls.load()).tokenise(state, values, tokenizers);
     const prepare = (
       values: Parameters<ModelHandle["run"]>[0],
       given: boolean,
@@ -73,7 +71,7 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
       const taken = Object.fromEntries(await Promise.all(taking)) as LabelledExample;
       const { label, ...values } = taken;
       const isWorded = Object.values(values).some(isText);
-      const { toExample } = await rarer.load();
+      const { toExample } = await rarerCalls.load();
       return toExample(state, isWorded ? { ...(await withTokens(values)), label } : taken);
     };
     const ofPersonal = async (kind: "report" | "export" | "clear"): Promise<PersonalAnswer> => {
@@ -141,7 +139,7 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
         async list() {
           requireHandle();
           const kept = await device.listExamples(name);
-          const { toKept } = await rarer.load();
+          const { toKept } = await rarerCalls.load();
           return kept.map((example) => toKept(state, example));
         },
         async export() {
@@ -155,7 +153,7 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
       },
       async personalise(options = {}) {
         requireHandle();
-        return (await rarer.load()).personalise(device, handle, options);
+        return (await rarerCalls.load()).personalise(device, handle, options);
       },
       personal: {
         report: async () => (await ofPersonal("report")).report,
@@ -286,7 +284,7 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
     chain: (steps) => ({
       async run(feeds, options = {}) {
         requireOpen();
-        const links = (await rarer.load()).chainLinks(steps);
+        const links = (await rarerCalls.load()).chainLinks(steps);
         const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
         return await device.runChain(links, prepared, options);
       },
@@ -354,5 +352,5 @@ function waitingUpdate(device: Device, model: string, version: number, previousV
 async function* streamOf<T>(
   ...asked: Parameters<typeof inferenceStream<T>>
 ): ReturnType<typeof inferenceStream<T>> {
-  yield* (await rarer.load()).inferenceStream(...asked);
+  yield* (await rarerCalls.load()).inferenceStream(...asked);
 }
