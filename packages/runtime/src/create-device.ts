@@ -1,4 +1,5 @@
 import { asModelName, failure, toFailure, type ModelName } from "@tributary/core";
+import type { Feeds } from "@tributary/engine";
 import type { ServerMessage } from "@tributary/protocol";
 import type { Connection } from "./connection.ts";
 import { isConsent } from "./consent.ts";
@@ -20,6 +21,7 @@ import { withSeed } from "./transport/with-seed.ts";
 import { trustedRoot } from "./trusted-root.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
 import { createModelSpace } from "./updater/model-space.ts";
+import { own } from "./updater/own.ts";
 import { createReleases } from "./updater/releases.ts";
 
 /** How often a device without a control connection looks for releases. */
@@ -284,7 +286,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       const slot = models.slot(model);
       try {
-        const { inference, feeds: fed } = await slot.run(feeds, signal, usePersonal);
+        const { inference, feeds: read } = await slot.run(feeds, signal, usePersonal);
+        // What a page lent goes back with the answer; who counts may have to be loaded first.
+        const fed = metrics.loaded === undefined ? ownFeeds(read) : read;
         counting(slot, (recorder, state) => recorder.ran(state, inference, fed));
         withHealth(slot, (part, state) => part.ran(state, inference));
         return inference;
@@ -525,4 +529,8 @@ function unconnected(): Error {
     "runtime/participation-unavailable",
     "participate: rounds need an enrolment token; pass `token` to createRuntime",
   );
+}
+
+function ownFeeds(feeds: Feeds): Feeds {
+  return Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, own(tensor)]));
 }
