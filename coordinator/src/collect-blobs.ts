@@ -55,6 +55,7 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
     if (optimizer !== undefined) used.add(optimizer.state.digest);
     for (const { sum } of await store.bufferedCohorts.pending(name)) used.add(sum.digest);
     if (spec.evaluation.dataset !== null) used.add(spec.evaluation.dataset);
+    if (spec.reference !== null) used.add(spec.reference);
     if (spec.strategy.trustedDataset !== undefined) used.add(spec.strategy.trustedDataset);
     for (const { graph } of [spec.loss, ...spec.moreLosses]) if (graph !== undefined) used.add(graph);
   }

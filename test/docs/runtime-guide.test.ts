@@ -1,4 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { buildLinear } from "@tributary/onnx";
@@ -21,6 +24,10 @@ const BLOCKS = fencedBlocks(GUIDE).filter(({ heading }) => heading === "Images i
 const EXAMPLES = fencedBlocks(GUIDE).find(({ heading }) => heading === "Examples that stay here")!;
 const GUEST = fencedBlocks(GUIDE).find(({ heading }) => heading === "A guest on the device")!;
 const OWN_WEIGHTS = fencedBlocks(GUIDE).find(({ heading }) => heading === "Weights of a device's own")!;
+const FARING = fencedBlocks(GUIDE)
+  .filter(({ heading }) => heading === "How it fares")
+  .map(({ text }) => text)
+  .join("\n");
 const FORGETTING = fencedBlocks(GUIDE).find(({ heading }) => heading === "Forgetting")!;
 const folder = temporaryFolder();
 let site: Site;
@@ -32,6 +39,22 @@ afterAll(async () => {
   await site.close();
   folder.remove();
 });
+
+/** As a collector of OpenTelemetry: keeps what is posted. */
+async function startCollector() {
+  const posted: { readonly path: string | undefined; readonly body: string }[] = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      posted.push({ path: request.url, body });
+      response.setHeader("content-type", "application/json").end("{}");
+    });
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, posted, close: () => server.close() };
+}
 
 test("its document fits its model, and its example runs in Node", async () => {
   const document = BLOCKS.find(({ language }) => language === "json")!.text;
@@ -45,6 +68,7 @@ test("its document fits its model, and its example runs in Node", async () => {
     personal: true,
     ...(labels === undefined ? {} : { labels }),
   });
+  const collector = await startCollector();
   const root = join(folder.path, "root.json");
   writeFileSync(root, site.repository.root);
   // In here, so that Node finds the workspace's packages.
@@ -61,6 +85,7 @@ const runtime = await createRuntime({
   dataDir: ${JSON.stringify(join(folder.path, "device"))},
 });
 ${BLOCKS.find(({ language }) => language === "ts")!.text}
+${FARING.replace("http://127.0.0.1:4318", collector.url)}
 ${fencedBlocks(GUIDE).find(({ heading }) => heading === "Why this answer")!.text}
 ${EXAMPLES.text}
 ${GUEST.text}
@@ -77,6 +102,8 @@ await runtime.close();
     );
     const { code, stdout, stderr } = await runNode(join(scratch, "guide.ts"));
     expect(code, stderr).toBe(0);
+    expect(collector.posted.map(({ path }) => path)).toEqual(["/v1/metrics"]);
+    expect(collector.posted[0]?.body).toContain('"tributary.inference.duration"');
     const [answer, ...told] = stdout.trim().split("\n");
     const more = told.filter((line) => !/^\d+ of \d+$/.test(line));
     expect(told.length - more.length).toBeGreaterThan(1);
@@ -87,6 +114,9 @@ await runtime.close();
       best,
       best,
       expect.stringMatching(/^ort-node node v\d+\S+ ort-node 3$/),
+      expect.stringMatching(/^\d+ [\d.]+ (0|1)$/),
+      "image.mean, image.deviation 22",
+      "true",
       // A blank image: which of ten equal answers is explained, the last bit of a sum says.
       expect.stringMatching(/^\w+ 1x1x28x28 true$/),
       `${labels![3]} occlusion`,
@@ -97,6 +127,7 @@ await runtime.close();
       expect.stringMatching(/^41 \[ 'device', 'examples' \] (erased|none)$/),
     ]);
   } finally {
+    collector.close();
     rmSync(scratch, { recursive: true, force: true });
   }
 });

@@ -84,7 +84,7 @@ function training(page: Page) {
   return {
     participation,
     /** The first step after the one given that is seen. */
-    async step(after = 0): Promise<number> {
+    step: async (after = 0): Promise<number> => {
       for (;;) {
         await participation.filter({ hasText: words }).waitFor({ timeout: 60_000 });
         const shown = Number(words.exec((await participation.textContent()) ?? "")?.[1] ?? 0);

@@ -136,11 +136,19 @@ test("a version that held-out devices find better is released; what runs there s
   };
   await run(first!, 3);
   await run(second!, 2);
+  for (const { agent } of [first!, second!]) {
+    const handle = await agent.runtime.model("better");
+    await handle.feedback({ version: 2, classes: [1, 2] }, [1, 3]);
+    const shown = (await agent.runtime.metrics()).models.find(({ version }) => version === 2);
+    expect(shown?.feedback).toEqual({ answers: 2, correct: 1, accuracy: 0.5 });
+  }
+  const { digest: reference } = await api().uploadBlob(examplesFile(0));
   await api().createTask(
     parseTaskSpec({
       name: "how-it-runs",
       model: "better",
       kind: "telemetry",
+      reference,
       rounds: 1,
       cohort: { goalCount: 2, minimumCount: 2, overSelection: 1 },
       secureAggregation: { mode: "off" },
@@ -160,7 +168,17 @@ test("a version that held-out devices find better is released; what runs there s
     },
     { timeout: 30_000, interval: 50 },
   );
-  expect(measured).toMatchObject({ purpose: "telemetry", version: 2, devices: 2, counters: { runs: 5 } });
+  expect(measured).toMatchObject({
+    purpose: "telemetry",
+    version: 2,
+    devices: 2,
+    counters: { runs: 5, "feedback.answers": 4, "feedback.correct": 2 },
+  });
+  // People gave two examples of a seven; the reference has all ten alike.
+  expect(measured?.drift.find(({ metric }) => metric === "labels")).toMatchObject({
+    reference: { source: "dataset", count: EXAMPLES },
+    count: 2,
+  });
   const { predictions, labels, "latency.ort-node": latency } = measured!.histograms;
   const total = (counts: readonly number[]): number => counts.reduce((sum, each) => sum + each, 0);
   expect(total(predictions!.counts)).toBe(5);

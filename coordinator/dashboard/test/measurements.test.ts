@@ -1,7 +1,8 @@
 import type { VerdictView } from "@tributary/api-client";
 import { describe, expect, test } from "vitest";
 import { gateLines, releaseWord } from "../src/model/gate-lines.ts";
-import { histogramBars } from "../src/model/histogram-bars.ts";
+import { driftWords, referenceWords } from "../src/model/drift-words.ts";
+import { histogramBars, histogramTitle } from "../src/model/histogram-bars.ts";
 import { intervalMarks } from "../src/model/interval-marks.ts";
 import { aTask, aVersion } from "./views.ts";
 
@@ -115,4 +116,37 @@ test("an interval lies on a line with no change and with what is required", () =
   expect(marks.upper).toBeLessThan(100);
   // All that was measured is the same.
   expect(intervalMarks({ lower: 0, improvement: 0, upper: 0, required: 0 }).required).toBeGreaterThan(0);
+});
+
+test("drift is told beside what chance alone would do", () => {
+  const drift = {
+    metric: "confidence",
+    reference: { source: "measurement" as const, roundId: "how-1", version: 3, count: 90 },
+    count: 100,
+    psi: 0.4123,
+    psiExpected: 0.1,
+    psiLimit: 0.2,
+    ks: 0.25,
+    ksExpected: 0.1,
+    ksLimit: 0.15,
+    beyondNoise: true,
+  };
+  expect(driftWords(drift)).toBe("drift: PSI 0.41, by chance below 0.2; KS 0.25, below 0.15");
+  expect(referenceWords([drift])).toBe("Drift is measured against the first round (how-1, version 3).");
+  const dataset = {
+    ...drift,
+    reference: { source: "dataset" as const, roundId: null, version: null, count: 9 },
+  };
+  expect(referenceWords([dataset])).toBe("Drift is measured against the task's reference data set.");
+  expect(referenceWords([dataset, drift])).toBe(
+    "Drift is measured against the task's reference data set; of what that says nothing of, against the first round (how-1, version 3).",
+  );
+  expect(driftWords({ ...drift, beyondNoise: false, ks: null, ksLimit: null })).toBe(
+    "no drift: PSI 0.41, by chance below 0.2",
+  );
+  expect(["latency.ort-wasm", "features.image.mean", "memory"].map(histogramTitle)).toEqual([
+    "milliseconds on ort-wasm",
+    "input image.mean",
+    "bytes of memory of the engine",
+  ]);
 });

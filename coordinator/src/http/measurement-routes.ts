@@ -1,5 +1,6 @@
 import {
   MeasurementList,
+  parseMeasurementPlan,
   MeasurementListQuery,
   ModelNameSchema,
   ReleaseRequest,
@@ -7,7 +8,10 @@ import {
   VersionView,
 } from "@tributary/protocol";
 import Type from "typebox";
+import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { TaskRecord } from "../ports/records.ts";
+import type { DriftReference } from "../registry/drift-view.ts";
 import type { Registry } from "../registry/registry.ts";
 import { measurementView } from "../registry/measurement-view.ts";
 import { versionView } from "../registry/views.ts";
@@ -15,13 +19,15 @@ import type { App } from "./app.ts";
 
 export interface MeasurementRouteOptions {
   readonly store: Pick<MetadataStore, "measurements">;
+  readonly blobs: Pick<BlobStore, "bytes">;
   readonly registry: Pick<Registry, "task" | "release">;
 }
 
 const tags = ["operator"];
 
 /** What devices measured, and releasing a version. */
-export function registerMeasurementRoutes(app: App, { store, registry }: MeasurementRouteOptions): void {
+export function registerMeasurementRoutes(app: App, options: MeasurementRouteOptions): void {
+  const { store, registry } = options;
   app.get(
     "/v1/tasks/:task/measurements",
     {
@@ -34,8 +40,10 @@ export function registerMeasurementRoutes(app: App, { store, registry }: Measure
       },
     },
     async ({ params, query }) => {
-      const { name } = await registry.task(params.task);
-      return { measurements: (await store.measurements.list(name, query)).map(measurementView) };
+      const task = await registry.task(params.task);
+      const reference = await driftReference(options, task);
+      const measurements = await store.measurements.list(task.name, query);
+      return { measurements: measurements.map((record) => measurementView(record, reference)) };
     },
   );
 
@@ -53,4 +61,16 @@ export function registerMeasurementRoutes(app: App, { store, registry }: Measure
     },
     async ({ params, body }) => versionView(await registry.release(params.model, body.version)),
   );
+}
+
+async function driftReference(
+  { store, blobs }: MeasurementRouteOptions,
+  { name, spec, plan }: TaskRecord,
+): Promise<DriftReference> {
+  if (spec.kind !== "telemetry") return { dataset: undefined, first: undefined };
+  const document = parseMeasurementPlan(await blobs.bytes(plan.digest));
+  return {
+    dataset: document.kind === "telemetry" ? document.reference : undefined,
+    first: await store.measurements.first(name),
+  };
 }

@@ -10,7 +10,9 @@ import type {
 import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type {
   BufferedCohortRecord,
+  DeviceHealthRecord,
   DeviceRecord,
+  DraftRecord,
   EventRecord,
   JournalEntry,
   JsonValue,
@@ -24,13 +26,13 @@ import type {
   ParticipationRecord,
   RefusalRecord,
   ReleaseChange,
+  RoleRecord,
   RoundRecord,
   SignedMetadata,
   SuspicionRecord,
   TargetRecord,
   TaskRecord,
   TokenUse,
-  TufRole,
   VersionRecord,
 } from "./records.ts";
 
@@ -145,6 +147,8 @@ export interface MeasurementRepository {
   insert(measurement: MeasurementRecord): Promise<void>;
   /** Newest first. */
   list(task: TaskName, options?: { readonly limit?: number }): Promise<MeasurementRecord[]>;
+  /** The oldest: what later ones are compared with. */
+  first(task: TaskName): Promise<MeasurementRecord | undefined>;
 }
 
 export interface JournalRepository {
@@ -162,19 +166,24 @@ export interface ReleaseRepository {
    * @throws `store/conflict` when another release was committed since the numbers were allocated, or a role's version is taken.
    */
   apply(change: ReleaseChange): Promise<void>;
-  /** Adds metadata outside a release: the first root, and each rotation. @throws `store/conflict` */
+  /** Adds metadata outside a release: the first root. @throws `store/conflict` */
   insert(metadata: SignedMetadata): Promise<void>;
-  metadata(role: TufRole, version: number): Promise<SignedMetadata | undefined>;
-  latest(role: TufRole): Promise<SignedMetadata | undefined>;
+  metadata(role: string, version: number): Promise<SignedMetadata | undefined>;
+  latest(role: string): Promise<SignedMetadata | undefined>;
+  /** The newest of every role. */
+  allLatest(): Promise<SignedMetadata[]>;
+  /** Who is to sign for each role, by its name. */
+  roles(): Promise<RoleRecord[]>;
+  drafts(): Promise<DraftRecord[]>;
   target(path: string): Promise<TargetRecord | undefined>;
   /**
    * Whether a blob is, or was, a target: what may be served to everyone. Earlier ones stay, for devices that still
    * read an earlier release.
    */
   isReleased(digest: Digest): Promise<boolean>;
-  /** All current targets, by path. */
+  /** All current targets, by path and role. */
   targets(): Promise<TargetRecord[]>;
-  /** Forgets all but the newest `keep` versions of timestamp, snapshot and targets; roots stay, devices walk their chain. */
+  /** Forgets all but the newest `keep` versions of every role; roots stay, devices walk their chain. */
   prune(keep: number): Promise<void>;
 }
 
@@ -194,7 +203,7 @@ export interface DeviceRepository {
   /** @throws `store/not-found` */
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
   /**
-   * Forgets a device: its row, and what was suspected of it. What has to be kept of what it did (that it used a token, took part in
+   * Forgets a device: its row, what was suspected of it, and how it fared. What has to be kept of what it did (that it used a token, took part in
    * a round, was refused) goes on under `pseudonym`.
    *
    * @returns false where there is none
@@ -247,6 +256,22 @@ export interface SuspicionRepository {
   remove(task: TaskName, devices: readonly DeviceId[]): Promise<void>;
 }
 
+/** How versions fare on single devices. */
+export interface DeviceHealthRepository {
+  get(
+    key: Pick<DeviceHealthRecord, "deviceId" | "model" | "version">,
+  ): Promise<DeviceHealthRecord | undefined>;
+  /** Adds or replaces; of one device all but the `keep` newest go. */
+  put(record: DeviceHealthRecord, keep: number): Promise<void>;
+  /** Of a model by version, newest first, and device; `after` is exclusive. */
+  list(
+    model: ModelName,
+    options: { readonly limit: number; readonly after?: Pick<DeviceHealthRecord, "deviceId" | "version"> },
+  ): Promise<DeviceHealthRecord[]>;
+  /** Forgets what was told before the time. */
+  prune(toldBefore: number): Promise<void>;
+}
+
 export interface ParticipationRepository {
   /** Of a task, the newest rounds first. */
   list(task: TaskName, limit: number): Promise<ParticipationRecord[]>;
@@ -291,6 +316,7 @@ export interface MetadataRepositories {
   readonly refusals: RefusalRepository;
   readonly suspicions: SuspicionRepository;
   readonly participations: ParticipationRepository;
+  readonly deviceHealth: DeviceHealthRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

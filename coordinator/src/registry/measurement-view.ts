@@ -12,9 +12,10 @@ import {
 } from "@tributary/metrics";
 import type { ComparisonView, MeasurementView } from "@tributary/protocol";
 import type { MeasurementRecord } from "../ports/records.ts";
+import { driftViews, type DriftReference } from "./drift-view.ts";
 import { timestamp } from "./views.ts";
 
-export function measurementView(record: MeasurementRecord): MeasurementView {
+export function measurementView(record: MeasurementRecord, reference: DriftReference): MeasurementView {
   const { metrics, sums, confidence: _, at, ...rest } = record;
   const reading = readMetrics(metricSchemaOf(metrics), Float64Array.from(sums));
   const histograms: Readonly<Record<string, Histogram>> = reading.histograms;
@@ -29,6 +30,7 @@ export function measurementView(record: MeasurementRecord): MeasurementView {
       ]),
     ),
     comparison: record.candidate === null || isOutdatedComparison(metrics) ? null : comparisonOf(record),
+    drift: driftViews(record, reference),
   };
 }
 

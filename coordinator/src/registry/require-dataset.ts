@@ -13,7 +13,7 @@ interface NamedDataset {
 }
 
 /**
- * Holds a task's data sets, the one for evaluation and the trusted one, to the model: a row of each input's size, and for each
+ * Holds a task's data sets, for evaluation, as a reference and the trusted one, to the model: a row of each input's size, and for each
  * output that is learned classes among its own, or numbers, as the loss needs. Asked when the task is created, not after its
  * first round.
  *
@@ -25,10 +25,13 @@ export async function requireDatasets(
   model: ModelRecord,
   tfjsInstalled: () => boolean,
 ): Promise<void> {
-  const { evaluation, strategy } = spec;
+  const { evaluation, strategy, reference } = spec;
   requireEngine(spec, model, tfjsInstalled);
   if (evaluation.dataset !== null) {
     await requireDataset(blobs, spec, model, { digest: evaluation.dataset, path: "/evaluation/dataset" });
+  }
+  if (reference !== null) {
+    await requireDataset(blobs, spec, model, { digest: reference, path: "/reference" });
   }
   if (strategy.trustedDataset !== undefined) {
     const named = { digest: strategy.trustedDataset, path: "/strategy/trustedDataset" };

@@ -9,6 +9,41 @@ import { migrationProvider } from "../../src/adapters/sql/migrations/index.ts";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
+test("a task of telemetry goes on counting what it counted, and has no reference", async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder.path, "tributary.db");
+  const raw = new SqliteDatabase(path);
+  const plugins = [new CamelCasePlugin()];
+  const db = new Kysely<unknown>({ dialect: new SqliteDialect({ database: raw }), plugins });
+  await new Migrator({ db, provider: migrationProvider }).migrateTo("0017-model-forms");
+  const digest = "a".repeat(64);
+  for (const [name, kind, telemetry] of [
+    ["all", "telemetry", []],
+    ["some", "telemetry", ["errors"]],
+    ["none", "train", []],
+  ] as const) {
+    const parsed = parseTaskSpec({ name, model: name, kind, telemetry, rounds: 1 });
+    const { reference: _, ...earlier } = parsed;
+    const spec = JSON.stringify(earlier);
+    raw.exec(`
+      insert into models (name, channel, current_version, parameters, parameter_count, graph_digest, graph_size_bytes, inputs, outputs, created_at)
+        values ('${name}', 'stable', 1, '[]', 1, '${digest}', 1, '[]', '[]', 1);
+      insert into tasks (name, model, population, state, spec, plan_number, plan_target, plan_digest, plan_size_bytes, created_at)
+        values ('${name}', '${name}', 'default', 'running', '${spec}', 1, 'x', '${digest}', 1, 1);`);
+  }
+  await db.destroy();
+  const store = await openSqlMetadataStore({ path });
+  const specOf = async (name: string) => (await store.tasks.get(asTaskName(name)))?.spec;
+  expect(await specOf("all")).toMatchObject({
+    reference: null,
+    telemetry: ["latency", "errors", "predictions", "confidence", "labels"],
+  });
+  expect(await specOf("some")).toMatchObject({ reference: null, telemetry: ["errors"] });
+  expect(await specOf("none")).toMatchObject({ reference: null, telemetry: [] });
+  await store.close();
+  await folder.remove();
+});
+
 test("what the first release stored says afterwards how it was trained and averaged, and what goes in and out", async () => {
   const folder = await temporaryFolder();
   const path = join(folder.path, "tributary.db");
@@ -44,6 +79,10 @@ test("what the first release stored says afterwards how it was trained and avera
     insert into versions values ('digits', 1, null, null, 1, '${digest}', 1, '${digest}', 1, '${digest}', 1, 1, null, null, 0, 0);
     insert into versions values ('digits', 2, 1, 'digits-1', 1, '${digest}', 1, '${digest}', 1, '${digest}', 1, 1, null, null, 2, 20);
     insert into optimizers values ('digits', 2, '{}');
+    insert into targets values ('issuer.json', '${digest}', 1, null);
+    insert into targets values ('models/digits/stable.json', '${digest}', 2, '{"n":1}');
+    insert into targets values ('controls/digits/2.safetensors', '${digest}', 3, null);
+    insert into targets values ('plans/digits/1.json', '${digest}', 4, null);
   `);
   await db.destroy();
 
@@ -75,6 +114,20 @@ test("what the first release stored says afterwards how it was trained and avera
   expect((await versionOf(2))?.strategy).toEqual(fedAvg);
   expect((await versionOf(2))?.releasedAt).toBe(1);
   expect(await store.optimizers.get(asTaskName("digits"))).toBeUndefined();
+  // What a model's roles sign has its place there; plans are renewed at the next start.
+  expect(await store.releases.targets()).toEqual([
+    { role: "targets", path: "issuer.json", digest, sizeBytes: 1, custom: null },
+    {
+      role: "digits-training",
+      path: "models/digits/controls/digits/2.safetensors",
+      digest,
+      sizeBytes: 3,
+      custom: null,
+    },
+    { role: "digits", path: "models/digits/stable.json", digest, sizeBytes: 2, custom: { n: 1 } },
+    { role: "targets", path: "plans/digits/1.json", digest, sizeBytes: 4, custom: null },
+  ]);
+  expect((await versionOf(2))?.selfCheck).toBeNull();
   await store.close();
   await folder.remove();
 });

@@ -260,7 +260,7 @@ describe("a task", () => {
     expect(view.spec).toMatchObject({ rounds: 5, local: { batchSize: 8, epochs: 1 } });
 
     await released.client.refresh();
-    const plan = parsePlan(await released.download("plans/learn-digits/1.json"));
+    const plan = parsePlan(await released.download("models/digits/plans/learn-digits/1.json"));
     expect(plan).toMatchObject({ task: "learn-digits", model: "digits", population: "default" });
     expect(plan.training.spec).toMatchObject({ kind: "train", batchSize: 8 });
     expect(plan.evaluation.spec).toMatchObject({ kind: "evaluate", batchSize: 50 });
@@ -403,7 +403,7 @@ describe("bulk", () => {
   let whole: Uint8Array;
   beforeAll(async () => {
     await released.client.refresh();
-    const file = released.client.target("models/digits/versions/1/weights.safetensors")!;
+    const file = (await released.client.find("models/digits/versions/1/weights.safetensors"))!;
     path = `/v1/blobs/${file.sha256}`;
     whole = await (await coordinator.request(path)).bytes();
   });

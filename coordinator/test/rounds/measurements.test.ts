@@ -3,7 +3,7 @@ import { addMetrics, createMetrics, pairedMetrics } from "@tributary/metrics";
 import { build2nn, buildLinear } from "@tributary/onnx";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { measurementView } from "../../src/registry/measurement-view.ts";
-import { bodyOf, ended, HELD_OUT_SHARE, paired, planOf, split, tell } from "./measuring-devices.ts";
+import { ended, HELD_OUT_SHARE, paired, split, tell } from "./measuring-devices.ts";
 import { bodyMaker, model, publishTask, rooms, type Room, type RoundDevice } from "./rounds-room.ts";
 import { ScriptedMember } from "./secure-member.ts";
 
@@ -11,6 +11,7 @@ const { open, dispose } = rooms();
 afterEach(dispose);
 
 const task = asTaskName("digits");
+const noReference = { dataset: undefined, first: undefined };
 
 async function devices(room: Room, count: number): Promise<RoundDevice[]> {
   const all = await Promise.all(Array.from({ length: count }, () => room.device()));
@@ -60,7 +61,7 @@ describe("a task that evaluates", () => {
     for (const vector of vectors) addMetrics(sum, Float32Array.from(vector));
     expect(stored).toMatchObject({ version: 1, candidate: 2, devices: 3, purpose: "evaluate" });
     expect(stored!.sums).toEqual([...sum]);
-    const view = measurementView(stored!);
+    const view = measurementView(stored!, noReference);
     expect(view.comparison?.accuracy).toMatchObject({ lost: 2, gained: 5 });
     expect(view.comparison?.accuracy?.p).toBeCloseTo(0.453125, 12);
     expect(view.comparison?.accuracy?.difference).toBeCloseTo(0.1, 12);
@@ -68,7 +69,10 @@ describe("a task that evaluates", () => {
     expect(view.comparison?.loss?.designEffect).toBeGreaterThan(1);
     // Sums of before devices told how alike their examples are: the numbers stay, and nothing is concluded from them.
     const before = { ...stored!, metrics: stored!.metrics.slice(0, 9), sums: stored!.sums.slice(0, 9) };
-    expect(measurementView(before)).toMatchObject({ comparison: null, counters: { lost: 2, gained: 5 } });
+    expect(measurementView(before, noReference)).toMatchObject({
+      comparison: null,
+      counters: { lost: 2, gained: 5 },
+    });
   });
 
   test("sums the same under masks", async () => {
@@ -131,40 +135,6 @@ describe("a task that evaluates", () => {
   });
 });
 
-describe("a task of telemetry", () => {
-  test("sums what devices counted, in the bins of its plan", async () => {
-    const room = await open();
-    await room.registry.publish(model, buildLinear({ seed: 1 }));
-    await room.registry.createTask({
-      ...evaluate,
-      ...plain,
-      kind: "telemetry",
-      candidate: null,
-      telemetry: ["errors", "predictions"],
-    });
-    const all = await devices(room, 3);
-    for (const device of all) {
-      const offer = await device.socket.next("offer-measurement");
-      expect(offer).not.toHaveProperty("candidate");
-      const plan = await planOf(room, offer);
-      const names = plan.metrics.map(({ name }) => name);
-      expect(names).toEqual(["runs", ...names.filter((name) => name.startsWith("errors.")), "predictions"]);
-      const vector = new Float64Array(1 + (names.length - 2) + 12);
-      vector[0] = 4;
-      vector[1] = 1;
-      vector[vector.length - 3] = 4; // class 8
-      const body = bodyOf(offer, plan, vector, 1);
-      device.ready(offer, body);
-      void device.socket.next("request-report").then((request) => device.put(request, body));
-    }
-    expect(await ended(room)).toMatchObject({ phase: "committed", purpose: "telemetry", loss: null });
-    const view = measurementView((await room.store.measurements.list(task))[0]!);
-    expect(view).toMatchObject({ version: 1, candidate: null, devices: 3, comparison: null });
-    expect(view.counters).toMatchObject({ runs: 12, "errors.engine/run-failed": 3 });
-    expect(view.histograms["predictions"]?.counts).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0]);
-  });
-});
-
 const gate = {
   metric: "accuracy",
   heldOutShare: HELD_OUT_SHARE,
@@ -202,7 +172,7 @@ describe("a gate", () => {
       expect(offer).toMatchObject({
         baseVersion: 1,
         candidate: { version: 2 },
-        planTarget: "measurements/digits/1.json",
+        planTarget: "models/digits/measurements/digits/1.json",
       });
     }
     expect(await heldOut[0]!.socket.next("release")).toMatchObject({ version: 2 });

@@ -26,6 +26,8 @@ export interface AgentOptions {
   readonly participate?: boolean;
   /** Whether how the model runs is counted, for sums over many devices. @defaultValue false */
   readonly telemetry?: boolean;
+  /** Whether the device tells under its name how the model fares on it. @defaultValue false */
+  readonly deviceHealth?: RuntimeOptions["deviceHealth"];
   /** Runs and trains models of TensorFlow.js; whoever made it closes it. @defaultValue none: such models are refused */
   readonly tfjs?: Engine;
   readonly onEvent?: (event: RuntimeEvent) => void;
@@ -58,6 +60,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     software: "tributary-agent",
     ...(population === undefined ? {} : { population }),
     ...(options.tags === undefined ? {} : { tags: options.tags }),
+    ...(options.deviceHealth === undefined ? {} : { deviceHealth: options.deviceHealth }),
     ...(options.maxStorageBytes === undefined ? {} : { maxStorageBytes: options.maxStorageBytes }),
     ...(options.tfjs === undefined ? {} : { tfjs: options.tfjs }),
     ...(log === undefined ? {} : { log }),

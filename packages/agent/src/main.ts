@@ -27,6 +27,7 @@ interface RunOptions {
   readonly examples?: string;
   readonly participate: boolean;
   readonly telemetry?: boolean;
+  readonly deviceHealth?: boolean;
   readonly tfjs?: boolean;
   readonly minimumCohort?: number;
   readonly tag?: readonly string[];
@@ -71,6 +72,7 @@ async function run(options: RunOptions): Promise<void> {
     model: options.model,
     participate: options.participate,
     telemetry: options.telemetry === true,
+    deviceHealth: options.deviceHealth === true,
     onEvent: print,
     ...(tfjs === undefined ? {} : { tfjs }),
     ...(task === undefined ? {} : { task }),
@@ -215,6 +217,10 @@ program
   .option("--tag <tag...>", "what this device is: a task may ask only devices with certain tags")
   .option("--no-participate", "train nothing: run the model only")
   .option("--telemetry", "consent to counting how the model runs here, for sums over many devices")
+  .option(
+    "--device-health",
+    "tell the coordinator, under this device's name, of crashes, failed self-checks, errors and latencies of each version",
+  )
   .option(
     "--tfjs",
     "run and train models of TensorFlow.js: @tensorflow/tfjs, and best @tensorflow/tfjs-backend-wasm, have to be installed",

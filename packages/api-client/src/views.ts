@@ -25,6 +25,15 @@ type Body<Path extends keyof paths> = paths[Path] extends {
   ? Frozen<Json>
   : never;
 
+/** Who signs a role of the release. */
+export type KeyRoleView = Answer<"/v1/keys">["roles"][number];
+export type PublicKeyBody = Answer<"/v1/keys/{role}/keys">["keys"][number];
+export interface KeyRoleChange {
+  readonly keys?: readonly PublicKeyBody[];
+  readonly threshold?: number;
+}
+/** The next metadata of a role, which waits for signatures. */
+export type DraftView = Answer<"/v1/keys/{role}/draft">;
 export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];
@@ -45,6 +54,10 @@ export type BufferView = NonNullable<Answer<"/v1/tasks/{task}/buffer">["buffer"]
 export type MeasurementView = Answer<"/v1/tasks/{task}/measurements">["measurements"][number];
 /** Two versions on the same examples. */
 export type ComparisonView = NonNullable<MeasurementView["comparison"]>;
+/** How one version fares on the devices that tell of it. */
+export type VersionHealthView = Answer<"/v1/models/{model}/health">["versions"][number];
+/** How far what was counted lies from its reference. */
+export type DriftView = MeasurementView["drift"][number];
 /** Where a task's gate stands. */
 export type GateView = NonNullable<TaskView["gate"]>;
 /** What a gate found of a version. */

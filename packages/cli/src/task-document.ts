@@ -4,6 +4,7 @@ import { failure } from "@tributary/core";
 export interface TaskDocument {
   evaluation?: object;
   strategy?: object;
+  reference?: string;
 }
 
 /** @throws cli/file naming the file and where its JSON ends being JSON. */

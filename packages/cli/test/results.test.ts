@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { healthLines } from "../src/commands/health.ts";
 import { measurementLines, verdictLine } from "../src/commands/results.ts";
 import { runMain } from "./run-main.ts";
 
@@ -25,6 +26,7 @@ const measured: MeasurementView = {
     accuracy: { difference: 0.15, lower: 0.05, upper: 0.25, lost: 1, gained: 7, p: 0.0703 },
     confidence: 0.95,
   },
+  drift: [],
 };
 
 test("a comparison is told with its interval and its tests", () => {
@@ -44,17 +46,73 @@ test("telemetry is told as quantiles and classes, without what nobody counted", 
     purpose: "telemetry",
     candidate: null,
     comparison: null,
-    counters: { runs: 100, "errors.engine/run-failed": 2, "errors.other": 0 },
+    counters: {
+      runs: 100,
+      "errors.engine/run-failed": 2,
+      "errors.other": 0,
+      "feedback.answers": 8,
+      "feedback.correct": 6,
+    },
+    drift: [
+      {
+        metric: "confidence",
+        reference: { source: "measurement", roundId: "digits-1", version: 1, count: 90 },
+        count: 100,
+        psi: 0.4,
+        psiExpected: 0.1,
+        psiLimit: 0.2,
+        ks: 0.25,
+        ksExpected: 0.1,
+        ksLimit: 0.15,
+        beyondNoise: true,
+      },
+      {
+        metric: "labels",
+        reference: { source: "dataset", roundId: null, version: null, count: 50 },
+        count: 7,
+        psi: 0.1,
+        psiExpected: 0.2,
+        psiLimit: 0.3,
+        ks: null,
+        ksExpected: null,
+        ksLimit: null,
+        beyondNoise: false,
+      },
+    ],
     histograms: {
       "latency.ort-node": { edges: LATENCY_BINS.edges, counts },
       "latency.ort-wasm": { edges: LATENCY_BINS.edges, counts: counts.map(() => 0) },
       predictions: { edges: [0, 1, 2, 3], counts: [0, 5, 0, 7, 0] },
+      memory: { edges: [1e6, 1e7, 1e8], counts: [0, 0, 4, 0] },
     },
   });
   expect(lines.slice(1)).toEqual([
     "  runs 100, errors.engine/run-failed 2",
+    "  right by feedback 75.0 % of 8 answers",
     "  latency.ort-node  median 11.2 ms, 90 % 12.3 ms, 99 % 12.6 ms, of 100",
     "  predictions  0: 5, 2: 7",
+    "  memory  median 31.6 MB, 90 % 79.4 MB, 99 % 97.7 MB, of 4",
+    "  drift  confidence  PSI 0.40 (by chance below 0.20), KS 0.25 (0.15), 100 against 90 of digits-1",
+    "  no drift  labels  PSI 0.10 (by chance below 0.30), 7 against 50 of the reference data set",
+  ]);
+});
+
+test("versions on single devices are a table, and their errors below it", () => {
+  const health = {
+    version: 3,
+    devices: 12,
+    runs: 900,
+    crashes: 2,
+    crashedDevices: 1,
+    selfCheckFailures: 0,
+    errors: { "engine/run-failed": 4 },
+    latencyMs: { p50: 12.25, p95: null, edges: [1], counts: [0, 1] },
+    at: "2026-11-01T10:00:00.000Z",
+  };
+  expect(healthLines([health])).toEqual([
+    "version  devices  runs  crashes  on devices  failed self-checks  errors  p50 ms  p95 ms  last told",
+    "      3       12   900        2           1                   0       4      12       -  2026-11-01T10:00:00.000Z",
+    "version 3: engine/run-failed 4",
   ]);
 });
 
@@ -95,6 +153,7 @@ test("model release moves the channel, also back", async () => {
       code: 0,
       stdout: "released digits 1\n",
     });
+    expect((await runMain("model", "health", "digits", "--url", url)).stdout).toMatch(/^no device tells/);
     expect((await runMain("model", "list", "--url", url)).stdout).toMatch(
       /version 1 of 2, newest 2 is not released/,
     );

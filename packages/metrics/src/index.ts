@@ -37,13 +37,28 @@ export {
   pairedTTest,
   type PairedInterval,
 } from "./paired-test.ts";
+export { driftOf, type Drift } from "./drift.ts";
+export {
+  FEATURE_BINS,
+  featuresOf,
+  quantileBins,
+  readFeatures,
+  type Feature,
+  type FeatureInput,
+} from "./feature-metrics.ts";
+export { HEALTH_LATENCY_BINS, healthMetrics } from "./health-metrics.ts";
 export {
   classBins,
   CONFIDENCE_BINS,
+  isOfClasses,
   MAX_TELEMETRY_CLASSES,
+  mayDrift,
+  MEMORY_BINS,
   RUN_LATENCY_BINS,
   TELEMETRY_ENGINES,
   TELEMETRY_ERRORS,
   telemetrySpecs,
+  THROUGHPUT_BINS,
+  type TelemetryModel,
   type TelemetryName,
 } from "./telemetry-metrics.ts";

@@ -14,6 +14,7 @@ import {
   type Digest,
   type RoundId,
 } from "@tributary/core";
+import type { HealthReport } from "./device-health.ts";
 
 /** Signs with a key the caller holds, which may be a non-extractable CryptoKey. Ed25519: 64 bytes. */
 export type Sign = (message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
@@ -24,6 +25,7 @@ const PURPOSE = {
   upload: encodeUtf8("tributary-upload-v1"),
   enrolment: encodeUtf8("tributary-enrol-v1"),
   erasure: encodeUtf8("tributary-erase-v1"),
+  health: encodeUtf8("tributary-health-v1"),
 } as const;
 
 /** A device is named by its key: the first 16 bytes of the SHA-256 of the raw public key, in hex. */
@@ -58,6 +60,13 @@ export function enrolmentMessage(token: string): Uint8Array<ArrayBuffer> {
 /** What a device signs to have its record erased: its certificate, so that the proof ends with that. */
 export function erasureMessage(certificate: Uint8Array): Uint8Array<ArrayBuffer> {
   return concatBytes(PURPOSE.erasure, sha256Bytes(certificate));
+}
+
+/** What a device signs to tell how it fares: its certificate, and all that the report says, as a JSON list. */
+export function healthMessage(certificate: Uint8Array, report: HealthReport): Uint8Array<ArrayBuffer> {
+  const { formatVersion, model, version, engine, session, sequence, counts } = report;
+  const said = encodeUtf8(JSON.stringify([formatVersion, model, version, engine, session, sequence, counts]));
+  return concatBytes(PURPOSE.health, sha256Bytes(certificate), sha256Bytes(said));
 }
 
 /** Whether one key made a signature over a message. Never throws. */

@@ -47,6 +47,7 @@ export {
   Ineligible,
   Leave,
   Ready,
+  RefusedVersion,
   Running,
   SecureReady,
   Subscribe,
@@ -87,6 +88,7 @@ export {
   parseProcessing,
   PROCESSING_KEY,
   ProcessingDocument,
+  type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
@@ -108,6 +110,7 @@ export {
   RoundList,
   RoundListQuery,
   RoundView,
+  RefusedVersionView,
   StatusView,
   SUSPICION_STATES,
   SuspicionList,
@@ -128,6 +131,7 @@ export {
   deviceIdOf,
   enrolmentMessage,
   erasureMessage,
+  healthMessage,
   helloMessage,
   uploadMessage,
   verifySignature,
@@ -136,6 +140,13 @@ export {
 export { BufferedCohortView, BufferView, LiveBaseView, TaskBuffer } from "./buffer-view.ts";
 export { bufferedMode, TASK_MODES, TaskMode, type BufferedMode } from "./task-mode.ts";
 export { DeviceErasure, erasurePath } from "./device-erasure.ts";
+export {
+  healthPath,
+  HealthReport,
+  MIN_HEALTH_INTERVAL_MS,
+  ModelHealthView,
+  VersionHealthView,
+} from "./device-health.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";
@@ -143,6 +154,7 @@ export {
   MeasurementPlan,
   measuredWeights,
   MetricDocument,
+  TelemetryReference,
   metricsDigest,
   MAX_FIXED_CODES,
   parseMeasurementPlan,
@@ -150,6 +162,7 @@ export {
 } from "./measurement-plan.ts";
 export {
   ComparisonView,
+  DriftView,
   GateView,
   MeasurementList,
   MeasurementListQuery,
@@ -203,7 +216,18 @@ export {
   type SecureStepName,
 } from "./secure-aggregation.ts";
 export { usesControlVariates } from "./control-variates.ts";
+export { SelfCheck } from "./self-check.ts";
 export { TrustView } from "./trust-view.ts";
+export {
+  DraftView,
+  KeyRoleChange,
+  KeyRoleList,
+  KeyRoleView,
+  PublicKeyBody,
+  PublicKeyList,
+  RoleNameSchema,
+  SignedDraft,
+} from "./signing-keys.ts";
 export {
   Challenge,
   HeartbeatAck,
@@ -291,3 +315,4 @@ export {
   type TfjsStep,
   type TfjsTrainingStep,
 } from "./tfjs-step.ts";
+export type { TextProcessing } from "./text-processing.ts";

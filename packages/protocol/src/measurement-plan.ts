@@ -7,6 +7,7 @@ import { LIMITS } from "./limits.ts";
 import { invalidDocument, parseJson } from "./json.ts";
 import { parseDocument } from "./parse.ts";
 import {
+  DigestSchema,
   ModelNameSchema,
   PopulationNameSchema,
   readonlyArray,
@@ -18,7 +19,7 @@ import { SecurePlan } from "./secure-aggregation.ts";
 import { EligibilityRules } from "./task-eligibility.ts";
 import { SeparationRules } from "./task-selection.ts";
 
-const metricName = Type.String({ pattern: "^[A-Za-z][A-Za-z0-9./-]{0,63}$" });
+const metricName = Type.String({ pattern: "^[A-Za-z][A-Za-z0-9./_-]{0,63}$" });
 const largest = Type.Number({ exclusiveMinimum: 0, maximum: 1e15 });
 
 /** Steps between the bounds of a fixed-point metric: each is a whole number that floating point tells from the next. */
@@ -69,7 +70,18 @@ const PLAN_FIELDS = {
   secureAggregation: Type.Optional(SecurePlan),
 };
 
-/** What devices measure for a task, and what they tell of it: `measurements/<task>/<n>.json`. */
+/** Histograms of a data set, by the metrics that they are of. */
+export const TelemetryReference = Type.Object({
+  dataset: DigestSchema,
+  examples: Type.Integer({ minimum: 1, maximum: 1e9 }),
+  counts: Type.Record(
+    metricName,
+    readonlyArray(Type.Number({ minimum: 0, maximum: 1e9 }), { minItems: 2, maxItems: 4098 }),
+  ),
+});
+export type TelemetryReference = Static<typeof TelemetryReference>;
+
+/** What devices measure for a task, and what they tell of it: `models/<model>/measurements/<task>/<n>.json`. */
 export const MeasurementPlan = Type.Union([
   Type.Object({
     ...PLAN_FIELDS,
@@ -85,7 +97,12 @@ export const MeasurementPlan = Type.Union([
     /** Of a gate: only devices held out by this share measure. */
     heldOutShare: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5 })),
   }),
-  Type.Object({ ...PLAN_FIELDS, kind: Type.Literal("telemetry") }),
+  Type.Object({
+    ...PLAN_FIELDS,
+    kind: Type.Literal("telemetry"),
+    /** What the training population looks like, in the same bins: counts of a data set's examples. Absent: there is none. */
+    reference: Type.Optional(TelemetryReference),
+  }),
 ]);
 export type MeasurementPlan = Static<typeof MeasurementPlan>;
 export type EvaluationPlan = Extract<MeasurementPlan, { readonly kind: "evaluate" }>;
@@ -112,7 +129,17 @@ export function parseMeasurementPlan(bytes: Uint8Array): MeasurementPlan {
     }
     if (metric.kind === "counter" && metric.values === "fixed") requireFixed(metric, i);
   }
+  if (plan.kind === "telemetry" && plan.reference !== undefined)
+    requireReference(plan.metrics, plan.reference);
   return plan;
+}
+
+function requireReference(metrics: readonly MetricDocument[], { counts }: TelemetryReference): void {
+  for (const [name, values] of Object.entries(counts)) {
+    const metric = metrics.find((each) => each.name === name);
+    if (metric?.kind === "histogram" && values.length === metric.edges.length + 1) continue;
+    throw invalidDocument("measurement plan", `/reference/counts/${name}`, "is of no histogram of the plan");
+  }
 }
 
 function requireFixed(

@@ -90,6 +90,31 @@ export const ComparisonView = Type.Object({
 });
 export type ComparisonView = Static<typeof ComparisonView>;
 
+const limited = (description: string) => Type.Number({ minimum: 0, description });
+
+/** How far a histogram lies from its reference, and how far it would lie by chance alone. */
+export const DriftView = Type.Object({
+  metric: Type.String(),
+  reference: Type.Object({
+    source: textEnum(["dataset", "measurement"], {
+      description: "The task's own data set, or the first round that measured",
+    }),
+    /** Of a measurement. */
+    roundId: nullable(RoundIdSchema),
+    version: nullable(ModelVersionSchema),
+    count: Count,
+  }),
+  count: Count,
+  psi: limited("Population stability index, in nats"),
+  psiExpected: limited("Of samples of these sizes without drift, values independent of each other"),
+  psiLimit: limited("Without drift the index is below this in 95 of 100 cases"),
+  ks: nullable(limited("Kolmogorov-Smirnov distance at the bins' edges; null where bins are classes")),
+  ksExpected: nullable(limited("Of samples of these sizes without drift")),
+  ksLimit: nullable(limited("Without drift the distance is below this in at least 95 of 100 cases")),
+  beyondNoise: Type.Boolean({ description: "Whether the index is above its limit" }),
+});
+export type DriftView = Static<typeof DriftView>;
+
 /** What the devices of one round measured: sums over the cohort, nothing of a single device. */
 export const MeasurementView = Type.Object({
   task: TaskNameSchema,
@@ -104,6 +129,10 @@ export const MeasurementView = Type.Object({
   counters: Type.Record(Type.String(), Type.Number()),
   histograms: Type.Record(Type.String(), Histogram),
   comparison: nullable(ComparisonView),
+  drift: readonlyArray(DriftView, {
+    description:
+      "telemetry: of predictions, labels, confidence and features, the one that drifted most first",
+  }),
 });
 export type MeasurementView = Static<typeof MeasurementView>;
 

@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import type { TaskSpec } from "./documents.ts";
-import { nullable, textEnum } from "./schema.ts";
+import { DigestSchema, nullable, textEnum } from "./schema.ts";
 import type { DocumentFault } from "./training-faults.ts";
 
 // Of a task: what kind it is, which versions it measures, what its gate asks, and when its versions are released.
@@ -15,7 +15,17 @@ export const ROUND_PURPOSES = ["train", "gate", "evaluate", "telemetry"] as cons
 export type RoundPurpose = (typeof ROUND_PURPOSES)[number];
 
 /** What devices tell of how a version runs; `runs` is always told. */
-export const TELEMETRY_GROUPS = ["latency", "errors", "predictions", "confidence", "labels"] as const;
+export const TELEMETRY_GROUPS = [
+  "latency",
+  "errors",
+  "predictions",
+  "confidence",
+  "labels",
+  "throughput",
+  "memory",
+  "feedback",
+  "features",
+] as const;
 export type TelemetryGroup = (typeof TELEMETRY_GROUPS)[number];
 
 export const GATE_METRICS = ["loss", "accuracy"] as const;
@@ -82,6 +92,11 @@ export const MEASURING_FIELDS = {
       description: "telemetry: what is counted besides runs; none named: all",
     }),
   ),
+  reference: nullable(DigestSchema, {
+    default: null,
+    description:
+      "telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement",
+  }),
   gate: nullable(GateSpec, {
     default: null,
     description: "train: what a version must show on held-out devices",
@@ -101,6 +116,7 @@ type Measured = Pick<
   | "kind"
   | "candidate"
   | "telemetry"
+  | "reference"
   | "gate"
   | "release"
   | "rounds"
@@ -110,12 +126,16 @@ type Measured = Pick<
 
 /** The first of these options that the task's kind does not use, or that contradicts another; undefined: there is none. */
 export function measuringFault(spec: Measured): DocumentFault | undefined {
-  const { kind, candidate, telemetry, gate, release, rounds, pauseBetweenRoundsMs, secureAggregation } = spec;
+  const { kind, candidate, telemetry, reference, gate, release, rounds } = spec;
+  const { pauseBetweenRoundsMs, secureAggregation } = spec;
   if (candidate !== null && kind !== "evaluate") {
     return { path: "/candidate", problem: `is for kind "evaluate", this is "${kind}"` };
   }
   if (telemetry.length > 0 && kind !== "telemetry") {
     return { path: "/telemetry", problem: `is for kind "telemetry", this is "${kind}"` };
+  }
+  if (reference !== null && kind !== "telemetry") {
+    return { path: "/reference", problem: `is for kind "telemetry", this is "${kind}"` };
   }
   if (gate !== null && kind !== "train") {
     return {

@@ -166,6 +166,7 @@ describe("task", () => {
       candidate: null,
       telemetry: [],
       gate: null,
+      reference: null,
       release: "every",
       stop: { targetMetric: null, elapsedMs: null, noImprovement: null },
       trainable: ["*"],

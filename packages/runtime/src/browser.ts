@@ -1,6 +1,7 @@
 /** The device runtime in a browser: a thin page, everything heavy in one worker. */
 import { asPopulationName, failure, silentLogger, systemClock } from "@tributary/core";
 import { MAX_SOFTWARE_BYTES } from "@tributary/protocol";
+import { healthInterval } from "./health/health-setting.ts";
 import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
 import type { Runtime, RuntimeOptions, Trust } from "./runtime.ts";
@@ -76,6 +77,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
     folders: ["http:", "https:"],
   });
   const limits = trustLimits(options.trust);
+  const healthIntervalMs = healthInterval(options.deviceHealth);
   const maxStorageBytes = storageLimit(options.maxStorageBytes);
   const trustedRoot = await loadRoot(options.trust);
   const { token } = options;
@@ -92,6 +94,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
         limits,
         tags,
         maxStorageBytes,
+        healthIntervalMs,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       enrols: token !== undefined,
@@ -109,7 +112,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   });
   const idleAware = withIdleness(device, systemClock);
   const aware = withBattery(idleAware, navigator as BatteryNavigator);
-  return createRuntimeOf(withPersistence(aware, navigator.storage, log));
+  return createRuntimeOf(withPersistence(aware, navigator.storage, log), options.tokenizers);
 }
 
 function requireSecureContext(): void {

@@ -1,15 +1,18 @@
 import { asModelName, failure, toFailure, type ModelName } from "@tributary/core";
+import type { Feeds } from "@tributary/engine";
 import type { ServerMessage } from "@tributary/protocol";
 import type { Connection } from "./connection.ts";
 import { isConsent } from "./consent.ts";
 import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
+import type { DeviceHealthPart } from "./health/device-health.ts";
+import { failedCheck } from "./health/failed-check.ts";
 import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
 import { personalName } from "./personal/personal-name.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
-import type { LocalMetrics } from "./telemetry/local-metrics.ts";
+import type { RunCounter } from "./telemetry/recorder.ts";
 import type { ModelSlot } from "./updater/model-slot.ts";
 import { readLogHead } from "./store/log-head.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
@@ -18,6 +21,7 @@ import { withSeed } from "./transport/with-seed.ts";
 import { trustedRoot } from "./trusted-root.ts";
 import { createBlobFetcher } from "./updater/blob-fetcher.ts";
 import { createModelSpace } from "./updater/model-space.ts";
+import { own } from "./updater/own.ts";
 import { createReleases } from "./updater/releases.ts";
 
 /** How often a device without a control connection looks for releases. */
@@ -71,14 +75,18 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     holds: ports.holds,
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       connection.loaded?.running(state, appliedAfterMs);
+      const slot = models.slot(state.model);
+      withHealth(slot, (part) => part.running(state, failedCheck(slot)));
       learner.loaded?.participations.modelsChanged();
       // Of the first version, the opening itself waits for it.
       if (opened.has(state.model)) void restorePersonal(state.model);
     },
+    onRefused: (model, refused) => connection.loaded?.refused(model, refused),
   });
   const opened = new Set<string>();
   engines.onDownload?.((download) => events.emit({ type: "progress", part: "engine", ...download }));
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
+  let countedSince = env.clock.now();
   let idle: boolean | undefined;
   let busy = false;
   let battery: Parameters<Device["setBattery"]>[0] = null;
@@ -117,9 +125,42 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     return openExamples({ store, env, policyOf: (model) => policies.get(model) });
   });
 
+  /** Only where the app asked for it, of a device that enrols. */
+  const health =
+    config.healthIntervalMs === undefined || token === undefined
+      ? undefined
+      : lazyPart("health reports", async () => {
+          const [{ identity, http: federation }, { createDeviceHealth }] = await Promise.all([
+            connection.load(),
+            import("./health/device-health.ts"),
+          ]);
+          return await createDeviceHealth({
+            env,
+            settings: store.settings,
+            identity,
+            http: federation,
+            population: config.population,
+            intervalMs: config.healthIntervalMs!,
+            endsCleanly: ports.listen === undefined,
+            closing: closing.signal,
+          });
+        });
+  /** What cannot be loaded tells nothing, and is tried again by what happens next. */
+  const withHealth = (
+    slot: ModelSlot,
+    tell: (part: DeviceHealthPart, state: ModelState) => unknown,
+  ): void => {
+    if (health === undefined || !slot.isRunning) return;
+    const { state } = slot;
+    health.load().then(
+      (part) => tell(part, state),
+      () => undefined,
+    );
+  };
+
   const metrics = lazyPart("metrics", async () => {
     const { createLocalMetrics } = await import("./telemetry/local-metrics.ts");
-    return createLocalMetrics();
+    return createLocalMetrics({ clock: env.clock, heapBytes: () => engines.heapBytes() });
   });
 
   /** Only who chains models loads it. */
@@ -206,10 +247,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   else connect();
 
   /** For the page, and with consent for telemetry; a model that was closed meanwhile has nothing to count. */
-  const counting = (
-    slot: ModelSlot,
-    count: (recorder: Pick<LocalMetrics, "ran" | "failed" | "labelled">, state: ModelState) => void,
-  ): void => {
+  const counting = (slot: ModelSlot, count: (recorder: RunCounter, state: ModelState) => void): void => {
     if (!slot.isRunning) return;
     const { state } = slot;
     if (learner.loaded !== undefined) count(learner.loaded.recorder, state);
@@ -248,13 +286,25 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       const slot = models.slot(model);
       try {
-        const inference = await slot.run(feeds, signal, usePersonal);
-        counting(slot, (recorder, state) => recorder.ran(state, inference));
+        const { inference, feeds: read } = await slot.run(feeds, signal, usePersonal);
+        // What a page lent goes back with the answer; who counts may have to be loaded first.
+        const fed = metrics.loaded === undefined ? ownFeeds(read) : read;
+        counting(slot, (recorder, state) => recorder.ran(state, inference, fed));
+        withHealth(slot, (part, state) => part.ran(state, inference));
         return inference;
       } catch (error) {
-        if (signal?.aborted !== true) counting(slot, (recorder, state) => recorder.failed(state, error));
+        if (signal?.aborted !== true) {
+          counting(slot, (recorder, state) => recorder.failed(state, error));
+          withHealth(slot, (part, state) => part.failed(state, error));
+        }
         throw error;
       }
+    },
+    async feedback(model, answer, label) {
+      requireOpen();
+      const slot = models.slot(model);
+      const labels = (await metrics.load()).readFeedback(slot.state, answer, label);
+      counting(slot, (recorder, state) => recorder.judged(state, answer, labels));
     },
     async runChain(links, feeds, { signal } = {}) {
       requireOpen();
@@ -396,6 +446,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
           signal: closing.signal,
         });
         metrics.loaded?.forget();
+        countedSince = env.clock.now();
         events.emit({ type: "forgotten" });
         return erasure;
       } catch (error) {
@@ -403,6 +454,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         opened?.start();
         throw error;
       }
+    },
+    async noteCrash() {
+      for (const slot of models.slots) withHealth(slot, (part, state) => part.crashed(state));
     },
     async reconnect() {
       if (connection.loaded !== undefined) return connection.loaded.nudge();
@@ -428,6 +482,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       requireOpen();
       const heapBytes = engines.heapBytes();
       return {
+        startedAt: countedSince,
         models: (await metrics.settled())?.read() ?? [],
         ...(heapBytes === undefined ? {} : { heapBytes }),
       };
@@ -451,6 +506,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         closing.abort(failure("runtime/closed", "runtime: it was closed"));
         timer?.cancel();
         await (await learner.settled())?.participations.stop();
+        await (await health?.settled())?.close();
         (await connection.settled())?.close();
         await (await personal.settled())?.settled();
         await (await examples.settled())?.kept.settled();
@@ -473,4 +529,8 @@ function unconnected(): Error {
     "runtime/participation-unavailable",
     "participate: rounds need an enrolment token; pass `token` to createRuntime",
   );
+}
+
+function ownFeeds(feeds: Feeds): Feeds {
+  return Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, own(tensor)]));
 }

@@ -9,6 +9,7 @@ import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
 import type { PersonalAnswer, PersonalRequest } from "./personal/personalisation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
+import type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
@@ -38,6 +39,8 @@ export interface DeviceConfig {
   readonly limits: TrustLimits;
   /** That the app gave the device. */
   readonly tags: readonly string[];
+  /** How often the device tells by itself how versions fare on it. @defaultValue never */
+  readonly healthIntervalMs?: number | undefined;
   /** Most bytes of models that are kept. @defaultValue what the platform allows */
   readonly maxStorageBytes?: number | undefined;
 }
@@ -111,6 +114,8 @@ export interface Device {
     request: ExplainRequest,
     options?: CallOptions,
   ): Promise<Explanation>;
+  /** Counts whether an answer was right. @throws `runtime/invalid-feedback` */
+  feedback(model: string, answer: Answer, label: FeedbackLabel): Promise<void>;
   /** Trains weights of the device's own for a model that is open, tells of them, or erases them. */
   personal(model: string, request: PersonalRequest, options?: CallOptions): Promise<PersonalAnswer>;
   /** Looks for a new release now. */
@@ -136,6 +141,8 @@ export interface Device {
   stopParticipating(): Promise<void>;
   /** Erases all that the device knows of a person, here and at the coordinator. */
   forget(options: ForgetOptions): Promise<Erasure>;
+  /** The worker before this one was lost while these models were open. */
+  noteCrash(): Promise<void>;
   /** Tries the control connection now instead of at its next try: the network is back. */
   reconnect(): Promise<void>;
   status(): Promise<RuntimeStatus>;

@@ -5,6 +5,7 @@ import type { Engine } from "@tributary/engine";
 import { LIMITS } from "@tributary/protocol";
 import { parseMetadata } from "@tributary/tuf";
 import { createDevice } from "./create-device.ts";
+import { healthInterval } from "./health/health-setting.ts";
 import { openFileStore } from "./node/file-store.ts";
 import { fetchWithFiles } from "./node/fetch-with-files.ts";
 import { nodeConditions } from "./node/node-conditions.ts";
@@ -48,6 +49,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
     );
   }
   const limits = trustLimits(options.trust);
+  const healthIntervalMs = healthInterval(options.deviceHealth);
   const maxStorageBytes = storageLimit(options.maxStorageBytes) ?? DEFAULTS.maxStorageBytes;
   const trustedRoot = await readRoot(options.trust);
   const store = await openFileStore({ dataDir });
@@ -61,6 +63,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         limits,
         tags,
         maxStorageBytes,
+        healthIntervalMs,
         ...(trustedRoot === undefined ? {} : { trustedRoot }),
       },
       {
@@ -78,7 +81,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
           : { token: async (device) => (typeof token === "string" ? token : token(device)) }),
       },
     );
-    return createRuntimeOf(device);
+    return createRuntimeOf(device, options.tokenizers);
   } catch (error) {
     await store.close();
     throw error;

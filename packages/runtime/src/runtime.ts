@@ -2,12 +2,14 @@ import type { EngineDownload, EngineName } from "@tributary/engine";
 import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
 import type { GraphPort, IneligibleReason, ModelProcessing } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
-import type { Logger } from "@tributary/core";
+import type { ErrorCode, Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis, VariantName } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
+import type { Answer, FeedbackLabel } from "./feedback/feedback.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
+import type { DeviceHealthOptions } from "./health/health-setting.ts";
 import type { ImageSource } from "./images/image-input.ts";
 import type {
   PersonalChange,
@@ -19,6 +21,7 @@ import type {
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
+import type { TextInput, Tokenizers } from "./text/text.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -104,6 +107,20 @@ export interface RuntimeOptions {
    * @defaultValue 2 GiB in Node; in a browser what that allows
    */
   readonly maxStorageBytes?: number;
+  /**
+   * Whether this device tells the coordinator, under its own name, how each version fares on it: calls, crashes, failed self-checks,
+   * errors by code and how long calls take, in ten bins. Nothing of what it was asked or answered. For rollouts, which compare devices
+   * that have a new version with those that have not; the app says so to the people whose devices they are.
+   *
+   * @defaultValue false
+   */
+  readonly deviceHealth?: boolean | DeviceHealthOptions;
+  /**
+   * What makes tokens of texts, by the names that models know them by (`processing`).
+   *
+   * @defaultValue none: models of text are fed with token ids
+   */
+  readonly tokenizers?: Tokenizers;
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -217,7 +234,7 @@ export interface ModelState {
 export type FeedValue = Tensor | TensorData | readonly number[] | readonly bigint[] | readonly boolean[];
 
 /** What `run` takes for an input: also an image, where the model's `processing` says how one becomes this input. */
-export type InputValue = FeedValue | ImageSource;
+export type InputValue = FeedValue | ImageSource | TextInput;
 
 export interface RunInferenceOptions {
   /** Rejects with `signal.reason`: a call that waits is taken out of the queue, of one that runs the answer is dropped. */
@@ -291,6 +308,14 @@ export interface ModelHandle {
     source: StreamSource<Readonly<Record<string, InputValue>> | ImageSource>,
     options?: StreamOptions,
   ): AsyncIterable<Inference>;
+  /**
+   * Says what the right class of an answer was, whenever that is known: `runtime.metrics()` then shows how often the model was right, and
+   * with consent to telemetry so do sums over many devices. The class itself is counted nowhere, and nothing is learned: for that,
+   * `examples.add()`.
+   *
+   * @throws `runtime/invalid-feedback` where it is no answer of this model, or the label none of its classes
+   */
+  feedback(answer: Answer, label: FeedbackLabel): Promise<void>;
   readonly examples: ExampleCollection;
   /**
    * Trains weights of this device's own on the examples that are kept here, which never leave it, and has them answer from then on, if they
@@ -558,6 +583,15 @@ export type RuntimeEvent =
       readonly previousVersion: number | null;
       readonly appliedAfterMs: number | null;
       readonly state: ModelState;
+    }
+  /** A version was verified and did not take the place of the one that runs: it failed its self-check, or could not be loaded. */
+  | {
+      readonly type: "update-refused";
+      readonly at: number;
+      readonly model: string;
+      readonly version: number;
+      readonly code: ErrorCode;
+      readonly message: string;
     }
   /** The browser took the GPU away, and the version that runs was opened anew: on the GPU again, or on WASM. */
   | {

@@ -1,6 +1,7 @@
 import {
   type ApiClient,
   type BufferView,
+  type KeyRoleView,
   type MeasurementView,
   type ModelView,
   type RefusalView,
@@ -10,6 +11,7 @@ import {
   type SuspicionView,
   type TaskActivityView,
   type TaskView,
+  type VersionHealthView,
   type VersionView,
 } from "@tributary/api-client";
 import { QueryClient, queryOptions } from "@tanstack/react-query";
@@ -29,6 +31,8 @@ const ROUNDS_SHOWN = 500;
 
 /** Devices come and go; their counts are looked at this often while they are shown. */
 const ACTIVITY_EVERY_MS = 5_000;
+/** Devices tell of themselves once an hour. */
+const HEALTH_EVERY_MS = 60_000;
 
 /** The coordinator's status, and how far its clock is ahead of this device's. */
 export interface Status extends StatusView {
@@ -44,6 +48,8 @@ function withClock(status: StatusView): Status {
 /** What the page reads; events keep it fresh, so nothing is ever read twice without a reason. */
 export interface Queries {
   status(): ReturnType<typeof queryOptions<Status, Error>>;
+  /** Who signs the release, and until when. */
+  keys(): ReturnType<typeof queryOptions<readonly KeyRoleView[], Error>>;
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
@@ -57,6 +63,8 @@ export interface Queries {
   measurements(task: string): ReturnType<typeof queryOptions<readonly MeasurementView[], Error>>;
   /** What a task waits for; no event tells of it. */
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
+  /** How versions fare on single devices; no event tells of it. */
+  health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -67,6 +75,11 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["status"],
         queryFn: ({ signal }) =>
           readWithEvents(log, async () => withClock(await api.status({ signal })), applyToStatus),
+      }),
+    keys: () =>
+      queryOptions<readonly KeyRoleView[]>({
+        queryKey: ["keys"],
+        queryFn: ({ signal }) => api.keys({ signal }),
       }),
     tasks: () =>
       queryOptions<readonly TaskView[]>({
@@ -113,6 +126,13 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["activity", task],
         queryFn: ({ signal }) => api.activity(task, { signal }),
         refetchInterval: ACTIVITY_EVERY_MS,
+        staleTime: 0,
+      }),
+    health: (model) =>
+      queryOptions<readonly VersionHealthView[]>({
+        queryKey: ["health", model],
+        queryFn: ({ signal }) => api.health(model, { signal }),
+        refetchInterval: HEALTH_EVERY_MS,
         staleTime: 0,
       }),
     versions: (model) =>

@@ -42,10 +42,15 @@ const TITLES: Readonly<Record<string, string>> = {
   predictions: "predicted class",
   confidence: "confidence",
   labels: "label given by the user",
+  throughput: "examples answered in a second",
+  memory: "bytes of memory of the engine",
 };
 
 /** What a histogram of telemetry counts, with its unit. */
 export function histogramTitle(name: string): string {
-  const engine = name.startsWith("latency.") ? name.slice("latency.".length) : undefined;
-  return engine === undefined ? (TITLES[name] ?? name) : `milliseconds on ${engine}`;
+  const [group, ...rest] = name.split(".");
+  const of = rest.join(".");
+  if (group === "latency") return `milliseconds on ${of}`;
+  if (group === "features") return `input ${of}`;
+  return TITLES[name] ?? name;
 }

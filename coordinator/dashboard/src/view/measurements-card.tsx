@@ -1,9 +1,10 @@
-import type { MeasurementView, TaskView } from "@tributary/api-client";
+import type { DriftView, MeasurementView, TaskView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatCount, formatLoss, formatLossChange, formatPoints, formatShare } from "../format/numbers.ts";
 import { formatClock, formatFull } from "../format/time.ts";
+import { driftWords, referenceWords } from "../model/drift-words.ts";
 import { histogramBars, histogramTitle } from "../model/histogram-bars.ts";
 import { LoadError } from "./load-error.tsx";
 
@@ -23,10 +24,13 @@ export function MeasurementsCard({ task }: { readonly task: TaskView }): ReactNo
 }
 
 function Measured({ measurement }: { readonly measurement: MeasurementView }): ReactNode {
-  const { version, candidate, devices, at, counters, histograms, comparison } = measurement;
+  const { version, candidate, devices, at, counters, histograms, comparison, drift } = measurement;
   const { examples, currentLoss, currentCorrect, candidateLoss, candidateCorrect } = counters;
+  const { "feedback.answers": answers = 0, "feedback.correct": right = 0 } = counters;
   const { loss = null, accuracy = null } = comparison ?? {};
-  const counted = Object.entries(counters).filter(([name, count]) => name === "runs" || count > 0);
+  const counted = Object.entries(counters).filter(
+    ([name, count]) => name === "runs" || (count > 0 && !name.startsWith("feedback.")),
+  );
   const versions =
     candidate === null ? `Version ${version}` : `Version ${candidate} against version ${version}`;
   return (
@@ -49,6 +53,11 @@ function Measured({ measurement }: { readonly measurement: MeasurementView }): R
           accuracy {formatShare((candidateCorrect ?? currentCorrect ?? 0) / examples)}
         </p>
       )}
+      {answers > 0 && (
+        <p data-testid="feedback">
+          Right by people&rsquo;s feedback: {formatShare(right / answers)} of {formatCount(answers)} answers
+        </p>
+      )}
       {loss !== null && (
         <p>
           loss {formatLossChange(loss.difference)} ({formatLossChange(loss.lower)} to{" "}
@@ -61,9 +70,15 @@ function Measured({ measurement }: { readonly measurement: MeasurementView }): R
           {formatPoints(accuracy.upper)}), McNemar p {accuracy.p.toPrecision(2)}
         </p>
       )}
+      {drift.length > 0 && <p className="quiet">{referenceWords(drift)}</p>}
       <div className="histograms">
         {Object.entries(histograms).map(([name, histogram]) => (
-          <HistogramFigure key={name} name={name} histogram={histogram} />
+          <HistogramFigure
+            key={name}
+            name={name}
+            histogram={histogram}
+            drift={drift.find(({ metric }) => metric === name)}
+          />
         ))}
       </div>
     </>
@@ -73,9 +88,10 @@ function Measured({ measurement }: { readonly measurement: MeasurementView }): R
 interface HistogramProps {
   readonly name: string;
   readonly histogram: MeasurementView["histograms"][string];
+  readonly drift: DriftView | undefined;
 }
 
-function HistogramFigure({ name, histogram }: HistogramProps): ReactNode {
+function HistogramFigure({ name, histogram, drift }: HistogramProps): ReactNode {
   const bars = histogramBars(histogram);
   if (bars.length === 0) return null;
   const total = bars.reduce((sum, { count }) => sum + count, 0);
@@ -103,6 +119,11 @@ function HistogramFigure({ name, histogram }: HistogramProps): ReactNode {
         <span>{bars[0]!.range}</span>
         <span>{bars.at(-1)!.range}</span>
       </p>
+      {drift !== undefined && (
+        <p className="histogram-drift" data-testid="drift" data-beyond-noise={drift.beyondNoise}>
+          {driftWords(drift)}
+        </p>
+      )}
     </figure>
   );
 }

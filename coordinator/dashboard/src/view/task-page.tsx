@@ -5,6 +5,7 @@ import { useDashboard } from "../data/dashboard-context.ts";
 import { BufferCard } from "./buffer-card.tsx";
 import { CurvesSection } from "./curves-section.tsx";
 import { GateCard } from "./gate-card.tsx";
+import { HealthCard } from "./health-card.tsx";
 import { LoadError } from "./load-error.tsx";
 import { MeasurementsCard } from "./measurements-card.tsx";
 import { RoundPanel } from "./round-panel.tsx";
@@ -33,6 +34,7 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
         <RoundsCard rounds={rounds.data} />
         <VersionsCard model={task.model} current={task.currentVersion} rounds={rounds.data ?? []} />
       </div>
+      <HealthCard model={task.model} />
     </div>
   );
 }

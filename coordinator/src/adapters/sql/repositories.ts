@@ -2,6 +2,7 @@ import type { MetadataRepositories } from "../../ports/metadata-store.ts";
 import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
+import { deviceHealthRepository } from "./repositories/device-health.ts";
 import { eventRepository } from "./repositories/events.ts";
 import { journalRepository } from "./repositories/journal.ts";
 import { measurementRepository } from "./repositories/measurements.ts";
@@ -33,6 +34,7 @@ export function repositories(db: Db): MetadataRepositories {
     refusals: refusalRepository(db),
     suspicions: suspicionRepository(db),
     participations: participationRepository(db),
+    deviceHealth: deviceHealthRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

@@ -10,13 +10,13 @@ import type {
 import type { TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type {
+  DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
   MeasurementRecord,
   ParticipationRecord,
   RoundRecord,
   SuspicionRecord,
-  TufRole,
 } from "../../ports/records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
@@ -69,6 +69,7 @@ export interface VersionsTable {
   releasedAt: number | null;
   gate: JsonText | null;
   trust: JsonText | null;
+  selfCheck: JsonText | null;
 }
 
 export interface TasksTable {
@@ -120,16 +121,29 @@ export interface RoundInputsTable {
 }
 
 export interface TufMetadataTable {
-  role: TufRole;
+  role: string;
   version: number;
   bytes: Uint8Array;
 }
 
 export interface TargetsTable {
+  role: string;
   path: string;
   digest: Digest;
   sizeBytes: number;
   custom: JsonText | null;
+}
+
+export interface SigningRolesTable {
+  role: string;
+  model: ModelName | null;
+  keys: JsonText;
+  threshold: number;
+}
+
+export interface SigningDraftsTable {
+  role: string;
+  bytes: Uint8Array;
 }
 
 /** Every blob that a release ever listed. */
@@ -183,6 +197,10 @@ export type ParticipationsTable = {
   -readonly [Column in keyof ParticipationRecord]: ParticipationRecord[Column];
 };
 
+export type DeviceHealthTable = {
+  -readonly [Column in keyof Omit<DeviceHealthRecord, "counts" | "sessions">]: DeviceHealthRecord[Column];
+} & { counts: JsonText; sessions: JsonText };
+
 export type SuspicionsTable = { -readonly [Column in keyof SuspicionRecord]: SuspicionRecord[Column] };
 
 export interface OptimizersTable {
@@ -215,6 +233,8 @@ export interface Database {
   roundInputs: RoundInputsTable;
   tufMetadata: TufMetadataTable;
   targets: TargetsTable;
+  signingRoles: SigningRolesTable;
+  signingDrafts: SigningDraftsTable;
   releasedBlobs: ReleasedBlobsTable;
   devices: DevicesTable;
   certificateLog: CertificateLogTable;
@@ -223,6 +243,7 @@ export interface Database {
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;
   participations: ParticipationsTable;
+  deviceHealth: DeviceHealthTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

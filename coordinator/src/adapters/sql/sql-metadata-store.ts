@@ -42,6 +42,9 @@ class SqlMetadataStore implements MetadataStore {
   get participations() {
     return this.#repositories().participations;
   }
+  get deviceHealth() {
+    return this.#repositories().deviceHealth;
+  }
   get tasks() {
     return this.#repositories().tasks;
   }

@@ -103,7 +103,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json */
+        /** TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json, and <version>.<role>.json of the roles of models */
         get: {
             parameters: {
                 query?: never;
@@ -126,6 +126,381 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/targets/{*}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A released target by its path, with its SHA-256 before the name: models/digits/<sha256>.stable.json */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    "*": string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who signs each role of the release, and until when it is signed */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            roles: {
+                                role: string;
+                                model: string | null;
+                                online: boolean;
+                                threshold: number;
+                                keys: {
+                                    keyId: string;
+                                    scheme: string;
+                                    here: boolean;
+                                }[];
+                                version: number | null;
+                                expiresAt: string | null;
+                                expiresInDays: number | null;
+                                waiting: {
+                                    version: number;
+                                    reason: "renewal" | "change";
+                                    signatures: {
+                                        have: number;
+                                        need: number;
+                                    }[];
+                                } | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public keys of a role */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            keys: {
+                                keyType: string;
+                                scheme: "ed25519" | "ecdsa-sha2-nistp256" | "rsassa-pss-sha256";
+                                public: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a role other keys or another threshold; it holds when the keys concerned have signed it */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        keys?: {
+                            keyType: string;
+                            scheme: "ed25519" | "ecdsa-sha2-nistp256" | "rsassa-pss-sha256";
+                            public: string;
+                        }[];
+                        threshold?: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            role: string;
+                            model: string | null;
+                            online: boolean;
+                            threshold: number;
+                            keys: {
+                                keyId: string;
+                                scheme: string;
+                                here: boolean;
+                            }[];
+                            version: number | null;
+                            expiresAt: string | null;
+                            expiresInDays: number | null;
+                            waiting: {
+                                version: number;
+                                reason: "renewal" | "change";
+                                signatures: {
+                                    have: number;
+                                    need: number;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}/rotation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a new key here in the place of the role's keys that are here */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            role: string;
+                            model: string | null;
+                            online: boolean;
+                            threshold: number;
+                            keys: {
+                                keyId: string;
+                                scheme: string;
+                                here: boolean;
+                            }[];
+                            version: number | null;
+                            expiresAt: string | null;
+                            expiresInDays: number | null;
+                            waiting: {
+                                version: number;
+                                reason: "renewal" | "change";
+                                signatures: {
+                                    have: number;
+                                    need: number;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The next metadata of a role, which waits for signatures */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            role: string;
+                            version: number;
+                            file: string;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}/signatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add signatures to the metadata that waits; with enough of them it is released */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        file: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            role: string;
+                            model: string | null;
+                            online: boolean;
+                            threshold: number;
+                            keys: {
+                                keyId: string;
+                                scheme: string;
+                                here: boolean;
+                            }[];
+                            version: number | null;
+                            expiresAt: string | null;
+                            expiresInDays: number | null;
+                            waiting: {
+                                version: number;
+                                reason: "renewal" | "change";
+                                signatures: {
+                                    have: number;
+                                    need: number;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -872,6 +1247,32 @@ export interface paths {
                                     } | null;
                                     confidence: number;
                                 } | null;
+                                /** @description telemetry: of predictions, labels, confidence and features, the one that drifted most first */
+                                drift: {
+                                    metric: string;
+                                    reference: {
+                                        /**
+                                         * @description The task's own data set, or the first round that measured
+                                         * @enum {string}
+                                         */
+                                        source: "dataset" | "measurement";
+                                        roundId: string | null;
+                                        version: number | null;
+                                        count: number;
+                                    };
+                                    count: number;
+                                    /** @description Population stability index, in nats */
+                                    psi: number;
+                                    /** @description Of samples of these sizes without drift, values independent of each other */
+                                    psiExpected: number;
+                                    /** @description Without drift the index is below this in 95 of 100 cases */
+                                    psiLimit: number;
+                                    ks: number | null;
+                                    ksExpected: number | null;
+                                    ksLimit: number | null;
+                                    /** @description Whether the index is above its limit */
+                                    beyondNoise: boolean;
+                                }[];
                             }[];
                         };
                     };
@@ -991,6 +1392,120 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/populations/{population}/device/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Tell how a version fares on the device that asks */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    population: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {number} */
+                        formatVersion: 1;
+                        model: string;
+                        version: number;
+                        /** @enum {string} */
+                        engine: "ort-wasm" | "ort-webgpu" | "ort-node" | "tfjs-wasm" | "tfjs-webgpu" | "tfjs-cpu";
+                        /** @description Random name of this run of the app; several may be at once, such as the tabs of a site */
+                        session: string;
+                        /** @description Grows with each report of the session on this version: one that comes again is not counted again */
+                        sequence: number;
+                        /** @description Since the report before: runs, crashes, failed self-checks, errors by code, runs by latency, as formatVersion lays them out */
+                        counts: number[];
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the versions of a model fare on the devices that tell of it, newest first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            versions: {
+                                version: number;
+                                devices: number;
+                                runs: number;
+                                crashes: number;
+                                crashedDevices: number;
+                                selfCheckFailures: number;
+                                errors: {
+                                    [key: string]: number;
+                                };
+                                latencyMs: {
+                                    p50: number | null;
+                                    p95: number | null;
+                                    edges: number[];
+                                    counts: number[];
+                                };
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -1032,6 +1547,12 @@ export interface paths {
                                 p50Ms: number;
                                 p99Ms: number;
                             } | null;
+                            refusedVersions: {
+                                model: string;
+                                version: number;
+                                code: string;
+                                devices: number;
+                            }[];
                             models: number;
                             tasks: number;
                             /** @description Why nothing can be stored at present */
@@ -1494,7 +2015,12 @@ export interface paths {
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []
                                      */
-                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                    /**
+                                     * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                     * @default null
+                                     */
+                                    reference: string | null;
                                     /**
                                      * @description train: what a version must show on held-out devices
                                      * @default null
@@ -2125,7 +2651,12 @@ export interface paths {
                          * @description telemetry: what is counted besides runs; none named: all
                          * @default []
                          */
-                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                        /**
+                         * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                         * @default null
+                         */
+                        reference: string | null;
                         /**
                          * @description train: what a version must show on held-out devices
                          * @default null
@@ -2658,7 +3189,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null
@@ -3314,7 +3850,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null
@@ -3982,7 +4523,12 @@ export interface paths {
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
                                  */
-                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels")[];
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
                                 /**
                                  * @description train: what a version must show on held-out devices
                                  * @default null

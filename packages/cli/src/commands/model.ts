@@ -1,6 +1,7 @@
 import { createApiClient, type GraphPort, type ModelView } from "@tributary/api-client";
 import { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
+import { addHealthCommand } from "./health.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -18,10 +19,10 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|release`. */
+/** `tributary model list|show|release|health`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
-    "See the published models, what goes in and out, and release their versions.",
+    "See the published models, what goes in and out, how they fare on devices, and release their versions.",
   );
 
   command
@@ -70,6 +71,7 @@ export function modelCommand(): Command {
       console.log(`released ${name} ${released.version}`);
     });
 
+  addHealthCommand(command);
   return command;
 }
 

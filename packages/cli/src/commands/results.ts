@@ -1,10 +1,11 @@
-import type { ComparisonView, MeasurementView, VerdictView } from "@tributary/api-client";
-import { createHistogram, quantile, total } from "@tributary/metrics";
+import type { ComparisonView, DriftView, MeasurementView, VerdictView } from "@tributary/api-client";
+import { createHistogram, isOfClasses, quantile, total } from "@tributary/metrics";
 import { formatNumber, formatPercent } from "../start/format.ts";
 
 /** Lines for people of what the devices of one round measured: sums over them. */
 export function measurementLines(measurement: MeasurementView): string[] {
-  const { at, roundId, purpose, version, candidate, devices, counters, histograms, comparison } = measurement;
+  const { at, roundId, purpose, version, candidate, devices, counters, histograms } = measurement;
+  const { comparison, drift } = measurement;
   const compared = candidate === null ? `version ${version}` : `version ${candidate} against ${version}`;
   const lines = [`${at}  ${roundId}  ${purpose}  ${compared}, ${devices} devices`];
   const { examples, currentLoss, currentCorrect } = counters;
@@ -14,15 +15,31 @@ export function measurementLines(measurement: MeasurementView): string[] {
       `  ${examples} examples, loss ${formatNumber(candidateLoss / examples, 4)}, accuracy ${formatPercent(candidateCorrect / examples)}`,
     );
   } else {
-    const counted = Object.entries(counters).filter(([name, count]) => name === "runs" || count > 0);
+    const counted = Object.entries(counters).filter(
+      ([name, count]) => name === "runs" || (count > 0 && !name.startsWith("feedback.")),
+    );
     lines.push(`  ${counted.map(([name, count]) => `${name} ${count}`).join(", ")}`);
+    const { "feedback.answers": answers = 0, "feedback.correct": correct = 0 } = counters;
+    if (answers > 0)
+      lines.push(`  right by feedback ${formatPercent(correct / answers)} of ${answers} answers`);
   }
   if (comparison !== null) lines.push(...comparisonLines(comparison));
   for (const [name, histogram] of Object.entries(histograms)) {
     const line = histogramLine(name, histogram);
     if (line !== undefined) lines.push(line);
   }
+  if (drift.length > 0) lines.push(...driftLines(drift));
   return lines;
+}
+
+/** Which values lie otherwise than their reference, beside how far chance alone would take them. */
+function driftLines(drift: readonly DriftView[]): string[] {
+  const figure = (value: number): string => value.toPrecision(2);
+  return drift.map(({ metric, reference, count, psi, psiLimit, ks, ksLimit, beyondNoise }) => {
+    const against = reference.source === "dataset" ? "the reference data set" : `${reference.roundId}`;
+    const distance = ks === null || ksLimit === null ? "" : `, KS ${figure(ks)} (${figure(ksLimit)})`;
+    return `  ${beyondNoise ? "drift" : "no drift"}  ${metric}  PSI ${figure(psi)} (by chance below ${figure(psiLimit)})${distance}, ${count} against ${reference.count} of ${against}`;
+  });
 }
 
 function comparisonLines({ loss, accuracy, confidence }: ComparisonView): string[] {
@@ -51,20 +68,22 @@ function histogramLine(
   name: string,
   { edges, counts }: MeasurementView["histograms"][string],
 ): string | undefined {
-  const isClasses = name === "predictions" || name === "labels";
-  const histogram = createHistogram(
-    { edges, spacing: name.startsWith("latency.") ? "log" : "linear" },
-    Float64Array.from(counts),
-  );
+  const isLog = name.startsWith("latency.") || name === "throughput" || name === "memory";
+  const histogram = createHistogram({ edges, spacing: isLog ? "log" : "linear" }, Float64Array.from(counts));
   const all = total(histogram);
   if (all === 0) return undefined;
-  if (isClasses) {
+  if (isOfClasses(name)) {
     const classes = counts.slice(1, -1).flatMap((count, i) => (count > 0 ? [`${i}: ${count}`] : []));
     return `  ${name}  ${classes.join(", ")}`;
   }
-  const unit = name.startsWith("latency.") ? " ms" : "";
-  const at = (q: number): string => `${quantile(histogram, q)!.toPrecision(3)}${unit}`;
+  const at = (q: number): string => valueText(name, quantile(histogram, q)!);
   return `  ${name}  median ${at(0.5)}, 90 % ${at(0.9)}, 99 % ${at(0.99)}, of ${all}`;
+}
+
+function valueText(name: string, value: number): string {
+  if (name === "memory") return `${(value / 1e6).toPrecision(3)} MB`;
+  const unit = name.startsWith("latency.") ? " ms" : name === "throughput" ? "/s" : "";
+  return `${value.toPrecision(3)}${unit}`;
 }
 
 /** What a gate found, in one line. */

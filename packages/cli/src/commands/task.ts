@@ -16,6 +16,7 @@ import { formatNumber, formatPercent } from "../start/format.ts";
 interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly heldOut?: string;
   readonly trusted?: string;
+  readonly reference?: string;
   readonly json?: boolean;
 }
 
@@ -39,6 +40,10 @@ export function taskCommand(): Command {
       "--trusted <file>",
       "with flTrust, safetensors file of the same form that the coordinator trains on itself, to compare updates with",
     )
+    .option(
+      "--reference <file>",
+      "of telemetry, safetensors file of the same form that stands for what the model was trained on: drift is measured against it",
+    )
     .option("--json", "print one JSON object")
     .action(async (file: string, options: CreateOptions) => {
       const api = client(options);
@@ -50,6 +55,10 @@ export function taskCommand(): Command {
       if (options.trusted !== undefined) {
         const { digest } = await api.uploadBlob(await readInput(options.trusted));
         document.strategy = { ...document.strategy, trustedDataset: digest };
+      }
+      if (options.reference !== undefined) {
+        const { digest } = await api.uploadBlob(await readInput(options.reference));
+        document.reference = digest;
       }
       print(await api.createTask(parseTaskSpec(document)), options.json);
     });

@@ -2,6 +2,7 @@
 export { isOutdatedComparison } from "./example-metrics.ts";
 export { measurementCohort, type MeasurementCohort } from "./measurement-cohort.ts";
 export { measurementContent, type MeasurementContent } from "./measurement-content.ts";
+export type { ReferenceValues } from "./telemetry-content.ts";
 export { modelPorts, type ModelPorts } from "./model-ports.ts";
 export {
   personalisationDocument,

@@ -1,15 +1,13 @@
 import { failure } from "@tributary/core";
-import { telemetrySpecs, type MetricSpec } from "@tributary/metrics";
 import { buildEvaluationGraph } from "@tributary/onnx";
-import {
-  TELEMETRY_GROUPS,
-  type EvaluationGraphDocument,
-  type EvaluationPlan,
-  type GraphPort,
-  type MeasurementPlan,
-  type MetricDocument,
-  type SecurePlan,
-  type TaskSpec,
+import type {
+  EvaluationGraphDocument,
+  EvaluationPlan,
+  GraphPort,
+  MeasurementPlan,
+  MetricDocument,
+  SecurePlan,
+  TaskSpec,
 } from "@tributary/protocol";
 import { metricEncoding } from "../metric-vector.ts";
 import { deviceRules } from "./device-rules.ts";
@@ -17,6 +15,7 @@ import { exampleMetrics } from "./example-metrics.ts";
 import { measurementCohort } from "./measurement-cohort.ts";
 import type { PlannedGraph } from "./planned-graph.ts";
 import { provenPlan } from "./secure-plan.ts";
+import { telemetryContent, type ReferenceValues } from "./telemetry-content.ts";
 import { tfjsEvaluationGraph, type TfjsSource } from "./tfjs/tfjs-graphs.ts";
 import { invalidTask, lossOf, type ReadLossGraph } from "./training-options.ts";
 
@@ -27,9 +26,6 @@ export type MeasurementContent =
     })
   | Omit<Extract<MeasurementPlan, { readonly kind: "telemetry" }>, "formatVersion">;
 
-/** Of one bin or counter of telemetry; a device tells no more of one round. */
-const MAX_TELEMETRY_COUNT = 65_535;
-
 /**
  * Turns a task into what its devices measure: of one that trains, for its gate.
  *
@@ -38,18 +34,24 @@ const MAX_TELEMETRY_COUNT = 65_535;
  */
 export async function measurementContent(options: {
   readonly spec: TaskSpec;
-  readonly model: Pick<EvaluationPlan, "model" | "parameters"> & { readonly outputs: readonly GraphPort[] };
+  readonly model: Pick<EvaluationPlan, "model" | "parameters"> & {
+    readonly inputs: readonly GraphPort[];
+    readonly outputs: readonly GraphPort[];
+  };
   /** The model as it was exported, with the weights of some version. */
   readonly complete: Uint8Array | TfjsSource;
   readonly issuerPublicKey: Uint8Array;
   readonly readLossGraph: ReadLossGraph;
+  /** Of the data set that the task names as its reference. */
+  readonly reference?: ReferenceValues | undefined;
 }): Promise<{
   readonly content: MeasurementContent;
   readonly graph: PlannedGraph<EvaluationGraphDocument> | undefined;
 }> {
   const { spec, model, complete } = options;
   const format = complete instanceof Uint8Array ? "onnx" : "tfjs";
-  const metrics = spec.kind === "telemetry" ? telemetryMetrics(spec, model.outputs) : exampleMetrics(spec);
+  const telemetry = spec.kind === "telemetry" ? telemetryContent(spec, model, options.reference) : undefined;
+  const metrics = telemetry?.metrics ?? exampleMetrics(spec);
   const secureAggregation = metricSecurePlan(spec, metrics, options.issuerPublicKey);
   const common = {
     task: spec.name,
@@ -59,7 +61,8 @@ export async function measurementContent(options: {
     ...(secureAggregation === undefined ? {} : { secureAggregation }),
     ...deviceRules(spec, spec.kind === "telemetry" ? undefined : format),
   };
-  if (spec.kind === "telemetry") return { content: { ...common, kind: "telemetry" }, graph: undefined };
+  if (telemetry !== undefined)
+    return { content: { ...common, ...telemetry, kind: "telemetry" }, graph: undefined };
   // Batches of one: their loss is that of one example, whatever the loss is made of.
   const graph: PlannedGraph<EvaluationGraphDocument> =
     complete instanceof Uint8Array
@@ -85,28 +88,6 @@ export async function measurementContent(options: {
     ...(spec.gate === null ? {} : { heldOutShare: spec.gate.heldOutShare }),
   };
   return { content, graph };
-}
-
-function telemetryMetrics(spec: TaskSpec, outputs: readonly GraphPort[]): readonly MetricDocument[] {
-  const groups = spec.telemetry.length === 0 ? TELEMETRY_GROUPS : spec.telemetry;
-  const output = outputs.find(({ dtype }) => dtype === "float32");
-  const classes = output?.shape.length === 2 ? output.shape[1]! : 0;
-  const specs = Object.entries(telemetrySpecs(groups, classes));
-  const lacking = spec.telemetry.find((group) => specs.every(([name]) => name.split(".")[0] !== group));
-  if (lacking !== undefined) {
-    throw invalidTask(
-      spec,
-      "/telemetry",
-      `"${lacking}" needs a model with classes as its first float32 output`,
-    );
-  }
-  return specs.map(([name, metric]) => telemetryDocument(name, metric));
-}
-
-function telemetryDocument(name: string, metric: MetricSpec): MetricDocument {
-  const maximum = MAX_TELEMETRY_COUNT;
-  if (metric.kind === "counter") return { name, kind: "counter", values: "integer", minimum: 0, maximum };
-  return { name, kind: "histogram", edges: metric.bins.edges, spacing: metric.bins.spacing, maximum };
 }
 
 /** Undefined where the task opts out. */

@@ -20,7 +20,7 @@ export const CONSENT_TEXTS: ConsentTexts = {
     "When on, the model is trained here on the examples you gave, and only the difference the training made is sent.",
   telemetryTitle: "Share how it runs",
   telemetry:
-    "When on, counts such as how long the model takes and how sure it is are added to those of many other devices.",
+    "When on, counts are added to those of many other devices: how long the model takes, how sure it is, how often it was right, and how the numbers that it is fed are spread.",
   detailsTitle: "What stays here, and what is sent?",
   details: [
     ["Stays here", "Your examples, what the model answers you, and the key that stands for this device."],

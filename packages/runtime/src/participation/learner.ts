@@ -46,7 +46,11 @@ export function createLearner(options: LearnerOptions): Learner {
   const { env, store, engines } = ports;
   const { identity, http } = connection;
   const releases = withPlans(options.releases);
-  const recorder = createTelemetryRecorder(() => participations.examplesChanged());
+  const recorder = createTelemetryRecorder({
+    clock: env.clock,
+    heapBytes: () => engines.heapBytes(),
+    onFirst: () => participations.examplesChanged(),
+  });
   const controls = store.controls && createKeptControls(store.controls);
   const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
   const microBatches = createMicroBatches({

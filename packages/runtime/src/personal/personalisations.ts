@@ -140,8 +140,11 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
     throw failure("runtime/not-personalisable", `personalise: "${model}" ${why}`, { detail: { model } });
   };
 
-  const documentDigest = ({ personalisation }: ModelManifest): string | undefined =>
-    personalisation && releases.find(personalisation.target)?.sha256;
+  const documentDigest = async (
+    { personalisation }: ModelManifest,
+    signal: AbortSignal,
+  ): Promise<string | undefined> =>
+    personalisation && (await releases.find(personalisation.target, signal))?.sha256;
 
   const open = async (
     { manifest }: ModelSlot["current"],
@@ -194,7 +197,8 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
   const checkAgain = async (slot: ModelSlot, record: PersonalRecord, signal: AbortSignal): Promise<void> => {
     const { current } = slot;
     const { version } = current.manifest;
-    if (documentDigest(current.manifest) !== record.documentDigest) return await drop(slot, "other-graph");
+    const digest = await documentDigest(current.manifest, signal);
+    if (digest !== record.documentDigest) return await drop(slot, "other-graph");
     const heldBack = await heldBackOf(slot.name, record);
     if (heldBack.length === 0) return await drop(slot, "no-examples");
     const base = await baseOf(current, signal);
@@ -246,7 +250,7 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
     const { kind, adapters } = chosenAdapters(document, request.adapters);
     const all = await examples.read(model);
     if (all.length < LEAST_EXAMPLES) throw tooFew(model, all.length);
-    const digest = documentDigest(current.manifest)!;
+    const digest = (await documentDigest(current.manifest, signal))!;
     const earlier = await records.read(model).catch(() => undefined);
     const { version } = current.manifest;
     // The same ones are held back as before: what answers now has not seen them either.

@@ -1,23 +1,32 @@
 /** What a page is shown of how its models fare: loaded after the first run. */
+import type { Clock } from "@tributary/core";
 import type { EngineName } from "@tributary/engine";
 import { quantile, TELEMETRY_ENGINES, total, type Histogram } from "@tributary/metrics";
-import { createTelemetryRecorder, type CountedVersion, type TelemetryRecorder } from "./recorder.ts";
+import { readFeedback } from "../feedback/read-feedback.ts";
+import { createTelemetryRecorder, type CountedVersion, type RunCounter } from "./recorder.ts";
 import type { HistogramView, LatencyView, ModelMetrics } from "./model-metrics.ts";
 
-export interface LocalMetrics extends Pick<TelemetryRecorder, "ran" | "failed" | "labelled"> {
+export interface LocalMetrics extends RunCounter {
+  /** @throws `runtime/invalid-feedback` */
+  readonly readFeedback: typeof readFeedback;
   read(): readonly ModelMetrics[];
   /** Counts from nothing again. */
   forget(): void;
 }
 
 /** Counts from now on, whoever consents to what: nothing of it leaves the device. */
-export function createLocalMetrics(): LocalMetrics {
-  const recorder = createTelemetryRecorder(() => {});
+export function createLocalMetrics(options: {
+  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly heapBytes: () => number | undefined;
+}): LocalMetrics {
+  const recorder = createTelemetryRecorder({ ...options, onFirst: () => {} });
   recorder.setEnabled(true);
   return {
-    ran: (state, inference) => recorder.ran(state, inference),
+    ran: (state, inference, feeds) => recorder.ran(state, inference, feeds),
     failed: (state, error) => recorder.failed(state, error),
     labelled: (state, examples) => recorder.labelled(state, examples),
+    judged: (state, answer, labels) => recorder.judged(state, answer, labels),
+    readFeedback,
     read: () => recorder.counted().map(viewOf),
     forget() {
       recorder.setEnabled(false);
@@ -35,7 +44,13 @@ function viewOf({ model, version, counters, histograms }: CountedVersion): Model
     const counted = histograms[`latency.${engine}`];
     if (counted !== undefined && total(counted) > 0) latencyMs[engine] = latencyOf(counted);
   }
-  const { predictions, confidence, labels } = histograms;
+  const { predictions, confidence, labels, throughput, memory } = histograms;
+  const { "feedback.answers": answers = 0, "feedback.correct": correct = 0 } = counters;
+  const features = Object.entries(histograms).flatMap(([name, counted]) =>
+    name.startsWith("features.") && total(counted) > 0
+      ? [[name.slice("features.".length), histogramOf(counted)] as const]
+      : [],
+  );
   return {
     model,
     version,
@@ -45,12 +60,26 @@ function viewOf({ model, version, counters, histograms }: CountedVersion): Model
     ...(predictions === undefined ? {} : { predictions: classesOf(predictions) }),
     ...(confidence === undefined ? {} : { confidence: histogramOf(confidence) }),
     ...(labels === undefined ? {} : { labels: classesOf(labels) }),
+    features: Object.fromEntries(features),
+    throughput: histogramOf(throughput!),
+    memoryBytes: histogramOf(memory!),
+    feedback: {
+      answers,
+      correct,
+      accuracy: answers === 0 ? null : correct / answers,
+    },
   };
 }
 
 function latencyOf(counted: Histogram): LatencyView {
   const at = (share: number): number => quantile(counted, share)!;
-  return { count: total(counted), p50: at(0.5), p95: at(0.95), p99: at(0.99) };
+  return {
+    count: total(counted),
+    p50: at(0.5),
+    p95: at(0.95),
+    p99: at(0.99),
+    histogram: histogramOf(counted),
+  };
 }
 
 /** The two outer bins of classes hold nothing. */

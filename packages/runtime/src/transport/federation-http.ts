@@ -5,6 +5,7 @@ import {
   DeviceErasure,
   EnrolmentResponse,
   erasurePath,
+  healthPath,
   LIMITS,
   LogConsistency,
   logConsistencyPath,
@@ -12,6 +13,7 @@ import {
   parseJson,
   PROOF_HEADER,
   type EnrolmentRequest,
+  type HealthReport,
 } from "@tributary/protocol";
 import { drain, errorOf, readBody } from "./http-response.ts";
 import { REQUEST_TIMEOUT_MS, type Requests } from "./requests.ts";
@@ -57,11 +59,17 @@ export interface ErasureRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface HealthRequest extends ErasureRequest {
+  readonly report: HealthReport;
+}
+
 /** Enrolment and rounds over HTTP. Bounded answers, retries where the code says so. */
 export interface FederationHttp {
   enrol(population: string, request: EnrolmentRequest, signal?: AbortSignal): Promise<EnrolmentResponse>;
   /** Has the record of the device erased. One try. @returns whether there was one */
   erase(request: ErasureRequest): Promise<boolean>;
+  /** Tells how a version fares here. One try. */
+  tellHealth(request: HealthRequest): Promise<void>;
   /** Hashes, in hex, that prove that the certificate log with `second` entries continues the one with `first`. */
   logConsistency(first: number, second: number, signal?: AbortSignal): Promise<readonly string[]>;
   /** One try; when to try again is the participant's decision. */
@@ -132,6 +140,25 @@ export function createFederationHttp({ coordinator, requests, env }: FederationH
         const bytes = await readBody(response, MAX_ENROLMENT_BYTES, requests.countDown);
         const json = parseJson("erasure", bytes, MAX_ENROLMENT_BYTES);
         return parseDocument("erasure", DeviceErasure, json).erased;
+      }),
+
+    tellHealth: ({ population, certificate, proof, report, signal }) =>
+      requests.limited(REQUEST_TIMEOUT_MS, signal, async (limit) => {
+        const body = JSON.stringify(report);
+        const response = await requests.send(coordinator + healthPath(population), {
+          method: "PUT",
+          headers: {
+            "Content-Type": "application/json",
+            Authorization: `${CERTIFICATE_SCHEME} ${certificate}`,
+            [PROOF_HEADER]: proof,
+          },
+          redirect: "error",
+          body,
+          signal: limit,
+        });
+        requests.countUp(body.length);
+        if (!response.ok) throw await errorOf(response, env.clock);
+        await drain(response);
       }),
 
     logConsistency: (first, second, signal) =>

@@ -68,7 +68,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   let recycling: Promise<void> | undefined;
   let closing: Promise<void> | undefined;
   let lastCall = 0;
-  let [replaced, recycled] = [0, 0];
+  let [replaced, recycled, noted] = [0, 0, 0];
 
   const emit = (event: RuntimeEvent): void => {
     if (event.type === "participation" && event.event.type === "state") {
@@ -131,6 +131,9 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   const restore = async ({ host, started }: WorkerLife): Promise<void> => {
     await started;
     for (const request of openings.slice()) await host.invoke(0, "openModel", [request]).then(unsettle);
+    // The worker that died can tell nobody; only where the app lets the device tell at all.
+    const tells = options.start.config.healthIntervalMs !== undefined;
+    for (; tells && noted < replaced; noted++) await host.invoke(0, "noteCrash", []).then(unsettle);
     if (idle !== undefined) await host.invoke(0, "setIdle", [idle]).then(unsettle);
     if (battery !== undefined) await host.invoke(0, "setBattery", [battery]).then(unsettle);
     if (participation !== undefined) await host.invoke(0, "participate", [participation]).then(unsettle);
@@ -273,6 +276,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     copiesFeeds: true,
     runChain: (links, feeds, callOptions) => call("runChain", [links, feeds], callOptions),
     explain: (model, feeds, request, callOptions) => call("explain", [model, feeds, request], callOptions),
+    feedback: (model, answer, label) => call("feedback", [model, answer, label]),
     personal: (model, request, callOptions) => call("personal", [model, request], callOptions),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),
@@ -314,6 +318,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       participation = undefined;
       return call("forget", [options]);
     },
+    noteCrash: () => call("noteCrash", []),
     reconnect: () => call("reconnect", []),
     status: () => call("status", []),
     metrics: () => call("metrics", []),

@@ -60,26 +60,38 @@ describe("inference", () => {
   test("how it fares is shown to the page, version by version", async () => {
     const runtime = await start();
     const digits = await runtime.model("digits");
-    expect(await runtime.metrics()).toEqual({ models: [] });
+    expect(await runtime.metrics()).toMatchObject({ models: [] });
     for (let i = 0; i < 3; i++) await digits.run({ image });
     await digits.run({ image: new Float32Array(2 * 784) });
     await digits.examples.add({ image, label: 7 });
+    const answer = await digits.run({ image });
     await site.repository.release(2);
     await digits.refresh();
     await digits.run({ image });
+    // Of the version that answered, whichever runs by now.
+    await digits.feedback(answer, answer.classes[0]!);
+    await digits.feedback(answer, (answer.classes[0]! + 1) % 10);
+    for (const label of [-1, 0.5, "seven", [1, 2]])
+      await expect(digits.feedback(answer, label)).rejects.toMatchObject({
+        code: "runtime/invalid-feedback",
+      });
     const { models } = await runtime.metrics();
     expect(models.map(({ model, version, runs }) => [model, version, runs])).toEqual([
-      ["digits", 1, 4],
       ["digits", 2, 1],
+      ["digits", 1, 5],
     ]);
-    const [first] = models;
+    const [second, first] = models;
+    expect(first!.feedback).toEqual({ answers: 2, correct: 1, accuracy: 0.5 });
+    expect(second!.feedback).toEqual({ answers: 0, correct: 0, accuracy: null });
     const sum = (counts: readonly number[] = []) => counts.reduce((all, each) => all + each, 0);
     expect(first!.errors).toEqual({});
-    expect(first!.latencyMs["ort-node"]!.count).toBe(4);
+    expect(first!.latencyMs["ort-node"]!.count).toBe(5);
     expect(first!.latencyMs["ort-node"]!.p99).toBeGreaterThanOrEqual(first!.latencyMs["ort-node"]!.p50);
     // Of rows: one call had two.
-    expect(sum(first!.predictions)).toBe(5);
-    expect(sum(first!.confidence?.counts)).toBe(5);
+    expect(sum(first!.predictions)).toBe(6);
+    expect(sum(first!.confidence?.counts)).toBe(6);
+    expect(Object.keys(first!.features)).toEqual(["image.mean", "image.deviation"]);
+    expect(sum(first!.features["image.mean"]?.counts)).toBe(6);
     expect(first!.labels).toEqual(Array.from({ length: 10 }, (_, label) => (label === 7 ? 1 : 0)));
   });
 
@@ -279,7 +291,7 @@ describe("inference", () => {
 describe("rounds", () => {
   const offerOf = (site_: Site, changes: Partial<Offer> = {}): { type: "offer" } & Offer => {
     const { repository } = site_;
-    const planTarget = "plans/digits-task/1.json";
+    const planTarget = "models/digits/plans/digits-task/1.json";
     const weightsTarget = "models/digits/versions/1/weights.safetensors";
     return {
       type: "offer",
@@ -380,7 +392,7 @@ describe("rounds", () => {
     });
 
     // Everybody's gradients are one above the device's own, everywhere: that moves no probability, and each step by the rate.
-    const target = "controls/digits-task/1.safetensors";
+    const target = "models/digits/controls/digits-task/1.safetensors";
     const { sets } = decodeState("scaffold-device", schema, await readFile(kept));
     const control = parameterSet(
       schema,
@@ -453,7 +465,9 @@ describe("rounds", () => {
     expect(await session.next("decline")).toMatchObject({ code: "federation/plan-refused" });
     session.send(offerOf(site, { roundId: "round-2" as never, weightsDigest: "0".repeat(64) as Digest }));
     expect(await session.next("decline")).toMatchObject({ code: "federation/plan-refused" });
-    session.send(offerOf(site, { roundId: "round-3" as never, planTarget: "plans/other/1.json" }));
+    session.send(
+      offerOf(site, { roundId: "round-3" as never, planTarget: "models/digits/plans/other/1.json" }),
+    );
     expect(await session.next("decline")).toMatchObject({ code: "tuf/target-missing" });
     session.send(offerOf(site, { roundId: "round-4" as never, timestampVersion: 99 }));
     expect(await session.next("decline")).toMatchObject({ code: "tuf/rollback" });

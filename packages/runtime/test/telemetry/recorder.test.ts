@@ -1,7 +1,9 @@
 import { failure } from "@tributary/core";
+import { createVirtualClock } from "@tributary/core/testing";
 import { metricSchemaOf } from "@tributary/federation";
 import { readMetrics, telemetrySpecs, type Histogram, type TelemetryName } from "@tributary/metrics";
 import { TELEMETRY_GROUPS, type MetricDocument } from "@tributary/protocol";
+import { tensor } from "@tributary/tensor";
 import { describe, expect, test } from "vitest";
 import type { Inference, ModelState } from "../../src/runtime.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../../src/telemetry/recorder.ts";
@@ -33,12 +35,14 @@ function inferenceOf(...rows: readonly (readonly number[])[]): Inference {
 
 /** As a plan of the coordinator's asks for them. */
 function metricsOf(groups: readonly TelemetryName[] = TELEMETRY_GROUPS): MetricDocument[] {
-  return Object.entries(telemetrySpecs(groups, CLASSES)).map(([name, spec]): MetricDocument => {
-    if (spec.kind === "counter") {
-      return { name, kind: "counter", values: "integer", minimum: 0, maximum: 1000 };
-    }
-    return { name, kind: "histogram", edges: spec.bins.edges, spacing: spec.bins.spacing, maximum: 1000 };
-  });
+  return Object.entries(telemetrySpecs(groups, { classes: CLASSES, inputs: stateOf(1).inputs })).map(
+    ([name, spec]): MetricDocument => {
+      if (spec.kind === "counter") {
+        return { name, kind: "counter", values: "integer", minimum: 0, maximum: 1000 };
+      }
+      return { name, kind: "histogram", edges: spec.bins.edges, spacing: spec.bins.spacing, maximum: 1000 };
+    },
+  );
 }
 
 function read(recorder: TelemetryRecorder, version: number, metrics = metricsOf()) {
@@ -54,11 +58,14 @@ function read(recorder: TelemetryRecorder, version: number, metrics = metricsOf(
 
 function recorderOf() {
   let told = 0;
-  const recorder = createTelemetryRecorder(() => (told += 1));
+  const clock = createVirtualClock();
+  const recorder = createTelemetryRecorder({ clock, heapBytes: () => 5e6, onFirst: () => (told += 1) });
   recorder.setEnabled(true);
   const run = (version: number, ...rows: readonly (readonly number[])[]) =>
-    recorder.ran(stateOf(version), inferenceOf(...rows));
-  return { recorder, run, told: () => told };
+    recorder.ran(stateOf(version), inferenceOf(...rows), {
+      image: tensor("float32", [rows.length, 4], new Float32Array(4 * rows.length).fill(0.5)),
+    });
+  return { recorder, run, clock, told: () => told };
 }
 
 describe("telemetry on a device", () => {
@@ -118,6 +125,63 @@ describe("telemetry on a device", () => {
     }
     const kept = Array.from({ length: 12 }, (_, i) => read(recorder, i + 1).counters["runs"]);
     expect(kept).toEqual([13, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  test("counts what it was fed, in the bins of the plan that came first", () => {
+    const { recorder, run } = recorderOf();
+    const edges = [0, 0.4, 0.6, 1];
+    const planned = (between: readonly number[]): MetricDocument[] =>
+      metricsOf(["features"]).map((metric) =>
+        metric.name === "features.image.2" && metric.kind === "histogram"
+          ? { ...metric, edges: between }
+          : metric,
+      );
+    run(1, [1, 0, 0]);
+    expect(read(recorder, 1).histograms["features.image.0"]!.counts.reduce((a, b) => a + b)).toBe(1);
+    recorder.follow("first", "digits", planned(edges));
+    // In other bins than before: forgotten. What has the same stays.
+    expect([...read(recorder, 1, planned(edges)).histograms["features.image.2"]!.counts]).toEqual([
+      0, 0, 0, 0, 0,
+    ]);
+    expect(read(recorder, 1, metricsOf(["predictions"])).counters["runs"]).toBe(1);
+    recorder.follow("second", "digits", planned([0, 1]));
+    run(1, [1, 0, 0], [0, 1, 0]);
+    expect([...read(recorder, 1, planned(edges)).histograms["features.image.2"]!.counts]).toEqual([
+      0, 0, 2, 0, 0,
+    ]);
+    expect(() => recorder.read("digits", 1, planned([0, 1]))).toThrow(/other bins/);
+  });
+
+  test("counts what it answers a second, and the memory that this takes", () => {
+    const { recorder, run, clock } = recorderOf();
+    for (let second = 0; second < 2; second++) {
+      run(1, [1, 0, 0]);
+      run(1, [1, 0, 0], [0, 1, 0]);
+      clock.advance(1000);
+    }
+    clock.advance(60_000);
+    const { throughput, memory } = read(recorder, 1).histograms;
+    // Three examples in each of two seconds: 10^(1/4) <= 3 < 10^(2/4).
+    expect(throughput!.counts[2]).toBe(2);
+    expect(throughput!.counts.reduce((a, b) => a + b)).toBe(2);
+    expect(memory!.counts.reduce((a, b) => a + b)).toBe(2);
+  });
+
+  test("counts how often it was right, of the version that answered", () => {
+    const { recorder, run } = recorderOf();
+    run(2, [1, 0, 0]);
+    recorder.judged(stateOf(2), { version: 1, classes: [2, 0] }, [2, 1]);
+    recorder.judged(stateOf(2), { version: 2, classes: [0] }, [0]);
+    expect(read(recorder, 1).counters).toMatchObject({
+      runs: 0,
+      "feedback.answers": 2,
+      "feedback.correct": 1,
+    });
+    expect(read(recorder, 2).counters).toMatchObject({
+      runs: 1,
+      "feedback.answers": 1,
+      "feedback.correct": 1,
+    });
   });
 
   test("refuses a plan that asks for other bins", () => {

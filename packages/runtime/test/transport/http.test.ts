@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { sha256, systemEnv } from "@tributary/core";
+import { asModelName, asModelVersion, sha256, systemEnv } from "@tributary/core";
 import { createVirtualClock } from "@tributary/core/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { parseRetryAfter } from "../../src/transport/http-response.ts";
@@ -57,6 +57,29 @@ async function collect(offset: number, sizeBytes = blob.length): Promise<BlobChu
 }
 const total = (chunks: readonly BlobChunk[]): number =>
   chunks.reduce((sum, { bytes }) => sum + bytes.length, 0);
+
+test("health: one signed report to the device's own path, and what the coordinator says of it", async () => {
+  answers = [reply(204), coded(429, "http/too-many-requests", { "retry-after": "7" })];
+  const report = {
+    formatVersion: 1,
+    model: asModelName("digits"),
+    version: asModelVersion(3),
+    engine: "ort-wasm",
+    session: "ab".repeat(16),
+    sequence: 1,
+    counts: [1],
+  } as const;
+  const request = { population: "default", certificate: "Y2VydA", proof: "cHJvb2Y", report };
+  await http.tellHealth(request);
+  await expect(http.tellHealth(request)).rejects.toMatchObject({ code: "http/too-many-requests" });
+  const [{ method, url, headers }] = requests as [IncomingMessage, IncomingMessage];
+  expect(`${method} ${url}`).toBe("PUT /v1/populations/default/device/health");
+  expect(headers).toMatchObject({
+    authorization: "Tributary Y2VydA",
+    "tributary-proof": "cHJvb2Y",
+    "content-length": String(JSON.stringify(report).length),
+  });
+});
 
 test("metadata: bytes, none, and the server's own error", async () => {
   answers = [reply(200, "hello"), reply(404), coded(410, "core/closed")];

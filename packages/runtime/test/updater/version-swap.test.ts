@@ -83,7 +83,10 @@ afterEach(async () => {
   await site.close();
 });
 
-const run = () => slot.run({ image: tensor("float32", [1, 1, 28, 28], new Float32Array(784).fill(0.5)) });
+const run = async () => {
+  const image = tensor("float32", [1, 1, 28, 28], new Float32Array(784).fill(0.5));
+  return (await slot.run({ image })).inference;
+};
 
 async function follow(version: number): Promise<void> {
   await site.repository.release(version);

@@ -39,6 +39,8 @@ const open: OpenDevice = async (start, token) => {
       if (model === "die") self.close();
       if (model === "hang") await new Promise(() => {});
     },
+    async feedback() {},
+    async noteCrash() {},
     async personal() {
       return {};
     },
@@ -117,7 +119,7 @@ const open: OpenDevice = async (start, token) => {
         roundsCommitted: 0,
       };
     },
-    metrics: async () => ({ models: [] }),
+    metrics: async () => ({ startedAt: 0, models: [] }),
     diagnose: async () => ({
       engines: { available: ["ort-wasm"], fingerprint: "scripted", gpuLosses: 0 },
       models: [],

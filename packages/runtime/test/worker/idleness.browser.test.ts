@@ -1,9 +1,11 @@
 import { createVirtualClock } from "@tributary/core/testing";
 import { expect, test } from "vitest";
 import type { Device } from "../../src/device.ts";
+import { rarerCalls } from "../../src/rarer.ts";
 import { withIdleness } from "../../src/worker/idleness.ts";
 
 test("a device that trains when idle is told so after three quiet seconds, and at once when touched", async () => {
+  await rarerCalls.load();
   const clock = createVirtualClock();
   const told: boolean[] = [];
   const touched: boolean[] = [];

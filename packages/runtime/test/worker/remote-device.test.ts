@@ -29,6 +29,7 @@ const feeds = () => ({ x: { dtype: "float32", shape: [1], data: Float32Array.of(
 let clock: VirtualClock;
 let spawned: number;
 let opened: number[];
+let crashes: number[];
 let ended: number;
 let heapBytes: number;
 let device: Device;
@@ -37,6 +38,7 @@ beforeEach(() => {
   clock = createVirtualClock();
   [spawned, ended, heapBytes] = [0, 0, 0];
   opened = [];
+  crashes = [];
 });
 afterEach(async () => {
   await device.close();
@@ -52,6 +54,9 @@ function open(runs: readonly Run[], budget: MemoryBudget = { maxHeapBytes: 1e9, 
         openModel: async () => {
           opened.push(number);
           return { model: "digits", version: 1 } as ModelState;
+        },
+        noteCrash: async () => {
+          crashes.push(number);
         },
         run: (model, given) => (runs[number] ?? runs.at(-1)!)(model, given),
         diagnose: async () => ({
@@ -88,6 +93,7 @@ function open(runs: readonly Run[], budget: MemoryBudget = { maxHeapBytes: 1e9, 
         software: "test",
         limits: TRUST_DEFAULTS,
         tags: [],
+        healthIntervalMs: 3_600_000,
       },
       enrols: false,
       database: "none",
@@ -121,6 +127,8 @@ describe("a worker that is stuck", () => {
     expect((await running).version).toBe(2);
     expect([spawned, ended, opened]).toEqual([2, 1, [0, 1]]);
     expect((await device.diagnose()).worker).toEqual({ replaced: 1, recycled: 0 });
+    // The second worker hears of the first one's end, for those who count.
+    expect(crashes).toEqual([1]);
   });
 
   test("takes a call with it that hangs the next one too, or whose memory was given away", async () => {

@@ -26,17 +26,20 @@ export async function prepareGate(options: {
 }): Promise<PreparedGate | null> {
   const { spec, model, parameters, issuerPublicKey, readLossGraph } = options;
   if (spec.gate === null) return null;
-  const { outputs } = modelPorts(model);
+  const { inputs, outputs } = modelPorts(model);
   const { content, graph } = await measurementContent({
     spec,
-    model: { model: spec.model, parameters, outputs },
+    model: { model: spec.model, parameters, inputs, outputs },
     complete: model,
     issuerPublicKey,
     readLossGraph,
   });
   if (content.kind !== "evaluate" || graph === undefined)
     throw new TypeError("simulate: a gate that runs no graph");
-  const evaluation = { target: `measurements/${spec.name}/1/evaluate.onnx`, spec: graph.spec };
+  const evaluation = {
+    target: `models/${spec.model}/measurements/${spec.name}/1/evaluate.onnx`,
+    spec: graph.spec,
+  };
   const bytes = encodeUtf8(JSON.stringify({ ...content, formatVersion: 1, evaluation }));
   // As devices read it.
   const plan = parseMeasurementPlan(bytes) as EvaluationPlan;

@@ -13,7 +13,9 @@ import { bufferedMode } from "./0011-buffered-mode.ts";
 import { trust } from "./0012-trust.ts";
 import { modelProcessing } from "./0015-model-processing.ts";
 import { modelForms } from "./0017-model-forms.ts";
+import { localMetrics } from "./0018-local-metrics.ts";
 import { personalisation } from "./0019-personalisation.ts";
+import { releases } from "./0021-releases.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -31,7 +33,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0012-trust": trust,
   "0015-model-processing": modelProcessing,
   "0017-model-forms": modelForms,
+  "0018-local-metrics": localMetrics,
   "0019-personalisation": personalisation,
+  "0021-releases": releases,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -18,6 +18,17 @@ export function measurementRepository(db: Db): MeasurementRepository {
     async list(task, { limit = 100 } = {}) {
       return (await newestOfTask(db, "measurements", task, limit)).map(toRecord);
     },
+    async first(task) {
+      const row = await db
+        .selectFrom("measurements")
+        .selectAll()
+        .where("task", "=", task)
+        .orderBy("at")
+        .orderBy("roundId")
+        .limit(1)
+        .executeTakeFirst();
+      return row && toRecord(row);
+    },
   };
 }
 
