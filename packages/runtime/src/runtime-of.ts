@@ -4,7 +4,6 @@ import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
-import { lazyPart } from "./lazy-part.ts";
 import { toDraft, toKept } from "./learner/example.ts";
 import type {
   ModelHandle,
@@ -19,9 +18,6 @@ import type {
 import { isImageSource } from "./images/image-input.ts";
 import { onlyImage, toRunFeeds } from "./images/split-images.ts";
 import { inferenceStream } from "./inference/stream.ts";
-
-/** Only who chains models loads it. */
-const chains = lazyPart("chain of models", () => import("./inference/chain-links.ts"));
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device): Runtime {
@@ -241,9 +237,10 @@ export function createRuntimeOf(device: Device): Runtime {
     chain: (steps) => ({
       async run(feeds, options = {}) {
         requireOpen();
-        const links = (await chains.load()).chainLinks(steps);
-        const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
-        return await device.runChain(links, prepared, options);
+        const [first] = steps;
+        if (first === undefined) throw new RangeError("chain: no model");
+        const links = steps.map(({ model, from }) => ({ model: model.name, from }));
+        return await device.runChain(links, await toRunFeeds(first.model.state, feeds, false), options);
       },
     }),
     participate({ consent, task, when = "always", ...more }) {
