@@ -1,11 +1,11 @@
 import { readTfjsArtifact, stepArtifact } from "@tributary/engine/tfjs-artifact";
 import { planContent, type ReadLossGraph, type TfjsSource } from "@tributary/federation/planning";
-import { bindWeights } from "@tributary/onnx";
+import { bindWeights, type MicroBatchGraphs } from "@tributary/onnx";
 import type { TaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { ModelRecord, PlanRef, VersionRecord } from "../ports/records.ts";
-import { planTargets } from "../releases/model-targets.ts";
+import { planTargets, type MicroBlobs } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 
 /** The loss graphs of operators are small. */
@@ -40,14 +40,21 @@ export async function storePlan(blobs: BlobStore, options: PlanOptions): Promise
     issuerPublicKey,
     readLossGraph: lossGraphReader(blobs),
   });
-  const { training, webgpu, evaluation } = graphs;
+  const { training, webgpu, micro, evaluation } = graphs;
   const document = planTargets(number, content, {
     train: await blobs.put(training.model),
     ...(webgpu === undefined ? {} : { trainWebgpu: await blobs.put(webgpu.model) }),
+    ...(typeof micro === "string" ? {} : { micro: await putMicro(blobs, micro) }),
     evaluate: await blobs.put(evaluation.model),
   });
   const plan = await blobs.put(document.bytes);
   return { plan: { ...plan, number, target: document.path }, targets: document.changes };
+}
+
+async function putMicro(blobs: BlobStore, { parts, step }: MicroBatchGraphs): Promise<MicroBlobs> {
+  const stored = [];
+  for (const { batchSize, model } of parts) stored.push({ batchSize, blob: await blobs.put(model) });
+  return { parts: stored, step: await blobs.put(step.model) };
 }
 
 export function lossGraphReader(blobs: BlobStore): ReadLossGraph {

@@ -18,6 +18,7 @@ import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../por
 import type { Releases } from "../rooms.ts";
 import { storeExplanation } from "./explanation.ts";
 import { requireDatasets } from "./require-dataset.ts";
+import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
@@ -104,6 +105,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         ...described,
         variants: described.format === "onnx" ? wantedVariants(file) : [],
         explanation: await storeExplanation({ blobs, log: env.log }, file, read),
+        personalisation: await storePersonalisation(blobs, name, file, read),
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;

@@ -4,7 +4,7 @@ import { parseMeasurementPlan, parsePlan } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { TaskRecord } from "../ports/records.ts";
-import { measurementPaths, planPaths } from "../releases/target-paths.ts";
+import { measurementPaths, planFolder, planPaths } from "../releases/target-paths.ts";
 import type { Releases } from "../rooms.ts";
 import { planSource } from "./plan.ts";
 import { storePlans } from "./task-plans.ts";
@@ -76,5 +76,8 @@ async function oldTargets(
   const paths = new Set<string>(
     [planPaths, measurementPaths].flatMap((pathsOf) => Object.values(pathsOf(task.name, task.plan.number))),
   );
-  return (await releases.targets()).map(({ path }) => path).filter((path) => paths.has(path));
+  const folder = planFolder(task.name, task.plan.number);
+  return (await releases.targets())
+    .map(({ path }) => path)
+    .filter((path) => paths.has(path) || path.startsWith(folder));
 }

@@ -59,6 +59,15 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export type { OptimizerStepDocument, WholeReason } from "./micro-batches.ts";
+export {
+  ADAPTER_KINDS,
+  parsePersonalisation,
+  PERSONALISATION_KEY,
+  type AdapterKind,
+  type PersonalAdapters,
+  type Personalisation,
+} from "./personalisation.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
 export {

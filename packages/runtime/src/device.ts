@@ -6,6 +6,7 @@ import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
 import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
+import type { PersonalAnswer, PersonalRequest } from "./personal/personalisation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
@@ -110,6 +111,8 @@ export interface Device {
     request: ExplainRequest,
     options?: CallOptions,
   ): Promise<Explanation>;
+  /** Trains weights of the device's own for a model that is open, tells of them, or erases them. */
+  personal(model: string, request: PersonalRequest, options?: CallOptions): Promise<PersonalAnswer>;
   /** Looks for a new release now. */
   refresh(model: string, options?: CallOptions): Promise<ModelState>;
   /** Swaps in the newest verified version. */
@@ -165,6 +168,8 @@ export interface CallOptions {
 export interface RunCallOptions extends CallOptions {
   /** The feeds' memory is given: it may be handed over to a worker instead of being copied. @defaultValue false */
   readonly transfer?: boolean;
+  /** Whether weights of the device's own answer, where there are some. @defaultValue true */
+  readonly personal?: boolean;
 }
 
 export interface ParticipateRequest {

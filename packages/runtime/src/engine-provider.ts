@@ -66,6 +66,8 @@ export interface EngineProvider {
    * Devices that share an engine train one after the other: whoever asks waits until the lease before is released.
    */
   openTraining(request: OpenTrainingRequest): Promise<SessionLease>;
+  /** A further session of a training that runs on a CPU, on its engine; it waits for nobody, because that training has the turn. */
+  openPart(request: OpenSessionRequest): Promise<SessionLease>;
   /** Memory that the engine has reserved, in bytes; undefined where it is not known. */
   heapBytes(): number | undefined;
   /** Whether a model of this size may be loaded beside those that are. */

@@ -12,7 +12,23 @@ export type {
 } from "./diagnosis.ts";
 export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/explanation.ts";
 export type { ExampleOptions } from "./examples/example-policy.ts";
-export type { PauseReason, TrainingDiagnosis, TrainingEngine } from "./participation/training-diagnosis.ts";
+export type {
+  AdapterKind,
+  PersonalChange,
+  PersonalDiagnosis,
+  PersonalDropReason,
+  PersonaliseOptions,
+  PersonalisationReport,
+  PersonalMeasurement,
+  PersonalProgress,
+  PersonalWeights,
+} from "./personal/personalisation.ts";
+export type {
+  BatchDiagnosis,
+  PauseReason,
+  TrainingDiagnosis,
+  TrainingEngine,
+} from "./participation/training-diagnosis.ts";
 export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";

@@ -1,6 +1,7 @@
 import { failure } from "@tributary/core";
 import { consentsOf, isConsent, type Consent } from "./consent.ts";
 import type { Device } from "./device.ts";
+import { lazyPart } from "./lazy-part.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
@@ -18,6 +19,8 @@ import type {
 import { isImageSource } from "./images/image-input.ts";
 import { onlyImage, toRunFeeds } from "./images/split-images.ts";
 import { inferenceStream } from "./inference/stream.ts";
+
+const personalPart = lazyPart("personalisation", () => import("./personal/handle.ts"));
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device): Runtime {
@@ -55,13 +58,17 @@ export function createRuntimeOf(device: Device): Runtime {
       get version() {
         return state.version;
       },
-      async run(feeds, { signal, transfer = false } = {}) {
+      async run(feeds, { signal, transfer = false, personal = true } = {}) {
         requireHandle();
         const leave = enter();
         try {
           const prepared = toRunFeeds(state, feeds, transfer, device.copiesFeeds);
           const ready = prepared instanceof Promise ? await prepared : prepared;
-          return await device.run(name, ready, { transfer, ...(signal === undefined ? {} : { signal }) });
+          return await device.run(name, ready, {
+            transfer,
+            personal,
+            ...(signal === undefined ? {} : { signal }),
+          });
         } finally {
           leave();
         }
@@ -111,6 +118,25 @@ export function createRuntimeOf(device: Device): Runtime {
         async clear() {
           requireHandle();
           await device.clearExamples(name);
+        },
+      },
+      async personalise(options = {}) {
+        requireHandle();
+        const { personalise } = await personalPart.load();
+        return await personalise(device, handle, options);
+      },
+      personal: {
+        async report() {
+          requireHandle();
+          return (await device.personal(name, { kind: "report" })).report;
+        },
+        async export() {
+          requireHandle();
+          return (await device.personal(name, { kind: "export" })).file;
+        },
+        async clear() {
+          requireHandle();
+          await device.personal(name, { kind: "clear" });
         },
       },
       updates({ signal } = {}) {

@@ -9,6 +9,13 @@ import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ImageSource } from "./images/image-input.ts";
+import type {
+  PersonalChange,
+  PersonaliseOptions,
+  PersonalisationReport,
+  PersonalProgress,
+  PersonalWeights,
+} from "./personal/personalisation.ts";
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
@@ -222,6 +229,8 @@ export interface RunInferenceOptions {
    * @defaultValue false
    */
   readonly transfer?: boolean;
+  /** Whether weights of this device's own answer, where there are some. @defaultValue true */
+  readonly personal?: boolean;
 }
 
 export interface RankedClass {
@@ -234,6 +243,8 @@ export interface RankedClass {
 export interface Inference {
   /** The version that answered. */
   readonly version: number;
+  /** It answered with weights of this device's own. */
+  readonly personal?: true;
   readonly outputs: Readonly<Record<string, Tensor>>;
   /**
    * The output that the model's `processing` names as probabilities, [batch * classes] flat. Without it: the first float32 output,
@@ -281,6 +292,15 @@ export interface ModelHandle {
     options?: StreamOptions,
   ): AsyncIterable<Inference>;
   readonly examples: ExampleCollection;
+  /**
+   * Trains weights of this device's own on the examples that are kept here, which never leave it, and has them answer from then on, if they
+   * do better on examples that were held back. One training at a time on a device: it waits for that of a round. No run begins while the page
+   * is touched.
+   *
+   * @throws `runtime/not-personalisable` where the model was published without what it takes, `runtime/too-few-examples`
+   */
+  personalise(options?: PersonaliseOptions): Promise<PersonalisationReport>;
+  readonly personal: PersonalWeights;
   /**
    * New versions: with "manual" each waits for `apply()`, with "auto" it has been applied. A version that waits at
    * the moment of the call comes first.
@@ -547,6 +567,10 @@ export type RuntimeEvent =
       readonly state: ModelState;
     }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }
+  /** A step of `personalise`. */
+  | ({ readonly type: "personalising"; readonly at: number; readonly model: string } & PersonalProgress)
+  /** What happened to weights of this device's own: adopted or not, kept on a new version, or gone. */
+  | ({ readonly type: "personal"; readonly at: number; readonly model: string } & PersonalChange)
   /** `forget()` was called, here or in another tab: consent that the page keeps is to go too. */
   | { readonly type: "forgotten"; readonly at: number }
   | {

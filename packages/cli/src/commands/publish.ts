@@ -19,6 +19,7 @@ export function publishCommand(): Command {
     .option("--name <name>", "the model's name (default: the file's)")
     .option("--processing <file>", "JSON: how images become inputs, and outputs answers with labels")
     .addOption(variantsOption())
+    .option("--no-personalisation", "leave out the graphs by which devices train weights of their own")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
@@ -29,6 +30,7 @@ export function publishCommand(): Command {
           readonly name?: string;
           readonly processing?: string;
           readonly variants?: readonly VariantForm[];
+          readonly personalisation: boolean;
           readonly json?: boolean;
         },
       ) => {

@@ -1,9 +1,11 @@
 import { TributaryError } from "@tributary/core";
 import {
   buildEvaluationGraph,
+  buildMicroBatches,
   buildTrainingGraph,
   type EvaluationGraph,
   type MetricOptions,
+  type MicroBatchGraphs,
   type OptimizerOptions,
   type TrainingGraph,
   type TrainingGraphOptions,
@@ -16,6 +18,7 @@ import {
   type TaskSpec,
   type TrainingGraphDocument,
   type UpdateLayout,
+  type WholeReason,
 } from "@tributary/protocol";
 import { parameterCount } from "@tributary/tensor";
 import { deviceRules } from "./device-rules.ts";
@@ -28,8 +31,11 @@ import { trainedPart, updateLayout, type TrainedPart } from "./update-layout.ts"
 
 /** A plan without where its graphs lie: whoever stores them knows that. */
 export type PlanContent = Omit<Plan, "formatVersion" | "training" | "evaluation"> & {
-  readonly training: Pick<Plan["training"], "spec"> & {
+  readonly training: Pick<Plan["training"], "spec" | "whole"> & {
     readonly webgpu?: Pick<NonNullable<Plan["training"]["webgpu"]>, "spec">;
+    readonly micro?: Pick<NonNullable<Plan["training"]["micro"]>, "spec"> & {
+      readonly step: Pick<NonNullable<Plan["training"]["micro"]>["step"], "spec">;
+    };
   };
   readonly evaluation: Pick<Plan["evaluation"], "spec">;
 };
@@ -39,6 +45,8 @@ export interface PlanGraphs {
   readonly training: PlannedGraph<TrainingGraphDocument>;
   /** Undefined where an operator has no form for it, and of TensorFlow.js, where all engines run the same step. */
   readonly webgpu: PlannedGraph<TrainingGraphDocument> | undefined;
+  /** By which batches are cut, or why they are not. */
+  readonly micro: MicroBatchGraphs | WholeReason;
   readonly evaluation: PlannedGraph<EvaluationGraphDocument>;
 }
 
@@ -70,7 +78,7 @@ export async function planContent(options: {
     complete instanceof Uint8Array
       ? await plannedOnnx({ ...options, complete })
       : plannedTfjs(spec, complete, model.parameters);
-  const { training, webgpu, evaluation } = graphs;
+  const { training, webgpu, micro, evaluation } = graphs;
   const secureAggregation = securePlan({
     spec,
     number,
@@ -87,6 +95,9 @@ export async function planContent(options: {
     training: {
       spec: training.spec,
       ...(webgpu === undefined ? {} : { webgpu: { spec: webgpu.spec } }),
+      ...(typeof micro === "string"
+        ? { whole: micro }
+        : { micro: { spec: micro.spec, step: { spec: micro.step.spec } } }),
     },
     evaluation: { spec: evaluation.spec },
     parameters: model.parameters,
@@ -126,6 +137,7 @@ function plannedTfjs(spec: TaskSpec, source: TfjsSource, parameters: Plan["param
     graphs: {
       training: tfjsTrainingGraph(spec, source, parameters, part),
       webgpu: undefined,
+      micro: "tfjs",
       evaluation: tfjsEvaluationGraph(spec, source, parameters, {
         batchSize: spec.evaluation.batchSize,
         metrics: spec.metrics,
@@ -147,6 +159,7 @@ async function planGraphs(
 ): Promise<{
   readonly training: TrainingGraph;
   readonly webgpu: TrainingGraph | undefined;
+  readonly micro: PlanGraphs["micro"];
   readonly evaluation: EvaluationGraph;
 }> {
   const { published, complete, part } = model;
@@ -163,8 +176,11 @@ async function planGraphs(
     proximalTerm: proximalTerm ?? undefined,
     gradientOffsets: usesControlVariates(spec),
   };
+  const cpu = { ...options, target: "cpu", loopSteps } as const;
+  const training = buildTrainingGraph(part.model, cpu);
   return {
-    training: buildTrainingGraph(part.model, { ...options, target: "cpu", loopSteps }),
+    training,
+    micro: buildMicroBatches(part.model, cpu, training),
     // Devices whose storage lasts have no WebGPU.
     webgpu: options.gradientOffsets ? undefined : webgpuGraph(part.model, options),
     evaluation: buildEvaluationGraph(complete, {

@@ -69,6 +69,7 @@ export function createNodeEngines(engine: Engine, owned: boolean, tfjs?: Engine)
         throw error;
       }
     },
+    openPart: (request) => openOn(engine, request),
     heapBytes: () => undefined,
     hasRoomFor: (modelBytes) => process.availableMemory() > LOADED_PER_MODEL_BYTE * modelBytes,
     diagnose: () => ({

@@ -4,6 +4,7 @@ import type { Connection } from "../connection.ts";
 import type { DeviceConfig, DevicePorts } from "../device.ts";
 import type { DeviceEvents } from "../device-events.ts";
 import type { Examples } from "../examples/examples.ts";
+import { isTraining } from "../examples/training-prefix.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { Releases } from "../updater/releases.ts";
 import { createCheckpoints } from "./checkpoints.ts";
@@ -15,6 +16,7 @@ import { createLocalMeasurer } from "./local-measurer.ts";
 import { createLocalTrainer } from "./local-trainer.ts";
 import type { TrainingDiagnosis, TrainingEngine } from "./training-diagnosis.ts";
 import { createLogView } from "./log-view.ts";
+import { createMicroBatches } from "./micro-batches.ts";
 import { createParticipations, type Participations } from "./participations.ts";
 import { withPlans } from "./plans.ts";
 
@@ -48,6 +50,15 @@ export function createLearner(options: LearnerOptions): Learner {
   const controls = store.controls && createKeptControls(store.controls);
   const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
   let trainedOn: TrainingEngine | undefined;
+  const microBatches = createMicroBatches({
+    engines,
+    releases,
+    settings: store.settings,
+    pace: courtesy,
+    clock: env.clock,
+    log: env.log,
+    hasPage: ports.listen !== undefined,
+  });
   const work = {
     releases,
     engines,
@@ -64,6 +75,7 @@ export function createLearner(options: LearnerOptions): Learner {
       const { tried } = engineDiagnosis(check);
       trainedOn = { engine, ...(note === undefined ? {} : { note }), tried };
     },
+    microBatches,
     checkpoints: createCheckpoints({ store, env }),
     holdBack: (): number => participations.holdBack,
     env,
@@ -90,10 +102,16 @@ export function createLearner(options: LearnerOptions): Learner {
     participations,
     recorder,
     courtesy,
-    diagnose: () => ({ ...(trainedOn === undefined ? {} : { engine: trainedOn }), ...courtesy.diagnose() }),
+    diagnose: () => ({
+      ...(trainedOn === undefined ? {} : { engine: trainedOn }),
+      ...courtesy.diagnose(),
+      batches: microBatches.diagnose(),
+    }),
     clear: async (model) => await controls?.clear(model),
     async dropCheckpoints() {
-      for (const { name } of await store.learned.list()) await store.learned.delete(name);
+      for (const { name } of await store.learned.list()) {
+        if (isTraining(name)) await store.learned.delete(name);
+      }
     },
   };
 }

@@ -41,6 +41,7 @@ import type { Checkpoints } from "./checkpoints.ts";
 import type { ControlVariates } from "./control-variates.ts";
 import { fits, heldBackFacts, measuring, requireNoExplosion, split } from "./held-back.ts";
 import type { KeptControls } from "./kept-controls.ts";
+import type { MicroBatches, OpenCut } from "./micro-batches.ts";
 import type { LogView } from "./log-view.ts";
 import type { PlannedReleases, VerifiedPlan } from "./plans.ts";
 import { createSeparations } from "./separations.ts";
@@ -95,6 +96,7 @@ export interface LocalTrainerOptions {
   readonly pace: TrainingPace;
   /** Told what trains or measures, and why it. */
   readonly onEngine: (lease: SessionLease) => void;
+  readonly microBatches: MicroBatches;
   readonly checkpoints: Checkpoints;
   /** Share of the examples that a training leaves out. */
   readonly holdBack: () => number;
@@ -212,11 +214,14 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         signal,
       });
       options.onEngine(lease);
+      let cutting: OpenCut | undefined;
       try {
         const spec = webgpu !== undefined && lease.engine === "ort-webgpu" ? webgpu.spec : cpuSpec;
         const { session } = lease;
         const pace = options.pace;
-        const measure = measuring({ session, spec, base, examples: heldBack, pace, signal });
+        cutting = await options.microBatches.open(plan, lease, signal);
+        const { cut } = cutting;
+        const measure = measuring({ session, spec, base, examples: heldBack, pace, cut, signal });
         const before = await measure();
         // What control variates add is not in it, and forms of a graph name their weights differently.
         const { resume } = checkpoint;
@@ -226,6 +231,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           layout: plan.update,
           base,
           pace,
+          cut,
           resume: control === undefined && resume !== undefined && fits(spec, resume) ? resume : undefined,
           onState: control === undefined ? (state) => checkpoint.save(state) : undefined,
           examples,
@@ -280,6 +286,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         };
       } finally {
         await checkpoint.settled();
+        await cutting?.close();
         await lease.release();
       }
     },

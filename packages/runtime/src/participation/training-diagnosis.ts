@@ -1,5 +1,6 @@
 import type { EngineName } from "@tributary/engine";
 import type { TriedEngine } from "../diagnosis.ts";
+import type { WholeReason } from "@tributary/protocol";
 
 /** Why the next step of a local training waits. */
 export type PauseReason =
@@ -21,6 +22,22 @@ export interface TrainingEngine {
   readonly tried: readonly TriedEngine[];
 }
 
+/** How the batches of the last local training were taken. */
+export interface BatchDiagnosis {
+  readonly task: string;
+  /** Examples of a batch, as the plan says. */
+  readonly batchSize: number;
+  /** Examples of a run: fewer than `batchSize` where batches are cut. */
+  readonly microBatchSize: number;
+  /**
+   * Why batches are not cut: whole ones are planned or measured to be short, nobody is at the device, the graph runs on WebGPU, or the plan
+   * has no parts that add up to its step, for what its loss or model is; undefined where they are.
+   */
+  readonly whole?: WholeReason | "measured-short" | "no-page" | "webgpu" | "not-published";
+  /** By the examples of a run: how many were measured, and the median of the last 16, in milliseconds; 0 stands for the optimizer's step. */
+  readonly runs: Readonly<Record<number, { readonly count: number; readonly medianMs: number }>>;
+}
+
 /** What local training took of the device since the start, for who wants to see that it is polite. */
 export interface TrainingDiagnosis {
   /** Undefined before the first training. */
@@ -32,7 +49,7 @@ export interface TrainingDiagnosis {
   /** Time of the last 512 runs, in milliseconds; null before the first. */
   readonly medianMs: number | null;
   readonly p95Ms: number | null;
-  /** Runs that took more than 40 ms: a batch of the plan that is larger cannot be cut here. */
+  /** Runs that took more than 40 ms: a batch that cannot be cut further, or one by which its time was measured. */
   readonly longRuns: number;
   /** Share of the time that training takes of a thread. */
   readonly dutyCycle: number;
@@ -42,4 +59,6 @@ export interface TrainingDiagnosis {
   readonly pauses: Readonly<
     Partial<Record<PauseReason, { readonly count: number; readonly totalMs: number }>>
   >;
+  /** Of the last training; undefined before the first. */
+  readonly batches?: BatchDiagnosis | undefined;
 }

@@ -87,13 +87,21 @@ export interface ModelSlot {
   readonly isRunning: boolean;
   readonly state: ModelState;
   readonly installed: InstalledModel;
+  /** The version that runs. @throws `runtime/closed` */
+  readonly current: { readonly manifest: ModelManifest; readonly installed: InstalledModel };
+  /**
+   * Has other weights answer as long as this version runs, where it still is the one that they are for; undefined: the version's own.
+   * Runs under way complete.
+   */
+  setPersonal(form: PersonalForm | undefined): Promise<void>;
   /** Starts the version installed earlier; false where there is none, or it is damaged. */
   startInstalled(signal?: AbortSignal): Promise<boolean>;
   /** Follows the verified metadata to its newest version. Calls run one after the other. */
   follow(signal?: AbortSignal): Promise<void>;
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
-  run(feeds: RunFeeds, signal?: AbortSignal): Promise<Inference>;
+  /** @param personal whether weights of the device's own answer, where there are some */
+  run(feeds: RunFeeds, signal?: AbortSignal, personal?: boolean): Promise<Inference>;
   /** What runs now, for as long as `work` takes: it is swapped after that. */
   use<T>(work: (session: Session, manifest: ModelManifest) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** @throws `runtime/not-explainable` */
@@ -103,6 +111,14 @@ export interface ModelSlot {
   needs(digest: Digest): boolean;
   /** Idempotent. Runs under way complete. */
   close(): Promise<void>;
+}
+
+/** A version with weights of the device's own. */
+export interface PersonalForm {
+  readonly version: number;
+  /** Names what is loaded: equal keys mean equal bytes. */
+  readonly key: string;
+  readonly model: () => Promise<Uint8Array>;
 }
 
 interface Running {
@@ -124,6 +140,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const { channel, variant, releases, blobs, engines, store, env } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
+  let personal: (Pick<Running, "queue"> & { readonly lease: SessionLease }) | undefined;
   let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
   let preparing: readonly Digest[] = [];
   let turn: Promise<unknown> = Promise.resolve();
@@ -291,15 +308,23 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       );
     }
     const previous = running;
+    const own = personal;
     running = next;
+    personal = undefined;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
     options.onNeeds?.(needed());
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
     // Calls that the old version accepted finish on it.
+    await endPersonal(own);
     if (previous !== undefined) await idle(previous);
     await previous?.lease.release();
     if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
+  };
+
+  const endPersonal = async (ended: typeof personal): Promise<void> => {
+    await ended?.queue.idle();
+    await ended?.lease.release({ keep: false });
   };
 
   /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
@@ -309,6 +334,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     files: readonly InstalledFile[],
   ): Promise<FormLease> => {
     env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
+    const own = personal;
+    personal = undefined;
+    await endPersonal(own);
     await idle(replaced);
     await replaced.lease.release({ keep: false });
     try {
@@ -383,6 +411,26 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     get installed() {
       return current().installed;
     },
+    get current() {
+      return current();
+    },
+    setPersonal: (form) =>
+      inTurn(async () => {
+        const { manifest } = current();
+        const previous = personal;
+        if (form === undefined) personal = undefined;
+        else if (form.version !== manifest.version) return;
+        else {
+          const lease = await engines.openInference({
+            key: form.key,
+            format: "onnx",
+            model: form.model,
+            sample: async () => (await import("./sample-feeds.ts")).sampleFeeds(manifest.inputs, form.key),
+          });
+          personal = { lease, queue: queueOf(lease, manifest) };
+        }
+        await endPersonal(previous);
+      }),
     startInstalled: (signal) =>
       inTurn(async () => {
         if (running !== undefined) return true;
@@ -445,13 +493,15 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (waiting !== undefined) await install(waiting.release, waiting.files, undefined);
         return stateOf(current());
       }),
-    async run(given, signal) {
+    async run(given, signal, usePersonal = true) {
       if (between !== undefined) await abortable(between, signal);
       const prepared = withTensors(current().manifest, given, options.images);
       const feeds = prepared instanceof Promise ? await prepared : prepared;
       // Whatever runs now: how a model is fed does not change from version to version.
       const { queue, manifest } = current();
-      return readAnswer(manifest, await queue.run(feeds, signal));
+      const own = usePersonal ? personal : undefined;
+      const answer = readAnswer(manifest, await (own?.queue ?? queue).run(feeds, signal));
+      return own === undefined ? answer : { ...answer, personal: true };
     },
     async use(work, signal) {
       if (between !== undefined) await abortable(between, signal);
@@ -507,6 +557,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       if (closed) return;
       closed = true;
       await inTurn(async () => {
+        await endPersonal(personal);
+        personal = undefined;
         if (running !== undefined) await idle(running);
         await running?.lease.release();
         running = waiting = undefined;

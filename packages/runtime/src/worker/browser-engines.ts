@@ -102,6 +102,12 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       cache.acquire(`inference:${request.key}`, () => loadInference(request), request.signal),
     openTraining: (request) =>
       cache.acquire(`training:${request.key}`, () => loadTraining(request), request.signal),
+    openPart: (request) =>
+      cache.acquire(
+        `part:${request.key}`,
+        async () => ({ session: await (await open()).web.wasm.load(await request.model()) }),
+        request.signal,
+      ),
     heapBytes: () => opened?.web.heapBytes,
     onDownload(listener) {
       onDownload = listener;
