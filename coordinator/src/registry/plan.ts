@@ -44,7 +44,7 @@ export async function storePlan(blobs: BlobStore, options: PlanOptions): Promise
   const document = planTargets(number, content, {
     train: await blobs.put(training.model),
     ...(webgpu === undefined ? {} : { trainWebgpu: await blobs.put(webgpu.model) }),
-    ...(typeof micro === "string" ? {} : { micro: await putMicro(blobs, micro) }),
+    ...(typeof micro === "object" ? { micro: await putMicro(blobs, micro) } : {}),
     evaluate: await blobs.put(evaluation.model),
   });
   const plan = await blobs.put(document.bytes);

@@ -77,7 +77,7 @@ export async function commitRound(
   const version = await nextVersionNumber(store, model.name, base.version);
   const createdAt = env.clock.now();
   const stored = await storeVersion(
-    { blobs, store },
+    { blobs, store, env },
     model,
     {
       version,
@@ -150,7 +150,7 @@ async function withControl(
   optimizer: OptimizerRecord | undefined,
 ): Promise<TargetChanges> {
   if (optimizer === undefined || !usesControlVariates(spec)) return targets;
-  const { put, remove = [] } = controlTargets(optimizer, await store.releases.targets());
+  const { put, remove = [] } = controlTargets(spec.model, optimizer, await store.releases.targets());
   return { put: [...targets.put, ...put], remove: [...(targets.remove ?? []), ...remove] };
 }
 

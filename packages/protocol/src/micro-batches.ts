@@ -37,7 +37,5 @@ export const WholeReason = Type.Union([
   Type.Literal("class-weights"),
   Type.Literal("loss-graph"),
   Type.Literal("dropout"),
-  /** Steps of TensorFlow.js are taken whole. */
-  Type.Literal("tfjs"),
 ]);
 export type WholeReason = Static<typeof WholeReason>;

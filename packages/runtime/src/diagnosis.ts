@@ -1,3 +1,4 @@
+import type { ErrorCode } from "@tributary/core";
 import type { EngineName } from "@tributary/engine";
 import type { EngineChoiceReason } from "@tributary/engine/check";
 import type { VariantForm } from "@tributary/protocol";
@@ -57,10 +58,19 @@ export interface ModelDiagnosis {
   readonly variant: VariantName;
   /** The forms that were compared on one batch, the reference first; empty where the manifest offers one only. */
   readonly triedVariants: readonly TriedVariant[];
+  /** The newest version that was verified and did not take this one's place. */
+  readonly refused?: RefusedVersion;
   /** Weights of this device's own, once there were some since the start. */
   readonly personal?: PersonalDiagnosis;
   readonly batching: BatchingState;
   readonly calls: CallDiagnosis;
+}
+
+/** A version that could not be loaded here, or answered otherwise than where it was published. */
+export interface RefusedVersion {
+  readonly version: number;
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 /**

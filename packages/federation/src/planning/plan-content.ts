@@ -9,6 +9,7 @@ import {
   type OptimizerOptions,
   type TrainingGraph,
   type TrainingGraphOptions,
+  type WholeReason,
 } from "@tributary/onnx";
 import {
   updateSchema,
@@ -18,7 +19,6 @@ import {
   type TaskSpec,
   type TrainingGraphDocument,
   type UpdateLayout,
-  type WholeReason,
 } from "@tributary/protocol";
 import { parameterCount } from "@tributary/tensor";
 import { deviceRules } from "./device-rules.ts";
@@ -45,8 +45,8 @@ export interface PlanGraphs {
   readonly training: PlannedGraph<TrainingGraphDocument>;
   /** Undefined where an operator has no form for it, and of TensorFlow.js, where all engines run the same step. */
   readonly webgpu: PlannedGraph<TrainingGraphDocument> | undefined;
-  /** By which batches are cut, or why they are not. */
-  readonly micro: MicroBatchGraphs | WholeReason;
+  /** By which batches are cut, or why they are not; undefined of TensorFlow.js. */
+  readonly micro: MicroBatchGraphs | WholeReason | undefined;
   readonly evaluation: PlannedGraph<EvaluationGraphDocument>;
 }
 
@@ -95,9 +95,8 @@ export async function planContent(options: {
     training: {
       spec: training.spec,
       ...(webgpu === undefined ? {} : { webgpu: { spec: webgpu.spec } }),
-      ...(typeof micro === "string"
-        ? { whole: micro }
-        : { micro: { spec: micro.spec, step: { spec: micro.step.spec } } }),
+      ...(typeof micro === "string" ? { whole: micro } : {}),
+      ...(typeof micro === "object" ? { micro: { spec: micro.spec, step: { spec: micro.step.spec } } } : {}),
     },
     evaluation: { spec: evaluation.spec },
     parameters: model.parameters,
@@ -137,7 +136,7 @@ function plannedTfjs(spec: TaskSpec, source: TfjsSource, parameters: Plan["param
     graphs: {
       training: tfjsTrainingGraph(spec, source, parameters, part),
       webgpu: undefined,
-      micro: "tfjs",
+      micro: undefined,
       evaluation: tfjsEvaluationGraph(spec, source, parameters, {
         batchSize: spec.evaluation.batchSize,
         metrics: spec.metrics,
@@ -159,7 +158,7 @@ async function planGraphs(
 ): Promise<{
   readonly training: TrainingGraph;
   readonly webgpu: TrainingGraph | undefined;
-  readonly micro: PlanGraphs["micro"];
+  readonly micro: MicroBatchGraphs | WholeReason;
   readonly evaluation: EvaluationGraph;
 }> {
   const { published, complete, part } = model;

@@ -49,7 +49,6 @@ export function createLearner(options: LearnerOptions): Learner {
   const recorder = createTelemetryRecorder(() => participations.examplesChanged());
   const controls = store.controls && createKeptControls(store.controls);
   const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
-  let trainedOn: TrainingEngine | undefined;
   const microBatches = createMicroBatches({
     engines,
     releases,
@@ -59,6 +58,7 @@ export function createLearner(options: LearnerOptions): Learner {
     log: env.log,
     hasPage: ports.listen !== undefined,
   });
+  let trainedOn: TrainingEngine | undefined;
   const work = {
     releases,
     engines,
@@ -71,11 +71,11 @@ export function createLearner(options: LearnerOptions): Learner {
     limits: config.limits,
     openSecAggCrypto: ports.openSecAggCrypto,
     pace: courtesy,
+    microBatches,
     onEngine({ engine, note, check }: SessionLease): void {
       const { tried } = engineDiagnosis(check);
       trainedOn = { engine, ...(note === undefined ? {} : { note }), tried };
     },
-    microBatches,
     checkpoints: createCheckpoints({ store, env }),
     holdBack: (): number => participations.holdBack,
     env,

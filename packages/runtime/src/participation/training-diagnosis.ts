@@ -1,6 +1,6 @@
+import type { WholeReason } from "@tributary/protocol";
 import type { EngineName } from "@tributary/engine";
 import type { TriedEngine } from "../diagnosis.ts";
-import type { WholeReason } from "@tributary/protocol";
 
 /** Why the next step of a local training waits. */
 export type PauseReason =
@@ -12,15 +12,6 @@ export type PauseReason =
   | "hidden"
   /** The share of the time that training may take. */
   | "duty-cycle";
-
-/** What the last training or measurement ran on. */
-export interface TrainingEngine {
-  readonly engine: EngineName;
-  /** Why this engine and not a faster one, in words. */
-  readonly note?: string;
-  /** The engines that were compared on one batch, the reference first; empty where there was one only. */
-  readonly tried: readonly TriedEngine[];
-}
 
 /** How the batches of the last local training were taken. */
 export interface BatchDiagnosis {
@@ -36,6 +27,15 @@ export interface BatchDiagnosis {
   readonly whole?: WholeReason | "measured-short" | "no-page" | "webgpu" | "not-published";
   /** By the examples of a run: how many were measured, and the median of the last 16, in milliseconds; 0 stands for the optimizer's step. */
   readonly runs: Readonly<Record<number, { readonly count: number; readonly medianMs: number }>>;
+}
+
+/** What the last training or measurement ran on. */
+export interface TrainingEngine {
+  readonly engine: EngineName;
+  /** Why this engine and not a faster one, in words. */
+  readonly note?: string;
+  /** The engines that were compared on one batch, the reference first; empty where there was one only. */
+  readonly tried: readonly TriedEngine[];
 }
 
 /** What local training took of the device since the start, for who wants to see that it is polite. */
