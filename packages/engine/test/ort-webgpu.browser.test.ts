@@ -34,7 +34,7 @@ describeEngine("onnxruntime-web WebGPU, in the browser", {
 });
 
 interface Buffers {
-  mapAsync(...given: readonly unknown[]): Promise<void>;
+  mapAsync: (this: Buffers, ...given: unknown[]) => Promise<void>;
 }
 
 test("between two models of a chain nothing is read from the GPU", async () => {
@@ -43,7 +43,7 @@ test("between two models of a chain nothing is read from the GPU", async () => {
   let reads = 0;
   buffers.mapAsync = function count(...given) {
     reads += 1;
-    return mapAsync.apply(this, given as []);
+    return mapAsync.apply(this, given);
   };
   const engine = await createOrtWebEngine({ prefer: "webgpu" });
   try {

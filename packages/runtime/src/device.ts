@@ -159,8 +159,8 @@ export type RunFeeds = Readonly<Record<string, Tensor | ImageInput>>;
 /** A model of a chain. */
 export interface ChainLinkRequest {
   readonly model: string;
-  /** Output of the model before by the input that it feeds; of the first model, none. */
-  readonly from: Readonly<Record<string, string>>;
+  /** Output of the model before by the input that it feeds. @defaultValue the only one, for the only input */
+  readonly from?: Readonly<Record<string, string>> | undefined;
 }
 
 /** An example whose images are still to become values of their inputs, where the model runs. */

@@ -284,9 +284,10 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
     chain: (steps) => ({
       async run(feeds, options = {}) {
         requireOpen();
-        const links = (await rarerCalls.load()).chainLinks(steps);
-        const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
-        return await device.runChain(links, prepared, options);
+        const [first] = steps;
+        if (first === undefined) throw new RangeError("chain: no model");
+        const links = steps.map(({ model, from }) => ({ model: model.name, from }));
+        return await device.runChain(links, await toRunFeeds(first.model.state, feeds, false), options);
       },
     }),
     participate({ consent, task, when = "always", ...more }) {

@@ -1,28 +1,33 @@
 /** How models fit behind each other, as the app says it or as it can only be meant. */
 import { failure } from "@tributary/core";
-import type { GraphPort } from "@tributary/protocol";
-import type { ChainLinkRequest } from "../device.ts";
-import type { ChainStep } from "../runtime.ts";
+import type { GraphPort, ModelManifest } from "@tributary/protocol";
 
-/** @throws `engine/unknown-output`, `engine/unknown-input`, `engine/input-mismatch`, `engine/missing-input`, or RangeError */
-export function chainLinks(steps: readonly ChainStep[]): readonly ChainLinkRequest[] {
-  if (steps.length === 0) throw new RangeError("chain: at least one model, got none");
-  return steps.map(({ model, from }, i) => {
-    const before = steps[i - 1]?.model;
-    if (before === undefined) {
-      if (from === undefined) return { model: model.name, from: {} };
-      throw new RangeError(`chain: "${model.name}" is the first, and gets no output of another`);
-    }
-    return { model: model.name, from: checkedLinks(before.state, model.state, from) };
+/** A model of a chain, and what the app says that it is fed. */
+export interface ChainPart {
+  readonly manifest: Pick<ModelManifest, "model" | "inputs" | "outputs">;
+  readonly from: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * Of each model, the output of the one before that each of its inputs gets; of the first, none.
+ *
+ * @throws `engine/unknown-output`, `engine/unknown-input`, `engine/input-mismatch`, `engine/missing-input`, or RangeError
+ */
+export function chainLinks(parts: readonly ChainPart[]): readonly Readonly<Record<string, string>>[] {
+  return parts.map(({ manifest, from }, i) => {
+    const before = parts[i - 1]?.manifest;
+    if (before !== undefined) return checkedLinks(before, manifest, from);
+    if (from === undefined) return {};
+    throw new RangeError(`chain: "${manifest.model}" is the first, and gets no output of another`);
   });
 }
 
-type Ports = ChainStep["model"]["state"];
+type Ports = ChainPart["manifest"];
 
 function checkedLinks(
   before: Ports,
   model: Ports,
-  from: ChainStep["from"],
+  from: ChainPart["from"],
 ): Readonly<Record<string, string>> {
   const links = from ?? onlyLink(before, model);
   for (const [name, output] of Object.entries(links)) {

@@ -8,10 +8,11 @@ const SECOND = [0.5, -1, 2, 0.25] as const;
 
 test.each(["webgpu", "wasm"] as const)("a page chains models in its worker on %s", async (prefer) => {
   const database = `chain-${crypto.randomUUID()}`;
-  const { runtime, release } = startPageRuntime(database, { prefer, softwareAdapter: "use" });
+  const page = startPageRuntime(database, { prefer, softwareAdapter: "use" });
+  const { runtime } = page;
   await runtime.status();
-  await release({ name: "first", onnx: buildMatrixModel(FIRST) });
-  await release({ name: "second", onnx: buildMatrixModel(SECOND) });
+  await page.release({ name: "first", onnx: buildMatrixModel(FIRST) });
+  await page.release({ name: "second", onnx: buildMatrixModel(SECOND) });
   const first = await runtime.model("first", { variant: "float32" });
   const second = await runtime.model("second", { variant: "float32" });
   expect([first.state.engine, second.state.engine]).toEqual([`ort-${prefer}`, `ort-${prefer}`]);
