@@ -2,6 +2,7 @@ import { encodeUtf8, sha256 } from "@tributary/core";
 import type { ModelVersion } from "@tributary/core";
 import type { MeasurementContent, PlanContent } from "@tributary/federation/planning";
 import {
+  deltaPath,
   parseMeasurementPlan,
   parseModelManifest,
   parsePlan,
@@ -192,6 +193,11 @@ export function controlTargets(
     (each) => each.startsWith(controlFolder(task)) && each !== path,
   );
   return { put: [blobTarget(path, state)], remove: earlier };
+}
+
+/** What makes a version's file of the same file of version `from`, beside it. */
+export function deltaTarget(path: string, from: ModelVersion, delta: BlobRef): TargetRecord {
+  return blobTarget(deltaPath(path, from), delta);
 }
 
 /** Of a document whose bytes are in the blob store. */

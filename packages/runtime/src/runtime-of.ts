@@ -214,8 +214,8 @@ export function createRuntimeOf(device: Device): Runtime {
           ? undefined
           : device.subscribe((event) => {
               if (event.type !== "progress" || event.model !== name) return;
-              const { model, version, receivedBytes, totalBytes } = event;
-              onProgress({ model, version, receivedBytes, totalBytes });
+              const { model, version, receivedBytes, totalBytes, fullBytes } = event;
+              onProgress({ model, version, receivedBytes, totalBytes, fullBytes });
             });
       try {
         const state = await device.openModel(

@@ -168,7 +168,10 @@ export interface DownloadProgress {
   readonly model: string;
   readonly version: number;
   readonly receivedBytes: number;
+  /** What has to come, as far as is known yet: deltas, where files are made of those of the version before; else whole files. */
   readonly totalBytes: number;
+  /** Of the version's files as they are: what would come without deltas. */
+  readonly fullBytes: number;
 }
 
 /** What runs of a model at the moment. */

@@ -189,6 +189,8 @@ export interface OptimizersTable {
   version: ModelVersion;
   stateDigest: Digest;
   stateSizeBytes: number;
+  residualDigest: Digest | null;
+  residualSizeBytes: number | null;
 }
 
 export interface EventsTable {

@@ -6,6 +6,7 @@ import type { DeviceEvents } from "../device-events.ts";
 import type { Examples } from "../examples/examples.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { Releases } from "../updater/releases.ts";
+import { createBaseWeights } from "./base-weights.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import { createCourtesy, type Courtesy } from "./courtesy.ts";
 import { createKeptControls } from "./kept-controls.ts";
@@ -23,6 +24,8 @@ export interface LearnerOptions {
   readonly connection: Connection;
   readonly openModels: () => readonly ModelName[];
   readonly examples: Examples;
+  /** Blobs that were needed are not needed any more. */
+  readonly onLessNeeded: () => void;
 }
 
 export interface Learner {
@@ -31,7 +34,7 @@ export interface Learner {
   readonly courtesy: Courtesy;
   /** Forgets what was learned from the examples of a model. */
   clear(model: ModelName): Promise<void>;
-  /** Consent was withdrawn: trainings that were interrupted do not go on. */
+  /** Consent was withdrawn: trainings that were interrupted do not go on, and nothing is kept for the next one. */
   dropCheckpoints(): Promise<void>;
 }
 
@@ -42,6 +45,11 @@ export function createLearner(options: LearnerOptions): Learner {
   const releases = withPlans(options.releases);
   const recorder = createTelemetryRecorder(() => participations.examplesChanged());
   const controls = store.controls && createKeptControls(store.controls);
+  const baseWeights = createBaseWeights({
+    releases,
+    settings: store.settings,
+    onChange: options.onLessNeeded,
+  });
   const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
   const work = {
     releases,
@@ -56,6 +64,7 @@ export function createLearner(options: LearnerOptions): Learner {
     openSecAggCrypto: ports.openSecAggCrypto,
     pace: courtesy,
     checkpoints: createCheckpoints({ store, env }),
+    baseWeights,
     holdBack: (): number => participations.holdBack,
     env,
   };
@@ -84,6 +93,7 @@ export function createLearner(options: LearnerOptions): Learner {
     clear: async (model) => await controls?.clear(model),
     async dropCheckpoints() {
       for (const { name } of await store.learned.list()) await store.learned.delete(name);
+      await baseWeights.drop();
     },
   };
 }

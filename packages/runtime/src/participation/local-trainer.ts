@@ -36,6 +36,7 @@ import type { Examples } from "../examples/examples.ts";
 import type { SettingStore } from "../store/device-store.ts";
 import type { TrustLimits } from "../trust-limits.ts";
 import type { Identity } from "../identity.ts";
+import type { BaseWeights } from "./base-weights.ts";
 import { createContributions } from "./contributions.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { ControlVariates } from "./control-variates.ts";
@@ -94,6 +95,7 @@ export interface LocalTrainerOptions {
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly pace: TrainingPace;
   readonly checkpoints: Checkpoints;
+  readonly baseWeights: BaseWeights;
   /** Share of the examples that a training leaves out. */
   readonly holdBack: () => number;
   readonly env: Env;
@@ -129,7 +131,8 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
     const weights = releases.target(offer.weightsTarget);
     if (weights.sha256 !== offer.weightsDigest)
       throw refused(offer, "names other base weights than the release");
-    const bytes = await releases.fetchTarget(offer.weightsTarget, { signal, keep: false });
+    const model = asModelName(verified.plan.model);
+    const bytes = await options.baseWeights.fetch(model, offer.weightsTarget, signal);
     return { verified, base: parametersFromSafetensors(verified.plan.parameters, bytes) };
   };
 

@@ -16,7 +16,7 @@ import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
-import type { ModelDiagnosis } from "../diagnosis.ts";
+import type { ModelDiagnosis, VersionDownload } from "../diagnosis.ts";
 import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
@@ -100,18 +100,27 @@ export interface ModelSlot {
   close(): Promise<void>;
 }
 
+/** A version that is here and does not run yet. */
+interface Downloaded {
+  readonly release: ModelRelease;
+  readonly files: readonly InstalledFile[];
+  readonly download: VersionDownload;
+}
+
 interface Running {
   readonly lease: FormLease;
   readonly queue: InferenceQueue;
   readonly manifest: ModelManifest;
   readonly installed: InstalledModel;
+  /** Undefined where it was installed before. */
+  readonly download?: VersionDownload | undefined;
 }
 
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const { channel, variant, releases, blobs, engines, store, env } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
-  let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
+  let waiting: Downloaded | undefined;
   let preparing: readonly Digest[] = [];
   let turn: Promise<unknown> = Promise.resolve();
   let closed = false;
@@ -166,28 +175,42 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     ...(waiting === undefined ? {} : { available: waiting.release.manifest.version }),
   });
 
-  /** The two files a version needs, into the cache. */
-  const download = async (
-    manifest: ModelManifest,
-    signal: AbortSignal | undefined,
-  ): Promise<readonly InstalledFile[]> => {
+  /** The files a version needs, into the cache: by deltas from what runs or waits, where these are smaller. */
+  const download = async (release: ModelRelease, signal: AbortSignal | undefined): Promise<Downloaded> => {
+    const { manifest } = release;
     const targets = wantedPaths(manifest, variant).map((path) => releases.target(path));
+    const held = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
     prepare(targets.map(({ sha256: digest }) => digest));
-    const totalBytes = targets.reduce((sum, { length }) => sum + length, 0);
-    const received = targets.map(() => 0);
+    const progress = targets.map(({ length }) => ({ receivedBytes: 0, totalBytes: length }));
+    const came = { deltas: 0, sizeBytes: 0, fullBytes: total(targets.map(({ length }) => length)) };
     await Promise.all(
       targets.map(({ path }, i) =>
         releases.fetchTarget(path, {
           signal,
-          onProgress(bytes) {
-            received[i] = bytes;
-            const receivedBytes = received.reduce((sum, each) => sum + each, 0);
-            options.onProgress({ model: name, version: manifest.version, receivedBytes, totalBytes });
+          held,
+          onProgress(receivedBytes, totalBytes) {
+            progress[i] = { receivedBytes, totalBytes };
+            options.onProgress({
+              model: name,
+              version: manifest.version,
+              receivedBytes: total(progress.map((each) => each.receivedBytes)),
+              totalBytes: total(progress.map((each) => each.totalBytes)),
+              fullBytes: came.fullBytes,
+            });
+          },
+          onCame({ deltas, sizeBytes }) {
+            came.deltas += deltas;
+            came.sizeBytes += sizeBytes;
           },
         }),
       ),
     );
-    return targets.map(({ path, sha256: digest, length }) => ({ target: path, digest, sizeBytes: length }));
+    const files = targets.map(({ path, sha256, length }) => ({
+      target: path,
+      digest: sha256,
+      sizeBytes: length,
+    }));
+    return { release, files, download: came };
   };
 
   const openBase = async (
@@ -318,8 +341,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
 
   const install = async (
-    release: ModelRelease,
-    files: readonly InstalledFile[],
+    { release, files, download: came }: Downloaded,
     signal: AbortSignal | undefined,
   ): Promise<void> => {
     const { manifest, manifestBytes, manifestDigest } = release;
@@ -341,7 +363,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         ? await open(manifest, files, signal)
         : await openInPlaceOf(replaced, manifest, files);
       // Swapped before it is recorded: a crash in between starts the version before, and follows again.
-      await swap({ lease, manifest, installed });
+      await swap({ lease, manifest, installed, download: came });
     } finally {
       between = undefined;
       gap?.resolve();
@@ -417,18 +439,18 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           isInstalled(running.installed, release.manifest, variant);
         if (isRunning) return;
         if (release.manifestDigest === waiting?.release.manifestDigest) return;
-        const files = await download(release.manifest, signal);
+        const downloaded = await download(release, signal);
         if (running === undefined || update === "auto") {
-          await install(release, files, signal);
+          await install(downloaded, signal);
           return;
         }
-        waiting = { release, files };
+        waiting = downloaded;
         options.onAvailable(release.manifest.version, running.manifest.version);
       });
     },
     apply: () =>
       inTurn(async () => {
-        if (waiting !== undefined) await install(waiting.release, waiting.files, undefined);
+        if (waiting !== undefined) await install(waiting, undefined);
         return stateOf(current());
       }),
     async run(given, signal) {
@@ -463,8 +485,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       });
     },
     diagnose() {
-      const { lease, manifest, queue } = current();
+      const { lease, manifest, queue, download: came } = current();
       return {
+        ...(came === undefined ? {} : { download: came }),
         model: name,
         channel,
         version: manifest.version,
@@ -491,3 +514,5 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
   return slot;
 }
+
+const total = (sizes: readonly number[]): number => sizes.reduce((sum, each) => sum + each, 0);

@@ -2,10 +2,11 @@ import { abortable, digestOf, failure, type Digest, type Env } from "@tributary/
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
 import type { Exclusive } from "../device.ts";
-import type { MetadataStore } from "../store/device-store.ts";
+import type { InstalledFile, MetadataStore } from "../store/device-store.ts";
 import type { ReleaseHttp } from "../transport/release-http.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import { lazyPart } from "../lazy-part.ts";
 
 export interface ReleasesOptions {
   /** The pinned TUF root, or where to get the first one with trust "first-use". */
@@ -25,7 +26,20 @@ export interface ReleasesOptions {
 export interface FetchTargetOptions {
   readonly signal?: AbortSignal | undefined;
   readonly keep?: boolean;
-  readonly onProgress?: (receivedBytes: number) => void;
+  /** Bytes received, of those that are to come: of deltas, while it comes by these. */
+  readonly onProgress?: (receivedBytes: number, totalBytes: number) => void;
+  /** Files of other versions that are here: where deltas from one of them are smaller than the target, these come instead. */
+  readonly held?: readonly InstalledFile[] | undefined;
+  /** How it came, once it is there. */
+  readonly onCame?: (came: TargetDownload) => void;
+}
+
+/** How a target came to this device. */
+export interface TargetDownload {
+  /** That it was made with; 0 where the whole file came. */
+  readonly deltas: number;
+  /** What had to come: the size of the deltas or of the file, 0 where it was here. */
+  readonly sizeBytes: number;
 }
 
 /** What a channel points to, as verified. */
@@ -61,6 +75,9 @@ export interface Releases {
   timestampCustom(): unknown;
 }
 
+/** Only a device that has a version and looks for another one loads it. */
+const deltaDownloads = lazyPart("delta downloads", () => import("./delta-download.ts"));
+
 export function createReleases(options: ReleasesOptions): Releases {
   const { store, http, blobs, env, closing, exclusive = (work) => work() } = options;
   let opened: Promise<TufClient> | undefined;
@@ -94,6 +111,8 @@ export function createReleases(options: ReleasesOptions): Releases {
     return refreshing;
   };
 
+  const paths = (): Iterable<string> => client?.targets().keys() ?? [];
+
   const target = (path: string): TargetFile => {
     const file = client?.target(path);
     if (file !== undefined) return file;
@@ -102,14 +121,24 @@ export function createReleases(options: ReleasesOptions): Releases {
     });
   };
 
-  const fetchTarget: Releases["fetchTarget"] = (path, { signal, keep, onProgress } = {}) => {
+  const fetchTarget: Releases["fetchTarget"] = async (path, options = {}) => {
+    const { signal, keep, onProgress = () => undefined, held = [], onCame } = options;
     const file = target(path);
-    return blobs.fetch({
+    const { length } = file;
+    // Where the part cannot be loaded, whole files come as ever.
+    const part = held.length === 0 ? undefined : await deltaDownloads.load().catch(() => undefined);
+    const route = part?.cheapestRoute(file, held, { paths, find: (each) => client?.target(each) });
+    return await blobs.fetch({
       digest: file.sha256,
-      sizeBytes: file.length,
+      sizeBytes: length,
       signal,
-      onProgress,
+      onProgress: (receivedBytes) => onProgress(receivedBytes, length),
       ...(keep === undefined ? {} : { keep }),
+      patch: route && (async () => await part?.patched(route, { blobs, env, signal, onProgress })),
+      onSource(source) {
+        if (source === "patch") onCame?.({ deltas: route!.deltas.length, sizeBytes: route!.sizeBytes });
+        else onCame?.({ deltas: 0, sizeBytes: source === "here" ? 0 : length });
+      },
     });
   };
 
@@ -167,7 +196,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       }
       return { manifest, manifestBytes: bytes, manifestDigest: await digestOf(bytes) };
     },
-    paths: () => client?.targets().keys() ?? [],
+    paths,
     timestampCustom: () => client?.timestampCustom,
   };
 }

@@ -13,6 +13,7 @@ import { bufferedMode } from "./0011-buffered-mode.ts";
 import { trust } from "./0012-trust.ts";
 import { modelProcessing } from "./0015-model-processing.ts";
 import { modelForms } from "./0017-model-forms.ts";
+import { weightDeltas } from "./0022-weight-deltas.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -30,6 +31,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0012-trust": trust,
   "0015-model-processing": modelProcessing,
   "0017-model-forms": modelForms,
+  "0022-weight-deltas": weightDeltas,
 };
 
 export const migrationProvider: MigrationProvider = {
