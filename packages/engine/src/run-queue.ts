@@ -13,15 +13,19 @@ export interface RunQueue {
 
 export function createRunQueue(): RunQueue {
   let tail: Promise<unknown> = Promise.resolve();
+  let accepted = 0;
+  const over = (): void => void (accepted -= 1);
   return {
     run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-      const result = tail.then(async () => {
+      const begin = async (): Promise<T> => {
         throwIfAborted(signal);
         const value = await task();
         throwIfAborted(signal);
         return value;
-      });
-      tail = result.catch(() => undefined);
+      };
+      const result = accepted === 0 ? begin() : tail.then(begin);
+      accepted += 1;
+      tail = result.then(over, over);
       return abortable(result, signal);
     },
     async idle() {

@@ -99,6 +99,8 @@ export interface Device {
   /** Lets one opening go. The last one releases the session. */
   closeModel(model: string): Promise<void>;
   run(model: string, feeds: RunFeeds, options?: RunCallOptions): Promise<Inference>;
+  /** `run` copies tensors that are not given, before it returns. Where it does not, the caller has to. */
+  readonly copiesFeeds?: boolean;
   /** Why the model answers this row as it does. @throws `runtime/not-explainable` */
   explain(
     model: string,

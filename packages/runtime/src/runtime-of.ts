@@ -59,7 +59,7 @@ export function createRuntimeOf(device: Device): Runtime {
         requireHandle();
         const leave = enter();
         try {
-          const prepared = toRunFeeds(state, feeds, transfer);
+          const prepared = toRunFeeds(state, feeds, transfer, device.copiesFeeds);
           const ready = prepared instanceof Promise ? await prepared : prepared;
           return await device.run(name, ready, { transfer, ...(signal === undefined ? {} : { signal }) });
         } finally {

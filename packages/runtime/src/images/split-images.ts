@@ -16,6 +16,8 @@ export function toRunFeeds(
   { inputs, processing }: Pick<ModelState, "inputs" | "processing">,
   values: Readonly<Record<string, InputValue>>,
   given: boolean,
+  /** Tensors may stay in the app's memory: they are copied in this turn. */
+  copied = false,
 ): RunFeeds | Promise<RunFeeds> {
   const images: [GraphPort, ImageSource][] = [];
   const others: Record<string, FeedValue> = {};
@@ -29,7 +31,7 @@ export function toRunFeeds(
   const tensors = toFeeds(
     inputs.filter((port) => !isImage.has(port)),
     others,
-    given ? "given" : "own",
+    given || (copied && images.length === 0) ? "given" : "own",
   );
   return images.length === 0 ? tensors : withImages(tensors, images, given);
 }

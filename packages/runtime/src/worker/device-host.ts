@@ -83,20 +83,18 @@ export function createDeviceHost(open: OpenDevice, endpoint: RunEndpoint): Devic
     return result;
   };
 
+  answerRuns(
+    endpoint,
+    ({ id, model, feeds, cancellable }) =>
+      abortably(cancellable ? id : undefined, "run", (opened, options) => opened.run(model, feeds, options)),
+    () => heapBytes?.(),
+  );
   return {
     start: (start, events, token) =>
       settle(async () => {
         if (device !== undefined) throw failure("core/internal", "worker: started twice");
         ({ device, heapBytes } = await open(start, async (asking) => unsettle(await token(asking))));
         unsubscribe = device.subscribe((event) => events.postMessage(event));
-        answerRuns(
-          endpoint,
-          ({ id, model, feeds, cancellable }) =>
-            abortably(cancellable ? id : undefined, "run", (opened, options) =>
-              opened.run(model, feeds, options),
-            ),
-          () => heapBytes?.(),
-        );
       }),
     invoke: (callId, method, args) =>
       abortably(callId, method, (opened, options) => {

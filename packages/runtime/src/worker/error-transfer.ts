@@ -78,5 +78,10 @@ export async function settle<T>(work: () => Promise<T> | T): Promise<Settled<T>>
 /** The value, or the error thrown on the other side. */
 export function unsettle<T>(settled: Settled<T>): T {
   if (settled.ok) return settled.value;
-  throw fromPlainError(settled.error);
+  throw thrown(settled);
+}
+
+/** What was thrown on the other side. */
+export function thrown({ error }: Extract<Settled<unknown>, { ok: false }>): unknown {
+  return fromPlainError(error);
 }

@@ -11,8 +11,10 @@ const TIMES_KEPT = 256;
 const LATE_MS = 1_000;
 
 export interface Liveness {
-  /** Something is asked: from now on silence counts. The answer, or its end, counts as a sign of life. */
-  watch<T>(answer: Promise<T>): Promise<T>;
+  /** Something is asked: from now on silence counts. @returns when, for `answered` */
+  asked(): number;
+  /** What was asked then has its answer, or its end, which is a sign of life. Only answers tell how long they take. */
+  answered(askedAtMs: number, isAnswer: boolean): void;
   /** Something that may keep a worker busy for long, such as loading a model: silence does not count meanwhile. */
   excuse<T>(work: Promise<T>): Promise<T>;
   /** The worker said something. */
@@ -20,7 +22,11 @@ export interface Liveness {
   end(): void;
 }
 
-/** @param onStuck - called once, with how long the worker was quiet */
+/**
+ * Called for each inference, so by functions of one turn: a promise more is a good part of what a small model takes.
+ *
+ * @param onStuck - called once, with how long the worker was quiet
+ */
 export function createLiveness(clock: Clock, onStuck: (quietMs: number) => void): Liveness {
   /** The last ones, in no order. */
   const timesMs: number[] = [];
@@ -56,19 +62,17 @@ export function createLiveness(clock: Clock, onStuck: (quietMs: number) => void)
   };
 
   return {
-    async watch(answer) {
-      const beganMs = clock.monotonicMs();
-      if (asked === 0) quietSinceMs = beganMs;
+    asked() {
+      const now = clock.monotonicMs();
+      if (asked === 0) quietSinceMs = now;
       asked += 1;
       if (timer === undefined && !over) arm(MIN_QUIET_MS);
-      try {
-        const value = await answer;
-        timesMs[times++ % TIMES_KEPT] = clock.monotonicMs() - beganMs;
-        return value;
-      } finally {
-        asked -= 1;
-        seen();
-      }
+      return now;
+    },
+    answered(askedAtMs, isAnswer) {
+      asked -= 1;
+      seen();
+      if (isAnswer) timesMs[times++ % TIMES_KEPT] = quietSinceMs - askedAtMs;
     },
     async excuse(work) {
       excused += 1;

@@ -11,8 +11,9 @@ import type { Clock, Logger } from "@tributary/core";
 import type { Diagnosis } from "../diagnosis.ts";
 import type { CallOptions, Device, OpenModelRequest, ParticipateRequest, RunFeeds } from "../device.ts";
 import { isImageInput, transferablesOf } from "../images/image-input.ts";
-import type { RuntimeEvent, TokenRequest } from "../runtime.ts";
+import type { Inference, RuntimeEvent, TokenRequest } from "../runtime.ts";
 import type { DeviceMethod, WorkerStart } from "./device-host.ts";
+import { createBufferPool, type BufferPool } from "./buffer-pool.ts";
 import { unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
 import { growthOf, type MemoryBudget } from "./recycling.ts";
@@ -44,6 +45,7 @@ const BUSY_STATES = new Set(["training", "ready", "reporting"]);
 /** A worker with what the page had asked of the one before. */
 interface Life extends WorkerLife {
   readonly ready: Promise<void>;
+  isReady: boolean;
   readonly hasGrown: ReturnType<typeof growthOf>;
 }
 
@@ -57,6 +59,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   const openings: OpenModelRequest[] = [];
   const restarts: number[] = [];
   const underWay = new Set<Promise<unknown>>();
+  const pool = createBufferPool(globalThis.crossOriginIsolated === true ? SharedArrayBuffer : ArrayBuffer);
   let participation: ParticipateRequest | undefined;
   let inRound = false;
   let idle: boolean | undefined;
@@ -116,8 +119,11 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       onLost: (error) => lose(begun, error),
     });
     const ready = abortable(restore(worker), worker.ended);
-    ready.catch(() => undefined); // told by `current`, where somebody asks
-    const begun: Life = { ...worker, ready, hasGrown: growthOf(options.budget) };
+    const begun: Life = { ...worker, ready, isReady: false, hasGrown: growthOf(options.budget) };
+    ready.then(
+      () => (begun.isReady = true),
+      () => undefined, // told by `current`, where somebody asks
+    );
     return begun;
   };
 
@@ -187,24 +193,27 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     return attempt;
   };
 
-  /** A call under an id, which an abort of the signal cancels in the worker. */
-  const cancellable = async <T>(
+  /** A call under an id, which an abort of the signal cancels in the worker. Sent in this turn where a worker is ready. */
+  const cancellable = <T>(
     signal: AbortSignal | undefined,
     send: (life: Life, id: number) => Promise<T>,
   ): Promise<T> => {
     throwIfAborted(signal);
-    const living = await abortable(current(), signal);
-    const id = ++lastCall;
-    const onAbort = (): void => void living.host.cancel(id);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    const answer = send(living, id);
-    underWay.add(answer);
-    try {
-      return await abortable(answer, signal);
-    } finally {
-      underWay.delete(answer);
-      signal?.removeEventListener("abort", onAbort);
-    }
+    const begin = (living: Life): Promise<T> => {
+      const id = ++lastCall;
+      const answer = send(living, id);
+      const onAbort = (): void => void living.host.cancel(id);
+      const over = (): void => {
+        underWay.delete(answer);
+        signal?.removeEventListener("abort", onAbort);
+      };
+      underWay.add(answer);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      answer.then(over, over);
+      return abortable(answer, signal);
+    };
+    if (life?.isReady === true && recycling === undefined && closing === undefined) return begin(life);
+    return abortable(current(), signal).then(begin);
   };
 
   const call = async <T>(
@@ -221,17 +230,23 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
 
   const run: Device["run"] = async (model, feeds, { signal, transfer = false } = {}) => {
     const handedOver = transferablesIn(feeds, transfer);
+    // Kept for a second time: the app may change its own meanwhile.
+    const kept = transfer ? feeds : copyOf(feeds, pool);
     const once = () =>
-      cancellable(signal, ({ runs, liveness }, id) =>
-        liveness.watch(runs.send({ id, model, feeds, cancellable: signal !== undefined }, handedOver)),
+      cancellable(signal, ({ runs }, id) =>
+        runs.send({ id, model, feeds: kept, cancellable: signal !== undefined }, handedOver),
       );
+    let answer: Inference;
     try {
-      return await once();
+      answer = await once();
     } catch (error) {
       // What was handed over went down with the worker.
       if (handedOver.length > 0 || !isLost(error) || signal?.aborted === true) throw error;
-      return await once();
+      answer = await once();
     }
+    // The run of a call that was cancelled may read them still.
+    if (!transfer) giveBack(kept, pool);
+    return answer;
   };
 
   return {
@@ -246,6 +261,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       await call("closeModel", [model]);
     },
     run,
+    copiesFeeds: true,
     explain: (model, feeds, request, callOptions) => call("explain", [model, feeds, request], callOptions),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),
@@ -324,6 +340,21 @@ function isLost(error: unknown): boolean {
 
 function closedError(): Error {
   return failure("runtime/closed", "runtime: used after close()");
+}
+
+/** Images were taken down before. */
+function copyOf(feeds: RunFeeds, pool: BufferPool): RunFeeds {
+  const copies: Record<string, RunFeeds[string]> = {};
+  for (const [name, value] of Object.entries(feeds)) {
+    copies[name] = isImageInput(value) ? value : { ...value, data: pool.copy(value.data) };
+  }
+  return copies;
+}
+
+function giveBack(feeds: RunFeeds, pool: BufferPool): void {
+  for (const value of Object.values(feeds)) {
+    if (!isImageInput(value)) pool.giveBack(value.data.buffer);
+  }
 }
 
 function transferablesIn(feeds: RunFeeds, given: boolean): Transferable[] {

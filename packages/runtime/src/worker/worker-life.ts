@@ -36,7 +36,6 @@ export interface WorkerLife {
 export function beginWorkerLife(options: WorkerLifeOptions): WorkerLife {
   const { start, token, locks, clock, log, onEvent, onLost } = options;
   const worker = options.spawn();
-  const host = wrap<DeviceHost>(worker);
   const ended = new AbortController();
   const channel = new MessageChannel();
   const liveness = createLiveness(clock, (quietMs) =>
@@ -47,6 +46,8 @@ export function beginWorkerLife(options: WorkerLifeOptions): WorkerLife {
       ),
     ),
   );
+  const runs = createRunMessages(worker, { liveness, onAnswers: options.onRuns });
+  const host = wrap<DeviceHost>(worker);
   let alive = false;
   channel.port1.addEventListener("message", ({ data }) => {
     liveness.seen();
@@ -61,7 +62,6 @@ export function beginWorkerLife(options: WorkerLifeOptions): WorkerLife {
     else onLost(failure("runtime/worker-lost", `runtime: the worker did not start: ${where}`));
   });
   const askToken = proxy((device: TokenRequest) => settle(() => token(device)));
-  const runs = createRunMessages(worker, options.onRuns);
 
   /** The worker holds its life lock until it is gone, however that happens. */
   const watch = (): void => {

@@ -12,15 +12,9 @@ beforeEach(() => {
 });
 
 /** An answer that comes when the test says so. */
-function asked(): { answer(): Promise<void> } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const watched = liveness.watch(promise);
-  return {
-    async answer() {
-      resolve();
-      await watched;
-    },
-  };
+function asked(): { answer(): void } {
+  const atMs = liveness.asked();
+  return { answer: () => liveness.answered(atMs, true) };
 }
 
 describe("a worker", () => {
@@ -34,10 +28,10 @@ describe("a worker", () => {
     expect(stuck).toEqual([10_000]);
   });
 
-  test("whose answers take long may be quiet twenty times as long", async () => {
+  test("whose answers take long may be quiet twenty times as long", () => {
     const slow = asked();
     clock.advance(2_000);
-    await slow.answer();
+    slow.answer();
     asked();
     clock.advance(39_999);
     expect(stuck).toEqual([]);
@@ -45,18 +39,27 @@ describe("a worker", () => {
     expect(stuck).toEqual([40_000]);
   });
 
-  test("that nobody asks may be quiet for ever", async () => {
-    await asked().answer();
+  test("whose calls end without an answer may not be quiet longer for that", () => {
+    const atMs = liveness.asked();
+    clock.advance(5_000);
+    liveness.answered(atMs, false);
+    asked();
+    clock.advance(10_000);
+    expect(stuck).toEqual([10_000]);
+  });
+
+  test("that nobody asks may be quiet for ever", () => {
+    asked().answer();
     clock.advance(3_600_000);
     expect([stuck, clock.pendingTimers]).toEqual([[], 0]);
   });
 
-  test("that says something is alive, however long its queue", async () => {
+  test("that says something is alive, however long its queue", () => {
     asked();
     for (let i = 0; i < 10; i++) {
       clock.advance(8_000);
       if (i % 2 === 0) liveness.seen();
-      else await asked().answer();
+      else asked().answer();
     }
     expect(stuck).toEqual([]);
   });
@@ -85,7 +88,7 @@ describe("a worker", () => {
         return { cancel() {} };
       },
     };
-    void createLiveness(frozen, (quietMs) => stuck.push(quietMs)).watch(new Promise(() => {}));
+    createLiveness(frozen, (quietMs) => stuck.push(quietMs)).asked();
     now = 3_600_000;
     late.shift()!();
     expect(stuck).toEqual([]);

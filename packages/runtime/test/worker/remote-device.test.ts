@@ -1,8 +1,9 @@
 import { silentLogger } from "@tributary/core";
 import { createVirtualClock, type VirtualClock } from "@tributary/core/testing";
+import type { Tensor } from "@tributary/tensor";
 import { expose } from "comlink";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Device } from "../../src/device.ts";
+import type { Device, RunFeeds } from "../../src/device.ts";
 import type { Inference, ModelState } from "../../src/runtime.ts";
 import { TRUST_DEFAULTS } from "../../src/trust-limits.ts";
 import { createDeviceHost } from "../../src/worker/device-host.ts";
@@ -11,7 +12,7 @@ import type { RunEndpoint } from "../../src/worker/run-messages.ts";
 import { createRemoteDevice } from "../../src/worker/remote-device.ts";
 
 /** What each worker's device does with a run, in the order of the workers. */
-type Run = () => Promise<Inference>;
+type Run = (model: string, feeds: RunFeeds) => Promise<Inference>;
 
 const answer = (version: number): Inference => ({
   version,
@@ -52,7 +53,7 @@ function open(runs: readonly Run[], budget: MemoryBudget = { maxHeapBytes: 1e9, 
           opened.push(number);
           return { model: "digits", version: 1 } as ModelState;
         },
-        run: () => (runs[number] ?? runs.at(-1)!)(),
+        run: (model, given) => (runs[number] ?? runs.at(-1)!)(model, given),
         diagnose: async () => ({
           engines: { available: [], fingerprint: "", gpuLosses: 0 },
           models: [],
@@ -135,6 +136,61 @@ describe("a worker that is stuck", () => {
     expect(spawned).toBe(2);
     clock.advance(10_000);
     expect(await again).toMatchObject({ code: "runtime/worker-lost" });
+  });
+});
+
+describe("large feeds", () => {
+  const large = (value: number) =>
+    ({ x: { dtype: "float32", shape: [1, 8192], data: new Float32Array(8192).fill(value) } }) as const;
+  const first: Run = async (_model, { x }) => answer((x as Tensor).data[0] as number);
+
+  test("are the app's again as soon as it has called", async () => {
+    open([first]);
+    await device.openModel(opening);
+    const calls = Array.from({ length: 40 }, (_, i) => {
+      const given = large(i);
+      const call = device.run("digits", given);
+      given.x.data.fill(-1);
+      return call;
+    });
+    const versions = (await Promise.all(calls)).map(({ version }) => version);
+    expect(versions).toEqual(Array.from({ length: 40 }, (_, i) => i));
+  });
+
+  test("are sent again as they were, where a worker is lost", async () => {
+    const seen: number[] = [];
+    open([
+      async (model, given) => {
+        seen.push((await first(model, given)).version);
+        return await hangs(model, given);
+      },
+      first,
+    ]);
+    await device.openModel(opening);
+    const given = large(7);
+    const running = device.run("digits", given);
+    given.x.data.fill(-1);
+    await settle();
+    clock.advance(10_000);
+    expect([seen, (await running).version]).toEqual([[7], 7]);
+  });
+
+  test("of a call that was cancelled are not written to while its run reads them", async () => {
+    const kept: Float32Array[] = [];
+    open([
+      async (model, given) => {
+        kept.push((given.x as Tensor).data as Float32Array);
+        return kept.length === 1 ? await hangs(model, given) : await first(model, given);
+      },
+    ]);
+    await device.openModel(opening);
+    const leaving = new AbortController();
+    const left = device.run("digits", large(1), { signal: leaving.signal }).catch(() => "left");
+    await settle();
+    leaving.abort();
+    expect(await left).toBe("left");
+    for (let i = 2; i < 6; i++) expect((await device.run("digits", large(i))).version).toBe(i);
+    expect(kept[0]![0]).toBe(1);
   });
 });
 
