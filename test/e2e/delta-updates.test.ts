@@ -121,10 +121,11 @@ test("devices train and run the next versions by deltas, bit for bit what was si
 
 /** The weights that a device keeps of what it runs have their digest's bytes, and are those that the coordinator has under it. */
 async function expectSigned(deviceDir: string, dataDir: string, runtime: Runtime): Promise<void> {
-  const [{ version }] = (await runtime.status()).models as [{ version: number }];
-  const record = JSON.parse(
-    await readFile(join(deviceDir, "models", "digits@stable.json"), "utf8"),
-  ) as { version: number; files: readonly { digest: string; target: string }[] };
+  const version = (await runtime.status()).models[0]?.version;
+  const record = JSON.parse(await readFile(join(deviceDir, "models", "digits@stable.json"), "utf8")) as {
+    version: number;
+    files: readonly { digest: string; target: string }[];
+  };
   expect(record.version).toBe(version);
   const { digest } = record.files.find(({ target }) => target.endsWith("weights.int8.safetensors"))!;
   const bytes = await readFile(join(deviceDir, "blobs", digest));

@@ -22,13 +22,10 @@ export interface StoredVersion {
   readonly targets: TargetChanges;
 }
 
-/** Every so many versions the int8 scales are fitted to the weights anew, whether the old ones would still do or not. */
-const CHAIN_VERSIONS = 32;
-
 /**
  * Derives and stores everything a version consists of: float32 and int8 weights, deltas from what devices have, and where it is released
- * the channel's manifest. The int8 weights are always those of the exact ones, and keep the scales of the parent's as long as these fit,
- * so that a version differs from its parent in few bytes.
+ * the channel's manifest. The int8 weights are always those of the exact ones, and each channel keeps the scale that it had in the parent
+ * as long as it fits, so that a version differs from its parent in few bytes.
  * The first step of a commit: nothing refers to the blobs until the version is committed.
  *
  * @param steps - that made it of its parent, by parameter, where they were rounded
@@ -43,8 +40,7 @@ export async function storeVersion(
   const { blobs, store } = stores;
   const parent =
     version.parentVersion === null ? undefined : await store.versions.get(model.name, version.parentVersion);
-  const beginsChain = version.version % CHAIN_VERSIONS === 1;
-  const earlier = parent === undefined || beginsChain ? undefined : await blobs.bytes(parent.int8.digest);
+  const earlier = parent === undefined ? undefined : await blobs.bytes(parent.int8.digest);
   const record: VersionRecord = {
     ...version,
     model: model.name,

@@ -32,8 +32,8 @@ export interface ReleaseSizes {
   readonly int8After: Readonly<Record<string, DeltaSizes>>;
   /** The exact float32 weights after one round. */
   readonly stepAfter1: number;
-  /** Versions at which the scales did not fit any more, and were taken anew. */
-  readonly newChains: readonly number[];
+  /** Share of the channels that got another scale, by round. */
+  readonly newScales: readonly number[];
 }
 
 export interface MeasuredReleases {
@@ -48,7 +48,7 @@ export class ReleaseMeter {
   readonly #baseInt8: Uint8Array<ArrayBuffer>;
   readonly #after: readonly number[];
   readonly #deltas: Record<string, DeltaSizes> = {};
-  readonly #newChains: number[] = [];
+  readonly #newScales: number[] = [];
   #int8: Uint8Array<ArrayBuffer>;
   #first: Uint8Array<ArrayBuffer> | undefined;
   #step = Number.NaN;
@@ -68,7 +68,7 @@ export class ReleaseMeter {
     const round = version - 1;
     const quantized = quantizeWeightsFile(weights, this.#int8);
     this.#int8 = quantized.bytes;
-    if (!quantized.frozen) this.#newChains.push(version);
+    this.#newScales.push(quantized.newScales / quantized.channels);
     if (round === 1) {
       this.#first = this.#int8;
       const next = parametersToSafetensors(weights);
@@ -91,7 +91,7 @@ export class ReleaseMeter {
         int8: sizesOf(this.#baseInt8),
         int8After: this.#deltas,
         stepAfter1: this.#step,
-        newChains: this.#newChains,
+        newScales: this.#newScales,
       },
       pair: [this.#baseInt8, this.#first ?? this.#baseInt8],
     };
