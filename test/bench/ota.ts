@@ -59,7 +59,9 @@ const ota: Benchmark = {
       const seed = `ota-${index}`;
       const piece = `${kind}-${index}`;
       const watch = (row: { readonly round: number; readonly accuracy: number | null }) =>
-        log(`  ${piece} round ${row.round}: ${row.accuracy?.toFixed(4)}`);
+        log(
+          `  ${piece} round ${row.round}: ${row.accuracy?.toFixed(4) ?? `loss ${row.trainLoss?.toFixed(4)}`}`,
+        );
       // Adapters are put on a model that was trained before.
       const pretrained = kind === "adapters" ? "cnn" : kind;
       const base = await kept.bytes(`${pretrained}-${index}.base.onnx`, async () => {

@@ -27,7 +27,7 @@ export interface TrainOptions {
   readonly rounds: number;
   /** Where it begins; undefined: from a model drawn by the seed. */
   readonly from?: Uint8Array;
-  /** Accuracy at which it may end. */
+  /** Accuracy at which it may end; without one no version is measured. */
   readonly target?: number;
   readonly stepPrecision?: "int8" | "int4" | "float32";
   readonly onRound?: (row: RoundRow) => void;
@@ -36,7 +36,7 @@ export interface TrainOptions {
 
 export interface Trained {
   readonly model: Uint8Array<ArrayBuffer>;
-  /** Of the last version, on MNIST's test images. */
+  /** Of the last version, on MNIST's test images; NaN where it was not measured. */
   readonly accuracy: number;
   readonly roundsToTarget: number | null;
 }
@@ -75,7 +75,7 @@ export async function trainRounds(options: TrainOptions): Promise<Trained> {
       seed,
       examplesPerClient: examples,
     }),
-    heldOut: data.heldOut,
+    heldOut: target === undefined ? undefined : data.heldOut,
     seed,
     rounds,
     targetAccuracy: target,
