@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import type { RoundRow } from "@tributary/simulator";
 import type { Benchmark } from "../src/bench/benchmark.ts";
 import { dataFolder } from "../src/data-folder.ts";
 import { openMnist } from "../src/fedavg-run.ts";
@@ -58,7 +59,7 @@ const ota: Benchmark = {
     const measure = async (kind: Kind, index: number): Promise<ReleaseSizes> => {
       const seed = `ota-${index}`;
       const piece = `${kind}-${index}`;
-      const watch = (row: { readonly round: number; readonly accuracy: number | null }) =>
+      const watch = (row: RoundRow) =>
         log(
           `  ${piece} round ${row.round}: ${row.accuracy?.toFixed(4) ?? `loss ${row.trainLoss?.toFixed(4)}`}`,
         );

@@ -36,7 +36,7 @@ export { dequantizePerChannel, quantizePerChannel, type QuantizedChannels } from
 export {
   dequantizeParameters,
   QUANTIZATION_SCHEME,
-  quantizedScales,
+  quantizedChannels,
   writeQuantizedParameters,
 } from "./quantized-parameters.ts";
 export {

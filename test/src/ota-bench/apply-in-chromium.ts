@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { sha256 } from "@tributary/core";
@@ -48,11 +48,10 @@ export async function applyInChromium(
   };
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? "/", "http://bench").pathname;
-    const file = files[path] ?? readFileSync(join(folder, normalize(path === "/" ? "/index.html" : path)));
-    response.setHeader(
-      "content-type",
-      TYPES[path === "/" ? ".html" : extname(path)] ?? "application/octet-stream",
-    );
+    const built = join(folder, normalize(path === "/" ? "/index.html" : path));
+    const file = files[path] ?? (existsSync(built) ? readFileSync(built) : undefined);
+    if (file === undefined) response.statusCode = 404;
+    response.setHeader("content-type", TYPES[extname(built)] ?? "application/octet-stream");
     response.end(file);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -32,6 +32,8 @@ export interface ReleaseSizes {
   readonly int8After: Readonly<Record<string, DeltaSizes>>;
   /** The exact float32 weights after one round. */
   readonly stepAfter1: number;
+  /** Bytes of the delta from the version before, by round. */
+  readonly chain: readonly number[];
   /** Share of the channels that got another scale, by round. */
   readonly newScales: readonly number[];
 }
@@ -49,6 +51,7 @@ export class ReleaseMeter {
   readonly #after: readonly number[];
   readonly #deltas: Record<string, DeltaSizes> = {};
   readonly #newScales: number[] = [];
+  readonly #chain: number[] = [];
   #int8: Uint8Array<ArrayBuffer>;
   #first: Uint8Array<ArrayBuffer> | undefined;
   #step = Number.NaN;
@@ -67,6 +70,7 @@ export class ReleaseMeter {
     // Versions begin at 1.
     const round = version - 1;
     const quantized = quantizeWeightsFile(weights, this.#int8);
+    this.#chain.push(deltaBetween(this.#int8, quantized.bytes).length);
     this.#int8 = quantized.bytes;
     this.#newScales.push(quantized.newScales / quantized.channels);
     if (round === 1) {
@@ -91,6 +95,7 @@ export class ReleaseMeter {
         int8: sizesOf(this.#baseInt8),
         int8After: this.#deltas,
         stepAfter1: this.#step,
+        chain: this.#chain,
         newScales: this.#newScales,
       },
       pair: [this.#baseInt8, this.#first ?? this.#baseInt8],

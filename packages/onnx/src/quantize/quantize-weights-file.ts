@@ -1,6 +1,6 @@
 import {
   parameterSlot,
-  quantizedScales,
+  quantizedChannels,
   writeQuantizedParameters,
   type ParameterSet,
   type QuantizedChannels,
@@ -19,17 +19,20 @@ const TYPE = { type: "int8", symmetric: true } as const;
 const PEAK = 127;
 /** A channel may grow by so much before its scale has to be another; rounding errors are as much larger. */
 const HEADROOM = 1.125;
+/** Steps that a weight may lie from the integer it had; a new one lies half a step away at most. */
+const NEAR_ENOUGH = 0.75;
 /** A scale is too coarse when it is so many times the one that would do. */
 const COARSEST = 2;
 
 /**
  * The weights of a version at a quarter of their size. With the file of the version before, a channel keeps its scale as long as its
- * weights fit, neither beyond what the scale can express nor in less than half of it, so that few bytes change. The integers are those of
- * the exact weights, always: over a chain of versions errors do not add up.
+ * weights fit, neither beyond what the scale can express nor in less than half of it, and a weight its integer as long as that is at most
+ * three quarters of a step off, so that few bytes change. It is the exact weights that are compared, always: over a chain of versions errors
+ * do not add up.
  * Errors: `tensor/not-finite`, and `tensor/*` where the earlier file is not of these parameters.
  */
 export function quantizeWeightsFile(set: ParameterSet, earlier?: Uint8Array): QuantizedWeightsFile {
-  const before = earlier === undefined ? undefined : quantizedScales(set.schema, earlier);
+  const before = earlier === undefined ? undefined : quantizedChannels(set.schema, earlier);
   let [newScales, channels] = [0, 0];
   const weights = set.schema
     .filter(({ shape }) => shape.length >= 2)
@@ -39,12 +42,32 @@ export function quantizeWeightsFile(set: ParameterSet, earlier?: Uint8Array): Qu
       const inner = length / Math.max(1, groups);
       const values = set.values.subarray(offset, offset + length);
       const grouped = { name, values, groups, groupOf: (i: number) => Math.floor(i / inner) };
-      const scales = scalesOf(grouped, inner, before?.get(name));
+      const known = before?.get(name);
+      const scales = scalesOf(grouped, inner, known?.scales);
       channels += groups;
-      newScales += scales.filter((scale, i) => scale !== before?.get(name)?.[i]).length;
-      return quantizeTensor(grouped, { ...TYPE, frozen: { scales, zeroPoints: scales.map(() => 0) } });
+      newScales += scales.filter((scale, i) => scale !== known?.scales[i]).length;
+      const quantized = quantizeTensor(grouped, {
+        ...TYPE,
+        frozen: { scales, zeroPoints: scales.map(() => 0) },
+      });
+      if (known !== undefined) keepIntegers(quantized, grouped, known);
+      return quantized;
     });
   return { bytes: fileOf(set, weights), newScales, channels };
+}
+
+/** Where the scale stayed, an integer that is near enough stays too: weights that only tremble change nothing. */
+function keepIntegers(
+  { integers, scales }: QuantizedTensor,
+  { values, groupOf }: GroupedValues,
+  known: QuantizedChannels,
+): void {
+  for (let i = 0; i < integers.length; i++) {
+    const scale = scales[groupOf(i)]!;
+    if (scale !== known.scales[groupOf(i)]) continue;
+    const integer = known.values[i]!;
+    if (Math.abs(values[i]! / scale - integer) <= NEAR_ENOUGH) integers[i] = integer;
+  }
 }
 
 /** Of each channel: the one that it had, or a new one with some room to grow. */

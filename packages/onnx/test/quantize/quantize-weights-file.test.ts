@@ -2,7 +2,7 @@ import {
   dequantizeParameters,
   parameterSet,
   parameterView,
-  quantizedScales,
+  quantizedChannels,
   quantizePerChannel,
 } from "@tributary/tensor";
 import { expect, test } from "vitest";
@@ -27,10 +27,11 @@ const worstError = (set: typeof parameters, bytes: Uint8Array): number =>
 test("without an earlier version every channel has a scale of its own, with room to grow", () => {
   const { bytes, newScales, channels } = quantizeWeightsFile(parameters);
   expect([newScales, channels]).toEqual([410, 410]);
-  const scales = quantizedScales(parameters.schema, bytes);
+  const known = quantizedChannels(parameters.schema, bytes);
   for (const { name, shape } of parameters.schema.filter(({ shape: each }) => each.length > 1)) {
     const tight = quantizePerChannel(parameterView(parameters, name), shape, 0).scales;
-    for (const [i, scale] of scales.get(name)!.entries()) expect(scale / tight[i]!).toBeCloseTo(1.125, 6);
+    for (const [i, scale] of known.get(name)!.scales.entries())
+      expect(scale / tight[i]!).toBeCloseTo(1.125, 6);
   }
 });
 
@@ -56,20 +57,20 @@ test("only a channel that outgrows its scale, or hardly uses it, gets another", 
   row(11)[5] = 1.1 * Math.max(...row(11).map(Math.abs));
   const second = quantizeWeightsFile(next, first.bytes);
   expect(second.newScales).toBe(2);
-  const [before, after] = [first, second].map(({ bytes }) =>
-    quantizedScales(parameters.schema, bytes).get("fc1.weight")!,
+  const [before, after] = [first, second].map(
+    ({ bytes }) => quantizedChannels(parameters.schema, bytes).get("fc1.weight")!.scales,
   );
   const changed = Array.from(after!, (scale, i) => (scale === before![i] ? [] : [i])).flat();
   expect(changed).toEqual([3, 9]);
 });
 
-test("over a long chain the error stays that of one rounding", () => {
+test("over a long chain no weight is further than three quarters of a step from its integer", () => {
   let { bytes } = quantizeWeightsFile(parameters);
   for (let version = 2; version <= 30; version++) {
     const next = moved(1e-3 * version);
     ({ bytes } = quantizeWeightsFile(next, bytes));
-    const scales = [...quantizedScales(next.schema, bytes).values()].flatMap((each) => [...each]);
-    expect(worstError(next, bytes)).toBeLessThanOrEqual(0.5001 * Math.max(...scales));
+    const scales = [...quantizedChannels(next.schema, bytes).values()].flatMap((each) => [...each.scales]);
+    expect(worstError(next, bytes)).toBeLessThanOrEqual(0.7501 * Math.max(...scales));
   }
 });
 

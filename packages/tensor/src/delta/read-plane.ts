@@ -5,10 +5,9 @@ import {
   FREQUENCY_SUM,
   invalidDelta,
   STATE_LOW,
-  symbolValues,
-  zeroSymbol,
   type Alphabet,
 } from "./delta-format.ts";
+import { addSymbols } from "./add-symbols.ts";
 import type { DeltaReader } from "./delta-reader.ts";
 
 const MASK = FREQUENCY_SUM - 1;
@@ -61,40 +60,43 @@ function decode(
   values: Int8Array,
   escapes: Int8Array,
 ): void {
-  const { group, symbols } = alphabet;
   const count = reader.varint("the number of words", reader.remaining >> 1);
-  let first = readState(reader);
-  let second = readState(reader);
+  const states: [number, number] = [readState(reader), readState(reader)];
   const words = new Uint16Array(count);
   new Uint8Array(words.buffer).set(reader.bytes(2 * count));
-  const patterns = symbolValues(alphabet);
-  const zero = zeroSymbol(alphabet);
-  const escape = group === 1 ? symbols : symbols - 1;
-  let word = 0;
-  let escaped = 0;
-  const add = (symbol: number, at: number): void => {
-    const length = Math.min(group, values.length - at);
-    if (symbol === escape) {
-      for (let i = 0; i < length; i++) values[at + i]! += escapes[escaped + i]!;
-      escaped += group;
-      return;
-    }
-    for (let i = 0; i < length; i++) values[at + i]! += patterns[symbol * group + i]!;
-  };
-  for (let at = 0; at < values.length; at += 2 * group) {
-    const one = table[first & MASK]!;
-    first = Math.imul((one >>> FREQUENCY_BITS) & MASK, first >> FREQUENCY_BITS) + (one & MASK);
-    if (first < STATE_LOW) first = (first << 16) | words[word++]!;
-    if (one >>> 24 !== zero) add(one >>> 24, at);
-    if (at + group >= values.length) break;
-    const two = table[second & MASK]!;
-    second = Math.imul((two >>> FREQUENCY_BITS) & MASK, second >> FREQUENCY_BITS) + (two & MASK);
-    if (second < STATE_LOW) second = (second << 16) | words[word++]!;
-    if (two >>> 24 !== zero) add(two >>> 24, at + group);
-  }
+  const symbols = new Uint8Array(Math.ceil(values.length / alphabet.group));
+  const used = decodeSymbols(table, words, states, symbols);
+  const escaped = addSymbols(alphabet, symbols, values, escapes);
   // The encoder began where the decoder has to end: what was not coded so does not get there.
-  if (word !== count || escaped !== escapes.length || first !== STATE_LOW || second !== STATE_LOW)
+  if (used !== count || escaped !== escapes.length || states.some((state) => state !== STATE_LOW))
     throw invalidDelta("its words do not decode to what it says");
+}
+
+/** All arithmetic is in 32-bit integers, which engines keep in registers. Returns how many words were taken. */
+function decodeSymbols(
+  table: Int32Array,
+  words: Uint16Array,
+  states: [number, number],
+  symbols: Uint8Array,
+): number {
+  let first = states[0] | 0;
+  let second = states[1] | 0;
+  let word = 0;
+  const { length } = symbols;
+  for (let i = 0; i < length; i += 2) {
+    const one = table[first & MASK]! | 0;
+    first = (Math.imul((one >>> FREQUENCY_BITS) & MASK, first >> FREQUENCY_BITS) + (one & MASK)) | 0;
+    if (first < STATE_LOW) first = (first << 16) | words[word++]!;
+    symbols[i] = one >>> 24;
+    if (i + 1 === length) break;
+    const two = table[second & MASK]! | 0;
+    second = (Math.imul((two >>> FREQUENCY_BITS) & MASK, second >> FREQUENCY_BITS) + (two & MASK)) | 0;
+    if (second < STATE_LOW) second = (second << 16) | words[word++]!;
+    symbols[i + 1] = two >>> 24;
+  }
+  states[0] = first;
+  states[1] = second;
+  return word;
 }
 
 function readState(reader: DeltaReader): number {
