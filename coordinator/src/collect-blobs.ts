@@ -35,10 +35,12 @@ export async function collectBlobs(options: {
 export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
   for (const { digest } of await store.releases.targets()) used.add(digest);
-  for (const { name, graph, trainingGraph, explanation } of await store.models.list()) {
+  for (const { name, graph, trainingGraph, explanation, personalisation } of await store.models.list()) {
     used.add(graph.digest);
     if (trainingGraph !== null) used.add(trainingGraph.digest);
     if (explanation !== null) used.add(explanation.digest);
+    if (personalisation !== null)
+      for (const { digest } of [personalisation.document, ...personalisation.graphs]) used.add(digest);
     for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
       for (const version of page)
         for (const blob of [version.graph, version.weights, version.int8, ...version.variants])

@@ -8,6 +8,7 @@ import { createForgetPanel } from "./forget-panel.ts";
 import { workOffline } from "./offline/offline.ts";
 import { createPadPanel, type PadPanel } from "./pad-panel.ts";
 import { createParticipationPanel } from "./participation-panel.ts";
+import { createPersonalPanel } from "./personal-panel.ts";
 import { plain } from "./plain.ts";
 import { fetchToken, loadSite, ROOT_URL } from "./site.ts";
 import type { Site } from "./site.ts";
@@ -58,8 +59,12 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, pad: PadPanel): v
   const participation = createParticipationPanel({ runtime, task: site.task });
   const examples = createExamplesPanel({
     examples: model.examples,
-    onChange: (count) => participation.setExamples(count),
+    onChange(count) {
+      participation.setExamples(count);
+      personal.setExamples(count);
+    },
   });
+  const personal = createPersonalPanel({ runtime, model, onChange: () => pad.readAgain() });
   createForgetPanel(runtime, () => examples.changed());
   pad.attach(model, () => examples.changed());
   const source = `The model and its new versions come from ${site.coordinator}, signed, and are checked here.`;
@@ -75,6 +80,7 @@ function run(site: Site, runtime: Runtime, model: ModelHandle, pad: PadPanel): v
   const follow = async (): Promise<void> => {
     for await (const event of runtime.events()) {
       participation.onRuntimeEvent(event);
+      personal.onRuntimeEvent(event);
       if (event.type === "engine-changed" && event.model === model.name) showState(event.state);
       if (event.type === "engine-changed") void keepEngine();
       if (event.type !== "running" || event.model !== model.name) continue;

@@ -86,7 +86,9 @@ describe("D: a coordinator that is sent nonsense", () => {
     await expectUndisturbed();
   });
 
-  test("a thousand connections that say nothing are closed by the limits", async () => {
+  test("a thousand connections that say nothing are closed by the limits", async (context) => {
+    // The gateway's own test holds as many; here it is shown across processes.
+    if (process.env.TRIBUTARY_TEST_FULL !== "1") context.skip("test:full runs it");
     const sockets = await Promise.all(
       Array.from({ length: SILENT_CONNECTIONS }, () => openOrRefused(coordinator.url)),
     );

@@ -13,7 +13,7 @@ import { freePort } from "../src/free-port.ts";
 const FULL = process.env.TRIBUTARY_TEST_FULL === "1";
 const TASKS = ["digits-a", "digits-b", "digits-c"].map(asTaskName);
 const DEVICES = FULL ? 10 : 2;
-const KILLS = FULL ? 200 : 3;
+const KILLS = FULL ? 200 : 2;
 const PAUSE_MS = FULL ? 60_000 : 5_000;
 
 /** SIGKILL at a seeded moment of three tasks' rounds, again and again, on one data directory with fleets that are never restarted. */

@@ -75,6 +75,23 @@ async function extractableKeys(): Promise<boolean[]> {
   return found;
 }
 
+/** How far a page's training is, as the page says it. */
+function training(page: Page) {
+  const participation = page.getByTestId("participation");
+  const words = /step (\d+) of \d+/;
+  return {
+    participation,
+    /** The first step after the one given that is seen. */
+    async step(after = 0): Promise<number> {
+      for (;;) {
+        await participation.filter({ hasText: words }).waitFor({ timeout: 60_000 });
+        const shown = Number(words.exec((await participation.textContent()) ?? "")?.[1] ?? 0);
+        if (shown > after) return shown;
+      }
+    },
+  };
+}
+
 const complaints = (): string[] => records.flatMap((record) => record.complaints);
 
 describe("the digits pad", () => {
@@ -173,6 +190,56 @@ describe("the digits pad", () => {
     expect(await page.evaluate(() => localStorage.getItem("tributary-consent"))).toBeNull();
     await page.context().close();
     expect(complaints()).toEqual([]);
+  });
+
+  test("a training outlasts a frozen tab and a tab that crashed, and ends with the consent", async () => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    // A site of a task of its own.
+    await context.route("**/tributary.json", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...((await response.json()) as object), task: "long" } });
+    });
+    const page = await openDemo(context, stack.demoUrl);
+    const { step } = training(page);
+    await teach(page, SEVEN, 7, 3);
+    await page.getByTestId("consent").getByRole("switch").click();
+    const { digest } = await api.uploadBlob(labelledImagesFile(heldOutDigits({ seed: "life", count: 20 })));
+    const { local, cohort, ...task } = digitsTask({ devices: 1, heldOut: digest, rounds: 1 });
+    // More steps than this test has time for.
+    await api.createTask({
+      ...task,
+      name: "long" as never,
+      // The fleet's devices would be busy for as long as this test is.
+      eligibility: { engines: ["ort-wasm"] },
+      local: { ...local, epochs: 1000, batchSize: 1 },
+      cohort: { ...cohort, trainDeadlineMs: 600_000 },
+    });
+    const begun = await step();
+
+    // Frozen, it does nothing; a tab beside it answers meanwhile.
+    const devTools = await context.newCDPSession(page);
+    await devTools.send("Page.setWebLifecycleState", { state: "frozen" });
+    const beside = await openDemo(context, stack.demoUrl);
+    await draw(beside, SEVEN);
+    await beside.close();
+    await devTools.send("Page.setWebLifecycleState", { state: "active" });
+    // A second of its steps, and so a write.
+    for (const written = (await step(begun)) + 100; (await step()) < written;);
+
+    await page.goto("chrome://crash").catch(() => undefined); // it takes the tab with it
+    await page.close();
+    const again = await openDemo(context, stack.demoUrl);
+    const resumed = await training(again).step();
+    // What was learned since the last write is lost: a megabyte a second is written.
+    expect(resumed).toBeGreaterThan(begun);
+
+    const willing = async () => (await api.activity("long")).checkedIn;
+    const all = await willing();
+    await again.getByTestId("consent").getByRole("switch").click();
+    await training(again).participation.filter({ hasText: "Off." }).waitFor();
+    await expect.poll(willing).toBe(all - 1);
+    await context.close();
+    await api.setTaskState("long", { state: "paused" });
   });
 
   test("a new version of the page waits for the person", async () => {

@@ -113,7 +113,7 @@ describe("the example of a page", () => {
     const learner = await loadedWith(await named("learner-"));
     const secure = await loadedWith(await named("secure-member-"));
     expect(page.gzipBytes).toBeLessThanOrEqual(15_000);
-    expect(worker.gzipBytes).toBeLessThanOrEqual(52_000);
+    expect(worker.gzipBytes).toBeLessThanOrEqual(45_000);
     // What the first `participate()` adds to that: rounds, training, schemas, and secure aggregation.
     const added = await gzipOf(
       assets,

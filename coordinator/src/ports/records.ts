@@ -65,6 +65,8 @@ export interface ModelRecord {
   readonly processing: ModelProcessing | null;
   /** The graph that explains its answers; null: it has no gradients. */
   readonly explanation: BlobRef | null;
+  /** How devices train weights of their own, with the graphs that the document names; null: they do not. */
+  readonly personalisation: { readonly document: BlobRef; readonly graphs: readonly BlobRef[] } | null;
   /** Forms that are derived of each version. */
   readonly variants: readonly VariantForm[];
   readonly createdAt: number;

@@ -1,10 +1,11 @@
-import { planContent, type ReadLossGraph } from "@tributary/federation/planning";
-import { bindWeights } from "@tributary/onnx";
+import { readTfjsArtifact, stepArtifact } from "@tributary/engine/tfjs-artifact";
+import { planContent, type ReadLossGraph, type TfjsSource } from "@tributary/federation/planning";
+import { bindWeights, type MicroBatchGraphs } from "@tributary/onnx";
 import type { TaskSpec } from "@tributary/protocol";
 import { parametersFromSafetensors } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { ModelRecord, PlanRef, VersionRecord } from "../ports/records.ts";
-import { planTargets } from "../releases/model-targets.ts";
+import { planTargets, type MicroBlobs } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 
 /** The loss graphs of operators are small. */
@@ -15,7 +16,7 @@ export interface PlanOptions {
   readonly number: number;
   readonly model: ModelRecord;
   /** The model as it was exported, with the weights of some version: the graphs do not depend on them. */
-  readonly complete: Uint8Array;
+  readonly complete: Uint8Array | TfjsSource;
   readonly issuerPublicKey: Uint8Array;
 }
 
@@ -39,14 +40,21 @@ export async function storePlan(blobs: BlobStore, options: PlanOptions): Promise
     issuerPublicKey,
     readLossGraph: lossGraphReader(blobs),
   });
-  const { training, webgpu, evaluation } = graphs;
+  const { training, webgpu, micro, evaluation } = graphs;
   const document = planTargets(number, content, {
     train: await blobs.put(training.model),
     ...(webgpu === undefined ? {} : { trainWebgpu: await blobs.put(webgpu.model) }),
+    ...(typeof micro === "object" ? { micro: await putMicro(blobs, micro) } : {}),
     evaluate: await blobs.put(evaluation.model),
   });
   const plan = await blobs.put(document.bytes);
   return { plan: { ...plan, number, target: document.path }, targets: document.changes };
+}
+
+async function putMicro(blobs: BlobStore, { parts, step }: MicroBatchGraphs): Promise<MicroBlobs> {
+  const stored = [];
+  for (const { batchSize, model } of parts) stored.push({ batchSize, blob: await blobs.put(model) });
+  return { parts: stored, step: await blobs.put(step.model) };
 }
 
 export function lossGraphReader(blobs: BlobStore): ReadLossGraph {
@@ -54,6 +62,20 @@ export function lossGraphReader(blobs: BlobStore): ReadLossGraph {
     (await blobs.stat(digest)) === undefined
       ? undefined
       : blobs.bytes(digest, { maxBytes: MAX_LOSS_GRAPH_BYTES });
+}
+
+/** What plans are made from: a version as a whole ONNX file, or a TensorFlow.js model, whose weights no plan needs. */
+export async function planSource(
+  blobs: BlobStore,
+  model: ModelRecord,
+  version: VersionRecord,
+): Promise<Uint8Array | TfjsSource> {
+  if (model.format === "onnx") return await completeModel(blobs, model, version);
+  const graph = await blobs.bytes(model.graph.digest);
+  return {
+    document: readTfjsArtifact(graph).model,
+    encode: (document, step) => stepArtifact(graph, document, step),
+  };
 }
 
 /** A version of a model as a whole ONNX file, in training mode where it was exported so. */

@@ -7,6 +7,7 @@ import {
   type TaskName,
 } from "@tributary/core";
 import type { StrategyRegistry } from "@tributary/aggregation";
+import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
 import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
@@ -17,9 +18,10 @@ import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../por
 import type { Releases } from "../rooms.ts";
 import { storeExplanation } from "./explanation.ts";
 import { requireDatasets } from "./require-dataset.ts";
-import { completeModel } from "./plan.ts";
+import { storePersonalisation } from "./personalisation.ts";
+import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
-import { requireOnnx, requireTrainable } from "./require-trainable.ts";
+import { requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
 import { wantedVariants } from "./variants.ts";
@@ -103,6 +105,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         ...described,
         variants: described.format === "onnx" ? wantedVariants(file) : [],
         explanation: await storeExplanation({ blobs, log: env.log }, file, read),
+        personalisation: await storePersonalisation(blobs, name, file, read),
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
@@ -166,10 +169,9 @@ export function createRegistry(options: RegistryOptions): Registry {
           "coordinator/unknown-version",
           `registry: version ${model.currentVersion} of "${model.name}"`,
         );
-      requireOnnx(asked, model);
-      const complete = await completeModel(blobs, model, version);
+      const complete = await planSource(blobs, model, version);
       const spec = withLoss(asked, complete);
-      await requireDatasets(blobs, spec, model);
+      await requireDatasets(blobs, spec, model, isTfjsInstalled);
       await requireIdleModel(store.tasks, spec);
       const { targets, ...plans } = await storePlans(blobs, {
         spec,

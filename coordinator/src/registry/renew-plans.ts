@@ -4,9 +4,9 @@ import { parseMeasurementPlan, parsePlan } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { TaskRecord } from "../ports/records.ts";
-import { measurementPaths, planPaths } from "../releases/target-paths.ts";
+import { measurementPaths, planFolder, planPaths } from "../releases/target-paths.ts";
 import type { Releases } from "../rooms.ts";
-import { completeModel } from "./plan.ts";
+import { planSource } from "./plan.ts";
 import { storePlans } from "./task-plans.ts";
 
 export interface RenewalOptions {
@@ -33,7 +33,7 @@ export async function renewPlans(options: RenewalOptions): Promise<void> {
     if (version === undefined) throw failure("store/corrupt", `registry: no version of "${task.model}"`);
     const { spec } = task;
     const number = task.plan.number + 1;
-    const complete = await completeModel(blobs, model!, version);
+    const complete = await planSource(blobs, model!, version);
     const { plan, gatePlan, targets } = await storePlans(blobs, {
       spec,
       number,
@@ -76,5 +76,8 @@ async function oldTargets(
   const paths = new Set<string>(
     [planPaths, measurementPaths].flatMap((pathsOf) => Object.values(pathsOf(task.name, task.plan.number))),
   );
-  return (await releases.targets()).map(({ path }) => path).filter((path) => paths.has(path));
+  const folder = planFolder(task.name, task.plan.number);
+  return (await releases.targets())
+    .map(({ path }) => path)
+    .filter((path) => paths.has(path) || path.startsWith(folder));
 }

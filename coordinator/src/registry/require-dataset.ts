@@ -19,8 +19,14 @@ interface NamedDataset {
  *
  * @throws `coordinator/invalid-task`, saying what does not fit
  */
-export async function requireDatasets(blobs: BlobStore, spec: TaskSpec, model: ModelRecord): Promise<void> {
+export async function requireDatasets(
+  blobs: BlobStore,
+  spec: TaskSpec,
+  model: ModelRecord,
+  tfjsInstalled: () => boolean,
+): Promise<void> {
   const { evaluation, strategy } = spec;
+  requireEngine(spec, model, tfjsInstalled);
   if (evaluation.dataset !== null) {
     await requireDataset(blobs, spec, model, { digest: evaluation.dataset, path: "/evaluation/dataset" });
   }
@@ -28,6 +34,23 @@ export async function requireDatasets(blobs: BlobStore, spec: TaskSpec, model: M
     const named = { digest: strategy.trustedDataset, path: "/strategy/trustedDataset" };
     await requireDataset(blobs, spec, model, named);
   }
+}
+
+/** The coordinator's own engine is that of ONNX; the other is there where its operator installed it. */
+function requireEngine(spec: TaskSpec, { format }: ModelRecord, tfjsInstalled: () => boolean): void {
+  const { evaluation, strategy } = spec;
+  const path =
+    evaluation.dataset !== null
+      ? "/evaluation/dataset"
+      : strategy.trustedDataset !== undefined
+        ? "/strategy/trustedDataset"
+        : undefined;
+  if (format !== "tfjs" || path === undefined || tfjsInstalled()) return;
+  const problem =
+    'this coordinator has no TensorFlow.js to run the model with; install @tensorflow/tfjs (and @tensorflow/tfjs-backend-wasm) beside it, or let devices measure: a /gate, or a task of kind "evaluate"';
+  throw failure("coordinator/invalid-task", `registry: task "${spec.name}": ${path}: ${problem}`, {
+    detail: { path, problem },
+  });
 }
 
 async function requireDataset(

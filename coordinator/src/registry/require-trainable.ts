@@ -1,23 +1,10 @@
-import { failure, TributaryError } from "@tributary/core";
+import { TributaryError } from "@tributary/core";
 import { exampleRuns } from "@tributary/engine/batches";
 import { exampleOf, inputColumns, readExampleTable } from "@tributary/engine/examples";
 import { parsePlan, type TaskSpec } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { ModelRecord, PlanRef } from "../ports/records.ts";
+import type { PlanRef } from "../ports/records.ts";
 import { invalidDataset } from "./require-dataset.ts";
-
-/**
- * Plans are made of ONNX graphs.
- *
- * @throws `coordinator/invalid-task`
- */
-export function requireOnnx(spec: TaskSpec, { name, format }: Pick<ModelRecord, "name" | "format">): void {
-  if (format === "onnx") return;
-  const problem = `"${name}" is a TensorFlow.js model, which devices run and do not train; convert it to ONNX and publish that`;
-  throw failure("coordinator/invalid-task", `registry: task "${spec.name}": ${problem}`, {
-    detail: { path: "/model", problem },
-  });
-}
 
 /**
  * Lays every trusted example out for the training graph, which knows what no model says: what a loss graph of the operator's

@@ -21,6 +21,8 @@ import {
   int8WeightsPath,
   manifestPath,
   measurementPaths,
+  microBatchPath,
+  personalisationPath,
   planPaths,
   retiredPaths,
   variantPath,
@@ -35,7 +37,15 @@ export interface TargetDocument {
 
 type ManifestModel = Pick<
   ModelRecord,
-  "channel" | "format" | "parameters" | "inputs" | "outputs" | "labels" | "processing" | "explanation"
+  | "channel"
+  | "format"
+  | "parameters"
+  | "inputs"
+  | "outputs"
+  | "labels"
+  | "processing"
+  | "explanation"
+  | "personalisation"
 >;
 
 /**
@@ -83,6 +93,12 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   const int8 = int8WeightsPath(name, version.version);
   const explanation =
     model.explanation && blobTarget(explanationPath(name, model.explanation.digest), model.explanation);
+  const personal = model.personalisation && {
+    path: personalisationPath(name, model.personalisation.document.digest, "json"),
+    graphs: model.personalisation.graphs.map((graph) =>
+      blobTarget(personalisationPath(name, graph.digest, "onnx"), graph),
+    ),
+  };
   const manifest: ModelManifest = {
     ...(model.format === "onnx" ? { formatVersion: 2 } : { formatVersion: 3, format: model.format }),
     model: name,
@@ -97,6 +113,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     ...(model.labels === null ? {} : { labels: model.labels }),
     ...(model.processing === null ? {} : { processing: model.processing }),
     ...(explanation === null ? {} : { explanation: { target: explanation.path } }),
+    ...(personal === null ? {} : { personalisation: { target: personal.path } }),
     ...(version.variants.length === 0
       ? {}
       : {
@@ -115,19 +132,35 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
       put: [
         documentTarget(manifestPath(name, model.channel), bytes),
         ...(explanation === null ? [] : [explanation]),
+        ...(personal === null
+          ? []
+          : [blobTarget(personal.path, model.personalisation!.document), ...personal.graphs]),
       ],
     },
   };
+}
+
+/** The graphs by which batches of a plan are cut. */
+export interface MicroBlobs {
+  readonly parts: readonly { readonly batchSize: number; readonly blob: BlobRef }[];
+  readonly step: BlobRef;
 }
 
 /** The targets of a task's plan: the document and its graphs. */
 export function planTargets(
   number: number,
   content: PlanContent,
-  graphs: { readonly train: BlobRef; readonly trainWebgpu?: BlobRef; readonly evaluate: BlobRef },
+  graphs: {
+    readonly train: BlobRef;
+    readonly trainWebgpu?: BlobRef;
+    readonly micro?: MicroBlobs;
+    readonly evaluate: BlobRef;
+  },
 ): TargetDocument & { readonly path: string } {
   const paths = planPaths(content.task, number);
-  const { webgpu } = content.training;
+  const { webgpu, micro, whole } = content.training;
+  const partPath = (part: number | "step"): string => microBatchPath(content.task, number, part);
+  const { parts, step } = graphs.micro ?? { parts: [], step: undefined };
   const plan: Plan = {
     ...content,
     formatVersion: 2,
@@ -135,6 +168,16 @@ export function planTargets(
       target: paths.train,
       spec: content.training.spec,
       ...(webgpu === undefined ? {} : { webgpu: { target: paths.trainWebgpu, spec: webgpu.spec } }),
+      ...(micro === undefined
+        ? {}
+        : {
+            micro: {
+              spec: micro.spec,
+              parts: parts.map(({ batchSize }) => ({ batchSize, target: partPath(batchSize) })),
+              step: { target: partPath("step"), spec: micro.step.spec },
+            },
+          }),
+      ...(whole === undefined ? {} : { whole }),
     },
     evaluation: { target: paths.evaluate, spec: content.evaluation.spec },
   };
@@ -148,6 +191,8 @@ export function planTargets(
         documentTarget(paths.plan, bytes),
         blobTarget(paths.train, graphs.train),
         ...(graphs.trainWebgpu === undefined ? [] : [blobTarget(paths.trainWebgpu, graphs.trainWebgpu)]),
+        ...parts.map(({ batchSize, blob }) => blobTarget(partPath(batchSize), blob)),
+        ...(step === undefined ? [] : [blobTarget(partPath("step"), step)]),
         blobTarget(paths.evaluate, graphs.evaluate),
       ],
     },

@@ -18,6 +18,11 @@ export function explanationPath(model: ModelName, digest: Digest): string {
   return `models/${model}/explanations/${digest.slice(0, 16)}.onnx`;
 }
 
+/** Named by its content: the document on how devices personalise a model, or a graph of it. */
+export function personalisationPath(model: ModelName, digest: Digest, kind: "json" | "onnx"): string {
+  return `models/${model}/personalisation/${digest.slice(0, 16)}.${kind}`;
+}
+
 export function weightsPath(model: ModelName, version: ModelVersion): string {
   return `${versionFolder(model, version)}/weights.safetensors`;
 }
@@ -39,13 +44,23 @@ export function planPaths(
   task: TaskName,
   number: number,
 ): Readonly<Record<"plan" | "train" | "trainWebgpu" | "evaluate", string>> {
-  const folder = `plans/${task}/${number}`;
+  const folder = planFolder(task, number);
   return {
-    plan: `${folder}.json`,
-    train: `${folder}/train.onnx`,
-    trainWebgpu: `${folder}/train.webgpu.onnx`,
-    evaluate: `${folder}/evaluate.onnx`,
+    plan: `plans/${task}/${number}.json`,
+    train: `${folder}train.onnx`,
+    trainWebgpu: `${folder}train.webgpu.onnx`,
+    evaluate: `${folder}evaluate.onnx`,
   };
+}
+
+/** Where the graphs of a plan lie. */
+export function planFolder(task: TaskName, number: number): string {
+  return `plans/${task}/${number}/`;
+}
+
+/** The graphs by which batches of a plan are cut: of so many examples, or of the optimizer's step. */
+export function microBatchPath(task: TaskName, number: number, part: number | "step"): string {
+  return `${planFolder(task, number)}micro.${part}.onnx`;
 }
 
 /** The coordinator's control variate after a version of a task with SCAFFOLD. */

@@ -1,9 +1,11 @@
 import { parentPort } from "node:worker_threads";
 import { failure, toFailure, type Digest } from "@tributary/core";
-import type { Session } from "@tributary/engine";
+import type { Engine, Session } from "@tributary/engine";
 import { evaluationResult, evaluationSums, type EvaluationResult } from "@tributary/engine/evaluation";
 import { readExampleTable, type ExampleTable } from "@tributary/engine/examples";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
+import { isTfjsArtifact } from "@tributary/engine/tfjs-artifact";
+import { openInstalledTfjs } from "@tributary/engine/tfjs-node";
 import { rootUpdate } from "@tributary/engine/training";
 import { parameterSet } from "@tributary/tensor";
 import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, RootUpdateJob } from "./evaluation.ts";
@@ -13,6 +15,7 @@ import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, RootUpdateJob 
 const port = parentPort;
 if (port === null) throw new TypeError("evaluation-worker: to be started as a worker thread");
 const engine = await createOrtNodeEngine();
+let tfjs: Promise<Engine> | undefined;
 const sessions = new Map<Digest, Session>();
 const datasets = new Map<Digest, ExampleTable>();
 const unusable = new Map<Digest, unknown>();
@@ -30,10 +33,11 @@ async function handle(job: EvaluationJob): Promise<void> {
   switch (job.type) {
     case "close":
       await engine.close();
+      await (await tfjs?.catch(() => undefined))?.close();
       port!.close();
       return;
     case "graph":
-      return load(job.digest, async () => void sessions.set(job.digest, await engine.load(job.bytes)));
+      return load(job.digest, async () => void sessions.set(job.digest, await session(job.bytes)));
     case "dataset":
       return load(job.digest, async () => void datasets.set(job.digest, readExampleTable(job.bytes)));
     case "evaluate":
@@ -50,6 +54,10 @@ async function handle(job: EvaluationJob): Promise<void> {
       throw new TypeError(`evaluation: no such job ${String(never)}`);
     }
   }
+}
+
+async function session(graph: Uint8Array): Promise<Session> {
+  return await (isTfjsArtifact(graph) ? await (tfjs ??= openInstalledTfjs()) : engine).load(graph);
 }
 
 /** What cannot be loaded fails the jobs that need it. */

@@ -8,7 +8,7 @@ import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, Evaluator } fr
 const TIMEOUT_MS = 300_000;
 
 /**
- * Evaluation by onnxruntime-node in a worker thread, so that the coordinator answers while it runs. The thread is started
+ * Evaluation by onnxruntime-node, or TensorFlow.js where the model is of it, in a worker thread, so that the coordinator answers while it runs. The thread is started
  * with the first job and keeps graphs and data sets; one that dies fails its jobs and is started again by the next.
  */
 export function createEvaluator(options: {

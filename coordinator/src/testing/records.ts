@@ -48,6 +48,10 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
     labels: ["0", "1"],
     processing: { output: { name: "logits", activation: "softmax", topK: 2 } },
     explanation: exampleBlob("explanation graph"),
+    personalisation: {
+      document: exampleBlob("personalisation"),
+      graphs: [exampleBlob("head graph"), exampleBlob("low-rank graph")],
+    },
     variants: ["int8-dynamic"],
     createdAt: 1_790_000_000_000,
     ...changes,

@@ -52,7 +52,7 @@ test("the forms that a file asks for are derived of every version", async () => 
   expect((await ask("others", '["int2"]')).status).toBe(400);
 });
 
-test("a TensorFlow.js artifact is published in a format of its own, versioned, and not trained in rounds", async () => {
+test("a TensorFlow.js artifact is published in a format of its own, versioned, and trained where its file tells how", async () => {
   const publishArtifact = async (weights: readonly number[]): Promise<Response> =>
     await post("/v1/models/dense/versions", artifact(weights), "application/octet-stream");
   expect((await publishArtifact([1, 2])).status).toBe(201);
@@ -76,7 +76,7 @@ test("a TensorFlow.js artifact is published in a format of its own, versioned, a
   const refused = await post("/v1/tasks", JSON.stringify({ name: "dense", model: "dense", rounds: 1 }));
   const { error } = (await refused.json()) as { error: { code: string; detail: { problem: string } } };
   expect([refused.status, error.code]).toEqual([400, "coordinator/invalid-task"]);
-  expect(error.detail.problem).toContain("convert it to ONNX");
+  expect(error.detail.problem).toContain("publish model.json again");
   const broken = artifact([1, 2]).subarray(0, 400);
   const answer = await post("/v1/models/broken/versions", broken, "application/octet-stream");
   expect(answer.status).toBe(400);

@@ -128,6 +128,40 @@ describe("a plan's targets", () => {
     maxUpdateNorm: 100,
   };
 
+  test("with the graphs by which its batches are cut, or why they are not", () => {
+    const blobs = { train: exampleBlob("train"), evaluate: exampleBlob("evaluate") };
+    const carried = content.training.spec.parameters;
+    const step = {
+      kind: "optimizer-step" as const,
+      learningRate: port("rate", "float32", []),
+      parameters: carried,
+      gradients: carried.map(({ name, shape }) => ({ name, shape, input: `${name}.mean` })),
+    };
+    const { spec } = content.training;
+    const cut: PlanContent = { ...content, training: { spec, micro: { spec, step: { spec: step } } } };
+    const micro = {
+      parts: [5, 1].map((batchSize) => ({ batchSize, blob: exampleBlob(`part ${batchSize}`) })),
+      step: exampleBlob("step"),
+    };
+    const { bytes, changes } = planTargets(2, cut, { ...blobs, micro });
+    const folder = "plans/digits-task/2";
+    expect(parsePlan(bytes).training.micro).toEqual({
+      spec,
+      parts: [
+        { batchSize: 5, target: `${folder}/micro.5.onnx` },
+        { batchSize: 1, target: `${folder}/micro.1.onnx` },
+      ],
+      step: { target: `${folder}/micro.step.onnx`, spec: step },
+    });
+    expect(changes.put!.map(({ path }) => path)).toEqual(
+      expect.arrayContaining([5, 1, "step"].map((part) => `${folder}/micro.${part}.onnx`)),
+    );
+    const kept: PlanContent = { ...content, training: { spec, whole: "batch-statistics" } };
+    expect(parsePlan(planTargets(2, kept, blobs).bytes).training).toMatchObject({
+      whole: "batch-statistics",
+    });
+  });
+
   test("are the document and its two graphs, and name each other", () => {
     const graphs = { train: exampleBlob("train"), evaluate: exampleBlob("evaluate") };
     const { path, bytes, changes } = planTargets(2, content, graphs);

@@ -1,3 +1,4 @@
+import type { Engine } from "@tributary/engine";
 import type { ExampleTable } from "@tributary/engine/examples";
 import { delay, failure, systemClock, TributaryError, type Logger } from "@tributary/core";
 import type { ModelHandle, Runtime, RuntimeEvent, RuntimeOptions, Trust } from "@tributary/runtime";
@@ -25,6 +26,8 @@ export interface AgentOptions {
   readonly participate?: boolean;
   /** Whether how the model runs is counted, for sums over many devices. @defaultValue false */
   readonly telemetry?: boolean;
+  /** Runs and trains models of TensorFlow.js; whoever made it closes it. @defaultValue none: such models are refused */
+  readonly tfjs?: Engine;
   readonly onEvent?: (event: RuntimeEvent) => void;
   readonly log?: Logger;
 }
@@ -56,6 +59,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     ...(population === undefined ? {} : { population }),
     ...(options.tags === undefined ? {} : { tags: options.tags }),
     ...(options.maxStorageBytes === undefined ? {} : { maxStorageBytes: options.maxStorageBytes }),
+    ...(options.tfjs === undefined ? {} : { tfjs: options.tfjs }),
     ...(log === undefined ? {} : { log }),
   });
   const closing = new AbortController();

@@ -21,7 +21,7 @@ function describe(event: RuntimeEvent): string | undefined {
     case "enrolled":
       return `enrolled as ${event.deviceId}, until ${new Date(event.expiresAtMs).toISOString()}`;
     case "progress":
-      return event.receivedBytes === event.totalBytes
+      return event.part === "model" && event.receivedBytes === event.totalBytes
         ? `downloaded ${event.model} ${event.version}, ${event.totalBytes} bytes${event.totalBytes < event.fullBytes ? ` instead of ${event.fullBytes}` : ""}`
         : undefined;
     case "update-available":

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { asModelName, asPopulationName, asTaskName, toFailure, TributaryError } from "@tributary/core";
 import type { ExampleTable } from "@tributary/engine/examples";
+import { openInstalledTfjs } from "@tributary/engine/tfjs-node";
 import type { RuntimeEvent, RuntimeOptions } from "@tributary/runtime";
 import { MAX_EXAMPLES } from "@tributary/runtime/internal-node";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
@@ -26,6 +27,7 @@ interface RunOptions {
   readonly examples?: string;
   readonly participate: boolean;
   readonly telemetry?: boolean;
+  readonly tfjs?: boolean;
   readonly minimumCohort?: number;
   readonly tag?: readonly string[];
   readonly maxStorage?: number;
@@ -53,6 +55,7 @@ async function run(options: RunOptions): Promise<void> {
     if (line !== undefined) process.stdout.write(`${line}\n`);
   };
   const stopped = stopSignal();
+  const tfjs = options.tfjs === true ? await openInstalledTfjs() : undefined;
   const agent = await createAgent({
     coordinator: options.coordinator,
     trust:
@@ -69,6 +72,7 @@ async function run(options: RunOptions): Promise<void> {
     participate: options.participate,
     telemetry: options.telemetry === true,
     onEvent: print,
+    ...(tfjs === undefined ? {} : { tfjs }),
     ...(task === undefined ? {} : { task }),
     ...(options.tag === undefined ? {} : { tags: options.tag }),
     ...(options.maxStorage === undefined ? {} : { maxStorageBytes: options.maxStorage * 1024 ** 2 }),
@@ -79,6 +83,7 @@ async function run(options: RunOptions): Promise<void> {
     await Promise.race([stopped, failed]);
   } finally {
     await agent.close();
+    await tfjs?.close();
   }
 }
 
@@ -210,6 +215,10 @@ program
   .option("--tag <tag...>", "what this device is: a task may ask only devices with certain tags")
   .option("--no-participate", "train nothing: run the model only")
   .option("--telemetry", "consent to counting how the model runs here, for sums over many devices")
+  .option(
+    "--tfjs",
+    "run and train models of TensorFlow.js: @tensorflow/tfjs, and best @tensorflow/tfjs-backend-wasm, have to be installed",
+  )
   .option(
     "--minimum-cohort <n>",
     "fewest devices of a sum that this one's update may enter, from 3; below 16 it is a trial and not private (default: 16)",

@@ -723,6 +723,15 @@ export const ERROR_CATALOG = {
     status: 422,
     publicMessage: "The answer cannot be explained so.",
   },
+  "runtime/not-personalisable": {
+    status: 422,
+    publicMessage: "The model was published without what a device would personalise it by.",
+    advice: "Publish a float model whose layers gradients reach, without --no-personalisation.",
+  },
+  "runtime/too-few-examples": {
+    status: 422,
+    publicMessage: "There are too few examples on this device to learn from.",
+  },
   "runtime/offline": {
     status: 503,
     publicMessage: "The device is offline and holds no copy.",

@@ -64,3 +64,4 @@ export { createLogger, type LogEntry, type LoggerOptions } from "./create-logger
 export { silentLogger, type LogFields, type Logger, type LogLevel } from "./log.ts";
 export { systemRandom, type SecureRandom } from "./secure-random.ts";
 export { seededRandom, type SeededRandom } from "./seeded-random.ts";
+export { LONE_SURROGATE, parseStrictJson, StrictJsonError, type StrictJson } from "./strict-json.ts";

@@ -1,5 +1,6 @@
 import { failure } from "@tributary/core";
-import type { Feeds, SessionPort } from "./engine.ts";
+import type { Tensor } from "@tributary/tensor";
+import type { SessionPort } from "./engine.ts";
 
 /**
  * Checks feeds and wanted outputs against the ports of a graph, before an engine sees them.
@@ -10,7 +11,7 @@ export function checkFeeds(
   where: string,
   inputs: readonly SessionPort[],
   outputs: readonly string[],
-  feeds: Feeds,
+  feeds: Readonly<Record<string, Pick<Tensor, "dtype" | "shape">>>,
   wanted: readonly string[] | undefined,
 ): void {
   for (const port of inputs) {

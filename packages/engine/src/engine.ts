@@ -10,6 +10,21 @@ export type Feeds = Readonly<Record<string, Tensor>>;
 /** Named tensors that come out of a graph. They own their memory: no later run writes to it. */
 export type Outputs = Record<string, Tensor>;
 
+/** An output that lies where its engine computed it. Only sessions of that engine can read it. */
+export interface KeptTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** The engine's own. */
+  readonly value: unknown;
+}
+
+/** Outputs that were kept, until they are released. */
+export interface KeptOutputs {
+  readonly tensors: Readonly<Record<string, KeptTensor>>;
+  /** Idempotent. Runs that were begun with them have to be over. */
+  release(): void;
+}
+
 /** An input or output of a loaded graph. A dimension that is free at load time is `null`. */
 export interface SessionPort {
   readonly name: string;
@@ -30,11 +45,18 @@ export interface LoadOptions {
    * `{ "session.disable_quant_qdq": "1" }`: their weights are then folded to float32 at load, and run as fast.
    */
   readonly sessionConfig?: SessionConfig;
+  /**
+   * Whether outputs may stay on the GPU for {@link Session.keep}; `run` then reads them itself.
+   * @defaultValue false
+   */
+  readonly keepsOutputs?: boolean;
 }
 
 export interface RunOptions {
   /** Names of the outputs wanted. @defaultValue all */
   readonly outputs?: readonly string[];
+  /** Inputs that a session of the same engine has kept; the others are in the feeds. @defaultValue none */
+  readonly kept?: Readonly<Record<string, KeptTensor>>;
   /**
    * Rejects with `signal.reason`. A run that has not begun is dropped; one that has begun finishes and its
    * result is discarded.
@@ -61,6 +83,8 @@ export interface Session extends AsyncDisposable {
   readonly inputPorts: readonly SessionPort[];
   readonly outputPorts: readonly SessionPort[];
   run(feeds: Feeds, options?: RunOptions): Promise<Outputs>;
+  /** As `run`, and what comes out stays on the GPU. Only of sessions there that were loaded with `keepsOutputs`. */
+  readonly keep?: ((feeds: Feeds, options?: RunOptions) => Promise<KeptOutputs>) | undefined;
 }
 
 /** The seam between graphs and whatever executes them. */

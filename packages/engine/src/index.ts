@@ -1,8 +1,11 @@
+export type { EngineDownload } from "./engine-download.ts";
 export { checkFeeds } from "./check-feeds.ts";
 export type {
   Engine,
   EngineName,
   Feeds,
+  KeptOutputs,
+  KeptTensor,
   LoadOptions,
   Outputs,
   RunOptions,

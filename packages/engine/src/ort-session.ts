@@ -1,7 +1,7 @@
 import { failure, TributaryError } from "@tributary/core";
-import type { InferenceSession, TensorConstructor } from "onnxruntime-common";
+import type { InferenceSession, Tensor as OrtTensor, TensorConstructor } from "onnxruntime-common";
 import { checkFeeds } from "./check-feeds.ts";
-import type { EngineName, Outputs, Session, SessionPort } from "./engine.ts";
+import type { EngineName, Feeds, KeptOutputs, Outputs, RunOptions, Session, SessionPort } from "./engine.ts";
 import { dtypeOf, fromOrtTensor, toOrtTensor } from "./ort-tensor.ts";
 import { createRunQueue, type RunQueue } from "./run-queue.ts";
 
@@ -13,6 +13,8 @@ export interface OrtSessionOptions {
   readonly queue?: RunQueue;
   /** Copy outputs, where the engine hands out views of memory that it uses again. @defaultValue false */
   readonly copyOutputs?: boolean;
+  /** Outputs come as memory of the GPU. @defaultValue false */
+  readonly keepsOutputs?: boolean;
   /** Why a run failed, where the engine knows better than its error. */
   readonly explain?: (cause: unknown) => Promise<TributaryError | undefined>;
   /** Called once, after the native session was released. */
@@ -21,7 +23,7 @@ export interface OrtSessionOptions {
 
 /** A session of any onnxruntime flavour behind our seam: checks, dtype mapping, order of runs, disposal. */
 export function createOrtSession(options: OrtSessionOptions): Session {
-  const { engine, session, Tensor, copyOutputs = false, explain, onDisposed } = options;
+  const { engine, session, Tensor, copyOutputs = false, keepsOutputs = false, explain, onDisposed } = options;
   const queue = options.queue ?? createRunQueue();
   const inputPorts = session.inputMetadata.map((port) => portOf(engine, port));
   const outputPorts = session.outputMetadata.map((port) => portOf(engine, port));
@@ -29,40 +31,80 @@ export function createOrtSession(options: OrtSessionOptions): Session {
   const outputs = session.outputNames;
   let disposed: Promise<void> | undefined;
 
+  /** One run, in its turn: what `take` makes of the results. */
+  const execute = async <T>(
+    feeds: Feeds,
+    { outputs: asked, kept = {}, signal }: RunOptions,
+    take: (results: Results, wanted: readonly string[]) => T | Promise<T>,
+  ): Promise<T> => {
+    if (disposed !== undefined) {
+      throw failure("engine/closed", `${engine}: run() after the session was disposed`);
+    }
+    checkFeeds(engine, inputPorts, outputs, { ...feeds, ...kept }, asked);
+    const wanted = asked ?? outputs;
+    return await queue.run(async () => {
+      const ortFeeds: Record<string, InstanceType<TensorConstructor>> = {};
+      for (const name of inputs) {
+        ortFeeds[name] = (kept[name]?.value as OrtTensor | undefined) ?? toOrtTensor(Tensor, feeds[name]!);
+      }
+      try {
+        return await take(await session.run(ortFeeds, wanted), wanted);
+      } catch (cause) {
+        if (TributaryError.is(cause)) throw cause;
+        const explained = await explain?.(cause);
+        if (explained !== undefined) throw explained;
+        throw failure("engine/run-failed", `${engine}: the run failed: ${text(cause)}`, { cause });
+      }
+    }, signal);
+  };
+
   return {
     engine,
     inputs,
     outputs,
     inputPorts,
     outputPorts,
-    async run(feeds, runOptions = {}) {
-      if (disposed !== undefined) {
-        throw failure("engine/closed", `${engine}: run() after the session was disposed`);
-      }
-      checkFeeds(engine, inputPorts, outputs, feeds, runOptions.outputs);
-      const wanted = runOptions.outputs ?? outputs;
-      return await queue.run(async () => {
-        const ortFeeds: Record<string, InstanceType<TensorConstructor>> = {};
-        for (const name of inputs) ortFeeds[name] = toOrtTensor(Tensor, feeds[name]!);
-        try {
-          const results = await session.run(ortFeeds, wanted);
-          const named: Outputs = {};
-          for (const name of wanted) named[name] = fromOrtTensor(name, results[name]!, copyOutputs);
-          return named;
-        } catch (cause) {
-          if (TributaryError.is(cause)) throw cause;
-          const explained = await explain?.(cause);
-          if (explained !== undefined) throw explained;
-          throw failure("engine/run-failed", `${engine}: the run failed: ${text(cause)}`, { cause });
-        }
-      }, runOptions.signal);
-    },
+    run: (feeds, runOptions = {}) =>
+      execute(feeds, runOptions, async (results, wanted) => {
+        if (keepsOutputs) await readAll(results);
+        const named: Outputs = {};
+        for (const name of wanted) named[name] = fromOrtTensor(name, results[name]!, copyOutputs);
+        return named;
+      }),
+    ...(keepsOutputs
+      ? { keep: (feeds: Feeds, runOptions: RunOptions = {}) => execute(feeds, runOptions, keptOutputs) }
+      : {}),
     [Symbol.asyncDispose]() {
       disposed ??= queue
         .run(() => session.release())
         .catch(() => undefined)
         .then(() => onDisposed?.());
       return disposed;
+    },
+  };
+}
+
+type Results = Readonly<Record<string, OrtTensor>>;
+
+/** From the GPU, all at once; nothing of them stays there. */
+async function readAll(results: Results): Promise<void> {
+  const tensors = Object.values(results);
+  try {
+    await Promise.all(tensors.map((each) => each.getData(true)));
+  } catch (error) {
+    for (const each of tensors) each.dispose();
+    throw error;
+  }
+}
+
+function keptOutputs(results: Results): KeptOutputs {
+  const tensors = Object.entries(results).map(
+    ([name, value]) => [name, { dtype: dtypeOf(value.type)!, shape: value.dims, value }] as const,
+  );
+  return {
+    tensors: Object.fromEntries(tensors),
+    release() {
+      for (const value of Object.values(results)) value.dispose();
     },
   };
 }

@@ -1,7 +1,9 @@
 /** onnxruntime-web behind the Engine seam: WASM everywhere, WebGPU where there is an adapter. */
 import { failure, throwIfAborted, type TributaryError } from "@tributary/core";
+import type { InferenceSession } from "onnxruntime-common";
 import type { Engine, EngineName, Session } from "./engine.ts";
 import { withCpuBuild } from "./cpu-build.ts";
+import { watchEngineDownload, type EngineDownload } from "./engine-download.ts";
 import { followGpuDevice } from "./gpu-device.ts";
 import { createOrtSession, text } from "./ort-session.ts";
 import { chooseEntry, importEntry } from "./ort-web-entry.ts";
@@ -11,6 +13,7 @@ import { nestedConfig } from "./session-config.ts";
 import type { RunQueue } from "./run-queue.ts";
 import { seeWasmMemory, wasmMemoryBytes } from "./wasm-memory.ts";
 
+export type { EngineDownload } from "./engine-download.ts";
 export { chooseEntry, type AdapterVerdict, type OrtWebEntry } from "./ort-web-entry.ts";
 
 export interface OrtWebOptions {
@@ -33,6 +36,8 @@ export interface OrtWebOptions {
    * @defaultValue "skip"
    */
   readonly softwareAdapter?: "skip" | "use";
+  /** Told what has arrived of the .wasm file, some ten times a second. */
+  readonly onProgress?: ((download: EngineDownload) => void) | undefined;
 }
 
 const DEFAULTS = { prefer: "auto", threads: 1, softwareAdapter: "skip" } as const;
@@ -64,7 +69,7 @@ let opened: { readonly entry: OrtWebEntry; readonly threads: number } | undefine
  *   already runs with other settings.
  */
 export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
-  const { prefer, threads, softwareAdapter, wasmPaths } = { ...DEFAULTS, ...options };
+  const { prefer, threads, softwareAdapter, wasmPaths, onProgress } = { ...DEFAULTS, ...options };
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 64) {
     throw new RangeError(`openOrtWeb: threads must be an integer in [1, 64], got ${threads}`);
   }
@@ -82,9 +87,9 @@ export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
     configure(ort, threads, wasmPaths);
   }
   const queue = createRunQueue();
-  const build: Build = { entry, ort, queue };
+  const build: Build = { entry, ort, queue, onProgress };
   const openCpuBuild = async (): Promise<Engine> => {
-    const cpu: Build = { entry: "wasm", ort: await importEntry("wasm"), queue };
+    const cpu: Build = { entry: "wasm", ort: await importEntry("wasm"), queue, onProgress };
     // The URL of one file is that of the other build.
     configure(cpu.ort, threads, typeof wasmPaths === "string" ? wasmPaths : undefined);
     return createEngine(cpu, "ort-wasm");
@@ -130,11 +135,13 @@ interface Build {
   readonly entry: OrtWebEntry;
   readonly ort: OrtModule;
   readonly queue: RunQueue;
+  readonly onProgress: OrtWebOptions["onProgress"];
 }
 
-function createEngine({ entry, ort, queue }: Build, name: EngineName): Engine {
+function createEngine({ entry, ort, queue, onProgress }: Build, name: EngineName): Engine {
   const sessions = new Set<Session>();
-  const gpu = name === "ort-webgpu" ? followGpuDevice(ort) : undefined;
+  const isGpu = name === "ort-webgpu";
+  const gpu = isGpu ? followGpuDevice(ort) : undefined;
   let closed: Promise<void> | undefined;
 
   const explain = async (cause: unknown): Promise<TributaryError | undefined> => {
@@ -149,20 +156,28 @@ function createEngine({ entry, ort, queue }: Build, name: EngineName): Engine {
 
   return {
     name,
-    async load(model, { signal, optimization = "all", sessionConfig = {} } = {}) {
+    async load(model, { signal, optimization = "all", sessionConfig = {}, keepsOutputs = false } = {}) {
       throwIfAborted(signal);
       if (closed !== undefined) throw failure("engine/closed", `${name}: load() after close()`);
+      let keeps = isGpu && keepsOutputs;
       // Creating a session folds constants and compiles, so it stands in the same line as the runs.
       const inner = await queue.run(async () => {
         try {
-          const created = await seeWasmMemory(entry, () =>
+          const create = () =>
             ort.InferenceSession.create(model, {
-              executionProviders: [name === "ort-webgpu" ? "webgpu" : "wasm"],
+              ...(keeps ? { preferredOutputLocation: "gpu-buffer" as const } : {}),
+              executionProviders: [isGpu ? "webgpu" : "wasm"],
               graphOptimizationLevel: optimization === "all" ? "all" : "disabled",
               logSeverityLevel: 4, // errors come back as exceptions
               extra: nestedConfig(sessionConfig),
-            }),
-          );
+            });
+          // The first session of a build fetches its file and makes its memory.
+          let created = await seeWasmMemory(entry, () => watchEngineDownload(onProgress, create), create);
+          if (keeps && !created.outputMetadata.every(isReadableOnGpu)) {
+            keeps = false;
+            await created.release();
+            created = await create();
+          }
           await gpu?.follow();
           return created;
         } catch (cause) {
@@ -178,6 +193,7 @@ function createEngine({ entry, ort, queue }: Build, name: EngineName): Engine {
           session: inner,
           Tensor: ort.Tensor,
           queue,
+          keepsOutputs: keeps,
           ...(gpu === undefined ? {} : { explain }),
           onDisposed: () => sessions.delete(session),
         });
@@ -200,4 +216,19 @@ function createEngine({ entry, ort, queue }: Build, name: EngineName): Engine {
       return closed;
     },
   };
+}
+
+/** Element types whose outputs onnxruntime-web leaves on a GPU. */
+const ON_GPU: ReadonlySet<string> = new Set([
+  "float32",
+  "float16",
+  "int32",
+  "uint32",
+  "int64",
+  "uint8",
+  "bool",
+]);
+
+function isReadableOnGpu(output: InferenceSession.ValueMetadata): boolean {
+  return output.isTensor && ON_GPU.has(output.type);
 }

@@ -1,4 +1,5 @@
 export { addLowRankAdapters, type AdaptedModel } from "./adapters/add-adapters.ts";
+export { headParameters } from "./adapters/head-parameters.ts";
 export type { LowRankOptions } from "./adapters/choose-adapters.ts";
 export { lowRankStep, lowRankTrainingModel } from "./adapters/low-rank-step.ts";
 export { mergeLowRankAdapters } from "./adapters/merge-adapters.ts";
@@ -9,6 +10,12 @@ export {
   type ExplanationGraphSpec,
 } from "./autodiff/explanation-graph.ts";
 export { buildEvaluationGraph, buildTrainingGraph } from "./autodiff/training-graph.ts";
+export {
+  buildMicroBatches,
+  type MicroBatchGraphs,
+  type OptimizerStepSpec,
+  type WholeReason,
+} from "./autodiff/micro-batches.ts";
 export type {
   EvaluationGraph,
   EvaluationGraphOptions,

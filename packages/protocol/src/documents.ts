@@ -6,6 +6,7 @@ import { parseDocument } from "./parse.ts";
 import { DefaultLearningRateSchedule, LearningRateSchedule, scheduleFault } from "./learning-rate.ts";
 import { LIMITS } from "./limits.ts";
 import { modeFault, TaskMode } from "./task-mode.ts";
+import { MicroBatchParts, OptimizerStepDocument, WholeReason } from "./micro-batches.ts";
 import { MEASURING_FIELDS, measuringFault } from "./measuring.ts";
 import { trainingFault } from "./training-faults.ts";
 import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
@@ -112,6 +113,8 @@ const maxExamples = (more: Note = {}) => Type.Integer({ minimum: 1, maximum: 10_
 const maxUpdateNorm = (more: Note = {}) => Type.Number({ exclusiveMinimum: 0, maximum: 1e12, ...more });
 
 const PLAN_FIELDS = {
+  /** What its graphs are written in. Absent: ONNX. */
+  format: Type.Optional(Type.Literal("tfjs")),
   task: TaskNameSchema,
   model: ModelNameSchema,
   population: PopulationNameSchema,
@@ -120,6 +123,18 @@ const PLAN_FIELDS = {
     spec: TrainingGraphDocument,
     /** The same step in the formulations that WebGPU computes correctly; left out where an operator has none. */
     webgpu: Type.Optional(Type.Object({ target: TargetPathSchema, spec: TrainingGraphDocument })),
+    /**
+     * The same step on CPUs in parts: `spec` is of a part of one example, the others differ in the first axis of what is fed of examples. Left
+     * out: batches are not cut, for the reason in `whole`.
+     */
+    micro: Type.Optional(
+      Type.Object({
+        spec: TrainingGraphDocument,
+        parts: MicroBatchParts,
+        step: Type.Object({ target: TargetPathSchema, spec: OptimizerStepDocument }),
+      }),
+    ),
+    whole: Type.Optional(WholeReason),
   }),
   evaluation: Type.Object({ target: TargetPathSchema, spec: EvaluationGraphDocument }),
   parameters: ParameterSchemaDocument,

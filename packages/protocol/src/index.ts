@@ -61,6 +61,15 @@ export {
   TaskSpec,
   TrainingGraphDocument,
 } from "./documents.ts";
+export type { OptimizerStepDocument, WholeReason } from "./micro-batches.ts";
+export {
+  ADAPTER_KINDS,
+  parsePersonalisation,
+  PERSONALISATION_KEY,
+  type AdapterKind,
+  type PersonalAdapters,
+  type Personalisation,
+} from "./personalisation.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
 export {
@@ -273,4 +282,14 @@ export {
   type UpdateLayout,
   type UpdateTensor,
 } from "./update-layout.ts";
-export { parseTfjsModel, TfjsModelDocument, type ModelFormat } from "./tfjs-model.ts";
+export { parseTfjsModel, TfjsModelDocument, type ModelFormat, type TfjsTraining } from "./tfjs-model.ts";
+export {
+  parseTfjsStep,
+  TFJS_LOSSES,
+  type TfjsEvaluationStep,
+  type TfjsLoss,
+  type TfjsLossKind,
+  type TfjsMetric,
+  type TfjsStep,
+  type TfjsTrainingStep,
+} from "./tfjs-step.ts";

@@ -74,6 +74,8 @@ export const MeasurementPlan = Type.Union([
   Type.Object({
     ...PLAN_FIELDS,
     kind: Type.Literal("evaluate"),
+    /** What its graph is written in. Absent: ONNX. */
+    format: Type.Optional(Type.Literal("tfjs")),
     /** One example a run: what is paired is the loss of each. */
     evaluation: Type.Object({ target: TargetPathSchema, spec: EvaluationGraphDocument }),
     parameters: ParameterSchemaDocument,

@@ -29,6 +29,8 @@ const MANIFEST_FIELDS = {
   processing: Type.Optional(ModelProcessing),
   /** The graph that explains its answers, which takes the model's own parameters; absent where the model has no gradients. */
   explanation: Type.Optional(TargetReference),
+  /** How devices train weights of their own for it, which stay there: absent where none can, or was to. */
+  personalisation: Type.Optional(TargetReference),
   /** Other forms of the version, which a device runs where they agree and are faster. */
   variants: Type.Optional(VariantDocuments),
   createdAt: UtcTimestampSchema,

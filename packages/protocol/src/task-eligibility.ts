@@ -1,7 +1,15 @@
 import Type, { type Static } from "typebox";
 import { nullable, readonlyArray, textEnum } from "./schema.ts";
 
-export const TRAINING_ENGINES = ["ort-webgpu", "ort-wasm", "ort-node"] as const;
+/** Those of ONNX plans, and those of plans for TensorFlow.js models. */
+export const TRAINING_ENGINES = [
+  "ort-webgpu",
+  "ort-wasm",
+  "ort-node",
+  "tfjs-webgpu",
+  "tfjs-wasm",
+  "tfjs-cpu",
+] as const;
 
 /** Why a device sits out, as it tells the coordinator: which rule, and nothing of its own values. */
 export const INELIGIBLE_REASONS = [
@@ -24,7 +32,8 @@ export const EligibilityRules = Type.Object(
   {
     engines: readonlyArray(textEnum(TRAINING_ENGINES), {
       maxItems: TRAINING_ENGINES.length,
-      description: "A device has one of these; all may, where it is empty",
+      description:
+        "A device has one of these; all may, where it is empty, that run what the model is written in",
       default: [],
     }),
     minMemoryMb: nullable(Type.Integer({ minimum: 1, maximum: 1_048_576 }), {

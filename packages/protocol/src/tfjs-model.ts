@@ -1,6 +1,7 @@
 /** What a file of a TensorFlow.js model says of itself, beside its weights. */
 import Type, { type Static } from "typebox";
 import { GraphPorts } from "./graph-ports.ts";
+import { LIMITS } from "./limits.ts";
 import { parseJson } from "./json.ts";
 import { parseDocument } from "./parse.ts";
 import { readonlyArray, TensorNameSchema as TensorName, textEnum } from "./schema.ts";
@@ -9,6 +10,27 @@ import { readonlyArray, TensorNameSchema as TensorName, textEnum } from "./schem
 export type ModelFormat = "onnx" | "tfjs";
 
 const MAX_MODEL_BYTES = 1 << 20;
+
+/** What TensorFlow.js tells of a LayersModel's training, so that a plan can be made without it. */
+export const TfjsTraining = Type.Object({
+  /** Weights that learn, of layers whose `trainable` is on; in the file's order. */
+  trainable: readonlyArray(TensorName, { maxItems: 16_384 }),
+  /** Of each batch normalization; `trainable` of layers that the model's own training would move. */
+  statistics: readonlyArray(
+    Type.Object({ mean: TensorName, variance: TensorName, trainable: Type.Boolean() }),
+    { maxItems: 8192 },
+  ),
+  /** Dropout layers, by the path of their names, and the shape of what each lets pass. */
+  dropouts: readonlyArray(
+    Type.Object({
+      layer: TensorName,
+      shape: readonlyArray(Type.Integer({ minimum: -1, maximum: 2 ** 31 - 1 }), { maxItems: LIMITS.maxRank }),
+      ratio: Type.Number({ minimum: 0, exclusiveMaximum: 1 }),
+    }),
+    { maxItems: 1024 },
+  ),
+});
+export type TfjsTraining = Static<typeof TfjsTraining>;
 
 export const TfjsModelDocument = Type.Object({
   kind: textEnum(["layers-model", "graph-model"] as const),
@@ -20,6 +42,8 @@ export const TfjsModelDocument = Type.Object({
   outputs: GraphPorts,
   /** Of a GraphModel: what each port is called in its graph, by the port's name. */
   tensors: Type.Optional(Type.Record(TensorName, TensorName)),
+  /** Of a LayersModel. Files of earlier releases lack it: their models run, and do not train. */
+  training: Type.Optional(TfjsTraining),
 });
 export type TfjsModelDocument = Static<typeof TfjsModelDocument>;
 

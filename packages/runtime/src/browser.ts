@@ -52,7 +52,7 @@ export interface BrowserRuntimeOptions extends RuntimeOptions {
     /** Whether a software rasteriser counts as a WebGPU adapter. @defaultValue "skip" */
     readonly softwareAdapter?: "skip" | "use";
   };
-  /** Runs models of TensorFlow.js too: `tfjs()` of `@tributary/runtime/tfjs`. */
+  /** Runs and trains models of TensorFlow.js too: `tfjs()` of `@tributary/runtime/tfjs`. */
   readonly tfjs?: TfjsWorker;
 }
 

@@ -7,6 +7,7 @@ import { createDeviceEvents } from "./device-events.ts";
 import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
+import { personalName } from "./personal/personal-name.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
 import type { LocalMetrics } from "./telemetry/local-metrics.ts";
 import type { ModelSlot } from "./updater/model-slot.ts";
@@ -71,10 +72,15 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       connection.loaded?.running(state, appliedAfterMs);
       learner.loaded?.participations.modelsChanged();
+      // Of the first version, the opening itself waits for it.
+      if (opened.has(state.model)) void restorePersonal(state.model);
     },
   });
+  const opened = new Set<string>();
+  engines.onDownload?.((download) => events.emit({ type: "progress", part: "engine", ...download }));
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
   let idle: boolean | undefined;
+  let busy = false;
   let battery: Parameters<Device["setBattery"]>[0] = null;
   let closed: Promise<void> | undefined;
   let timer: { cancel(): void } | undefined;
@@ -116,6 +122,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     return createLocalMetrics();
   });
 
+  /** Only who chains models loads it. */
+  const chains = lazyPart("chain of models", () => import("./inference/run-models.ts"));
   const learner = lazyPart("learner", async () => {
     const [opened, { kept }, { createLearner }] = await Promise.all([
       connection.load(),
@@ -137,6 +145,37 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     if (battery !== null) created.participations.setBattery(battery);
     return created;
   });
+
+  const personal = lazyPart("personalisation", async () => {
+    const [{ kept }, { createPersonalisations }] = await Promise.all([
+      examples.load(),
+      import("./personal/personalisations.ts"),
+    ]);
+    const created = createPersonalisations({
+      store,
+      engines,
+      releases,
+      blobs,
+      examples: kept,
+      events,
+      env,
+      listen: ports.listen,
+      closing: closing.signal,
+    });
+    created.courtesy.setReason("input", busy);
+    return created;
+  });
+
+  /** Weights of the device's own, where there are some; without them the version itself answers. */
+  const restorePersonal = async (model: string): Promise<void> => {
+    try {
+      const name = personalName(asModelName(model));
+      if (!(await store.learned.list()).some((file) => file.name === name)) return;
+      await (await personal.load()).restore(models.slot(model));
+    } catch (error) {
+      if (closed === undefined) events.problem(error);
+    }
+  };
 
   function receive(message: ServerMessage): void {
     if (message.type === "release") {
@@ -194,16 +233,23 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         policies.set(request.model, checkedExampleOptions(request.examples));
       }
       const state = await models.open(request, options);
+      if (!opened.has(request.model)) {
+        await restorePersonal(request.model);
+        opened.add(request.model);
+      }
       connection.loaded?.subscribe(state);
       learner.loaded?.participations.modelsChanged();
       return state;
     },
-    closeModel: (model) => models.close(model),
-    async run(model, feeds, { signal } = {}) {
+    async closeModel(model) {
+      await models.close(model);
+      if (!openModels().includes(asModelName(model))) opened.delete(model);
+    },
+    async run(model, feeds, { signal, personal: usePersonal } = {}) {
       requireOpen();
       const slot = models.slot(model);
       try {
-        const inference = await slot.run(feeds, signal);
+        const inference = await slot.run(feeds, signal, usePersonal);
         counting(slot, (recorder, state) => recorder.ran(state, inference));
         return inference;
       } catch (error) {
@@ -211,9 +257,36 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         throw error;
       }
     },
+    async runChain(links, feeds, { signal } = {}) {
+      requireOpen();
+      const { runModels } = await chains.load();
+      const slots = links.map(({ model, from }) => ({ slot: models.slot(model), from }));
+      return await runModels(slots, feeds, { clock: env.clock, images: ports.images, signal });
+    },
     async explain(model, feeds, request, { signal } = {}) {
       requireOpen();
       return await models.slot(model).explain(feeds, request, signal);
+    },
+    async personal(model, request, { signal } = {}) {
+      requireOpen();
+      const slot = models.slot(model);
+      const part = await personal.load();
+      switch (request.kind) {
+        case "train":
+          return { report: await part.train(slot, request.options, signal) };
+        case "report":
+          return { report: await part.report(slot.name) };
+        case "export":
+          return { file: await part.export(slot.name) };
+        case "restore":
+          await part.restore(slot, { check: false });
+          return {};
+        case "clear":
+          await part.clear(slot.name, slot);
+          return {};
+        default:
+          return request satisfies never;
+      }
     },
     async refresh(model, { signal } = {}) {
       requireOpen();
@@ -251,6 +324,10 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async clearExamples(model) {
       requireOpen();
       await (await examples.load()).clear(asModelName(model));
+      const name = asModelName(model);
+      const slot = models.slots.find((each) => each.name === name);
+      if ((await store.learned.list()).some((file) => file.name === personalName(name)))
+        await (await personal.load()).clear(name, slot);
       // They are what was learned from the examples.
       await (learner.loaded?.clear(asModelName(model)) ?? store.controls?.clear(asModelName(model)));
       learner.loaded?.participations.examplesChanged();
@@ -285,6 +362,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       learner.loaded?.participations.setIdle(next);
     },
     async setBusy(next) {
+      busy = next;
+      personal.loaded?.courtesy.setReason("input", next);
       learner.loaded?.courtesy.setReason("input", next);
     },
     async setBattery(next) {
@@ -299,6 +378,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async forget(options) {
       requireOpen();
       await (await learner.settled())?.participations.stop();
+      await (await personal.settled())?.forget(models.slots.filter(({ isRunning }) => isRunning));
       const [{ kept }, opened, { forgetDevice }] = await Promise.all([
         examples.load(),
         token === undefined ? undefined : connection.load(),
@@ -358,9 +438,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       const open = models.slots.filter(({ isRunning }) => isRunning);
       return {
         engines: engines.diagnose(),
-        models: open.map((slot) => slot.diagnose()),
+        models: open.map((slot) => {
+          const own = personal.loaded?.diagnose(slot.name);
+          return { ...slot.diagnose(), ...(own === undefined ? {} : { personal: own }) };
+        }),
         storage: await space.diagnose(),
-        ...(learner.loaded === undefined ? {} : { training: learner.loaded.courtesy.diagnose() }),
+        ...(learner.loaded === undefined ? {} : { training: learner.loaded.diagnose() }),
       };
     },
     subscribe: (listener) => events.subscribe(listener),
@@ -370,6 +453,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
         timer?.cancel();
         await (await learner.settled())?.participations.stop();
         (await connection.settled())?.close();
+        await (await personal.settled())?.settled();
         await (await examples.settled())?.kept.settled();
         const parts = [() => models.closeAll(), () => engines.close(), () => store.close()];
         for (const part of parts) {

@@ -6,6 +6,7 @@ import type { SecAggCrypto } from "@tributary/secagg";
 import type { Tensor } from "@tributary/tensor";
 import type { EngineProvider } from "./engine-provider.ts";
 import type { Explanation, ExplainRequest } from "./explain/explanation.ts";
+import type { PersonalAnswer, PersonalRequest } from "./personal/personalisation.ts";
 import type { ImageInput } from "./images/image-input.ts";
 import type { ImageReader } from "./images/image-tensor.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
@@ -99,6 +100,8 @@ export interface Device {
   /** Lets one opening go. The last one releases the session. */
   closeModel(model: string): Promise<void>;
   run(model: string, feeds: RunFeeds, options?: RunCallOptions): Promise<Inference>;
+  /** Models one behind the other, on the feeds of the first; answers for the last. */
+  runChain(links: readonly ChainLinkRequest[], feeds: RunFeeds, options?: CallOptions): Promise<Inference>;
   /** `run` copies tensors that are not given, before it returns. Where it does not, the caller has to. */
   readonly copiesFeeds?: boolean;
   /** Why the model answers this row as it does. @throws `runtime/not-explainable` */
@@ -108,6 +111,8 @@ export interface Device {
     request: ExplainRequest,
     options?: CallOptions,
   ): Promise<Explanation>;
+  /** Trains weights of the device's own for a model that is open, tells of them, or erases them. */
+  personal(model: string, request: PersonalRequest, options?: CallOptions): Promise<PersonalAnswer>;
   /** Looks for a new release now. */
   refresh(model: string, options?: CallOptions): Promise<ModelState>;
   /** Swaps in the newest verified version. */
@@ -144,6 +149,13 @@ export interface Device {
 /** What each input gets: a tensor, or an image that becomes one where the model runs. */
 export type RunFeeds = Readonly<Record<string, Tensor | ImageInput>>;
 
+/** A model of a chain. */
+export interface ChainLinkRequest {
+  readonly model: string;
+  /** Output of the model before by the input that it feeds; of the first model, none. */
+  readonly from: Readonly<Record<string, string>>;
+}
+
 /** An example whose images are still to become values of their inputs, where the model runs. */
 export interface ExampleDraft extends Omit<StoredExample, "inputs"> {
   readonly inputs: readonly (StoredExample["inputs"][number] | ImageInput)[];
@@ -156,6 +168,8 @@ export interface CallOptions {
 export interface RunCallOptions extends CallOptions {
   /** The feeds' memory is given: it may be handed over to a worker instead of being copied. @defaultValue false */
   readonly transfer?: boolean;
+  /** Whether weights of the device's own answer, where there are some. @defaultValue true */
+  readonly personal?: boolean;
 }
 
 export interface ParticipateRequest {

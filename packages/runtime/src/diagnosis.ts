@@ -1,6 +1,7 @@
 import type { EngineName } from "@tributary/engine";
 import type { EngineChoiceReason } from "@tributary/engine/check";
 import type { VariantForm } from "@tributary/protocol";
+import type { PersonalDiagnosis } from "./personal/personalisation.ts";
 import type { TrainingDiagnosis } from "./participation/training-diagnosis.ts";
 import type { BatchingState } from "./inference/inference-queue.ts";
 
@@ -56,6 +57,8 @@ export interface ModelDiagnosis {
   readonly variant: VariantName;
   /** The forms that were compared on one batch, the reference first; empty where the manifest offers one only. */
   readonly triedVariants: readonly TriedVariant[];
+  /** Weights of this device's own, once there were some since the start. */
+  readonly personal?: PersonalDiagnosis;
   readonly batching: BatchingState;
   readonly calls: CallDiagnosis;
   /** How the version came; left out where it was here when the app started. */

@@ -1,4 +1,4 @@
-import type { EngineName, Feeds, Session } from "@tributary/engine";
+import type { EngineDownload, EngineName, Feeds, Session } from "@tributary/engine";
 import type { EngineChoice, ModelForm } from "@tributary/engine/check";
 import type { ModelFormat } from "@tributary/protocol";
 import type { EngineDiagnosis } from "./diagnosis.ts";
@@ -29,7 +29,7 @@ export interface EngineCheck {
 export interface OpenSessionRequest {
   /** Names what is loaded: equal keys mean equal bytes. */
   readonly key: string;
-  /** Makes the ONNX bytes; called only where no session of this key is open. */
+  /** Makes the bytes; called only where no session of this key is open. */
   readonly model: () => Promise<Uint8Array> | Uint8Array;
   readonly signal?: AbortSignal;
 }
@@ -51,6 +51,8 @@ export interface OpenInferenceRequest extends CheckedRequest {
 }
 
 export interface OpenTrainingRequest extends CheckedRequest {
+  /** What the graph is written in. */
+  readonly format: ModelFormat;
   /** The graph that computes the same on WebGPU, if there is one. Only a device with an adapter asks for its bytes. */
   readonly webgpu?: ModelForm | undefined;
 }
@@ -64,10 +66,14 @@ export interface EngineProvider {
    * Devices that share an engine train one after the other: whoever asks waits until the lease before is released.
    */
   openTraining(request: OpenTrainingRequest): Promise<SessionLease>;
+  /** A further session of a training that runs on a CPU, on its engine; it waits for nobody, because that training has the turn. */
+  openPart(request: OpenSessionRequest): Promise<SessionLease>;
   /** Memory that the engine has reserved, in bytes; undefined where it is not known. */
   heapBytes(): number | undefined;
   /** Whether a model of this size may be loaded beside those that are. */
   hasRoomFor(modelBytes: number): boolean;
+  /** Told what arrives of the engine's file, where there is one to fetch. Replaces who was told before. */
+  onDownload?(listener: (download: EngineDownload) => void): void;
   /** What it has to choose from, and what it knows of the platform. */
   diagnose(): EngineDiagnosis;
   /** Disposes what only this provider holds. Idempotent. */

@@ -12,15 +12,34 @@ export type {
 } from "./diagnosis.ts";
 export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/explanation.ts";
 export type { ExampleOptions } from "./examples/example-policy.ts";
-export type { PauseReason, TrainingDiagnosis } from "./participation/training-diagnosis.ts";
+export type {
+  AdapterKind,
+  PersonalChange,
+  PersonalDiagnosis,
+  PersonalDropReason,
+  PersonaliseOptions,
+  PersonalisationReport,
+  PersonalMeasurement,
+  PersonalProgress,
+  PersonalWeights,
+} from "./personal/personalisation.ts";
+export type {
+  BatchDiagnosis,
+  PauseReason,
+  TrainingDiagnosis,
+  TrainingEngine,
+} from "./participation/training-diagnosis.ts";
 export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
 export type { HistogramView, LatencyView, Metrics, ModelMetrics } from "./telemetry/model-metrics.ts";
 export type {
+  ChainStep,
   ConnectionState,
   DownloadProgress,
+  EngineProgress,
+  ModelProgress,
   ExampleCollection,
   FeedValue,
   Inference,
@@ -29,6 +48,7 @@ export type {
   KeptExample,
   LabelledExample,
   LabelValue,
+  ModelChain,
   ModelHandle,
   ModelOptions,
   ModelState,

@@ -24,7 +24,7 @@ export interface NodeRuntimeOptions extends RuntimeOptions {
    * closes it. @defaultValue onnxruntime-node with one thread, else WASM, owned by the runtime
    */
   readonly engine?: Engine;
-  /** Runs models of TensorFlow.js: `await createTfjsEngine()` of `@tributary/engine/tfjs`. Whoever made it closes it. */
+  /** Runs and trains models of TensorFlow.js: `await createTfjsEngine()` of `@tributary/engine/tfjs`. Whoever made it closes it. */
   readonly tfjs?: Engine;
 }
 
@@ -67,7 +67,9 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
         env: systemEnv({ log }),
         store,
         engines: createNodeEngines(engine, options.engine === undefined, options.tfjs),
-        conditions: nodeConditions(engine.name),
+        conditions: nodeConditions(
+          [engine, ...(options.tfjs === undefined ? [] : [options.tfjs])].map(({ name }) => name),
+        ),
         openSecAggCrypto: async () => (await import("@tributary/secagg/node")).openNodeSecAggCrypto(),
         openSocket: async () => openWsSocket,
         fetch: fetchWithFiles,

@@ -138,7 +138,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       images: options.images,
       store: options.store,
       env,
-      onProgress: (progress) => events.emit({ type: "progress", ...progress }),
+      onProgress: (progress) => events.emit({ type: "progress", part: "model", ...progress }),
       onAvailable(version, previousVersion) {
         events.emit({ type: "update-available", model, version, previousVersion });
         // A version that waited before, and was never applied, is not needed any more.

@@ -4,6 +4,7 @@ import type { Device } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
+import { lazyPart } from "./lazy-part.ts";
 import { toDraft, toKept } from "./learner/example.ts";
 import type {
   ModelHandle,
@@ -18,6 +19,10 @@ import type {
 import { isImageSource } from "./images/image-input.ts";
 import { onlyImage, toRunFeeds } from "./images/split-images.ts";
 import { inferenceStream } from "./inference/stream.ts";
+
+const personalPart = lazyPart("personalisation", () => import("./personal/handle.ts"));
+/** Only who chains models loads it. */
+const chains = lazyPart("chain of models", () => import("./inference/chain-links.ts"));
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
 export function createRuntimeOf(device: Device): Runtime {
@@ -55,13 +60,17 @@ export function createRuntimeOf(device: Device): Runtime {
       get version() {
         return state.version;
       },
-      async run(feeds, { signal, transfer = false } = {}) {
+      async run(feeds, { signal, transfer = false, personal = true } = {}) {
         requireHandle();
         const leave = enter();
         try {
           const prepared = toRunFeeds(state, feeds, transfer, device.copiesFeeds);
           const ready = prepared instanceof Promise ? await prepared : prepared;
-          return await device.run(name, ready, { transfer, ...(signal === undefined ? {} : { signal }) });
+          return await device.run(name, ready, {
+            transfer,
+            personal,
+            ...(signal === undefined ? {} : { signal }),
+          });
         } finally {
           leave();
         }
@@ -111,6 +120,25 @@ export function createRuntimeOf(device: Device): Runtime {
         async clear() {
           requireHandle();
           await device.clearExamples(name);
+        },
+      },
+      async personalise(options = {}) {
+        requireHandle();
+        const { personalise } = await personalPart.load();
+        return await personalise(device, handle, options);
+      },
+      personal: {
+        async report() {
+          requireHandle();
+          return (await device.personal(name, { kind: "report" })).report;
+        },
+        async export() {
+          requireHandle();
+          return (await device.personal(name, { kind: "export" })).file;
+        },
+        async clear() {
+          requireHandle();
+          await device.personal(name, { kind: "clear" });
         },
       },
       updates({ signal } = {}) {
@@ -213,9 +241,9 @@ export function createRuntimeOf(device: Device): Runtime {
         onProgress === undefined
           ? undefined
           : device.subscribe((event) => {
-              if (event.type !== "progress" || event.model !== name) return;
-              const { model, version, receivedBytes, totalBytes, fullBytes } = event;
-              onProgress({ model, version, receivedBytes, totalBytes, fullBytes });
+              if (event.type !== "progress" || (event.part === "model" && event.model !== name)) return;
+              const { type: _, at: _at, ...progress } = event;
+              onProgress(progress);
             });
       try {
         const state = await device.openModel(
@@ -234,6 +262,14 @@ export function createRuntimeOf(device: Device): Runtime {
         stopProgress?.();
       }
     },
+    chain: (steps) => ({
+      async run(feeds, options = {}) {
+        requireOpen();
+        const links = (await chains.load()).chainLinks(steps);
+        const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
+        return await device.runChain(links, prepared, options);
+      },
+    }),
     participate({ consent, task, when = "always", ...more }) {
       requireOpen();
       if (!isConsent(consent)) {

@@ -1,4 +1,4 @@
-import type { EngineName } from "@tributary/engine";
+import type { EngineDownload, EngineName } from "@tributary/engine";
 import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
 import type { GraphPort, IneligibleReason, ModelProcessing } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
@@ -9,6 +9,13 @@ import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
 import type { ExampleOptions } from "./examples/example-policy.ts";
 import type { Erasure, ForgetOptions } from "./forget/erasure.ts";
 import type { ImageSource } from "./images/image-input.ts";
+import type {
+  PersonalChange,
+  PersonaliseOptions,
+  PersonalisationReport,
+  PersonalProgress,
+  PersonalWeights,
+} from "./personal/personalisation.ts";
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
@@ -110,6 +117,8 @@ export interface Runtime extends AsyncDisposable {
    * @throws `runtime/model-unavailable` when there is neither.
    */
   model(name: string, options?: ModelOptions): Promise<ModelHandle>;
+  /** Puts models that are open one behind the other; they stay open by themselves. */
+  chain(steps: readonly ChainStep[]): ModelChain;
   /** Begins to take part in federated rounds, on the examples kept on this device. One participation at a time. */
   participate(options: ParticipateOptions): Participation;
   status(): Promise<RuntimeStatus>;
@@ -156,7 +165,7 @@ export interface ModelOptions {
   readonly maxQueued?: number;
   /** Which examples stay on this device. Of several openings, what the last one says holds. */
   readonly examples?: ExampleOptions;
-  /** Bytes of the download, as they arrive. */
+  /** Bytes of the model, and of the engine where it is not there yet, as they arrive. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -164,7 +173,11 @@ export interface ModelOptions {
 /** What an app asks for of a model's forms. */
 export type ModelVariant = "auto" | "float32";
 
-export interface DownloadProgress {
+/** What has arrived of what a model needs. */
+export type DownloadProgress = ModelProgress | EngineProgress;
+
+export interface ModelProgress {
+  readonly part: "model";
   readonly model: string;
   readonly version: number;
   readonly receivedBytes: number;
@@ -172,6 +185,11 @@ export interface DownloadProgress {
   readonly totalBytes: number;
   /** Of the version's files as they are: what would come without deltas. */
   readonly fullBytes: number;
+}
+
+/** Of the engine's WASM file, which all models share. A browser that has it in its cache tells of it too. */
+export interface EngineProgress extends EngineDownload {
+  readonly part: "engine";
 }
 
 /** What runs of a model at the moment. */
@@ -214,6 +232,8 @@ export interface RunInferenceOptions {
    * @defaultValue false
    */
   readonly transfer?: boolean;
+  /** Whether weights of this device's own answer, where there are some. @defaultValue true */
+  readonly personal?: boolean;
 }
 
 export interface RankedClass {
@@ -226,6 +246,8 @@ export interface RankedClass {
 export interface Inference {
   /** The version that answered. */
   readonly version: number;
+  /** It answered with weights of this device's own. */
+  readonly personal?: true;
   readonly outputs: Readonly<Record<string, Tensor>>;
   /**
    * The output that the model's `processing` names as probabilities, [batch * classes] flat. Without it: the first float32 output,
@@ -274,6 +296,15 @@ export interface ModelHandle {
   ): AsyncIterable<Inference>;
   readonly examples: ExampleCollection;
   /**
+   * Trains weights of this device's own on the examples that are kept here, which never leave it, and has them answer from then on, if they
+   * do better on examples that were held back. One training at a time on a device: it waits for that of a round. No run begins while the page
+   * is touched.
+   *
+   * @throws `runtime/not-personalisable` where the model was published without what it takes, `runtime/too-few-examples`
+   */
+  personalise(options?: PersonaliseOptions): Promise<PersonalisationReport>;
+  readonly personal: PersonalWeights;
+  /**
    * New versions: with "manual" each waits for `apply()`, with "auto" it has been applied. A version that waits at
    * the moment of the call comes first.
    */
@@ -282,6 +313,32 @@ export interface ModelHandle {
   refresh(options?: { readonly signal?: AbortSignal }): Promise<ModelState>;
   /** Lets the model go; the runtime stays open. Idempotent. */
   close(): Promise<void>;
+}
+
+/** A model of a chain, and what it is fed. */
+export interface ChainStep {
+  readonly model: ModelHandle;
+  /**
+   * Of every model but the first: which output of the model before each of its inputs gets, by the input's name.
+   *
+   * @defaultValue the only output, for the only input
+   */
+  readonly from?: Readonly<Record<string, string>>;
+}
+
+/** Models one behind the other. */
+export interface ModelChain {
+  /**
+   * Runs all of them on the feeds of the first, and answers for the last. What goes from one to the next does not leave the worker, and,
+   * between two models on WebGPU, not the GPU.
+   *
+   * @throws `engine/unknown-output`, `engine/unknown-input`, `engine/input-mismatch` or `engine/missing-input` where the models do not
+   *   fit together, and as `ModelHandle.run`
+   */
+  run(
+    feeds: Readonly<Record<string, InputValue>>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Inference>;
 }
 
 export interface ModelUpdate {
@@ -513,6 +570,10 @@ export type RuntimeEvent =
       readonly state: ModelState;
     }
   | { readonly type: "participation"; readonly at: number; readonly event: ParticipationEvent }
+  /** A step of `personalise`. */
+  | ({ readonly type: "personalising"; readonly at: number; readonly model: string } & PersonalProgress)
+  /** What happened to weights of this device's own: adopted or not, kept on a new version, or gone. */
+  | ({ readonly type: "personal"; readonly at: number; readonly model: string } & PersonalChange)
   /** `forget()` was called, here or in another tab: consent that the page keeps is to go too. */
   | { readonly type: "forgotten"; readonly at: number }
   | {

@@ -1,6 +1,12 @@
-import { decodeUtf8, failure, type ErrorCode } from "@tributary/core";
+import {
+  decodeUtf8,
+  failure,
+  parseStrictJson,
+  StrictJsonError,
+  type ErrorCode,
+  type StrictJson,
+} from "@tributary/core";
 import { elementBytes, type DType } from "./dtype.ts";
-import { parseStrictJson, StrictJsonError, type StrictJson } from "./strict-json.ts";
 import { elementCount } from "./tensor.ts";
 
 /** Names of the format for the element types we hold; BF16, F8 and the like are refused. */

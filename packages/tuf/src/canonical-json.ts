@@ -1,8 +1,5 @@
-import { failure } from "@tributary/core";
+import { failure, LONE_SURROGATE } from "@tributary/core";
 import type { JsonValue } from "./json.ts";
-
-/** In a `u` pattern, paired surrogates are one code point: only lone ones match. */
-export const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * OLPC canonical JSON, the form that TUF signs: no whitespace, keys sorted, integers only, and in strings only

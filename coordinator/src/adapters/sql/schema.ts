@@ -37,6 +37,7 @@ export interface ModelsTable {
   /** null: ONNX, as all were before there was another. */
   format: "tfjs" | null;
   explanation: JsonText | null;
+  personalisation: JsonText | null;
   variants: JsonText | null;
   inputs: JsonText;
   outputs: JsonText;

@@ -1785,10 +1785,10 @@ export interface paths {
                                      */
                                     eligibility: {
                                         /**
-                                         * @description A device has one of these; all may, where it is empty
+                                         * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                          * @default []
                                          */
-                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                         /**
                                          * @description Memory of the device, as coarsely as a browser tells it
                                          * @default null
@@ -2422,10 +2422,10 @@ export interface paths {
                          */
                         eligibility: {
                             /**
-                             * @description A device has one of these; all may, where it is empty
+                             * @description A device has one of these; all may, where it is empty, that run what the model is written in
                              * @default []
                              */
-                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                             /**
                              * @description Memory of the device, as coarsely as a browser tells it
                              * @default null
@@ -2961,10 +2961,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null
@@ -3623,10 +3623,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null
@@ -4297,10 +4297,10 @@ export interface paths {
                                  */
                                 eligibility: {
                                     /**
-                                     * @description A device has one of these; all may, where it is empty
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
                                      * @default []
                                      */
-                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node")[];
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
                                     /**
                                      * @description Memory of the device, as coarsely as a browser tells it
                                      * @default null

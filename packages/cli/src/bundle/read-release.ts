@@ -1,5 +1,10 @@
 import { failure, systemClock, type Digest } from "@tributary/core";
-import { parseModelManifest, type ModelManifest } from "@tributary/protocol";
+import {
+  parseModelManifest,
+  parsePersonalisation,
+  type ModelManifest,
+  type Personalisation,
+} from "@tributary/protocol";
 import { createTufClient, parseMetadata, TUF_ROLES, verifyTarget, type TargetFile } from "@tributary/tuf";
 
 /** What an app needs to run models of a coordinator without it. */
@@ -85,7 +90,12 @@ export async function readRelease({
       );
     }
     const manifest = parseModelManifest(await fetchTarget(file));
-    for (const path of inferenceTargets(manifest, exact)) await fetchTarget(target(path));
+    const left = exact ? undefined : manifest.weights.float32.target;
+    for (const path of namedTargets(manifest)) if (path !== left) await fetchTarget(target(path));
+    if (manifest.personalisation !== undefined) {
+      const document = parsePersonalisation(await fetchTarget(target(manifest.personalisation.target)));
+      for (const path of namedTargets(document)) await fetchTarget(target(path));
+    }
     manifests.push(manifest);
   }
   return {
@@ -96,8 +106,8 @@ export async function readRelease({
   };
 }
 
-/** All files that a manifest names; the float32 weights, which only training and few apps need, where they are asked for. */
-function inferenceTargets(manifest: ModelManifest, exact: boolean): readonly string[] {
+/** All files that a document names. */
+function namedTargets(document: ModelManifest | Personalisation): readonly string[] {
   const found: string[] = [];
   const visit = (value: unknown): void => {
     if (typeof value !== "object" || value === null) return;
@@ -106,9 +116,8 @@ function inferenceTargets(manifest: ModelManifest, exact: boolean): readonly str
       else visit(inner);
     }
   };
-  visit(manifest);
-  const left = exact ? undefined : manifest.weights.float32.target;
-  return [...new Set(found)].filter((path) => path !== left);
+  visit(document);
+  return [...new Set(found)];
 }
 
 /** A server's folder is whole at every moment when the file that names the others is replaced last. */

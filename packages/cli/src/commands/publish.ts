@@ -1,4 +1,5 @@
 import { createApiClient } from "@tributary/api-client";
+import { readTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { describeModel } from "@tributary/onnx";
 import type { VariantForm } from "@tributary/protocol";
 import { Command } from "commander";
@@ -13,11 +14,12 @@ export function publishCommand(): Command {
     .description("Publish a model: its graph, its float32 and int8 weights, and a signed release.")
     .argument(
       "<file>",
-      "the ONNX file; or the model.json of a TensorFlow.js model, which devices run and do not train",
+      "the ONNX file; or the model.json of a TensorFlow.js model: devices run it, and train it if it is a LayersModel",
     )
     .option("--name <name>", "the model's name (default: the file's)")
     .option("--processing <file>", "JSON: how images become inputs, and outputs answers with labels")
     .addOption(variantsOption())
+    .option("--no-personalisation", "leave out the graphs by which devices train weights of their own")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
@@ -28,15 +30,13 @@ export function publishCommand(): Command {
           readonly name?: string;
           readonly processing?: string;
           readonly variants?: readonly VariantForm[];
+          readonly personalisation: boolean;
           readonly json?: boolean;
         },
       ) => {
         const { name, format, bytes } = await readPublishedFile(file, options);
         // Here first: the reader's own message says more than a server tells a stranger.
-        const { trainable, reasons } =
-          format === "onnx"
-            ? describeModel(bytes)
-            : { trainable: false, reasons: ["it is a model of TensorFlow.js"] };
+        const { trainable, reasons } = format === "onnx" ? describeModel(bytes) : describeTfjs(bytes);
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
         const version = await api.publishModel(name, bytes);
         if (options.json === true) return console.log(JSON.stringify(version));
@@ -47,4 +47,18 @@ export function publishCommand(): Command {
         if (!trainable) console.error(`devices can run it but not train it: ${reasons.join("; ")}`);
       },
     );
+}
+
+/** Whether TensorFlow.js has gradients for a model, and if not, why. */
+function describeTfjs(bytes: Uint8Array): {
+  readonly trainable: boolean;
+  readonly reasons: readonly string[];
+} {
+  const { kind, training } = readTfjsArtifact(bytes).model;
+  if (kind === "graph-model") {
+    return { trainable: false, reasons: ["the weights of a GraphModel are constants to TensorFlow.js"] };
+  }
+  return training === undefined || training.trainable.length === 0
+    ? { trainable: false, reasons: ["none of its layers is trainable"] }
+    : { trainable: true, reasons: [] };
 }

@@ -6,6 +6,7 @@ import { packTfjsFile } from "./pack-tfjs-file.ts";
 import { readModelFile } from "./read-model-file.ts";
 import { withProcessing } from "./with-processing.ts";
 import { withVariants } from "./with-variants.ts";
+import { withoutPersonalisation } from "./without-personalisation.ts";
 
 export interface PublishedFile {
   readonly name: ModelName;
@@ -25,6 +26,7 @@ export function isModelFile(word: string): boolean {
  * @param options.name - the model's name; left out: the file's
  * @param options.processing - name of a file
  * @param options.variants - forms to derive of an ONNX model's versions
+ * @param options.personalisation - whether devices may train weights of their own for it. @defaultValue true
  * @throws `cli/file`, `onnx/*`, `protocol/invalid-document`, and as `packTfjsFile`
  */
 export async function readPublishedFile(
@@ -33,9 +35,10 @@ export async function readPublishedFile(
     readonly name?: string | undefined;
     readonly processing?: string | undefined;
     readonly variants?: readonly VariantForm[] | undefined;
+    readonly personalisation?: boolean | undefined;
   },
 ): Promise<PublishedFile> {
-  const { processing, variants = [] } = options;
+  const { processing, variants = [], personalisation = true } = options;
   const name = asModelName(
     options.name ??
       basename(file)
@@ -46,6 +49,7 @@ export async function readPublishedFile(
   if (/\.json$/i.test(file)) return { name, format: "tfjs", bytes: await packTfjsFile(file, document) };
   const model = await readModelFile(file);
   const processed = document === undefined ? model : withProcessing(model, document);
-  const bytes = variants.length === 0 ? processed : withVariants(processed, variants);
+  const varied = variants.length === 0 ? processed : withVariants(processed, variants);
+  const bytes = personalisation ? varied : withoutPersonalisation(varied);
   return { name, format: "onnx", bytes };
 }

@@ -3,7 +3,7 @@
  * here needs TensorFlow.js: the coordinator takes such files apart, and devices put them together.
  */
 import { decodeUtf8, encodeUtf8, failure } from "@tributary/core";
-import { parseTfjsModel, type TfjsModelDocument } from "@tributary/protocol";
+import { parseTfjsModel, parseTfjsStep, type TfjsModelDocument, type TfjsStep } from "@tributary/protocol";
 import {
   checkSchema,
   parameterSet,
@@ -22,6 +22,7 @@ const MODEL_KEY = "tributary.tfjs";
 /** As in the metadata of an ONNX file. */
 const PROCESSING_KEY = "tributary.processing";
 const PARAMETERS_KEY = "tributary.parameters";
+const STEP_KEY = "tributary.step";
 const FORMAT = "tfjs";
 
 export interface TfjsArtifact {
@@ -29,6 +30,8 @@ export interface TfjsArtifact {
   readonly weights: ReadonlyMap<string, Tensor>;
   /** How images become inputs and outputs answers, as JSON. */
   readonly processing?: string;
+  /** What a plan does with the model, whose parameters are then no part of the file: they are fed. */
+  readonly step?: TfjsStep;
 }
 
 /** A model whose parameters are a set of their own, as versions have them. */
@@ -55,18 +58,24 @@ export function readTfjsArtifact(bytes: Uint8Array): TfjsArtifact {
     throw invalid("the file holds no TensorFlow.js model; pack model.json with `tributary publish`");
   }
   const model = parseTfjsModel(encodeUtf8(text));
-  const { [PROCESSING_KEY]: processing } = metadata;
-  return { model, weights: tensors, ...(processing === undefined ? {} : { processing }) };
+  const { [PROCESSING_KEY]: processing, [STEP_KEY]: step } = metadata;
+  return {
+    model,
+    weights: tensors,
+    ...(processing === undefined ? {} : { processing }),
+    ...(step === undefined ? {} : { step: parseTfjsStep(encodeUtf8(step)) }),
+  };
 }
 
 export function writeTfjsArtifact(
-  { model, weights, processing }: TfjsArtifact,
+  { model, weights, processing, step }: TfjsArtifact,
   parameters?: ParameterSchema,
 ): Uint8Array<ArrayBuffer> {
   return writeSafetensors(weights, {
     [FORMAT_KEY]: FORMAT,
     [MODEL_KEY]: JSON.stringify(model),
     ...(processing === undefined ? {} : { [PROCESSING_KEY]: processing }),
+    ...(step === undefined ? {} : { [STEP_KEY]: JSON.stringify(step) }),
     ...(parameters === undefined ? {} : { [PARAMETERS_KEY]: JSON.stringify(parameters) }),
   });
 }
@@ -105,6 +114,21 @@ export function bindTfjs(graph: Uint8Array, parameters: ParameterSet): Uint8Arra
     weights.set(name, tensor("float32", [...shape], parameterView(parameters, name).slice()));
   }
   return writeTfjsArtifact({ ...artifact, weights });
+}
+
+/**
+ * The graph of a version with what a plan does with it: the file that devices train or measure by.
+ *
+ * @param model the document, without what the losses take in of it
+ * @throws as {@link readTfjsArtifact}
+ */
+export function stepArtifact(
+  graph: Uint8Array,
+  model: TfjsModelDocument,
+  step: TfjsStep,
+): Uint8Array<ArrayBuffer> {
+  const { weights } = readTfjsArtifact(graph);
+  return writeTfjsArtifact({ model, weights, step });
 }
 
 function invalid(problem: string): Error {

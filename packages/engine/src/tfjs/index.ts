@@ -3,8 +3,10 @@ import * as tf from "@tensorflow/tfjs";
 import { failure, throwIfAborted, TributaryError } from "@tributary/core";
 import type { Engine, Session } from "../engine.ts";
 import { onBackend, startBackend, type TfjsBackend, type TfjsWasmPaths } from "./backends.ts";
+import { readTfjsArtifact } from "./artifact.ts";
+import { text } from "./failure-text.ts";
 import { loadTfjsModel } from "./model.ts";
-import { createTfjsSession, text } from "./session.ts";
+import { createTfjsSession } from "./session.ts";
 
 export type { TfjsBackend, TfjsWasmPaths } from "./backends.ts";
 export { packTfjs, type PackTfjsOptions } from "./pack.ts";
@@ -17,7 +19,8 @@ export interface TfjsEngineOptions {
 }
 
 /**
- * An engine for the artifacts of {@link packTfjs}, LayersModels and GraphModels. All engines of a realm run one after the other, as
+ * An engine for the artifacts of {@link packTfjs}, LayersModels and GraphModels, and for the steps that plans make of LayersModels. All
+ * engines of a realm run one after the other, as
  * TensorFlow.js has one backend at a time.
  *
  * @throws `engine/unavailable` where the backend cannot run here
@@ -35,8 +38,13 @@ export async function createTfjsEngine(options: TfjsEngineOptions = {}): Promise
       if (closed !== undefined) throw failure("engine/closed", `${name}: load() after close()`);
       const session = await onBackend(backend, async () => {
         try {
-          const loaded = await loadTfjsModel(model);
-          return createTfjsSession(backend, loaded, (ended) => sessions.delete(ended));
+          const onDisposed = (ended: Session): void => void sessions.delete(ended);
+          const { step, ...artifact } = readTfjsArtifact(model);
+          if (step === undefined)
+            return createTfjsSession(backend, await loadTfjsModel(artifact), onDisposed);
+          // Only devices that learn or measure load it.
+          const { createStepSession } = await import("./training/step-session.ts");
+          return await createStepSession(backend, { ...artifact, step }, onDisposed);
         } catch (cause) {
           const why = TributaryError.is(cause) ? cause.message : text(cause);
           throw failure("engine/load-failed", `${name}: the model could not be loaded: ${why}`, { cause });

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { failure } from "@tributary/core";
 import { tensor, type Tensor } from "@tributary/tensor";
-import { readTfjsArtifact, type TfjsArtifact } from "./artifact.ts";
+import type { TfjsArtifact } from "./artifact.ts";
 
 type DataType = "float32" | "int32" | "bool";
 
@@ -13,13 +13,16 @@ export interface TfjsModel {
   dispose(): void;
 }
 
-/** @throws what reading the artifact and TensorFlow.js throw */
-export async function loadTfjsModel(bytes: Uint8Array): Promise<TfjsModel> {
-  const artifact = readTfjsArtifact(bytes);
-  const handler = tf.io.fromMemory(artifactsOf(artifact));
+/** @throws `engine/invalid-artifact`, and what TensorFlow.js throws */
+export async function loadTfjsModel(artifact: TfjsArtifact): Promise<TfjsModel> {
   return artifact.model.kind === "layers-model"
-    ? layersModel(artifact, await tf.loadLayersModel(handler))
-    : graphModel(artifact, await tf.loadGraphModel(handler));
+    ? layersModel(artifact, await loadLayers(artifact))
+    : graphModel(artifact, await tf.loadGraphModel(tf.io.fromMemory(artifactsOf(artifact))));
+}
+
+/** @throws as {@link loadTfjsModel} */
+export async function loadLayers(artifact: TfjsArtifact): Promise<tf.LayersModel> {
+  return await tf.loadLayersModel(tf.io.fromMemory(artifactsOf(artifact)));
 }
 
 /** A tensor on the backend that is set. @throws `engine/unsupported-dtype` */

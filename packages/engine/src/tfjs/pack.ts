@@ -4,6 +4,7 @@ import type { GraphPort } from "@tributary/protocol";
 import type { Tensor } from "@tributary/tensor";
 import { writeTfjsArtifact, type TfjsArtifact } from "./artifact.ts";
 import { executeGraph, fromTfjs, tfjsDtype } from "./model.ts";
+import { trainingFacts } from "./training-facts.ts";
 
 export interface PackTfjsOptions {
   /** The `model.json` that TensorFlow.js or its converter wrote. */
@@ -40,10 +41,11 @@ export async function packTfjs(options: PackTfjsOptions): Promise<Uint8Array<Arr
   }
   const handler = tf.io.fromMemory(artifacts);
   const topology = modelTopology as TfjsArtifact["model"]["topology"];
+  const names = weightSpecs.map(({ name }) => name);
   const ports =
     "node" in topology
       ? await graphPorts(handler, topology, artifacts.signature)
-      : await layersPorts(handler);
+      : await layersPorts(handler, names);
   const decoded = tf.io.decodeWeights(weightData, weightSpecs);
   const weights = new Map<string, Tensor>();
   try {
@@ -51,13 +53,13 @@ export async function packTfjs(options: PackTfjsOptions): Promise<Uint8Array<Arr
   } finally {
     tf.dispose(decoded);
   }
-  const model: TfjsArtifact["model"] = { topology, weights: weightSpecs.map(({ name }) => name), ...ports };
+  const model: TfjsArtifact["model"] = { topology, weights: names, ...ports };
   return writeTfjsArtifact({ model, weights, ...(processing === undefined ? {} : { processing }) });
 }
 
-type Ports = Pick<TfjsArtifact["model"], "kind" | "inputs" | "outputs" | "tensors">;
+type Ports = Pick<TfjsArtifact["model"], "kind" | "inputs" | "outputs" | "tensors" | "training">;
 
-async function layersPorts(handler: tf.io.IOHandler): Promise<Ports> {
+async function layersPorts(handler: tf.io.IOHandler, names: readonly string[]): Promise<Ports> {
   const model = await tf.loadLayersModel(handler);
   // A port is called as its layer. A Sequential has no list of those names.
   const portOf = ({ dtype, shape, sourceLayer }: tf.SymbolicTensor): GraphPort => ({
@@ -69,6 +71,7 @@ async function layersPorts(handler: tf.io.IOHandler): Promise<Ports> {
     kind: "layers-model",
     inputs: model.inputs.map(portOf),
     outputs: model.outputs.map(portOf),
+    training: trainingFacts(model, names),
   };
   model.dispose();
   return ports;

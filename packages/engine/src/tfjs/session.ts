@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs";
 import { checkFeeds } from "../check-feeds.ts";
 import type { EngineName, Outputs, Session, SessionPort } from "../engine.ts";
 import { onBackend, type TfjsBackend } from "./backends.ts";
+import { text } from "./failure-text.ts";
 import { fromTfjs, toTfjs, type TfjsModel } from "./model.ts";
 
 /** A model of TensorFlow.js behind the seam: checks, turns on the one backend, memory, disposal. */
@@ -65,8 +66,4 @@ export function createTfjsSession(
 
 function portOf({ name, dtype, shape }: GraphPort): SessionPort {
   return { name, dtype, shape: shape.map((size) => (size < 0 ? null : size)) };
-}
-
-export function text(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,9 +1,10 @@
 import type { TrainingGraphDocument } from "@tributary/protocol";
 import type { ParameterSet, Tensor } from "@tributary/tensor";
 import { exampleRuns, type LabelledValues } from "../batches.ts";
-import type { Session } from "../engine.ts";
+import type { Feeds, Session } from "../engine.ts";
 import { dropoutMasks } from "./dropout-masks.ts";
 import { graphWeights } from "./graph-weights.ts";
+import { pick, type BatchCut } from "./micro-batches.ts";
 import type { TrainingPace } from "./training-state.ts";
 
 export interface MeasureLossRequest {
@@ -15,6 +16,8 @@ export interface MeasureLossRequest {
   readonly examples: readonly LabelledValues[];
   readonly order: readonly number[];
   readonly pace?: TrainingPace | undefined;
+  /** Measures parts of batches, by their graph. */
+  readonly cut?: BatchCut | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -29,15 +32,24 @@ export interface MeasuredLoss {
  * that takes several batches in a run measures each at the same weights. With batch statistics they are those of each batch.
  */
 export async function measureLoss(request: MeasureLossRequest): Promise<MeasuredLoss> {
-  const { session, spec, base, trained, examples, order, pace, signal } = request;
+  const { base, trained, examples, order, pace, cut, signal } = request;
+  const { session, spec } = (await cut?.part(signal)) ?? request;
   const { carried, fixed } = graphWeights(spec, base, 0);
-  const weights = { ...carried, ...trained, ...fixed, ...dropoutMasks(spec) };
+  const own = pick(
+    trained ?? {},
+    [...spec.parameters, ...(spec.state ?? [])].map(({ input }) => input),
+  );
+  const weights = { ...carried, ...own, ...fixed, ...dropoutMasks(spec) };
   const outputs = [spec.lossSum, spec.correct];
   let [lossSum, correct] = [0, 0];
   for (const run of exampleRuns(spec, (index) => examples[index]!, order, pace?.maxSteps())) {
     signal?.throwIfAborted();
     const work = () => session.run({ ...weights, ...run.feeds }, { outputs });
-    const results = pace === undefined ? await work() : await pace.run(run.steps, work, signal);
+    const inTurn = async (): Promise<Feeds> => {
+      if (cut !== undefined) return await cut.run(spec.batchSize, work, signal);
+      return pace === undefined ? await work() : await pace.run(run.steps, work, signal);
+    };
+    const results = await inTurn();
     lossSum += Number(results[spec.lossSum]!.data[0]);
     correct += Number(results[spec.correct]!.data[0]);
   }

@@ -1,10 +1,11 @@
 import { failure, type SeededRandom } from "@tributary/core";
 import type { TrainingGraphDocument, UpdateLayout } from "@tributary/protocol";
 import { allFinite, type ParameterSet, type Tensor } from "@tributary/tensor";
-import { exampleRuns, type LabelledValues } from "../batches.ts";
-import type { Session } from "../engine.ts";
+import { exampleRuns, type ExampleRun, type LabelledValues } from "../batches.ts";
+import type { Feeds, Session } from "../engine.ts";
 import { dropoutMasks } from "./dropout-masks.ts";
 import { graphWeights } from "./graph-weights.ts";
+import { stepInParts, type BatchCut, type BatchResult } from "./micro-batches.ts";
 import type { TrainingPace, TrainingState } from "./training-state.ts";
 import { updateOf } from "./update-of.ts";
 
@@ -28,6 +29,8 @@ export interface TrainRequest {
   readonly onProgress?: (progress: TrainProgress) => void;
   /** When runs may begin. @defaultValue one after the other */
   readonly pace?: TrainingPace | undefined;
+  /** Cuts batches, and says when runs may begin instead of `pace`. @defaultValue batches are taken whole */
+  readonly cut?: BatchCut | undefined;
   /** Goes on from a state of the same training: of equal examples, base weights and `random`, which is as it was at its begin. */
   readonly resume?: TrainingState | undefined;
   /** After each run. Nothing in it changes later. */
@@ -64,16 +67,13 @@ export interface TrainResult {
  *   `signal.reason` between two runs
  */
 export async function train(request: TrainRequest): Promise<TrainResult> {
-  const { session, spec, layout, base, examples, epochs, random, signal, pace } = request;
+  const { spec, layout, base, examples, epochs, random, signal, pace, cut } = request;
   if (examples.length === 0) {
     throw failure("federation/no-examples", "learner: there are no labelled examples on this device");
   }
   const order = shuffledOrder(examples.length, random).slice(0, request.maxExamples);
   const steps = Math.ceil(order.length / spec.batchSize) * epochs;
   const weights = graphWeights(spec, base, request.learningRate, request.offsets);
-  const stepped = [...spec.parameters, ...(spec.state ?? [])];
-  // Metrics are for evaluation.
-  const outputs = [spec.lossSum, spec.correct, ...stepped.map(({ output }) => output)];
   // A stream of its own for each run: what goes on later draws the same masks.
   const masksOf = random.fork("dropout");
   let state = request.resume ?? initialState(weights.carried);
@@ -87,23 +87,31 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
       const left = order.slice(position);
       const run = exampleRuns(spec, (index) => examples[index]!, left, pace?.maxSteps()).next().value!;
       const masks = hasDropout(spec) ? dropoutMasks(spec, masksOf.fork(`${epoch} ${position}`)) : {};
-      const feeds = { ...state.carried, ...weights.fixed, ...masks, ...run.feeds };
-      const work = () => session.run(feeds, { outputs });
-      const results = pace === undefined ? await work() : await pace.run(run.steps, work, signal);
-      const carried: Record<string, Tensor> = {};
-      for (const { input, output } of stepped) carried[input] = results[output]!;
-      const loss = Number(results[spec.lossSum]!.data[0]);
+      const part = await cut?.part(signal);
+      const { lossSum, correct, carried } =
+        cut !== undefined && part !== undefined
+          ? await stepInParts({
+              cut,
+              part,
+              example: (index) => examples[index]!,
+              indices: left.slice(0, run.count),
+              carried: state.carried,
+              fixed: weights.fixed,
+              masks,
+              signal,
+            })
+          : await stepWhole(request, run, { ...state.carried, ...weights.fixed, ...masks, ...run.feeds });
       state = {
         epoch,
         position: position + run.count,
         step: state.step + run.steps,
-        lossSum: state.lossSum + loss,
-        correct: state.correct + Number(results[spec.correct]!.data[0]),
-        firstLoss: state.step === 0 ? loss / run.count : state.firstLoss,
+        lossSum: state.lossSum + lossSum,
+        correct: state.correct + correct,
+        firstLoss: state.step === 0 ? lossSum / run.count : state.firstLoss,
         carried,
       };
       request.onState?.(state);
-      request.onProgress?.({ step: state.step, steps, loss: loss / run.count });
+      request.onProgress?.({ step: state.step, steps, loss: lossSum / run.count });
     }
   }
   const { carried, lossSum, correct, firstLoss } = state;
@@ -117,6 +125,28 @@ export async function train(request: TrainRequest): Promise<TrainResult> {
     );
   }
   return { update, numExamples: order.length, lossSum, correct, steps, firstLoss, trained: carried };
+}
+
+/** One run of the training graph. */
+async function stepWhole(
+  { session, spec, pace, cut, signal }: TrainRequest,
+  run: ExampleRun,
+  feeds: Feeds,
+): Promise<BatchResult> {
+  const stepped = [...spec.parameters, ...(spec.state ?? [])];
+  // Metrics are for evaluation.
+  const outputs = [spec.lossSum, spec.correct, ...stepped.map(({ output }) => output)];
+  const work = () => session.run(feeds, { outputs });
+  const inTurn = async (): Promise<Feeds> => {
+    if (cut !== undefined) return await cut.run(spec.batchSize, work, signal);
+    return pace === undefined ? await work() : await pace.run(run.steps, work, signal);
+  };
+  const results = await inTurn();
+  return {
+    lossSum: Number(results[spec.lossSum]!.data[0]),
+    correct: Number(results[spec.correct]!.data[0]),
+    carried: Object.fromEntries(stepped.map(({ input, output }) => [input, results[output]!])),
+  };
 }
 
 function initialState(carried: TrainingState["carried"]): TrainingState {

@@ -24,7 +24,7 @@ export interface TrainingPace {
   /**
    * Runs `work` when it may begin.
    *
-   * @param steps batches in it
+   * @param steps batches in it; of a part of one, its share of the batch's examples, and 0 for what takes none
    * @throws `signal.reason` while it waits
    */
   run<T>(steps: number, work: () => Promise<T>, signal?: AbortSignal): Promise<T>;

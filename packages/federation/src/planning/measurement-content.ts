@@ -1,8 +1,9 @@
 import { failure } from "@tributary/core";
 import { telemetrySpecs, type MetricSpec } from "@tributary/metrics";
-import { buildEvaluationGraph, type EvaluationGraph } from "@tributary/onnx";
+import { buildEvaluationGraph } from "@tributary/onnx";
 import {
   TELEMETRY_GROUPS,
+  type EvaluationGraphDocument,
   type EvaluationPlan,
   type GraphPort,
   type MeasurementPlan,
@@ -14,7 +15,9 @@ import { metricEncoding } from "../metric-vector.ts";
 import { deviceRules } from "./device-rules.ts";
 import { exampleMetrics } from "./example-metrics.ts";
 import { measurementCohort } from "./measurement-cohort.ts";
+import type { PlannedGraph } from "./planned-graph.ts";
 import { provenPlan } from "./secure-plan.ts";
+import { tfjsEvaluationGraph, type TfjsSource } from "./tfjs/tfjs-graphs.ts";
 import { invalidTask, lossOf, type ReadLossGraph } from "./training-options.ts";
 
 /** A plan of measurements without where its graph lies. */
@@ -37,11 +40,15 @@ export async function measurementContent(options: {
   readonly spec: TaskSpec;
   readonly model: Pick<EvaluationPlan, "model" | "parameters"> & { readonly outputs: readonly GraphPort[] };
   /** The model as it was exported, with the weights of some version. */
-  readonly complete: Uint8Array;
+  readonly complete: Uint8Array | TfjsSource;
   readonly issuerPublicKey: Uint8Array;
   readonly readLossGraph: ReadLossGraph;
-}): Promise<{ readonly content: MeasurementContent; readonly graph: EvaluationGraph | undefined }> {
+}): Promise<{
+  readonly content: MeasurementContent;
+  readonly graph: PlannedGraph<EvaluationGraphDocument> | undefined;
+}> {
   const { spec, model, complete } = options;
+  const format = complete instanceof Uint8Array ? "onnx" : "tfjs";
   const metrics = spec.kind === "telemetry" ? telemetryMetrics(spec, model.outputs) : exampleMetrics(spec);
   const secureAggregation = metricSecurePlan(spec, metrics, options.issuerPublicKey);
   const common = {
@@ -50,22 +57,26 @@ export async function measurementContent(options: {
     population: spec.population,
     metrics,
     ...(secureAggregation === undefined ? {} : { secureAggregation }),
-    ...deviceRules(spec),
+    ...deviceRules(spec, spec.kind === "telemetry" ? undefined : format),
   };
   if (spec.kind === "telemetry") return { content: { ...common, kind: "telemetry" }, graph: undefined };
   // Batches of one: their loss is that of one example, whatever the loss is made of.
-  const graph = buildEvaluationGraph(complete, {
-    batchSize: 1,
-    loss: await lossOf(options.readLossGraph, spec),
-    trainable: model.parameters.map(({ name }) => name),
-    metrics: [],
-  });
+  const graph: PlannedGraph<EvaluationGraphDocument> =
+    complete instanceof Uint8Array
+      ? buildEvaluationGraph(complete, {
+          batchSize: 1,
+          loss: await lossOf(options.readLossGraph, spec),
+          trainable: model.parameters.map(({ name }) => name),
+          metrics: [],
+        })
+      : tfjsEvaluationGraph(spec, complete, model.parameters, { batchSize: 1, metrics: [] });
   if (spec.gate?.metric === "accuracy" && graph.spec.noHits === true) {
     throw invalidTask(spec, "/gate/metric", `the loss ${spec.loss.kind} knows no hits; measure "loss"`);
   }
   const content: MeasurementContent = {
     ...common,
     kind: "evaluate",
+    ...(format === "onnx" ? {} : { format }),
     evaluation: { spec: graph.spec },
     parameters: model.parameters,
     maxExamples: spec.local.maxExamples,

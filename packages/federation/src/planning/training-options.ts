@@ -1,14 +1,9 @@
 import { failure, type Digest } from "@tributary/core";
-import { fittingLoss, matchesOf, type Loss, type LossOptions, type OutputLoss } from "@tributary/onnx";
+import { matchesOf, type Loss, type LossOptions, type OutputLoss } from "@tributary/onnx";
 import type { LossSpec, TaskSpec } from "@tributary/protocol";
 
 /** Reads a loss graph of an operator by its digest; undefined where there is none. */
 export type ReadLossGraph = (digest: Digest) => Promise<Uint8Array | undefined>;
-
-/** The task with `auto` replaced by the loss that the model looks made for, so that everyone sees which it is. */
-export function withLoss(spec: TaskSpec, model: Uint8Array): TaskSpec {
-  return spec.loss.kind === "auto" ? { ...spec, loss: { ...spec.loss, kind: fittingLoss(model) } } : spec;
-}
 
 /**
  * A task's losses as the onnx package takes them, with the graphs read.

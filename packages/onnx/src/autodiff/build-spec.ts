@@ -1,4 +1,5 @@
 import type { DType } from "@tributary/tensor";
+import type { Model } from "../ir/model.ts";
 import type { Trainable } from "../ir/parameters.ts";
 import type { Loss } from "./loss-options.ts";
 import type { MetricName, MetricOptions, MetricOutput } from "./metrics.ts";
@@ -120,6 +121,12 @@ export interface EvaluationGraphSpec extends CommonSpec {
 export interface TrainingGraph {
   readonly model: Uint8Array<ArrayBuffer>;
   readonly spec: TrainingGraphSpec;
+  /** How long a step is planned to take on one WASM thread, in ms, to a factor of about two. */
+  readonly stepMs: number;
+  /** Names of the parameters that the loss depends on; the others stay as they are. */
+  readonly moves: ReadonlySet<string>;
+  /** What the file says besides its graph. */
+  readonly head: Omit<Model, "graph">;
 }
 
 export interface EvaluationGraph {

@@ -39,7 +39,7 @@ const PRODUCTS: ReadonlySet<string> = new Set([
 const VIEWS: ReadonlySet<string> = new Set(["Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"]);
 
 /** How long a step takes on one WASM thread, in ms, to a factor of about two. */
-function stepMs(nodes: readonly Node[], facts: ShapeTable): number {
+export function stepMs(nodes: readonly Node[], facts: ShapeTable): number {
   const products = nodes.filter(({ opType }) => PRODUCTS.has(opType));
   const elements = nodes.reduce((sum, { opType, outputs }) => {
     if (PRODUCTS.has(opType) || VIEWS.has(opType)) return sum;
@@ -51,6 +51,6 @@ function stepMs(nodes: readonly Node[], facts: ShapeTable): number {
 }
 
 /** Steps that fit into one run of 30 ms: at least one, at most as many as were asked for. */
-export function boundedLoopSteps(wanted: number, nodes: readonly Node[], facts: ShapeTable): number {
-  return Math.max(1, Math.min(wanted, Math.floor(RUN_BUDGET_MS / stepMs(nodes, facts))));
+export function boundedLoopSteps(wanted: number, takenMs: number): number {
+  return Math.max(1, Math.min(wanted, Math.floor(RUN_BUDGET_MS / takenMs)));
 }

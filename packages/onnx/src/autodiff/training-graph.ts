@@ -17,7 +17,7 @@ import type {
 import { appendGradients } from "./gradient-graph.ts";
 import { appendLowered } from "./lower.ts";
 import { lossTerms } from "./loss-options.ts";
-import { boundedLoopSteps } from "./loop-bound.ts";
+import { boundedLoopSteps, stepMs } from "./loop-bound.ts";
 import type { AppendedLosses, ReadTerm } from "./loss-terms.ts";
 import { appendLosses, CORRECT, headsOf, LOSS_SUM, readTerms } from "./loss-terms.ts";
 import type { OptimizedParameter, StateTensor } from "./optimizer-graph.ts";
@@ -46,7 +46,7 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
   const forward = appendForward(prepared, terms, options);
   const learningRate: GraphPort = { name: LEARNING_RATE, dtype: "float32", shape: [] };
   forward.builder.declare(LEARNING_RATE, { elementType: "float32", shape: [] });
-  const { parameters, state, bases, offsets } = appendUpdates(prepared, forward, options);
+  const { parameters, state, bases, offsets, moves } = appendUpdates(prepared, forward, options);
   const spec: TrainingGraphSpec = {
     kind: "train",
     ...forward.spec,
@@ -75,10 +75,12 @@ export function buildTrainingGraph(model: Uint8Array, options: TrainingGraphOpti
   const outputs = [...parameters, ...state].map(({ output, shape }) => ({ name: output, shape }));
   const step = finish(prepared, forward, inputs, ports(outputs));
   const { loopSteps = 1 } = options;
-  const steps = boundedLoopSteps(loopSteps, step.nodes, forward.builder.facts);
-  if (steps === 1) return { model: encode(prepared, step), spec };
+  const takenMs = stepMs(step.nodes, forward.builder.facts);
+  const built = { stepMs: takenMs, moves, head: headOf(prepared) };
+  const steps = boundedLoopSteps(loopSteps, takenMs);
+  if (steps === 1) return { ...built, model: encode(prepared, step), spec };
   const looped = loopOver(step, spec, steps);
-  return { model: encode(prepared, looped.graph), spec: looped.spec };
+  return { ...built, model: encode(prepared, looped.graph), spec: looped.spec };
 }
 
 /** Loss and hits of one batch, with the parameters as inputs. Errors as in {@link buildTrainingGraph}. */
@@ -130,6 +132,7 @@ interface Updates {
   readonly state: readonly StateTensor[];
   readonly bases: readonly GraphPort[];
   readonly offsets: NonNullable<TrainingGraphSpec["gradientOffsets"]>;
+  readonly moves: ReadonlySet<string>;
 }
 
 /** The backward pass, and what makes updated parameters of its gradients. */
@@ -155,13 +158,14 @@ function appendUpdates(
   if (plain && clipGradientNorm === undefined && proximalTerm === undefined && !gradientOffsets) {
     const steps = differentiate(LEARNING_RATE);
     for (const { name, output } of learned) appendSgd(builder, name, steps.get(name), output);
-    return { parameters, state: [], bases: [], offsets: [] };
+    return { parameters, state: [], bases: [], offsets: [], moves: new Set(steps.keys()) };
   }
   const bases = proximalTerm === undefined ? [] : parameters.map(basePort);
   for (const { name, shape } of bases) builder.declare(name, { elementType: "float32", shape });
   const offsets = gradientOffsets ? learned.map(offsetOf) : [];
   for (const { input, shape } of offsets) builder.declare(input, { elementType: "float32", shape });
   const gradients = differentiate();
+  const moves = new Set(gradients.keys());
   const directed = appendGradientOptions(
     builder,
     learned.map((parameter): OptimizedParameter => ({
@@ -173,13 +177,14 @@ function appendUpdates(
   );
   const optimized = appendGradientOffsets(builder, directed, offsets);
   if (rule !== undefined) {
-    return { parameters, state: appendOptimizer(builder, rule, optimized, LEARNING_RATE), bases, offsets };
+    const state = appendOptimizer(builder, rule, optimized, LEARNING_RATE);
+    return { parameters, state, bases, offsets, moves };
   }
   for (const { input, gradient: value, output } of optimized) {
     if (value === undefined) builder.op("Mul", [input, builder.float(0)], {}, output);
     else builder.op("Identity", [value], {}, output);
   }
-  return { parameters, state: [], bases, offsets };
+  return { parameters, state: [], bases, offsets, moves };
 }
 
 function offsetOf({ name, shape }: TrainedParameter): Omit<TrainedParameter, "output"> {
@@ -220,14 +225,17 @@ function finish(
 }
 
 function encode(prepared: PreparedModel, graph: Graph): Uint8Array<ArrayBuffer> {
-  return encodeModel({
-    irVersion: prepared.irVersion,
+  return encodeModel({ ...headOf(prepared), graph });
+}
+
+function headOf({ irVersion, opset }: PreparedModel): TrainingGraph["head"] {
+  return {
+    irVersion,
     producerName: "tributary",
     producerVersion: "",
     domain: "",
     modelVersion: 0,
-    opsetImports: [{ domain: "", version: prepared.opset }],
+    opsetImports: [{ domain: "", version: opset }],
     metadata: [],
-    graph,
-  });
+  };
 }

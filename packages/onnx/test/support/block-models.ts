@@ -5,7 +5,7 @@ import type { Node, TensorValue } from "../../src/ir/model.ts";
 import { floatTensor, int64Tensor } from "../../src/ir/tensor-value.ts";
 
 /** Writes small models, one operator after the other, as exporters write them. */
-class ModelWriter {
+export class ModelWriter {
   readonly #nodes: Node[] = [];
   readonly #initializers: TensorValue[] = [];
   readonly #random = seededRandom("block models");
@@ -29,9 +29,21 @@ class ModelWriter {
     return name;
   }
 
+  /** A trainable tensor of these numbers. */
+  values(name: string, shape: readonly number[], values: ArrayLike<number>): string {
+    this.#initializers.push(floatTensor(name, shape, Array.from(values)));
+    return name;
+  }
+
   constant(value: number): string {
     const name = `constant.${this.#initializers.length}`;
     this.#initializers.push(floatTensor(name, [], [value]));
+    return name;
+  }
+
+  truth(): string {
+    const name = `truth.${this.#initializers.length}`;
+    this.#initializers.push({ name, elementType: "bool", dims: [], data: Uint8Array.of(1) });
     return name;
   }
 

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
-import { registerKernelGradient } from "./tfjs-wasm-kernels.ts";
+import { registerTrainingKernels } from "../../../engine/src/tfjs/training/wasm-kernels.ts";
 
 let prepared = false;
 
@@ -13,7 +13,7 @@ export async function useTfjs(backend: "cpu" | "wasm"): Promise<void> {
     tf.env().set("PROD", true);
     const main = createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm");
     setWasmPaths(join(dirname(main), "../wasm-out/"));
-    registerKernelGradient();
+    registerTrainingKernels();
   }
   if (!(await tf.setBackend(backend))) throw new Error(`TensorFlow.js has no ${backend} backend here`);
 }

@@ -8,10 +8,10 @@ import type { ConditionsPort } from "../device.ts";
 const POWER_SUPPLIES = "/sys/class/power_supply";
 
 /** What Node and the system tell; read anew each time, as nothing tells of changes. */
-export function nodeConditions(engine: string, powerSupplies = POWER_SUPPLIES): ConditionsPort {
+export function nodeConditions(engines: readonly string[], powerSupplies = POWER_SUPPLIES): ConditionsPort {
   return {
     read: async () => ({
-      engines: [engine],
+      engines,
       memoryMb: Math.floor(memoryBytes() / 2 ** 20),
       battery: await readBattery(powerSupplies),
       network: null,

@@ -1,5 +1,6 @@
 import { failure } from "@tributary/core";
 import type { Engine } from "@tributary/engine";
+import type { ModelFormat } from "@tributary/protocol";
 import type { EngineProvider, OpenSessionRequest, SessionLease } from "../engine-provider.ts";
 import { createSessionCache, type SessionCache } from "../session-cache.ts";
 import { createTurns, type Turns } from "../turns.ts";
@@ -39,21 +40,22 @@ function openOn(engine: Engine, { key, model, signal }: OpenSessionRequest): Pro
  * @param tfjs for models of TensorFlow.js; whoever made it closes it
  */
 export function createNodeEngines(engine: Engine, owned: boolean, tfjs?: Engine): EngineProvider {
-  const { cache, trainings } = sharedOf(engine);
-  const open = (request: OpenSessionRequest): Promise<SessionLease> => openOn(engine, request);
+  const { cache } = sharedOf(engine);
+  const engineOf = (format: ModelFormat): Engine => {
+    if (format === "onnx") return engine;
+    if (tfjs !== undefined) return tfjs;
+    throw failure(
+      "engine/unavailable",
+      "runtime: this is a model of TensorFlow.js; pass `tfjs: await createTfjsEngine()` of @tributary/engine/tfjs to createRuntime",
+    );
+  };
   return {
-    async openInference(request) {
-      if (request.format === "onnx") return await open(request);
-      if (tfjs !== undefined) return await openOn(tfjs, request);
-      throw failure(
-        "engine/unavailable",
-        "runtime: this is a model of TensorFlow.js; pass `tfjs: await createTfjsEngine()` of @tributary/engine/tfjs to createRuntime",
-      );
-    },
+    openInference: async (request) => await openOn(engineOf(request.format), request),
     async openTraining(request) {
-      const endTurn = await trainings.take(request.signal);
+      const own = engineOf(request.format);
+      const endTurn = await sharedOf(own).trainings.take(request.signal);
       try {
-        const lease = await open(request);
+        const lease = await openOn(own, request);
         return {
           session: lease.session,
           engine: lease.engine,
@@ -67,6 +69,7 @@ export function createNodeEngines(engine: Engine, owned: boolean, tfjs?: Engine)
         throw error;
       }
     },
+    openPart: (request) => openOn(engine, request),
     heapBytes: () => undefined,
     hasRoomFor: (modelBytes) => process.availableMemory() > LOADED_PER_MODEL_BYTE * modelBytes,
     diagnose: () => ({

@@ -17,7 +17,7 @@ export interface Courtesy extends TrainingPace {
   setDutyCycle(share: number): void;
   /** Whether there is a reason to pause. */
   setReason(reason: "input" | "not-idle" | "hidden", holds: boolean): void;
-  diagnose(): TrainingDiagnosis;
+  diagnose(): Omit<TrainingDiagnosis, "batches">;
 }
 
 /** No run is to take longer where a page is near and its batches allow: two frames and a half at 60 Hz. */
@@ -101,8 +101,10 @@ export function createCourtesy({ clock, listen }: CourtesyOptions): Courtesy {
       restUntilMs = startedAtMs + durationMs / dutyCycle;
       if (durations.length === KEPT_RUNS) durations.shift();
       durations.push(durationMs);
-      const each = durationMs / batches;
-      stepMs = stepMs === undefined ? each : stepMs + NEWEST * (each - stepMs);
+      if (batches > 0) {
+        const each = durationMs / batches;
+        stepMs = stepMs === undefined ? each : stepMs + NEWEST * (each - stepMs);
+      }
       runs += 1;
       steps += batches;
       if (durationMs > TARGET_MS) longRuns += 1;
@@ -122,7 +124,7 @@ export function createCourtesy({ clock, listen }: CourtesyOptions): Courtesy {
       const at = (share: number): number | null => sorted[Math.floor(share * (sorted.length - 1))] ?? null;
       return {
         runs,
-        steps,
+        steps: Math.round(steps),
         medianMs: at(0.5),
         p95Ms: at(0.95),
         longRuns,

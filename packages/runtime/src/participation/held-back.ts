@@ -4,6 +4,7 @@ import type { Session } from "@tributary/engine";
 import {
   measureLoss,
   shuffledOrder,
+  type BatchCut,
   type MeasuredLoss,
   type TrainingPace,
   type TrainingState,
@@ -43,6 +44,7 @@ export function measuring(options: {
   readonly base: ParameterSet;
   readonly examples: readonly StoredExample[];
   readonly pace: TrainingPace;
+  readonly cut?: BatchCut | undefined;
   readonly signal: AbortSignal;
 }): Measure {
   const order = options.examples.map((_, index) => index);

@@ -4,15 +4,20 @@ import type { Connection } from "../connection.ts";
 import type { DeviceConfig, DevicePorts } from "../device.ts";
 import type { DeviceEvents } from "../device-events.ts";
 import type { Examples } from "../examples/examples.ts";
+import { isTraining } from "../examples/training-prefix.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { Releases } from "../updater/releases.ts";
 import { createBaseWeights } from "./base-weights.ts";
 import { createCheckpoints } from "./checkpoints.ts";
+import type { SessionLease } from "../engine-provider.ts";
+import { engineDiagnosis } from "../updater/engine-diagnosis.ts";
 import { createCourtesy, type Courtesy } from "./courtesy.ts";
 import { createKeptControls } from "./kept-controls.ts";
 import { createLocalMeasurer } from "./local-measurer.ts";
 import { createLocalTrainer } from "./local-trainer.ts";
+import type { TrainingDiagnosis, TrainingEngine } from "./training-diagnosis.ts";
 import { createLogView } from "./log-view.ts";
+import { createMicroBatches } from "./micro-batches.ts";
 import { createParticipations, type Participations } from "./participations.ts";
 import { withPlans } from "./plans.ts";
 
@@ -32,6 +37,7 @@ export interface Learner {
   readonly participations: Participations;
   readonly recorder: TelemetryRecorder;
   readonly courtesy: Courtesy;
+  diagnose(): TrainingDiagnosis;
   /** Forgets what was learned from the examples of a model. */
   clear(model: ModelName): Promise<void>;
   /** Consent was withdrawn: trainings that were interrupted do not go on, and nothing is kept for the next one. */
@@ -51,6 +57,16 @@ export function createLearner(options: LearnerOptions): Learner {
     onChange: options.onLessNeeded,
   });
   const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
+  const microBatches = createMicroBatches({
+    engines,
+    releases,
+    settings: store.settings,
+    pace: courtesy,
+    clock: env.clock,
+    log: env.log,
+    hasPage: ports.listen !== undefined,
+  });
+  let trainedOn: TrainingEngine | undefined;
   const work = {
     releases,
     engines,
@@ -63,6 +79,11 @@ export function createLearner(options: LearnerOptions): Learner {
     limits: config.limits,
     openSecAggCrypto: ports.openSecAggCrypto,
     pace: courtesy,
+    microBatches,
+    onEngine({ engine, note, check }: SessionLease): void {
+      const { tried } = engineDiagnosis(check);
+      trainedOn = { engine, ...(note === undefined ? {} : { note }), tried };
+    },
     checkpoints: createCheckpoints({ store, env }),
     baseWeights,
     holdBack: (): number => participations.holdBack,
@@ -90,9 +111,16 @@ export function createLearner(options: LearnerOptions): Learner {
     participations,
     recorder,
     courtesy,
+    diagnose: () => ({
+      ...(trainedOn === undefined ? {} : { engine: trainedOn }),
+      ...courtesy.diagnose(),
+      batches: microBatches.diagnose(),
+    }),
     clear: async (model) => await controls?.clear(model),
     async dropCheckpoints() {
-      for (const { name } of await store.learned.list()) await store.learned.delete(name);
+      for (const { name } of await store.learned.list()) {
+        if (isTraining(name)) await store.learned.delete(name);
+      }
       await baseWeights.drop();
     },
   };

@@ -92,6 +92,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
     const graph = releases.target(target);
     const lease = await engines.openTraining({
       key: graph.sha256,
+      format: plan.format ?? "onnx",
       model: () => releases.fetchTarget(target, { signal }),
       sample: () => {
         const [run] = exampleRuns(spec, (index) => examples[index]!, [0]);
@@ -99,6 +100,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
       },
       signal,
     });
+    options.onEngine(lease);
     try {
       const shared = { session: lease.session, spec, examples, order, signal, pace: options.pace };
       const current = await measureExamples({ ...shared, weights: base });

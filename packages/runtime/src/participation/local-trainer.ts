@@ -29,7 +29,7 @@ import {
 import type { SecAggCrypto } from "@tributary/secagg";
 import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import { asModelName } from "@tributary/core";
-import type { EngineProvider } from "../engine-provider.ts";
+import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import type { HeldBackMeasurement } from "../runtime.ts";
 import { updateBody, type UpdateBody } from "../learner/update-body.ts";
 import type { Examples } from "../examples/examples.ts";
@@ -42,6 +42,7 @@ import type { Checkpoints } from "./checkpoints.ts";
 import type { ControlVariates } from "./control-variates.ts";
 import { fits, heldBackFacts, measuring, requireNoExplosion, split } from "./held-back.ts";
 import type { KeptControls } from "./kept-controls.ts";
+import type { MicroBatches, OpenCut } from "./micro-batches.ts";
 import type { LogView } from "./log-view.ts";
 import type { PlannedReleases, VerifiedPlan } from "./plans.ts";
 import { createSeparations } from "./separations.ts";
@@ -94,6 +95,9 @@ export interface LocalTrainerOptions {
   readonly limits: TrustLimits;
   readonly openSecAggCrypto: () => Promise<SecAggCrypto>;
   readonly pace: TrainingPace;
+  readonly microBatches: MicroBatches;
+  /** Told what trains or measures, and why it. */
+  readonly onEngine: (lease: SessionLease) => void;
   readonly checkpoints: Checkpoints;
   readonly baseWeights: BaseWeights;
   /** Share of the examples that a training leaves out. */
@@ -197,6 +201,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
       const setting = `engine:training:${graph.sha256}`;
       const lease = await engines.openTraining({
         key: graph.sha256,
+        format: plan.format ?? "onnx",
         model: () => releases.fetchTarget(plan.training.target, { signal }),
         sample: () => sampleOf(cpuSpec),
         webgpu: webgpu && {
@@ -211,11 +216,15 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           }),
         signal,
       });
+      let cutting: OpenCut | undefined;
+      options.onEngine(lease);
       try {
         const spec = webgpu !== undefined && lease.engine === "ort-webgpu" ? webgpu.spec : cpuSpec;
         const { session } = lease;
         const pace = options.pace;
-        const measure = measuring({ session, spec, base, examples: heldBack, pace, signal });
+        cutting = await options.microBatches.open(plan, lease, signal);
+        const { cut } = cutting;
+        const measure = measuring({ session, spec, base, examples: heldBack, pace, cut, signal });
         const before = await measure();
         // What control variates add is not in it, and forms of a graph name their weights differently.
         const { resume } = checkpoint;
@@ -225,6 +234,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
           layout: plan.update,
           base,
           pace,
+          cut,
           resume: control === undefined && resume !== undefined && fits(spec, resume) ? resume : undefined,
           onState: control === undefined ? (state) => checkpoint.save(state) : undefined,
           examples,
@@ -279,6 +289,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         };
       } finally {
         await checkpoint.settled();
+        await cutting?.close();
         await lease.release();
       }
     },

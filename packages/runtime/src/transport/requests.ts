@@ -42,8 +42,13 @@ export function createRequests({ fetch, env }: RequestsOptions): Requests {
       }
     },
     async limited(timeoutMs, parent, use) {
-      using limit = timeoutSignal(env.clock, timeoutMs, parent);
-      return await use(limit.signal);
+      // Not by `using`, nor elsewhere in what every page loads: it brings along what browsers of today need for it.
+      const limit = timeoutSignal(env.clock, timeoutMs, parent);
+      try {
+        return await use(limit.signal);
+      } finally {
+        limit.cancel();
+      }
     },
     countDown: (count) => void (bytesDown += count),
     countUp: (count) => void (bytesUp += count),

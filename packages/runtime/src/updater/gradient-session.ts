@@ -11,7 +11,8 @@ import type { InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import type { Releases } from "./releases.ts";
 import { sampleFeeds } from "./sample-feeds.ts";
-import { readWeights, versionFiles } from "./version-files.ts";
+import { readWeights } from "./bind-version.ts";
+import { versionFiles } from "./version-files.ts";
 
 export interface GradientSessionOptions {
   readonly manifest: ModelManifest;

@@ -9,6 +9,7 @@ import {
   type Env,
   type ModelName,
 } from "@tributary/core";
+import type { Session } from "@tributary/engine";
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import type { DevicePorts, RunFeeds } from "../device.ts";
 import type { EngineProvider, SessionLease } from "../engine-provider.ts";
@@ -17,7 +18,7 @@ import { checkedBatching, type BatchingOptions } from "../inference/batching.ts"
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis, VersionDownload } from "../diagnosis.ts";
-import type { DownloadProgress, Inference, ModelState, ModelVariant } from "../runtime.ts";
+import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
@@ -28,7 +29,6 @@ import { engineSetting, formSetting } from "./engine-setting.ts";
 import { asForm, type FormLease } from "./form-lease.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 import {
-  bindVersion,
   isInstalled,
   loadedBytes,
   otherForms,
@@ -42,6 +42,9 @@ const explanations = lazyPart("explanations", async () => ({
   ...(await import("../explain/explain.ts")),
   ...(await import("./gradient-session.ts")),
 }));
+
+/** It comes beside the files that it puts together. */
+const binding = lazyPart("binding of weights", () => import("./bind-version.ts"));
 
 /** Only who has several forms to choose from loads what measures them. */
 const formChoices = lazyPart("choice of forms", async () => ({
@@ -60,7 +63,7 @@ export interface ModelSlotOptions {
   readonly env: Env;
   /** Decodes and scales images, where the platform can. */
   readonly images?: DevicePorts["images"];
-  readonly onProgress: (progress: DownloadProgress) => void;
+  readonly onProgress: (progress: Omit<ModelProgress, "part">) => void;
   /** After a swap. */
   readonly onRunning: (state: ModelState, previousVersion: number | null) => void;
   /** The version that runs was opened anew after its GPU was lost, maybe on another engine. */
@@ -84,13 +87,23 @@ export interface ModelSlot {
   readonly isRunning: boolean;
   readonly state: ModelState;
   readonly installed: InstalledModel;
+  /** The version that runs. @throws `runtime/closed` */
+  readonly current: { readonly manifest: ModelManifest; readonly installed: InstalledModel };
+  /**
+   * Has other weights answer as long as this version runs, where it still is the one that they are for; undefined: the version's own.
+   * Runs under way complete.
+   */
+  setPersonal(form: PersonalForm | undefined): Promise<void>;
   /** Starts the version installed earlier; false where there is none, or it is damaged. */
   startInstalled(signal?: AbortSignal): Promise<boolean>;
   /** Follows the verified metadata to its newest version. Calls run one after the other. */
   follow(signal?: AbortSignal): Promise<void>;
   /** Swaps in the version that waits. */
   apply(): Promise<ModelState>;
-  run(feeds: RunFeeds, signal?: AbortSignal): Promise<Inference>;
+  /** @param personal whether weights of the device's own answer, where there are some */
+  run(feeds: RunFeeds, signal?: AbortSignal, personal?: boolean): Promise<Inference>;
+  /** What runs now, for as long as `work` takes: it is swapped after that. */
+  use<T>(work: (session: Session, manifest: ModelManifest) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** @throws `runtime/not-explainable` */
   explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
   diagnose(): ModelDiagnosis;
@@ -107,19 +120,36 @@ interface Downloaded {
   readonly download: VersionDownload;
 }
 
+/** A version with weights of the device's own. */
+export interface PersonalForm {
+  readonly version: number;
+  /** Names what is loaded: equal keys mean equal bytes. */
+  readonly key: string;
+  readonly model: () => Promise<Uint8Array>;
+}
+
 interface Running {
   readonly lease: FormLease;
   readonly queue: InferenceQueue;
+  /** What uses the session beside the queue. */
+  readonly uses: Set<Promise<unknown>>;
   readonly manifest: ModelManifest;
   readonly installed: InstalledModel;
   /** Undefined where it was installed before. */
   readonly download?: VersionDownload | undefined;
 }
 
+/** Once all that was accepted has ended. */
+async function idle({ queue, uses }: Running): Promise<void> {
+  await queue.idle();
+  await Promise.allSettled(uses);
+}
+
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const { channel, variant, releases, blobs, engines, store, env } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
+  let personal: (Pick<Running, "queue"> & { readonly lease: SessionLease }) | undefined;
   let waiting: Downloaded | undefined;
   let preparing: readonly Digest[] = [];
   let turn: Promise<unknown> = Promise.resolve();
@@ -226,7 +256,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       format: manifest.format ?? "onnx",
       model: async () => {
         // What the browser took away, or damaged, is downloaded again.
-        const [graph, weights] = await Promise.all([
+        const [{ bindVersion }, graph, weights] = await Promise.all([
+          binding.load(),
           blobs.fetch({ ...graphFile, signal }),
           blobs.fetch({ ...weightsFile, signal }),
         ]);
@@ -290,8 +321,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       clock: env.clock,
     });
 
-  const swap = async (prepared: Omit<Running, "queue">): Promise<void> => {
-    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest) };
+  const swap = async (prepared: Omit<Running, "queue" | "uses">): Promise<void> => {
+    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest), uses: new Set<never>() };
     if (closed) {
       await next.lease.release();
       throw failure(
@@ -300,15 +331,23 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       );
     }
     const previous = running;
+    const own = personal;
     running = next;
+    personal = undefined;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
     options.onNeeds?.(needed());
     options.onRunning(stateOf(next), previous?.manifest.version ?? null);
     // Calls that the old version accepted finish on it.
-    await previous?.queue.idle();
+    await endPersonal(own);
+    if (previous !== undefined) await idle(previous);
     await previous?.lease.release();
     if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
+  };
+
+  const endPersonal = async (ended: typeof personal): Promise<void> => {
+    await ended?.queue.idle();
+    await ended?.lease.release({ keep: false });
   };
 
   /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
@@ -318,7 +357,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     files: readonly InstalledFile[],
   ): Promise<FormLease> => {
     env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
-    await replaced.queue.idle();
+    const own = personal;
+    personal = undefined;
+    await endPersonal(own);
+    await idle(replaced);
     await replaced.lease.release({ keep: false });
     try {
       return await open(manifest, files, undefined);
@@ -391,6 +433,26 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     get installed() {
       return current().installed;
     },
+    get current() {
+      return current();
+    },
+    setPersonal: (form) =>
+      inTurn(async () => {
+        const { manifest } = current();
+        const previous = personal;
+        if (form === undefined) personal = undefined;
+        else if (form.version !== manifest.version) return;
+        else {
+          const lease = await engines.openInference({
+            key: form.key,
+            format: "onnx",
+            model: form.model,
+            sample: async () => (await import("./sample-feeds.ts")).sampleFeeds(manifest.inputs, form.key),
+          });
+          personal = { lease, queue: queueOf(lease, manifest) };
+        }
+        await endPersonal(previous);
+      }),
     startInstalled: (signal) =>
       inTurn(async () => {
         if (running !== undefined) return true;
@@ -453,13 +515,26 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (waiting !== undefined) await install(waiting, undefined);
         return stateOf(current());
       }),
-    async run(given, signal) {
+    async run(given, signal, usePersonal = true) {
       if (between !== undefined) await abortable(between, signal);
       const prepared = withTensors(current().manifest, given, options.images);
       const feeds = prepared instanceof Promise ? await prepared : prepared;
       // Whatever runs now: how a model is fed does not change from version to version.
       const { queue, manifest } = current();
-      return readAnswer(manifest, await queue.run(feeds, signal));
+      const own = usePersonal ? personal : undefined;
+      const answer = readAnswer(manifest, await (own?.queue ?? queue).run(feeds, signal));
+      return own === undefined ? answer : { ...answer, personal: true };
+    },
+    async use(work, signal) {
+      if (between !== undefined) await abortable(between, signal);
+      const { lease, manifest, uses } = current();
+      const use = work(lease.session, manifest);
+      uses.add(use);
+      try {
+        return await use;
+      } finally {
+        uses.delete(use);
+      }
     },
     async explain(given, request, signal) {
       if (between !== undefined) await abortable(between, signal);
@@ -505,7 +580,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       if (closed) return;
       closed = true;
       await inTurn(async () => {
-        await running?.queue.idle();
+        await endPersonal(personal);
+        personal = undefined;
+        if (running !== undefined) await idle(running);
         await running?.lease.release();
         running = waiting = undefined;
         prepare([]);

@@ -83,6 +83,7 @@ export function createReleases(options: ReleasesOptions): Releases {
   let opened: Promise<TufClient> | undefined;
   let client: TufClient | undefined;
   let refreshing: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
 
   const open = (): Promise<TufClient> => {
     opened ??= (async () => {
@@ -100,15 +101,27 @@ export function createReleases(options: ReleasesOptions): Releases {
     return opened;
   };
 
-  /** One refresh at a time, whoever asks; it ends with the device, not with who asked first. */
-  const refresh = (): Promise<void> => {
-    refreshing ??= (async () => {
+  /** It ends with the device, not with who asked first. */
+  const begin = (): Promise<void> => {
+    refreshing = (async () => {
       const tuf = await open();
       await exclusive(() => tuf.refresh({ signal: closing }), closing);
     })().finally(() => {
       refreshing = undefined;
     });
     return refreshing;
+  };
+  /** One at a time, and one that began after it was asked for: the one under way may have read what was there before. */
+  const refresh = (): Promise<void> => {
+    if (next !== undefined) return next;
+    if (refreshing === undefined) return begin();
+    next = refreshing
+      .catch(() => undefined) // told to who asked for it
+      .then(() => {
+        next = undefined;
+        return begin();
+      });
+    return next;
   };
 
   const paths = (): Iterable<string> => client?.targets().keys() ?? [];
@@ -167,11 +180,11 @@ export function createReleases(options: ReleasesOptions): Releases {
     refresh: (signal) => abortable(refresh(), signal),
     async atLeast(timestampVersion, signal) {
       const tuf = await open();
-      // A refresh that was under way may have begun before the release: only one of our own says the last word.
-      for (let own = refreshing === undefined; tuf.timestampVersion < timestampVersion; own = true) {
-        await abortable(refresh(), signal);
-        if (own) break;
+      if (tuf.timestampVersion < timestampVersion && refreshing !== undefined) {
+        await abortable(refreshing, signal);
       }
+      // One that was under way may have begun before the release: only one of our own says the last word.
+      if (tuf.timestampVersion < timestampVersion) await abortable(refresh(), signal);
       if (tuf.timestampVersion >= timestampVersion) return;
       throw failure(
         "tuf/rollback",

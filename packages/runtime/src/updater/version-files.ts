@@ -1,12 +1,6 @@
 import { failure } from "@tributary/core";
-import { bindWeights } from "@tributary/onnx/bind";
 import type { ModelManifest, VariantForm } from "@tributary/protocol";
-import {
-  dequantizeParameters,
-  elementCount,
-  parametersFromSafetensors,
-  type ParameterSet,
-} from "@tributary/tensor";
+import { elementCount } from "@tributary/tensor";
 import type { ModelVariant } from "../runtime.ts";
 import type { InstalledFile, InstalledModel } from "../store/device-store.ts";
 
@@ -70,29 +64,6 @@ export function otherForms(
     const file = files.find((each) => each.target === target);
     return file === undefined ? [] : [{ name, file }];
   });
-}
-
-/** The weights of a version, whichever of its files holds them. */
-export function readWeights(
-  manifest: ModelManifest,
-  files: readonly InstalledFile[],
-  bytes: Uint8Array,
-): ParameterSet {
-  const read = variantOf(manifest, files) === "float32" ? parametersFromSafetensors : dequantizeParameters;
-  return read(manifest.parameters, bytes);
-}
-
-/** Puts a version together, as its engine loads it. */
-export async function bindVersion(
-  manifest: ModelManifest,
-  files: readonly InstalledFile[],
-  graph: Uint8Array,
-  weights: Uint8Array,
-): Promise<Uint8Array> {
-  const parameters = readWeights(manifest, files, weights);
-  if (manifest.format === undefined) return bindWeights(graph, parameters);
-  const { bindTfjs } = await import("@tributary/engine/tfjs-artifact");
-  return bindTfjs(graph, parameters);
 }
 
 /** What a version needs in memory: its files, and its weights as float32. */

@@ -17,10 +17,11 @@ export interface ConditionsNavigator {
   };
 }
 
-/** What a browser tells a worker. The battery comes from the page. */
+/** What a browser tells a worker. The battery comes from the page. @param tfjs - that it may train on beside WebGPU */
 export function browserConditions(
   navigator: ConditionsNavigator,
   engine: { readonly prefer?: "auto" | "wasm" | "webgpu"; readonly softwareAdapter?: "skip" | "use" },
+  tfjs?: "tfjs-wasm" | "tfjs-cpu",
 ): ConditionsPort {
   const hasGpu = async (): Promise<boolean> => {
     if (engine.prefer === "wasm" || navigator.gpu === undefined) return false;
@@ -32,8 +33,12 @@ export function browserConditions(
   return {
     async read() {
       const { deviceMemory, connection, language, languages } = navigator;
+      const withGpu = await (gpu ??= hasGpu());
       return {
-        engines: (await (gpu ??= hasGpu())) ? ["ort-webgpu", "ort-wasm"] : ["ort-wasm"],
+        engines: [
+          ...(withGpu ? ["ort-webgpu", "ort-wasm"] : ["ort-wasm"]),
+          ...(tfjs === undefined ? [] : [...(withGpu ? ["tfjs-webgpu"] : []), tfjs]),
+        ],
         // In GiB, rounded by the browser.
         memoryMb: deviceMemory === undefined ? null : deviceMemory * 1024,
         battery: null,

@@ -1,8 +1,7 @@
 /** A browser's engines: WASM, and WebGPU for the models whose results were checked and that it runs faster. */
 import { failure, type Clock } from "@tributary/core";
 import type { EngineName } from "@tributary/engine";
-import { openOrtWeb } from "@tributary/engine/ort-web";
-import type { AdapterVerdict, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
+import type { AdapterVerdict, EngineDownload, OrtWeb, OrtWebOptions } from "@tributary/engine/ort-web";
 import type {
   CheckedRequest,
   EngineProvider,
@@ -48,9 +47,13 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
   const budget = memoryBudget(navigator ?? {});
   let opening: Promise<Opened> | undefined;
   let opened: Opened | undefined;
+  let onDownload: ((download: EngineDownload) => void) | undefined;
+  /** An app of TensorFlow.js has no use for it. */
+  const adapter = lazyPart("engine", () => import("@tributary/engine/ort-web"));
   const open = (): Promise<Opened> => {
     opening ??= (async () => {
-      const web = await openOrtWeb(settings);
+      const { openOrtWeb } = await adapter.load();
+      const web = await openOrtWeb({ ...settings, onProgress: (download) => onDownload?.(download) });
       opened = { web, fingerprint: await engineFingerprint(navigator, web) };
       return opened;
     })().catch((error: unknown) => {
@@ -84,6 +87,7 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
   };
 
   const loadTraining = async (request: OpenTrainingRequest): Promise<LoadedSession> => {
+    if (request.format === "tfjs") return await requireTfjs(tfjs).load(request);
     const { web, fingerprint } = await open();
     const { webgpu } = web;
     if (webgpu === undefined) return await onlyWasm(web, request, adapterNote(web.adapter));
@@ -98,7 +102,16 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       cache.acquire(`inference:${request.key}`, () => loadInference(request), request.signal),
     openTraining: (request) =>
       cache.acquire(`training:${request.key}`, () => loadTraining(request), request.signal),
+    openPart: (request) =>
+      cache.acquire(
+        `part:${request.key}`,
+        async () => ({ session: await (await open()).web.wasm.load(await request.model()) }),
+        request.signal,
+      ),
     heapBytes: () => opened?.web.heapBytes,
+    onDownload(listener) {
+      onDownload = listener;
+    },
     hasRoomFor: (modelBytes) =>
       (opened?.web.heapBytes ?? 0) + HEAP_PER_MODEL_BYTE * modelBytes <= budget.maxHeapBytes,
     diagnose: () => ({

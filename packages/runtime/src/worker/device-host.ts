@@ -85,8 +85,10 @@ export function createDeviceHost(open: OpenDevice, endpoint: RunEndpoint): Devic
 
   answerRuns(
     endpoint,
-    ({ id, model, feeds, cancellable }) =>
-      abortably(cancellable ? id : undefined, "run", (opened, options) => opened.run(model, feeds, options)),
+    ({ id, model, feeds, cancellable, personal }) =>
+      abortably(cancellable ? id : undefined, "run", (opened, options) =>
+        opened.run(model, feeds, personal === undefined ? options : { ...options, personal }),
+      ),
     () => heapBytes?.(),
   );
   return {

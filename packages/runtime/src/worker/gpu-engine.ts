@@ -72,11 +72,12 @@ export function createGpuEngine({ clock, insist, drop }: GpuEngineOptions): GpuE
       return gpu.losses;
     },
     async openInference(engines, request) {
-      const loaded = await loadChecked(engines, request, {});
+      const keeping = { ...engines, webgpu: keepingOutputs(engines.webgpu) };
+      const loaded = await loadChecked(keeping, request, {});
       if (loaded.session.engine !== "ort-webgpu") return loaded;
       // What was measured on the lost GPU says nothing of the one that comes next.
       const { remembered: _, ...afresh } = request;
-      return gpu.survive(loaded, () => loadChecked(engines, afresh, {}), request.onMoved);
+      return gpu.survive(loaded, () => loadChecked(keeping, afresh, {}), request.onMoved);
     },
     async openTraining(engines, request) {
       const loaded = await loadChecked(engines, request, request.webgpu ?? {});
@@ -85,6 +86,11 @@ export function createGpuEngine({ clock, insist, drop }: GpuEngineOptions): GpuE
       return { ...loaded, session };
     },
   };
+}
+
+/** What a model answers may be what the next one is asked: it stays on the GPU where that is so. */
+function keepingOutputs(engine: Engine): Engine {
+  return { ...engine, load: (model, options) => engine.load(model, { ...options, keepsOutputs: true }) };
 }
 
 /** Inference runs the same bytes on either engine. */

@@ -1,6 +1,6 @@
 /** Sessions on a GPU that the browser may take away: a driver that crashed or was updated, a laptop that switched cards. */
 import { failure, TributaryError, type Clock } from "@tributary/core";
-import type { Session } from "@tributary/engine";
+import type { Feeds, RunOptions, Session } from "@tributary/engine";
 import type { LoadedSession } from "../session-cache.ts";
 
 /** A GPU that is lost more often within this time is left alone. */
@@ -95,9 +95,23 @@ export function createGpuSessions(clock: Pick<Clock, "monotonicMs">): GpuSession
             if (!isLoss(error)) throw error;
             if (used === current) await recover();
             else await recovering;
+            // What was kept on the GPU is gone with it.
+            if (options?.kept !== undefined) throw error;
             if (gone !== undefined) throw gone;
             return await current.session.run(feeds, options);
           }
+        },
+        get keep() {
+          const { session: used } = current;
+          if (used.keep === undefined) return undefined;
+          return async (feeds: Feeds, options?: RunOptions) => {
+            try {
+              return await used.keep!(feeds, options);
+            } catch (error) {
+              if (isLoss(error) && used === current.session) await recover();
+              throw error;
+            }
+          };
         },
         [Symbol.asyncDispose]() {
           held.delete(self);

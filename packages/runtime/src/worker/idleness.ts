@@ -10,7 +10,7 @@ const QUIET_MS = 500;
 const TOUCHES = ["pointerdown", "pointermove", "keydown", "wheel", "scroll"] as const;
 
 /**
- * The same device; while it takes part it is told when the page is touched and when it is quiet again, so that no training step begins in
+ * The same device; while it takes part, or trains for itself, it is told when the page is touched and when it is quiet again, so that no training step begins in
  * between, and with "idle" or "visible" whether it may train at all. A touch costs the page a comparison, and at most two messages a
  * second.
  */
@@ -22,6 +22,15 @@ export function withIdleness(device: Device, clock: Pick<Clock, "schedule" | "mo
       stop();
       stop = followPage(device, clock, request.when);
       return device.participate(request);
+    },
+    async personal(model, request, options) {
+      if (request.kind !== "train") return await device.personal(model, request, options);
+      const end = followPage(device, clock, "always");
+      try {
+        return await device.personal(model, request, options);
+      } finally {
+        end();
+      }
     },
     stopParticipating() {
       stop();

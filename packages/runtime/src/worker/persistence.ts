@@ -7,7 +7,7 @@ import type { Device } from "../device.ts";
 export type StoragePersistence = Pick<StorageManager, "persist" | "persisted">;
 
 /**
- * The same device; with the first consent to take part the browser is asked to keep the storage. Once a page: some
+ * The same device; with the first consent to take part, or training for the device alone, the browser is asked to keep the storage. Once a page: some
  * browsers show the question. A refusal is no error, as storage that vanished is enrolled anew.
  */
 export function withPersistence(
@@ -32,6 +32,10 @@ export function withPersistence(
     async participate(request) {
       if (isConsent(request.consent)) void ask();
       await device.participate(request);
+    },
+    personal(model, request, options) {
+      if (request.kind === "train") void ask();
+      return device.personal(model, request, options);
     },
   };
 }

@@ -228,13 +228,22 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       }),
     ) as T;
 
-  const run: Device["run"] = async (model, feeds, { signal, transfer = false } = {}) => {
+  const run: Device["run"] = async (model, feeds, { signal, transfer = false, personal } = {}) => {
     const handedOver = transferablesIn(feeds, transfer);
     // Kept for a second time: the app may change its own meanwhile.
     const kept = transfer ? feeds : copyOf(feeds, pool);
     const once = () =>
       cancellable(signal, ({ runs }, id) =>
-        runs.send({ id, model, feeds: kept, cancellable: signal !== undefined }, handedOver),
+        runs.send(
+          {
+            id,
+            model,
+            feeds: kept,
+            cancellable: signal !== undefined,
+            ...(personal === false ? { personal } : {}),
+          },
+          handedOver,
+        ),
       );
     let answer: Inference;
     try {
@@ -262,7 +271,9 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
     },
     run,
     copiesFeeds: true,
+    runChain: (links, feeds, callOptions) => call("runChain", [links, feeds], callOptions),
     explain: (model, feeds, request, callOptions) => call("explain", [model, feeds, request], callOptions),
+    personal: (model, request, callOptions) => call("personal", [model, request], callOptions),
     refresh: (model, callOptions) => call("refresh", [model], callOptions),
     applyUpdate: (model) => call("applyUpdate", [model]),
     addExamples: (model, examples) => call("addExamples", [model, examples]),

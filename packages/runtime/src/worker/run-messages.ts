@@ -18,6 +18,8 @@ export interface RunCall {
   readonly feeds: RunFeeds;
   /** Whether the page may cancel it. */
   readonly cancellable: boolean;
+  /** False: weights of the device's own do not answer. */
+  readonly personal?: false;
 }
 
 /** A call with the memory that comes back with its answer. */

@@ -15,6 +15,7 @@ import { createListen } from "./listen.ts";
 import { shareForgetting } from "./share-forgetting.ts";
 import { shareTouches } from "./share-touches.ts";
 import { electLeader, shareReleases } from "./tab-leader.ts";
+import { trainInTurn } from "./train-in-turn.ts";
 
 const images = lazyPart("image reader", async () =>
   (await import("../images/canvas-reader.ts")).createCanvasReader(),
@@ -31,10 +32,14 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     const device = createDevice(start.config, {
       env,
       store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
-      engines,
+      engines: trainInTurn(engines, navigator.locks, `${start.database} training`),
       images: images.load,
       listen: createListen(),
-      conditions: browserConditions(navigator as ConditionsNavigator, start.engine),
+      conditions: browserConditions(
+        navigator as ConditionsNavigator,
+        start.engine,
+        tfjs && (start.engine.tfjsSettings?.wasmPaths === undefined ? "tfjs-cpu" : "tfjs-wasm"),
+      ),
       openSecAggCrypto: async () => (await import("@tributary/secagg")).openSecAggCrypto(),
       openSocket: async () => {
         const [{ webSocketTransport }, { connectAsLeader }] = await Promise.all([

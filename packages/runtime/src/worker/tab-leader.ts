@@ -36,16 +36,29 @@ interface Released {
   readonly version: number;
 }
 
-/** The same device; a version that begins to run in one tab is looked for at once in the others. */
+/** Or that weights of the device's own were adopted there, or erased. */
+interface Personal {
+  readonly personal: string;
+}
+
+/** The same device; a version that begins to run in one tab is looked for at once in the others, and so are weights of its own. */
 export function shareReleases(device: Device, channelName: string): Device {
   const channel = new BroadcastChannel(channelName);
   const running = new Map<string, number>();
   const unsubscribe = device.subscribe((event) => {
+    if (event.type === "personal" && (event.change === "adopted" || event.change === "dropped")) {
+      channel.postMessage({ personal: event.model } satisfies Personal);
+    }
     if (event.type !== "running") return;
     running.set(event.model, event.version);
     channel.postMessage({ model: event.model, version: event.version } satisfies Released);
   });
   channel.addEventListener("message", ({ data }) => {
+    if ("personal" in data) {
+      const { personal } = data as Personal;
+      if (running.has(personal)) device.personal(personal, { kind: "restore" }).catch(() => undefined);
+      return;
+    }
     const { model, version } = data as Released;
     const here = running.get(model);
     // A model that is not open here is none of our business; problems show as events.

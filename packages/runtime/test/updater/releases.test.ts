@@ -49,3 +49,35 @@ test("devices that share a store refresh one after the other, and never step bac
   expect((await second.model("digits", "stable"))?.manifest.version).toBe(2);
   expect((await first.model("digits", "stable"))?.manifest.version).toBe(2);
 });
+
+test("who looks for a release after it was made finds it, also while somebody looks since before", async () => {
+  const env = { ...systemEnv(), log: silentLogger };
+  const store = createMemoryStore();
+  const http = transportsTo(site.url, env);
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const asked: string[] = [];
+  const releases = createReleases({
+    trustedRoot: async () => site.repository.root,
+    store: store.metadata,
+    http: {
+      ...http,
+      async metadata(name, request) {
+        asked.push(name);
+        const bytes = await http.metadata(name, request);
+        if (asked.filter((each) => each === "timestamp.json").length === 1) await held;
+        return bytes;
+      },
+    },
+    blobs: createBlobFetcher({ cache: store.blobs, http, env }),
+    env,
+    closing: new AbortController().signal,
+  });
+  const before = releases.refresh();
+  while (!asked.includes("timestamp.json")) await new Promise((resolve) => setImmediate(resolve));
+  await site.repository.release(2);
+  const [after, together] = [releases.refresh(), releases.refresh()];
+  letGo();
+  await Promise.all([before, after, together]);
+  expect((await releases.model("digits", "stable"))?.manifest.version).toBe(2);
+  expect(asked.filter((name) => name === "timestamp.json")).toHaveLength(2);
+});

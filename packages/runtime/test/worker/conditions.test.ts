@@ -82,15 +82,15 @@ describe("Node", () => {
     await mkdir(join(folder, name));
     for (const [file, text] of Object.entries(files)) await writeFile(join(folder, name, file), `${text}\n`);
   };
-  const battery = async (where = folder) => (await nodeConditions("ort-node", where).read()).battery;
+  const battery = async (where = folder) => (await nodeConditions(["ort-node"], where).read()).battery;
 
   test("tells engine, memory and language, and the battery where Linux shows one", async () => {
-    expect(await nodeConditions("ort-node", folder).read()).toMatchObject({
+    expect(await nodeConditions(["ort-node"], folder).read()).toMatchObject({
       engines: ["ort-node"],
       network: null,
       languages: [expect.stringMatching(/^[a-z]{2}/)],
     });
-    expect((await nodeConditions("ort-node", folder).read()).memoryMb).toBeGreaterThan(100);
+    expect((await nodeConditions(["ort-node"], folder).read()).memoryMb).toBeGreaterThan(100);
     expect(await battery(join(folder, "nothing"))).toBeNull();
     await supply("AC", { type: "Mains", online: "1" });
     await supply("mouse", { type: "Battery", scope: "Device", capacity: "7", status: "Discharging" });

@@ -39,6 +39,9 @@ const open: OpenDevice = async (start, token) => {
       if (model === "die") self.close();
       if (model === "hang") await new Promise(() => {});
     },
+    async personal() {
+      return {};
+    },
     async run(_model, feeds, { signal } = {}) {
       if (feeds["wait"] !== undefined) {
         await new Promise((_resolve, reject) => {
@@ -66,6 +69,9 @@ const open: OpenDevice = async (start, token) => {
         top: [],
         durationMs: 1,
       };
+    },
+    runChain: async () => {
+      throw new Error("not in this fixture");
     },
     explain: async () => {
       throw new Error("not in this fixture");

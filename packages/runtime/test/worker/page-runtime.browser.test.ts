@@ -1,7 +1,7 @@
 import { readSafetensors } from "@tributary/tensor";
 import { deleteDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { ModelHandle, Runtime } from "../../src/runtime.ts";
+import type { DownloadProgress, ModelHandle, Runtime } from "../../src/runtime.ts";
 import type { WorkerStart } from "../../src/worker/device-host.ts";
 import { convolve, SIZE } from "../fixtures/convolution-model.ts";
 import { startPageRuntime, type PageRuntime } from "../fixtures/page-runtime.ts";
@@ -112,11 +112,15 @@ async function expectGuarded(runtime: Runtime): Promise<void> {
 describe("a page's runtime", () => {
   test("opens a verified model in the worker, runs it on WASM, and says why not on the software GPU", async () => {
     const runtime = start();
-    const progress: number[] = [];
-    const digits = await runtime.model("digits", { onProgress: (each) => progress.push(each.receivedBytes) });
+    const progress: DownloadProgress[] = [];
+    const digits = await runtime.model("digits", { onProgress: (each) => progress.push(each) });
     expect(digits.state).toMatchObject({ version: 1, engine: "ort-wasm" });
     expect(digits.state.note).toContain("software");
-    expect(progress.length).toBeGreaterThan(0);
+    const model = progress.filter(({ part }) => part === "model");
+    expect(model.at(-1)).toMatchObject({ model: "digits", version: 1 });
+    const engine = progress.filter(({ part }) => part === "engine").map(({ receivedBytes }) => receivedBytes);
+    expect(engine).toEqual(engine.toSorted((a, b) => a - b));
+    expect(engine.at(-1)).toBeGreaterThan(10_000_000);
     const { probabilities, classes, outputs } = await digits.run({ image });
     expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
     expect(probabilities[classes[0]!]).toBe(Math.max(...probabilities));

@@ -83,6 +83,7 @@ function request(
   };
   return {
     key: "graph",
+    format: "onnx",
     model: bytes("cpu", cpu),
     sample: () => sample(cpu),
     webgpu: webgpu && {

@@ -72,6 +72,7 @@ export async function prepareTask(
   const document: Plan = {
     ...content,
     formatVersion: 2,
+    // Simulated devices have no page: they take whole batches on CPUs.
     training: { target: `plans/${spec.name}/1/train.onnx`, spec: graphs.training.spec },
     evaluation: { target: `plans/${spec.name}/1/evaluate.onnx`, spec: graphs.evaluation.spec },
   };

@@ -13,6 +13,7 @@ import { bufferedMode } from "./0011-buffered-mode.ts";
 import { trust } from "./0012-trust.ts";
 import { modelProcessing } from "./0015-model-processing.ts";
 import { modelForms } from "./0017-model-forms.ts";
+import { personalisation } from "./0019-personalisation.ts";
 import { weightDeltas } from "./0022-weight-deltas.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
@@ -31,6 +32,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0012-trust": trust,
   "0015-model-processing": modelProcessing,
   "0017-model-forms": modelForms,
+  "0019-personalisation": personalisation,
   "0022-weight-deltas": weightDeltas,
 };
 

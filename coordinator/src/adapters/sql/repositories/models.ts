@@ -29,6 +29,7 @@ export function modelRepository(db: Db): ModelRepository {
             labels: model.labels === null ? null : JSON.stringify(model.labels),
             processing: model.processing === null ? null : JSON.stringify(model.processing),
             explanation: model.explanation === null ? null : JSON.stringify(model.explanation),
+            personalisation: model.personalisation === null ? null : JSON.stringify(model.personalisation),
             variants: model.variants.length === 0 ? null : JSON.stringify(model.variants),
             createdAt: model.createdAt,
           })
@@ -81,6 +82,7 @@ function toRecord(row: Selectable<ModelsTable>): ModelRecord {
     labels: row.labels === null ? null : fromJson(row.labels),
     processing: row.processing === null ? null : fromJson(row.processing),
     explanation: row.explanation === null ? null : fromJson(row.explanation),
+    personalisation: row.personalisation === null ? null : fromJson(row.personalisation),
     variants: row.variants === null ? [] : fromJson(row.variants),
     createdAt: row.createdAt,
   };
