@@ -26,7 +26,7 @@ export interface TrainOptions {
   readonly seed: string;
   readonly rounds: number;
   /** Where it begins; undefined: from a model drawn by the seed. */
-  readonly from?: Uint8Array;
+  readonly from?: Uint8Array | undefined;
   /** Accuracy at which it may end; without one no version is measured. */
   readonly target?: number;
   readonly stepPrecision?: "int8" | "int4" | "float32";
