@@ -23,27 +23,46 @@ interface Spelled {
 
 /** Encodes a plane in the alphabet that takes the fewest bytes. The same values always give the same bytes. */
 export function writePlane(writer: DeltaWriter, values: Int8Array): void {
-  let best:
-    | { readonly spelled: Spelled; readonly inner: Spelled | undefined; readonly cost: number }
-    | undefined;
-  for (let number = 0; number < ALPHABETS.length; number++) {
-    const spelled = spell(number, values);
-    const inner = spelled.escapes.length === 0 ? undefined : spell(BYTES, spelled.escapes);
-    const cost = costOf(spelled) + (inner === undefined ? 0 : costOf(inner));
-    if (best === undefined || cost < best.cost) best = { spelled, inner, cost };
-  }
-  const { spelled, inner } = best!;
+  const spelled = spell(cheapestAlphabet(values), values);
   const { number, escapes } = spelled;
   writer.u8(number);
   writeTable(writer, spelled);
   writer.varint(escapes.length / ALPHABETS[number]!.group);
-  if (inner !== undefined) {
+  if (escapes.length > 0) {
+    const inner = spell(BYTES, escapes);
     writer.u8(BYTES);
     writeTable(writer, inner);
     writer.varint(0);
     writeWords(writer, inner);
   }
   writeWords(writer, spelled);
+}
+
+/** Of large planes a part is enough to tell. Whole groups of every alphabet, taken all over the plane. */
+const SAMPLE_VALUES = 96 * 1024;
+const SAMPLE_PIECE = 1200;
+
+function cheapestAlphabet(values: Int8Array): number {
+  const sample = sampleOf(values);
+  const scale = values.length / Math.max(1, sample.length);
+  let [best, bestCost] = [BYTES, Infinity];
+  for (let number = 0; number < ALPHABETS.length; number++) {
+    const spelled = spell(number, sample);
+    const parts = spelled.escapes.length === 0 ? [spelled] : [spelled, spell(BYTES, spelled.escapes)];
+    const cost = parts.reduce((sum, part) => sum + scale * symbolCost(part) + tableCost(part), 0);
+    if (cost < bestCost) [best, bestCost] = [number, cost];
+  }
+  return best;
+}
+
+function sampleOf(values: Int8Array): Int8Array {
+  if (values.length <= 2 * SAMPLE_VALUES) return values;
+  const pieces = Math.floor(SAMPLE_VALUES / SAMPLE_PIECE);
+  const apart = Math.floor(values.length / pieces);
+  const sample = new Int8Array(pieces * SAMPLE_PIECE);
+  for (let i = 0; i < pieces; i++)
+    sample.set(values.subarray(i * apart, i * apart + SAMPLE_PIECE), i * SAMPLE_PIECE);
+  return sample;
 }
 
 function spell(number: number, values: Int8Array): Spelled {
@@ -113,11 +132,15 @@ const BITS = Uint32Array.from({ length: FREQUENCY_SUM + 1 }, (_, frequency) =>
   frequency === 0 ? 0 : Math.round(256 * (FREQUENCY_BITS - Math.log2(frequency))),
 );
 
-function costOf({ symbols, frequencies, number }: Spelled): number {
+function symbolCost({ symbols, frequencies }: Spelled): number {
   let cost = 0;
   for (const symbol of symbols) cost += BITS[frequencies[symbol]!]!;
-  // A table's symbols take about a byte each.
-  return cost + 256 * 8 * Math.min(ALPHABETS[number]!.symbols, symbols.length);
+  return cost;
+}
+
+/** A table's symbols take about a byte each. */
+function tableCost({ number, symbols }: Spelled): number {
+  return 256 * 8 * Math.min(ALPHABETS[number]!.symbols, symbols.length);
 }
 
 function writeTable(writer: DeltaWriter, { frequencies }: Spelled): void {
