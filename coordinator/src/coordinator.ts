@@ -17,6 +17,7 @@ import { createEnrolment } from "./enrolment/enrolment.ts";
 import { registerErasureRoute } from "./enrolment/erasure-route.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import type { DeviceGateway } from "./gateway/gateway-types.ts";
+import { createVersionRefusals } from "./gateway/version-refusals.ts";
 import { createPushLatency } from "./gateway/push-latency.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
@@ -24,9 +25,11 @@ import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
+import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
@@ -136,10 +139,18 @@ async function start(
     countsChanged: () => gateway.countsChanged(),
   });
   const push = createPushLatency();
+  const versionRefusals = createVersionRefusals();
   const gateway: DeviceGateway = createGateway({
     ...context,
     issuerPublicKey,
-    handler: { ...rounds.handler, running: (_, { appliedAfterMs }) => push.record(appliedAfterMs) },
+    handler: {
+      ...rounds.handler,
+      running: (_, { appliedAfterMs }) => push.record(appliedAfterMs),
+      refusedVersion({ device }, { model, version, code }) {
+        if (!versionRefusals.record(device, { model, version, code })) return;
+        log.warn("a device does not run a version that was released", { model, version, code, device });
+      },
+    },
     training: () => rounds.training(),
   });
   const devices = () => gateway.counts();
@@ -149,6 +160,22 @@ async function start(
   registerPages(app, config);
   registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator });
   registerTufRoutes(app, store);
+  registerTargetRoutes(app, { store, blobs });
+  registerKeyRoutes(app, {
+    keys: releases.keys,
+    async signed({ model: name }) {
+      const model = name === null ? undefined : await store.models.get(name);
+      const timestamp = await store.releases.latest("timestamp");
+      if (model === undefined || timestamp === undefined) return;
+      await bus.publish("release", {
+        model: model.name,
+        channel: model.channel,
+        version: model.releasedVersion,
+        timestampVersion: timestamp.version,
+        committedAt: clock.now(),
+      });
+    },
+  });
   registerEventRoutes(app, streams);
   enrolment.register(app);
   registerErasureRoute(app, {
@@ -170,6 +197,7 @@ async function start(
     issuerPublicKey,
     devices,
     push: () => push.view(),
+    refusedVersions: () => versionRefusals.view(),
     storageProblem: () => health.problem,
   });
 

@@ -7,6 +7,12 @@ export { type Coordinator, createCoordinator } from "./coordinator.ts";
 export { DEFAULT_TOKEN_TTL_MS, type EnrolmentTokens, type MintOptions } from "./enrolment/enrolment-token.ts";
 export { createIssuerKey, readIssuerKey } from "./enrolment/issuer-key.ts";
 export { openEnrolmentTokens } from "./enrolment/tokens-of-data-dir.ts";
+export {
+  createSigningKeyFile,
+  KEY_ALGORITHMS,
+  type KeyAlgorithm,
+  readSigningKeyFile,
+} from "./keys/signing-key.ts";
 export { TokenBucket } from "./gateway/token-bucket.ts";
 export { sendError } from "./http/errors.ts";
 export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-name.ts";

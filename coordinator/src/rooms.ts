@@ -8,6 +8,7 @@ import type { BlobStore } from "./ports/blob-store.ts";
 import type { Bus } from "./ports/bus.ts";
 import type { MetadataStore } from "./ports/metadata-store.ts";
 import type { ReleaseChange, TargetRecord } from "./ports/records.ts";
+import type { RoleKeys } from "./releases/role-keys.ts";
 import type { SteadyNow } from "./steady-time.ts";
 
 // The seams between the coordinator's rooms. The composition root (coordinator.ts) is the only place that knows them all.
@@ -45,6 +46,8 @@ export interface Releases {
    * @returns the head that the newest timestamp holds
    */
   signLogHead(): Promise<LogHead>;
+  /** Who signs, and until when. */
+  readonly keys: RoleKeys;
   /** Signs what is about to expire, from time to time. */
   close(): Promise<void>;
 }

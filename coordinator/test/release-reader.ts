@@ -30,7 +30,7 @@ export function releaseReader(coordinator: RunningCoordinator): ReleaseReader {
   return {
     client,
     async download(path) {
-      const file = client.target(path);
+      const file = await client.find(path);
       if (file === undefined) throw new Error(`no target ${path}`);
       const response = await coordinator.request(`/v1/blobs/${file.sha256}`);
       if (response.status !== 200) throw new Error(`${path}: HTTP ${response.status}`);

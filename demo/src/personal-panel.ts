@@ -31,7 +31,8 @@ export function createPersonalPanel({ runtime, model, onChange }: PersonalPanelO
   let told: string | undefined;
 
   const show = (): void => {
-    setText(learn, learning === undefined ? "Learn my handwriting on this device only" : "Stop learning");
+    const asked = report === undefined ? "Learn my handwriting on this device only" : "Learn it again";
+    setText(learn, learning === undefined ? asked : "Stop learning");
     learn.disabled = learning === undefined && count < LEAST_EXAMPLES;
     unlearn.hidden = report === undefined || learning !== undefined;
     progress.hidden = learning === undefined;

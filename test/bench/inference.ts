@@ -14,7 +14,7 @@ import {
 } from "../src/inference-bench/report.ts";
 
 const NAMES = MODELS.map(({ name }) => name);
-const IN_PAGE = ["rawPage", "rawWorker", "ours"];
+const IN_PAGE = ["rawPage", "rawWorker", "ours", "transformersPage"];
 /** Written down in TensorFlow.js operators a second time. */
 const IN_TFJS = ["cnn", "transformer"];
 
@@ -26,7 +26,7 @@ const STARTED = "cnn";
 const inference: Benchmark = {
   name: "inference",
   summary:
-    "What the runtime costs: calls through it against onnxruntime with nothing around it, and TensorFlow.js, in Chromium and Node.",
+    "What the runtime costs: calls through it against onnxruntime with nothing around it, Transformers.js and TensorFlow.js, in Chromium and Node.",
   usage: `[--calls 300] [--rounds 30] [--starts 5] [--models ${NAMES.join(",")}]`,
   async run({ args, log }) {
     const { values } = parseArgs({

@@ -20,6 +20,7 @@ const GUIDE = readFileSync(join(import.meta.dirname, "../../packages/runtime/REA
 const BLOCKS = fencedBlocks(GUIDE).filter(({ heading }) => heading === "Images in, labels out");
 const EXAMPLES = fencedBlocks(GUIDE).find(({ heading }) => heading === "Examples that stay here")!;
 const GUEST = fencedBlocks(GUIDE).find(({ heading }) => heading === "A guest on the device")!;
+const OWN_WEIGHTS = fencedBlocks(GUIDE).find(({ heading }) => heading === "Weights of a device's own")!;
 const FORGETTING = fencedBlocks(GUIDE).find(({ heading }) => heading === "Forgetting")!;
 const folder = temporaryFolder();
 let site: Site;
@@ -41,6 +42,7 @@ test("its document fits its model, and its example runs in Node", async () => {
   await site.repository.releaseModel("digits", buildLinear({ seed: "guide" }), 2, {
     processing,
     explained: true,
+    personal: true,
     ...(labels === undefined ? {} : { labels }),
   });
   const root = join(folder.path, "root.json");
@@ -62,13 +64,22 @@ ${BLOCKS.find(({ language }) => language === "ts")!.text}
 ${fencedBlocks(GUIDE).find(({ heading }) => heading === "Why this answer")!.text}
 ${EXAMPLES.text}
 ${GUEST.text}
+await learning.examples.addAll(
+  Array.from({ length: 40 }, (_, i) => ({
+    image: Float32Array.from({ length: 784 }, (_, pixel) => (pixel % 10 === i % 10 ? 1 : ((pixel * 7 + i) % 41) / 100)),
+    label: i % 10,
+  })),
+);
+${OWN_WEIGHTS.text}
 ${FORGETTING.text}
 await runtime.close();
 `,
     );
     const { code, stdout, stderr } = await runNode(join(scratch, "guide.ts"));
     expect(code, stderr).toBe(0);
-    const [answer, ...more] = stdout.trim().split("\n");
+    const [answer, ...told] = stdout.trim().split("\n");
+    const more = told.filter((line) => !/^\d+ of \d+$/.test(line));
+    expect(told.length - more.length).toBeGreaterThan(1);
     expect(answer).toMatch(/^1 (\w+ [01]\.\d\d(, |$)){3}/);
     const best = answer!.split(" ")[1]!;
     expect(labels).toContain(best);
@@ -81,7 +92,9 @@ await runtime.close();
       `${labels![3]} occlusion`,
       expect.stringMatching(/^1 \d+$/),
       "null null {}",
-      expect.stringMatching(/^1 \[ 'device', 'examples' \] (erased|none)$/),
+      expect.stringMatching(/^true \d\.\d+ \d\.\d+ \d+$/),
+      "true undefined",
+      expect.stringMatching(/^41 \[ 'device', 'examples' \] (erased|none)$/),
     ]);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -13,8 +13,10 @@ import {
   openDemo,
   recordPages,
   SEVEN,
+  ONE,
   teach,
   type PageRecord,
+  type Stroke,
 } from "../src/demo-page.ts";
 
 const NODE_DEVICES = 4;
@@ -82,7 +84,7 @@ function training(page: Page) {
   return {
     participation,
     /** The first step after the one given that is seen. */
-    async step(after = 0): Promise<number> {
+    step: async (after = 0): Promise<number> => {
       for (;;) {
         await participation.filter({ hasText: words }).waitFor({ timeout: 60_000 });
         const shown = Number(words.exec((await participation.textContent()) ?? "")?.[1] ?? 0);
@@ -151,6 +153,38 @@ describe("the digits pad", () => {
     await page.getByTestId("heat").waitFor({ state: "hidden" });
     await page.getByTestId("consent").getByRole("switch").click();
     await page.getByTestId("participation").filter({ hasText: "Off." }).waitFor();
+    await page.context().close();
+    expect(complaints()).toEqual([]);
+  });
+
+  test("learns a hand on this device alone, reads by it after a reload, and unlearns it", async () => {
+    const page = await openPage();
+    const learn = page.getByTestId("learn-hand");
+    const text = page.getByTestId("hand-text");
+    await text.filter({ hasText: "Keep 5 drawings" }).waitFor();
+    expect(await learn.isDisabled()).toBe(true);
+    // No two alike: the page centres a drawing, so that one that is only moved is the same.
+    const slanted = (stroke: Stroke, by: number): Stroke => stroke.map(([x, y]) => [x + by * (0.5 - y), y]);
+    for (const by of [-0.3, -0.1, 0.1, 0.3]) {
+      await teach(page, slanted(SEVEN, by), 7, 1);
+      await teach(page, slanted(ONE, by), 1, 1);
+    }
+    const sent = records.at(-1)!.requests.length;
+    await learn.click();
+    await text.filter({ hasText: "It learnt your hand from" }).waitFor({ timeout: 30_000 });
+    expect(await page.getByTestId("hand-progress").isHidden()).toBe(true);
+    // What left the device meanwhile: nothing but questions for the graphs.
+    const methods = records.at(-1)!.requests.slice(sent);
+    expect(methods.filter(({ method }) => method !== "GET")).toEqual([]);
+    await draw(page, SEVEN);
+    await page.getByTestId("prediction").filter({ hasText: /^7$/ }).waitFor();
+    await page.reload();
+    await text.filter({ hasText: "It learnt your hand from" }).waitFor();
+    await draw(page, ONE);
+    await page.getByTestId("prediction").filter({ hasText: /^1$/ }).waitFor();
+    await page.getByTestId("unlearn-hand").click();
+    await text.filter({ hasText: "Unlearnt" }).waitFor();
+    expect(await page.getByTestId("unlearn-hand").isHidden()).toBe(true);
     await page.context().close();
     expect(complaints()).toEqual([]);
   });

@@ -106,6 +106,7 @@ async function learn(
   model: Uint8Array,
   columns: (count: number) => Columns,
   task: object,
+  processing: object = {},
 ): Promise<readonly VersionView[]> {
   const file = (what: string): string => join(folder.path, `${name}-${what}`);
   await writeFile(file("held-out.safetensors"), writeSafetensors(columns(60)));
@@ -121,7 +122,9 @@ async function learn(
   };
   await writeFile(file("task.json"), JSON.stringify(document));
   const api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
-  await api.publishModel(name, model);
+  await writeFile(file("model.onnx"), model);
+  await writeFile(file("processing.json"), JSON.stringify(processing));
+  await tributary("publish", file("model.onnx"), "--name", name, "--processing", file("processing.json"));
   await tributary("task", "create", file("task.json"), "--held-out", file("held-out.safetensors"));
 
   const done = Promise.withResolvers<void>();
@@ -157,11 +160,19 @@ async function learn(
 }
 
 test("a text classifier of two inputs and two outputs is published, learned in rounds, and runs by names", async () => {
-  const versions = await learn("texts", buildTextModel(), texts, {
+  const task = {
     loss: { kind: "softmax-cross-entropy", output: "topic" },
     moreLosses: [{ kind: "mse", output: "score", weight: 0.5 }],
     local: { epochs: 3, batchSize: 15, learningRate: 0.05, optimizer: { kind: "adam" } },
-  });
+  };
+  const text = {
+    kind: "text",
+    tokenizer: "numbered-words",
+    maxTokens: LENGTH,
+    padId: WORDS - 1,
+    mask: "mask",
+  };
+  const versions = await learn("texts", buildTextModel(), texts, task, { inputs: { ids: text } });
   const [, first, , last] = versions;
   expect(last!.accuracy!).toBeGreaterThan(0.9);
   expect(last!.accuracy!).toBeGreaterThanOrEqual(first!.accuracy!);
@@ -178,6 +189,7 @@ test("a text classifier of two inputs and two outputs is published, learned in r
     coordinator: coordinator.url,
     trust: "first-use",
     dataDir: join(folder.path, "reader"),
+    tokenizers: { "numbered-words": (words) => words.split(" ").map((word) => Number(word.slice(1))) },
   });
   const model = await runtime.model("texts");
   expect(model.state.inputs.map(({ name, dtype }) => `${name} ${dtype}`)).toEqual([
@@ -193,6 +205,17 @@ test("a text classifier of two inputs and two outputs is published, learned in r
     code: "engine/missing-input",
     detail: { input: "mask" },
   });
+  // As an app has it: the model says which tokenizer, the app brings it.
+  const [own, ...others] = await Promise.all([
+    model.run({ ids: ["w9 w12 w8", "w17 w23"] }),
+    model.run({ ids: "w9 w12 w8" }),
+    model.run({ ids: "w17 w23" }),
+  ]);
+  expect(own.classes).toEqual([1, 2]);
+  expect(others.map(({ classes: [only] }) => only)).toEqual([1, 2]);
+  await model.examples.add({ ids: "w17 w23", label: { topic: 2, score: [0.5] } });
+  const [example] = await model.examples.list();
+  expect(example!.inputs["mask"]).toEqual(Float32Array.of(1, 1, 0, 0, 0, 0, 0, 0));
 }, 120_000);
 
 test("a regression of measurements and a kind learns numbers", async () => {

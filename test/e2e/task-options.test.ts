@@ -206,9 +206,9 @@ async function controlOf(task: string, version: number): Promise<Uint8Array> {
   const metadata = async (file: string): Promise<Signed["signed"]> =>
     ((await (await get(`tuf/${file}`)).json()) as Signed).signed;
   const { version: snapshot } = (await metadata("timestamp.json")).meta["snapshot.json"]!;
-  const { version: targets } = (await metadata(`${snapshot}.snapshot.json`)).meta["targets.json"]!;
-  const file = (await metadata(`${targets}.targets.json`)).targets[
-    `controls/${task}/${version}.safetensors`
+  const { version: targets } = (await metadata(`${snapshot}.snapshot.json`)).meta[`${task}-training.json`]!;
+  const file = (await metadata(`${targets}.${task}-training.json`)).targets[
+    `models/${task}/controls/${task}/${version}.safetensors`
   ]!;
   return new Uint8Array(await (await get(`blobs/${file.hashes.sha256}`)).arrayBuffer());
 }

@@ -10,6 +10,12 @@ export const SEVEN: Stroke = [
   [0.45, 0.85],
 ];
 
+/** A one. */
+export const ONE: Stroke = [
+  [0.5, 0.2],
+  [0.5, 0.85],
+];
+
 export function launchChromium(): Promise<Browser> {
   const executablePath = findChromium();
   return chromium.launch({

@@ -74,6 +74,7 @@ describe("what an event changes", () => {
       uptimeSeconds: 1,
       devices: { connected: 0, training: 0 },
       push: null,
+      refusedVersions: [],
       models: 0,
       tasks: 0,
       storageProblem: null,

@@ -13,6 +13,7 @@ export type RoundMessage = Extract<
   DeviceMessage,
   { type: "check-in" | "ineligible" | "leave" | "ready" | "secure-ready" | "decline" }
 >;
+export type RefusedVersionMessage = Extract<DeviceMessage, { type: "refused-version" }>;
 export type RunningMessage = Extract<DeviceMessage, { type: "running" }>;
 
 /** Who is at the other end of a session. */
@@ -27,6 +28,7 @@ export interface GatewayHandler {
   disconnected(from: ConnectedDevice): void;
   connected?(from: ConnectedDevice): void;
   running?(from: ConnectedDevice, message: RunningMessage): void;
+  refusedVersion?(from: ConnectedDevice, message: RefusedVersionMessage): void;
 }
 
 /** Bounds of one gateway; the defaults are the protocol's. */

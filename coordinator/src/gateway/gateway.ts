@@ -227,6 +227,9 @@ class WebSocketGateway implements DeviceGateway {
         handler.running?.(device, message);
         return;
       }
+      case "refused-version":
+        handler.refusedVersion?.(device, message);
+        return;
       case "check-in":
       case "ineligible":
       case "leave":

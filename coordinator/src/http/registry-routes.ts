@@ -19,6 +19,7 @@ import {
   VersionView,
   type DevicesView,
   type PushView,
+  type RefusedVersionView,
 } from "@tributary/protocol";
 import type { Readable } from "node:stream";
 import Type from "typebox";
@@ -41,6 +42,7 @@ export interface RegistryRoutesOptions {
   readonly issuerPublicKey: Uint8Array;
   readonly devices: () => DevicesView;
   readonly push: () => PushView | null;
+  readonly refusedVersions: () => RefusedVersionView[];
   /** Why nothing can be stored at present. */
   readonly storageProblem: () => StorageProblem | null;
 }
@@ -69,6 +71,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       uptimeSeconds: (clock.monotonicMs() - startedMonotonicMs) / 1000,
       devices: options.devices(),
       push: options.push(),
+      refusedVersions: options.refusedVersions(),
       models: (await store.models.list()).length,
       tasks: (await store.tasks.list()).length,
       storageProblem: storageProblemView(options.storageProblem()),

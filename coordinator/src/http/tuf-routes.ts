@@ -1,7 +1,7 @@
 import { failure, sha256 } from "@tributary/core";
 import Type from "typebox";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { SignedMetadata, TufRole } from "../ports/records.ts";
+import type { SignedMetadata } from "../ports/records.ts";
 import type { App } from "./app.ts";
 import { noneMatchNames } from "./ranges.ts";
 
@@ -12,9 +12,9 @@ export function registerTufRoutes(app: App, store: MetadataStore): void {
     {
       schema: {
         summary:
-          "TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json",
+          "TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json, and <version>.<role>.json of the roles of models",
         tags: ["releases"],
-        params: Type.Object({ file: Type.String({ maxLength: 64 }) }),
+        params: Type.Object({ file: Type.String({ maxLength: 128 }) }),
       },
     },
     async (request, reply) => {
@@ -35,6 +35,8 @@ export function registerTufRoutes(app: App, store: MetadataStore): void {
 
 async function metadataOf(store: MetadataStore, file: string): Promise<SignedMetadata | undefined> {
   if (file === "timestamp.json") return store.releases.latest("timestamp");
-  const match = /^([1-9]\d{0,9})\.(root|snapshot|targets)\.json$/.exec(file);
-  return match === null ? undefined : store.releases.metadata(match[2] as TufRole, Number(match[1]));
+  const match = /^([1-9]\d{0,9})\.([a-z0-9][a-z0-9.-]*)\.json$/.exec(file);
+  return match === null || match[2] === "timestamp"
+    ? undefined
+    : store.releases.metadata(match[2]!, Number(match[1]));
 }

@@ -11,6 +11,7 @@ import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type {
   BufferedCohortRecord,
   DeviceRecord,
+  DraftRecord,
   EventRecord,
   JournalEntry,
   JsonValue,
@@ -24,13 +25,13 @@ import type {
   ParticipationRecord,
   RefusalRecord,
   ReleaseChange,
+  RoleRecord,
   RoundRecord,
   SignedMetadata,
   SuspicionRecord,
   TargetRecord,
   TaskRecord,
   TokenUse,
-  TufRole,
   VersionRecord,
 } from "./records.ts";
 
@@ -162,19 +163,24 @@ export interface ReleaseRepository {
    * @throws `store/conflict` when another release was committed since the numbers were allocated, or a role's version is taken.
    */
   apply(change: ReleaseChange): Promise<void>;
-  /** Adds metadata outside a release: the first root, and each rotation. @throws `store/conflict` */
+  /** Adds metadata outside a release: the first root. @throws `store/conflict` */
   insert(metadata: SignedMetadata): Promise<void>;
-  metadata(role: TufRole, version: number): Promise<SignedMetadata | undefined>;
-  latest(role: TufRole): Promise<SignedMetadata | undefined>;
+  metadata(role: string, version: number): Promise<SignedMetadata | undefined>;
+  latest(role: string): Promise<SignedMetadata | undefined>;
+  /** The newest of every role. */
+  allLatest(): Promise<SignedMetadata[]>;
+  /** Who is to sign for each role, by its name. */
+  roles(): Promise<RoleRecord[]>;
+  drafts(): Promise<DraftRecord[]>;
   target(path: string): Promise<TargetRecord | undefined>;
   /**
    * Whether a blob is, or was, a target: what may be served to everyone. Earlier ones stay, for devices that still
    * read an earlier release.
    */
   isReleased(digest: Digest): Promise<boolean>;
-  /** All current targets, by path. */
+  /** All current targets, by path and role. */
   targets(): Promise<TargetRecord[]>;
-  /** Forgets all but the newest `keep` versions of timestamp, snapshot and targets; roots stay, devices walk their chain. */
+  /** Forgets all but the newest `keep` versions of every role; roots stay, devices walk their chain. */
   prune(keep: number): Promise<void>;
 }
 

@@ -16,6 +16,7 @@ import type {
   ModelProcessing,
   RoundPurpose,
   RoundView,
+  SelfCheck,
   TaskReason,
   TaskSpec,
   TaskState,
@@ -24,6 +25,7 @@ import type {
   VerdictView,
 } from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
+import type { TufPublicKey } from "@tributary/tuf";
 
 /** Anything JSON holds; what journals, events and `custom` fields carry. */
 export type JsonValue =
@@ -104,6 +106,8 @@ export interface VersionRecord {
   readonly trust: TrustView | null;
   /** What the gate of its task found; null: nothing, so far. */
   readonly gate: VerdictView | null;
+  /** What it answers on one row; null where it could not be run. */
+  readonly selfCheck: SelfCheck | null;
 }
 
 /** A federated task and the plan it was published as. */
@@ -192,13 +196,33 @@ export type TufRole = "root" | "timestamp" | "snapshot" | "targets";
 
 /** Signed metadata, byte for byte as it is served. */
 export interface SignedMetadata {
-  readonly role: TufRole;
+  /** A top-level one, or one that is delegated to. */
+  readonly role: string;
   readonly version: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** One entry of the targets metadata. */
+/** Who signs for a role, as operators want it; what is signed follows as soon as its keys have signed it. */
+export interface RoleRecord {
+  readonly role: string;
+  /** Whose targets it signs; null of the top-level roles. */
+  readonly model: ModelName | null;
+  readonly keys: readonly TufPublicKey[];
+  /** How many of them have to sign. */
+  readonly threshold: number;
+}
+
+/** The next metadata of a role whose keys are not all here: what operators export, sign and import. */
+export interface DraftRecord {
+  readonly role: string;
+  /** The file with the signatures so far. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** One entry of a role's targets metadata. */
 export interface TargetRecord {
+  /** "targets", or the delegated role that signs for it. Two roles may name one path. */
+  readonly role: string;
   readonly path: string;
   readonly digest: Digest;
   readonly sizeBytes: number;
@@ -214,7 +238,12 @@ export interface ReleaseChange {
   readonly expectedTimestampVersion: number | null;
   readonly metadata: readonly SignedMetadata[];
   readonly put: readonly TargetRecord[];
+  /** Paths, whichever roles name them. */
   readonly remove: readonly string[];
+  /** Roles that are new, or signed by others from here on. */
+  readonly roles: readonly RoleRecord[];
+  /** All drafts there are from here on. */
+  readonly drafts: readonly DraftRecord[];
 }
 
 /** An enrolled device. */

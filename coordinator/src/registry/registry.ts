@@ -126,7 +126,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         gate: null,
         trust: null,
       };
-      const stored = await storeVersion({ blobs, store }, model, published, parameters);
+      const stored = await storeVersion({ blobs, store, env }, model, published, parameters);
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
           {

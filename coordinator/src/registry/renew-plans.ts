@@ -3,8 +3,7 @@ import { isOutdatedComparison } from "@tributary/federation/planning";
 import { parseMeasurementPlan, parsePlan } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { TaskRecord } from "../ports/records.ts";
-import { measurementPaths, planFolder, planPaths } from "../releases/target-paths.ts";
+import type { PlanRef, TaskRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { planSource } from "./plan.ts";
 import { storePlans } from "./task-plans.ts";
@@ -20,7 +19,7 @@ export interface RenewalOptions {
 
 /**
  * Gives tasks a plan of the next number where no device would keep to the old one any more: a secure plan that names another
- * issuer, or a comparison of versions by other metrics than are read now. To be called before rounds begin.
+ * issuer, a comparison of versions by other metrics than are read now, or one that lies where no role signs for it. To be called before rounds begin.
  */
 export async function renewPlans(options: RenewalOptions): Promise<void> {
   const { store, blobs, env, releases, issuerPublicKey } = options;
@@ -41,7 +40,7 @@ export async function renewPlans(options: RenewalOptions): Promise<void> {
       complete,
       issuerPublicKey,
     });
-    const remove = await oldTargets(store, task);
+    const remove = await oldTargets(store, [task.plan, ...(task.gatePlan === null ? [] : [task.gatePlan])]);
     await releases.release({ ...targets, remove }, (release) =>
       store.transaction(async (tx) => {
         await tx.tasks.setPlan(task.name, plan, gatePlan);
@@ -62,6 +61,7 @@ async function reasonToRenew(
   const measurement =
     measured === null ? undefined : parseMeasurementPlan(await blobs.bytes(measured.digest));
   const own = trains ? parsePlan(await blobs.bytes(plan.digest)) : measurement;
+  if (!plan.target.startsWith("models/")) return "another place of plans";
   const { secureAggregation } = own ?? {};
   if (secureAggregation !== undefined && secureAggregation.issuerPublicKey !== issuer)
     return "another issuer";
@@ -69,15 +69,13 @@ async function reasonToRenew(
   return undefined;
 }
 
+/** The documents of plans and the graphs in the folders beside them. */
 async function oldTargets(
   { releases }: Pick<MetadataStore, "releases">,
-  task: TaskRecord,
+  plans: readonly PlanRef[],
 ): Promise<string[]> {
-  const paths = new Set<string>(
-    [planPaths, measurementPaths].flatMap((pathsOf) => Object.values(pathsOf(task.name, task.plan.number))),
+  const paths = (await releases.targets()).map(({ path }) => path);
+  return paths.filter((path) =>
+    plans.some(({ target }) => path === target || path.startsWith(`${target.replace(/\.json$/, "")}/`)),
   );
-  const folder = planFolder(task.name, task.plan.number);
-  return (await releases.targets())
-    .map(({ path }) => path)
-    .filter((path) => paths.has(path) || path.startsWith(folder));
 }

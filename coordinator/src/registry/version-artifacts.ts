@@ -1,4 +1,4 @@
-import { asModelVersion, type ModelVersion } from "@tributary/core";
+import { asModelVersion, type Env, type ModelVersion } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
 import { quantizeWeightsFile } from "@tributary/onnx";
 import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
@@ -7,13 +7,14 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
+import { makeSelfCheck } from "./self-check.ts";
 import { storeVariants } from "./variants.ts";
 import { releaseDeltas, stepDelta } from "./version-deltas.ts";
 
 /** What is known of a version before its weights are stored. */
 export type NewVersion = Omit<
   VersionRecord,
-  "model" | "graph" | "weights" | "int8" | "variants" | "parameterCount"
+  "model" | "graph" | "weights" | "int8" | "variants" | "parameterCount" | "selfCheck"
 >;
 
 /** A version whose blobs are on disk, and what it changes in the release. */
@@ -31,22 +32,26 @@ export interface StoredVersion {
  * @param steps - that made it of its parent, by parameter, where they were rounded
  */
 export async function storeVersion(
-  stores: { readonly blobs: BlobStore; readonly store: MetadataStore },
+  stores: { readonly blobs: BlobStore; readonly store: MetadataStore; readonly env: Pick<Env, "log"> },
   model: ModelRecord,
   version: NewVersion,
   parameters: ParameterSet,
   steps?: ReadonlyMap<string, QuantizedStep>,
 ): Promise<StoredVersion> {
-  const { blobs, store } = stores;
+  const { blobs, store, env } = stores;
   const parent =
     version.parentVersion === null ? undefined : await store.versions.get(model.name, version.parentVersion);
   const earlier = parent === undefined ? undefined : await blobs.bytes(parent.int8.digest);
+  const int8 = quantizeWeightsFile(parameters, earlier).bytes;
+  const weights = await blobs.put(parametersToSafetensors(parameters));
+  const graph = await blobs.bytes(model.graph.digest);
   const record: VersionRecord = {
     ...version,
     model: model.name,
     graph: model.graph,
-    weights: await blobs.put(parametersToSafetensors(parameters)),
-    int8: await blobs.put(quantizeWeightsFile(parameters, earlier).bytes),
+    weights,
+    int8: await blobs.put(int8),
+    selfCheck: await makeSelfCheck(env.log, model, { graph, parameters, int8 }, weights.digest),
     variants: await storeVariants(blobs, model, parameters),
     parameterCount: model.parameterCount,
   };

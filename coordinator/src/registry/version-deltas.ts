@@ -27,7 +27,7 @@ export async function stepDelta(
   steps: ReadonlyMap<string, QuantizedStep>,
 ): Promise<readonly TargetRecord[]> {
   const path = weightsPath(next.model, next.version);
-  return storeDelta(blobs, path, base.version, base.weights, next.weights, (file) =>
+  return storeDelta(blobs, next.model, path, base.version, base.weights, next.weights, (file) =>
     safetensorsRegions(file, steps),
   );
 }
@@ -44,12 +44,14 @@ export async function releaseDeltas(
   const targets: TargetRecord[] = [];
   for (const base of await releasedBefore(store, model, version)) {
     const int8 = int8WeightsPath(model, version);
-    targets.push(...(await storeDelta(blobs, int8, base.version, base.int8, next.int8, safetensorsRegions)));
+    targets.push(
+      ...(await storeDelta(blobs, model, int8, base.version, base.int8, next.int8, safetensorsRegions)),
+    );
     for (const form of next.variants) {
       const before = base.variants.find(({ name }) => name === form.name);
       if (before === undefined) continue;
       const path = variantPath(model, version, form.name);
-      targets.push(...(await storeDelta(blobs, path, base.version, before, form, onnxRegions)));
+      targets.push(...(await storeDelta(blobs, model, path, base.version, before, form, onnxRegions)));
     }
   }
   return targets;
@@ -69,6 +71,7 @@ async function releasedBefore(
 
 async function storeDelta(
   blobs: Pick<BlobStore, "put" | "bytes">,
+  model: ModelName,
   path: string,
   from: ModelVersion,
   base: BlobRef,
@@ -79,5 +82,5 @@ async function storeDelta(
   const file = await blobs.bytes(next.digest);
   const delta = encodeDelta(await blobs.bytes(base.digest), file, regionsOf(file));
   if (delta === undefined || delta.length > LARGEST_SHARE * next.sizeBytes) return [];
-  return [deltaTarget(path, from, await blobs.put(delta))];
+  return [deltaTarget(model, path, from, await blobs.put(delta))];
 }

@@ -24,7 +24,7 @@ export async function publishIssuer(options: IssuerTargetOptions): Promise<void>
   const before = (await store.releases.targets()).find(({ path }) => path === ISSUER_TARGET);
   if (before?.digest === sha256(bytes)) return;
   await blobs.put(bytes);
-  await releases.release({ put: [documentTarget(ISSUER_TARGET, bytes)] }, (change) =>
+  await releases.release({ put: [documentTarget("targets", ISSUER_TARGET, bytes)] }, (change) =>
     store.releases.apply(change),
   );
   if (before === undefined) return;

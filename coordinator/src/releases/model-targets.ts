@@ -1,5 +1,4 @@
-import { encodeUtf8, sha256 } from "@tributary/core";
-import type { ModelVersion } from "@tributary/core";
+import { asModelName, encodeUtf8, sha256, type ModelName, type ModelVersion } from "@tributary/core";
 import type { MeasurementContent, PlanContent } from "@tributary/federation/planning";
 import {
   deltaPath,
@@ -13,6 +12,7 @@ import {
 import type { BlobRef, ModelRecord, OptimizerRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { timestamp } from "../registry/views.ts";
 import type { TargetChanges } from "../rooms.ts";
+import { modelRole, trainingRole } from "./roles.ts";
 import {
   controlFolder,
   controlPath,
@@ -61,42 +61,58 @@ export function versionTargets(
   current: Iterable<Pick<TargetRecord, "path">>,
   kept: readonly ModelVersion[] = [],
 ): TargetDocument {
-  const { put, remove = [] } = unreleasedTargets(version, current, kept);
   const manifest = channelTargets(model, version);
+  // A version of a round is what devices train from next, whoever signs for its release.
+  const { put, remove = [] } =
+    version.roundId === null
+      ? { put: [], remove: retired(version, current, kept) }
+      : unreleasedTargets(version, current, kept);
   return { bytes: manifest.bytes, changes: { put: [...manifest.changes.put, ...put], remove } };
 }
 
-/** The targets of a new version that no channel points to yet: devices train from it, and measure it. */
+/** The targets of a new version that no channel points to yet, signed by the role of trainings: devices train from it, and measure it. */
 export function unreleasedTargets(
   version: VersionRecord,
   current: Iterable<Pick<TargetRecord, "path">>,
   kept: readonly ModelVersion[],
 ): TargetChanges {
-  const { model: name } = version;
-  const paths = Array.from(current, ({ path }) => path);
-  return {
-    put: [
-      blobTarget(graphPath(name, version.graph.digest), version.graph),
-      blobTarget(weightsPath(name, version.version), version.weights),
-      blobTarget(int8WeightsPath(name, version.version), version.int8),
-      ...version.variants.map((each) => blobTarget(variantPath(name, version.version, each.name), each)),
-    ],
-    remove: retiredPaths(paths, name, version.version, kept),
-  };
+  return { put: fileTargets(version, trainingRole(version.model)), remove: retired(version, current, kept) };
 }
 
-/** Moves the model's channel to a version whose other targets are there. */
+function retired(
+  { model, version }: VersionRecord,
+  current: Iterable<Pick<TargetRecord, "path">>,
+  kept: readonly ModelVersion[],
+): string[] {
+  const paths = new Set(Array.from(current, ({ path }) => path));
+  return retiredPaths(paths, model, version, kept);
+}
+
+/** The files of a version, which a role signs for. */
+function fileTargets(
+  { model, version, weights, int8, variants }: VersionRecord,
+  role: string,
+): TargetRecord[] {
+  return [
+    blobTarget(role, weightsPath(model, version), weights),
+    blobTarget(role, int8WeightsPath(model, version), int8),
+    ...variants.map((each) => blobTarget(role, variantPath(model, version, each.name), each)),
+  ];
+}
+
+/** Moves the model's channel to a version. The model's role signs for all of it, also for what the role of trainings signed before. */
 export function channelTargets(model: ManifestModel, version: VersionRecord): TargetDocument {
   const { model: name } = version;
+  const role = modelRole(name);
   const graph = graphPath(name, version.graph.digest);
   const weights = weightsPath(name, version.version);
   const int8 = int8WeightsPath(name, version.version);
   const explanation =
-    model.explanation && blobTarget(explanationPath(name, model.explanation.digest), model.explanation);
+    model.explanation && blobTarget(role, explanationPath(name, model.explanation.digest), model.explanation);
   const personal = model.personalisation && {
     path: personalisationPath(name, model.personalisation.document.digest, "json"),
     graphs: model.personalisation.graphs.map((graph) =>
-      blobTarget(personalisationPath(name, graph.digest, "onnx"), graph),
+      blobTarget(role, personalisationPath(name, graph.digest, "onnx"), graph),
     ),
   };
   const manifest: ModelManifest = {
@@ -122,6 +138,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
             target: variantPath(name, version.version, each.name),
           })),
         }),
+    ...(version.selfCheck === null ? {} : { selfCheck: version.selfCheck }),
     createdAt: timestamp(version.createdAt),
   };
   const bytes = encodeUtf8(JSON.stringify(manifest));
@@ -130,11 +147,13 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     bytes,
     changes: {
       put: [
-        documentTarget(manifestPath(name, model.channel), bytes),
+        documentTarget(role, manifestPath(name, model.channel), bytes),
+        blobTarget(role, graph, version.graph),
+        ...fileTargets(version, role),
         ...(explanation === null ? [] : [explanation]),
         ...(personal === null
           ? []
-          : [blobTarget(personal.path, model.personalisation!.document), ...personal.graphs]),
+          : [blobTarget(role, personal.path, model.personalisation!.document), ...personal.graphs]),
       ],
     },
   };
@@ -157,9 +176,11 @@ export function planTargets(
     readonly evaluate: BlobRef;
   },
 ): TargetDocument & { readonly path: string } {
-  const paths = planPaths(content.task, number);
+  const model = asModelName(content.model);
+  const role = modelRole(model);
+  const paths = planPaths(model, content.task, number);
   const { webgpu, micro, whole } = content.training;
-  const partPath = (part: number | "step"): string => microBatchPath(content.task, number, part);
+  const partPath = (part: number | "step"): string => microBatchPath(model, content.task, number, part);
   const { parts, step } = graphs.micro ?? { parts: [], step: undefined };
   const plan: Plan = {
     ...content,
@@ -188,12 +209,14 @@ export function planTargets(
     bytes,
     changes: {
       put: [
-        documentTarget(paths.plan, bytes),
-        blobTarget(paths.train, graphs.train),
-        ...(graphs.trainWebgpu === undefined ? [] : [blobTarget(paths.trainWebgpu, graphs.trainWebgpu)]),
-        ...parts.map(({ batchSize, blob }) => blobTarget(partPath(batchSize), blob)),
-        ...(step === undefined ? [] : [blobTarget(partPath("step"), step)]),
-        blobTarget(paths.evaluate, graphs.evaluate),
+        documentTarget(role, paths.plan, bytes),
+        blobTarget(role, paths.train, graphs.train),
+        ...(graphs.trainWebgpu === undefined
+          ? []
+          : [blobTarget(role, paths.trainWebgpu, graphs.trainWebgpu)]),
+        ...parts.map(({ batchSize, blob }) => blobTarget(role, partPath(batchSize), blob)),
+        ...(step === undefined ? [] : [blobTarget(role, partPath("step"), step)]),
+        blobTarget(role, paths.evaluate, graphs.evaluate),
       ],
     },
   };
@@ -205,7 +228,8 @@ export function measurementTargets(
   content: MeasurementContent,
   evaluate: BlobRef | undefined,
 ): TargetDocument & { readonly path: string } {
-  const paths = measurementPaths(content.task, number);
+  const role = modelRole(asModelName(content.model));
+  const paths = measurementPaths(asModelName(content.model), content.task, number);
   const plan: MeasurementPlan =
     content.kind === "telemetry"
       ? { ...content, formatVersion: 1 }
@@ -221,8 +245,8 @@ export function measurementTargets(
     bytes,
     changes: {
       put: [
-        documentTarget(paths.plan, bytes),
-        ...(evaluate === undefined ? [] : [blobTarget(paths.evaluate, evaluate)]),
+        documentTarget(role, paths.plan, bytes),
+        ...(evaluate === undefined ? [] : [blobTarget(role, paths.evaluate, evaluate)]),
       ],
     },
   };
@@ -230,26 +254,35 @@ export function measurementTargets(
 
 /** The control variate that devices train the next round with: the strategy's state, in place of the one before. */
 export function controlTargets(
+  model: ModelName,
   { task, version, state }: OptimizerRecord,
   current: Iterable<Pick<TargetRecord, "path">>,
 ): TargetChanges {
-  const path = controlPath(task, version);
+  const path = controlPath(model, task, version);
   const earlier = Array.from(current, (target) => target.path).filter(
-    (each) => each.startsWith(controlFolder(task)) && each !== path,
+    (each) => each.startsWith(controlFolder(model, task)) && each !== path,
   );
-  return { put: [blobTarget(path, state)], remove: earlier };
+  return { put: [blobTarget(trainingRole(model), path, state)], remove: earlier };
 }
 
-/** What makes a version's file of the same file of version `from`, beside it. */
-export function deltaTarget(path: string, from: ModelVersion, delta: BlobRef): TargetRecord {
-  return blobTarget(deltaPath(path, from), delta);
+/**
+ * What makes a version's file of the same file of version `from`, beside it. Rounds sign for deltas, also of what they do not release:
+ * a device believes the file's own digest.
+ */
+export function deltaTarget(
+  model: ModelName,
+  path: string,
+  from: ModelVersion,
+  delta: BlobRef,
+): TargetRecord {
+  return blobTarget(trainingRole(model), deltaPath(path, from), delta);
 }
 
 /** Of a document whose bytes are in the blob store. */
-export function documentTarget(path: string, bytes: Uint8Array): TargetRecord {
-  return { path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null };
+export function documentTarget(role: string, path: string, bytes: Uint8Array): TargetRecord {
+  return { role, path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null };
 }
 
-function blobTarget(path: string, { digest, sizeBytes }: BlobRef): TargetRecord {
-  return { path, digest, sizeBytes, custom: null };
+function blobTarget(role: string, path: string, { digest, sizeBytes }: BlobRef): TargetRecord {
+  return { role, path, digest, sizeBytes, custom: null };
 }

@@ -1,205 +1,306 @@
 import type { Clock } from "@tributary/core";
-import { timestampCustom, type LogHead } from "@tributary/protocol";
+import { timestampCustom, logHeadOf } from "@tributary/protocol";
 import {
+  keyIdOf,
   parseMetadata,
-  signRoot,
   signSnapshotAndTimestamp,
-  signTargets,
   signTimestamp,
   TUF_ROLES,
-  type TargetFile,
+  unsignedRoot,
+  unsignedTargets,
+  type DelegationOptions,
+  type RoleKeySet,
   type TufRole,
+  type TufSigner,
 } from "@tributary/tuf";
-import type { ReleaseChange, SignedMetadata, TargetRecord } from "../ports/records.ts";
-import type { TargetChanges } from "../rooms.ts";
-import type { ReleaseKeys } from "./release-keys.ts";
+import type { DraftRecord, RoleRecord, SignedMetadata, TargetRecord } from "../ports/records.ts";
+import { signersHere, type KeyRing } from "./key-ring.ts";
+import type { Lifetimes } from "./lifetimes.ts";
+import {
+  expiryOf,
+  fileType,
+  isNextRoot,
+  isSignedBy,
+  keySetIn,
+  sameContent,
+  versionOf,
+  withSignatures,
+} from "./role-files.ts";
+import { inPriority, pathsOf } from "./roles.ts";
+import type { SigningState } from "./signing-state.ts";
 
-const DAY_MS = 86_400_000;
-
-export type Lifetimes = Readonly<Record<TufRole, number>>;
-
-/**
- * How long signed metadata lives, in milliseconds; it is signed again when half of that is over.
- *
- * @param timestampDays - that of the timestamp; what it vouches for lives at least as long
- */
-export function lifetimesOf(timestampDays: number): Lifetimes {
-  const days = (least: number): number => Math.max(least, timestampDays) * DAY_MS;
-  return { root: days(365), targets: days(90), snapshot: days(30), timestamp: timestampDays * DAY_MS };
-}
-
-/** The newest metadata of each role, as stored, and the certificate log's head: what a timestamp signed now has to say. */
-export type CurrentRelease = Readonly<Partial<Record<TufRole, SignedMetadata>>> & {
-  readonly logHead: LogHead;
-};
-
-/**
- * Signs releases in memory: numbers are allocated and bytes made, nothing is stored.
- * The caller stores the change in one transaction, with everything that belongs to it, and only then serves it.
- */
-export interface ReleaseSigner {
-  /** Root version 1. @throws TypeError without the root key */
-  firstRoot(): Promise<SignedMetadata>;
-  /** The next release: what is current, with targets put and removed. */
-  prepare(
-    current: CurrentRelease,
-    targets: readonly TargetRecord[],
-    changes: TargetChanges,
-  ): Promise<ReleaseChange>;
-  /** A timestamp of the same release with the present head of the certificate log. */
-  prepareLogHead(current: CurrentRelease): Promise<ReleaseChange>;
-  /** The roles whose metadata has to be signed again: half of its lifetime is over. */
-  refreshNeeded(current: CurrentRelease): Promise<readonly TufRole[]>;
-  /**
-   * Signs those roles, and the ones above that list them, again. The root is left out where its key is not here.
-   * `undefined` where nothing is due.
-   */
-  prepareRefresh(
-    current: CurrentRelease,
-    targets: readonly TargetRecord[],
-  ): Promise<{ readonly root: SignedMetadata | undefined; readonly change: ReleaseChange | undefined }>;
-}
-
-export function createReleaseSigner(options: {
-  readonly keys: ReleaseKeys;
+export interface SigningOptions {
+  readonly ring: Pick<KeyRing, "signersOf">;
   readonly lifetimes: Lifetimes;
   readonly clock: Pick<Clock, "now">;
-}): ReleaseSigner {
-  const { keys, lifetimes, clock } = options;
-  const expiresMs = (role: TufRole): number => clock.now() + lifetimes[role];
+}
 
-  const rootOf = async (version: number, previous: Uint8Array | undefined): Promise<SignedMetadata> => {
-    if (keys.root === undefined) throw new TypeError("releases: the root key is not here");
-    const only = (signer: { readonly publicKey: Uint8Array }) => ({ publicKeys: [signer.publicKey] });
-    const bytes = await signRoot({
+export interface SigningResult {
+  /** Files that are new, in the order in which a client would meet them. */
+  readonly metadata: readonly SignedMetadata[];
+  /** The next files of roles that wait for signatures. */
+  readonly drafts: readonly DraftRecord[];
+}
+
+/** The file that a role has from here on, if any that its keys signed, and the one that waits. */
+interface NextFile {
+  readonly file?: SignedMetadata | undefined;
+  readonly isNew: boolean;
+  readonly draft?: DraftRecord | undefined;
+}
+
+/** A release below one root: files by role, none where some are not signed as the root says, and drafts. */
+interface Below {
+  readonly files: readonly SignedMetadata[] | undefined;
+  readonly drafts: readonly DraftRecord[];
+}
+
+/**
+ * Signs in memory whatever the keys that are here can sign of what is wanted: numbers are allocated and bytes made, nothing is stored.
+ * Where keys lie elsewhere, a draft waits for their signatures, and what was signed before stays as it is: what comes out is a release
+ * that clients verify, or nothing new.
+ *
+ * @param options.gap - numbers that may have been signed since the store was copied: they are left out, and everything is signed anew
+ * @throws TypeError where not even a first release can be signed
+ */
+export async function signWanted(
+  state: SigningState,
+  { ring, lifetimes, clock }: SigningOptions,
+  options: { readonly gap?: number } = {},
+): Promise<SigningResult> {
+  const { gap = 0 } = options;
+  const { signed, roles, drafts } = state;
+  const now = clock.now();
+
+  const isDue = async (
+    metadata: Pick<SignedMetadata, "role" | "bytes">,
+    lifetime: number,
+  ): Promise<boolean> => (await expiryOf(metadata)) - now <= lifetime / 2;
+
+  const lifetimeOf = (role: string, { keys, threshold = 1 }: RoleKeySet): number => {
+    const here = signersHere(ring, role, keys.map(keyIdOf)).length;
+    return lifetimes[here >= threshold ? "targets" : "operator"];
+  };
+
+  /** A draft that says the same, has a later number and is not old stays, with the signatures that it has. */
+  const draftFor = async (
+    role: string,
+    unsigned: Uint8Array<ArrayBuffer>,
+    lifetime: number,
+    after = signed.get(role)?.version ?? 0,
+  ): Promise<Uint8Array<ArrayBuffer>> => {
+    const draft = drafts.get(role);
+    if (
+      draft === undefined ||
+      !sameContent(draft.bytes, unsigned) ||
+      (await isDue(toSigned(draft), lifetime))
+    )
+      return unsigned;
+    const version = await versionOf(role, draft.bytes);
+    return (role === "root" ? version === after + 1 : version > after) ? draft.bytes : unsigned;
+  };
+
+  const nextRoot = async (): Promise<NextFile> => {
+    const latest = signed.get("root");
+    const version = (latest?.version ?? 0) + 1;
+    const keysByRole = Object.fromEntries(TUF_ROLES.map((role) => [role, wantedKeys(roles, role)]));
+    const unsigned = unsignedRoot({
       version,
-      expiresMs: expiresMs("root"),
-      keysByRole: {
-        root: only(keys.root),
-        targets: only(keys.targets),
-        snapshot: only(keys.snapshot),
-        timestamp: only(keys.timestamp),
-      },
-      signers: [keys.root],
-      ...(previous === undefined ? {} : { previous }),
+      expiresMs: now + lifetimes.root,
+      keysByRole: keysByRole as Record<TufRole, RoleKeySet>,
     });
-    return { role: "root", version, bytes };
+    if (latest !== undefined && sameContent(latest.bytes, unsigned) && !(await isDue(latest, lifetimes.root)))
+      return { file: latest, isNew: false };
+    const before = latest && (await keySetIn(latest.bytes, "root", "root"));
+    const keyIds = [...keysByRole["root"]!.keys, ...(before?.keys ?? [])].map(keyIdOf);
+    const base = await draftFor("root", unsigned, lifetimes.root);
+    const bytes = await withSignatures(base, signersHere(ring, "root", keyIds));
+    if (await isNextRoot(version, bytes, latest?.bytes))
+      return { file: { role: "root", version, bytes }, isNew: true };
+    return { file: latest, isNew: false, draft: { role: "root", bytes } };
   };
 
-  const targetsFile = async (
-    current: CurrentRelease,
-    targets: Iterable<TargetRecord>,
-  ): Promise<SignedMetadata> => {
-    const version = (current.targets?.version ?? 0) + 1;
-    const bytes = await signTargets({
+  const nextTargets = async (
+    role: string,
+    keySet: RoleKeySet,
+    {
+      delegations = [],
+      after = signed.get(role)?.version ?? 0,
+    }: { readonly delegations?: readonly DelegationOptions[]; readonly after?: number } = {},
+  ): Promise<NextFile> => {
+    const latest = signed.get(role);
+    const lifetime = lifetimeOf(role, keySet);
+    const version = after + gap + 1;
+    const unsigned = unsignedTargets({
       version,
-      expiresMs: expiresMs("targets"),
-      targets: Array.from(targets, targetFile),
-      signers: [keys.targets],
+      expiresMs: now + lifetime,
+      targets: state.targets.filter((target) => target.role === role).map(targetFile),
+      delegations,
     });
-    return { role: "targets", version, bytes };
+    const isValid = latest !== undefined && (await isSignedBy("targets", latest.bytes, keySet));
+    if (isValid && gap === 0 && sameContent(latest.bytes, unsigned) && !(await isDue(latest, lifetime)))
+      return { file: latest, isNew: false };
+    const base = await draftFor(role, unsigned, lifetime, after);
+    const bytes = await withSignatures(base, signersHere(ring, role, keySet.keys.map(keyIdOf)));
+    if (await isSignedBy("targets", bytes, keySet))
+      return { file: { role, version: await versionOf(role, bytes), bytes }, isNew: true };
+    return { file: isValid ? latest : undefined, isNew: false, draft: { role, bytes } };
   };
 
-  const upperFiles = async (current: CurrentRelease, targets: SignedMetadata): Promise<SignedMetadata[]> => {
-    const { snapshot, timestamp, versions } = await signSnapshotAndTimestamp({
-      previous: { snapshot: current.snapshot?.version ?? 0, timestamp: current.timestamp?.version ?? 0 },
-      targets,
-      expiresMs: { snapshot: expiresMs("snapshot"), timestamp: expiresMs("timestamp") },
-      signers: { snapshot: [keys.snapshot], timestamp: [keys.timestamp] },
-      custom: timestampCustom(current.logHead),
-    });
-    return [
-      { role: "snapshot", version: versions.snapshot, bytes: snapshot },
-      { role: "timestamp", version: versions.timestamp, bytes: timestamp },
-    ];
+  /** All targets under a root. */
+  const targetsBelow = async (root: SignedMetadata): Promise<Below> => {
+    const keySet = (await keySetIn(root.bytes, "root", "targets"))!;
+    const latest = signed.get("targets");
+    const waiting: DraftRecord[] = [];
+    const files: SignedMetadata[] = [];
+    const delegations: DelegationOptions[] = [];
+    for (const record of inPriority([...roles.values()].filter(({ model }) => model !== null))) {
+      const { role } = record;
+      let wanted = await nextTargets(role, record);
+      // Where its new keys have not signed yet, the ones before go on, and the draft comes after what they sign.
+      const before = wanted.file === undefined && latest && (await keySetIn(latest.bytes, "targets", role));
+      const file = wanted.file ?? (before ? (await nextTargets(role, before)).file : undefined);
+      if (before && file !== undefined) wanted = await nextTargets(role, record, { after: file.version });
+      if (wanted.draft !== undefined) waiting.push(wanted.draft);
+      if (file === undefined) continue;
+      files.push(file);
+      delegations.push(delegationOf(record, before || record));
+    }
+    const top = await nextTargets("targets", keySet, { delegations });
+    if (top.draft === undefined) return { files: [top.file!, ...files], drafts: waiting };
+    const kept = top.file && (await keptBelow(top.file));
+    return { files: kept && [top.file!, ...kept], drafts: [top.draft, ...waiting] };
   };
 
-  const timestampFile = async (
-    current: CurrentRelease,
-    snapshot: SignedMetadata,
-  ): Promise<SignedMetadata> => {
-    const version = (current.timestamp?.version ?? 0) + 1;
+  /** The files of the roles that targets delegate to, which stay as they are. */
+  const keptBelow = async (targets: SignedMetadata): Promise<readonly SignedMetadata[] | undefined> => {
+    const files: SignedMetadata[] = [];
+    for (const { name } of (await parseMetadata("targets", targets.bytes)).signed.delegations.roles) {
+      const { file } = await nextTargets(name, (await keySetIn(targets.bytes, "targets", name))!);
+      if (file === undefined) return undefined;
+      files.push(file);
+    }
+    return files;
+  };
+
+  /** Snapshot and timestamp of these targets; undefined where their keys are not here. */
+  const upperFiles = async (
+    root: SignedMetadata,
+    below: readonly SignedMetadata[],
+  ): Promise<readonly SignedMetadata[] | undefined> => {
+    const snapshotKeys = (await keySetIn(root.bytes, "root", "snapshot"))!;
+    const timestampKeys = (await keySetIn(root.bytes, "root", "timestamp"))!;
+    const signers = {
+      snapshot: enough(ring, "snapshot", snapshotKeys),
+      timestamp: enough(ring, "timestamp", timestampKeys),
+    };
+    if (signers.snapshot === undefined || signers.timestamp === undefined) return undefined;
+    const latest = { snapshot: signed.get("snapshot"), timestamp: signed.get("timestamp") };
+    const custom = timestampCustom(state.logHead);
+    const [targets, ...delegated] = below;
+    const isCurrent =
+      gap === 0 &&
+      latest.snapshot !== undefined &&
+      (await lists(latest.snapshot, below)) &&
+      (await isSignedBy("snapshot", latest.snapshot.bytes, snapshotKeys)) &&
+      !(await isDue(latest.snapshot, lifetimes.snapshot));
+    if (!isCurrent) {
+      const { snapshot, timestamp, versions } = await signSnapshotAndTimestamp({
+        previous: {
+          snapshot: (latest.snapshot?.version ?? 0) + gap,
+          timestamp: (latest.timestamp?.version ?? 0) + gap,
+        },
+        targets: targets!,
+        delegated: new Map(delegated.map((file) => [file.role, file])),
+        expiresMs: { snapshot: now + lifetimes.snapshot, timestamp: now + lifetimes.timestamp },
+        signers: { snapshot: signers.snapshot, timestamp: signers.timestamp },
+        custom,
+      });
+      return [
+        { role: "snapshot", version: versions.snapshot, bytes: snapshot },
+        { role: "timestamp", version: versions.timestamp, bytes: timestamp },
+      ];
+    }
+    const snapshot = latest.snapshot!;
+    const { timestamp } = latest;
+    if (
+      timestamp !== undefined &&
+      (await isSignedBy("timestamp", timestamp.bytes, timestampKeys)) &&
+      logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom)?.treeSize ===
+        state.logHead.treeSize &&
+      !(await isDue(timestamp, lifetimes.timestamp))
+    )
+      return [snapshot, timestamp];
+    const version = (timestamp?.version ?? 0) + 1;
     const bytes = await signTimestamp({
       version,
-      expiresMs: expiresMs("timestamp"),
+      expiresMs: now + lifetimes.timestamp,
       snapshot,
-      signers: [keys.timestamp],
-      custom: timestampCustom(current.logHead),
+      signers: signers.timestamp,
+      custom,
     });
-    return { role: "timestamp", version, bytes };
+    return [snapshot, { role: "timestamp", version, bytes }];
   };
 
-  const changeOf = (
-    current: CurrentRelease,
-    metadata: readonly SignedMetadata[],
-    { put, remove = [] }: TargetChanges,
-  ): ReleaseChange => ({
-    expectedTimestampVersion: current.timestamp?.version ?? null,
-    metadata,
-    put,
-    remove,
-  });
-
-  const isDue = async (role: TufRole, metadata: SignedMetadata | undefined): Promise<boolean> => {
-    if (metadata === undefined) return role !== "root";
-    const { expiresMs } = (await parseMetadata(role, metadata.bytes)).signed;
-    return expiresMs - clock.now() <= lifetimes[role] / 2;
-  };
-  const refreshNeeded = async (current: CurrentRelease): Promise<readonly TufRole[]> => {
-    const due = await Promise.all(TUF_ROLES.map((role) => isDue(role, current[role])));
-    return TUF_ROLES.filter((_, index) => due[index]);
+  const below = async (root: SignedMetadata): Promise<Below> => {
+    const { files, drafts: waiting } = await targetsBelow(root);
+    const upper = files && (await upperFiles(root, files));
+    return { files: upper && [...files, ...upper], drafts: waiting };
   };
 
-  return {
-    firstRoot: () => rootOf(1, undefined),
-    async prepare(current, targets, changes) {
-      const next = applyChanges(targets, changes);
-      const file = await targetsFile(current, next.values());
-      return changeOf(current, [file, ...(await upperFiles(current, file))], changes);
-    },
-    async prepareLogHead(current) {
-      if (current.snapshot === undefined) throw new TypeError("releases: there is no snapshot yet");
-      return changeOf(current, [await timestampFile(current, current.snapshot)], { put: [] });
-    },
-    refreshNeeded,
-    async prepareRefresh(current, targets) {
-      const due = new Set(await refreshNeeded(current));
-      const root =
-        due.has("root") && keys.root !== undefined && current.root !== undefined
-          ? await rootOf(current.root.version + 1, current.root.bytes)
-          : undefined;
-      const nothing: TargetChanges = { put: [] };
-      const metadata: SignedMetadata[] = [];
-      if (due.has("targets") || current.targets === undefined) {
-        const file = await targetsFile(current, targets);
-        metadata.push(file, ...(await upperFiles(current, file)));
-      } else if (due.has("snapshot") || current.snapshot === undefined) {
-        metadata.push(...(await upperFiles(current, current.targets)));
-      } else if (due.has("timestamp")) {
-        metadata.push(await timestampFile(current, current.snapshot));
-      }
-      return { root, change: metadata.length === 0 ? undefined : changeOf(current, metadata, nothing) };
-    },
-  };
-}
-
-function applyChanges(
-  targets: readonly TargetRecord[],
-  { put, remove = [] }: TargetChanges,
-): Map<string, TargetRecord> {
-  const next = new Map(targets.map((target) => [target.path, target]));
-  for (const path of remove) next.delete(path);
-  const seen = new Set(remove);
-  for (const target of put) {
-    if (seen.has(target.path))
-      throw new TypeError(`releases: ${target.path} is put twice, or put and removed`);
-    seen.add(target.path);
-    next.set(target.path, target);
+  const root = await nextRoot();
+  const rootDraft = root.draft === undefined ? [] : [root.draft];
+  const isNew = (file: SignedMetadata): boolean => signed.get(file.role)?.version !== file.version;
+  const whole = root.file && (await below(root.file));
+  if (whole?.files !== undefined) {
+    return {
+      metadata: [root.file!, ...whole.files].filter(isNew),
+      drafts: [...rootDraft, ...whole.drafts],
+    };
   }
-  // In the order of paths, so that the same targets are the same bytes.
-  return new Map([...next].sort(([a], [b]) => (a < b ? -1 : 1)));
+  // A root waits too until the keys that it names have signed what they have to.
+  const before = root.isNew ? signed.get("root") : undefined;
+  const kept = before && (await below(before));
+  if (kept?.files === undefined) throw new TypeError("releases: the keys for a first release are not here");
+  const waiting = [{ role: "root", bytes: root.file!.bytes }, ...whole!.drafts, ...kept.drafts];
+  return {
+    metadata: kept.files.filter(isNew),
+    drafts: [...new Map(waiting.toReversed().map((draft) => [draft.role, draft])).values()],
+  };
 }
 
-function targetFile({ path, digest, sizeBytes, custom }: TargetRecord): TargetFile {
+function wantedKeys(roles: ReadonlyMap<string, RoleRecord>, role: string): RoleKeySet {
+  const record = roles.get(role);
+  if (record === undefined) throw new TypeError(`releases: nobody signs for ${role}`);
+  return { keys: record.keys, threshold: record.threshold };
+}
+
+function delegationOf({ role, model }: RoleRecord, { keys, threshold = 1 }: RoleKeySet): DelegationOptions {
+  return { name: role, keys, threshold, paths: pathsOf(role, model!) };
+}
+
+function enough(
+  ring: Pick<KeyRing, "signersOf">,
+  role: string,
+  { keys, threshold = 1 }: RoleKeySet,
+): readonly TufSigner[] | undefined {
+  const here = ring.signersOf(role).filter(({ keyId }) => keys.some((key) => keyIdOf(key) === keyId));
+  return here.length >= threshold ? here : undefined;
+}
+
+/** Whether a snapshot lists these files, and no others. */
+async function lists(snapshot: SignedMetadata, files: readonly SignedMetadata[]): Promise<boolean> {
+  const { meta } = (await parseMetadata("snapshot", snapshot.bytes)).signed;
+  return (
+    meta.size === files.length &&
+    files.every(({ role, version }) => meta.get(`${role}.json`)?.version === version)
+  );
+}
+
+function toSigned({ role, bytes }: DraftRecord): Pick<SignedMetadata, "role" | "bytes"> {
+  return { role: fileType(role), bytes };
+}
+
+function targetFile({ path, digest, sizeBytes, custom }: TargetRecord) {
   return { path, length: sizeBytes, sha256: digest, custom: custom ?? undefined };
 }

@@ -1,14 +1,19 @@
 import { join } from "node:path";
 import { failure, type Timer } from "@tributary/core";
 import { logHeadOf, type LogHead } from "@tributary/protocol";
-import { parseMetadata } from "@tributary/tuf";
+import { parseMetadata, TUF_ROLES } from "@tributary/tuf";
 import { RELEASES_KEPT } from "../housekeeping.ts";
 import { headOf } from "../enrolment/certificate-tree.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { ReleaseChange, SignedMetadata, TufRole } from "../ports/records.ts";
+import type { ReleaseChange, RoleRecord } from "../ports/records.ts";
 import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
-import { createReleaseKeys, openReleaseKeys } from "./release-keys.ts";
-import { createReleaseSigner, lifetimesOf, type CurrentRelease } from "./release-signer.ts";
+import { keysOf, openKeyRing, requireKeys } from "./key-ring.ts";
+import { lifetimesOf } from "./lifetimes.ts";
+import { signWanted } from "./release-signer.ts";
+import { createRoleKeys } from "./role-keys.ts";
+import { modelOfPath, modelRole, trainingRole } from "./roles.ts";
+import { signedRoles, watchExpiry } from "./role-views.ts";
+import { changedState, readSigningState, type SigningState } from "./signing-state.ts";
 
 /** How often the age of the signed metadata is looked at. */
 export const REFRESH_CHECK_MS = 3_600_000;
@@ -22,6 +27,8 @@ export type ReleasesContext = Pick<RoomContext, "env" | "store"> & {
   readonly config: Pick<RoomContext["config"], "dataDir" | "metadataDays">;
 };
 
+const NOTHING: TargetChanges = { put: [] };
+
 /**
  * Opens the signing of releases: keys lie in `<dataDir>/keys`, signed metadata in the store. The first start makes both, with an
  * empty release, so that there is always something verified to read.
@@ -31,16 +38,8 @@ export type ReleasesContext = Pick<RoomContext, "env" | "store"> & {
 export async function createReleases({ config, env, store }: ReleasesContext): Promise<Releases> {
   const folder = join(config.dataDir, "keys");
   const { clock, log } = env;
-  const latestRoot = await store.releases.latest("root");
-  const keys =
-    latestRoot === undefined
-      ? await createReleaseKeys(folder, env.random)
-      : await openReleaseKeys(folder, latestRoot.bytes);
-  const signer = createReleaseSigner({ keys, clock, lifetimes: lifetimesOf(config.metadataDays) });
-  // Stored before anything is signed with the keys: a crash in between starts again with the same key files.
-  if (latestRoot === undefined) await store.releases.insert(await signer.firstRoot());
-  const first = await store.releases.metadata("root", 1);
-  if (first === undefined) throw failure("store/corrupt", "releases: root version 1 is not stored");
+  const ring = await openKeyRing(folder, env.random);
+  const lifetimes = lifetimesOf(config.metadataDays);
 
   let queue: Promise<unknown> = Promise.resolve();
   let timer: Timer | undefined;
@@ -56,62 +55,90 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     return turn;
   };
 
-  const current = async (): Promise<CurrentRelease> => {
-    const found: Partial<Record<TufRole, SignedMetadata>> = {};
-    for (const role of ["root", "timestamp", "snapshot", "targets"] as const) {
-      const metadata = await store.releases.latest(role);
-      if (metadata !== undefined) found[role] = metadata;
+  const current = async (): Promise<SigningState> =>
+    readSigningState(store, await headOf(store.certificateLog));
+
+  /** Keys for roles that are new: of top-level ones at the first start, of a model's with its first version. */
+  const newRoles = async (state: SigningState, { put }: TargetChanges): Promise<RoleRecord[]> => {
+    const models = new Set([
+      ...(await store.models.list()).map(({ name }) => name),
+      ...put.flatMap(({ path }) => modelOfPath(path) ?? []),
+    ]);
+    const wanted = [
+      ...TUF_ROLES.map((role) => ({ role, model: null })),
+      ...[...models].flatMap((model) => [
+        { role: modelRole(model), model },
+        { role: trainingRole(model), model },
+      ]),
+    ];
+    const made: RoleRecord[] = [];
+    for (const { role, model } of wanted) {
+      if (state.roles.has(role)) continue;
+      const [here = await ring.create(role)] = ring.signersOf(role);
+      made.push({ role, model, keys: keysOf([here]), threshold: 1 });
     }
-    return { ...found, logHead: await headOf(store.certificateLog) };
+    return made;
+  };
+
+  const prepare = async (
+    changes: TargetChanges,
+    options: { readonly gap?: number; readonly roles?: readonly RoleRecord[] } = {},
+  ): Promise<ReleaseChange> => {
+    const before = await current();
+    const roles = [...(await newRoles(before, changes)), ...(options.roles ?? [])];
+    const { metadata, drafts } = await signWanted(
+      changedState(before, changes, roles),
+      { ring, lifetimes, clock },
+      options,
+    );
+    return {
+      expectedTimestampVersion: before.signed.get("timestamp")?.version ?? null,
+      metadata,
+      put: changes.put,
+      remove: changes.remove ?? [],
+      roles,
+      drafts,
+    };
+  };
+
+  const apply = async (change: ReleaseChange): Promise<void> => {
+    const { metadata, roles } = change;
+    if (metadata.length === 0 && roles.length === 0 && !(await areOtherDrafts(store, change))) return;
+    await store.releases.apply(change);
+    // Devices that enrol one after the other make many timestamps, of which only the newest is served.
+    if (metadata.some(({ role, version }) => role === "timestamp" && version % RELEASES_KEPT === 0)) {
+      await store.releases.prune(RELEASES_KEPT);
+    }
   };
 
   const signLogHead = async (): Promise<LogHead> => {
-    const now = await current();
-    const { logHead, timestamp } = now;
-    const signed = timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
-    if (signed !== undefined) await requireContinued(store, signed, logHead);
-    if (signed?.treeSize === logHead.treeSize) return logHead;
-    const change = await signer.prepareLogHead(now);
-    await store.releases.apply(change);
-    // Devices that enrol one after the other make many timestamps, of which only the newest is served.
-    if (change.metadata.some(({ version }) => version % RELEASES_KEPT === 0)) {
-      await store.releases.prune(RELEASES_KEPT);
-    }
+    const { logHead, signed } = await current();
+    const timestamp = signed.get("timestamp");
+    const before = timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
+    if (before !== undefined) await requireContinued(store, before, logHead);
+    if (before?.treeSize !== logHead.treeSize) await apply(await prepare(NOTHING));
     return logHead;
   };
 
   const refresh = async (): Promise<void> => {
-    const now = await current();
-    const due = await signer.refreshNeeded(now);
-    if (due.length === 0) return;
-    if (due.includes("root") && keys.root === undefined) {
-      log.warn(
-        "root metadata is about to expire and its key is not here: put root.key.json back to renew it",
-        {
-          folder,
-        },
-      );
-    }
-    const { root, change } = await signer.prepareRefresh(now, await store.releases.targets());
-    if (root !== undefined) await store.releases.insert(root);
-    if (change !== undefined) await store.releases.apply(change);
-    log.debug("metadata signed again", { roles: due.join(" ") });
+    const change = await prepare(NOTHING);
+    await apply(change);
+    const roles = change.metadata.map(({ role }) => role);
+    if (roles.length > 0) log.debug("metadata signed", { roles: roles.join(" ") });
+    await expiry.warn(await current());
   };
+  const expiry = watchExpiry({ env, ring, lifetimes, folder });
 
   /** Devices may hold metadata with higher numbers than a backup knows: they are left out, so that none sees a lower one. */
   const signAfterRestore = async (): Promise<void> => {
     if ((await store.settings.get(RELEASES_RESTORED)) !== true) return;
-    const now = await current();
-    const { targets, snapshot, timestamp } = now;
-    if (targets === undefined || snapshot === undefined || timestamp === undefined) return;
-    const ahead = ({ version, ...rest }: SignedMetadata) => ({ ...rest, version: version + RESTORE_GAP });
-    const past = { targets: ahead(targets), snapshot: ahead(snapshot), timestamp: ahead(timestamp) };
-    const change = await signer.prepare({ ...now, ...past }, await store.releases.targets(), { put: [] });
+    const change = await prepare(NOTHING, { gap: RESTORE_GAP });
     await store.transaction(async (tx) => {
-      await tx.releases.apply({ ...change, expectedTimestampVersion: timestamp.version });
+      await tx.releases.apply(change);
       await tx.settings.set(RELEASES_RESTORED, false);
     });
-    log.warn("metadata of a restored backup was signed anew", { timestampVersion: past.timestamp.version });
+    const timestamp = change.metadata.find(({ role }) => role === "timestamp");
+    log.warn("metadata of a restored backup was signed anew", { timestampVersion: timestamp?.version });
   };
 
   const watch = (): void => {
@@ -126,27 +153,77 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     });
   };
 
+  await adoptRootRoles(store);
+  requireKeys(folder, ring, await signedRoles(await current()));
   await inTurn(signAfterRestore);
   await inTurn(refresh);
   await inTurn(signLogHead);
+  const first = await store.releases.metadata("root", 1);
+  if (first === undefined) throw failure("store/corrupt", "releases: root version 1 is not stored");
   watch();
 
   return {
     root: first.bytes,
     release: <T>(changes: TargetChanges, commit: (change: ReleaseChange) => Promise<T>) =>
-      inTurn(async () =>
-        commit(await signer.prepare(await current(), await store.releases.targets(), changes)),
-      ),
+      inTurn(async () => commit(await prepare(changes))),
     signLogHead: () => inTurn(signLogHead),
+    keys: createRoleKeys({
+      ring,
+      lifetimes,
+      clock,
+      current,
+      inTurn,
+      change: async (roles) => apply(await prepare(NOTHING, { roles })),
+      replaceDraft: async (draft) => {
+        const change = await prepareWith(draft);
+        await apply(change);
+      },
+    }),
     async close() {
       timer?.cancel();
-      if (!closed) {
-        // What was begun ends; what waits is refused.
-        closed = true;
-      }
+      // What was begun ends; what waits is refused.
+      closed = true;
       await queue;
     },
   };
+
+  async function prepareWith(draft: ReleaseChange["drafts"][number]): Promise<ReleaseChange> {
+    const before = await current();
+    const state = { ...before, drafts: new Map([...before.drafts, [draft.role, draft]]) };
+    const { metadata, drafts } = await signWanted(state, { ring, lifetimes, clock });
+    const timestamp = before.signed.get("timestamp")?.version ?? null;
+    return { expectedTimestampVersion: timestamp, metadata, drafts, put: [], remove: [], roles: [] };
+  }
+}
+
+async function areOtherDrafts({ releases }: Pick<MetadataStore, "releases">, { drafts }: ReleaseChange) {
+  const stored = await releases.drafts();
+  const text = (list: ReleaseChange["drafts"]): string =>
+    JSON.stringify(list.map(({ role, bytes }) => `${role} ${new TextDecoder().decode(bytes)}`).sort());
+  return text(stored) !== text(drafts);
+}
+
+/** A store of before roles could have other keys: its root says who signs. */
+async function adoptRootRoles({ releases }: Pick<MetadataStore, "releases">): Promise<void> {
+  const root = await releases.latest("root");
+  if (root === undefined || (await releases.roles()).length > 0) return;
+  const { keys, roles } = (await parseMetadata("root", root.bytes)).signed;
+  await releases.apply({
+    expectedTimestampVersion: (await releases.latest("timestamp"))?.version ?? null,
+    metadata: [],
+    put: [],
+    remove: [],
+    drafts: [],
+    roles: TUF_ROLES.map((role) => ({
+      role,
+      model: null,
+      keys: roles[role].keyIds.flatMap((keyId) => {
+        const key = keys.get(keyId);
+        return key === undefined ? [] : { keyType: key.keyType, scheme: key.scheme, public: key.public };
+      }),
+      threshold: roles[role].threshold,
+    })),
+  });
 }
 
 /**

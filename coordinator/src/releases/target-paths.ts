@@ -41,12 +41,13 @@ function versionFolder(model: ModelName, version: ModelVersion): string {
 
 /** A task's plan number `number` (from 1) and its graphs. */
 export function planPaths(
+  model: ModelName,
   task: TaskName,
   number: number,
 ): Readonly<Record<"plan" | "train" | "trainWebgpu" | "evaluate", string>> {
-  const folder = planFolder(task, number);
+  const folder = planFolder(model, task, number);
   return {
-    plan: `plans/${task}/${number}.json`,
+    plan: `models/${model}/plans/${task}/${number}.json`,
     train: `${folder}train.onnx`,
     trainWebgpu: `${folder}train.webgpu.onnx`,
     evaluate: `${folder}evaluate.onnx`,
@@ -54,31 +55,37 @@ export function planPaths(
 }
 
 /** Where the graphs of a plan lie. */
-export function planFolder(task: TaskName, number: number): string {
-  return `plans/${task}/${number}/`;
+export function planFolder(model: ModelName, task: TaskName, number: number): string {
+  return `models/${model}/plans/${task}/${number}/`;
 }
 
 /** The graphs by which batches of a plan are cut: of so many examples, or of the optimizer's step. */
-export function microBatchPath(task: TaskName, number: number, part: number | "step"): string {
-  return `${planFolder(task, number)}micro.${part}.onnx`;
+export function microBatchPath(
+  model: ModelName,
+  task: TaskName,
+  number: number,
+  part: number | "step",
+): string {
+  return `${planFolder(model, task, number)}micro.${part}.onnx`;
 }
 
 /** The coordinator's control variate after a version of a task with SCAFFOLD. */
-export function controlPath(task: TaskName, version: ModelVersion): string {
-  return `${controlFolder(task)}${version}.safetensors`;
+export function controlPath(model: ModelName, task: TaskName, version: ModelVersion): string {
+  return `${controlFolder(model, task)}${version}.safetensors`;
 }
 
 /** Where those of a task lie. */
-export function controlFolder(task: TaskName): string {
-  return `controls/${task}/`;
+export function controlFolder(model: ModelName, task: TaskName): string {
+  return `models/${model}/controls/${task}/`;
 }
 
 /** The plan of a task's measurements, number `number` (from 1), and the graph that they run. */
 export function measurementPaths(
+  model: ModelName,
   task: TaskName,
   number: number,
 ): Readonly<Record<"plan" | "evaluate", string>> {
-  const folder = `measurements/${task}/${number}`;
+  const folder = `models/${model}/measurements/${task}/${number}`;
   return { plan: `${folder}.json`, evaluate: `${folder}/evaluate.onnx` };
 }
 

@@ -72,7 +72,7 @@ export async function commitRound(
   const version = await nextVersionNumber(store, model.name, base.version);
   const createdAt = env.clock.now();
   const stored = await storeVersion(
-    { blobs, store },
+    { blobs, store, env },
     model,
     {
       version,
@@ -152,7 +152,7 @@ async function withControl(
   optimizer: OptimizerRecord | undefined,
 ): Promise<TargetChanges> {
   if (optimizer === undefined || !usesControlVariates(spec)) return targets;
-  const { put, remove = [] } = controlTargets(optimizer, await store.releases.targets());
+  const { put, remove = [] } = controlTargets(spec.model, optimizer, await store.releases.targets());
   return { put: [...targets.put, ...put], remove: [...(targets.remove ?? []), ...remove] };
 }
 

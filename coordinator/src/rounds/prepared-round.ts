@@ -3,6 +3,7 @@ import type { RoundConfig } from "@tributary/federation";
 import { strategyOf } from "@tributary/federation/planning";
 import { usesControlVariates } from "@tributary/protocol";
 import type { ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import { isPlanSigned } from "../releases/is-signed.ts";
 import { controlPath } from "../releases/target-paths.ts";
 import { nextRoundNumber } from "../registry/next-number.ts";
 import { measurementConfig, nextMeasurement } from "./measurement/measurement-round.ts";
@@ -24,7 +25,7 @@ export interface PreparedRound {
 }
 
 /**
- * Reads what the next round trains or measures; `idle`: there is nothing to measure at present.
+ * Reads what the next round trains or measures; `idle`: there is nothing to measure at present, or devices would not find the plan.
  *
  * @throws `store/*`, `protocol/invalid-document`
  */
@@ -33,6 +34,10 @@ export async function prepareRound(
   task: TaskRecord,
 ): Promise<PreparedRound | "idle"> {
   const { store } = services;
+  if (!(await isPlanSigned(store, task.model, task.plan))) {
+    services.env.log.info("rounds: the plan waits for signatures", { task: task.name });
+    return "idle";
+  }
   const measurement = await nextMeasurement(services, task);
   if (measurement === "idle") return "idle";
   const work: TrainingWork | MeasurementWork =
@@ -77,5 +82,5 @@ async function controlOf(
 ): Promise<Pick<RoundConfig, "control">> {
   const record = usesControlVariates(spec) ? await optimizers.get(name) : undefined;
   if (record?.version !== version) return {};
-  return { control: { target: controlPath(name, version), digest: record.state.digest } };
+  return { control: { target: controlPath(spec.model, name, version), digest: record.state.digest } };
 }

@@ -80,6 +80,15 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     releasedAt: 1_790_000_000_000 + number,
     gate: null,
     trust: number === 1 ? null : { compared: 5, trusted: 4, mean: 0.5, lowest: 0, highest: 0.9 },
+    selfCheck:
+      number === 1
+        ? null
+        : {
+            seed: "x",
+            tolerance: 0.001,
+            float32: [{ name: "y", values: [1, 2] }],
+            int8: [{ name: "y", values: [1, 2] }],
+          },
     ...changes,
   };
 }
@@ -162,12 +171,15 @@ export function exampleRelease(number: number, changes: Partial<ReleaseChange> =
     metadata: [metadata("targets"), metadata("snapshot"), metadata("timestamp")],
     put: [
       {
+        role: "digits",
         path: `models/digits/versions/${number}/weights.safetensors`,
         ...exampleBlob(`weights ${number}`),
         custom: { version: number },
       },
     ],
     remove: [],
+    roles: [],
+    drafts: [],
     ...changes,
   };
 }

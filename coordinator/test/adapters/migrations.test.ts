@@ -44,6 +44,10 @@ test("what the first release stored says afterwards how it was trained and avera
     insert into versions values ('digits', 1, null, null, 1, '${digest}', 1, '${digest}', 1, '${digest}', 1, 1, null, null, 0, 0);
     insert into versions values ('digits', 2, 1, 'digits-1', 1, '${digest}', 1, '${digest}', 1, '${digest}', 1, 1, null, null, 2, 20);
     insert into optimizers values ('digits', 2, '{}');
+    insert into targets values ('issuer.json', '${digest}', 1, null);
+    insert into targets values ('models/digits/stable.json', '${digest}', 2, '{"n":1}');
+    insert into targets values ('controls/digits/2.safetensors', '${digest}', 3, null);
+    insert into targets values ('plans/digits/1.json', '${digest}', 4, null);
   `);
   await db.destroy();
 
@@ -76,6 +80,20 @@ test("what the first release stored says afterwards how it was trained and avera
   expect((await versionOf(2))?.strategy).toEqual(fedAvg);
   expect((await versionOf(2))?.releasedAt).toBe(1);
   expect(await store.optimizers.get(asTaskName("digits"))).toBeUndefined();
+  // What a model's roles sign has its place there; plans are renewed at the next start.
+  expect(await store.releases.targets()).toEqual([
+    { role: "targets", path: "issuer.json", digest, sizeBytes: 1, custom: null },
+    {
+      role: "digits-training",
+      path: "models/digits/controls/digits/2.safetensors",
+      digest,
+      sizeBytes: 3,
+      custom: null,
+    },
+    { role: "digits", path: "models/digits/stable.json", digest, sizeBytes: 2, custom: { n: 1 } },
+    { role: "targets", path: "plans/digits/1.json", digest, sizeBytes: 4, custom: null },
+  ]);
+  expect((await versionOf(2))?.selfCheck).toBeNull();
   await store.close();
   await folder.remove();
 });

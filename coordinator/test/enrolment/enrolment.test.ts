@@ -2,7 +2,7 @@ import { chmod, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { asPopulationName, encodeBase64url, decodeBase64url, type TributaryError } from "@tributary/core";
 import { deviceIdOf, enrolmentMessage, LIMITS, verifyCertificate } from "@tributary/protocol";
-import { generateTufKey, type TufSigner } from "@tributary/tuf";
+import { generateTufKey, type Ed25519Signer } from "@tributary/tuf";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { resolveConfig } from "../../src/config.ts";
@@ -26,9 +26,9 @@ beforeEach(async () => {
 });
 afterEach(() => room.dispose());
 
-const newKey = async (): Promise<TufSigner> => (await generateTufKey()).signer;
+const newKey = async (): Promise<Ed25519Signer> => (await generateTufKey()).signer;
 
-async function requestOf(token: string, key: TufSigner) {
+async function requestOf(token: string, key: Ed25519Signer) {
   return {
     token,
     publicKey: encodeBase64url(key.publicKey),
@@ -36,7 +36,7 @@ async function requestOf(token: string, key: TufSigner) {
   };
 }
 
-async function enrol(token: string, key: TufSigner, population = DEFAULT) {
+async function enrol(token: string, key: Ed25519Signer, population = DEFAULT) {
   return issuer.enrol(population, await requestOf(token, key));
 }
 

@@ -1,6 +1,6 @@
 import { asPopulationName, decodeBase64url, encodeBase64url, type DeviceId } from "@tributary/core";
 import { enrolmentMessage, erasureMessage, erasurePath, PROOF_HEADER } from "@tributary/protocol";
-import { generateTufKey, type TufSigner } from "@tributary/tuf";
+import { generateTufKey, type Ed25519Signer } from "@tributary/tuf";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { resolveConfig } from "../../src/config.ts";
 import { createEnrolment, type EnrolmentRoom } from "../../src/enrolment/enrolment.ts";
@@ -43,14 +43,19 @@ afterEach(async () => {
   await room.dispose();
 });
 
-async function enrol(key: TufSigner) {
+async function enrol(key: Ed25519Signer) {
   const token = await issuer.mintToken(DEFAULT);
   const proof = encodeBase64url(await key.sign(enrolmentMessage(token)));
   const answer = await issuer.enrol(DEFAULT, { token, publicKey: encodeBase64url(key.publicKey), proof });
   return { ...answer, bytes: decodeBase64url(answer.certificate) };
 }
 
-async function erase(certificate: Uint8Array, signed: Uint8Array, signer: TufSigner, population = "default") {
+async function erase(
+  certificate: Uint8Array,
+  signed: Uint8Array,
+  signer: Ed25519Signer,
+  population = "default",
+) {
   return server.inject({
     method: "DELETE",
     url: erasurePath(population),

@@ -7,7 +7,7 @@ import {
   type PopulationName,
 } from "@tributary/core";
 import { deviceIdOf, enrolmentMessage, LIMITS } from "@tributary/protocol";
-import { generateTufKey, type TufSigner } from "@tributary/tuf";
+import { generateTufKey, type Ed25519Signer } from "@tributary/tuf";
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from "jose";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { resolveConfig } from "../../src/config.ts";
@@ -22,7 +22,7 @@ const DEFAULT = asPopulationName("default");
 let room: Room;
 let issuerKey: CryptoKey;
 let enrolment: EnrolmentRoom;
-let device: TufSigner;
+let device: Ed25519Signer;
 
 beforeEach(async () => {
   room = await openRoom();
@@ -97,7 +97,7 @@ test("other issuers, populations, keys and times are refused", async () => {
   const sevenDays = LIMITS.maxCertificateLifetimeMs / 1000;
   await enrol(await certify({ lifetimeSeconds: sevenDays }));
   const expired = await certify();
-  const cases: [string, string, TufSigner?][] = [
+  const cases: [string, string, Ed25519Signer?][] = [
     ["nonsense", "identity/invalid-certificate"],
     [await certify({ key: other }), "identity/invalid-certificate"],
     [await certify({ lifetimeSeconds: sevenDays + 1 }), "identity/invalid-certificate"],

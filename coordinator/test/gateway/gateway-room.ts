@@ -46,6 +46,7 @@ export async function openGateway(limits: Partial<GatewayLimits> = {}) {
         told1(message.type, from);
       },
       running: (from, message) => told1(`running ${message.version}`, from),
+      refusedVersion: (from, message) => told1(`refused ${message.version} ${message.code}`, from),
     },
   });
   gateway.attach(server);

@@ -26,12 +26,19 @@ describe("greeting", () => {
     const socket = await device();
     expect(gateway.counts()).toEqual({ connected: 1, training: 0 });
     socket.send({ type: "check-in", task, examples: 7 });
+    const refused = { model: asModelName("digits"), version: asModelVersion(7), code: "engine/load-failed" };
+    socket.send({ type: "refused-version", ...refused });
     socket.send({ type: "heartbeat", nonce: 9 });
     expect(await socket.next("heartbeat-ack")).toEqual({ type: "heartbeat-ack", nonce: 9 });
     expect(messages).toEqual([{ type: "check-in", task, examples: 7 }]);
     await socket.close();
     await vi.waitFor(() =>
-      expect(told.map((line) => line.split(" ")[0])).toEqual(["connected", "check-in", "disconnected"]),
+      expect(told.map((line) => line.split(" ")[0])).toEqual([
+        "connected",
+        "check-in",
+        "refused",
+        "disconnected",
+      ]),
     );
   });
 

@@ -11,7 +11,9 @@ import {
   EXPLANATION_KEY,
   parseExplanationSpec,
   parseModelManifest,
+  parsePersonalisation,
   parsePlan,
+  PERSONALISATION_KEY,
   PROCESSING_KEY,
   type TaskView,
   type VersionView,
@@ -75,6 +77,20 @@ describe("a published model", () => {
     expect(version).toMatchObject({ model: "digits", version: 1, parentVersion: null, roundId: null });
     expect(version.parameterCount).toBe(splitWeights(onnx).parameters.values.length);
     expect(version.int8SizeBytes).toBeLessThan(version.sizeBytes / 2);
+  });
+
+  test("comes with what devices personalise it by", async () => {
+    await released.client.refresh();
+    const manifest = parseModelManifest(await released.download("models/digits/stable.json"));
+    const document = parsePersonalisation(await released.download(manifest.personalisation!.target));
+    expect(document).toMatchObject({ model: "digits", batchSize: 8 });
+    const { head, lowRank } = document;
+    expect(lowRank!.training.spec.parameters.every(({ name }) => name.includes(".lora_"))).toBe(true);
+    expect(head!.training.spec.parameters.length).toBeGreaterThan(0);
+    expect(head!.inference).toBeUndefined();
+    expect(head!.training.whole).toBe("short");
+    for (const { target } of [head!.training, lowRank!.training, lowRank!.inference!])
+      expect((await released.download(target)).length).toBeGreaterThan(500);
   });
 
   test("brings the graph that explains its answers, and that takes the weights of any version", async () => {
@@ -245,7 +261,7 @@ describe("a task", () => {
     expect(view.spec).toMatchObject({ rounds: 5, local: { batchSize: 8, epochs: 1 } });
 
     await released.client.refresh();
-    const plan = parsePlan(await released.download("plans/learn-digits/1.json"));
+    const plan = parsePlan(await released.download("models/digits/plans/learn-digits/1.json"));
     expect(plan).toMatchObject({ task: "learn-digits", model: "digits", population: "default" });
     expect(plan.training.spec).toMatchObject({ kind: "train", batchSize: 8 });
     expect(plan.evaluation.spec).toMatchObject({ kind: "evaluate", batchSize: 50 });
@@ -388,7 +404,7 @@ describe("bulk", () => {
   let whole: Uint8Array;
   beforeAll(async () => {
     await released.client.refresh();
-    const file = released.client.target("models/digits/versions/1/weights.safetensors")!;
+    const file = (await released.client.find("models/digits/versions/1/weights.safetensors"))!;
     path = `/v1/blobs/${file.sha256}`;
     whole = await (await coordinator.request(path)).bytes();
   });
@@ -453,6 +469,15 @@ test("signed metadata is cached by what it is", async () => {
   expect(root.headers.get("cache-control")).toContain("immutable");
   for (const file of ["2.root.json", "0.root.json", "snapshot.json", "1.mirrors.json", "1.timestamp.json"])
     expect([file, (await coordinator.request(`/v1/tuf/${file}`)).status]).toEqual([file, 404]);
+});
+
+test("a model whose publisher said so is not personalised", async () => {
+  const off = decodeModel(buildLinear({ seed: 9 }));
+  const metadata = [...off.metadata, { key: PERSONALISATION_KEY, value: "off" }];
+  expect((await publish("kept-plain", encodeModel({ ...off, metadata }))).status).toBe(201);
+  await released.client.refresh();
+  const plain = parseModelManifest(await released.download("models/kept-plain/stable.json"));
+  expect(plain.personalisation).toBeUndefined();
 });
 
 describe("a model that says how it is fed and read", () => {

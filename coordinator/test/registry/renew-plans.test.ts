@@ -70,8 +70,8 @@ test("the release says who vouches for devices; with another issuer, secure task
   expect((await planOf(plain)).number).toBe(1);
   const { issuer, paths } = await released(room);
   expect(issuer.publicKey).toBe(first);
-  expect(paths).toContain("plans/secret/2.json");
-  expect(paths.filter((path) => path.startsWith("plans/secret/1"))).toEqual([]);
+  expect(paths).toContain("models/small/plans/secret/2.json");
+  expect(paths.filter((path) => path.startsWith("models/small/plans/secret/1"))).toEqual([]);
 
   // Nothing is signed again for an issuer that the release names already.
   const latest = await room.store.releases.latest("timestamp");

@@ -94,7 +94,7 @@ describe("a model of several inputs and outputs", () => {
     const response = await taskWith("learn-texts", columns);
     expect(response.status).toBe(201);
     await released.client.refresh();
-    const plan = parsePlan(await released.download("plans/learn-texts/1.json"));
+    const plan = parsePlan(await released.download("models/texts/plans/learn-texts/1.json"));
     expect(plan.training.spec.labelNames).toEqual(["topic", "score"]);
   });
 

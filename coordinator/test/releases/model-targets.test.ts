@@ -1,8 +1,16 @@
-import { asModelName, asModelVersion, asPopulationName, asTaskName, sha256 } from "@tributary/core";
+import {
+  asModelName,
+  asModelVersion,
+  asPopulationName,
+  asRoundId,
+  asTaskName,
+  sha256,
+} from "@tributary/core";
 import { layoutOfParameters, parseModelManifest, parsePlan } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
 import type { PlanContent } from "@tributary/federation/planning";
-import { planTargets, versionTargets } from "../../src/releases/model-targets.ts";
+import { planTargets, unreleasedTargets, versionTargets } from "../../src/releases/model-targets.ts";
+import type { TargetRecord } from "../../src/ports/records.ts";
 import { KEPT_VERSIONS, retiredPaths } from "../../src/releases/target-paths.ts";
 import { exampleBlob, exampleModel, exampleVersion } from "../../src/testing/index.ts";
 
@@ -14,6 +22,15 @@ describe("a version's targets", () => {
     const { bytes, changes } = versionTargets(exampleModel(), version, []);
     const explained = exampleModel().explanation!;
     const path = `models/digits/explanations/${explained.digest.slice(0, 16)}.onnx`;
+    const { document, graphs } = exampleModel().personalisation!;
+    const personal = {
+      target: `models/digits/personalisation/${document.digest.slice(0, 16)}.json`,
+      graphs: graphs.map((graph) => [
+        `models/digits/personalisation/${graph.digest.slice(0, 16)}.onnx`,
+        graph.digest,
+        graph.sizeBytes,
+      ]),
+    };
     const manifest = parseModelManifest(bytes);
     expect(manifest).toEqual({
       formatVersion: 2,
@@ -32,18 +49,37 @@ describe("a version's targets", () => {
       labels: ["0", "1"],
       processing: exampleModel().processing,
       explanation: { target: path },
+      personalisation: { target: personal.target },
       variants: [{ name: "int8-dynamic", target: "models/digits/versions/3/int8-dynamic.onnx" }],
+      selfCheck: version.selfCheck,
       createdAt: new Date(version.createdAt).toISOString(),
     });
     expect(changes.put.map((target) => [target.path, target.digest, target.sizeBytes])).toEqual([
       ["models/digits/stable.json", sha256(bytes), bytes.length],
-      [path, explained.digest, explained.sizeBytes],
       [manifest.graph.target, version.graph.digest, version.graph.sizeBytes],
       [manifest.weights.float32.target, version.weights.digest, version.weights.sizeBytes],
       [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],
       [manifest.variants![0]!.target, version.variants[0]!.digest, version.variants[0]!.sizeBytes],
+      [path, explained.digest, explained.sizeBytes],
+      [personal.target, document.digest, document.sizeBytes],
+      ...personal.graphs,
     ]);
+    expect(new Set(changes.put.map(({ role }) => role))).toEqual(new Set(["digits"]));
     expect(changes.remove).toEqual([]);
+  });
+
+  test("of a round are signed by the role of trainings, and once they are released by the model's too", () => {
+    const version = { ...exampleVersion(3), roundId: asRoundId("digits-3") };
+    const names = ({ put }: { readonly put: readonly TargetRecord[] }, role: string) =>
+      put.filter((target) => target.role === role).map(({ path }) => path.replace("models/digits/", ""));
+    const files = ["weights.safetensors", "weights.int8.safetensors", "int8-dynamic.onnx"];
+    const own = files.map((file) => `versions/3/${file}`);
+    const waiting = unreleasedTargets(version, [], []);
+    expect(names(waiting, "digits-training")).toEqual(own);
+    expect(names(waiting, "digits")).toEqual([]);
+    const { changes } = versionTargets(exampleModel(), version, []);
+    expect(names(changes, "digits-training")).toEqual(own);
+    expect(names(changes, "digits")).toEqual(expect.arrayContaining(["stable.json", ...own]));
   });
 
   test("labels and processing are left out where a model has none", () => {
@@ -144,7 +180,7 @@ describe("a plan's targets", () => {
       step: exampleBlob("step"),
     };
     const { bytes, changes } = planTargets(2, cut, { ...blobs, micro });
-    const folder = "plans/digits-task/2";
+    const folder = "models/digits/plans/digits-task/2";
     expect(parsePlan(bytes).training.micro).toEqual({
       spec,
       parts: [
@@ -166,14 +202,14 @@ describe("a plan's targets", () => {
     const graphs = { train: exampleBlob("train"), evaluate: exampleBlob("evaluate") };
     const { path, bytes, changes } = planTargets(2, content, graphs);
     const plan = parsePlan(bytes);
-    expect(path).toBe("plans/digits-task/2.json");
-    expect(plan.training.target).toBe("plans/digits-task/2/train.onnx");
-    expect(plan.evaluation.target).toBe("plans/digits-task/2/evaluate.onnx");
+    expect(path).toBe("models/digits/plans/digits-task/2.json");
+    expect(plan.training.target).toBe("models/digits/plans/digits-task/2/train.onnx");
+    expect(plan.evaluation.target).toBe("models/digits/plans/digits-task/2/evaluate.onnx");
     expect(plan.training.spec).toEqual(content.training.spec);
     expect(changes.put).toEqual([
-      { path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null },
-      { path: plan.training.target, ...graphs.train, custom: null },
-      { path: plan.evaluation.target, ...graphs.evaluate, custom: null },
+      { role: "digits", path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null },
+      { role: "digits", path: plan.training.target, ...graphs.train, custom: null },
+      { role: "digits", path: plan.evaluation.target, ...graphs.evaluate, custom: null },
     ]);
   });
 });

@@ -1,13 +1,13 @@
 import { chmod, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256, systemRandom } from "@tributary/core";
-import { createTufClient, parseMetadata, type TufRole } from "@tributary/tuf";
+import { createTufClient, parseMetadata } from "@tributary/tuf";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { TargetRecord } from "../../src/ports/records.ts";
 import type { Releases } from "../../src/rooms.ts";
 import { createSigningKey, signingKeyPath } from "../../src/keys/signing-key.ts";
 import { createReleases, REFRESH_CHECK_MS } from "../../src/releases/releases.ts";
-import { lifetimesOf } from "../../src/releases/release-signer.ts";
+import { lifetimesOf } from "../../src/releases/lifetimes.ts";
 import { codeOf } from "../../src/testing/index.ts";
 import { openRoom, type Room } from "../room.ts";
 
@@ -37,9 +37,9 @@ async function restart(): Promise<Releases> {
   return open();
 }
 
-function target(path: string, content = path): TargetRecord {
+function target(path: string, content = path, role = "targets"): TargetRecord {
   const bytes = new TextEncoder().encode(content);
-  return { path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null };
+  return { role, path, digest: sha256(bytes), sizeBytes: bytes.length, custom: null };
 }
 
 const release = (releases: Releases, put: TargetRecord[], remove: string[] = []) =>
@@ -62,8 +62,8 @@ function device(root: Uint8Array) {
     fetcher: {
       async metadata(fileName) {
         if (fileName === "timestamp.json") return (await room.store.releases.latest("timestamp"))?.bytes;
-        const [version, role] = fileName.split(".");
-        return (await room.store.releases.metadata(role as TufRole, Number(version)))?.bytes;
+        const [version, ...role] = fileName.replace(".json", "").split(".");
+        return (await room.store.releases.metadata(role.join("."), Number(version)))?.bytes;
       },
     },
   });

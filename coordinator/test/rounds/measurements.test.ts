@@ -202,7 +202,7 @@ describe("a gate", () => {
       expect(offer).toMatchObject({
         baseVersion: 1,
         candidate: { version: 2 },
-        planTarget: "measurements/digits/1.json",
+        planTarget: "models/digits/measurements/digits/1.json",
       });
     }
     expect(await heldOut[0]!.socket.next("release")).toMatchObject({ version: 2 });

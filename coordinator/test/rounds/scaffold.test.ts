@@ -71,7 +71,7 @@ test("rounds make the coordinator's control of updates alone, release it, and of
     weights = weights.map((value, i) => value + next.step.values[i]!);
     made.forEach((value, i) => expect(value).toBeCloseTo(weights[i]!, 5));
     const stored = await room.store.optimizers.get(task);
-    const target = await room.store.releases.target(`controls/digits/${version}.safetensors`);
+    const target = await room.store.releases.target(`models/digits/controls/digits/${version}.safetensors`);
     expect(target).toMatchObject(stored!.state);
     const state = decodeState("scaffold", schema, await room.blobs.bytes(target!.digest));
     expect(state.numbers).toEqual({ since });
@@ -79,13 +79,13 @@ test("rounds make the coordinator's control of updates alone, release it, and of
     return offer;
   };
   expect((await expectRound(2, 1, 1)).control).toBeUndefined();
-  const first = await room.store.releases.target("controls/digits/2.safetensors");
+  const first = await room.store.releases.target("models/digits/controls/digits/2.safetensors");
   expect((await expectRound(3, 1, 2)).control).toEqual({
-    target: "controls/digits/2.safetensors",
+    target: "models/digits/controls/digits/2.safetensors",
     digest: first!.digest,
   });
   // Of the newest version alone.
-  expect(await room.store.releases.target("controls/digits/2.safetensors")).toBeUndefined();
+  expect(await room.store.releases.target("models/digits/controls/digits/2.safetensors")).toBeUndefined();
 
   // Whoever publishes other weights lets everybody's control begin anew.
   const published = await room.registry.publish(model, buildLinear({ seed: 9 }));

@@ -31,6 +31,8 @@ function describe(event: RuntimeEvent): string | undefined {
         event.appliedAfterMs === null ? "" : `, ${seconds(event.appliedAfterMs)} after its release`;
       return `running ${event.model} ${event.version} on ${event.state.engine}${after}`;
     }
+    case "update-refused":
+      return `${event.model} ${event.version} is not used here, ${event.code}: ${event.message}`;
     case "engine-changed":
       return `${event.model} ${event.state.version} goes on on ${event.state.engine}`;
     case "participation":

@@ -5,9 +5,13 @@ import type {
   BlobCreated,
   BufferView,
   CertificateLogView,
+  DraftView,
+  KeyRoleChange,
+  KeyRoleView,
   LogEntries,
   MeasurementView,
   ModelView,
+  PublicKeyBody,
   RefusalView,
   RoundView,
   StatusView,
@@ -83,6 +87,17 @@ export interface ApiClient {
   certificateLog(options?: CallOptions): Promise<CertificateLogView>;
   /** Certificates of the log from `start`, at most 1000. */
   logEntries(options: LogEntriesOptions): Promise<LogEntries>;
+  /** Who signs each role of the release, and until when it is signed. */
+  keys(options?: CallOptions): Promise<readonly KeyRoleView[]>;
+  publicKeys(role: string, options?: CallOptions): Promise<readonly PublicKeyBody[]>;
+  /** Gives a role other keys or another threshold. */
+  setKeys(role: string, change: KeyRoleChange, options?: CallOptions): Promise<KeyRoleView>;
+  /** Has the coordinator make a new key in the place of those of the role that are there. */
+  rotateKey(role: string, options?: CallOptions): Promise<KeyRoleView>;
+  /** The next metadata of a role, which waits for signatures. */
+  draft(role: string, options?: CallOptions): Promise<DraftView>;
+  /** Adds the signatures of a copy of the draft. */
+  addSignatures(role: string, file: string, options?: CallOptions): Promise<KeyRoleView>;
   /** Publishes an ONNX file as a new model. */
   publishModel(name: string, onnx: Uint8Array, options?: CallOptions): Promise<VersionView>;
   /** Uploads bytes, such as a held-out data set; they are named by their digest from then on. */
@@ -94,6 +109,9 @@ export interface ApiClient {
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
 type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"];
+
+/** Likewise. */
+type KeyRoleBody = paths["/v1/keys/{role}"]["put"]["requestBody"]["content"]["application/json"];
 
 /** What openapi-fetch gives for any route. */
 interface Result<Data> {
@@ -187,6 +205,38 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     logEntries: ({ start, limit = 1000, ...call }) =>
       answered("GET /v1/certificate-log/entries", call, () =>
         http.GET("/v1/certificate-log/entries", { params: { query: { start, limit } }, ...json(call) }),
+      ),
+    keys: async (call) =>
+      (await answered("GET /v1/keys", call, () => http.GET("/v1/keys", { ...json(call) }))).roles,
+    publicKeys: async (role, call) =>
+      (
+        await answered(`GET /v1/keys/${role}/keys`, call, () =>
+          http.GET("/v1/keys/{role}/keys", { params: { path: { role } }, ...json(call) }),
+        )
+      ).keys,
+    setKeys: (role, change, call) =>
+      answered(`PUT /v1/keys/${role}`, call, () =>
+        http.PUT("/v1/keys/{role}", {
+          params: { path: { role } },
+          body: change as KeyRoleBody,
+          ...json(call),
+        }),
+      ),
+    rotateKey: (role, call) =>
+      answered(`POST /v1/keys/${role}/rotation`, call, () =>
+        http.POST("/v1/keys/{role}/rotation", { params: { path: { role } }, ...json(call) }),
+      ),
+    draft: (role, call) =>
+      answered(`GET /v1/keys/${role}/draft`, call, () =>
+        http.GET("/v1/keys/{role}/draft", { params: { path: { role } }, ...json(call) }),
+      ),
+    addSignatures: (role, file, call) =>
+      answered(`POST /v1/keys/${role}/signatures`, call, () =>
+        http.POST("/v1/keys/{role}/signatures", {
+          params: { path: { role } },
+          body: { file },
+          ...json(call),
+        }),
       ),
     publishModel: (model, onnx, call) =>
       answered(`POST /v1/models/${model}/versions`, call, () =>

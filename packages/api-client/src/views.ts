@@ -25,6 +25,15 @@ type Body<Path extends keyof paths> = paths[Path] extends {
   ? Frozen<Json>
   : never;
 
+/** Who signs a role of the release. */
+export type KeyRoleView = Answer<"/v1/keys">["roles"][number];
+export type PublicKeyBody = Answer<"/v1/keys/{role}/keys">["keys"][number];
+export interface KeyRoleChange {
+  readonly keys?: readonly PublicKeyBody[];
+  readonly threshold?: number;
+}
+/** The next metadata of a role, which waits for signatures. */
+export type DraftView = Answer<"/v1/keys/{role}/draft">;
 export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];

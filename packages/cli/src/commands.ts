@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   adapt: async () => (await import("./commands/adapt.ts")).adaptCommand(),
   simulate: async () => (await import("./commands/simulate.ts")).simulateCommand(),
   histograms: async () => (await import("./commands/histograms.ts")).histogramsCommand(),
+  keys: async () => (await import("./commands/keys.ts")).keysCommand(),
   token: async () => (await import("./commands/token.ts")).tokenCommand(),
   issue: async () => (await import("./commands/issue.ts")).issueCommand(),
   log: async () => (await import("./commands/log.ts")).logCommand(),

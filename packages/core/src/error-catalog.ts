@@ -750,9 +750,20 @@ export const ERROR_CATALOG = {
     status: 415,
     publicMessage: "The image cannot be read here.",
   },
+  "runtime/tokenizer-failed": {
+    status: 400,
+    publicMessage: "The text could not be read as tokens.",
+    advice:
+      "Pass a tokenizer of the name that the model's processing gives to createRuntime({ tokenizers }); it answers with whole numbers from 0.",
+  },
   "runtime/invalid-example": {
     status: 400,
     publicMessage: "The example does not fit the model's input.",
+  },
+  "runtime/self-check-failed": {
+    status: 500,
+    publicMessage: "A version answers otherwise on this device than where it was published.",
+    advice: "The version before goes on. Look at diagnose() for the engine, and report the model.",
   },
   "runtime/incompatible-release": {
     status: 426,
@@ -872,6 +883,28 @@ export const ERROR_CATALOG = {
     status: 500,
     publicMessage: "A key of the coordinator is not the one its signed root names.",
     advice: "The database and the keys folder belong together; restore both from the same backup.",
+  },
+  "coordinator/unknown-role": { status: 404, publicMessage: "There is no such role of the release." },
+  "coordinator/invalid-role-keys": {
+    status: 422,
+    publicMessage: "A role cannot be signed by such keys.",
+    advice:
+      "Give as many different keys as the threshold says; the coordinator's own roles need keys made there.",
+  },
+  "coordinator/nothing-to-sign": {
+    status: 404,
+    publicMessage: "The role waits for no signatures.",
+    advice: "tributary keys list shows what waits.",
+  },
+  "coordinator/draft-outdated": {
+    status: 409,
+    publicMessage: "Something else waits for signatures by now.",
+    advice: "Export it again, and have that signed.",
+  },
+  "coordinator/signature-invalid": {
+    status: 422,
+    publicMessage: "No new signature by a key of the role.",
+    advice: "Sign the exported file with a key that tributary keys list shows for the role.",
   },
   "coordinator/unknown-model": { status: 404, publicMessage: "There is no such model." },
   "coordinator/unknown-version": {

@@ -92,6 +92,17 @@ export interface Running {
 }
 
 /**
+ * A version was verified and did not take the place of the one that runs: it could not be loaded, or answered otherwise than where it
+ * was published.
+ */
+export interface RefusedVersion {
+  model: ModelName;
+  version: ModelVersion;
+  /** Of an error, from the catalogue. */
+  code: string;
+}
+
+/**
  * The device is willing and none of those that the task asks for now, by the rules in its plan: said instead of
  * `check-in`. It tells which rule, and nothing of its own values.
  */
@@ -116,6 +127,7 @@ interface DeviceMessages {
   running: Running;
   heartbeat: Heartbeat;
   ineligible: Ineligible;
+  "refused-version": RefusedVersion;
 }
 
 /** What a device says to a coordinator. */
@@ -175,6 +187,12 @@ const ineligibleReason: Codec<IneligibleReason> = choice({
 
 export const Ineligible: Codec<Ineligible> = struct({ task: taskName, reason: ineligibleReason });
 
+export const RefusedVersion: Codec<RefusedVersion> = struct({
+  model: modelName,
+  version: modelVersion,
+  code,
+});
+
 /** Tags from 64; those below belong to the server. */
 export const DeviceMessage: Codec<DeviceMessage> = taggedUnion("type", {
   hello: [64, Hello],
@@ -187,4 +205,5 @@ export const DeviceMessage: Codec<DeviceMessage> = taggedUnion("type", {
   heartbeat: [71, Heartbeat],
   "secure-ready": [72, SecureReady],
   ineligible: [73, Ineligible],
+  "refused-version": [74, RefusedVersion],
 });

@@ -155,7 +155,7 @@ const PLAN_FIELDS = {
   eligibility: Type.Optional(EligibilityRules),
 };
 
-/** What devices train for a task, and what their updates hold: `plans/<task>/<n>.json`. */
+/** What devices train for a task, and what their updates hold: `models/<model>/plans/<task>/<n>.json`. */
 export const Plan = Type.Object({
   formatVersion: Type.Literal(2),
   ...PLAN_FIELDS,

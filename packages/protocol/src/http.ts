@@ -227,6 +227,16 @@ export const IssuerView = Type.Object({
 });
 export type IssuerView = Static<typeof IssuerView>;
 
+/** A version that did not take the place of the one that runs, on devices since the coordinator started. */
+export const RefusedVersionView = Type.Object({
+  model: Type.String(),
+  version: Type.Integer({ minimum: 1 }),
+  /** Of the error catalogue, such as runtime/self-check-failed. */
+  code: Type.String(),
+  devices: Count,
+});
+export type RefusedVersionView = Static<typeof RefusedVersionView>;
+
 /** `GET /v1/status` */
 export const StatusView = Type.Object({
   name: Type.String(),
@@ -235,6 +245,8 @@ export const StatusView = Type.Object({
   uptimeSeconds: Type.Number({ minimum: 0 }),
   devices: Type.Object({ connected: Count, training: Count }),
   push: nullable(PushView),
+  /** Released versions that devices do not run, newest first: they failed their self-check, or could not be loaded. */
+  refusedVersions: readonlyArray(RefusedVersionView),
   models: Count,
   tasks: Count,
   storageProblem: nullable(

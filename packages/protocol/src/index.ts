@@ -49,6 +49,7 @@ export {
   Ineligible,
   Leave,
   Ready,
+  RefusedVersion,
   Running,
   SecureReady,
   Subscribe,
@@ -89,6 +90,7 @@ export {
   parseProcessing,
   PROCESSING_KEY,
   ProcessingDocument,
+  type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
 export {
@@ -110,6 +112,7 @@ export {
   RoundList,
   RoundListQuery,
   RoundView,
+  RefusedVersionView,
   StatusView,
   SUSPICION_STATES,
   SuspicionList,
@@ -205,7 +208,18 @@ export {
   type SecureStepName,
 } from "./secure-aggregation.ts";
 export { usesControlVariates } from "./control-variates.ts";
+export { SelfCheck } from "./self-check.ts";
 export { TrustView } from "./trust-view.ts";
+export {
+  DraftView,
+  KeyRoleChange,
+  KeyRoleList,
+  KeyRoleView,
+  PublicKeyBody,
+  PublicKeyList,
+  RoleNameSchema,
+  SignedDraft,
+} from "./signing-keys.ts";
 export {
   Challenge,
   HeartbeatAck,
@@ -293,3 +307,4 @@ export {
   type TfjsStep,
   type TfjsTrainingStep,
 } from "./tfjs-step.ts";
+export type { TextProcessing } from "./text-processing.ts";

@@ -69,7 +69,7 @@ const PLAN_FIELDS = {
   secureAggregation: Type.Optional(SecurePlan),
 };
 
-/** What devices measure for a task, and what they tell of it: `measurements/<task>/<n>.json`. */
+/** What devices measure for a task, and what they tell of it: `models/<model>/measurements/<task>/<n>.json`. */
 export const MeasurementPlan = Type.Union([
   Type.Object({
     ...PLAN_FIELDS,

@@ -5,6 +5,7 @@ import { LIMITS } from "./limits.ts";
 import { Labels, ModelProcessing } from "./model-processing.ts";
 import { VariantDocuments } from "./model-variants.ts";
 import { parseDocument } from "./parse.ts";
+import { SelfCheck } from "./self-check.ts";
 import {
   ChannelSchema,
   ModelNameSchema,
@@ -33,6 +34,8 @@ const MANIFEST_FIELDS = {
   personalisation: Type.Optional(TargetReference),
   /** Other forms of the version, which a device runs where they agree and are faster. */
   variants: Type.Optional(VariantDocuments),
+  /** Absent where nobody could run the version when it was published. */
+  selfCheck: Type.Optional(SelfCheck),
   createdAt: UtcTimestampSchema,
 };
 

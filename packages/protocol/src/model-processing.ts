@@ -5,6 +5,7 @@ import { invalidDocument, parseJson } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { parseDocument } from "./parse.ts";
 import { readonlyArray, TensorNameSchema as TensorName, textEnum } from "./schema.ts";
+import { textFault, TextProcessing } from "./text-processing.ts";
 
 const strict = { additionalProperties: false };
 const Channels = readonlyArray(Type.Number({ minimum: -1e6, maximum: 1e6 }), { minItems: 1, maxItems: 3 });
@@ -44,13 +45,18 @@ export const OutputProcessing = Type.Object(
 );
 export type OutputProcessing = Static<typeof OutputProcessing>;
 
+/** By its `kind`: how what an app has becomes an input. */
+export type InputProcessing = ImageProcessing | TextProcessing;
+
 /** Signed with the model, so that every app that runs it reads images and answers alike. */
 export const ModelProcessing = Type.Object(
   {
     /** By the input's name. */
     inputs: Type.Optional(
-      Type.Unsafe<Readonly<Record<string, ImageProcessing>>>(
-        Type.Record(TensorName, ImageProcessing, { maxProperties: LIMITS.maxPorts }),
+      Type.Unsafe<Readonly<Record<string, InputProcessing>>>(
+        Type.Record(TensorName, Type.Union([ImageProcessing, TextProcessing]), {
+          maxProperties: LIMITS.maxPorts,
+        }),
       ),
     ),
     output: Type.Optional(OutputProcessing),
@@ -88,11 +94,14 @@ export function parseProcessing(
 ): ProcessingDocument {
   const json = parseJson("processing", bytes, LIMITS.maxManifestBytes);
   const document = parseDocument("processing", ProcessingDocument, json);
-  for (const [name, image] of Object.entries(document.inputs ?? {})) {
-    const fault = imageFault(
-      image,
-      model.inputs.find((port) => port.name === name),
-    );
+  for (const [name, how] of Object.entries(document.inputs ?? {})) {
+    const fault =
+      how.kind === "text"
+        ? textFault(name, how, model.inputs)
+        : imageFault(
+            how,
+            model.inputs.find((port) => port.name === name),
+          );
     if (fault !== undefined) throw invalidDocument("processing", `/inputs/${name}`, fault);
   }
   const { output, labels } = document;

@@ -94,7 +94,7 @@ export interface VersionReference {
 }
 
 /**
- * Measure by this plan, of `measurements/`, and say `ready`, or `decline`; from there on it is a round like others. Fields as
+ * Measure by this plan, of `models/<model>/measurements/`, and say `ready`, or `decline`; from there on it is a round like others. Fields as
  * in `offer`: the base is the version to measure.
  */
 export interface MeasurementOffer extends RoundOffer {

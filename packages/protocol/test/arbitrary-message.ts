@@ -183,5 +183,6 @@ export const deviceMessage: fc.Arbitrary<DeviceMessage> = fc.oneof(
   }),
   fc.record({ type: fc.constant("decline" as const), roundId, code: text(64) }),
   fc.record({ type: fc.constant("running" as const), model, version, appliedAfterMs: u32 }),
+  fc.record({ type: fc.constant("refused-version" as const), model, version, code: text(64) }),
   fc.record({ type: fc.constant("heartbeat" as const), nonce: u32 }),
 );

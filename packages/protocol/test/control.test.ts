@@ -116,7 +116,7 @@ describe("test vectors", () => {
   });
 
   test("cover every message type", () => {
-    expect(new Set(vectors.map((vector) => (vector.message as { type: string }).type)).size).toBe(21);
+    expect(new Set(vectors.map((vector) => (vector.message as { type: string }).type)).size).toBe(22);
   });
 
   test("stand in SPEC.md", () => {

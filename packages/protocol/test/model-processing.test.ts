@@ -5,6 +5,8 @@ const model = {
   inputs: [
     { name: "image", dtype: "float32", shape: [-1, 3, 32, 48] },
     { name: "ids", dtype: "int64", shape: [-1, 8] },
+    { name: "mask", dtype: "float32", shape: [-1, -1] },
+    { name: "lengths", dtype: "int64", shape: [-1] },
   ],
   outputs: [
     { name: "class", dtype: "int64", shape: [-1] },
@@ -12,13 +14,17 @@ const model = {
   ],
 };
 const image = { kind: "image", layout: "nchw", channels: "rgb", fit: "cover" };
+const text = { kind: "text", tokenizer: "words/en", maxTokens: 8 };
 const output = { name: "logits", activation: "softmax", topK: 2 };
 const parse = (document: unknown) =>
   parseProcessing(new TextEncoder().encode(JSON.stringify(document)), model);
 
 test("a document that fits its model is read as it is", () => {
   const document = {
-    inputs: { image: { ...image, invert: true, mean: [0.5], standardDeviation: [0.2, 0.2, 0.3] } },
+    inputs: {
+      image: { ...image, invert: true, mean: [0.5], standardDeviation: [0.2, 0.2, 0.3] },
+      ids: { ...text, padId: 3, mask: "mask" },
+    },
     output,
     labels: ["cat", "dog"],
   };
@@ -33,6 +39,13 @@ test.each([
   ["another layout", { inputs: { image: { ...image, layout: "nhwc" } } }, "/inputs/image"],
   ["two means of three channels", { inputs: { image: { ...image, mean: [0, 0] } } }, "/inputs/image"],
   ["a standard deviation of 0", { inputs: { image: { ...image, standardDeviation: [0] } } }, "/inputs/image"],
+  ["text for what is no ids", { inputs: { mask: text } }, "/inputs/mask"],
+  ["text without an axis of tokens", { inputs: { lengths: text } }, "/inputs/lengths"],
+  ["another number of tokens", { inputs: { ids: { ...text, maxTokens: 9 } } }, "/inputs/ids"],
+  ["a mask that is none of the inputs", { inputs: { ids: { ...text, mask: "masc" } } }, "/inputs/ids"],
+  ["a mask that is the ids", { inputs: { ids: { ...text, mask: "ids" } } }, "/inputs/ids"],
+  ["type ids that are no integers", { inputs: { ids: { ...text, typeIds: "mask" } } }, "/inputs/ids"],
+  ["a tokenizer without a name", { inputs: { ids: { ...text, tokenizer: "" } } }, "/inputs/ids"],
   ["an output without scores", { output: { ...output, name: "class" } }, "/output/name"],
   ["labels of other classes", { labels: ["one"] }, "/labels"],
   ["a field nobody knows", { resize: "cover" }, ""],

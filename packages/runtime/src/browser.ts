@@ -109,7 +109,7 @@ export async function createRuntime(options: BrowserRuntimeOptions): Promise<Run
   });
   const idleAware = withIdleness(device, systemClock);
   const aware = withBattery(idleAware, navigator as BatteryNavigator);
-  return createRuntimeOf(withPersistence(aware, navigator.storage, log));
+  return createRuntimeOf(withPersistence(aware, navigator.storage, log), options.tokenizers);
 }
 
 function requireSecureContext(): void {

@@ -2,6 +2,7 @@
 import { asModelName, asModelVersion, type DeviceId } from "@tributary/core";
 import type { DeviceMessage, ServerMessage } from "@tributary/protocol";
 import type { DeviceConfig, DevicePorts } from "./device.ts";
+import type { RefusedVersion } from "./diagnosis.ts";
 import type { DeviceEvents } from "./device-events.ts";
 import { createIdentity, type Identity } from "./identity.ts";
 import type { ConnectionState, ModelState } from "./runtime.ts";
@@ -36,6 +37,8 @@ export interface Connection {
   subscribe(state: ModelState): void;
   /** A version began to run. */
   running(state: ModelState, appliedAfterMs: number | null): void;
+  /** A version did not take the place of the one that runs. */
+  refused(model: string, refused: RefusedVersion): void;
   /** Idempotent. */
   start(): void;
   /** Ends it until it is started again. */
@@ -107,6 +110,13 @@ export function createConnection(options: ConnectionOptions): Connection {
         model: asModelName(model),
         version: asModelVersion(version),
         appliedAfterMs: appliedAfterMs ?? 0,
+      }),
+    refused: (model, { version, code }) =>
+      void channel.send({
+        type: "refused-version",
+        model: asModelName(model),
+        version: asModelVersion(version),
+        code,
       }),
     start: () => channel.start(),
     pause: () => channel.pause(),

@@ -75,6 +75,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       // Of the first version, the opening itself waits for it.
       if (opened.has(state.model)) void restorePersonal(state.model);
     },
+    onRefused: (model, refused) => connection.loaded?.refused(model, refused),
   });
   const opened = new Set<string>();
   engines.onDownload?.((download) => events.emit({ type: "progress", part: "engine", ...download }));

@@ -1,3 +1,4 @@
+import type { ErrorCode } from "@tributary/core";
 import type { EngineName } from "@tributary/engine";
 import type { EngineChoiceReason } from "@tributary/engine/check";
 import type { VariantForm } from "@tributary/protocol";
@@ -57,6 +58,8 @@ export interface ModelDiagnosis {
   readonly variant: VariantName;
   /** The forms that were compared on one batch, the reference first; empty where the manifest offers one only. */
   readonly triedVariants: readonly TriedVariant[];
+  /** The newest version that was verified and did not take this one's place. */
+  readonly refused?: RefusedVersion;
   /** Weights of this device's own, once there were some since the start. */
   readonly personal?: PersonalDiagnosis;
   readonly batching: BatchingState;
@@ -73,6 +76,13 @@ export interface VersionDownload {
   readonly sizeBytes: number;
   /** Of the whole files. */
   readonly fullBytes: number;
+}
+
+/** A version that could not be loaded here, or answered otherwise than where it was published. */
+export interface RefusedVersion {
+  readonly version: number;
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 /**

@@ -6,6 +6,7 @@ export type {
   ModelDiagnosis,
   StorageDiagnosis,
   TriedEngine,
+  RefusedVersion,
   TriedVariant,
   VariantName,
   WorkerDiagnosis,
@@ -32,6 +33,7 @@ export type {
 export type { ErasedExamples, Erasure, ForgetOptions } from "./forget/erasure.ts";
 export type { ImageSource, RawImage } from "./images/image-input.ts";
 export type { StreamOptions, StreamSource } from "./inference/stream.ts";
+export type { TextInput, Tokenizer, Tokenizers, Tokens } from "./text/text.ts";
 export type { BatchingOptions } from "./inference/batching.ts";
 export type { HistogramView, LatencyView, Metrics, ModelMetrics } from "./telemetry/model-metrics.ts";
 export type {

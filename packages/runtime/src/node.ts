@@ -78,7 +78,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
           : { token: async (device) => (typeof token === "string" ? token : token(device)) }),
       },
     );
-    return createRuntimeOf(device);
+    return createRuntimeOf(device, options.tokenizers);
   } catch (error) {
     await store.close();
     throw error;

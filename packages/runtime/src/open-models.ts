@@ -1,6 +1,7 @@
 import { abortable, failure, type Digest, type Env } from "@tributary/core";
 import type { CallOptions, DevicePorts, OpenModelRequest } from "./device.ts";
 import type { DeviceEvents } from "./device-events.ts";
+import type { RefusedVersion } from "./diagnosis.ts";
 import type { EngineProvider } from "./engine-provider.ts";
 import type { ModelState } from "./runtime.ts";
 import type { DeviceStore } from "./store/device-store.ts";
@@ -29,6 +30,8 @@ export interface OpenModelsOptions {
   readonly holds?: BlobHolds | undefined;
   /** A model was opened, or its version changed. */
   readonly onRunning: (state: ModelState, appliedAfterMs: number | null) => void;
+  /** A version did not take the place of the one that runs. */
+  readonly onRefused: (model: string, refused: RefusedVersion) => void;
 }
 
 /** The models that are open on a device, each once however many handles there are. */
@@ -144,6 +147,11 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         // A version that waited before, and was never applied, is not needed any more.
         background(prune);
       },
+      onRefused(refused) {
+        events.emit({ type: "update-refused", model, ...refused });
+        options.onRefused(model, refused);
+        background(prune);
+      },
       onMoved: (state) => events.emit({ type: "engine-changed", model, state }),
       onNeeds: (digests) => options.holds?.hold(`model ${model}`, digests),
       onRunning(state, previousVersion) {
@@ -170,7 +178,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       return false;
     } catch (error) {
       if (!isOffline(error)) throw error;
-      if (await releases.adoptSeed()) {
+      if (await releases.adoptSeed(slot.name)) {
         await slot.follow(closing);
         return true;
       }

@@ -1,12 +1,13 @@
 import { failure } from "@tributary/core";
 import { consentsOf, isConsent, type Consent } from "./consent.ts";
-import type { Device } from "./device.ts";
+import type { Device, ExampleDraft } from "./device.ts";
+import { lazyPart } from "./lazy-part.ts";
 import { eventStream } from "./event-stream.ts";
 import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
-import { lazyPart } from "./lazy-part.ts";
-import { toDraft, toKept } from "./learner/example.ts";
+import type { PersonalAnswer } from "./personal/personalisation.ts";
 import type {
+  LabelledExample,
   ModelHandle,
   ModelState,
   ModelUpdate,
@@ -16,16 +17,16 @@ import type {
   Runtime,
   RuntimeEvent,
 } from "./runtime.ts";
-import { isImageSource } from "./images/image-input.ts";
+import { isImageSource, toImageInput } from "./images/image-input.ts";
 import { onlyImage, toRunFeeds } from "./images/split-images.ts";
-import { inferenceStream } from "./inference/stream.ts";
+import type { inferenceStream } from "./inference/stream.ts";
+import { isText, type Tokenizers } from "./text/text.ts";
+import { own } from "./updater/own.ts";
 
-const personalPart = lazyPart("personalisation", () => import("./personal/handle.ts"));
-/** Only who chains models loads it. */
-const chains = lazyPart("chain of models", () => import("./inference/chain-links.ts"));
+const rarer = lazyPart("rarer calls", () => import("./rarer-calls.ts"));
 
 /** The app's view of a device, wherever the device runs: in this thread, or in a worker behind the same methods. */
-export function createRuntimeOf(device: Device): Runtime {
+export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Runtime {
   const ended = new AbortController();
   let closing: Promise<void> | undefined;
   let participating = false;
@@ -52,6 +53,33 @@ export function createRuntimeOf(device: Device): Runtime {
       requireOpen();
       if (handleClosed !== undefined) throw failure("runtime/closed", `model ${name}: it was closed`);
     };
+    /** Texts become tokens here, where the app's tokenizers are. */
+    const withTokens = async <Value>(values: Readonly<Record<string, Value>>) =>
+      (await rarer.load()).tokenise(state, values, tokenizers);
+    const prepare = (
+      values: Parameters<ModelHandle["run"]>[0],
+      given: boolean,
+      copied?: boolean,
+    ): ReturnType<typeof toRunFeeds> =>
+      Object.values(values).some(isText)
+        ? withTokens(values).then((read) => toRunFeeds(state, read, given, copied))
+        : toRunFeeds(state, values, given, copied);
+    /** Pictures are taken down, and values copied, in the turn of the call; they are checked once the part is there that does it. */
+    const draftOf = async (example: LabelledExample): Promise<ExampleDraft> => {
+      const taking = Object.entries(example).map(async ([input, value]) => [
+        input,
+        input !== "label" && isImageSource(value) ? await toImageInput(input, value, false) : own(value),
+      ]);
+      const taken = Object.fromEntries(await Promise.all(taking)) as LabelledExample;
+      const { label, ...values } = taken;
+      const isWorded = Object.values(values).some(isText);
+      const { toExample } = await rarer.load();
+      return toExample(state, isWorded ? { ...(await withTokens(values)), label } : taken);
+    };
+    const ofPersonal = async (kind: "report" | "export" | "clear"): Promise<PersonalAnswer> => {
+      requireHandle();
+      return await device.personal(name, { kind });
+    };
     const handle: ModelHandle = {
       name,
       get state() {
@@ -64,7 +92,7 @@ export function createRuntimeOf(device: Device): Runtime {
         requireHandle();
         const leave = enter();
         try {
-          const prepared = toRunFeeds(state, feeds, transfer, device.copiesFeeds);
+          const prepared = prepare(feeds, transfer, device.copiesFeeds);
           const ready = prepared instanceof Promise ? await prepared : prepared;
           return await device.run(name, ready, {
             transfer,
@@ -79,7 +107,7 @@ export function createRuntimeOf(device: Device): Runtime {
         requireHandle();
         const leave = enter();
         try {
-          const prepared = await toRunFeeds(state, feeds, false);
+          const prepared = await prepare(feeds, false);
           return await device.explain(name, prepared, request, signal === undefined ? {} : { signal });
         } finally {
           leave();
@@ -87,7 +115,7 @@ export function createRuntimeOf(device: Device): Runtime {
       },
       stream(source, streamOptions) {
         requireHandle();
-        return inferenceStream(
+        return streamOf(
           source,
           (value, signal) => handle.run(isImageSource(value) ? onlyImage(state, value) : value, { signal }),
           streamOptions,
@@ -96,14 +124,11 @@ export function createRuntimeOf(device: Device): Runtime {
       examples: {
         async add(example) {
           requireHandle();
-          await device.addExamples(name, [await toDraft(state, example)]);
+          await device.addExamples(name, [await draftOf(example)]);
         },
         async addAll(examples) {
           requireHandle();
-          await device.addExamples(
-            name,
-            await Promise.all(examples.map((example) => toDraft(state, example))),
-          );
+          await device.addExamples(name, await Promise.all(examples.map(draftOf)));
         },
         async count() {
           requireHandle();
@@ -111,7 +136,9 @@ export function createRuntimeOf(device: Device): Runtime {
         },
         async list() {
           requireHandle();
-          return (await device.listExamples(name)).map((example) => toKept(state, example));
+          const kept = await device.listExamples(name);
+          const { toKept } = await rarer.load();
+          return kept.map((example) => toKept(state, example));
         },
         async export() {
           requireHandle();
@@ -124,22 +151,12 @@ export function createRuntimeOf(device: Device): Runtime {
       },
       async personalise(options = {}) {
         requireHandle();
-        const { personalise } = await personalPart.load();
-        return await personalise(device, handle, options);
+        return (await rarer.load()).personalise(device, handle, options);
       },
       personal: {
-        async report() {
-          requireHandle();
-          return (await device.personal(name, { kind: "report" })).report;
-        },
-        async export() {
-          requireHandle();
-          return (await device.personal(name, { kind: "export" })).file;
-        },
-        async clear() {
-          requireHandle();
-          await device.personal(name, { kind: "clear" });
-        },
+        report: async () => (await ofPersonal("report")).report,
+        export: async () => (await ofPersonal("export")).file,
+        clear: async () => void (await ofPersonal("clear")),
       },
       updates({ signal } = {}) {
         return eventStream<ModelUpdate>({
@@ -265,7 +282,7 @@ export function createRuntimeOf(device: Device): Runtime {
     chain: (steps) => ({
       async run(feeds, options = {}) {
         requireOpen();
-        const links = (await chains.load()).chainLinks(steps);
+        const links = (await rarer.load()).chainLinks(steps);
         const prepared = await toRunFeeds(steps[0]!.model.state, feeds, false);
         return await device.runChain(links, prepared, options);
       },
@@ -328,4 +345,10 @@ function updateOf(device: Device, name: string, event: RuntimeEvent): ModelUpdat
 
 function waitingUpdate(device: Device, model: string, version: number, previousVersion: number): ModelUpdate {
   return { model, version, previousVersion, applied: false, apply: () => device.applyUpdate(model) };
+}
+
+async function* streamOf<T>(
+  ...asked: Parameters<typeof inferenceStream<T>>
+): ReturnType<typeof inferenceStream<T>> {
+  yield* (await rarer.load()).inferenceStream(...asked);
 }

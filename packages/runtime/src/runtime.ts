@@ -2,7 +2,7 @@ import type { EngineDownload, EngineName } from "@tributary/engine";
 import type { ExampleLabel, LabelValues } from "@tributary/engine/batches";
 import type { GraphPort, IneligibleReason, ModelProcessing } from "@tributary/protocol";
 import type { Tensor, TensorData } from "@tributary/tensor";
-import type { Logger } from "@tributary/core";
+import type { ErrorCode, Logger } from "@tributary/core";
 import type { Consent, Consents } from "./consent.ts";
 import type { Diagnosis, VariantName } from "./diagnosis.ts";
 import type { Explanation, ExplainOptions } from "./explain/explanation.ts";
@@ -19,6 +19,7 @@ import type {
 import type { Metrics } from "./telemetry/model-metrics.ts";
 import type { BatchingOptions } from "./inference/batching.ts";
 import type { StreamOptions, StreamSource } from "./inference/stream.ts";
+import type { TextInput, Tokenizers } from "./text/text.ts";
 
 /** Whom the device believes. */
 export type Trust =
@@ -104,6 +105,12 @@ export interface RuntimeOptions {
    * @defaultValue 2 GiB in Node; in a browser what that allows
    */
   readonly maxStorageBytes?: number;
+  /**
+   * What makes tokens of texts, by the names that models know them by (`processing`).
+   *
+   * @defaultValue none: models of text are fed with token ids
+   */
+  readonly tokenizers?: Tokenizers;
   /** Sent to the coordinator, at most 64 characters. @defaultValue "tributary-runtime" */
   readonly software?: string;
   /** @defaultValue silent */
@@ -220,7 +227,7 @@ export interface ModelState {
 export type FeedValue = Tensor | TensorData | readonly number[] | readonly bigint[] | readonly boolean[];
 
 /** What `run` takes for an input: also an image, where the model's `processing` says how one becomes this input. */
-export type InputValue = FeedValue | ImageSource;
+export type InputValue = FeedValue | ImageSource | TextInput;
 
 export interface RunInferenceOptions {
   /** Rejects with `signal.reason`: a call that waits is taken out of the queue, of one that runs the answer is dropped. */
@@ -561,6 +568,15 @@ export type RuntimeEvent =
       readonly previousVersion: number | null;
       readonly appliedAfterMs: number | null;
       readonly state: ModelState;
+    }
+  /** A version was verified and did not take the place of the one that runs: it failed its self-check, or could not be loaded. */
+  | {
+      readonly type: "update-refused";
+      readonly at: number;
+      readonly model: string;
+      readonly version: number;
+      readonly code: ErrorCode;
+      readonly message: string;
     }
   /** The browser took the GPU away, and the version that runs was opened anew: on the GPU again, or on WASM. */
   | {

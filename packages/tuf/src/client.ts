@@ -1,7 +1,16 @@
 import { failure, TributaryError, type Clock } from "@tributary/core";
 import type { JsonValue } from "./json.ts";
 import { resolveLimits, type TufLimits } from "./limits.ts";
-import type { MetaFile, RoleKeys, RootMetadata, TargetFile, TufRole } from "./metadata.ts";
+import type { DelegationSearch } from "./delegation-search.ts";
+import type {
+  DelegatedRole,
+  MetaFile,
+  RoleKeys,
+  RootMetadata,
+  TargetFile,
+  TargetsMetadata,
+  TufRole,
+} from "./metadata.ts";
 import { TrustedSet } from "./trusted-set.ts";
 import { createVerifier, type SignatureVerifier, type VerifierOptions } from "./verify-key.ts";
 
@@ -57,12 +66,20 @@ export interface TufClient {
   target(path: string): TargetFile | undefined;
   /**
    * A target, also of delegated roles, whose metadata is fetched where it is not in the store (spec 5.6.7). Calls queue up with
-   * `refresh`, and answer from the release that it left.
+   * `refresh`, and answer from the release that it left. After `load` nothing is fetched.
    *
    * @throws TributaryError with a `tuf/` code, where a role on the way does not verify
    */
   find(path: string, options?: { readonly signal?: AbortSignal }): Promise<TargetFile | undefined>;
+  /** The top-level targets alone. */
   targets(): ReadonlyMap<string, TargetFile>;
+  /** To whom the top-level targets delegate, in the order of priority. */
+  delegations(): readonly DelegatedRole[];
+  /**
+   * What those roles name that `find` would ask for a path, to look around. A name says nothing: what `find` answers for it does.
+   * Throws as `find` does.
+   */
+  namesBeside(path: string, options?: { readonly signal?: AbortSignal }): Promise<readonly string[]>;
   /** Of the release that `target` answers from; 0 where there is none, or where `load` found that an update was cut off. */
   readonly timestampVersion: number;
   /** The `custom` field of that timestamp. */
@@ -102,10 +119,17 @@ export function createTufClient(options: TufClientOptions): TufClient {
         return installed !== undefined;
       }),
     find: (path, { signal } = {}) =>
-      inTurn(
-        (update) => (current === undefined ? Promise.resolve(undefined) : update.find(current.set, path)),
-        signal,
-      ),
+      inTurn(async (update) => {
+        const search = current && update.search(current);
+        // Only who searches delegations loads how.
+        return search && (await import("./delegation-search.ts")).searchTarget(search, path);
+      }, signal),
+    namesBeside: (path, { signal } = {}) =>
+      inTurn(async (update) => {
+        const search = current && update.search(current);
+        return search === undefined ? [] : (await import("./delegation-search.ts")).namesBeside(search, path);
+      }, signal),
+    delegations: () => current?.set.targets?.delegations.roles ?? [],
     target: (path) => current?.set.targets?.targets.get(path),
     targets: () => current?.set.targets?.targets ?? new Map<string, TargetFile>(),
     get timestampVersion() {
@@ -126,6 +150,10 @@ export function createTufClient(options: TufClientOptions): TufClient {
 interface Verified {
   readonly set: TrustedSet;
   readonly timestampVersion: number;
+  /** False of what `load` restored: it may have expired. */
+  readonly isFresh: boolean;
+  /** Targets of delegated roles by delegator and role: what one search verified the next need not. */
+  readonly delegated: Map<string, TargetsMetadata>;
 }
 
 /** One pass through section 5. */
@@ -156,7 +184,7 @@ class Update {
     await this.#updateTimestamp(set);
     await this.#updateSnapshot(set);
     await this.#updateTargets(set);
-    return { set, timestampVersion: set.requireTimestamp().version };
+    return verified(set, set.requireTimestamp().version, true);
   }
 
   /**
@@ -172,7 +200,7 @@ class Update {
     if (installed === undefined) return undefined;
     const timestamp = await store.read("timestamp");
     const snapshot = await store.read("snapshot");
-    if (timestamp === undefined || snapshot === undefined) return { set, timestampVersion: 0 };
+    if (timestamp === undefined || snapshot === undefined) return verified(set, 0, false);
     const matching = await usable(async () => {
       await set.restoreTimestamp(timestamp);
       await set.restoreSnapshot(snapshot);
@@ -180,7 +208,7 @@ class Update {
       return true;
     });
     const complete = matching === true && set.snapshot?.version === set.timestamp?.snapshot.version;
-    return { set, timestampVersion: complete ? (set.timestamp?.version ?? 0) : 0 };
+    return verified(set, complete ? (set.timestamp?.version ?? 0) : 0, false);
   }
 
   /**
@@ -258,32 +286,37 @@ class Update {
   }
 
   /** 5.6.7 */
-  async find(set: TrustedSet, path: string): Promise<TargetFile | undefined> {
+  search({ set, isFresh, delegated }: Verified): DelegationSearch | undefined {
     if (set.targets === undefined) return undefined;
-    // Only who searches delegations loads how.
-    const { searchTarget } = await import("./delegation-search.ts");
-    return searchTarget(
-      {
-        top: set.targets,
-        maxDelegations: this.#limits.maxDelegations,
-        load: async (name, delegator) => {
-          const stored = await this.#options.store.read(name);
-          const check = (bytes: Uint8Array) => set.delegatedTargets(name, delegator, bytes, this.#nowMs);
-          const kept = stored === undefined ? undefined : await usable(() => check(stored));
-          if (kept !== undefined) return kept;
-          const bytes = await this.#fetchListed(
-            set,
-            name,
-            set.listedTargets(name),
-            this.#limits.maxTargetsBytes,
-          ); // 5.6.1
-          const targets = await check(bytes); // 5.6.2 to 5.6.5
-          await this.#options.store.write(name, bytes); // 5.6.6
-          return targets;
-        },
+    const nowMs = isFresh ? this.#nowMs : -Infinity;
+    return {
+      top: set.targets,
+      maxDelegations: this.#limits.maxDelegations,
+      load: async (name, delegator) => {
+        const key = JSON.stringify([delegator.name, name]);
+        const known = delegated.get(key);
+        if (known !== undefined && known.expiresMs > nowMs) return known;
+        const stored = await this.#options.store.read(name);
+        const check = (bytes: Uint8Array) => set.delegatedTargets(name, delegator, bytes, nowMs);
+        const kept = stored === undefined ? undefined : await usable(() => check(stored));
+        if (kept === undefined && !isFresh) throw missing(`${name}.json`, "5.6.1");
+        const targets = kept ?? (await this.#fetchDelegated(set, name, check));
+        delegated.set(key, targets);
+        return targets;
       },
-      path,
-    );
+    };
+  }
+
+  async #fetchDelegated(
+    set: TrustedSet,
+    name: string,
+    check: (bytes: Uint8Array) => Promise<TargetsMetadata>,
+  ): Promise<TargetsMetadata> {
+    const listed = set.listedTargets(name);
+    const bytes = await this.#fetchListed(set, name, listed, this.#limits.maxTargetsBytes); // 5.6.1
+    const targets = await check(bytes); // 5.6.2 to 5.6.5
+    await this.#options.store.write(name, bytes); // 5.6.6
+    return targets;
   }
 
   /** 5.6.1 to 5.6.6 */
@@ -307,13 +340,7 @@ class Update {
   async #require(fileName: string, maxBytes: number, step: string): Promise<Uint8Array> {
     const bytes = await this.#fetch(fileName, maxBytes, step);
     if (bytes !== undefined) return bytes;
-    throw failure(
-      "tuf/missing-metadata",
-      `tuf: ${fileName}: the repository does not have it (spec ${step})`,
-      {
-        detail: { fileName, step },
-      },
-    );
+    throw missing(fileName, step);
   }
 
   async #fetch(fileName: string, maxBytes: number, step: string): Promise<Uint8Array | undefined> {
@@ -327,6 +354,16 @@ class Update {
     if (bytes !== undefined && bytes.length > maxBytes) throw tooLarge(fileName, step, maxBytes);
     return bytes;
   }
+}
+
+function missing(fileName: string, step: string): Error {
+  return failure("tuf/missing-metadata", `tuf: ${fileName}: the repository does not have it (spec ${step})`, {
+    detail: { fileName, step },
+  });
+}
+
+function verified(set: TrustedSet, timestampVersion: number, isFresh: boolean): Verified {
+  return { set, timestampVersion, isFresh, delegated: new Map() };
 }
 
 /** Runs a check of stored metadata: undefined where the file is not good any more. Other errors pass. */

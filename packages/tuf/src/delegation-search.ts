@@ -26,10 +26,25 @@ export interface DelegationSearch {
  *
  * @throws TributaryError `tuf/too-large` where more roles would have to be visited than allowed, and what `load` throws
  */
-export async function searchTarget(
+export async function searchTarget(search: DelegationSearch, path: string): Promise<TargetFile | undefined> {
+  for await (const targets of askedRoles(search, path)) {
+    const found = targets.targets.get(path);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** All that those roles name which would be asked for a path that none of them has. Throws as {@linkcode searchTarget} does. */
+export async function namesBeside(search: DelegationSearch, path: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { targets } of askedRoles(search, path)) names.push(...targets.keys());
+  return names;
+}
+
+async function* askedRoles(
   { top, load, maxDelegations }: DelegationSearch,
   path: string,
-): Promise<TargetFile | undefined> {
+): AsyncGenerator<TargetsMetadata, void> {
   const visited = new Set<string>();
   let steps: Step[] = [{ name: "targets", delegator: undefined }];
   for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
@@ -45,8 +60,7 @@ export async function searchTarget(
     }
     visited.add(name);
     const targets = delegator === undefined ? top : await load(name, delegator);
-    const found = targets.targets.get(path);
-    if (found !== undefined) return found;
+    yield targets;
     const { roles } = targets.delegations;
     const fits = await Promise.all(roles.map((role) => isGiven(role, path)));
     const given = roles.filter((_, index) => fits[index]);
@@ -56,5 +70,4 @@ export async function searchTarget(
     const next = end >= 0 ? given.slice(0, end + 1) : given;
     steps.push(...next.toReversed().map((role) => ({ name: role.name, delegator: { name, targets } })));
   }
-  return undefined;
 }

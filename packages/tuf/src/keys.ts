@@ -1,24 +1,20 @@
-import {
-  concatBytes,
-  encodeHex,
-  equalBytes,
-  failure,
-  sha256,
-  systemRandom,
-  type SecureRandom,
-} from "@tributary/core";
-import { canonicalJson } from "./canonical-json.ts";
+import { concatBytes, equalBytes, failure, systemRandom, type SecureRandom } from "@tributary/core";
 import { detectEd25519, PKCS8_PREFIX, type Ed25519 } from "./ed25519.ts";
-import type { JsonObject } from "./json.ts";
+import { ed25519PublicKey, keyIdOf, type TufPublicKey } from "./public-key.ts";
 
-/** One Ed25519 signing key. Implementations may hold it elsewhere: a CryptoKey, an HSM. */
+/** One signing key. Implementations may hold it elsewhere: a CryptoKey, an HSM. */
 export interface TufSigner {
   /** 64 hexadecimal digits. */
   readonly keyId: string;
+  /** As metadata lists it. */
+  readonly key: TufPublicKey;
+  /** 64 bytes of Ed25519, DER of ECDSA. */
+  sign(message: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface Ed25519Signer extends TufSigner {
   /** 32 bytes. */
   readonly publicKey: Uint8Array;
-  /** 64 bytes. */
-  sign(message: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface TufKeyOptions {
@@ -28,10 +24,10 @@ export interface TufKeyOptions {
 
 const SEED_BYTES = 32;
 
-/** A new key. `exported` is its PKCS #8 form (RFC 8410, 48 bytes): keep it secret, wipe it after use. */
+/** A new Ed25519 key. `exported` is its PKCS #8 form (RFC 8410, 48 bytes): keep it secret, wipe it after use. */
 export async function generateTufKey(
   options: TufKeyOptions & { readonly random?: SecureRandom } = {},
-): Promise<{ signer: TufSigner; exported: Uint8Array<ArrayBuffer> }> {
+): Promise<{ signer: Ed25519Signer; exported: Uint8Array<ArrayBuffer> }> {
   const seed = (options.random ?? systemRandom).bytes(SEED_BYTES);
   const exported = concatBytes(PKCS8_PREFIX, seed);
   const signer = await signerOf(seed, options);
@@ -44,7 +40,10 @@ export async function generateTufKey(
  *
  * @throws TributaryError `tuf/invalid-key`.
  */
-export async function importTufKey(exported: Uint8Array, options: TufKeyOptions = {}): Promise<TufSigner> {
+export async function importTufKey(
+  exported: Uint8Array,
+  options: TufKeyOptions = {},
+): Promise<Ed25519Signer> {
   const prefix = exported.subarray(0, PKCS8_PREFIX.length);
   if (exported.length !== PKCS8_PREFIX.length + SEED_BYTES || !equalBytes(prefix, PKCS8_PREFIX)) {
     throw failure(
@@ -55,18 +54,9 @@ export async function importTufKey(exported: Uint8Array, options: TufKeyOptions 
   return signerOf(exported.slice(PKCS8_PREFIX.length), options);
 }
 
-async function signerOf(seed: Uint8Array, options: TufKeyOptions): Promise<TufSigner> {
+async function signerOf(seed: Uint8Array, options: TufKeyOptions): Promise<Ed25519Signer> {
   const ed25519 = options.ed25519 ?? (await detectEd25519());
   const { publicKey, sign } = await ed25519.keyPair(seed);
-  return { keyId: keyIdOf(publicKey), publicKey, sign };
-}
-
-/** An Ed25519 public key as metadata lists it. */
-export function keyJson(publicKey: Uint8Array): JsonObject {
-  return { keytype: "ed25519", scheme: "ed25519", keyval: { public: encodeHex(publicKey) } };
-}
-
-/** Spec 4.2: the SHA-256 of the key's canonical form. */
-export function keyIdOf(publicKey: Uint8Array): string {
-  return sha256(canonicalJson(keyJson(publicKey)));
+  const key = ed25519PublicKey(publicKey);
+  return { keyId: keyIdOf(key), key, publicKey, sign };
 }

@@ -1,25 +1,28 @@
-import { encodeHex, failure, sha256 } from "@tributary/core";
-import { canonicalJson } from "./canonical-json.ts";
+import { failure, sha256 } from "@tributary/core";
+import { addSignatures } from "./signatures.ts";
 import { setOwn, type JsonObject, type JsonValue } from "./json.ts";
-import { keyIdOf, keyJson, type TufSigner } from "./keys.ts";
+import type { TufSigner } from "./keys.ts";
 import { SPEC_VERSION, TUF_ROLES, type RootMetadata, type TargetFile, type TufRole } from "./metadata.ts";
 import { formatExpires, parseMetadata } from "./parse-metadata.ts";
+import { keyIdOf, keyJson, type TufPublicKey } from "./public-key.ts";
 import { createVerifier } from "./verify-key.ts";
 import { byRoot, requireThreshold } from "./verify-signatures.ts";
 
 /** The keys of one role and how many of them have to sign. */
 export interface RoleKeySet {
-  /** Ed25519 public keys, 32 bytes each. */
-  readonly publicKeys: readonly Uint8Array[];
+  readonly keys: readonly TufPublicKey[];
   /** @defaultValue 1 */
   readonly threshold?: number;
 }
 
-export interface SignRootOptions {
+export interface RootOptions {
   readonly version: number;
   /** Milliseconds since the epoch; parts of a second are dropped. */
   readonly expiresMs: number;
   readonly keysByRole: Readonly<Record<TufRole, RoleKeySet>>;
+}
+
+export interface SignRootOptions extends RootOptions {
   /** Thresholds of the new root keys and, for a rotation, of the old ones. */
   readonly signers: readonly TufSigner[];
   /** The file of version N-1. Required from version 2 on: the result is checked against it, as a client will. */
@@ -32,15 +35,28 @@ export interface SignRootOptions {
  * @throws TributaryError `tuf/threshold-not-met` or `tuf/wrong-version`.
  */
 export async function signRoot(options: SignRootOptions): Promise<Uint8Array<ArrayBuffer>> {
-  const keys: Record<string, JsonValue> = {};
-  const roles: Record<string, JsonValue> = {};
-  for (const role of TUF_ROLES) roles[role] = roleJson(role, options.keysByRole[role], keys);
-  const bytes = await signFile("root", options, { consistent_snapshot: true, keys, roles }, options.signers);
+  const bytes = await signFile("root", unsignedRoot(options), options.signers);
   await checkRoot(bytes, options);
   return bytes;
 }
 
-async function checkRoot(bytes: Uint8Array, { version, previous }: SignRootOptions): Promise<void> {
+/** Root metadata that nobody has signed yet. */
+export function unsignedRoot(options: RootOptions): Uint8Array<ArrayBuffer> {
+  const keys: Record<string, JsonValue> = {};
+  const roles: Record<string, JsonValue> = {};
+  for (const role of TUF_ROLES) roles[role] = roleJson(role, options.keysByRole[role], keys);
+  return unsignedFile("root", options, { consistent_snapshot: true, keys, roles });
+}
+
+/**
+ * Requires what a client requires of a new root: steps 5.3.4 and 5.3.5.
+ *
+ * @throws TributaryError `tuf/threshold-not-met` or `tuf/wrong-version`.
+ */
+export async function checkRoot(
+  bytes: Uint8Array,
+  { version, previous }: Pick<SignRootOptions, "version" | "previous">,
+): Promise<void> {
   const verify = await createVerifier();
   const file = await parseMetadata("root", bytes);
   await requireThreshold(byRoot(file.signed, "root"), file, verify, "5.3.4");
@@ -128,10 +144,10 @@ export async function signSnapshotAndTimestamp(options: SignSnapshotAndTimestamp
     setOwn<JsonValue>(meta, `${name}.json`, metaJson(version, bytes));
   }
   const versions = { snapshot: (previous?.snapshot ?? 0) + 1, timestamp: (previous?.timestamp ?? 0) + 1 };
+  const snapshotFile = { version: versions.snapshot, expiresMs: expiresMs.snapshot };
   const snapshot = await signFile(
     "snapshot",
-    { version: versions.snapshot, expiresMs: expiresMs.snapshot },
-    { meta },
+    unsignedFile("snapshot", snapshotFile, { meta }),
     signers.snapshot,
   );
   const timestamp = await signTimestamp({
@@ -154,12 +170,8 @@ export function signTimestamp(options: {
 }): Promise<Uint8Array<ArrayBuffer>> {
   const { snapshot, custom } = options;
   const meta = { "snapshot.json": metaJson(snapshot.version, snapshot.bytes) };
-  return signFile(
-    "timestamp",
-    options,
-    { meta, ...(custom === undefined ? {} : { custom }) },
-    options.signers,
-  );
+  const fields = { meta, ...(custom === undefined ? {} : { custom }) };
+  return signFile("timestamp", unsignedFile("timestamp", options, fields), options.signers);
 }
 
 /** Targets that another role signs for. */
@@ -171,15 +183,23 @@ export interface DelegationOptions extends RoleKeySet {
   readonly terminating?: boolean;
 }
 
-/** Signs a targets file, of the top-level role or of a delegated one. */
-export function signTargets(options: {
+/** A targets file, of the top-level role or of a delegated one. */
+export interface TargetsOptions {
   readonly version: number;
   readonly expiresMs: number;
   readonly targets: Iterable<TargetFile>;
   /** In the order of their priority. */
   readonly delegations?: readonly DelegationOptions[];
-  readonly signers: readonly TufSigner[];
-}): Promise<Uint8Array<ArrayBuffer>> {
+}
+
+export function signTargets(
+  options: TargetsOptions & { readonly signers: readonly TufSigner[] },
+): Promise<Uint8Array<ArrayBuffer>> {
+  return signFile("targets", unsignedTargets(options), options.signers);
+}
+
+/** A targets file that nobody has signed yet. */
+export function unsignedTargets(options: TargetsOptions): Uint8Array<ArrayBuffer> {
   const targets: Record<string, JsonValue> = {};
   for (const { path, length, sha256: digest, custom } of options.targets) {
     if (Object.hasOwn(targets, path)) throw new RangeError(`signTargets: ${path} is listed twice`);
@@ -192,7 +212,7 @@ export function signTargets(options: {
   const { delegations = [] } = options;
   const fields =
     delegations.length === 0 ? { targets } : { targets, delegations: delegationsJson(delegations) };
-  return signFile("targets", options, fields, options.signers);
+  return unsignedFile("targets", options, fields);
 }
 
 function delegationsJson(delegations: readonly DelegationOptions[]): JsonObject {
@@ -209,10 +229,10 @@ function delegationsJson(delegations: readonly DelegationOptions[]): JsonObject 
 /** A role as metadata lists it; its keys go to `keys`. */
 function roleJson(
   role: string,
-  { publicKeys, threshold = 1 }: RoleKeySet,
+  { keys: publicKeys, threshold = 1 }: RoleKeySet,
   keys: Record<string, JsonValue>,
 ): JsonObject {
-  const keyIds = [...new Set(publicKeys.map((publicKey) => keyIdOf(publicKey)))];
+  const keyIds = [...new Set(publicKeys.map(keyIdOf))];
   if (threshold < 1 || keyIds.length < threshold) {
     throw new RangeError(
       `tuf: ${role}: threshold ${threshold} needs as many different keys, got ${keyIds.length}`,
@@ -226,16 +246,14 @@ function metaJson(version: number, bytes: Uint8Array): JsonObject {
   return { version, length: bytes.length, hashes: { sha256: sha256(bytes) } };
 }
 
-async function signFile(
+function unsignedFile(
   role: TufRole,
   { version, expiresMs }: { readonly version: number; readonly expiresMs: number },
   fields: JsonObject,
-  signers: readonly TufSigner[],
-): Promise<Uint8Array<ArrayBuffer>> {
+): Uint8Array<ArrayBuffer> {
   if (!Number.isSafeInteger(version) || version < 1) {
     throw new RangeError(`tuf: ${role}: version must be a positive integer, got ${version}`);
   }
-  if (signers.length === 0) throw new RangeError(`tuf: ${role}: at least one signer is needed`);
   const signed: JsonObject = {
     _type: role,
     spec_version: SPEC_VERSION,
@@ -243,11 +261,15 @@ async function signFile(
     expires: formatExpires(expiresMs),
     ...fields,
   };
-  const message = canonicalJson(signed);
-  const signatures: JsonValue[] = [];
-  for (const signer of signers) {
-    signatures.push({ keyid: signer.keyId, sig: encodeHex(await signer.sign(message)) });
-  }
   // Canonical form leaves control characters bare, which JSON forbids; the file itself is ordinary JSON.
-  return new TextEncoder().encode(JSON.stringify({ signatures, signed }));
+  return new TextEncoder().encode(JSON.stringify({ signatures: [], signed }));
+}
+
+function signFile(
+  role: TufRole,
+  unsigned: Uint8Array,
+  signers: readonly TufSigner[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (signers.length === 0) throw new RangeError(`tuf: ${role}: at least one signer is needed`);
+  return addSignatures(unsigned, signers);
 }

@@ -199,7 +199,7 @@ export class TrustedSet {
    * another delegator, whose keys decide then.
    *
    * @param delegator - its name and its targets, which came from this set
-   * @param nowMs - the time of the search
+   * @param nowMs - the time of the search; -Infinity where expiry does not matter
    */
   async delegatedTargets(
     name: string,
@@ -226,8 +226,8 @@ export class TrustedSet {
 
   /** What the snapshot lists of the targets of a role. @throws `tuf/missing-metadata` of one that it does not list */
   listedTargets(role = "targets"): MetaFile {
-    if (this.#snapshot === undefined) throw new TypeError("TrustedSet: the snapshot comes before this step");
-    const listed = this.#snapshot.meta.get(`${role}.json`);
+    // Of an update that was cut off, and of a rotated snapshot key, targets may be there without a snapshot.
+    const listed = this.#snapshot?.meta.get(`${role}.json`);
     if (listed !== undefined) return listed;
     throw failure("tuf/missing-metadata", `tuf: ${role}: the snapshot does not list it (spec 5.6.1)`, {
       detail: { fileName: `${role}.json`, step: "5.6.1" },

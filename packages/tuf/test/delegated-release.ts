@@ -9,7 +9,7 @@ import { DAY_MS, newSigner, START_MS, targetOf, type Repository } from "./reposi
 /** What a role signs: its own targets, and who else may sign some. */
 export interface Signed {
   readonly targets?: readonly string[];
-  readonly delegations?: readonly (Omit<DelegationOptions, "publicKeys"> & { readonly by?: TufSigner[] })[];
+  readonly delegations?: readonly (Omit<DelegationOptions, "keys"> & { readonly by?: TufSigner[] })[];
   readonly signers?: readonly TufSigner[];
   readonly version?: number;
   readonly expiresMs?: number;
@@ -32,7 +32,7 @@ export async function sign(repository: Repository, name: string, signed: Signed)
     delegations: await Promise.all(
       delegations.map(async ({ by, ...delegation }) => ({
         ...delegation,
-        publicKeys: (by ?? [await keyOf(delegation.name)]).map(({ publicKey }) => publicKey),
+        keys: (by ?? [await keyOf(delegation.name)]).map(({ key }) => key),
       })),
     ),
     signers: signed.signers ?? (name === "targets" ? repository.keys.targets : [await keyOf(name)]),

@@ -1,3 +1,4 @@
+import { createVirtualClock } from "@tributary/core/testing";
 import { describe, expect, test } from "vitest";
 import { parseMetadata, signSnapshotAndTimestamp } from "../src/index.ts";
 import { publish, sign, type Signed } from "./delegated-release.ts";
@@ -303,4 +304,27 @@ test("before the first refresh nothing is found, and a store without the delegat
   expect(store.files.get("../a b")).toEqual(repository.files.get("1.../a b.json"));
   store.files.set("../a b", new Uint8Array([1]));
   expect(await client.find("x")).toEqual(targetOf("x"));
+});
+
+test("what was verified is found without network after a restart, expired or not; without the snapshot it is not", async () => {
+  const repository = await Repository.create();
+  await publish(
+    repository,
+    { delegations: [{ name: "digits", paths: ["models/digits/*"] }] },
+    { digits: { targets: ["models/digits/1", "models/digits/2"] } },
+  );
+  const store = memoryStore();
+  const first = deviceOf(repository, { store }).client;
+  await first.refresh();
+  expect(first.delegations().map(({ name }) => name)).toEqual(["digits"]);
+  expect(await first.namesBeside("models/digits/any")).toEqual(["models/digits/1", "models/digits/2"]);
+  expect(await first.namesBeside("models/texts/any")).toEqual([]);
+  const clock = createVirtualClock({ startMs: START_MS + 400 * DAY_MS });
+  const { client } = deviceOf(repository, { store, clock });
+  repository.files.clear();
+  expect(await client.load()).toBe(true);
+  expect(await client.find("models/digits/1")).toEqual(targetOf("models/digits/1"));
+  store.files.delete("snapshot");
+  expect(await client.load()).toBe(true);
+  await expect(client.find("models/digits/1")).rejects.toMatchObject({ code: "tuf/missing-metadata" });
 });

@@ -6,6 +6,7 @@ import {
   generateTufKey,
   signRelease,
   signRoot,
+  type Ed25519Signer,
   type JsonObject,
   type JsonValue,
   type ReleaseVersions,
@@ -28,7 +29,7 @@ export function targetOf(path: string, custom?: TargetFile["custom"]): TargetFil
   return { path, length: bytes.length, sha256: asDigest(sha256(bytes)), custom };
 }
 
-export async function newSigner(): Promise<TufSigner> {
+export async function newSigner(): Promise<Ed25519Signer> {
   return (await generateTufKey()).signer;
 }
 
@@ -45,7 +46,7 @@ export type Thresholds = Partial<Record<TufRole, number>>;
 
 export function roleKeys(keys: Keys, thresholds: Thresholds = {}) {
   const set = (role: TufRole) => ({
-    publicKeys: keys[role].map((signer) => signer.publicKey),
+    keys: keys[role].map((signer) => signer.key),
     threshold: thresholds[role] ?? 1,
   });
   return {

@@ -1,16 +1,24 @@
 import { createInsecureTestRandom } from "@tributary/core/testing";
 import { describe, expect, test } from "vitest";
 import {
+  addSignatures,
   canonicalJson,
   createTargetVerifier,
   createVerifier,
   detectEd25519,
+  ed25519PublicKey,
+  generateP256Key,
   generateTufKey,
+  importP256Key,
   importTufKey,
+  keyIdOf,
+  mergeSignatures,
   nobleEd25519,
   parseMetadata,
+  signingKeyIds,
   signRoot,
   signTargets,
+  unsignedTargets,
   verifyTarget,
 } from "../src/index.ts";
 import {
@@ -65,17 +73,68 @@ describe("keys", () => {
   });
 
   test("the key id is the hash that python-tuf computes", async () => {
-    const { keyIdOf } = await import("../src/index.ts");
     const { keys } = readJson((await Repository.create()).root).signed as unknown as {
       keys: Record<string, { keyval: { public: string } }>;
     };
     for (const [keyId, key] of Object.entries(keys)) {
       const bytes = Uint8Array.from(key.keyval.public.match(/../g)!, (pair) => Number.parseInt(pair, 16));
-      expect(keyIdOf(bytes)).toBe(keyId);
+      expect(keyIdOf(ed25519PublicKey(bytes))).toBe(keyId);
       expect(new TextDecoder().decode(canonicalJson(key))).toBe(
         `{"keytype":"ed25519","keyval":{"public":"${key.keyval.public}"},"scheme":"ed25519"}`,
       );
     }
+  });
+});
+
+describe("ECDSA P-256 keys", () => {
+  test("sign files that the verifier takes, over many signatures, and come back from their export", async () => {
+    const { signer, exported } = await generateP256Key();
+    const again = await importP256Key(exported);
+    expect(again.key).toEqual(signer.key);
+    expect(again.keyId).toBe(signer.keyId);
+    const verify = await createVerifier();
+    // Among so many r and s there are short ones, and ones with a leading bit.
+    for (let n = 0; n < 300; n++) {
+      const message = Uint8Array.of(n & 255, n >> 8);
+      const signature = await again.sign(message);
+      expect(await verify({ keyId: signer.keyId, ...signer.key }, signature, message)).toBe(true);
+    }
+    expect(
+      await verify(
+        { keyId: signer.keyId, ...signer.key },
+        await again.sign(new Uint8Array(1)),
+        new Uint8Array(2),
+      ),
+    ).toBe(false);
+    await expect(importP256Key((await generateTufKey()).exported)).rejects.toMatchObject({
+      code: "tuf/invalid-key",
+    });
+  });
+});
+
+describe("signatures from different places", () => {
+  test("are added one after the other, or brought together; of another file they are refused", async () => {
+    const [a, b] = [await newSigner(), (await generateP256Key()).signer];
+    const unsigned = unsignedTargets({
+      version: 3,
+      expiresMs: START_MS + DAY_MS,
+      targets: [targetOf('models/ü \u0001 " \u{1F600}.json', { a: [1, null] }), targetOf("__proto__")],
+    });
+    const [byA, byB] = [await addSignatures(unsigned, [a]), await addSignatures(unsigned, [b])];
+    const both = mergeSignatures(byA, byB);
+    expect(signingKeyIds(both)).toEqual([a.keyId, b.keyId]);
+    const { signedBytes, signatures } = await parseMetadata("targets", both);
+    const verify = await createVerifier();
+    for (const [index, { keyId, key }] of [a, b].entries()) {
+      const signature = Uint8Array.from(signatures[index]!.signature.match(/../g)!, (pair) =>
+        Number.parseInt(pair, 16),
+      );
+      expect(await verify({ keyId, ...key }, signature, signedBytes)).toBe(true);
+    }
+    const other = unsignedTargets({ version: 4, expiresMs: START_MS + DAY_MS, targets: [] });
+    expect(() => mergeSignatures(byA, other)).toThrow(
+      expect.objectContaining({ code: "tuf/invalid-metadata" }),
+    );
   });
 });
 
@@ -95,7 +154,7 @@ describe("signRoot", () => {
     ).rejects.toMatchObject({ code: "tuf/threshold-not-met" });
     const twice = {
       ...roleKeys(keys),
-      root: { publicKeys: [keys.root[0]!.publicKey, keys.root[0]!.publicKey], threshold: 2 },
+      root: { keys: [keys.root[0]!.key, keys.root[0]!.key], threshold: 2 },
     };
     await expect(signRoot({ ...options, keysByRole: twice })).rejects.toThrow(RangeError);
   });

@@ -95,7 +95,7 @@ async function offerForever(site: Site, isClosed: () => boolean): Promise<void> 
 }
 
 function offer({ repository: { targets, versions } }: Site, round: number): Offer {
-  const planTarget = `plans/${TASK}/1.json`;
+  const planTarget = `models/${MODEL}/plans/${TASK}/1.json`;
   const weightsTarget = `models/${MODEL}/versions/1/weights.safetensors`;
   return {
     task: TASK as never,

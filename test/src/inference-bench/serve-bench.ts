@@ -26,6 +26,9 @@ export async function serveBench(folder: string): Promise<BenchServer> {
   for (const { name, build } of MODELS) {
     const onnx = build();
     files.set(`/models/${name}.onnx`, onnx);
+    // As Transformers.js looks for it.
+    files.set(`/transformers/${name}/onnx/model.onnx`, onnx);
+    files.set(`/transformers/${name}/config.json`, new TextEncoder().encode("{}"));
     await repository.releaseModel(name, onnx);
   }
   const list = MODELS.map(({ name, input, shape }) => ({ name, input, shape }));

@@ -1,6 +1,7 @@
 import {
   type ApiClient,
   type BufferView,
+  type KeyRoleView,
   type MeasurementView,
   type ModelView,
   type RefusalView,
@@ -44,6 +45,8 @@ function withClock(status: StatusView): Status {
 /** What the page reads; events keep it fresh, so nothing is ever read twice without a reason. */
 export interface Queries {
   status(): ReturnType<typeof queryOptions<Status, Error>>;
+  /** Who signs the release, and until when. */
+  keys(): ReturnType<typeof queryOptions<readonly KeyRoleView[], Error>>;
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
@@ -67,6 +70,11 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryKey: ["status"],
         queryFn: ({ signal }) =>
           readWithEvents(log, async () => withClock(await api.status({ signal })), applyToStatus),
+      }),
+    keys: () =>
+      queryOptions<readonly KeyRoleView[]>({
+        queryKey: ["keys"],
+        queryFn: ({ signal }) => api.keys({ signal }),
       }),
     tasks: () =>
       queryOptions<readonly TaskView[]>({

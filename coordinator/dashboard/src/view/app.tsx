@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { useSelectedTask } from "../data/use-selected-task.ts";
 import { ConnectionBanner } from "./connection-banner.tsx";
+import { ReleaseBanner } from "./release-banner.tsx";
 import { StorageBanner } from "./storage-banner.tsx";
 import { EmptyState } from "./empty-state.tsx";
 import { LoadError } from "./load-error.tsx";
@@ -26,6 +27,7 @@ export function App(): ReactNode {
       <SiteHeader />
       <ConnectionBanner />
       <StorageBanner />
+      <ReleaseBanner />
       <main id="main" tabIndex={-1}>
         <Content />
       </main>

@@ -16,7 +16,6 @@ import type {
   ParticipationRecord,
   RoundRecord,
   SuspicionRecord,
-  TufRole,
 } from "../../ports/records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
@@ -69,6 +68,7 @@ export interface VersionsTable {
   releasedAt: number | null;
   gate: JsonText | null;
   trust: JsonText | null;
+  selfCheck: JsonText | null;
 }
 
 export interface TasksTable {
@@ -120,16 +120,29 @@ export interface RoundInputsTable {
 }
 
 export interface TufMetadataTable {
-  role: TufRole;
+  role: string;
   version: number;
   bytes: Uint8Array;
 }
 
 export interface TargetsTable {
+  role: string;
   path: string;
   digest: Digest;
   sizeBytes: number;
   custom: JsonText | null;
+}
+
+export interface SigningRolesTable {
+  role: string;
+  model: ModelName | null;
+  keys: JsonText;
+  threshold: number;
+}
+
+export interface SigningDraftsTable {
+  role: string;
+  bytes: Uint8Array;
 }
 
 /** Every blob that a release ever listed. */
@@ -217,6 +230,8 @@ export interface Database {
   roundInputs: RoundInputsTable;
   tufMetadata: TufMetadataTable;
   targets: TargetsTable;
+  signingRoles: SigningRolesTable;
+  signingDrafts: SigningDraftsTable;
   releasedBlobs: ReleasedBlobsTable;
   devices: DevicesTable;
   certificateLog: CertificateLogTable;

@@ -103,7 +103,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json */
+        /** TUF metadata: timestamp.json, <version>.root.json, <version>.snapshot.json, <version>.targets.json, and <version>.<role>.json of the roles of models */
         get: {
             parameters: {
                 query?: never;
@@ -126,6 +126,381 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/targets/{*}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A released target by its path, with its SHA-256 before the name: models/digits/<sha256>.stable.json */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    "*": string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who signs each role of the release, and until when it is signed */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            roles: {
+                                role: string;
+                                model: string | null;
+                                online: boolean;
+                                threshold: number;
+                                keys: {
+                                    keyId: string;
+                                    scheme: string;
+                                    here: boolean;
+                                }[];
+                                version: number | null;
+                                expiresAt: string | null;
+                                expiresInDays: number | null;
+                                waiting: {
+                                    version: number;
+                                    reason: "renewal" | "change";
+                                    signatures: {
+                                        have: number;
+                                        need: number;
+                                    }[];
+                                } | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The public keys of a role */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            keys: {
+                                keyType: string;
+                                scheme: "ed25519" | "ecdsa-sha2-nistp256" | "rsassa-pss-sha256";
+                                public: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a role other keys or another threshold; it holds when the keys concerned have signed it */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        keys?: {
+                            keyType: string;
+                            scheme: "ed25519" | "ecdsa-sha2-nistp256" | "rsassa-pss-sha256";
+                            public: string;
+                        }[];
+                        threshold?: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            role: string;
+                            model: string | null;
+                            online: boolean;
+                            threshold: number;
+                            keys: {
+                                keyId: string;
+                                scheme: string;
+                                here: boolean;
+                            }[];
+                            version: number | null;
+                            expiresAt: string | null;
+                            expiresInDays: number | null;
+                            waiting: {
+                                version: number;
+                                reason: "renewal" | "change";
+                                signatures: {
+                                    have: number;
+                                    need: number;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}/rotation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a new key here in the place of the role's keys that are here */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            role: string;
+                            model: string | null;
+                            online: boolean;
+                            threshold: number;
+                            keys: {
+                                keyId: string;
+                                scheme: string;
+                                here: boolean;
+                            }[];
+                            version: number | null;
+                            expiresAt: string | null;
+                            expiresInDays: number | null;
+                            waiting: {
+                                version: number;
+                                reason: "renewal" | "change";
+                                signatures: {
+                                    have: number;
+                                    need: number;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The next metadata of a role, which waits for signatures */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            role: string;
+                            version: number;
+                            file: string;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/keys/{role}/signatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add signatures to the metadata that waits; with enough of them it is released */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    role: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        file: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            role: string;
+                            model: string | null;
+                            online: boolean;
+                            threshold: number;
+                            keys: {
+                                keyId: string;
+                                scheme: string;
+                                here: boolean;
+                            }[];
+                            version: number | null;
+                            expiresAt: string | null;
+                            expiresInDays: number | null;
+                            waiting: {
+                                version: number;
+                                reason: "renewal" | "change";
+                                signatures: {
+                                    have: number;
+                                    need: number;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -1032,6 +1407,12 @@ export interface paths {
                                 p50Ms: number;
                                 p99Ms: number;
                             } | null;
+                            refusedVersions: {
+                                model: string;
+                                version: number;
+                                code: string;
+                                devices: number;
+                            }[];
                             models: number;
                             tasks: number;
                             /** @description Why nothing can be stored at present */

@@ -5,7 +5,14 @@ import {
   type ModelManifest,
   type Personalisation,
 } from "@tributary/protocol";
-import { createTufClient, parseMetadata, TUF_ROLES, verifyTarget, type TargetFile } from "@tributary/tuf";
+import {
+  createTufClient,
+  parseMetadata,
+  TUF_ROLES,
+  verifyTarget,
+  type TargetFile,
+  type TufRole,
+} from "@tributary/tuf";
 
 /** What an app needs to run models of a coordinator without it. */
 export interface ReadRelease {
@@ -69,8 +76,8 @@ export async function readRelease({
     blobs.set(file.sha256, bytes);
     return bytes;
   };
-  const target = (path: string): TargetFile => {
-    const file = client.target(path);
+  const target = async (path: string): Promise<TargetFile> => {
+    const file = await client.find(path);
     if (file !== undefined) return file;
     throw failure("tuf/target-missing", `bundle: the release names no target "${path}"`, {
       detail: { path },
@@ -79,7 +86,7 @@ export async function readRelease({
 
   const manifests: ModelManifest[] = [];
   for (const model of models) {
-    const file = client.target(`models/${model}/${channel}.json`);
+    const file = await client.find(`models/${model}/${channel}.json`);
     if (file === undefined) {
       throw failure(
         "coordinator/unknown-model",
@@ -91,10 +98,10 @@ export async function readRelease({
     }
     const manifest = parseModelManifest(await fetchTarget(file));
     const left = exact ? undefined : manifest.weights.float32.target;
-    for (const path of namedTargets(manifest)) if (path !== left) await fetchTarget(target(path));
+    for (const path of namedTargets(manifest)) if (path !== left) await fetchTarget(await target(path));
     if (manifest.personalisation !== undefined) {
-      const document = parsePersonalisation(await fetchTarget(target(manifest.personalisation.target)));
-      for (const path of namedTargets(document)) await fetchTarget(target(path));
+      const document = parsePersonalisation(await fetchTarget(await target(manifest.personalisation.target)));
+      for (const path of namedTargets(document)) await fetchTarget(await target(path));
     }
     manifests.push(manifest);
   }
@@ -143,9 +150,10 @@ async function get(url: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
 }
 
 async function firstExpiry(kept: ReadonlyMap<string, Uint8Array>, root: Uint8Array): Promise<number> {
-  const times = TUF_ROLES.map(async (role) => {
-    const bytes = kept.get(role) ?? (role === "root" ? root : undefined);
-    return bytes === undefined ? Infinity : (await parseMetadata(role, bytes)).signed.expiresMs;
+  const times = [...new Map([["root", root], ...kept])].map(async ([role, bytes]) => {
+    const isTopLevel = (TUF_ROLES as readonly string[]).includes(role);
+    const type = isTopLevel ? (role as TufRole) : "targets";
+    return (await parseMetadata(type, bytes)).signed.expiresMs;
   });
   return Math.min(...(await Promise.all(times)));
 }

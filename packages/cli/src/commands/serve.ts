@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { createCoordinator, type CoordinatorConfig } from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
@@ -62,6 +63,12 @@ export function serveCommand(): Command {
       console.log(
         `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
       );
+      const rootKey = join(options.dataDir, "keys", "root.key.json");
+      if (existsSync(rootKey)) {
+        console.log(
+          `${rootKey} signs for all other keys and is seldom needed: keep it elsewhere (tributary keys --help)`,
+        );
+      }
     });
 }
 

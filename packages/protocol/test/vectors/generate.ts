@@ -199,6 +199,16 @@ const messages: readonly Omit<Vector, "frame">[] = [
     side: "device",
     message: { type: "running", model: "digits", version: 7, appliedAfterMs: 312 },
   },
+  {
+    name: "refused-version",
+    side: "device",
+    message: {
+      type: "refused-version",
+      model: "digits",
+      version: 8,
+      code: "runtime/self-check-failed",
+    },
+  },
   { name: "heartbeat", side: "device", message: { type: "heartbeat", nonce: 1 } },
   {
     name: "secure-ready",

@@ -25,7 +25,7 @@ export async function readDrafts(
       }
       const port = inputs[at];
       const how = port && processing?.inputs?.[port.name];
-      if (port === undefined || how === undefined) throw notForImages(port?.name ?? String(at));
+      if (port === undefined || how?.kind !== "image") throw notForImages(port?.name ?? String(at));
       read.push((await imageTensor(port, how, value, await openReader?.())).data);
     }
     examples.push({ inputs: read, label });

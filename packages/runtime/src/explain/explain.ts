@@ -43,8 +43,11 @@ export async function explain(ports: ExplainPorts): Promise<Explanation> {
       feeds,
       baseline: baselineOf(feeds, request.baseline),
       score: async (given) => (await read(output, given))[common.target]!,
-      layoutOf: (input) =>
-        manifest.processing?.inputs?.[input]?.layout ?? (manifest.format === "tfjs" ? "nhwc" : "nchw"),
+      layoutOf(input) {
+        const how = manifest.processing?.inputs?.[input];
+        if (how?.kind === "image") return how.layout;
+        return manifest.format === "tfjs" ? "nhwc" : "nchw";
+      },
       window: request.window,
     });
     return { ...common, score, attributions };

@@ -18,7 +18,8 @@ export async function readImages(
     }
     const port = inputs.find((each) => each.name === name);
     const how = processing?.inputs?.[name];
-    if (port === undefined || how === undefined) throw unsupported(name, "the version that runs takes none");
+    if (port === undefined || how?.kind !== "image")
+      throw unsupported(name, "the version that runs takes none");
     read[name] = await imageTensor(port, how, value, reader);
   }
   return read;

@@ -24,7 +24,7 @@ export function toRunFeeds(
   for (const [name, value] of Object.entries(values)) {
     const port = inputs.find((each) => each.name === name);
     if (port === undefined || !isImageSource(value)) others[name] = value as FeedValue;
-    else if (processing?.inputs?.[name] === undefined) throw notForImages(port);
+    else if (processing?.inputs?.[name]?.kind !== "image") throw notForImages(port);
     else images.push([port, value]);
   }
   const isImage = new Set(images.map(([port]) => port));

@@ -4,7 +4,7 @@ import type { LabelValues } from "@tributary/engine/batches";
 import { MAX_PORTS, type GraphPort } from "@tributary/protocol";
 import { allocate, elementCount, type TensorData } from "@tributary/tensor";
 import type { ExampleDraft } from "../device.ts";
-import { isImageInput, isImageSource, toImageInput, type ImageInput } from "../images/image-input.ts";
+import { isImageInput, type ImageInput } from "../images/image-input.ts";
 import type { FeedValue, KeptExample, LabelledExample, LabelValue, ModelState } from "../runtime.ts";
 import { MAX_EXAMPLE_BYTES, type StoredExample } from "../store/device-store.ts";
 import { isTensor } from "../updater/feeds.ts";
@@ -14,20 +14,9 @@ type Ports = Pick<ModelState, "inputs" | "outputs">;
 const LABEL = "label";
 
 /**
- * An app's labelled example on its way to where the model runs: images are still to become values of their inputs.
+ * An app's labelled example on its way to where the model runs: bytes as bytes, everything else in the input's element type. Images stay
+ * images, which are still to become values of their inputs.
  *
- * @throws `runtime/invalid-example`, `runtime/unsupported-image`
- */
-export async function toDraft(ports: Ports, example: LabelledExample): Promise<ExampleDraft> {
-  const draft: Record<string, unknown> = { ...example };
-  for (const [name, value] of Object.entries(example)) {
-    if (name !== LABEL && isImageSource(value)) draft[name] = await toImageInput(name, value, false);
-  }
-  return toExample(ports, draft as LabelledExample);
-}
-
-/**
- * An app's labelled example as it is kept: bytes as bytes, everything else in the input's element type. Images stay images.
  * @throws `runtime/invalid-example`
  */
 export function toExample({ inputs, outputs }: Ports, example: LabelledExample): ExampleDraft {

@@ -13,7 +13,8 @@ export function createFileBlobs(directory: string): BlobCache {
   return {
     read: (digest) => readFileIfAny(fileOf(digest)),
     async write(digest, bytes) {
-      await writeFileAtomic(fileOf(digest), bytes, { durable: false });
+      // On disk before the record that a version of it is installed: offline nobody could fetch again what a power cut took.
+      await writeFileAtomic(fileOf(digest), bytes);
       await removeFile(partialOf(digest));
     },
     delete: (digest) => removeFile(fileOf(digest)),

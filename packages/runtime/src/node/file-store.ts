@@ -62,7 +62,7 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
     identity: trackAll(createFileIdentity(folder("identity.json")), tracked),
     metadata: {
       read: (role) => readFileIfAny(metadataFile(role)),
-      write: tracked((role, bytes) => writeFileAtomic(metadataFile(role), bytes, { durable: false })),
+      write: tracked((role, bytes) => writeFileAtomic(metadataFile(role), bytes)),
       delete: tracked((role) => removeFile(metadataFile(role))),
     },
     blobs: trackAll(blobs, tracked),

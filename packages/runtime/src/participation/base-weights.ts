@@ -24,7 +24,7 @@ export function createBaseWeights(options: {
   const { releases, settings, onChange } = options;
   return {
     async fetch(model, path, signal) {
-      const file = releases.target(path);
+      const file = await releases.target(path, signal);
       const kept = await readBaseWeights(settings, model);
       const now: InstalledFile = { target: path, digest: file.sha256, sizeBytes: file.length };
       if (kept?.digest === now.digest) return await releases.fetchTarget(path, { signal });

@@ -4,6 +4,7 @@ import type { TrainResult } from "@tributary/engine/training";
 import { updateSchema, type Offer, type Plan } from "@tributary/protocol";
 import { parameterCount, parameterSet, type ParameterSchema, type ParameterSet } from "@tributary/tensor";
 import type { Releases } from "../updater/releases.ts";
+import { requireOwn } from "../updater/require-own.ts";
 import type { KeptControl } from "./kept-controls.ts";
 
 /** A device's control variate for one round of SCAFFOLD. */
@@ -47,6 +48,7 @@ export async function openControlVariates(
   signal: AbortSignal,
 ): Promise<ControlVariates> {
   const schema = updateSchema(plan.update, "weight");
+  if (offer.control !== undefined) requireOwn(plan.model, [offer.control.target]);
   const server = await serverControl(releases, offer, schema, signal);
   const kept = await keptControl(file, offer, schema, env);
   const own = kept.since === server.since ? kept.own : parameterSet(schema);
@@ -99,7 +101,7 @@ async function serverControl(
     failure("federation/plan-refused", `participate: the control variate of round ${roundId} ${why}`, {
       detail: { roundId },
     });
-  const { sha256, length: sizeBytes } = releases.target(control.target);
+  const { sha256, length: sizeBytes } = await releases.target(control.target, signal);
   if (sha256 !== control.digest) throw refused("is another than the release names");
   const largest = 4 * parameterCount(schema) + MAX_HEADER_BYTES;
   if (sizeBytes > largest) throw refused(`has ${sizeBytes} bytes, at most ${largest} are expected`);

@@ -14,6 +14,7 @@ import {
 } from "@tributary/protocol";
 import { parametersFromSafetensors, type ParameterSet } from "@tributary/tensor";
 import type { TelemetryRecorder } from "../telemetry/recorder.ts";
+import { requireOwn } from "../updater/require-own.ts";
 import { createContributions } from "./contributions.ts";
 import type { LocalTrainerOptions, LocalUpdate } from "./local-trainer.ts";
 import { evaluationWeights, measureExamples } from "./measure-examples.ts";
@@ -61,8 +62,9 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
     wanted: { readonly weightsTarget: string; readonly weightsDigest: string },
     signal: AbortSignal,
   ): Promise<ParameterSet> => {
-    if (releases.target(wanted.weightsTarget).sha256 !== wanted.weightsDigest)
-      throw refused(offer, "names other weights than the release");
+    requireOwn(plan.model, [wanted.weightsTarget]);
+    const { sha256: released } = await releases.target(wanted.weightsTarget, signal);
+    if (released !== wanted.weightsDigest) throw refused(offer, "names other weights than the release");
     const bytes = await releases.fetchTarget(wanted.weightsTarget, { signal, keep: false });
     return parametersFromSafetensors(plan.parameters, bytes);
   };
@@ -89,7 +91,7 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
     const order = shuffledOrder(examples.length, random).slice(0, plan.maxExamples);
     const base = await weightsOf(offer, plan, offer, signal);
     const { target, spec } = plan.evaluation;
-    const graph = releases.target(target);
+    const graph = await releases.target(target, signal);
     const lease = await engines.openTraining({
       key: graph.sha256,
       format: plan.format ?? "onnx",

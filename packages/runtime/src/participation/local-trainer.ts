@@ -36,6 +36,7 @@ import type { Examples } from "../examples/examples.ts";
 import type { SettingStore } from "../store/device-store.ts";
 import type { TrustLimits } from "../trust-limits.ts";
 import type { Identity } from "../identity.ts";
+import { requireOwn } from "../updater/require-own.ts";
 import type { BaseWeights } from "./base-weights.ts";
 import { createContributions } from "./contributions.ts";
 import type { Checkpoints } from "./checkpoints.ts";
@@ -132,7 +133,8 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
     await releases.atLeast(offer.timestampVersion, signal);
     const verified = await releases.plan(offer.planTarget, signal);
     checkPlan(offer, verified, options.population);
-    const weights = releases.target(offer.weightsTarget);
+    requireOwn(verified.plan.model, [offer.weightsTarget]);
+    const weights = await releases.target(offer.weightsTarget, signal);
     if (weights.sha256 !== offer.weightsDigest)
       throw refused(offer, "names other base weights than the release");
     const model = asModelName(verified.plan.model);
@@ -191,7 +193,7 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
         encodeHex(env.random.bytes(16)),
       );
       const { examples, heldBack } = split(all, options.holdBack(), checkpoint.seed);
-      const graph = releases.target(plan.training.target);
+      const graph = await releases.target(plan.training.target, signal);
       const { webgpu, spec: cpuSpec } = plan.training;
       const sampleOf = (spec: TrainingGraphDocument): Feeds => {
         const indices = Array.from({ length: Math.min(examples.length, spec.batchSize) }, (_, i) => i);

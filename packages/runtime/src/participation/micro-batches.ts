@@ -81,7 +81,8 @@ async function openCut(
   const { spec, parts, step } = micro!;
   const { batchSize } = plan.local;
   const sizes = [...parts.map((part) => part.batchSize), batchSize].toSorted((a, b) => a - b);
-  const setting = `micro-batch:${releases.target(plan.training.target).sha256}`;
+  const { sha256: whole } = await releases.target(plan.training.target, signal);
+  const setting = `micro-batch:${whole}`;
   const remembered = await settings.read(setting).catch(() => undefined);
   let size = sizes.find((each) => each === remembered) ?? sizes[0]!;
   const started = size;
@@ -90,8 +91,9 @@ async function openCut(
   const open = async (target: string, opening: AbortSignal | undefined): Promise<SessionLease> => {
     const known = leases.get(target);
     if (known !== undefined) return known;
+    const { sha256: key } = await releases.target(target, opening);
     const lease = await engines.openPart({
-      key: releases.target(target).sha256,
+      key,
       model: () => releases.fetchTarget(target, { signal: opening }),
       ...(opening === undefined ? {} : { signal: opening }),
     });

@@ -148,35 +148,59 @@ export function createParticipations(options: ParticipationsOptions): Participat
   /** The tasks to take part in, from verified plans. */
   const discover = async (wanted: ParticipateRequest, signal: AbortSignal): Promise<void> => {
     const open = new Set<string>(options.openModels());
-    for (const { task, path } of releases.newestPlans()) {
+    let found = false;
+    for (const model of open) found = (await discoverOf(model, open, wanted, signal)) || found;
+    if (wanted.task === undefined) return;
+    // It may be one of a model that is not open here.
+    for (const model of releases.models()) {
+      if (found || request !== wanted) return;
+      if (!open.has(model)) found = await discoverOf(model, open, wanted, signal);
+    }
+  };
+
+  /** True where the task that is named is one of this model. */
+  const discoverOf = async (
+    model: string,
+    open: ReadonlySet<string>,
+    wanted: ParticipateRequest,
+    signal: AbortSignal,
+  ): Promise<boolean> => {
+    const { plans, measurementPlans } = await releases.newestPlans(model, signal);
+    for (const { task, path } of plans) {
       if (wanted.task !== undefined && task !== wanted.task) continue;
       const { plan, target } = await releases.plan(path, signal);
       if (plan.population !== config.population) continue;
       if (wanted.task === undefined && !open.has(plan.model)) continue;
-      if (request !== wanted) return;
+      if (request !== wanted) return false;
       const name = asTaskName(task);
       const joined = join(name);
       joined.model = plan.model as ModelName;
       joined.rules = plan.eligibility;
       const { webgpu } = plan.training;
       const graphs = [plan.training.target, ...(webgpu === undefined ? [] : [webgpu.target])];
-      pinned.set(name, [target.sha256, ...graphs.map((path) => releases.target(path).sha256)]);
+      pinned.set(name, [target.sha256, ...(await digestsOf(graphs, signal))]);
     }
-    for (const { task, path } of releases.newestMeasurementPlans()) {
+    for (const { task, path } of measurementPlans) {
       const { plan, target } = await releases.measurementPlan(path, signal);
       if (plan.population !== config.population) continue;
       const needs = plan.kind === "telemetry" ? "telemetry" : "training";
       const isNamed = needs === "training" && wanted.task !== undefined;
       if (isNamed ? task !== wanted.task : !open.has(plan.model)) continue;
-      if (request !== wanted) return;
+      if (request !== wanted) return false;
       const name = asTaskName(task);
       const joined = join(name);
       joined.model = plan.model as ModelName;
       joined.needs = needs;
       joined.rules = plan.eligibility;
-      const graphs = plan.kind === "evaluate" ? [releases.target(plan.evaluation.target).sha256] : [];
-      pinned.set(`measurements/${name}`, [target.sha256, ...graphs]);
+      const graphs = plan.kind === "evaluate" ? [plan.evaluation.target] : [];
+      pinned.set(`measurements/${name}`, [target.sha256, ...(await digestsOf(graphs, signal))]);
     }
+    return [...plans, ...measurementPlans].some(({ task }) => task === wanted.task);
+  };
+
+  const digestsOf = async (paths: readonly string[], signal: AbortSignal): Promise<readonly string[]> => {
+    const targets = await Promise.all(paths.map((path) => releases.target(path, signal)));
+    return targets.map(({ sha256 }) => sha256);
   };
 
   const countExamples = async (wanted: ParticipateRequest): Promise<void> => {

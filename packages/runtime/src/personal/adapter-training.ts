@@ -69,7 +69,7 @@ export async function openAdapterTraining(options: AdapterTrainingOptions): Prom
   const { engines, releases, microBatches, pace, document, base, signal } = options;
   const { training } = chosenAdapters(document, options.adapters).adapters;
   const { spec, target } = training;
-  const key = releases.target(target).sha256;
+  const { sha256: key } = await releases.target(target, signal);
   const lease = await engines.openTraining({
     key,
     format: "onnx",

@@ -3,6 +3,7 @@ import { failure, type ModelName } from "@tributary/core";
 import { readSafetensors, tensor, writeSafetensors, type Tensor } from "@tributary/tensor";
 import type { Sealing } from "../examples/sealing.ts";
 import type { DeviceStore } from "../store/device-store.ts";
+import type { HeldBackBounds } from "./held-back-draws.ts";
 import type { AdapterKind, PersonalisationReport } from "./personalisation.ts";
 import { personalName } from "./personal-name.ts";
 
@@ -14,8 +15,8 @@ export interface PersonalRecord {
   readonly version: number;
   /** Of the choice which examples are held back. */
   readonly seed: string;
-  /** Examples whose draw is at most this were held back. */
-  readonly heldBackTo: number;
+  /** Examples whose draws are at most these were held back. */
+  readonly heldBackTo: HeldBackBounds;
   readonly report: PersonalisationReport;
   /** Trained less start, by the names of what was trained. */
   readonly changes: ReadonlyMap<string, Tensor>;

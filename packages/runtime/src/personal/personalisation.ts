@@ -15,7 +15,7 @@ export interface PersonaliseOptions {
    * @defaultValue "head", or the one that was published
    */
   readonly adapters?: AdapterKind;
-  /** Passes over the examples, 1 to 1000. @defaultValue what was published */
+  /** Passes over the examples, 1 to 1000. @defaultValue what was published, and more where there are few examples */
   readonly epochs?: number;
   /** @defaultValue what was published */
   readonly learningRate?: number;

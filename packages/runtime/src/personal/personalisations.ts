@@ -17,7 +17,7 @@ import { versionFiles } from "../updater/version-files.ts";
 import { createTurns } from "../turns.ts";
 import { chosenAdapters, openAdapterTraining } from "./adapter-training.ts";
 import { boundModel } from "./bound-weights.ts";
-import { boundOf, drawsOf } from "./held-back-draws.ts";
+import { drawExamples } from "./held-back-draws.ts";
 import { createPersonalRecords, type PersonalRecord } from "./personal-weights.ts";
 import type {
   PersonalChange,
@@ -65,6 +65,8 @@ export interface Personalisations {
 
 /** One to be held back, and some to learn from. */
 const LEAST_EXAMPLES = 5;
+/** Of a training on few examples. */
+const LEAST_STEPS = 60;
 const DEFAULTS = { holdBack: 0.2 } as const satisfies PersonaliseRequest;
 
 export function createPersonalisations(options: PersonalisationsOptions): Personalisations {
@@ -105,15 +107,19 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
     signal: AbortSignal | undefined,
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> => {
-    const ends = AbortSignal.any([closing, forgetting.signal, ...(signal === undefined ? [] : [signal])]);
-    const end = await turns.take(ends);
-    const running = work(ends);
-    underWay.add(running);
+    const ends = endingWith([closing, forgetting.signal, signal]);
     try {
-      return await running;
+      const end = await turns.take(ends.signal);
+      const running = work(ends.signal);
+      underWay.add(running);
+      try {
+        return await running;
+      } finally {
+        underWay.delete(running);
+        end();
+      }
     } finally {
-      underWay.delete(running);
-      end();
+      ends.leave();
     }
   };
 
@@ -134,8 +140,11 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
     throw failure("runtime/not-personalisable", `personalise: "${model}" ${why}`, { detail: { model } });
   };
 
-  const documentDigest = ({ personalisation }: ModelManifest): string | undefined =>
-    personalisation && releases.find(personalisation.target)?.sha256;
+  const documentDigest = async (
+    { personalisation }: ModelManifest,
+    signal: AbortSignal,
+  ): Promise<string | undefined> =>
+    personalisation && (await releases.find(personalisation.target, signal))?.sha256;
 
   const open = async (
     { manifest }: ModelSlot["current"],
@@ -180,16 +189,16 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
   };
 
   const heldBackOf = async (model: ModelName, record: PersonalRecord): Promise<readonly StoredExample[]> => {
-    const all = await examples.read(model);
-    const draws = await drawsOf(all, record.seed);
-    return all.filter((_, i) => draws[i]! <= record.heldBackTo);
+    const draws = await drawExamples(await examples.read(model), record.seed);
+    return draws.split(record.heldBackTo).heldBack;
   };
 
   /** On another version than they were trained for: still better, or gone. */
   const checkAgain = async (slot: ModelSlot, record: PersonalRecord, signal: AbortSignal): Promise<void> => {
     const { current } = slot;
     const { version } = current.manifest;
-    if (documentDigest(current.manifest) !== record.documentDigest) return await drop(slot, "other-graph");
+    const digest = await documentDigest(current.manifest, signal);
+    if (digest !== record.documentDigest) return await drop(slot, "other-graph");
     const heldBack = await heldBackOf(slot.name, record);
     if (heldBack.length === 0) return await drop(slot, "no-examples");
     const base = await baseOf(current, signal);
@@ -241,15 +250,14 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
     const { kind, adapters } = chosenAdapters(document, request.adapters);
     const all = await examples.read(model);
     if (all.length < LEAST_EXAMPLES) throw tooFew(model, all.length);
-    const digest = documentDigest(current.manifest)!;
+    const digest = (await documentDigest(current.manifest, signal))!;
     const earlier = await records.read(model).catch(() => undefined);
     const { version } = current.manifest;
     // The same ones are held back as before: what answers now has not seen them either.
     const seed = earlier?.seed ?? encodeHex(env.random.bytes(16));
-    const draws = await drawsOf(all, seed);
-    const heldBackTo = boundOf(draws, request.holdBack ?? DEFAULTS.holdBack);
-    const heldBack = all.filter((_, i) => draws[i]! <= heldBackTo);
-    const learned = all.filter((_, i) => draws[i]! > heldBackTo);
+    const draws = await drawExamples(all, seed);
+    const heldBackTo = draws.bounds(request.holdBack ?? DEFAULTS.holdBack);
+    const { heldBack, learned } = draws.split(heldBackTo);
     if (learned.length === 0) throw tooFew(model, all.length);
     courtesy.setDutyCycle(request.dutyCycle ?? (listen === undefined ? 1 : 0.5));
     const base = await baseOf(current, signal);
@@ -262,7 +270,7 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
       const before = present !== undefined && isBetter(own, present) ? present : own;
       const { changes, steps } = await opened.train({
         examples: learned,
-        epochs: request.epochs ?? document.epochs,
+        epochs: request.epochs ?? epochsFor(document, learned.length),
         learningRate: request.learningRate ?? adapters.learningRate,
         random: seededRandom(`${seed} ${all.length}`),
         onProgress: ({ step, steps: total, loss }) =>
@@ -353,6 +361,30 @@ export function createPersonalisations(options: PersonalisationsOptions): Person
     diagnose: (model) => known.get(model) ?? { active: false },
     async settled() {
       await Promise.allSettled(underWay);
+    },
+  };
+}
+
+/** The published passes; more of few examples, so that there are steps enough to learn by. */
+function epochsFor({ epochs, batchSize }: Personalisation, examples: number): number {
+  return Math.max(epochs, Math.ceil(LEAST_STEPS / Math.ceil(examples / batchSize)));
+}
+
+/** Aborts with the first of others. `AbortSignal.any` came to browsers later than what else runs here. */
+function endingWith(others: readonly (AbortSignal | undefined)[]): {
+  readonly signal: AbortSignal;
+  /** The others are heard no more. */
+  leave(): void;
+} {
+  const controller = new AbortController();
+  const heard = others.filter((each) => each !== undefined);
+  const onAbort = (): void => controller.abort(heard.find(({ aborted }) => aborted)?.reason);
+  for (const each of heard) each.addEventListener("abort", onAbort, { once: true });
+  if (heard.some(({ aborted }) => aborted)) onAbort();
+  return {
+    signal: controller.signal,
+    leave() {
+      for (const each of heard) each.removeEventListener("abort", onAbort);
     },
   };
 }

@@ -69,7 +69,7 @@ export function createReleaseHttp({ base, requests, env }: ReleaseHttpOptions): 
         if (!response.ok) throw await errorOf(response, env.clock);
         let position = response.status === 206 ? rangeStart(response, offset) : 0;
         for await (const bytes of chunksOf(response)) {
-          stall.alive();
+          stall.alive(bytes.length);
           requests.countDown(bytes.length);
           if (position + bytes.length > sizeBytes) {
             throw failure(

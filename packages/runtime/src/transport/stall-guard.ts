@@ -1,15 +1,18 @@
 import { failure, type Env } from "@tributary/core";
 
-/** A download that receives nothing for this long is broken off; it goes on where it was. */
+/** A download that receives hardly anything for this long is broken off; it goes on where it was. */
 const STALL_TIMEOUT_MS = 30_000;
+/** What counts as progress, about 270 bytes a second: a byte now and then keeps nobody waiting for ever (TUF 1.5.2, slow retrieval). */
+const STALL_BYTES = 8 * 1024;
 
-/** Aborts with `core/timeout` when nothing has arrived for a while. */
+/** Aborts with `core/timeout` when too little has arrived for a while. */
 export class StallGuard {
   readonly #env: Env;
   readonly #controller = new AbortController();
   readonly #parent: AbortSignal | undefined;
   readonly #onParent = (): void => this.#controller.abort(this.#parent?.reason);
   #timer: { cancel(): void };
+  #arrived = 0;
 
   constructor(env: Env, parent: AbortSignal | undefined) {
     this.#env = env;
@@ -23,7 +26,10 @@ export class StallGuard {
     return this.#controller.signal;
   }
 
-  alive(): void {
+  alive(bytes: number): void {
+    this.#arrived += bytes;
+    if (this.#arrived < STALL_BYTES) return;
+    this.#arrived = 0;
     this.#timer.cancel();
     this.#timer = this.#arm();
   }
@@ -36,7 +42,7 @@ export class StallGuard {
   #arm(): { cancel(): void } {
     return this.#env.clock.schedule(STALL_TIMEOUT_MS, () =>
       this.#controller.abort(
-        failure("core/timeout", `http: nothing arrived for ${STALL_TIMEOUT_MS} ms`, {
+        failure("core/timeout", `http: less than ${STALL_BYTES} bytes arrived in ${STALL_TIMEOUT_MS} ms`, {
           detail: { timeoutMs: STALL_TIMEOUT_MS },
         }),
       ),

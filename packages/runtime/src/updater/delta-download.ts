@@ -1,6 +1,6 @@
 /** Loaded when a device that has a version looks for the next: how few bytes make it of what is there. */
 import { toFailure, type Env } from "@tributary/core";
-import { parseDeltaPath, parseVersionFile } from "@tributary/protocol";
+import { parseDeltaPath, parseVersionFile, type VersionFile } from "@tributary/protocol";
 import { applyDelta } from "@tributary/tensor";
 import type { TargetFile } from "@tributary/tuf";
 import type { InstalledFile } from "../store/device-store.ts";
@@ -21,28 +21,70 @@ export interface DeltaRoute {
 }
 
 /**
+ * Paths of the deltas that lie on any way from what is here to a target, of those that the release names; empty where there is none.
+ */
+export function deltasBetween(
+  wanted: string,
+  held: readonly InstalledFile[],
+  names: Iterable<string>,
+): readonly string[] {
+  const file = parseVersionFile(wanted);
+  if (file === undefined) return [];
+  const edges = Array.from(names).flatMap((path) => {
+    const parsed = path.startsWith(file.folder) ? parseDeltaPath(path) : undefined;
+    return parsed?.name === file.name ? [{ path, from: parsed.from, to: parsed.version }] : [];
+  });
+  const backwards = edges.map(({ from, to }) => ({ from: to, to: from }));
+  const ahead = reachable(edges, [...basesOf(file, held).keys()]);
+  const behind = reachable(backwards, [file.version]);
+  return edges.filter(({ from, to }) => ahead.has(from) && behind.has(to)).map(({ path }) => path);
+}
+
+/** Versions that one gets to from these, in as many steps as are allowed. */
+function reachable(
+  edges: readonly { readonly from: number; readonly to: number }[],
+  start: readonly number[],
+): ReadonlySet<number> {
+  const reached = new Set(start);
+  for (let step = 0; step < MAX_DELTAS; step++) {
+    const next = edges.filter(({ from, to }) => reached.has(from) && !reached.has(to)).map(({ to }) => to);
+    if (next.length === 0) break;
+    for (const version of next) reached.add(version);
+  }
+  return reached;
+}
+
+/** What is here of the same file in other versions. */
+function basesOf({ folder, name }: VersionFile, held: readonly InstalledFile[]): Map<number, InstalledFile> {
+  return new Map(
+    held.flatMap((each) => {
+      const base = parseVersionFile(each.target);
+      return base?.folder === folder && base.name === name ? [[base.version, each] as const] : [];
+    }),
+  );
+}
+
+/**
  * The cheapest way by the sizes that verified metadata names: over one delta or several, from any of the files that are here. Undefined
  * where the whole file is cheaper, or there is no way.
+ *
+ * @param deltas - those of `deltasBetween`; undefined: gone meanwhile
  */
 export function cheapestRoute(
   wanted: TargetFile,
   held: readonly InstalledFile[],
-  release: {
-    readonly paths: () => Iterable<string>;
-    readonly find: (path: string) => TargetFile | undefined;
-  },
+  deltas: readonly (TargetFile | undefined)[],
 ): DeltaRoute | undefined {
   const file = parseVersionFile(wanted.path);
   if (file === undefined) return undefined;
-  const bases = new Map<number, InstalledFile>();
-  for (const each of held) {
-    const base = parseVersionFile(each.target);
-    // A delta never changes a file's length.
-    if (base?.folder === file.folder && base.name === file.name && each.sizeBytes === wanted.length)
-      bases.set(base.version, each);
+  const bases = basesOf(file, held);
+  const into = new Map<number, { readonly from: number; readonly delta: TargetFile }[]>();
+  for (const delta of deltas) {
+    const parsed = delta && parseDeltaPath(delta.path);
+    if (delta === undefined || parsed === undefined) continue;
+    const edge = { from: parsed.from, delta };
+    into.set(parsed.version, [...(into.get(parsed.version) ?? []), edge]);
   }
-  if (bases.size === 0) return undefined;
-  const into = deltasByVersion(file, release);
   let best: DeltaRoute | undefined;
   let bestCost = wanted.length + REQUEST_BYTES;
   // Backwards from what is wanted, one delta more each time: the cheapest way to it from every version.
@@ -61,31 +103,14 @@ export function cheapestRoute(
     for (const [version, way] of next) {
       const base = bases.get(version);
       const cost = way.sizeBytes + count * REQUEST_BYTES;
-      if (base === undefined || cost >= bestCost) continue;
+      // A delta never changes a file's length.
+      if (base?.sizeBytes !== wanted.length || cost >= bestCost) continue;
       best = { base, ...way };
       bestCost = cost;
     }
     reached = next;
   }
   return best;
-}
-
-/** Deltas of one file of a model's versions, by the version that they make. */
-function deltasByVersion(
-  { folder, name }: { readonly folder: string; readonly name: string },
-  { paths, find }: Parameters<typeof cheapestRoute>[2],
-): ReadonlyMap<number, readonly { readonly from: number; readonly delta: TargetFile }[]> {
-  const into = new Map<number, { readonly from: number; readonly delta: TargetFile }[]>();
-  for (const path of paths()) {
-    const parsed = path.startsWith(folder) ? parseDeltaPath(path) : undefined;
-    if (parsed?.name !== name) continue;
-    const delta = find(path);
-    if (delta === undefined) continue;
-    const known = into.get(parsed.version);
-    if (known === undefined) into.set(parsed.version, [{ from: parsed.from, delta }]);
-    else known.push({ from: parsed.from, delta });
-  }
-  return into;
 }
 
 /**

@@ -10,7 +10,7 @@ import type { EngineProvider, SessionLease } from "../engine-provider.ts";
 import type { InstalledModel } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import type { Releases } from "./releases.ts";
-import { sampleFeeds } from "./sample-feeds.ts";
+import { sampleFeeds } from "@tributary/engine/sample-feeds";
 import { readWeights } from "./bind-version.ts";
 import { versionFiles } from "./version-files.ts";
 
@@ -34,7 +34,7 @@ export interface OpenGradients {
 /** Opens it with the version's weights. The graph is fetched with the first of them. */
 export async function openGradients(options: GradientSessionOptions): Promise<OpenGradients> {
   const { manifest, path, installed, releases, blobs, engines, signal } = options;
-  const { sha256: digest } = releases.target(path);
+  const { sha256: digest } = await releases.target(path, signal);
   const { weights } = versionFiles(manifest, installed.files);
   const graph = await releases.fetchTarget(path, { signal });
   const spec = parseExplanationSpec(readMetadata(graph, EXPLANATION_KEY) ?? "");

@@ -17,7 +17,7 @@ import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
-import type { ModelDiagnosis, VersionDownload } from "../diagnosis.ts";
+import type { ModelDiagnosis, RefusedVersion, VersionDownload } from "../diagnosis.ts";
 import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
@@ -49,8 +49,11 @@ const binding = lazyPart("binding of weights", () => import("./bind-version.ts")
 /** Only who has several forms to choose from loads what measures them. */
 const formChoices = lazyPart("choice of forms", async () => ({
   ...(await import("./faster-form.ts")),
-  ...(await import("./sample-feeds.ts")),
+  ...(await import("@tributary/engine/sample-feeds")),
 }));
+
+/** Only an update loads what it has to pass. */
+const selfChecks = lazyPart("self-check", () => import("./self-check.ts"));
 
 export interface ModelSlotOptions {
   readonly model: string;
@@ -70,6 +73,8 @@ export interface ModelSlotOptions {
   readonly onMoved: (state: ModelState) => void;
   /** Which blobs it needs, whenever these are others. */
   readonly onNeeds?: ((digests: readonly Digest[]) => void) | undefined;
+  /** A version that was verified did not take the place of the one that runs. */
+  readonly onRefused?: ((refused: RefusedVersion) => void) | undefined;
   /** A newer version was verified and downloaded, and waits to be applied. */
   readonly onAvailable: (version: number, previousVersion: number) => void;
 }
@@ -137,6 +142,13 @@ interface Running {
   readonly installed: InstalledModel;
   /** Undefined where it was installed before. */
   readonly download?: VersionDownload | undefined;
+  /** The graph that explains what runs, where the metadata at hand has it. */
+  readonly explanation: Digest | undefined;
+}
+
+/** Whether trying again changes nothing: the answers are wrong, or of another kind. A lack of memory passes. */
+function isFinal(refused: RefusedVersion | undefined): boolean {
+  return refused?.code === "runtime/self-check-failed" || refused?.code === "runtime/incompatible-release";
 }
 
 /** Once all that was accepted has ended. */
@@ -152,19 +164,15 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   let personal: (Pick<Running, "queue"> & { readonly lease: SessionLease }) | undefined;
   let waiting: Downloaded | undefined;
   let preparing: readonly Digest[] = [];
+  let refused: (RefusedVersion & { readonly manifestDigest: Digest }) | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   let closed = false;
   /** While one version has ended and the next one is not there yet. */
   let between: Promise<void> | undefined;
 
-  /** The graph that explains what runs. */
-  const explanationDigest = (): Digest | undefined => {
-    const path = running?.manifest.explanation?.target;
-    return path === undefined ? undefined : releases.find(path)?.sha256;
-  };
   const needed = (): Digest[] => {
     const files = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
-    const explanation = explanationDigest();
+    const explanation = running?.explanation;
     return [
       ...preparing,
       ...files.map(({ digest }) => digest),
@@ -208,7 +216,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   /** The files a version needs, into the cache: by deltas from what runs or waits, where these are smaller. */
   const download = async (release: ModelRelease, signal: AbortSignal | undefined): Promise<Downloaded> => {
     const { manifest } = release;
-    const targets = wantedPaths(manifest, variant).map((path) => releases.target(path));
+    const paths = wantedPaths(manifest, variant);
+    const targets = await Promise.all(paths.map((path) => releases.target(path, signal)));
     const held = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
     prepare(targets.map(({ sha256: digest }) => digest));
     const progress = targets.map(({ length }) => ({ receivedBytes: 0, totalBytes: length }));
@@ -265,7 +274,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       },
       async sample() {
         // Only a device that has engines to choose from loads it.
-        const { sampleFeeds } = await import("./sample-feeds.ts");
+        const { sampleFeeds } = await import("@tributary/engine/sample-feeds");
         return sampleFeeds(manifest.inputs, key);
       },
       remembered: await store.settings.read(setting).catch(() => undefined),
@@ -284,9 +293,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     manifest: ModelManifest,
     files: readonly InstalledFile[],
     signal: AbortSignal | undefined,
+    isNew = false,
   ): Promise<FormLease> => {
     const base = await openBase(manifest, files, signal);
     const baseName = variantOf(manifest, files);
+    if (isNew && manifest.selfCheck !== undefined) {
+      try {
+        const { selfCheck } = await selfChecks.load();
+        await selfCheck(manifest, baseName === "float32" ? "float32" : "int8", base.session);
+      } catch (error) {
+        await base.release({ keep: false });
+        throw error;
+      }
+    }
     const forms = variant === "auto" ? otherForms(manifest, files) : [];
     // Integers are for processors: what a GPU runs faster stays there.
     if (forms.length === 0 || base.engine.endsWith("webgpu")) return asForm(base, baseName, []);
@@ -321,8 +340,15 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       clock: env.clock,
     });
 
-  const swap = async (prepared: Omit<Running, "queue" | "uses">): Promise<void> => {
-    const next = { ...prepared, queue: queueOf(prepared.lease, prepared.manifest), uses: new Set<never>() };
+  const explanationOf = async ({ explanation }: ModelManifest): Promise<Digest | undefined> => {
+    if (explanation === undefined) return undefined;
+    return (await releases.find(explanation.target).catch(() => undefined))?.sha256;
+  };
+
+  const swap = async (prepared: Omit<Running, "queue" | "uses" | "explanation">): Promise<void> => {
+    const explanation = await explanationOf(prepared.manifest);
+    const queue = queueOf(prepared.lease, prepared.manifest);
+    const next = { ...prepared, queue, uses: new Set<never>(), explanation };
     if (closed) {
       await next.lease.release();
       throw failure(
@@ -333,6 +359,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const previous = running;
     const own = personal;
     running = next;
+    refused = undefined;
     personal = undefined;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
@@ -363,7 +390,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     await idle(replaced);
     await replaced.lease.release({ keep: false });
     try {
-      return await open(manifest, files, undefined);
+      return await open(manifest, files, undefined, true);
     } catch (error) {
       const lease = await open(replaced.manifest, replaced.installed.files, undefined);
       running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest) };
@@ -380,6 +407,15 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     if (setting === engineSetting(kept)) return;
     for (const gone of [setting, formSetting(files)])
       await store.settings.delete(gone).catch(() => undefined);
+  };
+
+  /** The version before goes on. What failed by itself, not by the network, is told, and not tried again before the app starts anew. */
+  const refuse = ({ manifest, manifestDigest }: ModelRelease, error: unknown): void => {
+    const { code, message } = toFailure(error);
+    if (isOffline(error)) return;
+    refused = { version: manifest.version, code, message, manifestDigest };
+    waiting = undefined;
+    options.onRefused?.({ version: manifest.version, code, message });
   };
 
   const install = async (
@@ -401,11 +437,18 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       installedAtMs: env.clock.now(),
     };
     try {
+      if (replaced !== undefined) {
+        const { requireSamePorts } = await selfChecks.load();
+        requireSamePorts(replaced.manifest, manifest);
+      }
       const lease = isRoomy
-        ? await open(manifest, files, signal)
+        ? await open(manifest, files, signal, true)
         : await openInPlaceOf(replaced, manifest, files);
       // Swapped before it is recorded: a crash in between starts the version before, and follows again.
       await swap({ lease, manifest, installed, download: came });
+    } catch (error) {
+      if (replaced !== undefined && !closed && signal?.aborted !== true) refuse(release, error);
+      throw error;
     } finally {
       between = undefined;
       gap?.resolve();
@@ -447,7 +490,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             key: form.key,
             format: "onnx",
             model: form.model,
-            sample: async () => (await import("./sample-feeds.ts")).sampleFeeds(manifest.inputs, form.key),
+            sample: async () =>
+              (await import("@tributary/engine/sample-feeds")).sampleFeeds(manifest.inputs, form.key),
           });
           personal = { lease, queue: queueOf(lease, manifest) };
         }
@@ -501,6 +545,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           isInstalled(running.installed, release.manifest, variant);
         if (isRunning) return;
         if (release.manifestDigest === waiting?.release.manifestDigest) return;
+        if (running !== undefined && isFinal(refused) && release.manifestDigest === refused?.manifestDigest)
+          return;
         const downloaded = await download(release, signal);
         if (running === undefined || update === "auto") {
           await install(downloaded, signal);
@@ -569,6 +615,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         engine: lease.engine,
         ...(lease.note === undefined ? {} : { note: lease.note }),
         ...engineDiagnosis(lease.check),
+        ...(refused === undefined
+          ? {}
+          : { refused: { version: refused.version, code: refused.code, message: refused.message } }),
         variant: lease.variant,
         triedVariants: lease.triedVariants,
         batching: queue.batching,

@@ -6,6 +6,7 @@ import type { InstalledFile, MetadataStore } from "../store/device-store.ts";
 import type { ReleaseHttp } from "../transport/release-http.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import { requireOwn } from "./require-own.ts";
 import { lazyPart } from "../lazy-part.ts";
 
 export interface ReleasesOptions {
@@ -54,29 +55,43 @@ export interface Releases {
   /** Reads what was verified before, without network. False where there is nothing. */
   load(): Promise<boolean>;
   /**
-   * Verifies the metadata that the app ships and keeps it, where none was verified before. False where there is none, or there is
-   * something newer.
+   * Verifies the metadata that the app ships, of a model with it, and keeps it, where none was verified before. False where there is
+   * none, or there is something newer.
    */
-  adoptSeed(): Promise<boolean>;
+  adoptSeed(model: string): Promise<boolean>;
   /** Brings the metadata up to date. Calls at the same time share one refresh. */
   refresh(signal?: AbortSignal): Promise<void>;
   /** Refreshes unless the metadata is at least this new. */
   atLeast(timestampVersion: number, signal?: AbortSignal): Promise<void>;
-  /** A target, where the verified metadata has it. */
-  find(path: string): TargetFile | undefined;
+  /** A target, where the verified metadata has it, also that of delegated roles. */
+  find(path: string, signal?: AbortSignal): Promise<TargetFile | undefined>;
   /** @throws `tuf/target-missing` */
-  target(path: string): TargetFile;
+  target(path: string, signal?: AbortSignal): Promise<TargetFile>;
   fetchTarget(path: string, options?: FetchTargetOptions): Promise<Uint8Array<ArrayBuffer>>;
   /** The release of a channel; `undefined` where the metadata knows no such model. */
   model(model: string, channel: string, signal?: AbortSignal): Promise<ModelRelease | undefined>;
-  /** Paths that the verified metadata names. */
-  paths(): Iterable<string>;
+  /** Models that the metadata says who signs for. */
+  models(): readonly string[];
+  /** What those roles name that are asked for a path. */
+  namesBeside(path: string, signal?: AbortSignal): Promise<readonly string[]>;
   /** What the repository put into the verified timestamp beside TUF's own fields. */
   timestampCustom(): unknown;
 }
 
 /** Only a device that has a version and looks for another one loads it. */
 const deltaDownloads = lazyPart("delta downloads", () => import("./delta-download.ts"));
+
+const MODEL_PATH = /^models\/([a-z0-9-]+)\//;
+
+function manifestTargets(manifest: ModelManifest): string[] {
+  const { graph, weights, variants = [], explanation, personalisation } = manifest;
+  const named = [graph, weights.float32, weights.int8, ...variants, explanation, personalisation];
+  return named.flatMap((each) => each?.target ?? []);
+}
+
+function asOptions(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
 
 export function createReleases(options: ReleasesOptions): Releases {
   const { store, http, blobs, env, closing, exclusive = (work) => work() } = options;
@@ -124,10 +139,15 @@ export function createReleases(options: ReleasesOptions): Releases {
     return next;
   };
 
-  const paths = (): Iterable<string> => client?.targets().keys() ?? [];
+  /** What the top-level role signs itself needs no search. */
+  const find: Releases["find"] = async (path, signal) =>
+    client?.target(path) ?? (await client?.find(path, asOptions(signal)));
 
-  const target = (path: string): TargetFile => {
-    const file = client?.target(path);
+  const namesBeside: Releases["namesBeside"] = async (path, signal) =>
+    (await client?.namesBeside(path, asOptions(signal))) ?? [];
+
+  const target: Releases["target"] = async (path, signal) => {
+    const file = await find(path, signal);
     if (file !== undefined) return file;
     throw failure("tuf/target-missing", `release: the verified metadata names no target "${path}"`, {
       detail: { path },
@@ -136,11 +156,15 @@ export function createReleases(options: ReleasesOptions): Releases {
 
   const fetchTarget: Releases["fetchTarget"] = async (path, options = {}) => {
     const { signal, keep, onProgress = () => undefined, held = [], onCame } = options;
-    const file = target(path);
+    const file = await target(path, signal);
     const { length } = file;
     // Where the part cannot be loaded, whole files come as ever.
     const part = held.length === 0 ? undefined : await deltaDownloads.load().catch(() => undefined);
-    const route = part?.cheapestRoute(file, held, { paths, find: (each) => client?.target(each) });
+    const names = part === undefined ? [] : await namesBeside(path, signal);
+    const deltas = await Promise.all(
+      part?.deltasBetween(path, held, names).map((each) => find(each, signal)) ?? [],
+    );
+    const route = part?.cheapestRoute(file, held, deltas);
     return await blobs.fetch({
       digest: file.sha256,
       sizeBytes: length,
@@ -159,21 +183,24 @@ export function createReleases(options: ReleasesOptions): Releases {
     async load() {
       return await (await open()).load();
     },
-    async adoptSeed() {
+    async adoptSeed(model) {
       const { seed } = options;
       if (seed === undefined) return false;
       const { verifiedSeed } = await import("./seed-metadata.ts");
       const trustedRoot = await options.trustedRoot();
-      const files = await verifiedSeed({ trustedRoot, seed, clock: env.clock }).catch((error: unknown) => {
-        // The app's own server is away too: then there is none.
-        if (isOffline(error)) return undefined;
-        throw error;
-      });
-      if (files === undefined) return false;
+      const shipped = await verifiedSeed({ trustedRoot, seed, model, clock: env.clock }).catch(
+        (error: unknown) => {
+          // The app's own server is away too: then there is none.
+          if (isOffline(error)) return undefined;
+          throw error;
+        },
+      );
+      if (shipped === undefined) return false;
       const tuf = await open();
       return await exclusive(async () => {
-        if (await tuf.load()) return false;
-        for (const [role, bytes] of files) await store.write(role, bytes);
+        // What another model's seed left is the same release, without the files of this one.
+        if ((await tuf.load()) && tuf.timestampVersion !== shipped.timestampVersion) return false;
+        for (const [role, bytes] of shipped.files) await store.write(role, bytes);
         return await tuf.load();
       }, closing);
     },
@@ -192,13 +219,13 @@ export function createReleases(options: ReleasesOptions): Releases {
         { detail: { announced: timestampVersion, served: tuf.timestampVersion } },
       );
     },
-    find: (path) => client?.target(path),
+    find,
     target,
     fetchTarget,
     async model(model, channel, signal) {
       const path = `models/${model}/${channel}.json`;
       await open();
-      if (client?.target(path) === undefined) return undefined;
+      if ((await find(path, signal)) === undefined) return undefined;
       const bytes = await fetchTarget(path, { signal, keep: false });
       const manifest = await readModelManifest(bytes);
       if (manifest.model !== model || manifest.channel !== channel) {
@@ -207,9 +234,17 @@ export function createReleases(options: ReleasesOptions): Releases {
           `release: ${path} is the manifest of ${manifest.model}, channel ${manifest.channel}`,
         );
       }
+      requireOwn(manifest.model, manifestTargets(manifest));
       return { manifest, manifestBytes: bytes, manifestDigest: await digestOf(bytes) };
     },
-    paths,
+    models() {
+      const patterns = client?.delegations().flatMap(({ paths }) => {
+        return paths.kind === "patterns" ? paths.patterns : [];
+      });
+      const named = [...(patterns ?? []), ...(client?.targets().keys() ?? [])];
+      return [...new Set(named.flatMap((path) => MODEL_PATH.exec(path)?.[1] ?? []))];
+    },
+    namesBeside,
     timestampCustom: () => client?.timestampCustom,
   };
 }

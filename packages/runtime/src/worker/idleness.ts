@@ -23,13 +23,12 @@ export function withIdleness(device: Device, clock: Pick<Clock, "schedule" | "mo
       stop = followPage(device, clock, request.when);
       return device.participate(request);
     },
-    async personal(model, request, options) {
-      if (request.kind !== "train") return await device.personal(model, request, options);
-      const end = followPage(device, clock, "always");
+    async personal(...call) {
+      const end = call[1].kind === "train" ? followPage(device, clock, "always") : undefined;
       try {
-        return await device.personal(model, request, options);
+        return await device.personal(...call);
       } finally {
-        end();
+        end?.();
       }
     },
     stopParticipating() {

@@ -33,9 +33,9 @@ export function withPersistence(
       if (isConsent(request.consent)) void ask();
       await device.participate(request);
     },
-    personal(model, request, options) {
-      if (request.kind === "train") void ask();
-      return device.personal(model, request, options);
+    personal(...call) {
+      if (call[1].kind === "train") void ask();
+      return device.personal(...call);
     },
   };
 }

@@ -2,7 +2,7 @@ import type { GraphPort } from "@tributary/protocol";
 import { tensor } from "@tributary/tensor";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { toDraft, toExample, toKept } from "../../src/learner/example.ts";
+import { toExample, toKept } from "../../src/learner/example.ts";
 import type { LabelledExample } from "../../src/runtime.ts";
 import { MAX_EXAMPLE_BYTES, type StoredExample } from "../../src/store/device-store.ts";
 import { decodeExample, encodeExample } from "../../src/store/example-codec.ts";
@@ -91,15 +91,6 @@ describe("examples of several inputs", () => {
     expect(() => toExample(ports as typeof text, example as unknown as LabelledExample)).toThrowError(
       expect.objectContaining({ code: "runtime/invalid-example", detail: expect.objectContaining(detail) }),
     );
-  });
-
-  test("an image goes on its way as one, to where the model runs", async () => {
-    const pixels = { width: 2, height: 1, data: new Uint8ClampedArray(8) };
-    const { inputs } = await toDraft(image, { image: pixels, label: 1 });
-    expect(inputs).toEqual([{ image: "raw", ...pixels }]);
-    await expect(toDraft(image, { image: { ...pixels, width: 3 }, label: 1 })).rejects.toMatchObject({
-      code: "runtime/unsupported-image",
-    });
   });
 
   test("whatever is kept comes back from its bytes", () => {

@@ -279,7 +279,7 @@ describe("inference", () => {
 describe("rounds", () => {
   const offerOf = (site_: Site, changes: Partial<Offer> = {}): { type: "offer" } & Offer => {
     const { repository } = site_;
-    const planTarget = "plans/digits-task/1.json";
+    const planTarget = "models/digits/plans/digits-task/1.json";
     const weightsTarget = "models/digits/versions/1/weights.safetensors";
     return {
       type: "offer",
@@ -380,7 +380,7 @@ describe("rounds", () => {
     });
 
     // Everybody's gradients are one above the device's own, everywhere: that moves no probability, and each step by the rate.
-    const target = "controls/digits-task/1.safetensors";
+    const target = "models/digits/controls/digits-task/1.safetensors";
     const { sets } = decodeState("scaffold-device", schema, await readFile(kept));
     const control = parameterSet(
       schema,
@@ -453,7 +453,9 @@ describe("rounds", () => {
     expect(await session.next("decline")).toMatchObject({ code: "federation/plan-refused" });
     session.send(offerOf(site, { roundId: "round-2" as never, weightsDigest: "0".repeat(64) as Digest }));
     expect(await session.next("decline")).toMatchObject({ code: "federation/plan-refused" });
-    session.send(offerOf(site, { roundId: "round-3" as never, planTarget: "plans/other/1.json" }));
+    session.send(
+      offerOf(site, { roundId: "round-3" as never, planTarget: "models/digits/plans/other/1.json" }),
+    );
     expect(await session.next("decline")).toMatchObject({ code: "tuf/target-missing" });
     session.send(offerOf(site, { roundId: "round-4" as never, timestampVersion: 99 }));
     expect(await session.next("decline")).toMatchObject({ code: "tuf/rollback" });

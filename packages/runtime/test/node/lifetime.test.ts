@@ -62,7 +62,7 @@ async function push(session: SiteSession, version: number): Promise<void> {
 
 function offerOf(task: string, roundId: string): { type: "offer" } & Offer {
   const { targets, versions } = site.repository;
-  const planTarget = `plans/${task}/1.json`;
+  const planTarget = `models/digits/plans/${task}/1.json`;
   const weightsTarget = "models/digits/versions/1/weights.safetensors";
   return {
     type: "offer",
@@ -118,7 +118,7 @@ test("a device in two tasks answers each round in its own task only", async () =
 
 test("close does not wait for a plan that never comes", async () => {
   await site.repository.releasePlan();
-  const plan = site.repository.targets.get("plans/digits-task/1.json")!.sha256;
+  const plan = site.repository.targets.get("models/digits/plans/digits-task/1.json")!.sha256;
   const asked = Promise.withResolvers<void>();
   site.options = {
     intercept(request) {

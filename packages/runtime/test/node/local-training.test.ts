@@ -60,7 +60,7 @@ async function next<Type extends ParticipationEvent["type"]>(
 
 function offer(): { type: "offer" } & Offer {
   const { targets, versions } = site.repository;
-  const planTarget = "plans/digits-task/1.json";
+  const planTarget = "models/digits/plans/digits-task/1.json";
   const weightsTarget = "models/digits/versions/1/weights.safetensors";
   return {
     type: "offer",

@@ -26,7 +26,7 @@ function device() {
     kept: kept(),
     env: { log: silentLogger },
     releases: {
-      target(path) {
+      async target(path) {
         const bytes = files.get(path)!;
         return { path, length: bytes.length, sha256: sha256(bytes), custom: undefined };
       },
@@ -34,7 +34,7 @@ function device() {
     },
   });
   const offerOf = (baseVersion: number, control?: readonly number[], since = 1): Offer => {
-    const target = `controls/digits/${baseVersion}.safetensors`;
+    const target = `models/digits/controls/digits/${baseVersion}.safetensors`;
     if (control !== undefined) {
       files.set(target, encodeState("scaffold", { numbers: { since }, sets: { control: set(...control) } }));
     }

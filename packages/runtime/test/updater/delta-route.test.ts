@@ -2,7 +2,7 @@ import { asDigest } from "@tributary/core";
 import { deltaPath, parseDeltaPath } from "@tributary/protocol";
 import type { TargetFile } from "@tributary/tuf";
 import { expect, test } from "vitest";
-import { cheapestRoute, MAX_DELTAS } from "../../src/updater/delta-download.ts";
+import { cheapestRoute as routeOver, deltasBetween, MAX_DELTAS } from "../../src/updater/delta-download.ts";
 
 const digest = asDigest("a".repeat(64));
 const FULL = 100_000;
@@ -24,13 +24,38 @@ function release(deltas: readonly (readonly [number, number, number])[], name?: 
       return [path, file(path, length)];
     }),
   );
-  return { paths: () => targets.keys(), find: (path: string) => targets.get(path) };
+  return targets;
+}
+function cheapestRoute(
+  wanted: TargetFile,
+  files: Parameters<typeof routeOver>[1],
+  deltas: Map<string, TargetFile>,
+) {
+  return routeOver(
+    wanted,
+    files,
+    deltasBetween(wanted.path, files, deltas.keys()).map((path) => deltas.get(path)),
+  );
 }
 const versions = (route: ReturnType<typeof cheapestRoute>) =>
   route?.deltas.map(({ path }) => {
     const { from, version } = parseDeltaPath(path)!;
     return [from, version];
   });
+
+test("only deltas on a way are asked for", () => {
+  const deltas = release([
+    [1, 2, 10],
+    [2, 3, 10],
+    [3, 4, 10],
+    [4, 5, 10],
+    [1, 5, 10],
+    [9, 4, 10],
+  ]);
+  const between = deltasBetween(pathOf(4), held(2), deltas.keys());
+  expect(between).toEqual([deltaPath(pathOf(3), 2), deltaPath(pathOf(4), 3)]);
+  expect(deltasBetween(pathOf(4, "weights.safetensors"), held(2), deltas.keys())).toEqual([]);
+});
 
 test("the cheapest of several ways is taken, forwards or back", () => {
   const deltas = release([

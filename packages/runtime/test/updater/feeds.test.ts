@@ -3,7 +3,7 @@ import { tensor } from "@tributary/tensor";
 import { describe, expect, test } from "vitest";
 import type { FeedValue } from "../../src/runtime.ts";
 import { toFeeds } from "../../src/updater/feeds.ts";
-import { sampleFeeds } from "../../src/updater/sample-feeds.ts";
+import { sampleFeeds } from "@tributary/engine/sample-feeds";
 
 const ports: readonly GraphPort[] = [
   { name: "ids", dtype: "int64", shape: [-1, 3] },

@@ -49,7 +49,7 @@ test(
     const microBatches = createMicroBatches({
       engines,
       releases: {
-        target: (path) => ({
+        target: async (path) => ({
           path,
           custom: null,
           length: files.get(path)!.length,

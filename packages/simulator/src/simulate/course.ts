@@ -106,11 +106,16 @@ export class Course {
       ...this.#identity(version),
       // Versions begin at 1: so many steps were made.
       trainingRound: version,
-      plan: { target: `plans/${spec.name}/1.json`, digest: planDigest },
+      plan: { target: `models/${spec.model}/plans/${spec.name}/1.json`, digest: planDigest },
       weights: { target: `models/${spec.model}/${version}.safetensors`, digest },
       ...(control === undefined
         ? {}
-        : { control: { target: `controls/${spec.name}/${version}.safetensors`, digest: sha256(control) } }),
+        : {
+            control: {
+              target: `models/${spec.model}/controls/${spec.name}/${version}.safetensors`,
+              digest: sha256(control),
+            },
+          }),
       ...taskRoundRules(spec, rules.secure),
       ...more,
     };
@@ -125,7 +130,7 @@ export class Course {
     const { name, model } = spec;
     const config: RoundConfig = {
       ...this.#identity(current.version),
-      plan: { target: `measurements/${name}/1.json`, digest: gate!.planDigest },
+      plan: { target: `models/${spec.model}/measurements/${name}/1.json`, digest: gate!.planDigest },
       weights: { target: `models/${model}/${current.version}.safetensors`, digest: current.digest },
       ...taskRoundRules(spec, gate!.secure),
       ...measurementRoundRules(spec, gate!.secure),

@@ -36,7 +36,10 @@ export async function prepareGate(options: {
   });
   if (content.kind !== "evaluate" || graph === undefined)
     throw new TypeError("simulate: a gate that runs no graph");
-  const evaluation = { target: `measurements/${spec.name}/1/evaluate.onnx`, spec: graph.spec };
+  const evaluation = {
+    target: `models/${spec.model}/measurements/${spec.name}/1/evaluate.onnx`,
+    spec: graph.spec,
+  };
   const bytes = encodeUtf8(JSON.stringify({ ...content, formatVersion: 1, evaluation }));
   // As devices read it.
   const plan = parseMeasurementPlan(bytes) as EvaluationPlan;

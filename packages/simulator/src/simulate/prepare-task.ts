@@ -73,8 +73,11 @@ export async function prepareTask(
     ...content,
     formatVersion: 2,
     // Simulated devices have no page: they take whole batches on CPUs.
-    training: { target: `plans/${spec.name}/1/train.onnx`, spec: graphs.training.spec },
-    evaluation: { target: `plans/${spec.name}/1/evaluate.onnx`, spec: graphs.evaluation.spec },
+    training: { target: `models/${spec.model}/plans/${spec.name}/1/train.onnx`, spec: graphs.training.spec },
+    evaluation: {
+      target: `models/${spec.model}/plans/${spec.name}/1/evaluate.onnx`,
+      spec: graphs.evaluation.spec,
+    },
   };
   const bytes = encodeUtf8(JSON.stringify(document));
   // As devices read it.

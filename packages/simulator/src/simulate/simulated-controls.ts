@@ -34,7 +34,7 @@ export async function createSimulatedControls(): Promise<SimulatedControls> {
         write: (bytes: Uint8Array) => writeFile(file, bytes),
       };
       const releases = {
-        target: (path: string) => ({
+        target: async (path: string) => ({
           path,
           length: served.length,
           sha256: sha256(served),

@@ -15,6 +15,9 @@ async function contestants(names: readonly string[]): Promise<Contestant[]> {
   if (names.includes("rawPage")) all.push((await import("./raw-page.ts")).rawInPage(models));
   if (names.includes("rawWorker")) all.push(rawInWorker(models));
   if (names.includes("tfjsPage")) all.push(await (await import("./tfjs.ts")).tfjsInPage(models));
+  if (names.includes("transformersPage")) {
+    all.push((await import("./transformers.ts")).transformersInPage(models));
+  }
   if (names.includes("ours")) all.push(ours(await openRuntime(), models));
   return all;
 }

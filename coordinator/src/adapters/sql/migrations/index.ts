@@ -14,6 +14,7 @@ import { trust } from "./0012-trust.ts";
 import { modelProcessing } from "./0015-model-processing.ts";
 import { modelForms } from "./0017-model-forms.ts";
 import { personalisation } from "./0019-personalisation.ts";
+import { releases } from "./0021-releases.ts";
 import { weightDeltas } from "./0022-weight-deltas.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
@@ -33,6 +34,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0015-model-processing": modelProcessing,
   "0017-model-forms": modelForms,
   "0019-personalisation": personalisation,
+  "0021-releases": releases,
   "0022-weight-deltas": weightDeltas,
 };
 

@@ -68,7 +68,7 @@ export function versionRepository(db: Db): VersionRepository {
 }
 
 function toRow(version: VersionRecord): VersionsTable {
-  const { graph, weights, int8, variants, metrics, strategy, gate, trust, ...rest } = version;
+  const { graph, weights, int8, variants, metrics, strategy, gate, trust, selfCheck, ...rest } = version;
   return {
     ...rest,
     metrics: JSON.stringify(metrics),
@@ -82,6 +82,7 @@ function toRow(version: VersionRecord): VersionsTable {
     strategy: strategy && JSON.stringify(strategy),
     gate: gate && JSON.stringify(gate),
     trust: trust && JSON.stringify(trust),
+    selfCheck: selfCheck && JSON.stringify(selfCheck),
   };
 }
 
@@ -98,6 +99,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     strategy,
     gate,
     trust,
+    selfCheck,
     ...rest
   } = row;
   return {
@@ -110,5 +112,6 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     strategy: strategy === null ? null : fromJson(strategy),
     gate: gate === null ? null : fromJson(gate),
     trust: trust === null ? null : fromJson(trust),
+    selfCheck: selfCheck === null ? null : fromJson(selfCheck),
   };
 }

@@ -1,5 +1,6 @@
 import { seededRandom } from "@tributary/core";
-import { writeValues, type Feeds } from "@tributary/engine";
+import type { Feeds } from "./engine.ts";
+import { writeValues } from "./port-values.ts";
 import type { GraphPort } from "@tributary/protocol";
 import { allocate, elementCount, tensor, type TensorData } from "@tributary/tensor";
 

@@ -1,0 +1,6 @@
+/** What many apps never call, in one script: each one more costs every page some hundred bytes. */
+export { chainLinks } from "./inference/chain-links.ts";
+export { inferenceStream } from "./inference/stream.ts";
+export { toExample, toKept } from "./learner/example.ts";
+export { personalise } from "./personal/handle.ts";
+export { tokenise } from "./text/tokenise.ts";
