@@ -52,7 +52,8 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
     used.add(plan.digest);
     if (gatePlan !== null) used.add(gatePlan.digest);
     const optimizer = await store.optimizers.get(name);
-    if (optimizer !== undefined) used.add(optimizer.state.digest);
+    if (optimizer !== undefined)
+      for (const blob of [optimizer.state, optimizer.residual]) if (blob !== null) used.add(blob.digest);
     for (const { sum } of await store.bufferedCohorts.pending(name)) used.add(sum.digest);
     if (spec.evaluation.dataset !== null) used.add(spec.evaluation.dataset);
     if (spec.reference !== null) used.add(spec.reference);

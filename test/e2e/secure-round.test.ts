@@ -83,6 +83,7 @@ async function createTask(
     local: { epochs: 1, batchSize: 10, learningRate: 0.05, maxExamples: 60 },
     cohort: { goalCount: devices, minimumCount: 3, overSelection: 1, trainDeadlineMs: 60_000, ...cohort },
     secureAggregation: { mode: "on", minimumCohort: 3, phaseDeadlineMs: 4_000, ...more },
+    stepPrecision: "float32",
   } as never);
 }
 

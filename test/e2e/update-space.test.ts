@@ -73,6 +73,7 @@ async function learn(
     name: "learned",
     model: "learned",
     cohort: { goalCount: DEVICES, minimumCount: DEVICES, overSelection: 1, trainDeadlineMs: 30_000 },
+    stepPrecision: "float32",
     ...task,
   } as never);
   for (let i = 0; i < DEVICES; i++) {

@@ -102,6 +102,7 @@ export async function createScriptedRound(
       },
       // What a coordinator does with single updates is the subject.
       secureAggregation: { mode: "off" },
+      stepPrecision: "float32",
       ...(options.maxUpdateNorm === undefined ? {} : { maxUpdateNorm: options.maxUpdateNorm }),
     }),
   );

@@ -343,6 +343,8 @@ export interface OptimizerRecord {
   readonly task: TaskName;
   readonly version: ModelVersion;
   readonly state: BlobRef;
+  /** What rounding left out of the steps so far; null where none was rounded. */
+  readonly residual: BlobRef | null;
 }
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */

@@ -6,6 +6,7 @@ import type { ModelRecord, NewEvent, ReleaseChange, VersionRecord } from "../por
 import { channelTargets } from "../releases/model-targets.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 import type { Releases } from "../rooms.ts";
+import { releaseDeltas } from "./version-deltas.ts";
 import { versionEvent } from "./views.ts";
 
 export interface ReleaseServices {
@@ -61,7 +62,8 @@ export async function moveChannel(
   const released = { ...version, releasedAt: at };
   const manifest = channelTargets(model, released);
   await blobs.put(manifest.bytes);
-  const { events, timestampVersion } = await releases.release(manifest.changes, async (change) => ({
+  const put = [...manifest.changes.put, ...(await releaseDeltas(services, released))];
+  const { events, timestampVersion } = await releases.release({ put }, async (change) => ({
     events: await store.transaction(async (tx) => {
       await tx.releases.apply(change);
       await tx.models.release(model.name, version.version, at);

@@ -1,14 +1,15 @@
 import { asModelVersion, type Env, type ModelVersion } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
 import { quantizeWeightsFile } from "@tributary/onnx";
-import { type ParameterSet, parametersToSafetensors } from "@tributary/tensor";
+import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import type { ModelRecord, VersionRecord } from "../ports/records.ts";
+import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { makeSelfCheck } from "./self-check.ts";
 import { storeVariants } from "./variants.ts";
+import { releaseDeltas, stepDelta } from "./version-deltas.ts";
 
 /** What is known of a version before its weights are stored. */
 export type NewVersion = Omit<
@@ -23,15 +24,19 @@ export interface StoredVersion {
 }
 
 /**
- * Derives and stores everything a version consists of: float32 and int8 weights, and where it is released the channel's manifest. The int8
- * weights keep the scales of the parent's as long as those fit, so that a version differs from its parent in few bytes.
+ * Derives and stores everything a version consists of: float32 and int8 weights, deltas from what devices have, and where it is released
+ * the channel's manifest. The int8 weights are always those of the exact ones, and each channel keeps the scale that it had in the parent
+ * as long as it fits, so that a version differs from its parent in few bytes.
  * The first step of a commit: nothing refers to the blobs until the version is committed.
+ *
+ * @param steps - that made it of its parent, by parameter, where they were rounded
  */
 export async function storeVersion(
   stores: { readonly blobs: BlobStore; readonly store: MetadataStore; readonly env: Pick<Env, "log"> },
   model: ModelRecord,
   version: NewVersion,
   parameters: ParameterSet,
+  steps?: ReadonlyMap<string, QuantizedStep>,
 ): Promise<StoredVersion> {
   const { blobs, store, env } = stores;
   const parent =
@@ -50,14 +55,22 @@ export async function storeVersion(
     variants: await storeVariants(blobs, model, parameters),
     parameterCount: model.parameterCount,
   };
+  const deltas = [
+    ...(parent === undefined || steps === undefined ? [] : await stepDelta(blobs, parent, record, steps)),
+    ...(record.releasedAt === null ? [] : await releaseDeltas(stores, record)),
+  ];
   const current = await store.releases.targets();
   const kept = await keptVersions(store, model);
   if (record.releasedAt === null) {
-    return { version: record, targets: unreleasedTargets(record, current, kept) };
+    return { version: record, targets: withDeltas(unreleasedTargets(record, current, kept), deltas) };
   }
   const manifest = versionTargets(model, record, current, kept);
   await blobs.put(manifest.bytes);
-  return { version: record, targets: manifest.changes };
+  return { version: record, targets: withDeltas(manifest.changes, deltas) };
+}
+
+function withDeltas({ put, remove = [] }: TargetChanges, deltas: readonly TargetRecord[]): TargetChanges {
+  return { put: [...put, ...deltas], remove };
 }
 
 /** What inference devices run, and what gates compare with, or devices are measuring, stays to be downloaded. */

@@ -1,6 +1,7 @@
 import { asModelName, encodeUtf8, sha256, type ModelName, type ModelVersion } from "@tributary/core";
 import type { MeasurementContent, PlanContent } from "@tributary/federation/planning";
 import {
+  deltaPath,
   parseMeasurementPlan,
   parseModelManifest,
   parsePlan,
@@ -262,6 +263,19 @@ export function controlTargets(
     (each) => each.startsWith(controlFolder(model, task)) && each !== path,
   );
   return { put: [blobTarget(trainingRole(model), path, state)], remove: earlier };
+}
+
+/**
+ * What makes a version's file of the same file of version `from`, beside it. Rounds sign for deltas, also of what they do not release:
+ * a device believes the file's own digest.
+ */
+export function deltaTarget(
+  model: ModelName,
+  path: string,
+  from: ModelVersion,
+  delta: BlobRef,
+): TargetRecord {
+  return blobTarget(trainingRole(model), deltaPath(path, from), delta);
 }
 
 /** Of a document whose bytes are in the blob store. */

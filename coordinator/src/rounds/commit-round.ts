@@ -1,14 +1,8 @@
 import type { ModelVersion } from "@tributary/core";
-import {
-  decodeState,
-  encodeState,
-  isEmptyState,
-  type ChosenStrategy,
-  type StrategyState,
-} from "@tributary/aggregation";
-import { parametersFromSafetensors, type ParameterSchema, type ParameterSet } from "@tributary/tensor";
+import { encodeState, isEmptyState, type ChosenStrategy } from "@tributary/aggregation";
+import { parametersFromSafetensors, parametersToSafetensors } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
-import { steppedWeights, type RoundMean } from "@tributary/federation/aggregation";
+import { steppedWeights, type RoundMean, type SteppedWeights } from "@tributary/federation/aggregation";
 import type {
   EventRecord,
   ModelRecord,
@@ -30,6 +24,7 @@ import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "./round-plan.ts";
 import { trainingRoundOf } from "./training-round.ts";
 import type { RoundServices, Workers } from "./round-services.ts";
+import { optimizerMemory } from "./optimizer-memory.ts";
 
 export interface CommitInput {
   /** Of the round that makes the version. */
@@ -61,7 +56,7 @@ export async function commitRound(
   const { env, store, blobs, bus, releases, evaluator } = services;
   const { config, plan, task, model, base, mean, strategy } = input;
 
-  const { weights, state } = await newWeights(services, input);
+  const { weights, state, rounded } = await newWeights(services, input);
   const { dataset } = task.spec.evaluation;
   const result =
     dataset === null
@@ -95,10 +90,17 @@ export async function commitRound(
       trust: mean.trust ?? null,
     },
     weights,
+    rounded?.steps,
   );
-  const optimizer = isEmptyState(state)
-    ? undefined
-    : { task: task.name, version, state: await blobs.put(encodeState(strategy.choice.name, state)) };
+  const optimizer =
+    rounded === undefined && isEmptyState(state)
+      ? undefined
+      : {
+          task: task.name,
+          version,
+          state: await blobs.put(encodeState(strategy.choice.name, state)),
+          residual: rounded === undefined ? null : await blobs.put(parametersToSafetensors(rounded.residual)),
+        };
   const roundsCommitted = (await store.rounds.countCommitted(task.name)) + 1;
   const targets = await withControl(services, task, stored.targets, optimizer);
   const { events, timestampVersion } = await releases.release(targets, async (release) => {
@@ -172,41 +174,24 @@ export async function publishEvents(
   for (const event of events) await bus.publish("event", event);
 }
 
-async function newWeights(
-  services: RoundServices,
-  input: CommitInput,
-): Promise<{ readonly weights: ParameterSet; readonly state: StrategyState }> {
-  const { mean, plan, base, strategy } = input;
+async function newWeights(services: RoundServices, input: CommitInput): Promise<SteppedWeights> {
+  const { mean, plan, base, strategy, task } = input;
   const { blobs } = services;
+  const memory = await optimizerMemory(services, input);
+  const { stepPrecision } = task.spec;
   return steppedWeights({
     plan: plan.plan,
     strategy,
     base: parametersFromSafetensors(plan.plan.parameters, await blobs.bytes(base.weights.digest)),
     mean,
     baseVersion: base.version,
-    trainingRound: await trainingRoundOf(services, input.task, base),
-    before: (schema) => storedState(services, input, schema),
+    trainingRound: await trainingRoundOf(services, task, base),
+    before: memory.state,
     model: () => completeModel(blobs, input.model, base),
+    ...(stepPrecision === "float32"
+      ? {}
+      : { rounding: { precision: stepPrecision, residual: memory.residual } }),
   });
-}
-
-/** What the optimizer remembers, if it is of the base version: momentum towards other weights would be none. */
-async function storedState(
-  { store, blobs, env }: RoundServices,
-  { task, base, strategy }: CommitInput,
-  schema: ParameterSchema,
-): Promise<StrategyState | undefined> {
-  const record = await store.optimizers.get(task.name);
-  if (record === undefined) return undefined;
-  if (record.version !== base.version) {
-    env.log.warn("the optimizer begins anew: its version was replaced", {
-      task: task.name,
-      version: record.version,
-      baseVersion: base.version,
-    });
-    return undefined;
-  }
-  return decodeState(strategy.choice.name, schema, await blobs.bytes(record.state.digest));
 }
 
 /** What a round leaves behind when it ends without a version. */

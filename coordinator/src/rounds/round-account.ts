@@ -2,6 +2,8 @@ import type { Digest } from "@tributary/core";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import { roundEnded, type RoundState } from "@tributary/federation";
 import type { RoundRecord } from "../ports/records.ts";
+import { deltaPath } from "@tributary/protocol";
+import { weightsPath } from "../releases/target-paths.ts";
 import { roundRecord, type RoundFacts } from "./round-record.ts";
 import type { PastRound, RoundRunOptions } from "./round-run-options.ts";
 
@@ -19,7 +21,7 @@ export class RoundAccount {
   measuredExamples: number | undefined;
   readonly #options: RoundRunOptions;
   readonly #started: Moment;
-  readonly #downloads: readonly Digest[];
+  #downloads: readonly Digest[];
   /** First offer, in steady time. */
   #trainedSince: number | null;
   #bytesDown: number;
@@ -31,6 +33,16 @@ export class RoundAccount {
     this.#trainedSince = past?.trainingAt ?? null;
     this.#bytesDown = past?.record.bytesDown ?? 0;
     this.#downloads = downloadsOf(options);
+  }
+
+  /** The base may come as a step from the version before. */
+  async countDelta(): Promise<void> {
+    const { services, base } = this.#options;
+    const { model, version, parentVersion } = base;
+    if (parentVersion === null) return;
+    const path = deltaPath(weightsPath(model, version), parentVersion);
+    const delta = await services.store.releases.target(path);
+    if (delta !== undefined) this.#downloads = [...this.#downloads, delta.digest];
   }
 
   trainingBegan(): void {

@@ -98,6 +98,7 @@ export class RoundRun {
   static async begin(options: RoundRunOptions): Promise<RoundRun> {
     const run = new RoundRun(options);
     await run.#stored.insert(run.record());
+    await run.#account.countDelta();
     run.give({ type: "start" });
     return run;
   }
@@ -110,6 +111,7 @@ export class RoundRun {
   static async resume(options: RoundRunOptions, past: PastRound): Promise<RoundRun> {
     const run = new RoundRun(options, past);
     await run.updates.restore(past.reported);
+    await run.#account.countDelta();
     run.give({ type: "resumed" });
     if (past.inputs === 0) run.give({ type: "start" });
     run.#stored.update(run.record());

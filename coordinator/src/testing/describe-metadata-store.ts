@@ -208,8 +208,13 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
 
       test("an optimizer state is replaced", async () => {
         const version = asModelVersion(1);
-        await store.optimizers.put({ task: TASK, version, state: exampleBlob("state 1") });
-        const newer = { task: TASK, version: asModelVersion(2), state: exampleBlob("state 2") };
+        await store.optimizers.put({ task: TASK, version, state: exampleBlob("state 1"), residual: null });
+        const newer = {
+          task: TASK,
+          version: asModelVersion(2),
+          state: exampleBlob("state 2"),
+          residual: exampleBlob("residual 2"),
+        };
         await store.optimizers.put(newer);
         expect(await store.optimizers.get(TASK)).toEqual(newer);
         expect(await store.optimizers.get(asTaskName("none"))).toBeUndefined();

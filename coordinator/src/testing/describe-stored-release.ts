@@ -106,6 +106,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
           task: asTaskName("digits-task"),
           version: asModelVersion(number + 1),
           state: exampleBlob(`state ${number}`),
+          residual: exampleBlob(`residual ${number}`),
         },
         journal: [{ roundId: round.id, sequence: 1, at: 1, input: { type: "committed" } }],
         release: exampleRelease(number + 1),

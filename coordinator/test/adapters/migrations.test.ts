@@ -98,6 +98,7 @@ test("what the first release stored says afterwards how it was trained and avera
     loss,
     local: { ...now.local, loopSteps: 1 },
     batchNormalization: "frozen",
+    stepPrecision: "float32",
   });
   const model = await store.models.get("digits" as never);
   expect(model).toMatchObject({

@@ -94,13 +94,14 @@ test("rounds of adapters that begin at zero and are folded into the weights are 
     const step = meanOf(
       await Promise.all([0, 1].map((i) => descend(engine, graph, i, { start, weights: base }))),
     );
-    weights = await nextWeights({
+    const next = await nextWeights({
       plan,
       base,
       step,
       statistics: new Float64Array(0),
       model: async () => bindWeights(published.graph, base),
     });
+    weights = next.weights;
   }
   await engine.close();
   const merged = splitWeights(mergeLowRankAdapters(bindWeights(split.graph, b))).parameters;
@@ -130,7 +131,7 @@ test("a step moves the weights it names, statistics by their mean, and no varian
   } as unknown as Plan;
   const optimized = optimizedWeights(plan, base);
   expect([...optimized.values]).toEqual([1, 2]);
-  const next = await nextWeights({
+  const { weights: next } = await nextWeights({
     plan,
     base,
     step: parameterSet(optimized.schema, Float32Array.of(10, -10)),

@@ -132,7 +132,7 @@ export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
 
 export type Room = Awaited<ReturnType<typeof startRoom>>;
 
-/** A model, a held-out data set and a task on it whose updates, unless `spec` says otherwise, come one by one. */
+/** A model, a held-out data set and a task on it whose updates, unless `spec` says otherwise, come one by one and whose steps are exact. */
 export async function publishTask(
   room: Room,
   spec: Record<string, unknown> = {},
@@ -145,6 +145,7 @@ export async function publishTask(
     model,
     evaluation: { dataset: dataset.digest, batchSize: 16 },
     secureAggregation: { mode: "off" },
+    stepPrecision: "float32",
     ...spec,
     cohort: {
       goalCount: 3,
@@ -305,4 +306,23 @@ export function rooms(): {
       for (const dispose of disposals.splice(0).toReversed()) await dispose();
     },
   };
+}
+
+/** As many devices as there are updates send one each; resolves when the round's version is there. */
+export async function playRound(
+  room: Room,
+  updates: readonly Float32Array[],
+  numExamples: readonly number[] = updates.map(() => 10),
+): Promise<number> {
+  const body = await bodyMaker(room);
+  const devices = await Promise.all(updates.map(() => room.device()));
+  for (const device of devices) device.checkIn();
+  await Promise.all(
+    devices.map((device, i) =>
+      device.report((offer) => body(offer, { values: updates[i]!, numExamples: numExamples[i]! })),
+    ),
+  );
+  const outcome = await devices[0]!.socket.next("outcome");
+  await Promise.all(devices.map(({ socket }) => socket.close()));
+  return (outcome as { version?: number }).version ?? 0;
 }

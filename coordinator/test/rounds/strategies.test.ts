@@ -16,31 +16,21 @@ import { parsePlan } from "@tributary/protocol";
 import { parameterSet, type ParameterSet } from "@tributary/tensor";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { collectBlobs, UNUSED_KEPT_MS } from "../../src/collect-blobs.ts";
-import { bodyMaker, model, publishTask, rooms, startRoom, weightsOf, type Room } from "./rounds-room.ts";
+import {
+  bodyMaker,
+  model,
+  playRound,
+  publishTask,
+  rooms,
+  startRoom,
+  weightsOf,
+  type Room,
+} from "./rounds-room.ts";
 
 const { open, dispose } = rooms();
 afterEach(dispose);
 
 const task = asTaskName("digits");
-
-/** As many devices as there are updates send one each; resolves when the round's version is there. */
-async function playRound(
-  room: Room,
-  updates: readonly Float32Array[],
-  numExamples: readonly number[] = updates.map(() => 10),
-): Promise<number> {
-  const body = await bodyMaker(room);
-  const devices = await Promise.all(updates.map(() => room.device()));
-  for (const device of devices) device.checkIn();
-  await Promise.all(
-    devices.map((device, i) =>
-      device.report((offer) => body(offer, { values: updates[i]!, numExamples: numExamples[i]! })),
-    ),
-  );
-  const outcome = await devices[0]!.socket.next("outcome");
-  await Promise.all(devices.map(({ socket }) => socket.close()));
-  return (outcome as { version?: number }).version ?? 0;
-}
 
 async function parametersOf(room: Room, version: number): Promise<ParameterSet> {
   const { parameters } = await room.registry.model(model);

@@ -22,7 +22,7 @@ function describe(event: RuntimeEvent): string | undefined {
       return `enrolled as ${event.deviceId}, until ${new Date(event.expiresAtMs).toISOString()}`;
     case "progress":
       return event.part === "model" && event.receivedBytes === event.totalBytes
-        ? `downloaded ${event.model} ${event.version}, ${event.totalBytes} bytes`
+        ? `downloaded ${event.model} ${event.version}, ${event.totalBytes} bytes${event.totalBytes < event.fullBytes ? ` instead of ${event.fullBytes}` : ""}`
         : undefined;
     case "update-available":
       return `${event.model} ${event.version} is available`;

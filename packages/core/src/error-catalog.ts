@@ -95,6 +95,11 @@ export const ERROR_CATALOG = {
     status: 400,
     publicMessage: "Quantized values and their scales do not fit together.",
   },
+  "tensor/invalid-delta": {
+    status: 400,
+    publicMessage: "A weight delta is malformed, or is for another file.",
+    advice: "Download the whole file instead.",
+  },
 
   // safetensors
   "safetensors/truncated": {

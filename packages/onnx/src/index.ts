@@ -51,6 +51,7 @@ export {
   type ValueDescription,
 } from "./describe-model.ts";
 export { decodeModel, readModel } from "./ir/decode.ts";
+export { onnxRegions } from "./quantize/delta-regions.ts";
 export { encodeModel } from "./ir/encode.ts";
 export { writeModel, type WriteModelOptions, type WrittenModel } from "./ir/write-model.ts";
 export type { ElementType } from "./ir/element-type.ts";

@@ -13,6 +13,7 @@ import { STEP_FIELDS, TRAINING_FIELDS } from "./training-options.ts";
 import { SecurePlan, SecureSpec } from "./secure-aggregation.ts";
 import { EligibilityRules } from "./task-eligibility.ts";
 import { RetryRules } from "./task-retries.ts";
+import { StepPrecisionSpec } from "./step-precision.ts";
 import { DefaultTaskSchedule, scheduleWindowFault } from "./task-schedule.ts";
 import { SelectionRules, SeparationRules } from "./task-selection.ts";
 import { StopRules } from "./task-stop.ts";
@@ -260,6 +261,7 @@ export const TaskSpec = Type.Object(
       },
       { ...strict, default: {} },
     ),
+    stepPrecision: StepPrecisionSpec,
     selection: SelectionRules,
     eligibility: EligibilityRules,
     schedule: DefaultTaskSchedule,

@@ -1,3 +1,5 @@
+export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
+export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
   CLOCK_TOLERANCE_MS,

@@ -195,6 +195,7 @@ describe("task", () => {
         trainDeadlineMs: 60_000,
         reportDeadlineMs: 20_000,
       },
+      stepPrecision: "int8",
       selection: { minimumSeparationMs: 0, minimumSeparationRounds: 0, fairness: 0.5 },
       eligibility: {
         engines: [],

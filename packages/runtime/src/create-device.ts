@@ -179,6 +179,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       connection: opened,
       openModels,
       examples: kept,
+      onLessNeeded: () => models.tidy(),
     });
     if (opened.state === "connected") created.participations.connected();
     if (idle !== undefined) created.participations.setIdle(idle);

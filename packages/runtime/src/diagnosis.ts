@@ -64,6 +64,18 @@ export interface ModelDiagnosis {
   readonly personal?: PersonalDiagnosis;
   readonly batching: BatchingState;
   readonly calls: CallDiagnosis;
+  /** How the version came; left out where it was here when the app started. */
+  readonly download?: VersionDownload;
+}
+
+/** How a version's files came to this device. */
+export interface VersionDownload {
+  /** That they were made with from those of an earlier version; 0: whole files came. */
+  readonly deltas: number;
+  /** What had to come: of deltas, of whole files, nothing of files that were here. */
+  readonly sizeBytes: number;
+  /** Of the whole files. */
+  readonly fullBytes: number;
 }
 
 /** A version that could not be loaded here, or answered otherwise than where it was published. */

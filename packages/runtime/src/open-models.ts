@@ -6,6 +6,7 @@ import type { EngineProvider } from "./engine-provider.ts";
 import type { ModelState } from "./runtime.ts";
 import type { DeviceStore } from "./store/device-store.ts";
 import { isOffline, withRetries } from "./transport/retry.ts";
+import { keptBaseWeights } from "./updater/base-weights-setting.ts";
 import type { BlobFetcher } from "./updater/blob-fetcher.ts";
 import type { BlobHolds } from "./updater/blob-holds.ts";
 import { createModelSlot, type ModelSlot } from "./updater/model-slot.ts";
@@ -48,6 +49,8 @@ export interface OpenModels {
   released(model: string, channel: string, timestampVersion: number): void;
   /** Whether a blob belongs to what runs, waits, is being prepared, or is pinned. */
   needs(digest: string): boolean;
+  /** Removes blobs that nothing needs any more, in the background. */
+  tidy(): void;
   /** Settles when nothing is under way. */
   settled(): Promise<void>;
   closeAll(): Promise<void>;
@@ -95,7 +98,11 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     holdPinned();
     const held = await options.holds?.held();
     const installed = await options.store.models.list();
-    const recorded = new Set<string>(installed.flatMap(({ files }) => files.map(({ digest }) => digest)));
+    const files = [
+      ...installed.flatMap((model) => model.files),
+      ...(await keptBaseWeights(options.store.settings)),
+    ];
+    const recorded = new Set<string>(files.map(({ digest }) => digest));
     await options.blobs.prune(
       (digest) => recorded.has(digest) || needs(digest) || held?.has(digest) === true,
     );
@@ -273,6 +280,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
       follow(open, timestampVersion);
     },
     needs,
+    tidy: () => background(prune),
     async settled() {
       while (underWay.size > 0) await Promise.all(underWay);
     },

@@ -198,7 +198,10 @@ export interface ModelProgress {
   readonly model: string;
   readonly version: number;
   readonly receivedBytes: number;
+  /** What has to come, as far as is known yet: deltas, where files are made of those of the version before; else whole files. */
   readonly totalBytes: number;
+  /** Of the version's files as they are: what would come without deltas. */
+  readonly fullBytes: number;
 }
 
 /** Of the engine's WASM file, which all models share. A browser that has it in its cache tells of it too. */

@@ -17,7 +17,12 @@ export type { FleetStatus } from "./fleet/fleet-status.ts";
 export { shardOf, type FleetDataset, type LabelledImages, type ShardOptions } from "./fleet/shards.ts";
 export { labelledImagesFile } from "./labelled-images-file.ts";
 export { simulate } from "./simulate/simulation.ts";
-export type { SimulateOptions, SimulationProgress, SimulationResult } from "./simulate/simulate-options.ts";
+export type {
+  SimulatedVersion,
+  SimulateOptions,
+  SimulationProgress,
+  SimulationResult,
+} from "./simulate/simulate-options.ts";
 export type { RoundRow } from "./simulate/round-row.ts";
 export type { DeviceLabels, Shares } from "./fleet-model/conditions.ts";
 export { FLEET_DEFAULTS, FLEET_RANGES, fleetModel, type FleetModel } from "./fleet-model/fleet-model.ts";

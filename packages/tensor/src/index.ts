@@ -1,3 +1,13 @@
+export { applyDelta } from "./delta/apply-delta.ts";
+export { encodeDelta, type DeltaRegion } from "./delta/encode-delta.ts";
+export {
+  applyQuantizedStep,
+  quantizeStep,
+  stepChannels,
+  type QuantizedStep,
+  type StepPrecision,
+} from "./delta/quantized-step.ts";
+export { safetensorsRegions } from "./delta/safetensors-regions.ts";
 export {
   allocate,
   elementBytes,
@@ -26,7 +36,7 @@ export { dequantizePerChannel, quantizePerChannel, type QuantizedChannels } from
 export {
   dequantizeParameters,
   QUANTIZATION_SCHEME,
-  quantizedScales,
+  quantizedChannels,
   writeQuantizedParameters,
 } from "./quantized-parameters.ts";
 export {

@@ -56,18 +56,25 @@ export function writeQuantizedParameters(
   return writeSafetensors(tensors, { [SCHEME_KEY]: QUANTIZATION_SCHEME });
 }
 
-/** The scales of an int8 file, by parameter: what the next version is quantized with, so that few bytes change. */
-export function quantizedScales(
+/** The integers and scales of an int8 file, by parameter: what the next version is quantized like, so that few bytes change. */
+export function quantizedChannels(
   schema: ParameterSchema,
   bytes: Uint8Array,
-): ReadonlyMap<string, Float32Array> {
+): ReadonlyMap<string, QuantizedChannels> {
   const { entries } = readSafetensorsHeader(bytes);
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const quantized = schema.filter(({ shape }) => isQuantized(shape));
   return new Map(
     quantized.map(({ name, shape }) => {
-      const { begin, end } = requireEntry(byName, scaleName(name), "float32", [shape[0]!]);
-      return [name, new Float32Array(copyBytes(bytes, begin, end).buffer)];
+      const scales = requireEntry(byName, scaleName(name), "float32", [shape[0]!]);
+      const values = requireEntry(byName, name, "int8", shape);
+      return [
+        name,
+        {
+          values: new Int8Array(copyBytes(bytes, values.begin, values.end).buffer),
+          scales: new Float32Array(copyBytes(bytes, scales.begin, scales.end).buffer),
+        },
+      ];
     }),
   );
 }

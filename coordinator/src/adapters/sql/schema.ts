@@ -208,6 +208,8 @@ export interface OptimizersTable {
   version: ModelVersion;
   stateDigest: Digest;
   stateSizeBytes: number;
+  residualDigest: Digest | null;
+  residualSizeBytes: number | null;
 }
 
 export interface EventsTable {

@@ -2279,6 +2279,12 @@ export interface paths {
                                         trustedDataset?: string;
                                     };
                                     /**
+                                     * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                                     * @default int8
+                                     * @enum {string}
+                                     */
+                                    stepPrecision: "int8" | "int4" | "float32";
+                                    /**
                                      * @description Who of the willing devices is asked
                                      * @default {}
                                      */
@@ -2915,6 +2921,12 @@ export interface paths {
                             trustedDataset?: string;
                         };
                         /**
+                         * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                         * @default int8
+                         * @enum {string}
+                         */
+                        stepPrecision: "int8" | "int4" | "float32";
+                        /**
                          * @description Who of the willing devices is asked
                          * @default {}
                          */
@@ -3452,6 +3464,12 @@ export interface paths {
                                     /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
                                     trustedDataset?: string;
                                 };
+                                /**
+                                 * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                                 * @default int8
+                                 * @enum {string}
+                                 */
+                                stepPrecision: "int8" | "int4" | "float32";
                                 /**
                                  * @description Who of the willing devices is asked
                                  * @default {}
@@ -4113,6 +4131,12 @@ export interface paths {
                                     /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
                                     trustedDataset?: string;
                                 };
+                                /**
+                                 * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                                 * @default int8
+                                 * @enum {string}
+                                 */
+                                stepPrecision: "int8" | "int4" | "float32";
                                 /**
                                  * @description Who of the willing devices is asked
                                  * @default {}
@@ -4786,6 +4810,12 @@ export interface paths {
                                     /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
                                     trustedDataset?: string;
                                 };
+                                /**
+                                 * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                                 * @default int8
+                                 * @enum {string}
+                                 */
+                                stepPrecision: "int8" | "int4" | "float32";
                                 /**
                                  * @description Who of the willing devices is asked
                                  * @default {}

@@ -1,7 +1,8 @@
 /** What a server does with the updates of a round besides stepping its machine: checks, sums, the next weights. */
 export { bufferMean, type StaleMean } from "./buffer-mean.ts";
 export { checkCohortSum, type CheckedSum, type SumLimits } from "./cohort-sum.ts";
-export { nextWeights, optimizedWeights, steppedWeights } from "./next-weights.ts";
+export { nextWeights, optimizedWeights, steppedWeights, type SteppedWeights } from "./next-weights.ts";
+export { roundStep, type RoundedStep, type StepRounding } from "./rounded-step.ts";
 export {
   measurementRoundRules,
   planRules,

@@ -9,6 +9,7 @@ import {
   type ParameterSchema,
   type ParameterSet,
 } from "@tributary/tensor";
+import { roundStep, type RoundedStep, type StepRounding } from "./rounded-step.ts";
 import type { RoundMean } from "./update-sum.ts";
 
 /**
@@ -20,8 +21,8 @@ export function optimizedWeights(plan: Plan, base: ParameterSet): ParameterSet {
 }
 
 /**
- * The weights of the next version: the optimizer's step, of adapters folded into the weights they belong to, and the
- * mean change of the statistics, none of which falls below its minimum. What no update holds keeps its bits.
+ * The weights of the next version: the optimizer's step, of adapters folded into the weights they belong to, rounded where the task
+ * says so, and the mean change of the statistics, none of which falls below its minimum. What no update holds keeps its bits.
  */
 export async function nextWeights(input: {
   readonly plan: Plan;
@@ -32,12 +33,16 @@ export async function nextWeights(input: {
   readonly statistics: Float64Array;
   /** The model with the base weights; asked for where there are adapters. */
   readonly model: () => Promise<Uint8Array>;
-}): Promise<ParameterSet> {
-  const { plan, base, step, statistics, model } = input;
+  /** Undefined: the step is not rounded. */
+  readonly rounding?: StepRounding | undefined;
+}): Promise<{ readonly weights: ParameterSet; readonly rounded: RoundedStep | undefined }> {
+  const { plan, base, step, statistics, model, rounding } = input;
   const { adapters, update } = plan;
   const next = parameterSet(base.schema, base.values.slice());
   const change = adapters === undefined ? step : lowRankStep(await model(), adapters, step);
-  const stepped = applyStep(selected(base, change.schema), change);
+  const before = selected(base, change.schema);
+  const rounded = rounding === undefined ? undefined : await roundStep(before, change, rounding);
+  const stepped = rounded === undefined ? applyStep(before, change) : rounded.weights;
   for (const { name } of change.schema) parameterView(next, name).set(parameterView(stepped, name));
   let offset = 0;
   for (const { name, role, minimum = -Infinity } of update.tensors) {
@@ -47,7 +52,16 @@ export async function nextWeights(input: {
       values[i] = Math.max(minimum, values[i]! + statistics[offset + i]!);
     offset += values.length;
   }
-  return next;
+  return { weights: next, rounded };
+}
+
+/** A version in the making. */
+export interface SteppedWeights {
+  readonly weights: ParameterSet;
+  /** What the server optimizer remembers. */
+  readonly state: StrategyState;
+  /** Undefined where the step was not rounded. */
+  readonly rounded: RoundedStep | undefined;
 }
 
 /**
@@ -66,7 +80,9 @@ export async function steppedWeights(input: {
   /** What the optimizer remembers of a schema; undefined where it begins. */
   readonly before: (schema: ParameterSchema) => Promise<StrategyState | undefined>;
   readonly model: () => Promise<Uint8Array>;
-}): Promise<{ readonly weights: ParameterSet; readonly state: StrategyState }> {
+  /** Undefined: the step is not rounded. */
+  readonly rounding?: StepRounding | undefined;
+}): Promise<SteppedWeights> {
   const { plan, base, mean, strategy, model } = input;
   const optimized = optimizedWeights(plan, base);
   const { optimizer } = strategy.strategy;
@@ -78,11 +94,22 @@ export async function steppedWeights(input: {
     learningRate: learningRateAt(learningRate, learningRateSchedule, input.trainingRound),
     ...(mean.perStep === undefined ? {} : { perStep: meanUpdate(optimized.schema, mean.perStep) }),
   });
-  const weights = await nextWeights({ plan, base, step, statistics: mean.statistics, model });
-  if (!allFinite(weights.values)) {
-    throw failure("round/aggregation-failed", `rounds: the weights of "${plan.task}" are not finite`);
-  }
-  return { weights, state };
+  if (!allFinite(step.values)) throw notFinite(plan);
+  const { statistics } = mean;
+  const { weights, rounded } = await nextWeights({
+    plan,
+    base,
+    step,
+    statistics,
+    model,
+    rounding: input.rounding,
+  });
+  if (!allFinite(weights.values)) throw notFinite(plan);
+  return { weights, state, rounded };
+}
+
+function notFinite({ task }: Pick<Plan, "task">): Error {
+  return failure("round/aggregation-failed", `rounds: the weights of "${task}" are not finite`);
 }
 
 /** Values of the parameters that a schema names; zeros of what is none. */

@@ -7,6 +7,7 @@ import type { Examples } from "../examples/examples.ts";
 import { isTraining } from "../examples/training-prefix.ts";
 import { createTelemetryRecorder, type TelemetryRecorder } from "../telemetry/recorder.ts";
 import type { Releases } from "../updater/releases.ts";
+import { createBaseWeights } from "./base-weights.ts";
 import { createCheckpoints } from "./checkpoints.ts";
 import type { SessionLease } from "../engine-provider.ts";
 import { engineDiagnosis } from "../updater/engine-diagnosis.ts";
@@ -28,6 +29,8 @@ export interface LearnerOptions {
   readonly connection: Connection;
   readonly openModels: () => readonly ModelName[];
   readonly examples: Examples;
+  /** Blobs that were needed are not needed any more. */
+  readonly onLessNeeded: () => void;
 }
 
 export interface Learner {
@@ -37,7 +40,7 @@ export interface Learner {
   diagnose(): TrainingDiagnosis;
   /** Forgets what was learned from the examples of a model. */
   clear(model: ModelName): Promise<void>;
-  /** Consent was withdrawn: trainings that were interrupted do not go on. */
+  /** Consent was withdrawn: trainings that were interrupted do not go on, and nothing is kept for the next one. */
   dropCheckpoints(): Promise<void>;
 }
 
@@ -52,6 +55,11 @@ export function createLearner(options: LearnerOptions): Learner {
     onFirst: () => participations.examplesChanged(),
   });
   const controls = store.controls && createKeptControls(store.controls);
+  const baseWeights = createBaseWeights({
+    releases,
+    settings: store.settings,
+    onChange: options.onLessNeeded,
+  });
   const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
   const microBatches = createMicroBatches({
     engines,
@@ -81,6 +89,7 @@ export function createLearner(options: LearnerOptions): Learner {
       trainedOn = { engine, ...(note === undefined ? {} : { note }), tried };
     },
     checkpoints: createCheckpoints({ store, env }),
+    baseWeights,
     holdBack: (): number => participations.holdBack,
     env,
   };
@@ -116,6 +125,7 @@ export function createLearner(options: LearnerOptions): Learner {
       for (const { name } of await store.learned.list()) {
         if (isTraining(name)) await store.learned.delete(name);
       }
+      await baseWeights.drop();
     },
   };
 }

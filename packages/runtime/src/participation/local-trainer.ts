@@ -37,6 +37,7 @@ import type { SettingStore } from "../store/device-store.ts";
 import type { TrustLimits } from "../trust-limits.ts";
 import type { Identity } from "../identity.ts";
 import { requireOwn } from "../updater/require-own.ts";
+import type { BaseWeights } from "./base-weights.ts";
 import { createContributions } from "./contributions.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { ControlVariates } from "./control-variates.ts";
@@ -99,6 +100,7 @@ export interface LocalTrainerOptions {
   /** Told what trains or measures, and why it. */
   readonly onEngine: (lease: SessionLease) => void;
   readonly checkpoints: Checkpoints;
+  readonly baseWeights: BaseWeights;
   /** Share of the examples that a training leaves out. */
   readonly holdBack: () => number;
   readonly env: Env;
@@ -135,7 +137,8 @@ export function createLocalTrainer(options: LocalTrainerOptions): LocalTrainer {
     const weights = await releases.target(offer.weightsTarget, signal);
     if (weights.sha256 !== offer.weightsDigest)
       throw refused(offer, "names other base weights than the release");
-    const bytes = await releases.fetchTarget(offer.weightsTarget, { signal, keep: false });
+    const model = asModelName(verified.plan.model);
+    const bytes = await options.baseWeights.fetch(model, offer.weightsTarget, signal);
     return { verified, base: parametersFromSafetensors(verified.plan.parameters, bytes) };
   };
 

@@ -12,9 +12,15 @@ export interface FetchBlobRequest {
   /** Keep it in the cache. Without it only an unfinished download is kept. @defaultValue true */
   readonly keep?: boolean;
   readonly signal?: AbortSignal | undefined;
+  /** Tried before the whole blob is downloaded: what makes it of other bytes. Its result is not trusted. */
+  readonly patch?: (() => Promise<Uint8Array<ArrayBuffer> | undefined>) | undefined;
+  /** How it came, once it is there; `here`: it was, or another download brought it. */
+  readonly onSource?: ((source: BlobSource) => void) | undefined;
   /** Bytes there so far, of `sizeBytes`. */
   readonly onProgress?: ((receivedBytes: number) => void) | undefined;
 }
+
+export type BlobSource = "here" | "patch" | "network";
 
 /** Verified bytes by digest, from the cache or the network. */
 export interface BlobFetcher {
@@ -51,8 +57,33 @@ export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetch
     return undefined;
   };
 
+  const byPatch = async ({
+    digest,
+    sizeBytes,
+    patch,
+    keep = true,
+    onSource,
+  }: FetchBlobRequest): Promise<Uint8Array<ArrayBuffer> | undefined> => {
+    const bytes = await patch?.();
+    if (bytes === undefined) return undefined;
+    if (bytes.length !== sizeBytes || (await digestOf(bytes)) !== digest) {
+      env.log.warn("what was made of an earlier version is another file than signed for; it is downloaded", {
+        digest,
+      });
+      return undefined;
+    }
+    if (keep) {
+      await space?.reserve(sizeBytes);
+      await (space ?? cache).write(digest, bytes);
+    }
+    onSource?.("patch");
+    return bytes;
+  };
+
   const download = async (request: FetchBlobRequest): Promise<Uint8Array<ArrayBuffer>> => {
     const { digest, sizeBytes, signal, onProgress } = request;
+    const made = await byPatch(request);
+    if (made !== undefined) return made;
     let received = (await cache.readPartial(digest)) ?? new Uint8Array(0);
     if (received.length > sizeBytes) received = new Uint8Array(0);
     const resumedBytes = received.length;
@@ -107,7 +138,7 @@ export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetch
       await cache.deletePartial(digest);
       if (resumedBytes > 0) {
         env.log.warn("what was kept of a download is damaged; it begins anew", { digest });
-        return await download(request);
+        return await download({ ...request, patch: undefined });
       }
       throw failure(
         "transport/digest-mismatch",
@@ -119,6 +150,7 @@ export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetch
     }
     if (isKept) await (space ?? cache).write(digest, received);
     else if (keptBytes > 0) await cache.deletePartial(digest);
+    request.onSource?.("network");
     return received;
   };
 
@@ -128,6 +160,7 @@ export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetch
     return await shared.inTurn(digest, request, async (waited, report) => {
       const known = waited ? await cached(digest) : undefined;
       if (known !== undefined) {
+        request.onSource?.("here");
         onProgress?.(known.length);
         return known;
       }
@@ -146,6 +179,7 @@ export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetch
       const { digest, sizeBytes, onProgress } = request;
       const known = await cached(digest);
       if (known !== undefined) {
+        request.onSource?.("here");
         onProgress?.(known.length);
         return known;
       }
@@ -157,6 +191,7 @@ export function createBlobFetcher({ cache, http, env, space, shared }: BlobFetch
           request.signal,
         );
         if (bytes !== undefined) {
+          request.onSource?.("here");
           onProgress?.(sizeBytes);
           return bytes;
         }

@@ -17,7 +17,7 @@ import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
-import type { ModelDiagnosis, RefusedVersion } from "../diagnosis.ts";
+import type { ModelDiagnosis, RefusedVersion, VersionDownload } from "../diagnosis.ts";
 import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
@@ -124,6 +124,13 @@ export interface SlotAnswer {
   readonly feeds: Feeds;
 }
 
+/** A version that is here and does not run yet. */
+interface Downloaded {
+  readonly release: ModelRelease;
+  readonly files: readonly InstalledFile[];
+  readonly download: VersionDownload;
+}
+
 /** A version with weights of the device's own. */
 export interface PersonalForm {
   readonly version: number;
@@ -139,6 +146,8 @@ interface Running {
   readonly uses: Set<Promise<unknown>>;
   readonly manifest: ModelManifest;
   readonly installed: InstalledModel;
+  /** Undefined where it was installed before. */
+  readonly download?: VersionDownload | undefined;
   /** The graph that explains what runs, where the metadata at hand has it. */
   readonly explanation: Digest | undefined;
 }
@@ -159,7 +168,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const name = asModelName(options.model);
   let running: Running | undefined;
   let personal: (Pick<Running, "queue"> & { readonly lease: SessionLease }) | undefined;
-  let waiting: { release: ModelRelease; files: readonly InstalledFile[] } | undefined;
+  let waiting: Downloaded | undefined;
   let preparing: readonly Digest[] = [];
   let refused: (RefusedVersion & { readonly manifestDigest: Digest }) | undefined;
   let turn: Promise<unknown> = Promise.resolve();
@@ -210,29 +219,43 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     ...(waiting === undefined ? {} : { available: waiting.release.manifest.version }),
   });
 
-  /** The two files a version needs, into the cache. */
-  const download = async (
-    manifest: ModelManifest,
-    signal: AbortSignal | undefined,
-  ): Promise<readonly InstalledFile[]> => {
+  /** The files a version needs, into the cache: by deltas from what runs or waits, where these are smaller. */
+  const download = async (release: ModelRelease, signal: AbortSignal | undefined): Promise<Downloaded> => {
+    const { manifest } = release;
     const paths = wantedPaths(manifest, variant);
     const targets = await Promise.all(paths.map((path) => releases.target(path, signal)));
+    const held = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
     prepare(targets.map(({ sha256: digest }) => digest));
-    const totalBytes = targets.reduce((sum, { length }) => sum + length, 0);
-    const received = targets.map(() => 0);
+    const progress = targets.map(({ length }) => ({ receivedBytes: 0, totalBytes: length }));
+    const came = { deltas: 0, sizeBytes: 0, fullBytes: total(targets.map(({ length }) => length)) };
     await Promise.all(
       targets.map(({ path }, i) =>
         releases.fetchTarget(path, {
           signal,
-          onProgress(bytes) {
-            received[i] = bytes;
-            const receivedBytes = received.reduce((sum, each) => sum + each, 0);
-            options.onProgress({ model: name, version: manifest.version, receivedBytes, totalBytes });
+          held,
+          onProgress(receivedBytes, totalBytes) {
+            progress[i] = { receivedBytes, totalBytes };
+            options.onProgress({
+              model: name,
+              version: manifest.version,
+              receivedBytes: total(progress.map((each) => each.receivedBytes)),
+              totalBytes: total(progress.map((each) => each.totalBytes)),
+              fullBytes: came.fullBytes,
+            });
+          },
+          onCame({ deltas, sizeBytes }) {
+            came.deltas += deltas;
+            came.sizeBytes += sizeBytes;
           },
         }),
       ),
     );
-    return targets.map(({ path, sha256: digest, length }) => ({ target: path, digest, sizeBytes: length }));
+    const files = targets.map(({ path, sha256, length }) => ({
+      target: path,
+      digest: sha256,
+      sizeBytes: length,
+    }));
+    return { release, files, download: came };
   };
 
   const openBase = async (
@@ -402,8 +425,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
 
   const install = async (
-    release: ModelRelease,
-    files: readonly InstalledFile[],
+    { release, files, download: came }: Downloaded,
     signal: AbortSignal | undefined,
   ): Promise<void> => {
     const { manifest, manifestBytes, manifestDigest } = release;
@@ -429,7 +451,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         ? await open(manifest, files, signal, true)
         : await openInPlaceOf(replaced, manifest, files);
       // Swapped before it is recorded: a crash in between starts the version before, and follows again.
-      await swap({ lease, manifest, installed });
+      await swap({ lease, manifest, installed, download: came });
     } catch (error) {
       if (replaced !== undefined && !closed && signal?.aborted !== true) refuse(release, error);
       throw error;
@@ -531,18 +553,18 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (release.manifestDigest === waiting?.release.manifestDigest) return;
         if (running !== undefined && isFinal(refused) && release.manifestDigest === refused?.manifestDigest)
           return;
-        const files = await download(release.manifest, signal);
+        const downloaded = await download(release, signal);
         if (running === undefined || update === "auto") {
-          await install(release, files, signal);
+          await install(downloaded, signal);
           return;
         }
-        waiting = { release, files };
+        waiting = downloaded;
         options.onAvailable(release.manifest.version, running.manifest.version);
       });
     },
     apply: () =>
       inTurn(async () => {
-        if (waiting !== undefined) await install(waiting.release, waiting.files, undefined);
+        if (waiting !== undefined) await install(waiting, undefined);
         return stateOf(current());
       }),
     async run(given, signal, usePersonal = true) {
@@ -590,8 +612,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       });
     },
     diagnose() {
-      const { lease, manifest, queue } = current();
+      const { lease, manifest, queue, download: came } = current();
       return {
+        ...(came === undefined ? {} : { download: came }),
         model: name,
         channel,
         version: manifest.version,
@@ -623,3 +646,5 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
   return slot;
 }
+
+const total = (sizes: readonly number[]): number => sizes.reduce((sum, each) => sum + each, 0);

@@ -2,11 +2,12 @@ import { abortable, digestOf, failure, type Digest, type Env } from "@tributary/
 import { readModelManifest, type ModelManifest } from "@tributary/protocol";
 import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
 import type { Exclusive } from "../device.ts";
-import type { MetadataStore } from "../store/device-store.ts";
+import type { InstalledFile, MetadataStore } from "../store/device-store.ts";
 import type { ReleaseHttp } from "../transport/release-http.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import { requireOwn } from "./require-own.ts";
+import { lazyPart } from "../lazy-part.ts";
 
 export interface ReleasesOptions {
   /** The pinned TUF root, or where to get the first one with trust "first-use". */
@@ -26,7 +27,20 @@ export interface ReleasesOptions {
 export interface FetchTargetOptions {
   readonly signal?: AbortSignal | undefined;
   readonly keep?: boolean;
-  readonly onProgress?: (receivedBytes: number) => void;
+  /** Bytes received, of those that are to come: of deltas, while it comes by these. */
+  readonly onProgress?: (receivedBytes: number, totalBytes: number) => void;
+  /** Files of other versions that are here: where deltas from one of them are smaller than the target, these come instead. */
+  readonly held?: readonly InstalledFile[] | undefined;
+  /** How it came, once it is there. */
+  readonly onCame?: (came: TargetDownload) => void;
+}
+
+/** How a target came to this device. */
+export interface TargetDownload {
+  /** That it was made with; 0 where the whole file came. */
+  readonly deltas: number;
+  /** What had to come: the size of the deltas or of the file, 0 where it was here. */
+  readonly sizeBytes: number;
 }
 
 /** What a channel points to, as verified. */
@@ -63,6 +77,9 @@ export interface Releases {
   /** What the repository put into the verified timestamp beside TUF's own fields. */
   timestampCustom(): unknown;
 }
+
+/** Only a device that has a version and looks for another one loads it. */
+const deltaDownloads = lazyPart("delta downloads", () => import("./delta-download.ts"));
 
 const MODEL_PATH = /^models\/([a-z0-9-]+)\//;
 
@@ -126,6 +143,9 @@ export function createReleases(options: ReleasesOptions): Releases {
   const find: Releases["find"] = async (path, signal) =>
     client?.target(path) ?? (await client?.find(path, asOptions(signal)));
 
+  const namesBeside: Releases["namesBeside"] = async (path, signal) =>
+    (await client?.namesBeside(path, asOptions(signal))) ?? [];
+
   const target: Releases["target"] = async (path, signal) => {
     const file = await find(path, signal);
     if (file !== undefined) return file;
@@ -134,14 +154,28 @@ export function createReleases(options: ReleasesOptions): Releases {
     });
   };
 
-  const fetchTarget: Releases["fetchTarget"] = async (path, { signal, keep, onProgress } = {}) => {
+  const fetchTarget: Releases["fetchTarget"] = async (path, options = {}) => {
+    const { signal, keep, onProgress = () => undefined, held = [], onCame } = options;
     const file = await target(path, signal);
+    const { length } = file;
+    // Where the part cannot be loaded, whole files come as ever.
+    const part = held.length === 0 ? undefined : await deltaDownloads.load().catch(() => undefined);
+    const names = part === undefined ? [] : await namesBeside(path, signal);
+    const deltas = await Promise.all(
+      part?.deltasBetween(path, held, names).map((each) => find(each, signal)) ?? [],
+    );
+    const route = part?.cheapestRoute(file, held, deltas);
     return await blobs.fetch({
       digest: file.sha256,
-      sizeBytes: file.length,
+      sizeBytes: length,
       signal,
-      onProgress,
+      onProgress: (receivedBytes) => onProgress(receivedBytes, length),
       ...(keep === undefined ? {} : { keep }),
+      patch: route && (async () => await part?.patched(route, { blobs, env, signal, onProgress })),
+      onSource(source) {
+        if (source === "patch") onCame?.({ deltas: route!.deltas.length, sizeBytes: route!.sizeBytes });
+        else onCame?.({ deltas: 0, sizeBytes: source === "here" ? 0 : length });
+      },
     });
   };
 
@@ -210,7 +244,7 @@ export function createReleases(options: ReleasesOptions): Releases {
       const named = [...(patterns ?? []), ...(client?.targets().keys() ?? [])];
       return [...new Set(named.flatMap((path) => MODEL_PATH.exec(path)?.[1] ?? []))];
     },
-    namesBeside: async (path, signal) => (await client?.namesBeside(path, asOptions(signal))) ?? [],
+    namesBeside,
     timestampCustom: () => client?.timestampCustom,
   };
 }

@@ -75,6 +75,7 @@ export class Course {
       task,
       pool,
       seed,
+      onVersion: options.onVersion,
       isMeasured: (number) =>
         heldOut !== undefined && (number % evaluateEvery === 0 || number === this.#versions),
     });

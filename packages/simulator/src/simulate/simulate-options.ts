@@ -2,7 +2,7 @@ import type { Digest } from "@tributary/core";
 import type { ExampleTable } from "@tributary/engine/examples";
 import type { RoundState } from "@tributary/federation";
 import type { TaskReason, TaskSpec } from "@tributary/protocol";
-import type { ParameterSet } from "@tributary/tensor";
+import type { ParameterSet, QuantizedStep } from "@tributary/tensor";
 import type { ClientData } from "../data/client-data.ts";
 import type { DeviceLabels } from "../fleet-model/conditions.ts";
 import type { FleetModel } from "../fleet-model/fleet-model.ts";
@@ -42,8 +42,17 @@ export interface SimulateOptions {
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onRound?: (row: RoundRow) => void;
+  /** A version was made, before its round's row. */
+  readonly onVersion?: (made: SimulatedVersion) => void;
   /** The round under way. */
   readonly onProgress?: (progress: SimulationProgress) => void;
+}
+
+export interface SimulatedVersion {
+  readonly version: number;
+  readonly weights: ParameterSet;
+  /** That made it of the version before, by parameter; undefined where steps are not rounded. */
+  readonly steps: ReadonlyMap<string, QuantizedStep> | undefined;
 }
 
 export interface SimulationProgress {

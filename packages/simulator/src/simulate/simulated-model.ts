@@ -7,6 +7,7 @@ import { learningRateAt } from "@tributary/protocol";
 import { parametersToSafetensors, type ParameterSet } from "@tributary/tensor";
 import type { PreparedTask } from "./prepare-task.ts";
 import type { SharedWeights } from "./round-work.ts";
+import type { SimulatedVersion } from "./simulate-options.ts";
 import { sharedValues } from "./shared-table.ts";
 import type { TrainingPool } from "./training-pool.ts";
 
@@ -16,6 +17,7 @@ export interface SimulatedModelOptions {
   readonly seed: string;
   /** Whether the version that is made now is measured, by how many there will be. */
   readonly isMeasured: (versions: number) => boolean;
+  readonly onVersion?: ((made: SimulatedVersion) => void) | undefined;
 }
 
 /** The model of a simulation: its newest version, and how the next is made. */
@@ -25,6 +27,8 @@ export class SimulatedModel {
   readonly #shared = new Map<ModelVersion, SharedWeights>();
   #weights: ParameterSet;
   #state: StrategyState | undefined;
+  /** What rounding left out of its steps. */
+  #residual: ParameterSet | undefined;
   #version = 1;
   /** Of the newest version, where it was measured. */
   evaluation: EvaluationResult | undefined;
@@ -85,8 +89,9 @@ export class SimulatedModel {
 
   /** Makes the next version. @throws `aggregation/*`, `round/*` */
   async commit(mean: RoundMean): Promise<ModelVersion> {
-    const { task, isMeasured, pool } = this.#options;
-    const { weights, state } = await steppedWeights({
+    const { task, isMeasured, pool, onVersion } = this.#options;
+    const { stepPrecision } = task.spec;
+    const { weights, state, rounded } = await steppedWeights({
       plan: task.rules.plan,
       strategy: task.strategy,
       base: this.#weights,
@@ -96,7 +101,11 @@ export class SimulatedModel {
       trainingRound: this.#version,
       before: () => Promise.resolve(this.#state),
       model: () => Promise.resolve(bindWeights(task.trainingGraph, this.#weights)),
+      ...(stepPrecision === "float32"
+        ? {}
+        : { rounding: { precision: stepPrecision, residual: () => Promise.resolve(this.#residual) } }),
     });
+    this.#residual = rounded?.residual;
     this.evaluation = isMeasured(this.#version)
       ? evaluationResult(task.graphs.evaluation.spec, await pool.evaluate(sharedValues(weights.values)))
       : undefined;
@@ -105,6 +114,7 @@ export class SimulatedModel {
     this.#state = isEmptyState(state) ? undefined : state;
     this.#version += 1;
     this.#share();
+    onVersion?.({ version: this.#version, weights, steps: rounded?.steps });
     return this.version;
   }
 

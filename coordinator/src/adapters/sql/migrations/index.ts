@@ -16,6 +16,7 @@ import { modelForms } from "./0017-model-forms.ts";
 import { localMetrics } from "./0018-local-metrics.ts";
 import { personalisation } from "./0019-personalisation.ts";
 import { releases } from "./0021-releases.ts";
+import { weightDeltas } from "./0022-weight-deltas.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -36,6 +37,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0018-local-metrics": localMetrics,
   "0019-personalisation": personalisation,
   "0021-releases": releases,
+  "0022-weight-deltas": weightDeltas,
 };
 
 export const migrationProvider: MigrationProvider = {

@@ -7,12 +7,24 @@ export function optimizerRepository(db: Db): OptimizerRepository {
     async get(task) {
       const row = await db.selectFrom("optimizers").selectAll().where("task", "=", task).executeTakeFirst();
       return (
-        row && { task: row.task, version: row.version, state: blobRef(row.stateDigest, row.stateSizeBytes) }
+        row && {
+          task: row.task,
+          version: row.version,
+          state: blobRef(row.stateDigest, row.stateSizeBytes),
+          residual:
+            row.residualDigest === null ? null : blobRef(row.residualDigest, row.residualSizeBytes ?? 0),
+        }
       );
     },
     async put(record) {
-      const { task, version, state } = record;
-      const changed = { version, stateDigest: state.digest, stateSizeBytes: state.sizeBytes };
+      const { task, version, state, residual } = record;
+      const changed = {
+        version,
+        stateDigest: state.digest,
+        stateSizeBytes: state.sizeBytes,
+        residualDigest: residual?.digest ?? null,
+        residualSizeBytes: residual?.sizeBytes ?? null,
+      };
       await constrained(`the optimizer of "${task}"`, () =>
         db
           .insertInto("optimizers")

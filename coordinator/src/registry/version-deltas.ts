@@ -1,0 +1,86 @@
+import type { ModelName, ModelVersion } from "@tributary/core";
+import { onnxRegions } from "@tributary/onnx";
+import { encodeDelta, safetensorsRegions, type DeltaRegion, type QuantizedStep } from "@tributary/tensor";
+import type { BlobStore } from "../ports/blob-store.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { BlobRef, TargetRecord, VersionRecord } from "../ports/records.ts";
+import { deltaTarget } from "../releases/model-targets.ts";
+import { int8WeightsPath, variantPath, weightsPath } from "../releases/target-paths.ts";
+
+/**
+ * From which of the releases before there are deltas to a new one, the last being 1: whoever was away for longer takes several, and
+ * a delta over five versions is less than half of five deltas. Each costs every device some 200 bytes of metadata.
+ */
+const RELEASES_BACK = [1, 5, 20] as const;
+/** A delta that is hardly smaller than the file is not worth its place in the metadata. */
+const LARGEST_SHARE = 0.75;
+
+/**
+ * The step from a version to the next, for devices that train: of float32 weights only rounded steps are small.
+ *
+ * @returns nothing where the delta would be hardly smaller than the weights
+ */
+export async function stepDelta(
+  blobs: Pick<BlobStore, "put" | "bytes">,
+  base: VersionRecord,
+  next: VersionRecord,
+  steps: ReadonlyMap<string, QuantizedStep>,
+): Promise<readonly TargetRecord[]> {
+  const path = weightsPath(next.model, next.version);
+  return storeDelta(blobs, next.model, path, base.version, base.weights, next.weights, (file) =>
+    safetensorsRegions(file, steps),
+  );
+}
+
+/** From what inference devices ran before to a version that they are to run: of its int8 weights and its derived forms. */
+export async function releaseDeltas(
+  {
+    blobs,
+    store,
+  }: { readonly blobs: Pick<BlobStore, "put" | "bytes">; readonly store: Pick<MetadataStore, "versions"> },
+  next: VersionRecord,
+): Promise<readonly TargetRecord[]> {
+  const { model, version } = next;
+  const targets: TargetRecord[] = [];
+  for (const base of await releasedBefore(store, model, version)) {
+    const int8 = int8WeightsPath(model, version);
+    targets.push(
+      ...(await storeDelta(blobs, model, int8, base.version, base.int8, next.int8, safetensorsRegions)),
+    );
+    for (const form of next.variants) {
+      const before = base.variants.find(({ name }) => name === form.name);
+      if (before === undefined) continue;
+      const path = variantPath(model, version, form.name);
+      targets.push(...(await storeDelta(blobs, model, path, base.version, before, form, onnxRegions)));
+    }
+  }
+  return targets;
+}
+
+async function releasedBefore(
+  { versions }: Pick<MetadataStore, "versions">,
+  model: ModelName,
+  next: ModelVersion,
+): Promise<readonly VersionRecord[]> {
+  const known = await versions.list(model);
+  const released = known
+    .filter(({ version, releasedAt }) => version !== next && releasedAt !== null)
+    .toSorted((a, b) => b.releasedAt! - a.releasedAt! || b.version - a.version);
+  return RELEASES_BACK.flatMap((back) => released[back - 1] ?? []);
+}
+
+async function storeDelta(
+  blobs: Pick<BlobStore, "put" | "bytes">,
+  model: ModelName,
+  path: string,
+  from: ModelVersion,
+  base: BlobRef,
+  next: BlobRef,
+  regionsOf: (file: Uint8Array) => readonly DeltaRegion[],
+): Promise<readonly TargetRecord[]> {
+  if (base.sizeBytes !== next.sizeBytes) return [];
+  const file = await blobs.bytes(next.digest);
+  const delta = encodeDelta(await blobs.bytes(base.digest), file, regionsOf(file));
+  if (delta === undefined || delta.length > LARGEST_SHARE * next.sizeBytes) return [];
+  return [deltaTarget(model, path, from, await blobs.put(delta))];
+}
