@@ -11,7 +11,7 @@ export interface UpdatingDevice {
   /** base64 */
   readonly root: string;
   readonly dataDir: string;
-  /** Before which change of the disk, from 1; absent: never. It says how many there were. */
+  /** Before which change of the disk, from 1, or behind the last; absent: never. It says how many there were. */
   readonly cutAt?: number;
 }
 
@@ -23,7 +23,10 @@ let changes = 0;
 
 function beforeChange(): void {
   changes += 1;
-  if (changes !== cutAt) return;
+  if (changes === cutAt) cutPower();
+}
+
+function cutPower(): void {
   for (const path of unsynced) {
     const size = statSync(path, { throwIfNoEntry: false })?.size;
     if (size !== undefined) truncateSync(path, size >> 1);
@@ -97,5 +100,6 @@ if (digits.state.version === 1) {
   for await (const event of events) if (event.type === "running" && event.version === 2) break;
 }
 await runtime.close();
+if (cutAt !== Infinity) cutPower();
 process.send!({ changes });
 process.disconnect();

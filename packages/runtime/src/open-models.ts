@@ -85,7 +85,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
 
   const needs = (digest: string): boolean => {
     for (const pinned of options.pinned()) if (pinned === digest) return true;
-    return [...models.values()].some(({ slot }) => slot.needs(digest as Digest));
+    return [...models.values()].some(({ slot }) => slot.needed().includes(digest as Digest));
   };
 
   const holdPinned = (): void => options.holds?.hold("pinned", [...options.pinned()] as Digest[]);
@@ -96,6 +96,8 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
 
   const prune = async (): Promise<void> => {
     holdPinned();
+    // A version that is prepared now is recorded a moment later, and its model may be closed before this is over.
+    const needed = new Set<string>([...models.values()].flatMap(({ slot }) => slot.needed()));
     const held = await options.holds?.held();
     const installed = await options.store.models.list();
     const files = [
@@ -104,7 +106,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     ];
     const recorded = new Set<string>(files.map(({ digest }) => digest));
     await options.blobs.prune(
-      (digest) => recorded.has(digest) || needs(digest) || held?.has(digest) === true,
+      (digest) => needed.has(digest) || recorded.has(digest) || needs(digest) || held?.has(digest) === true,
     );
   };
 

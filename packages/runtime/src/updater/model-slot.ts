@@ -112,8 +112,8 @@ export interface ModelSlot {
   /** @throws `runtime/not-explainable` */
   explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
   diagnose(): ModelDiagnosis;
-  /** Whether a blob belongs to what runs, waits or is being prepared. */
-  needs(digest: Digest): boolean;
+  /** Blobs that belong to what runs, waits or is being prepared. */
+  needed(): readonly Digest[];
   /** Idempotent. Runs under way complete. */
   close(): Promise<void>;
 }
@@ -630,7 +630,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         calls: queue.diagnose(),
       };
     },
-    needs: (digest) => needed().includes(digest),
+    needed,
     async close() {
       if (closed) return;
       closed = true;
