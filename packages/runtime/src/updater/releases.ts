@@ -158,9 +158,9 @@ export function createReleases(options: ReleasesOptions): Releases {
     const { signal, keep, onProgress = () => undefined, held = [], onCame } = options;
     const file = await target(path, signal);
     const { length } = file;
-    // Where the part cannot be loaded, whole files come as ever.
+    // Where the part cannot be loaded, or the names of deltas (a static folder has none), whole files come as ever.
     const part = held.length === 0 ? undefined : await deltaDownloads.load().catch(() => undefined);
-    const names = part === undefined ? [] : await namesBeside(path, signal);
+    const names = part === undefined ? [] : await namesBeside(path, signal).catch(() => []);
     const deltas = await Promise.all(
       part?.deltasBetween(path, held, names).map((each) => find(each, signal)) ?? [],
     );
