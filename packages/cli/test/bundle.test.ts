@@ -59,9 +59,10 @@ test("an ONNX file becomes a folder that apps run from, and a changed one its ne
   expect((await bundle(...args)).models).toEqual([{ name: "digits", version: 2 }]);
   expect(await versionOf("digits")).toBe(2);
   expect(await readFile(at("models/root.json"))).toEqual(root);
-  // The manifest, the graph, its int8 weights, its int8 form, and the graph that explains it. Those of the first version are gone.
+  // The manifest, the graph, its int8 weights, its int8 form, the graph that explains it, and the document and three graphs of a device's
+  // own weights. Those of the first version are gone.
   const names = await readdir(at("models"), { recursive: true });
-  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(5);
+  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(9);
   // Secrets were never there.
   expect(names.filter((name) => /key|token|sqlite|tmp/.test(name))).toEqual([]);
 }, 60_000);
