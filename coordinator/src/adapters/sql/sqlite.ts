@@ -22,7 +22,7 @@ export async function openSqlite(path: string, observer?: SqliteObserver): Promi
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
   });
   try {
-    await migrate(db, path);
+    await migrate(db, raw, path);
   } catch (error) {
     await db.destroy();
     throw error;
@@ -50,7 +50,8 @@ function openFile(path: string): SqliteDatabase.Database {
   }
 }
 
-async function migrate(db: Kysely<Database>, path: string): Promise<void> {
+/** All in one transaction: a database is brought up to date or stays as it was, and the disk is waited for once. */
+async function migrate(db: Kysely<Database>, raw: SqliteDatabase.Database, path: string): Promise<void> {
   const migrator = new Migrator({ db, provider: migrationProvider });
   const known = new Set(Object.keys(await migrationProvider.getMigrations()));
   const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
@@ -63,14 +64,21 @@ async function migrate(db: Kysely<Database>, path: string): Promise<void> {
         `store: ${path} holds migration ${unknown}, which this version does not know`,
       );
   }
-  const { error } = await migrator.migrateToLatest();
-  if (error !== undefined) {
-    if (TributaryError.is(error)) throw error;
-    const reason = error instanceof Error ? error.message : "unknown";
-    throw failure("store/unavailable", `store: ${path}: its tables cannot be brought up to date: ${reason}`, {
-      cause: error,
-    });
+  let error: unknown;
+  try {
+    raw.exec("begin immediate");
+    ({ error } = await migrator.migrateToLatest());
+    if (error === undefined) raw.exec("commit");
+  } catch (cause) {
+    error = sqliteFailure(cause, path);
   }
+  if (error === undefined) return;
+  if (raw.inTransaction) raw.exec("rollback");
+  if (TributaryError.is(error)) throw error;
+  const reason = error instanceof Error ? error.message : "unknown";
+  throw failure("store/unavailable", `store: ${path}: its tables cannot be brought up to date: ${reason}`, {
+    cause: error,
+  });
 }
 
 /** Names of the migrations that a database went through. */
