@@ -2,7 +2,6 @@ import { failure } from "@tributary/core";
 import { consentsOf, isConsent, type Consent } from "./consent.ts";
 import type { Device, ExampleDraft } from "./device.ts";
 import { eventStream } from "./event-stream.ts";
-import { checkedBatching } from "./inference/batching.ts";
 import { callLimit, checkMaxQueued, MAX_QUEUED } from "./inference/call-limit.ts";
 import type { PersonalAnswer } from "./personal/personalisation.ts";
 import type {
@@ -254,7 +253,8 @@ export function createRuntimeOf(device: Device, tokenizers: Tokenizers = {}): Ru
         signal,
       } = options;
       checkMaxQueued(maxQueued);
-      const batching = options.batching === undefined ? undefined : checkedBatching(options.batching);
+      const { batching: asked } = options;
+      const batching = asked && (await rarerCalls.load()).checkedBatching(asked);
       signal?.throwIfAborted();
       const stopProgress =
         onProgress === undefined

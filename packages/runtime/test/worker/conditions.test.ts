@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Device } from "../../src/device.ts";
 import { nodeConditions } from "../../src/node/node-conditions.ts";
+import { rarerCalls } from "../../src/rarer.ts";
 import { withBattery, type BatteryState } from "../../src/worker/battery.ts";
 import { browserConditions } from "../../src/worker/browser-conditions.ts";
 
@@ -48,6 +49,7 @@ describe("a browser", () => {
   });
 
   test("a page tells its worker the battery, from the first participation on", async () => {
+    await rarerCalls.load();
     const battery = Object.assign(new EventTarget(), { charging: true, level: 0.5 });
     const told: unknown[] = [];
     const device = {
@@ -59,6 +61,7 @@ describe("a browser", () => {
     const consent = { consent: true, when: "always" } as const;
     await aware.participate(consent);
     await aware.participate(consent);
+    await vi.waitFor(() => expect(told).toHaveLength(1));
     battery.charging = false;
     battery.dispatchEvent(new Event("chargingchange"));
     expect(told).toEqual([
