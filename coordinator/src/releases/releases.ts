@@ -85,6 +85,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     options: { readonly gap?: number; readonly roles?: readonly RoleRecord[] } = {},
   ): Promise<ReleaseChange> => {
     const before = await current();
+    await requireLogContinued(before);
     const roles = [...(await newRoles(before, changes)), ...(options.roles ?? [])];
     const { metadata, drafts } = await signWanted(
       changedState(before, changes, roles),
@@ -111,12 +112,22 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     }
   };
 
-  const signLogHead = async (): Promise<LogHead> => {
-    const { logHead, signed } = await current();
+  const signedLogHead = async ({ signed }: SigningState): Promise<LogHead | undefined> => {
     const timestamp = signed.get("timestamp");
-    const before = timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
-    if (before !== undefined) await requireContinued(store, before, logHead);
-    if (before?.treeSize !== logHead.treeSize) await apply(await prepare(NOTHING));
+    return timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
+  };
+
+  /** Before anything is signed: each timestamp has the log's head. */
+  const requireLogContinued = async (state: SigningState): Promise<void> => {
+    const before = await signedLogHead(state);
+    if (before !== undefined) await requireContinued(store, before, state.logHead);
+  };
+
+  const signLogHead = async (): Promise<LogHead> => {
+    const state = await current();
+    const { logHead } = state;
+    if ((await signedLogHead(state))?.treeSize === logHead.treeSize) await requireLogContinued(state);
+    else await apply(await prepare(NOTHING));
     return logHead;
   };
 
@@ -189,6 +200,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
 
   async function prepareWith(draft: ReleaseChange["drafts"][number]): Promise<ReleaseChange> {
     const before = await current();
+    await requireLogContinued(before);
     const state = { ...before, drafts: new Map([...before.drafts, [draft.role, draft]]) };
     const { metadata, drafts } = await signWanted(state, { ring, lifetimes, clock });
     const timestamp = before.signed.get("timestamp")?.version ?? null;
