@@ -10,6 +10,7 @@ import { openFileStore } from "./node/file-store.ts";
 import { fetchWithFiles } from "./node/fetch-with-files.ts";
 import { nodeConditions } from "./node/node-conditions.ts";
 import { createNodeEngines } from "./node/node-engines.ts";
+import { withPooledFeeds } from "./node/pooled-device.ts";
 import { openWsSocket } from "./node/ws-socket.ts";
 import { releaseSource } from "./release-source.ts";
 import { createRuntimeOf } from "./runtime-of.ts";
@@ -81,7 +82,7 @@ export async function createRuntime(options: NodeRuntimeOptions): Promise<Runtim
           : { token: async (device) => (typeof token === "string" ? token : token(device)) }),
       },
     );
-    return createRuntimeOf(device, options.tokenizers);
+    return createRuntimeOf(withPooledFeeds(device), options.tokenizers);
   } catch (error) {
     await store.close();
     throw error;

@@ -13,7 +13,8 @@ import type { CallOptions, Device, OpenModelRequest, ParticipateRequest, RunFeed
 import { isImageInput, transferablesOf } from "../images/image-input.ts";
 import type { Inference, RuntimeEvent, TokenRequest } from "../runtime.ts";
 import type { DeviceMethod, WorkerStart } from "./device-host.ts";
-import { createBufferPool, type BufferPool } from "./buffer-pool.ts";
+import { createBufferPool } from "../inference/buffer-pool.ts";
+import { copyFeeds, giveBackFeeds } from "../inference/pooled-feeds.ts";
 import { unsettle } from "./error-transfer.ts";
 import type { Settled } from "./error-transfer.ts";
 import { growthOf, type MemoryBudget } from "./recycling.ts";
@@ -234,7 +235,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
   const run: Device["run"] = async (model, feeds, { signal, transfer = false, personal } = {}) => {
     const handedOver = transferablesIn(feeds, transfer);
     // Kept for a second time: the app may change its own meanwhile.
-    const kept = transfer ? feeds : copyOf(feeds, pool);
+    const kept = transfer ? feeds : copyFeeds(feeds, pool);
     const once = () =>
       cancellable(signal, ({ runs }, id) =>
         runs.send(
@@ -257,7 +258,7 @@ export function createRemoteDevice(options: RemoteDeviceOptions): Device {
       answer = await once();
     }
     // The run of a call that was cancelled may read them still.
-    if (!transfer) giveBack(kept, pool);
+    if (!transfer) giveBackFeeds(kept, pool);
     return answer;
   };
 
@@ -356,21 +357,6 @@ function isLost(error: unknown): boolean {
 
 function closedError(): Error {
   return failure("runtime/closed", "runtime: used after close()");
-}
-
-/** Images were taken down before. */
-function copyOf(feeds: RunFeeds, pool: BufferPool): RunFeeds {
-  const copies: Record<string, RunFeeds[string]> = {};
-  for (const [name, value] of Object.entries(feeds)) {
-    copies[name] = isImageInput(value) ? value : { ...value, data: pool.copy(value.data) };
-  }
-  return copies;
-}
-
-function giveBack(feeds: RunFeeds, pool: BufferPool): void {
-  for (const value of Object.values(feeds)) {
-    if (!isImageInput(value)) pool.giveBack(value.data.buffer);
-  }
 }
 
 function transferablesIn(feeds: RunFeeds, given: boolean): Transferable[] {

@@ -6,7 +6,7 @@
 import type { RunFeeds } from "../device.ts";
 import type { ImageInput } from "../images/image-input.ts";
 import type { Inference } from "../runtime.ts";
-import { createBufferPool, MIN_POOLED_BYTES, type BufferPool } from "./buffer-pool.ts";
+import { createBufferPool, MIN_POOLED_BYTES, type BufferPool } from "../inference/buffer-pool.ts";
 import type { Tensor } from "@tributary/tensor";
 import { thrown, type Settled } from "./error-transfer.ts";
 import type { Liveness } from "./liveness.ts";
@@ -161,6 +161,9 @@ function lend(
   return { feeds: sent, lent };
 }
 
+/** Memory of fewer bytes is copied faster than handed over. */
+const MIN_TRANSFER_BYTES = 16_384;
+
 /** The worker's side. Made before Comlink listens to the page. */
 export function answerRuns(
   endpoint: RunEndpoint,
@@ -189,5 +192,5 @@ export function answerRuns(
 function memoryOf({ probabilities, outputs }: Inference): ArrayBuffer[] {
   return [probabilities, ...Object.values(outputs).map(({ data }) => data)]
     .map(({ buffer }) => buffer as ArrayBuffer)
-    .filter(({ byteLength }) => byteLength >= MIN_POOLED_BYTES);
+    .filter(({ byteLength }) => byteLength >= MIN_TRANSFER_BYTES);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createBufferPool } from "../../src/worker/buffer-pool.ts";
+import { createBufferPool } from "../../src/inference/buffer-pool.ts";
 
 const MiB = 1024 ** 2;
 const values = (length: number, value = 1) => new Float32Array(length).fill(value);

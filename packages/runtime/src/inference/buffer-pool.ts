@@ -5,7 +5,7 @@ import type { TensorData } from "@tributary/tensor";
 export type Copyable = TensorData | Uint8ClampedArray<ArrayBuffer>;
 
 /** Less is copied in no time. */
-export const MIN_POOLED_BYTES = 16_384;
+export const MIN_POOLED_BYTES = 4_096;
 /** Most that waits for its next use. */
 const MAX_BYTES = 8 * 1024 ** 2;
 
