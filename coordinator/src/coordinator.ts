@@ -9,6 +9,7 @@ import {
 } from "@tributary/core";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
+import { createAuditLog } from "./audit/audit-log.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { collectBlobs } from "./collect-blobs.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
@@ -122,6 +123,8 @@ async function start(
   opened.defer(() => releases.close());
   const certificateLog = createCertificateLog({ ...context, releases, isOperator });
   opened.defer(() => certificateLog.close());
+  const auditLog = createAuditLog({ ...context, releases, isOperator });
+  opened.defer(() => auditLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
   const vouching = { store, blobs, env, releases, issuerPublicKey };
@@ -159,7 +162,13 @@ async function start(
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
   registerPages(app, config);
-  registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator });
+  registerBlobRoutes(app, {
+    blobs,
+    store,
+    now: () => clock.now(),
+    maxBlobBytes: limits.maxBlobBytes,
+    isOperator,
+  });
   registerTufRoutes(app, store);
   registerTargetRoutes(app, { store, blobs });
   registerKeyRoutes(app, {
@@ -186,6 +195,7 @@ async function start(
     disconnect: (device, reason) => gateway.disconnect(device, reason),
   });
   certificateLog.register(app);
+  auditLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
   registerMeasurementRoutes(app, { store, blobs, registry });

@@ -8,6 +8,7 @@ import {
   VersionView,
 } from "@tributary/protocol";
 import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { TaskRecord } from "../ports/records.ts";
@@ -59,7 +60,8 @@ export function registerMeasurementRoutes(app: App, options: MeasurementRouteOpt
         response: { 200: VersionView },
       },
     },
-    async ({ params, body }) => versionView(await registry.release(params.model, body.version)),
+    async ({ params, body }) =>
+      versionView(await registry.release(params.model, body.version, OPERATOR_BY_HTTP)),
   );
 }
 

@@ -9,15 +9,10 @@ import {
 import type { StrategyRegistry } from "@tributary/aggregation";
 import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
-import {
-  parseTaskSpec,
-  type AuditActor,
-  type NewAuditRecord,
-  type TaskSpec,
-  type TaskStateChange,
-} from "@tributary/protocol";
+import { parseTaskSpec, type AuditActor, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
+import { channelMoved, keysGiven, taskChanged, taskCreated, versionPublished } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
@@ -56,15 +51,15 @@ export interface Registry {
    */
   publish(model: ModelName, file: Uint8Array, by?: AuditActor): Promise<VersionRecord>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
-  createTask(spec: unknown): Promise<TaskRecord>;
+  createTask(spec: unknown, by?: AuditActor): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
-  changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
+  changeTask(name: TaskName, change: TaskStateChange, by?: AuditActor): Promise<TaskRecord>;
   /**
    * Moves the model's channel to a version.
    *
    * @throws `coordinator/unknown-model`, `coordinator/unknown-version`
    */
-  release(model: ModelName, version: ModelVersion): Promise<VersionRecord>;
+  release(model: ModelName, version: ModelVersion, by?: AuditActor): Promise<VersionRecord>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -140,7 +135,11 @@ export function createRegistry(options: RegistryOptions): Registry {
             ...(known === undefined ? { model } : {}),
             version: stored.version,
             release,
-            audit: [publishRecord(by, stored.version)],
+            audit: [
+              ...keysGiven(by, "key.create", release.roles),
+              versionPublished(by, stored.version),
+              channelMoved(by, model, stored.version),
+            ],
             events: async (tx) => {
               await restartGates(tx.tasks, stored.version);
               return [versionEvent(stored.version)];
@@ -162,7 +161,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return stored.version;
     },
 
-    async createTask(document) {
+    async createTask(document, by = OPERATOR_BY_PROCESS) {
       const parsed = parseTaskSpec(document);
       const { choice } = strategyOf(strategies, parsed);
       const asked = { ...parsed, strategy: { ...parsed.strategy, ...choice } };
@@ -214,6 +213,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           await requireIdleModel(tx.tasks, spec);
           await tx.tasks.insert(task);
           await tx.releases.apply(release);
+          await tx.audit.append([taskCreated(by, task)], createdAt);
           return tx.events.append([taskEvent(task, progress)], createdAt);
         }),
       );
@@ -223,7 +223,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return task;
     },
 
-    async changeTask(name, { state, moreRounds }) {
+    async changeTask(name, { state, moreRounds }, by = OPERATOR_BY_PROCESS) {
       const events = await store.transaction(async (tx) => {
         const task = await tx.tasks.get(name);
         if (task === undefined) throw unknownTask(name);
@@ -240,12 +240,14 @@ export function createRegistry(options: RegistryOptions): Registry {
         const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
         const changed = { ...task, spec, state, gate, reason, activeSince };
+        const at = env.clock.now();
+        await tx.audit.append([taskChanged(by, task, changed)], at);
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,
           roundsCommitted: committed,
         };
-        return tx.events.append([taskEvent(changed, progress)], env.clock.now());
+        return tx.events.append([taskEvent(changed, progress)], at);
       });
       env.log.info("registry: task changed", { task: name, state });
       await announce(events);
@@ -253,7 +255,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    release: (name, version) => releaseVersion({ store, blobs, bus, env, releases }, name, version),
+    release: (name, version, by = OPERATOR_BY_PROCESS) =>
+      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, by }),
 
     async progress(task) {
       const model = await registry.model(task.model);
@@ -278,16 +281,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
   };
   return registry;
-}
-
-function publishRecord(actor: AuditActor, version: VersionRecord): NewAuditRecord {
-  const { model, parentVersion, graph, weights } = version;
-  return {
-    actor,
-    action: "model.publish",
-    object: { model, version: version.version },
-    detail: { parentVersion, graph: graph.digest, weights: weights.digest },
-  };
 }
 
 /**

@@ -1,4 +1,6 @@
 import { failure, type Env, type ModelName, type ModelVersion } from "@tributary/core";
+import type { AuditActor } from "@tributary/protocol";
+import { channelMoved } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
@@ -25,10 +27,10 @@ export interface ReleaseServices {
  */
 export async function releaseVersion(
   services: ReleaseServices,
-  name: ModelName,
-  version: ModelVersion,
+  asked: { readonly model: ModelName; readonly version: ModelVersion; readonly by: AuditActor },
 ): Promise<VersionRecord> {
   const { store } = services;
+  const { model: name, version, by } = asked;
   const model = await store.models.get(name);
   if (model === undefined)
     throw failure("coordinator/unknown-model", `registry: no model "${name}"`, { detail: { model: name } });
@@ -42,7 +44,7 @@ export async function releaseVersion(
     });
   }
   const at = services.env.clock.now();
-  return moveChannel(services, { model, version: record, at }, async (_, released) => [
+  return moveChannel(services, { model, version: record, at, by }, async (_, released) => [
     versionEvent(released),
   ]);
 }
@@ -54,11 +56,16 @@ export async function releaseVersion(
  */
 export async function moveChannel(
   services: ReleaseServices,
-  moved: { readonly model: ModelRecord; readonly version: VersionRecord; readonly at: number },
+  moved: {
+    readonly model: ModelRecord;
+    readonly version: VersionRecord;
+    readonly at: number;
+    readonly by: AuditActor;
+  },
   also: (tx: MetadataRepositories, released: VersionRecord) => Promise<readonly NewEvent[]>,
 ): Promise<VersionRecord> {
   const { store, blobs, bus, env, releases } = services;
-  const { model, version, at } = moved;
+  const { model, version, at, by } = moved;
   const released = { ...version, releasedAt: at };
   const manifest = channelTargets(model, released);
   await blobs.put(manifest.bytes);
@@ -67,7 +74,9 @@ export async function moveChannel(
     events: await store.transaction(async (tx) => {
       await tx.releases.apply(change);
       await tx.models.release(model.name, version.version, at);
-      return tx.events.append(await also(tx, released), at);
+      const told = await also(tx, released);
+      await tx.audit.append([channelMoved(by, model, released)], at);
+      return tx.events.append(told, at);
     }),
     timestampVersion: timestampOf(change),
   }));

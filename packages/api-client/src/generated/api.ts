@@ -815,6 +815,204 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What operators did and what was decided without them, newest first */
+        get: {
+            parameters: {
+                query: {
+                    actor?: "operator" | "coordinator" | "device";
+                    action?: "backup.create" | "backup.restore" | "blob.upload" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.publish" | "model.release" | "plan.renew" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.resume" | "token.create";
+                    model?: string;
+                    version?: number;
+                    task?: string;
+                    round?: string;
+                    population?: string;
+                    /** @description A device's id, or its name in the log */
+                    device?: string;
+                    role?: string;
+                    channel?: string;
+                    alias?: string;
+                    rollout?: string;
+                    /** @description RFC 3339, UTC */
+                    since?: string;
+                    /** @description RFC 3339, UTC */
+                    until?: string;
+                    /** @description Records of smaller indices */
+                    before?: number;
+                    limit: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            records: {
+                                index: number;
+                                /** @description RFC 3339, UTC */
+                                at: string;
+                                actor: {
+                                    /** @enum {string} */
+                                    kind: "operator";
+                                    /**
+                                     * @description http: with the operator's token; files: who can write the data directory; process: who runs the coordinator
+                                     * @enum {string}
+                                     */
+                                    via: "http" | "files" | "process";
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "coordinator";
+                                    task?: string;
+                                    round?: string;
+                                    rollout?: string;
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "device";
+                                };
+                                action: string;
+                                object: {
+                                    model?: string;
+                                    version?: number;
+                                    task?: string;
+                                    round?: string;
+                                    population?: string;
+                                    /** @description A pseudonym of the audit log: what leads from a device to it is forgotten with the device */
+                                    device?: string;
+                                    role?: string;
+                                    channel?: string;
+                                    alias?: string;
+                                    rollout?: string;
+                                };
+                                /** @description Digests stand for documents, and nothing is secret */
+                                detail: {
+                                    [key: string]: unknown;
+                                };
+                                /** @description The hash of the record before; 64 zeros in the first */
+                                previous: string;
+                                /** @description SHA-256 of the record without this field, in canonical JSON (RFC 8785) */
+                                hash: string;
+                            }[];
+                            head: {
+                                size: number;
+                                hash: string;
+                            };
+                            signed: {
+                                size: number;
+                                hash: string;
+                                timestampVersion: number;
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The audit log in its order: what its hashes are checked with */
+        get: {
+            parameters: {
+                query: {
+                    start: number;
+                    limit: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            start: number;
+                            records: {
+                                index: number;
+                                /** @description RFC 3339, UTC */
+                                at: string;
+                                actor: {
+                                    /** @enum {string} */
+                                    kind: "operator";
+                                    /**
+                                     * @description http: with the operator's token; files: who can write the data directory; process: who runs the coordinator
+                                     * @enum {string}
+                                     */
+                                    via: "http" | "files" | "process";
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "coordinator";
+                                    task?: string;
+                                    round?: string;
+                                    rollout?: string;
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "device";
+                                };
+                                action: string;
+                                object: {
+                                    model?: string;
+                                    version?: number;
+                                    task?: string;
+                                    round?: string;
+                                    population?: string;
+                                    /** @description A pseudonym of the audit log: what leads from a device to it is forgotten with the device */
+                                    device?: string;
+                                    role?: string;
+                                    channel?: string;
+                                    alias?: string;
+                                    rollout?: string;
+                                };
+                                /** @description Digests stand for documents, and nothing is secret */
+                                detail: {
+                                    [key: string]: unknown;
+                                };
+                                /** @description The hash of the record before; 64 zeros in the first */
+                                previous: string;
+                                /** @description SHA-256 of the record without this field, in canonical JSON (RFC 8785) */
+                                hash: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/rounds/{roundId}/updates/{digest}": {
         parameters: {
             query?: never;
