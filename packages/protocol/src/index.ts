@@ -1,4 +1,20 @@
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
+export {
+  armOf,
+  parseRollout,
+  parseWithdrawnVersions,
+  Rollout,
+  ROLLOUT_SHARE_UNITS,
+  RolloutArm,
+  rolloutDevice,
+  RolloutIdSchema,
+  rolloutManifestPath,
+  rolloutPath,
+  RolloutShare,
+  WithdrawnVersions,
+  withdrawnPath,
+  type RolloutDevice,
+} from "./rollout.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
