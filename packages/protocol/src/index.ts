@@ -20,6 +20,22 @@ export {
 } from "./audit-log.ts";
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
+export {
+  armOf,
+  parseRollout,
+  parseWithdrawnVersions,
+  Rollout,
+  ROLLOUT_SHARE_UNITS,
+  RolloutArm,
+  rolloutDevice,
+  RolloutIdSchema,
+  rolloutManifestPath,
+  rolloutPath,
+  RolloutShare,
+  WithdrawnVersions,
+  withdrawnPath,
+  type RolloutDevice,
+} from "./rollout.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
