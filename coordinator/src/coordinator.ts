@@ -35,6 +35,7 @@ import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { renewPlans } from "./registry/renew-plans.ts";
 import { publishIssuer } from "./releases/issuer-target.ts";
@@ -149,7 +150,10 @@ async function start(
     issuerPublicKey,
     handler: {
       ...rounds.handler,
-      running: (_, { appliedAfterMs }) => push.record(appliedAfterMs),
+      running(_, { appliedAfterMs }) {
+        push.record(appliedAfterMs);
+        prometheus.pushed(appliedAfterMs);
+      },
       refusedVersion({ device }, { model, version, code }) {
         if (!versionRefusals.record(device, { model, version, code })) return;
         log.warn("a device does not run a version that was released", { model, version, code, device });
@@ -158,9 +162,21 @@ async function start(
     training: () => rounds.training(),
   });
   const devices = () => gateway.counts();
+  const prometheus = createPrometheus({
+    bus,
+    store,
+    devices,
+    isOperator,
+    version: VERSION,
+    dataDir: config.dataDir,
+    refusedVersions: () => versionRefusals.view(),
+    storageProblem: () => health.problem,
+  });
+  opened.defer(() => prometheus.close());
   const { newest: newestEventId } = await store.events.bounds();
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
+  prometheus.register(app);
   registerPages(app, config);
   registerBlobRoutes(app, {
     blobs,
