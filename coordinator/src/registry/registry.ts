@@ -9,7 +9,13 @@ import {
 import type { StrategyRegistry } from "@tributary/aggregation";
 import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
-import { parseTaskSpec, type AuditActor, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
+import {
+  parseTaskSpec,
+  STABLE_CHANNEL,
+  type AuditActor,
+  type TaskSpec,
+  type TaskStateChange,
+} from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
 import { channelMoved, keysGiven, taskChanged, taskCreated, versionPublished } from "../audit/records.ts";
@@ -24,7 +30,7 @@ import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
-import { releaseVersion } from "./release-version.ts";
+import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
 import { wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
@@ -55,11 +61,14 @@ export interface Registry {
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
   changeTask(name: TaskName, change: TaskStateChange, by?: AuditActor): Promise<TaskRecord>;
   /**
-   * Moves the model's channel to a version.
+   * Moves a channel to a version; one that is not there yet is made.
    *
-   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`
+   * @param channel - @defaultValue "stable"
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/too-many-channels`
    */
-  release(model: ModelName, version: ModelVersion, by?: AuditActor): Promise<VersionRecord>;
+  release(model: ModelName, version: ModelVersion, channel?: string, by?: AuditActor): Promise<VersionRecord>;
+  /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
+  removeChannel(model: ModelName, channel: string, by?: AuditActor): Promise<void>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -96,7 +105,6 @@ export function createRegistry(options: RegistryOptions): Registry {
           );
       const model: ModelRecord = known ?? {
         name,
-        channel: "stable",
         currentVersion: asModelVersion(1),
         releasedVersion: asModelVersion(1),
         releasedAt: createdAt,
@@ -138,7 +146,7 @@ export function createRegistry(options: RegistryOptions): Registry {
             audit: [
               ...keysGiven(by, "key.create", release.roles),
               versionPublished(by, stored.version),
-              channelMoved(by, model, stored.version),
+              channelMoved(by, STABLE_CHANNEL, stored.version),
             ],
             events: async (tx) => {
               await restartGates(tx.tasks, stored.version);
@@ -153,7 +161,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       await announce(events);
       await bus.publish("release", {
         model: name,
-        channel: model.channel,
+        channel: STABLE_CHANNEL,
         version,
         timestampVersion,
         committedAt: env.clock.now(),
@@ -255,8 +263,10 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    release: (name, version, by = OPERATOR_BY_PROCESS) =>
-      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, by }),
+    release: (name, version, channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS) =>
+      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, channel, by }),
+    removeChannel: (name, channel, by = OPERATOR_BY_PROCESS) =>
+      removeChannel({ store, blobs, bus, env, releases }, { model: name, channel, by }),
 
     async progress(task) {
       const model = await registry.model(task.model);

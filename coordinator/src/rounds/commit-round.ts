@@ -13,7 +13,7 @@ import type {
   VersionRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
-import { usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
+import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import { channelMoved } from "../audit/records.ts";
 import { controlTargets } from "../releases/model-targets.ts";
@@ -137,7 +137,7 @@ export async function commitRound(
     const committedAt = env.clock.now();
     await bus.publish("release", {
       model: model.name,
-      channel: model.channel,
+      channel: STABLE_CHANNEL,
       version,
       timestampVersion,
       committedAt,
@@ -165,7 +165,7 @@ function committed({ task, model, config }: CommitInput, version: VersionRecord)
       accuracy,
     },
   };
-  return releasedAt === null ? [commit] : [commit, channelMoved(actor, model, version)];
+  return releasedAt === null ? [commit] : [commit, channelMoved(actor, STABLE_CHANNEL, version)];
 }
 
 /** With control variates, what the strategy remembers is part of the release: devices train the next round with it. */

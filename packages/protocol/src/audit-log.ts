@@ -36,6 +36,7 @@ export const AUDIT_ACTIONS = [
   "key.sign",
   "model.publish",
   "model.release",
+  "model.remove-channel",
   "plan.renew",
   "round.abandon",
   "round.commit",
