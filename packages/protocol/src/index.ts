@@ -15,6 +15,31 @@ export {
   withdrawnPath,
   type RolloutDevice,
 } from "./rollout.ts";
+export {
+  evidenceOf,
+  parseRolloutSpec,
+  ROLLOUT_EVIDENCE,
+  ROLLOUT_METRICS,
+  RolloutGate,
+  RolloutSpec,
+  RolloutStep,
+  type RolloutEvidence,
+  type RolloutMetric,
+} from "./rollout-spec.ts";
+export {
+  ROLLOUT_STATES,
+  RolloutChange,
+  RolloutComparison,
+  RolloutGateView,
+  RolloutList,
+  RolloutReason,
+  RolloutSimulation,
+  RolloutView,
+  VersionWithdrawal,
+  WithdrawnVersionList,
+  WithdrawnVersionView,
+  type RolloutStateName,
+} from "./rollout-view.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
