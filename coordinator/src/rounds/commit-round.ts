@@ -13,7 +13,8 @@ import type {
   VersionRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
-import { usesControlVariates } from "@tributary/protocol";
+import { usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
+import { coordinatorFor } from "../audit/actors.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
@@ -111,6 +112,7 @@ export async function commitRound(
         ...last,
         ...(optimizer === undefined ? {} : { optimizer }),
         release,
+        audit: [commitRecord(input, stored.version)],
         events: async (tx) => {
           await awaitVerdict(tx.tasks, task.name, version);
           const also = await input.alsoStored(tx, version);
@@ -142,6 +144,26 @@ export async function commitRound(
   }
   await publishEvents(services, events);
   return stored.version;
+}
+
+function commitRecord({ task, config }: CommitInput, version: VersionRecord): NewAuditRecord {
+  const { model, parentVersion, weights, cohort, numExamples, loss, accuracy, strategy, releasedAt } =
+    version;
+  return {
+    actor: coordinatorFor({ task: task.name, round: config.roundId }),
+    action: "round.commit",
+    object: { model, version: version.version, task: task.name, round: config.roundId },
+    detail: {
+      parentVersion,
+      weights: weights.digest,
+      strategy: strategy?.name ?? null,
+      cohort,
+      numExamples,
+      loss,
+      accuracy,
+      released: releasedAt !== null,
+    },
+  };
 }
 
 /** With control variates, what the strategy remembers is part of the release: devices train the next round with it. */

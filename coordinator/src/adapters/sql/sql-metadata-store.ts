@@ -69,6 +69,9 @@ class SqlMetadataStore implements MetadataStore {
   get certificateLog() {
     return this.#repositories().certificateLog;
   }
+  get audit() {
+    return this.#repositories().audit;
+  }
   get refusals() {
     return this.#repositories().refusals;
   }
@@ -100,6 +103,7 @@ class SqlMetadataStore implements MetadataStore {
       if (commit.optimizer !== undefined) await tx.optimizers.put(commit.optimizer);
       if (commit.journal !== undefined) await tx.journal.append(commit.journal);
       await tx.releases.apply(commit.release);
+      await tx.audit.append(commit.audit, at);
       return tx.events.append(await commit.events(tx), at);
     });
   }
