@@ -23,6 +23,7 @@ import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
 import { registerHealthRoutes } from "./health/health-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
+import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
@@ -165,16 +166,16 @@ async function start(
   registerKeyRoutes(app, {
     keys: releases.keys,
     async signed({ model: name }) {
-      const model = name === null ? undefined : await store.models.get(name);
       const timestamp = await store.releases.latest("timestamp");
-      if (model === undefined || timestamp === undefined) return;
-      await bus.publish("release", {
-        model: model.name,
-        channel: model.channel,
-        version: model.releasedVersion,
-        timestampVersion: timestamp.version,
-        committedAt: clock.now(),
-      });
+      if (name === null || timestamp === undefined) return;
+      for (const { model, name: channel, version } of await store.channels.list(name))
+        await bus.publish("release", {
+          model,
+          channel,
+          version,
+          timestampVersion: timestamp.version,
+          committedAt: clock.now(),
+        });
     },
   });
   registerEventRoutes(app, streams);
@@ -189,6 +190,7 @@ async function start(
   rounds.register(app);
   gateway.attach(app.server);
   registerMeasurementRoutes(app, { store, blobs, registry });
+  registerChannelRoutes(app, { store, registry });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,

@@ -26,7 +26,7 @@ import Type from "typebox";
 import type { ResolvedConfig } from "../config.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
-import type { RoundRecord } from "../ports/records.ts";
+import type { ModelRecord, RoundRecord } from "../ports/records.ts";
 import { modelView, refusalView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
 import type { StorageProblem } from "../storage-health.ts";
 import type { App } from "./app.ts";
@@ -85,13 +85,18 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     }),
   );
 
+  const viewOf = async (model: ModelRecord): Promise<ModelView> =>
+    modelView(model, {
+      versions: await store.versions.count(model.name),
+      channels: await store.channels.list(model.name),
+    });
+
   app.get(
     "/v1/models",
     { schema: { summary: "All models", tags, response: { 200: ModelList } } },
     async () => {
       const models: ModelView[] = [];
-      for (const model of await store.models.list())
-        models.push(modelView(model, await store.versions.count(model.name)));
+      for (const model of await store.models.list()) models.push(await viewOf(model));
       return { models };
     },
   );
@@ -99,10 +104,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
   app.get(
     "/v1/models/:model",
     { schema: { summary: "One model", tags, params: modelParams, response: { 200: ModelView } } },
-    async ({ params }) => {
-      const model = await registry.model(params.model);
-      return modelView(model, await store.versions.count(model.name));
-    },
+    async ({ params }) => viewOf(await registry.model(params.model)),
   );
 
   app.get(

@@ -20,6 +20,7 @@ import type {
 } from "@tributary/protocol";
 import type {
   BufferedCohortRecord,
+  ChannelRecord,
   DeviceHealthRecord,
   DeviceRecord,
   DraftRecord,
@@ -52,13 +53,35 @@ export interface ModelRepository {
   get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
-  /** Notes that the channel points to a version now, with the version itself. @throws `store/not-found` */
-  release(name: ModelName, version: ModelVersion, at: number): Promise<void>;
+}
+
+/** What devices ask models by. The channel stable comes with the model. */
+export interface ChannelRepository {
+  get(model: ModelName, name: string): Promise<ChannelRecord | undefined>;
+  /** Of a model, stable first, then by name. */
+  list(model: ModelName): Promise<ChannelRecord[]>;
+  /**
+   * Points a channel to a version; one that is not there is made. Stable notes it with the version, too.
+   *
+   * @throws `store/not-found`
+   */
+  move(channel: ChannelRecord): Promise<void>;
+  /** Its history stays. @returns false where there is none */
+  remove(model: ModelName, name: string): Promise<boolean>;
+  /**
+   * What channels pointed to: each version of each channel once, when the channel was last moved there; the newest first.
+   *
+   * @param options.name of one channel
+   */
+  history(
+    model: ModelName,
+    options?: { readonly name?: string; readonly limit?: number },
+  ): Promise<ChannelRecord[]>;
 }
 
 export interface VersionRepository {
   /**
-   * Adds a version and makes it the model's current one, and where it says `releasedAt` the released one.
+   * Adds a version and makes it the model's current one, and where it says `releasedAt` what the channel stable points to.
    * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
    */
   insert(version: VersionRecord): Promise<void>;
@@ -345,6 +368,7 @@ export interface SettingsRepository {
 /** What can be read and written inside one transaction. */
 export interface MetadataRepositories {
   readonly models: ModelRepository;
+  readonly channels: ChannelRepository;
   readonly versions: VersionRepository;
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;

@@ -45,10 +45,9 @@ export interface BlobRef {
 /** A published model: what stays the same over its versions. Times are ms since the epoch. */
 export interface ModelRecord {
   readonly name: ModelName;
-  readonly channel: "stable";
   /** The newest: what tasks train from. */
   readonly currentVersion: ModelVersion;
-  /** What the channel points to. */
+  /** What the channel stable points to. */
   readonly releasedVersion: ModelVersion;
   readonly releasedAt: number;
   readonly parameters: ParameterSchema;
@@ -72,6 +71,15 @@ export interface ModelRecord {
   /** Forms that are derived of each version. */
   readonly variants: readonly VariantForm[];
   readonly createdAt: number;
+}
+
+/** What a channel of a model points to, or pointed to. */
+export interface ChannelRecord {
+  readonly model: ModelName;
+  readonly name: string;
+  readonly version: ModelVersion;
+  /** When it was last moved there. */
+  readonly releasedAt: number;
 }
 
 /** One version of a model and its lineage: the parent, and the round that made it (null: published). */
@@ -100,7 +108,7 @@ export interface VersionRecord {
   readonly numExamples: number;
   /** How it came from the updates of its round, with every hyperparameter; null: published. */
   readonly strategy: StrategyChoice | null;
-  /** When the channel was last moved to it; null: it never was. */
+  /** When the channel stable was last moved to it; null: it never was. */
   readonly releasedAt: number | null;
   /** How its updates compared with the server's own; null: they were not compared. */
   readonly trust: TrustView | null;
@@ -349,7 +357,7 @@ export interface OptimizerRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "round" | "task" | "version" | "suspicion";
+  readonly type: "round" | "task" | "version" | "suspicion" | "channel";
   readonly data: JsonValue;
 }
 

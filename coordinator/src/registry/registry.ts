@@ -11,6 +11,7 @@ import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
 import {
   parseTaskSpec,
+  STABLE_CHANNEL,
   type AuditActor,
   type NewAuditRecord,
   type TaskSpec,
@@ -29,7 +30,7 @@ import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
-import { releaseVersion } from "./release-version.ts";
+import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
 import { wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
@@ -60,11 +61,14 @@ export interface Registry {
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
   changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
   /**
-   * Moves the model's channel to a version.
+   * Moves a channel to a version; one that is not there yet is made.
    *
-   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`
+   * @param channel - @defaultValue "stable"
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/too-many-channels`
    */
-  release(model: ModelName, version: ModelVersion): Promise<VersionRecord>;
+  release(model: ModelName, version: ModelVersion, channel?: string): Promise<VersionRecord>;
+  /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
+  removeChannel(model: ModelName, channel: string): Promise<void>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -101,7 +105,6 @@ export function createRegistry(options: RegistryOptions): Registry {
           );
       const model: ModelRecord = known ?? {
         name,
-        channel: "stable",
         currentVersion: asModelVersion(1),
         releasedVersion: asModelVersion(1),
         releasedAt: createdAt,
@@ -154,7 +157,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       await announce(events);
       await bus.publish("release", {
         model: name,
-        channel: model.channel,
+        channel: STABLE_CHANNEL,
         version,
         timestampVersion,
         committedAt: env.clock.now(),
@@ -253,7 +256,9 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    release: (name, version) => releaseVersion({ store, blobs, bus, env, releases }, name, version),
+    release: (name, version, channel) =>
+      releaseVersion({ store, blobs, bus, env, releases }, name, version, channel),
+    removeChannel: (name, channel) => removeChannel({ store, blobs, bus, env, releases }, name, channel),
 
     async progress(task) {
       const model = await registry.model(task.model);

@@ -13,7 +13,7 @@ import type {
   VersionRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
-import { usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
+import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
@@ -136,7 +136,7 @@ export async function commitRound(
     const committedAt = env.clock.now();
     await bus.publish("release", {
       model: model.name,
-      channel: model.channel,
+      channel: STABLE_CHANNEL,
       version,
       timestampVersion,
       committedAt,

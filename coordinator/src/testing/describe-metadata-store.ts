@@ -4,6 +4,7 @@ import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
+import { describeStoredChannels } from "./describe-stored-channels.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
@@ -451,6 +452,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       });
     });
 
+    describeStoredChannels(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredHealth(() => store);

@@ -6,6 +6,7 @@ export {
   type ApiClientOptions,
   type CallOptions,
   type LogEntriesOptions,
+  type ReleaseOptions,
   type MeasurementsOptions,
   type RoundsOptions,
 } from "./client.ts";
@@ -24,6 +25,8 @@ export {
 export type {
   BlobCreated,
   CertificateLogView,
+  ChannelChange,
+  ChannelView,
   ComparisonView,
   DriftView,
   DevicesView,

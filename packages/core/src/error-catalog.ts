@@ -943,6 +943,17 @@ export const ERROR_CATALOG = {
     status: 404,
     publicMessage: "There is no such version.",
   },
+  "coordinator/unknown-channel": { status: 404, publicMessage: "The model has no such channel." },
+  "coordinator/channel-fixed": {
+    status: 409,
+    publicMessage: "The channel stable cannot be removed.",
+    advice: "Move it to another version instead: tributary model release NAME VERSION.",
+  },
+  "coordinator/too-many-channels": {
+    status: 409,
+    publicMessage: "The model has too many channels.",
+    advice: "Remove one that no device asks for any more: tributary model remove-channel NAME CHANNEL.",
+  },
   "coordinator/unknown-task": { status: 404, publicMessage: "There is no such task." },
   "coordinator/model-exists": { status: 409, publicMessage: "The model exists already." },
   "coordinator/task-exists": {

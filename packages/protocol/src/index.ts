@@ -93,6 +93,14 @@ export {
   type MembershipProof,
 } from "./certificate-log.ts";
 export {
+  ChannelChange,
+  ChannelList,
+  ChannelView,
+  MAX_CHANNELS,
+  ReleaseRequest,
+  STABLE_CHANNEL,
+} from "./channels.ts";
+export {
   decodeDeviceMessage,
   decodeServerMessage,
   encodeDeviceMessage,
@@ -229,7 +237,6 @@ export {
   MeasurementList,
   MeasurementListQuery,
   MeasurementView,
-  ReleaseRequest,
   VerdictView,
 } from "./measurement-view.ts";
 export {

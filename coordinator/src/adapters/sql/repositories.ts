@@ -1,6 +1,7 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
 import { auditRepository } from "./repositories/audit.ts";
 import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
+import { channelRepository } from "./repositories/channels.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { deviceHealthRepository } from "./repositories/device-health.ts";
@@ -23,6 +24,7 @@ import type { Db } from "./rows.ts";
 export function repositories(db: Db): MetadataRepositories {
   return {
     models: modelRepository(db),
+    channels: channelRepository(db),
     versions: versionRepository(db),
     tasks: taskRepository(db),
     rounds: roundRepository(db),

@@ -24,10 +24,7 @@ type JsonText = string;
 
 export interface ModelsTable {
   name: ModelName;
-  channel: "stable";
   currentVersion: ModelVersion;
-  releasedVersion: ModelVersion;
-  releasedAt: number;
   parameters: JsonText;
   parameterCount: number;
   graphDigest: Digest;
@@ -44,6 +41,13 @@ export interface ModelsTable {
   labels: JsonText | null;
   processing: JsonText | null;
   createdAt: number;
+}
+
+export interface ChannelsTable {
+  model: ModelName;
+  name: string;
+  version: ModelVersion;
+  releasedAt: number;
 }
 
 export interface VersionsTable {
@@ -251,6 +255,9 @@ export interface SettingsTable {
 /** The tables as TypeScript sees them; in SQL the names are snake_case (CamelCasePlugin). */
 export interface Database {
   models: ModelsTable;
+  channels: ChannelsTable;
+  /** What channels pointed to. */
+  channelHistory: ChannelsTable;
   versions: VersionsTable;
   tasks: TasksTable;
   rounds: RoundsTable;

@@ -36,6 +36,9 @@ class SqlMetadataStore implements MetadataStore {
   get models() {
     return this.#repositories().models;
   }
+  get channels() {
+    return this.#repositories().channels;
+  }
   get versions() {
     return this.#repositories().versions;
   }

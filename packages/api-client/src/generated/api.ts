@@ -1287,6 +1287,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{model}/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The channels of a model and the versions that they point to */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            channels: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{model}/release": {
         parameters: {
             query?: never;
@@ -1296,7 +1344,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Move the model's channel to a version: inference devices run it from here on */
+        /** Move a channel to a version: devices that ask for the channel run it from here on */
         post: {
             parameters: {
                 query?: never;
@@ -1310,6 +1358,11 @@ export interface paths {
                 content: {
                     "application/json": {
                         version: number;
+                        /**
+                         * @description Which channel is moved; one that is not there yet is made
+                         * @default stable
+                         */
+                        channel: string;
                     };
                 };
             };
@@ -1387,6 +1440,55 @@ export interface paths {
             };
         };
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a channel: devices on it stay on their version. stable cannot be removed */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    channel: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            channels: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -1619,7 +1721,15 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 releasedAt: string;
-                                channel: string;
+                                channels: {
+                                    name: string;
+                                    version: number;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    releasedAt: string;
+                                }[];
                                 parameterCount: number;
                                 /**
                                  * Format: date-time
@@ -1687,7 +1797,15 @@ export interface paths {
                              * @description RFC 3339, UTC
                              */
                             releasedAt: string;
-                            channel: string;
+                            channels: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
+                            }[];
                             parameterCount: number;
                             /**
                              * Format: date-time

@@ -18,6 +18,7 @@ import { personalisation } from "./0019-personalisation.ts";
 import { releases } from "./0021-releases.ts";
 import { weightDeltas } from "./0022-weight-deltas.ts";
 import { auditLog } from "./0023-audit-log.ts";
+import { channels } from "./0024-channels.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -40,6 +41,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0021-releases": releases,
   "0022-weight-deltas": weightDeltas,
   "0023-audit-log": auditLog,
+  "0024-channels": channels,
 };
 
 export const migrationProvider: MigrationProvider = {
