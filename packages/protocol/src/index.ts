@@ -1,20 +1,23 @@
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
-  armOf,
   parseRollout,
   parseWithdrawnVersions,
   Rollout,
-  ROLLOUT_SHARE_UNITS,
   RolloutArm,
-  rolloutDevice,
   RolloutIdSchema,
-  rolloutManifestPath,
-  rolloutPath,
   RolloutShare,
   WithdrawnVersions,
+} from "./rollout.ts";
+export {
+  armOf,
+  ROLLOUT_SHARE_UNITS,
+  rolloutDevice,
+  rolloutManifestPath,
+  rolloutPath,
   withdrawnPath,
   type RolloutDevice,
-} from "./rollout.ts";
+} from "./rollout-arm.ts";
+export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
