@@ -19,21 +19,24 @@ export {
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
-  armOf,
   parseRollout,
   parseWithdrawnVersions,
   Rollout,
-  ROLLOUT_SHARE_UNITS,
   RolloutArm,
-  rolloutDevice,
   RolloutIdSchema,
-  rolloutManifestPath,
-  rolloutPath,
   RolloutShare,
   WithdrawnVersions,
+} from "./rollout.ts";
+export {
+  armOf,
+  ROLLOUT_SHARE_UNITS,
+  rolloutDevice,
+  rolloutManifestPath,
+  rolloutPath,
   withdrawnPath,
   type RolloutDevice,
-} from "./rollout.ts";
+} from "./rollout-arm.ts";
+export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
 export {
   evidenceOf,
   parseRolloutSpec,
