@@ -8,7 +8,7 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "round" | "task" | "version" | "suspicion" | "channel" | "devices";
+        readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel" | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };

@@ -38,6 +38,7 @@ import type {
   RefusalRecord,
   ReleaseChange,
   RoleRecord,
+  RolloutRecord,
   RoundRecord,
   SignedMetadata,
   SuspicionRecord,
@@ -45,6 +46,8 @@ import type {
   TaskRecord,
   TokenUse,
   VersionRecord,
+  WatchedDeviceRecord,
+  WithdrawalRecord,
 } from "./records.ts";
 
 export interface ModelRepository {
@@ -332,8 +335,39 @@ export interface DeviceHealthRepository {
     model: ModelName,
     options: { readonly limit: number; readonly after?: Pick<DeviceHealthRecord, "deviceId" | "version"> },
   ): Promise<DeviceHealthRecord[]>;
+  /** What devices told of a version from a time on, by device. */
+  toldSince(model: ModelName, version: ModelVersion, at: number): Promise<DeviceHealthRecord[]>;
   /** Forgets what was told before the time. */
   prune(toldBefore: number): Promise<void>;
+}
+
+export interface RolloutRepository {
+  /** @throws `store/conflict` when the name is taken, or another one of the channel is under way. */
+  insert(record: RolloutRecord): Promise<void>;
+  /** Replaces the row of the same name. @throws `store/conflict` when it has ended, or is not there. */
+  update(record: RolloutRecord): Promise<void>;
+  get(model: ModelName, rollout: string): Promise<RolloutRecord | undefined>;
+  /** Newest first. */
+  list(model: ModelName, options?: { readonly limit?: number }): Promise<RolloutRecord[]>;
+  /** Those that have not ended, of a model or of all. */
+  underWay(model?: ModelName): Promise<RolloutRecord[]>;
+  /** 0 where there was none. */
+  lastNumber(model: ModelName): Promise<number>;
+  /** Adds or replaces. */
+  putWatched(records: readonly WatchedDeviceRecord[]): Promise<void>;
+  /** By version and device. */
+  watched(of: Pick<RolloutRecord, "model" | "rollout">): Promise<WatchedDeviceRecord[]>;
+  /** Nothing of single devices is kept of a rollout that has ended. */
+  forgetWatched(of: Pick<RolloutRecord, "model" | "rollout">): Promise<void>;
+}
+
+/** Nothing in it is changed or removed: a version that was withdrawn stays so. */
+export interface WithdrawalRepository {
+  /** @throws `store/conflict` where it was withdrawn before, `store/not-found` without the model. */
+  insert(record: WithdrawalRecord): Promise<void>;
+  get(model: ModelName, version: ModelVersion): Promise<WithdrawalRecord | undefined>;
+  /** Newest versions first. */
+  list(model: ModelName): Promise<WithdrawalRecord[]>;
 }
 
 export interface ParticipationRepository {
@@ -383,6 +417,8 @@ export interface MetadataRepositories {
   readonly suspicions: SuspicionRepository;
   readonly participations: ParticipationRepository;
   readonly deviceHealth: DeviceHealthRepository;
+  readonly rollouts: RolloutRepository;
+  readonly withdrawals: WithdrawalRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

@@ -8,7 +8,7 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type { StrategyChoice } from "@tributary/aggregation";
-import type { GateState } from "@tributary/federation";
+import type { GateState, RolloutConfig, RolloutState } from "@tributary/federation";
 import type {
   GraphPort,
   MetricDocument,
@@ -324,6 +324,60 @@ export interface DeviceHealthRecord {
   readonly at: number;
 }
 
+/** A rollout: how it stands, and what it has read of the evidence. Times are ms since the epoch. */
+export interface RolloutRecord {
+  readonly model: ModelName;
+  /** Never used twice within a model. */
+  readonly rollout: string;
+  readonly channel: string;
+  /** Of the model's rollouts, from 1. */
+  readonly number: number;
+  readonly config: RolloutConfig;
+  readonly state: RolloutState;
+  readonly evidence: RolloutEvidence;
+  readonly createdAt: number;
+  /** Null: it is under way. At most one is of a channel. */
+  readonly endedAt: number | null;
+}
+
+/** How far the evidence of a rollout was read. */
+export interface RolloutEvidence {
+  /** Reports of devices that came before were looked at. */
+  readonly toldBefore: number;
+  /** Rounds of the telemetry task that were looked at: the newest of them. */
+  readonly round: RoundId | null;
+  /** Cohorts by version. */
+  readonly cohorts: Readonly<Record<string, number>>;
+  /** By arm: what a cohort showed, by gate, that waits for one of the other side. */
+  readonly waiting: Readonly<
+    Record<string, { readonly treated?: readonly number[]; readonly control?: readonly number[] }>
+  >;
+  /** Predictions of the first cohort of the control: what drift is measured from. */
+  readonly reference: readonly number[] | null;
+}
+
+/** A device that a rollout watches on one version. */
+export interface WatchedDeviceRecord {
+  readonly model: ModelName;
+  readonly rollout: string;
+  readonly deviceId: DeviceId;
+  readonly version: ModelVersion;
+  /** When it was first heard of. */
+  readonly openedAt: number;
+  /** What it had told of the version by then; null: nothing before the rollout. */
+  readonly baseline: readonly number[] | null;
+  /** When what it told since was counted; null: not yet. */
+  readonly countedAt: number | null;
+}
+
+/** A version that no device runs any more. */
+export interface WithdrawalRecord {
+  readonly model: ModelName;
+  readonly version: ModelVersion;
+  readonly reason: string;
+  readonly at: number;
+}
+
 /** A device in secure cohorts of a task whose sums failed; no row: not suspected. */
 export interface SuspicionRecord {
   readonly task: TaskName;
@@ -357,7 +411,7 @@ export interface OptimizerRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "round" | "task" | "version" | "suspicion" | "channel";
+  readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel";
   readonly data: JsonValue;
 }
 

@@ -8,6 +8,7 @@ import { describeStoredChannels } from "./describe-stored-channels.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
+import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
 import {
   exampleBlob,
   exampleDevice,
@@ -456,6 +457,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredHealth(() => store);
+    describeStoredRollouts(() => store);
     describeStoredAudit(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {

@@ -21,21 +21,49 @@ export {
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
-  armOf,
   parseRollout,
   parseWithdrawnVersions,
   Rollout,
-  ROLLOUT_SHARE_UNITS,
   RolloutArm,
-  rolloutDevice,
   RolloutIdSchema,
-  rolloutManifestPath,
-  rolloutPath,
   RolloutShare,
   WithdrawnVersions,
+} from "./rollout.ts";
+export {
+  armOf,
+  ROLLOUT_SHARE_UNITS,
+  rolloutDevice,
+  rolloutManifestPath,
+  rolloutPath,
   withdrawnPath,
   type RolloutDevice,
-} from "./rollout.ts";
+} from "./rollout-arm.ts";
+export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
+export {
+  evidenceOf,
+  parseRolloutSpec,
+  ROLLOUT_EVIDENCE,
+  ROLLOUT_METRICS,
+  RolloutGate,
+  RolloutSpec,
+  RolloutStep,
+  type RolloutEvidence,
+  type RolloutMetric,
+} from "./rollout-spec.ts";
+export {
+  ROLLOUT_STATES,
+  RolloutChange,
+  RolloutComparison,
+  RolloutGateView,
+  RolloutList,
+  RolloutReason,
+  RolloutSimulation,
+  RolloutView,
+  VersionWithdrawal,
+  WithdrawnVersionList,
+  WithdrawnVersionView,
+  type RolloutStateName,
+} from "./rollout-view.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,

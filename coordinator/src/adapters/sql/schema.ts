@@ -16,7 +16,10 @@ import type {
   MeasurementRecord,
   ParticipationRecord,
   RoundRecord,
+  RolloutRecord,
   SuspicionRecord,
+  WatchedDeviceRecord,
+  WithdrawalRecord,
 } from "../../ports/records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
@@ -253,6 +256,20 @@ export interface SettingsTable {
 }
 
 /** The tables as TypeScript sees them; in SQL the names are snake_case (CamelCasePlugin). */
+export type RolloutsTable = {
+  -readonly [Column in keyof RolloutRecord]: Column extends "config" | "state" | "evidence"
+    ? JsonText
+    : RolloutRecord[Column];
+};
+
+export type WatchedDevicesTable = {
+  -readonly [Column in keyof WatchedDeviceRecord]: Column extends "baseline"
+    ? JsonText | null
+    : WatchedDeviceRecord[Column];
+};
+
+export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
+
 export interface Database {
   models: ModelsTable;
   channels: ChannelsTable;
@@ -280,6 +297,9 @@ export interface Database {
   suspicions: SuspicionsTable;
   participations: ParticipationsTable;
   deviceHealth: DeviceHealthTable;
+  rollouts: RolloutsTable;
+  watchedDevices: WatchedDevicesTable;
+  withdrawals: WithdrawalsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

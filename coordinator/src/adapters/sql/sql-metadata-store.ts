@@ -81,6 +81,12 @@ class SqlMetadataStore implements MetadataStore {
   get suspicions() {
     return this.#repositories().suspicions;
   }
+  get rollouts() {
+    return this.#repositories().rollouts;
+  }
+  get withdrawals() {
+    return this.#repositories().withdrawals;
+  }
   get optimizers() {
     return this.#repositories().optimizers;
   }
