@@ -34,6 +34,7 @@ import type {
   TaskRecord,
   TokenUse,
   VersionRecord,
+  VersionStateRecord,
 } from "./records.ts";
 
 export interface ModelRepository {
@@ -44,6 +45,8 @@ export interface ModelRepository {
   list(): Promise<ModelRecord[]>;
   /** Notes that the channel points to a version now, with the version itself. @throws `store/not-found` */
   release(name: ModelName, version: ModelVersion, at: number): Promise<void>;
+  /** Training goes on from the version, newer or older. @throws `store/not-found` where there is no such version */
+  resetHead(name: ModelName, version: ModelVersion): Promise<void>;
 }
 
 export interface VersionRepository {
@@ -61,6 +64,17 @@ export interface VersionRepository {
   count(model: ModelName): Promise<number>;
   /** @throws `store/not-found` */
   setGate(model: ModelName, version: ModelVersion, gate: NonNullable<VersionRecord["gate"]>): Promise<void>;
+}
+
+/** What versions came from, and what their tasks remembered after them. */
+export interface VersionStateRepository {
+  /** @throws `store/conflict` when the version has one, `store/not-found` when it is not there */
+  insert(state: VersionStateRecord): Promise<void>;
+  get(model: ModelName, version: ModelVersion): Promise<VersionStateRecord | undefined>;
+  /** Newest first. */
+  list(model: ModelName): Promise<VersionStateRecord[]>;
+  /** Forgets those of all versions up to this one, but for `kept`. */
+  forget(model: ModelName, upTo: ModelVersion, kept: readonly ModelVersion[]): Promise<void>;
 }
 
 export interface TaskRepository {
@@ -104,7 +118,7 @@ export interface RoundRepository {
   lastNumber(task: TaskName): Promise<number>;
   /** Versions that the task's rounds have made, and rounds that made none and counted for the task itself: not those of its gate. */
   countCommitted(task: TaskName): Promise<number>;
-  /** Versions that the task made, up to this one. */
+  /** Versions that the task made, of those that this one grew out of, and it itself. */
   countVersions(task: TaskName, upTo: ModelVersion): Promise<number>;
   /**
    * Writes what became of cohorts whose sums had been buffered.
@@ -282,6 +296,8 @@ export interface ParticipationRepository {
 export interface OptimizerRepository {
   get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
+  /** It begins anew. Where it remembers nothing, that is no error. */
+  remove(task: TaskName): Promise<void>;
 }
 
 export interface EventRepository {
@@ -305,6 +321,7 @@ export interface SettingsRepository {
 export interface MetadataRepositories {
   readonly models: ModelRepository;
   readonly versions: VersionRepository;
+  readonly versionStates: VersionStateRepository;
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;
   readonly bufferedCohorts: BufferedCohortRepository;
@@ -330,6 +347,8 @@ export interface VersionCommit {
   /** The round's final row. */
   readonly round?: RoundRecord;
   readonly optimizer?: OptimizerRecord;
+  /** Of a version that a round made. */
+  readonly state?: VersionStateRecord;
   readonly journal?: readonly JournalEntry[];
   readonly release: ReleaseChange;
   /** Told what is stored at the moment of the commit, so that no event repeats what was read earlier. */

@@ -3,7 +3,7 @@ import type { RoundConfig } from "@tributary/federation";
 import { quantizeWeightsFile } from "@tributary/onnx";
 import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
@@ -74,8 +74,8 @@ function withDeltas({ put, remove = [] }: TargetChanges, deltas: readonly Target
 }
 
 /** What inference devices run, and what gates compare with, or devices are measuring, stays to be downloaded. */
-async function keptVersions(
-  store: Pick<MetadataStore, "tasks" | "rounds">,
+export async function keptVersions(
+  store: Pick<MetadataRepositories, "tasks" | "rounds">,
   model: Pick<ModelRecord, "name" | "releasedVersion">,
 ): Promise<readonly ModelVersion[]> {
   const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);

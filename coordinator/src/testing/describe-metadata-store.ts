@@ -6,6 +6,7 @@ import { codeOf } from "./code-of.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
+import { describeVersionStates } from "./describe-version-states.ts";
 import {
   exampleBlob,
   exampleDevice,
@@ -332,6 +333,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
 
       const [first, second, third, open] = [1, 2, 3, 4].map((number) => exampleRound(number).id);
       const two = asModelVersion(2);
+      await store.versions.insert(exampleVersion(2));
       const committed = [
         { roundId: first!, staleness: 1 },
         { roundId: second!, staleness: 0 },
@@ -450,6 +452,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       });
     });
 
+    describeVersionStates(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredHealth(() => store);

@@ -14,4 +14,5 @@ export {
   exampleRound,
   exampleTask,
   exampleVersion,
+  exampleVersionState,
 } from "./records.ts";

@@ -41,6 +41,7 @@ export type {
   BufferView,
   SuspicionView,
   TaskActivityView,
+  TaskResetView,
   RoundView,
   StatusView,
   TaskSpec,

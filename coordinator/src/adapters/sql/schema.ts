@@ -17,6 +17,7 @@ import type {
   ParticipationRecord,
   RoundRecord,
   SuspicionRecord,
+  VersionStateRecord,
 } from "../../ports/records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
@@ -212,6 +213,12 @@ export interface OptimizersTable {
   residualSizeBytes: number | null;
 }
 
+export type VersionStatesTable = {
+  -readonly [
+    Column in "model" | "version" | "task" | "trainingRound" | "stepPrecision"
+  ]: VersionStateRecord[Column];
+} & { plan: JsonText; aggregate: JsonText | null; before: JsonText | null; after: JsonText | null };
+
 export interface EventsTable {
   id: Generated<number>;
   type: EventRecord["type"];
@@ -228,6 +235,7 @@ export interface SettingsTable {
 export interface Database {
   models: ModelsTable;
   versions: VersionsTable;
+  versionStates: VersionStatesTable;
   tasks: TasksTable;
   rounds: RoundsTable;
   bufferedCohorts: BufferedCohortsTable;
