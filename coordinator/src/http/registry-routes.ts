@@ -25,6 +25,7 @@ import {
 } from "@tributary/protocol";
 import type { Readable } from "node:stream";
 import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { ResolvedConfig } from "../config.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -208,7 +209,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       },
     },
     async ({ params, body }) => {
-      const { task, from, optimizer } = await registry.resetHead(params.task, body.version);
+      const { task, from, optimizer } = await registry.resetHead(params.task, body.version, OPERATOR_BY_HTTP);
       return { task: taskView(task, await registry.progress(task)), from, optimizer };
     },
   );

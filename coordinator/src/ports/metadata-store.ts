@@ -7,7 +7,17 @@ import type {
   RoundId,
   TaskName,
 } from "@tributary/core";
-import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
+import type {
+  AuditAction,
+  AuditActor,
+  AuditHead,
+  AuditObject,
+  AuditRecord,
+  NewAuditRecord,
+  TaskReason,
+  TaskSpec,
+  TaskState,
+} from "@tributary/protocol";
 import type {
   BufferedCohortRecord,
   DeviceHealthRecord,
@@ -218,7 +228,7 @@ export interface DeviceRepository {
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
   /**
    * Forgets a device: its row, what was suspected of it, and how it fared. What has to be kept of what it did (that it used a token, took part in
-   * a round, was refused) goes on under `pseudonym`.
+   * a round, was refused) goes on under `pseudonym`; nothing leads from the device to its name in the audit log any more.
    *
    * @returns false where there is none
    */
@@ -247,6 +257,37 @@ export interface CertificateLogRepository {
   entries(start: number, limit: number): Promise<LogEntryRecord[]>;
   /** Hashes in the order asked for. @throws `store/corrupt` when one is not there. */
   nodes(wanted: readonly Pick<LogNodeRecord, "level" | "index">[]): Promise<Uint8Array<ArrayBuffer>[]>;
+}
+
+/** What is looked for in the audit log: records of which all that is given holds. */
+export interface AuditFilter {
+  readonly actor?: AuditActor["kind"];
+  readonly action?: AuditAction;
+  /** Each field of the record's object. */
+  readonly object?: AuditObject;
+  /** Times in ms since the epoch: from `since` on, and before `until`. */
+  readonly since?: number;
+  readonly until?: number;
+}
+
+/** The audit log, append-only: nothing in it is ever changed or removed, not by pruning either. */
+export interface AuditRepository {
+  /** The last record's place and hash. */
+  head(): Promise<AuditHead>;
+  /** Adds records at the end, each with the hash of the one before it. Meant to be part of the transaction that does what they say. */
+  append(records: readonly NewAuditRecord[], at: number): Promise<AuditRecord[]>;
+  get(index: number): Promise<AuditRecord | undefined>;
+  /** In order, from an index on. */
+  read(from: number, limit: number): Promise<AuditRecord[]>;
+  /** Newest first; `before` is an index (exclusive). */
+  list(
+    filter: AuditFilter,
+    options: { readonly limit: number; readonly before?: number },
+  ): Promise<AuditRecord[]>;
+  /** By what name the log knows a device; undefined where it does not. */
+  pseudonym(deviceId: DeviceId): Promise<DeviceId | undefined>;
+  /** Gives a device a name in the log, unless it has one. @returns the name that it has */
+  setPseudonym(deviceId: DeviceId, pseudonym: DeviceId): Promise<DeviceId>;
 }
 
 export interface RefusalRepository {
@@ -330,6 +371,7 @@ export interface MetadataRepositories {
   readonly releases: ReleaseRepository;
   readonly devices: DeviceRepository;
   readonly certificateLog: CertificateLogRepository;
+  readonly audit: AuditRepository;
   readonly refusals: RefusalRepository;
   readonly suspicions: SuspicionRepository;
   readonly participations: ParticipationRepository;
@@ -351,6 +393,8 @@ export interface VersionCommit {
   readonly state?: VersionStateRecord;
   readonly journal?: readonly JournalEntry[];
   readonly release: ReleaseChange;
+  /** Who or what made it, and with it whatever else the commit decides. */
+  readonly audit: readonly NewAuditRecord[];
   /** Told what is stored at the moment of the commit, so that no event repeats what was read earlier. */
   readonly events: (stored: MetadataRepositories) => Promise<readonly NewEvent[]>;
 }
@@ -366,8 +410,8 @@ export interface MetadataStore extends MetadataRepositories {
    */
   transaction<T>(work: (tx: MetadataRepositories) => Promise<T>): Promise<T>;
   /**
-   * Stores a new version with its lineage, round row, optimizer state, journal, targets, signed metadata and events
-   * in one transaction. Returns the logged events, to be published on the bus.
+   * Stores a new version with its lineage, round row, optimizer state, journal, targets, signed metadata, audit records and
+   * events in one transaction. Returns the logged events, to be published on the bus.
    * @throws `store/conflict`, with nothing stored, when any number is taken or another release came first.
    */
   commitVersion(commit: VersionCommit, at: number): Promise<EventRecord[]>;

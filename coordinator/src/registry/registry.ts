@@ -9,8 +9,15 @@ import {
 import type { StrategyRegistry } from "@tributary/aggregation";
 import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
-import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
+import {
+  parseTaskSpec,
+  type AuditActor,
+  type NewAuditRecord,
+  type TaskSpec,
+  type TaskStateChange,
+} from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
+import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
@@ -43,14 +50,14 @@ export interface RegistryOptions {
   readonly issuerPublicKey: Uint8Array;
 }
 
-/** Models, their versions, and the tasks that improve them. */
+/** Models, their versions, and the tasks that improve them. `by` is who did it, for the audit log: who runs the process, by default. */
 export interface Registry {
   /**
    * Publishes an ONNX file or a TensorFlow.js artifact: as version 1, or as the next version of a model with the same graph.
    *
    * @throws `onnx/*`, `engine/invalid-artifact`, `safetensors/*`; `protocol/invalid-document` for processing that does not fit; `coordinator/model-exists` when the name belongs to another graph
    */
-  publish(model: ModelName, file: Uint8Array): Promise<VersionRecord>;
+  publish(model: ModelName, file: Uint8Array, by?: AuditActor): Promise<VersionRecord>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
   createTask(spec: unknown): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
@@ -66,7 +73,7 @@ export interface Registry {
    *
    * @throws as `prepareReset`
    */
-  resetHead(task: TaskName, version: ModelVersion): Promise<HeadResetResult>;
+  resetHead(task: TaskName, version: ModelVersion, by?: AuditActor): Promise<HeadResetResult>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -83,7 +90,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, file) {
+    async publish(name, file, by = OPERATOR_BY_PROCESS) {
       const known = await store.models.get(name);
       const read = readPublished(file, known);
       const { graph, trainingGraph, parameters, described } = read;
@@ -141,6 +148,7 @@ export function createRegistry(options: RegistryOptions): Registry {
             ...(known === undefined ? { model } : {}),
             version: stored.version,
             release,
+            audit: [publishRecord(by, stored.version)],
             events: async (tx) => {
               await restartGates(tx.tasks, stored.version);
               await forgetStates(tx, stored.version);
@@ -256,7 +264,8 @@ export function createRegistry(options: RegistryOptions): Registry {
 
     release: (name, version) => releaseVersion({ store, blobs, bus, env, releases }, name, version),
 
-    resetHead: (name, version) => resetHead({ store, bus, env, releases }, name, version),
+    resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
+      resetHead({ store, bus, env, releases }, name, version, by),
 
     async progress(task) {
       const model = await registry.model(task.model);
@@ -281,6 +290,16 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
   };
   return registry;
+}
+
+function publishRecord(actor: AuditActor, version: VersionRecord): NewAuditRecord {
+  const { model, parentVersion, graph, weights } = version;
+  return {
+    actor,
+    action: "model.publish",
+    object: { model, version: version.version },
+    detail: { parentVersion, graph: graph.digest, weights: weights.digest },
+  };
 }
 
 /** What an operator publishes is released: gates compare with it from here on, and what waited for a verdict is outdated. */

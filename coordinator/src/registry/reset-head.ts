@@ -1,5 +1,5 @@
 import { failure, type ModelVersion, type TaskName } from "@tributary/core";
-import { usesControlVariates, type RESTORED_OPTIMIZERS } from "@tributary/protocol";
+import { usesControlVariates, type AuditActor, type RESTORED_OPTIMIZERS } from "@tributary/protocol";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type {
   ModelRecord,
@@ -30,11 +30,11 @@ export interface HeadReset {
   /** To be signed with what is stored. */
   readonly targets: TargetChanges;
   /**
-   * Stores it, as a part of a transaction; gives the events to log.
+   * Stores it with its audit record, as a part of a transaction; gives the events to log.
    *
    * @throws as `prepareReset` where that has changed meanwhile
    */
-  apply(tx: MetadataRepositories): Promise<readonly NewEvent[]>;
+  apply(tx: MetadataRepositories, by: AuditActor, at: number): Promise<readonly NewEvent[]>;
 }
 
 /** What devices and operators see of it. */
@@ -71,19 +71,21 @@ export async function prepareReset(
   const state = await store.versionStates.get(model.name, wanted);
   const after = stateOf(task, version, state);
   const record = typeof after === "object" ? { task: name, version: wanted, ...after } : undefined;
+  const optimizer = typeof after === "object" ? "restored" : after;
   const current = usesControlVariates(task.spec) ? await store.releases.targets() : [];
   return {
     task,
     model,
     version,
-    optimizer: typeof after === "object" ? "restored" : after,
+    optimizer,
     targets: !usesControlVariates(task.spec)
       ? { put: [] }
       : record === undefined
         ? noControlTargets(model.name, name, current)
         : controlTargets(model.name, record, current),
-    async apply(tx) {
+    async apply(tx, by, at) {
       const now = await requireResting(tx, name);
+      const from = (await tx.models.get(model.name))?.currentVersion ?? model.currentVersion;
       await tx.models.resetHead(model.name, wanted);
       if (record === undefined) await tx.optimizers.remove(name);
       else await tx.optimizers.put(record);
@@ -102,6 +104,17 @@ export async function prepareReset(
         const round = await tx.rounds.get(id);
         if (round !== undefined) events.push(roundEvent(round));
       }
+      await tx.audit.append(
+        [
+          {
+            actor: by,
+            action: "task.reset",
+            object: { task: name, model: model.name, version: wanted },
+            detail: { from, optimizer, dropped: dropped.length },
+          },
+        ],
+        at,
+      );
       const [round = null] = await tx.rounds.list(name, { limit: 1 });
       const roundsCommitted = await tx.rounds.countCommitted(name);
       const progress = { currentVersion: wanted, round, roundsCommitted };
@@ -119,12 +132,13 @@ export async function resetHead(
   services: Pick<ReleaseServices, "store" | "bus" | "env" | "releases">,
   name: TaskName,
   wanted: ModelVersion,
+  by: AuditActor,
 ): Promise<HeadResetResult> {
   const { store, env, releases } = services;
   const reset = await prepareReset(store, name, wanted);
   const { model, version, optimizer, targets } = reset;
   const at = env.clock.now();
-  const write = async (tx: MetadataRepositories) => tx.events.append(await reset.apply(tx), at);
+  const write = async (tx: MetadataRepositories) => tx.events.append(await reset.apply(tx, by, at), at);
   const signs = targets.put.length + (targets.remove ?? []).length > 0;
   const events = signs
     ? await releases.release(targets, (change) =>

@@ -17,9 +17,11 @@ import type {
   RoundRecord,
   TaskRecord,
   VersionRecord,
+  VersionStateRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
-import { usesControlVariates } from "@tributary/protocol";
+import { usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
+import { coordinatorFor } from "../audit/actors.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
@@ -129,6 +131,7 @@ export async function commitRound(
         ...(optimizer === undefined ? {} : { optimizer }),
         state: kept,
         release,
+        audit: [commitRecord(input, stored.version, kept)],
         events: async (tx) => {
           await awaitVerdict(tx.tasks, task.name, version);
           await forgetStates(tx, stored.version);
@@ -161,6 +164,31 @@ export async function commitRound(
   }
   await publishEvents(services, events);
   return stored.version;
+}
+
+function commitRecord(
+  { task, config }: CommitInput,
+  version: VersionRecord,
+  { aggregate }: Pick<VersionStateRecord, "aggregate">,
+): NewAuditRecord {
+  const { model, parentVersion, weights, cohort, numExamples, loss, accuracy, strategy, releasedAt } =
+    version;
+  return {
+    actor: coordinatorFor({ task: task.name, round: config.roundId }),
+    action: "round.commit",
+    object: { model, version: version.version, task: task.name, round: config.roundId },
+    detail: {
+      parentVersion,
+      weights: weights.digest,
+      aggregate: aggregate?.digest ?? null,
+      strategy: strategy?.name ?? null,
+      cohort,
+      numExamples,
+      loss,
+      accuracy,
+      released: releasedAt !== null,
+    },
+  };
 }
 
 /** With control variates, what the strategy remembers is part of the release: devices train the next round with it. */

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import { describeStoredAudit } from "./describe-stored-audit.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
@@ -456,6 +457,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredHealth(() => store);
+    describeStoredAudit(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {
       await store.close();

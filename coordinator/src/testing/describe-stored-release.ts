@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { MetadataStore, VersionCommit } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
 import {
+  exampleAudit,
   exampleBlob,
   exampleModel,
   exampleRelease,
@@ -78,6 +79,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       model: exampleModel(),
       version: exampleVersion(1),
       release: exampleRelease(1),
+      audit: [exampleAudit("model.publish")],
       events: async () => [{ type: "version", data: { version: 1 } }],
     };
 
@@ -112,6 +114,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
         state: exampleVersionState(number + 1),
         journal: [{ roundId: round.id, sequence: 1, at: 1, input: { type: "committed" } }],
         release: exampleRelease(number + 1),
+        audit: [exampleAudit("round.commit")],
         events: async () => [
           { type: "round", data: { number } },
           { type: "version", data: { version: number + 1 } },
@@ -133,6 +136,11 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       expect(await store.optimizers.get(asTaskName("digits-task"))).toEqual(commit.optimizer);
       expect(await store.versionStates.get(DIGITS, asModelVersion(2))).toEqual(commit.state);
       expect(await store.journal.read(commit.round!.id)).toEqual(commit.journal);
+      const recorded = await store.audit.read(0, 10);
+      expect(recorded.map(({ action, at }) => [action, Date.parse(at)])).toEqual([
+        ["model.publish", 1],
+        ["round.commit", 7],
+      ]);
       expect((await store.releases.latest("timestamp"))?.version).toBe(2);
       expect(await store.rounds.countCommitted(asTaskName("digits-task"))).toBe(1);
     });
@@ -164,6 +172,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       expect(await store.journal.read(exampleRound(1).id)).toEqual([]);
       expect((await store.releases.latest("timestamp"))?.version).toBe(1);
       expect(await store.events.after(0, 10)).toHaveLength(1);
+      expect((await store.audit.head()).size).toBe(1);
     });
 
     test("a round makes one version", async () => {

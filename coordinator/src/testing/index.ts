@@ -7,6 +7,7 @@ export {
   type OpenMetadataStore,
 } from "./describe-metadata-store.ts";
 export {
+  exampleAudit,
   exampleBlob,
   exampleDevice,
   exampleModel,

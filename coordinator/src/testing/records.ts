@@ -7,7 +7,7 @@ import {
   asTaskName,
   sha256,
 } from "@tributary/core";
-import { parseTaskSpec } from "@tributary/protocol";
+import { parseTaskSpec, type AuditAction, type NewAuditRecord } from "@tributary/protocol";
 import type {
   BlobRef,
   DeviceRecord,
@@ -203,6 +203,17 @@ export function exampleRelease(number: number, changes: Partial<ReleaseChange> =
     remove: [],
     roles: [],
     drafts: [],
+    ...changes,
+  };
+}
+
+/** A record that is to be written. */
+export function exampleAudit(action: AuditAction, changes: Partial<NewAuditRecord> = {}): NewAuditRecord {
+  return {
+    actor: { kind: "operator", via: "http" },
+    action,
+    object: { model: asModelName("digits") },
+    detail: { digest: exampleBlob("document").digest, loss: 0.25 },
     ...changes,
   };
 }

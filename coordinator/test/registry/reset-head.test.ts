@@ -67,6 +67,9 @@ describe("a task goes back to an earlier version", () => {
       for (const phase of [1, 2, 3]) await playRound(room, [wave(phase)]);
       expect(await resetTo(room, 2)).toBe(optimizer);
       expect((await room.registry.model(model)).currentVersion).toBe(2);
+      expect(await room.store.audit.list({ action: "task.reset" }, { limit: 9 })).toMatchObject([
+        { object: { task, model, version: 2 }, detail: { from: 4, optimizer, dropped: 0 } },
+      ]);
       expect(await playRound(room, [wave(2)])).toBe(5);
       expect(await room.store.versions.get(model, v(5))).toMatchObject({ parentVersion: 2 });
       expect(await weightsOf(room, 5)).toEqual(await weightsOf(room, 3));

@@ -370,6 +370,24 @@ export const ERROR_CATALOG = {
     publicMessage: "The certificate log is shorter than the one that was seen before.",
   },
 
+  // audit
+  "audit/chain-broken": {
+    status: 502,
+    publicMessage: "Records of the audit log were removed, replaced or put in another order.",
+  },
+  "audit/cut-off": {
+    status: 502,
+    publicMessage: "The audit log ends before the head that was signed.",
+  },
+  "audit/forked": {
+    status: 502,
+    publicMessage: "The audit log is not the one whose head was signed.",
+  },
+  "audit/record-edited": {
+    status: 502,
+    publicMessage: "A record of the audit log was edited.",
+  },
+
   // federation
   "federation/invalid-transition": {
     status: 500,

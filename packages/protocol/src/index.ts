@@ -1,4 +1,39 @@
+export {
+  AUDIT_ACTIONS,
+  AuditActor,
+  auditHash,
+  AuditHead,
+  auditHeadAfter,
+  auditHeadOf,
+  AuditList,
+  AuditObject,
+  AuditQuery,
+  AuditRecord,
+  EMPTY_AUDIT_LOG,
+  followAudit,
+  MAX_AUDIT_DETAIL_BYTES,
+  nextAuditRecord,
+  type AuditAction,
+  type NewAuditRecord,
+} from "./audit-log.ts";
+export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
+export {
+  armOf,
+  parseRollout,
+  parseWithdrawnVersions,
+  Rollout,
+  ROLLOUT_SHARE_UNITS,
+  RolloutArm,
+  rolloutDevice,
+  RolloutIdSchema,
+  rolloutManifestPath,
+  rolloutPath,
+  RolloutShare,
+  WithdrawnVersions,
+  withdrawnPath,
+  type RolloutDevice,
+} from "./rollout.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,

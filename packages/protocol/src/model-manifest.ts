@@ -36,6 +36,13 @@ const MANIFEST_FIELDS = {
   variants: Type.Optional(VariantDocuments),
   /** Absent where nobody could run the version when it was published. */
   selfCheck: Type.Optional(SelfCheck),
+  /** What a device has to have for it; one that has not keeps the version that it runs. */
+  requires: Type.Optional(
+    Type.Object({
+      /** The least version of the runtime: `major.minor.patch`. */
+      runtime: Type.Optional(Type.String({ pattern: "^\\d{1,5}\\.\\d{1,5}\\.\\d{1,5}$" })),
+    }),
+  ),
   createdAt: UtcTimestampSchema,
 };
 

@@ -1,4 +1,5 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
+import { auditRepository } from "./repositories/audit.ts";
 import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
@@ -33,6 +34,7 @@ export function repositories(db: Db): MetadataRepositories {
     releases: releaseRepository(db),
     devices: deviceRepository(db),
     certificateLog: certificateLogRepository(db),
+    audit: auditRepository(db),
     refusals: refusalRepository(db),
     suspicions: suspicionRepository(db),
     participations: participationRepository(db),

@@ -7,7 +7,7 @@ import type {
   RoundId,
   TaskName,
 } from "@tributary/core";
-import type { TaskState } from "@tributary/protocol";
+import type { AuditActor, AuditObject, TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type {
   DeviceHealthRecord,
@@ -178,6 +178,30 @@ export interface CertificateLogNodesTable {
   hash: Uint8Array;
 }
 
+export interface AuditRecordsTable {
+  recordIndex: number;
+  at: number;
+  actorKind: AuditActor["kind"];
+  actor: JsonText;
+  action: string;
+  object: JsonText;
+  detail: JsonText;
+  previous: Digest;
+  hash: Digest;
+}
+
+/** Which records are about what: each field of their objects, as text. */
+export interface AuditSubjectsTable {
+  field: keyof AuditObject;
+  value: string;
+  recordIndex: number;
+}
+
+export interface AuditPseudonymsTable {
+  deviceId: DeviceId;
+  pseudonym: DeviceId;
+}
+
 export interface TokenUsesTable {
   tokenId: string;
   deviceId: DeviceId;
@@ -249,6 +273,9 @@ export interface Database {
   devices: DevicesTable;
   certificateLog: CertificateLogTable;
   certificateLogNodes: CertificateLogNodesTable;
+  auditRecords: AuditRecordsTable;
+  auditSubjects: AuditSubjectsTable;
+  auditPseudonyms: AuditPseudonymsTable;
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;

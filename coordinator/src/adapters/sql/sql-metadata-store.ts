@@ -72,6 +72,9 @@ class SqlMetadataStore implements MetadataStore {
   get certificateLog() {
     return this.#repositories().certificateLog;
   }
+  get audit() {
+    return this.#repositories().audit;
+  }
   get refusals() {
     return this.#repositories().refusals;
   }
@@ -104,6 +107,7 @@ class SqlMetadataStore implements MetadataStore {
       if (commit.state !== undefined) await tx.versionStates.insert(commit.state);
       if (commit.journal !== undefined) await tx.journal.append(commit.journal);
       await tx.releases.apply(commit.release);
+      await tx.audit.append(commit.audit, at);
       return tx.events.append(await commit.events(tx), at);
     });
   }

@@ -17,6 +17,7 @@ import { localMetrics } from "./0018-local-metrics.ts";
 import { personalisation } from "./0019-personalisation.ts";
 import { releases } from "./0021-releases.ts";
 import { weightDeltas } from "./0022-weight-deltas.ts";
+import { auditLog } from "./0023-audit-log.ts";
 import { versionStates } from "./0026-version-states.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
@@ -39,6 +40,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0019-personalisation": personalisation,
   "0021-releases": releases,
   "0022-weight-deltas": weightDeltas,
+  "0023-audit-log": auditLog,
   "0026-version-states": versionStates,
 };
 
