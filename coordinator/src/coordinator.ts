@@ -139,6 +139,7 @@ async function start(
     dataDir: config.dataDir,
     releases,
     strategies,
+    keepAggregates: config.keepAggregates,
     issuerPublicKey,
     certificateLog,
     send: (device, message) => gateway.send(device, message),

@@ -45,7 +45,7 @@ export interface BlobRef {
 /** A published model: what stays the same over its versions. Times are ms since the epoch. */
 export interface ModelRecord {
   readonly name: ModelName;
-  /** The newest: what tasks train from. */
+  /** What tasks train from: the newest, unless training was taken back to an earlier one. */
   readonly currentVersion: ModelVersion;
   /** What the channel stable points to. */
   readonly releasedVersion: ModelVersion;
@@ -400,13 +400,39 @@ export interface ParticipationRecord {
   readonly at: number;
 }
 
-/** The state of a task's server optimizer after `version`, a safetensors file. */
-export interface OptimizerRecord {
-  readonly task: TaskName;
-  readonly version: ModelVersion;
+/** What a server optimizer remembers after a version. */
+export interface OptimizerBlobs {
+  /** A safetensors file. */
   readonly state: BlobRef;
   /** What rounding left out of the steps so far; null where none was rounded. */
   readonly residual: BlobRef | null;
+}
+
+/** The state of a task's server optimizer after `version`. */
+export interface OptimizerRecord extends OptimizerBlobs {
+  readonly task: TaskName;
+  readonly version: ModelVersion;
+}
+
+/**
+ * What a version of a round came from beside its parent's weights, and what its task remembered after it: enough to take the step
+ * again, and to go on from it.
+ */
+export interface VersionStateRecord {
+  readonly model: ModelName;
+  readonly version: ModelVersion;
+  readonly task: TaskName;
+  /** By which the round's mean became a step. */
+  readonly plan: BlobRef;
+  /** Which step of the task it was, from 1. */
+  readonly trainingRound: number;
+  readonly stepPrecision: TaskSpec["stepPrecision"];
+  /** `encodeAggregate`'s: what the server optimizer was given, never a single update; null: it was not to be kept. */
+  readonly aggregate: BlobRef | null;
+  /** Null: the server optimizer began. */
+  readonly before: OptimizerBlobs | null;
+  /** Null: the server optimizer remembers nothing. */
+  readonly after: OptimizerBlobs | null;
 }
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */

@@ -4,7 +4,7 @@ import { quantizeWeightsFile } from "@tributary/onnx";
 import { STABLE_CHANNEL } from "@tributary/protocol";
 import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
@@ -75,8 +75,8 @@ function withDeltas({ put, remove = [] }: TargetChanges, deltas: readonly Target
 }
 
 /** What channels point to, and what gates compare with, or devices are measuring, stays to be downloaded. */
-async function keptVersions(
-  store: Pick<MetadataStore, "channels" | "tasks" | "rounds">,
+export async function keptVersions(
+  store: Pick<MetadataRepositories, "channels" | "tasks" | "rounds">,
   model: Pick<ModelRecord, "name">,
 ): Promise<readonly ModelVersion[]> {
   const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);

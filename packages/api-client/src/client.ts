@@ -18,6 +18,7 @@ import type {
   StatusView,
   SuspicionView,
   TaskActivityView,
+  TaskResetView,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -118,6 +119,8 @@ export interface ApiClient {
   /** Creates a task and starts it. */
   createTask(spec: TaskSpecInput, options?: CallOptions): Promise<TaskView>;
   setTaskState(task: string, change: TaskStateChange, options?: CallOptions): Promise<TaskView>;
+  /** Lets a task that does not run go on from another version of its model, with what its server optimizer remembered then. */
+  resetTask(task: string, version: number, options?: CallOptions): Promise<TaskResetView>;
 }
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
@@ -286,6 +289,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     setTaskState: (task, change, call) =>
       answered(`POST /v1/tasks/${task}/state`, call, () =>
         http.POST("/v1/tasks/{task}/state", { params: { path: { task } }, body: change, ...json(call) }),
+      ),
+    resetTask: (task, version, call) =>
+      answered(`POST /v1/tasks/${task}/head`, call, () =>
+        http.POST("/v1/tasks/{task}/head", {
+          params: { path: { task } },
+          body: { version },
+          ...json(call),
+        }),
       ),
   };
 }

@@ -44,6 +44,7 @@ export type {
   BufferView,
   SuspicionView,
   TaskActivityView,
+  TaskResetView,
   RoundView,
   StatusView,
   TaskSpec,

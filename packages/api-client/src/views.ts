@@ -51,6 +51,10 @@ export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][numb
 export type TaskView = Answer<"/v1/tasks/{task}">;
 /** When a task's next round may begin, and what its devices do. */
 export type TaskActivityView = Answer<"/v1/tasks/{task}/activity">;
+/** A task that goes on from another version of its model. */
+export type TaskResetView = Frozen<
+  paths["/v1/tasks/{task}/head"]["post"]["responses"][200]["content"]["application/json"]
+>;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;
 /** An update of a round that did not count, its sender and the reason. */
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];

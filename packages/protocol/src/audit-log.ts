@@ -44,6 +44,7 @@ export const AUDIT_ACTIONS = [
   "task.finish",
   "task.pause",
   "task.pause-automatic",
+  "task.reset",
   "task.resume",
   "token.create",
 ] as const;
