@@ -76,6 +76,8 @@ export interface QuantizeOptions {
   readonly biasCorrection?: boolean;
   /** "int4-weights": MatMulNBits (com.microsoft; default), or standard DequantizeLinear of operator set 21. */
   readonly int4Form?: "matmul-nbits" | "dequantize-linear";
+  /** "float16": weights alone (default), or with the arithmetic, for engines that have it. */
+  readonly float16Form?: "weights" | "arithmetic";
 }
 
 /** How well one weight came through. */
