@@ -24,7 +24,7 @@ import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
-import { wantedVariants } from "./variants.ts";
+import { calibrationOf, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
@@ -126,7 +126,9 @@ export function createRegistry(options: RegistryOptions): Registry {
         gate: null,
         trust: null,
       };
-      const stored = await storeVersion({ blobs, store, env }, model, published, parameters);
+      const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
+        calibration: described.format === "onnx" ? calibrationOf(file) : undefined,
+      });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
           {

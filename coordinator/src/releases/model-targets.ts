@@ -5,6 +5,7 @@ import {
   parseMeasurementPlan,
   parseModelManifest,
   parsePlan,
+  VARIANT_USES,
   type MeasurementPlan,
   type ModelManifest,
   type Plan,
@@ -136,6 +137,8 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
           variants: version.variants.map((each) => ({
             name: each.name,
             target: variantPath(name, version.version, each.name),
+            ...VARIANT_USES[each.name],
+            ...(each.sample === undefined ? {} : { sample: each.sample }),
           })),
         }),
     ...(version.selfCheck === null ? {} : { selfCheck: version.selfCheck }),

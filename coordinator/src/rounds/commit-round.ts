@@ -91,6 +91,12 @@ export async function commitRound(
     },
     weights,
     rounded?.steps,
+    {
+      measureRanges:
+        dataset === null
+          ? undefined
+          : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
+    },
   );
   const optimizer =
     rounded === undefined && isEmptyState(state)
