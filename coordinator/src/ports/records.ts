@@ -11,6 +11,7 @@ import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState, RolloutConfig, RolloutState } from "@tributary/federation";
 import type {
   GraphPort,
+  InputSample,
   MetricDocument,
   ModelFormat,
   ModelProcessing,
@@ -82,6 +83,15 @@ export interface ChannelRecord {
   readonly releasedAt: number;
 }
 
+/** A derived form of a version: a whole ONNX file. */
+export interface VariantRecord extends BlobRef {
+  readonly name: VariantForm;
+  /** What its weights and activations were quantized with, as JSON: what the next version keeps. */
+  readonly scales?: BlobRef;
+  /** What float inputs look like that it is good for; absent: any. */
+  readonly sample?: InputSample;
+}
+
 /** One version of a model and its lineage: the parent, and the round that made it (null: published). */
 export interface VersionRecord {
   readonly model: ModelName;
@@ -95,8 +105,7 @@ export interface VersionRecord {
   readonly weights: BlobRef;
   /** Per-channel int8 safetensors. */
   readonly int8: BlobRef;
-  /** Whole ONNX files. */
-  readonly variants: readonly (BlobRef & { readonly name: VariantForm })[];
+  readonly variants: readonly VariantRecord[];
   readonly parameterCount: number;
   /** On held-out data, after the version; null when the task names none. */
   readonly loss: number | null;

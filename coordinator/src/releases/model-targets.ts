@@ -13,6 +13,7 @@ import {
   parseModelManifest,
   parsePlan,
   STABLE_CHANNEL,
+  VARIANT_USES,
   type MeasurementPlan,
   type ModelManifest,
   type Plan,
@@ -140,6 +141,8 @@ export function channelTargets(
           variants: version.variants.map((each) => ({
             name: each.name,
             target: variantPath(name, version.version, each.name),
+            ...VARIANT_USES[each.name],
+            ...(each.sample === undefined ? {} : { sample: each.sample }),
           })),
         }),
     ...(version.selfCheck === null ? {} : { selfCheck: version.selfCheck }),

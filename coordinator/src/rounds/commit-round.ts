@@ -101,6 +101,12 @@ export async function commitRound(
     },
     weights,
     rounded?.steps,
+    {
+      measureRanges:
+        dataset === null
+          ? undefined
+          : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
+    },
   );
   const after =
     rounded === undefined && isEmptyState(state)
