@@ -2,6 +2,8 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
+  AuditRecordView,
+  AuditView,
   BlobCreated,
   BufferView,
   CertificateLogView,
@@ -61,6 +63,15 @@ export interface LogEntriesOptions extends CallOptions {
   readonly limit?: number | undefined;
 }
 
+/** What is looked for in the audit log: records of which all that is given holds. */
+export type AuditFilter = Partial<paths["/v1/audit"]["get"]["parameters"]["query"]>;
+
+export interface AuditRecordsOptions extends CallOptions {
+  readonly start: number;
+  /** 1 to 1000. @defaultValue 1000 */
+  readonly limit?: number | undefined;
+}
+
 /**
  * The operators' side of the HTTP API, one method a route. Every method rejects with a `TributaryError`: the
  * coordinator's own, `transport/connect-failed` when nobody answers, `http/unexpected-response` when something else
@@ -101,6 +112,10 @@ export interface ApiClient {
   certificateLog(options?: CallOptions): Promise<CertificateLogView>;
   /** Certificates of the log from `start`, at most 1000. */
   logEntries(options: LogEntriesOptions): Promise<LogEntries>;
+  /** What operators did and what was decided without them, newest first, and the log's head. */
+  audit(filter?: AuditFilter, options?: CallOptions): Promise<AuditView>;
+  /** The audit log in its order from `start`, at most 1000 records. */
+  auditRecords(options: AuditRecordsOptions): Promise<readonly AuditRecordView[]>;
   /** Who signs each role of the release, and until when it is signed. */
   keys(options?: CallOptions): Promise<readonly KeyRoleView[]>;
   publicKeys(role: string, options?: CallOptions): Promise<readonly PublicKeyBody[]>;
@@ -243,6 +258,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered("GET /v1/certificate-log/entries", call, () =>
         http.GET("/v1/certificate-log/entries", { params: { query: { start, limit } }, ...json(call) }),
       ),
+    audit: (filter, call) =>
+      answered("GET /v1/audit", call, () =>
+        http.GET("/v1/audit", { params: { query: { limit: 100, ...filter } }, ...json(call) }),
+      ),
+    auditRecords: async ({ start, limit = 1000, ...call }) =>
+      (
+        await answered("GET /v1/audit/records", call, () =>
+          http.GET("/v1/audit/records", { params: { query: { start, limit } }, ...json(call) }),
+        )
+      ).records,
     keys: async (call) =>
       (await answered("GET /v1/keys", call, () => http.GET("/v1/keys", { ...json(call) }))).roles,
     publicKeys: async (role, call) =>

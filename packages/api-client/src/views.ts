@@ -34,6 +34,9 @@ export interface KeyRoleChange {
 }
 /** The next metadata of a role, which waits for signatures. */
 export type DraftView = Answer<"/v1/keys/{role}/draft">;
+/** Records of the audit log, and its head. */
+export type AuditView = Answer<"/v1/audit">;
+export type AuditRecordView = AuditView["records"][number];
 export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];

@@ -383,6 +383,10 @@ export const ERROR_CATALOG = {
     status: 502,
     publicMessage: "The audit log is not the one whose head was signed.",
   },
+  "audit/head-unsigned": {
+    status: 502,
+    publicMessage: "The head of the audit log is not in the signed metadata.",
+  },
   "audit/record-edited": {
     status: 502,
     publicMessage: "A record of the audit log was edited.",

@@ -5,12 +5,8 @@ export {
   AuditHead,
   auditHeadAfter,
   auditHeadOf,
-  AuditList,
   AuditObject,
-  AuditQuery,
   AuditRecord,
-  AuditRecords,
-  AuditRecordsQuery,
   EMPTY_AUDIT_LOG,
   followAudit,
   MAX_AUDIT_DETAIL_BYTES,
@@ -18,6 +14,9 @@ export {
   type AuditAction,
   type NewAuditRecord,
 } from "./audit-log.ts";
+export { createAuditCheck, type AuditCheck, type KnownAuditHead } from "./audit-check.ts";
+export { AuditFileHeader } from "./audit-file.ts";
+export { AuditList, AuditQuery, AuditRecords, AuditRecordsQuery } from "./audit-view.ts";
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
