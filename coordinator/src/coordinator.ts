@@ -24,6 +24,7 @@ import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
 import { registerHealthRoutes } from "./health/health-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
+import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
@@ -35,6 +36,7 @@ import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { renewPlans } from "./registry/renew-plans.ts";
 import { publishIssuer } from "./releases/issuer-target.ts";
@@ -137,6 +139,7 @@ async function start(
     dataDir: config.dataDir,
     releases,
     strategies,
+    keepAggregates: config.keepAggregates,
     issuerPublicKey,
     certificateLog,
     send: (device, message) => gateway.send(device, message),
@@ -149,7 +152,10 @@ async function start(
     issuerPublicKey,
     handler: {
       ...rounds.handler,
-      running: (_, { appliedAfterMs }) => push.record(appliedAfterMs),
+      running(_, { appliedAfterMs }) {
+        push.record(appliedAfterMs);
+        prometheus.pushed(appliedAfterMs);
+      },
       refusedVersion({ device }, { model, version, code }) {
         if (!versionRefusals.record(device, { model, version, code })) return;
         log.warn("a device does not run a version that was released", { model, version, code, device });
@@ -158,9 +164,21 @@ async function start(
     training: () => rounds.training(),
   });
   const devices = () => gateway.counts();
+  const prometheus = createPrometheus({
+    bus,
+    store,
+    devices,
+    isOperator,
+    version: VERSION,
+    dataDir: config.dataDir,
+    refusedVersions: () => versionRefusals.view(),
+    storageProblem: () => health.problem,
+  });
+  opened.defer(() => prometheus.close());
   const { newest: newestEventId } = await store.events.bounds();
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
+  prometheus.register(app);
   registerPages(app, config);
   registerBlobRoutes(app, {
     blobs,
@@ -174,16 +192,16 @@ async function start(
   registerKeyRoutes(app, {
     keys: releases.keys,
     async signed({ model: name }) {
-      const model = name === null ? undefined : await store.models.get(name);
       const timestamp = await store.releases.latest("timestamp");
-      if (model === undefined || timestamp === undefined) return;
-      await bus.publish("release", {
-        model: model.name,
-        channel: model.channel,
-        version: model.releasedVersion,
-        timestampVersion: timestamp.version,
-        committedAt: clock.now(),
-      });
+      if (name === null || timestamp === undefined) return;
+      for (const { model, name: channel, version } of await store.channels.list(name))
+        await bus.publish("release", {
+          model,
+          channel,
+          version,
+          timestampVersion: timestamp.version,
+          committedAt: clock.now(),
+        });
     },
   });
   registerEventRoutes(app, streams);
@@ -199,6 +217,7 @@ async function start(
   rounds.register(app);
   gateway.attach(app.server);
   registerMeasurementRoutes(app, { store, blobs, registry });
+  registerChannelRoutes(app, { store, registry });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,

@@ -3,6 +3,7 @@ import {
   sha256,
   type DeviceId,
   type Digest,
+  type ModelName,
   type RoundId,
   type SecureRandom,
   type TaskName,
@@ -17,7 +18,7 @@ import {
 } from "@tributary/protocol";
 import { keyIdOf } from "@tributary/tuf";
 import type { AuditRepository } from "../ports/metadata-store.ts";
-import type { ModelRecord, RoleRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { RoleRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { auditedDevice, coordinatorFor } from "./actors.ts";
 
 // What the records of the audit log say.
@@ -68,8 +69,8 @@ export function taskChanged(
 /** A model's channel points to a version from here on. */
 export function channelMoved(
   actor: AuditActor,
-  { name: model, channel }: Pick<ModelRecord, "name" | "channel">,
-  { version, weights }: Pick<VersionRecord, "version" | "weights">,
+  channel: string,
+  { model, version, weights }: Pick<VersionRecord, "model" | "version" | "weights">,
 ): NewAuditRecord {
   return {
     actor,
@@ -77,6 +78,11 @@ export function channelMoved(
     object: { model, version, channel },
     detail: { weights: weights.digest },
   };
+}
+
+/** A model has a channel no more. */
+export function channelRemoved(actor: AuditActor, model: ModelName, channel: string): NewAuditRecord {
+  return { actor, action: "model.remove-channel", object: { model, channel } };
 }
 
 /** A task stopped by itself: it is done, or waits for an operator. */
@@ -130,7 +136,7 @@ export async function deviceQuarantined(
 export function roundAbandoned(round: {
   readonly id: RoundId;
   readonly task: TaskName;
-  readonly model: ModelRecord["name"];
+  readonly model: ModelName;
   readonly purpose: string;
   readonly reason: string | null;
 }): NewAuditRecord {

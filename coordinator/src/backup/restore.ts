@@ -7,7 +7,7 @@ import { OPERATOR_BY_FILES } from "../audit/actors.ts";
 import { roundAbandoned } from "../audit/records.ts";
 import { storageFailure, syncFile, syncFolder } from "../durable-files.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import { NUMBERS_TAKEN, numbersTaken } from "../registry/next-number.ts";
+import { newestVersion, NUMBERS_TAKEN, numbersTaken } from "../registry/next-number.ts";
 import { RELEASES_RESTORED } from "../releases/releases.ts";
 import {
   BLOBS,
@@ -108,8 +108,8 @@ async function moveOn(
     for (const { name } of await tx.tasks.list())
       rounds[name] = Math.max(before.rounds[name] ?? 0, await tx.rounds.lastNumber(name)) + NUMBERS_GAP;
     const versions: Record<string, number> = {};
-    for (const { name, currentVersion } of await tx.models.list())
-      versions[name] = Math.max(before.versions[name] ?? 0, currentVersion) + NUMBERS_GAP;
+    for (const { name } of await tx.models.list())
+      versions[name] = Math.max(before.versions[name] ?? 0, await newestVersion(tx, name)) + NUMBERS_GAP;
     await tx.settings.set(NUMBERS_TAKEN, { rounds, versions });
     await tx.settings.set(RELEASES_RESTORED, true);
     // The log goes on from what was in the backup: what came after it is lost, and this says so.

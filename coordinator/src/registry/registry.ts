@@ -9,7 +9,13 @@ import {
 import type { StrategyRegistry } from "@tributary/aggregation";
 import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
-import { parseTaskSpec, type AuditActor, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
+import {
+  parseTaskSpec,
+  STABLE_CHANNEL,
+  type AuditActor,
+  type TaskSpec,
+  type TaskStateChange,
+} from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
 import { channelMoved, keysGiven, taskChanged, taskCreated, versionPublished } from "../audit/records.ts";
@@ -19,16 +25,19 @@ import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { storeExplanation } from "./explanation.ts";
+import { requireIdleModel } from "./idle-model.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
-import { releaseVersion } from "./release-version.ts";
+import { resetHead, type HeadResetResult } from "./reset-head.ts";
+import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
-import { wantedVariants } from "./variants.ts";
+import { calibrationOf, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
+import { forgetStates } from "./version-states.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
 export interface RegistryOptions {
@@ -55,11 +64,20 @@ export interface Registry {
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
   changeTask(name: TaskName, change: TaskStateChange, by?: AuditActor): Promise<TaskRecord>;
   /**
-   * Moves the model's channel to a version.
+   * Moves a channel to a version; one that is not there yet is made.
    *
-   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`
+   * @param channel - @defaultValue "stable"
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/too-many-channels`
    */
-  release(model: ModelName, version: ModelVersion, by?: AuditActor): Promise<VersionRecord>;
+  release(model: ModelName, version: ModelVersion, channel?: string, by?: AuditActor): Promise<VersionRecord>;
+  /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
+  removeChannel(model: ModelName, channel: string, by?: AuditActor): Promise<void>;
+  /**
+   * Lets a task that does not run go on from a version of its model, with what its server optimizer remembered after it.
+   *
+   * @throws as `prepareReset`
+   */
+  resetHead(task: TaskName, version: ModelVersion, by?: AuditActor): Promise<HeadResetResult>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -96,7 +114,6 @@ export function createRegistry(options: RegistryOptions): Registry {
           );
       const model: ModelRecord = known ?? {
         name,
-        channel: "stable",
         currentVersion: asModelVersion(1),
         releasedVersion: asModelVersion(1),
         releasedAt: createdAt,
@@ -111,8 +128,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
-      const [newest] = await store.versions.list(name, { limit: 1 });
-      const version: ModelVersion = await nextVersionNumber(store, name, newest?.version ?? 0);
+      const version = await nextVersionNumber(store, name);
       const published = {
         version,
         parentVersion,
@@ -128,7 +144,9 @@ export function createRegistry(options: RegistryOptions): Registry {
         gate: null,
         trust: null,
       };
-      const stored = await storeVersion({ blobs, store, env }, model, published, parameters);
+      const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
+        calibration: described.format === "onnx" ? calibrationOf(file) : undefined,
+      });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
           {
@@ -138,10 +156,11 @@ export function createRegistry(options: RegistryOptions): Registry {
             audit: [
               ...keysGiven(by, "key.create", release.roles),
               versionPublished(by, stored.version),
-              channelMoved(by, model, stored.version),
+              channelMoved(by, STABLE_CHANNEL, stored.version),
             ],
             events: async (tx) => {
               await restartGates(tx.tasks, stored.version);
+              await forgetStates(tx, stored.version);
               return [versionEvent(stored.version)];
             },
           },
@@ -153,7 +172,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       await announce(events);
       await bus.publish("release", {
         model: name,
-        channel: model.channel,
+        channel: STABLE_CHANNEL,
         version,
         timestampVersion,
         committedAt: env.clock.now(),
@@ -255,8 +274,13 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    release: (name, version, by = OPERATOR_BY_PROCESS) =>
-      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, by }),
+    release: (name, version, channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS) =>
+      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, channel, by }),
+    removeChannel: (name, channel, by = OPERATOR_BY_PROCESS) =>
+      removeChannel({ store, blobs, bus, env, releases }, { model: name, channel, by }),
+
+    resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
+      resetHead({ store, bus, env, releases }, name, version, by),
 
     async progress(task) {
       const model = await registry.model(task.model);
@@ -281,29 +305,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
   };
   return registry;
-}
-
-/**
- * A version grows out of the newest one, so that of two tasks on one model the faster would throw away every round of the
- * slower: one task trains a model at a time. Tasks that only measure make no versions.
- *
- * @throws `coordinator/model-busy`
- */
-async function requireIdleModel(
-  tasks: Pick<TaskRepository, "list">,
-  { name, model, kind }: Pick<TaskSpec, "name" | "model" | "kind">,
-): Promise<void> {
-  if (kind !== "train") return;
-  const other = (await tasks.list()).find(
-    (task) =>
-      task.model === model && task.name !== name && task.state === "running" && task.spec.kind === "train",
-  );
-  if (other === undefined) return;
-  throw failure(
-    "coordinator/model-busy",
-    `registry: task "${other.name}" is training "${model}"; pause it before "${name}" runs`,
-    { detail: { model, task: other.name } },
-  );
 }
 
 /** What an operator publishes is released: gates compare with it from here on, and what waited for a verdict is outdated. */

@@ -34,6 +34,7 @@ export const AUDIT_ACTIONS = [
   "key.sign",
   "model.publish",
   "model.release",
+  "model.remove-channel",
   "plan.renew",
   "round.abandon",
   "round.commit",
@@ -41,6 +42,7 @@ export const AUDIT_ACTIONS = [
   "task.finish",
   "task.pause",
   "task.pause-automatic",
+  "task.reset",
   "task.resume",
   "token.create",
 ] as const;

@@ -20,21 +20,49 @@ export { AuditList, AuditQuery, AuditRecords, AuditRecordsQuery } from "./audit-
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
-  armOf,
   parseRollout,
   parseWithdrawnVersions,
   Rollout,
-  ROLLOUT_SHARE_UNITS,
   RolloutArm,
-  rolloutDevice,
   RolloutIdSchema,
-  rolloutManifestPath,
-  rolloutPath,
   RolloutShare,
   WithdrawnVersions,
+} from "./rollout.ts";
+export {
+  armOf,
+  ROLLOUT_SHARE_UNITS,
+  rolloutDevice,
+  rolloutManifestPath,
+  rolloutPath,
   withdrawnPath,
   type RolloutDevice,
-} from "./rollout.ts";
+} from "./rollout-arm.ts";
+export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
+export {
+  evidenceOf,
+  parseRolloutSpec,
+  ROLLOUT_EVIDENCE,
+  ROLLOUT_METRICS,
+  RolloutGate,
+  RolloutSpec,
+  RolloutStep,
+  type RolloutEvidence,
+  type RolloutMetric,
+} from "./rollout-spec.ts";
+export {
+  ROLLOUT_STATES,
+  RolloutChange,
+  RolloutComparison,
+  RolloutGateView,
+  RolloutList,
+  RolloutReason,
+  RolloutSimulation,
+  RolloutView,
+  VersionWithdrawal,
+  WithdrawnVersionList,
+  WithdrawnVersionView,
+  type RolloutStateName,
+} from "./rollout-view.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
@@ -68,6 +96,14 @@ export {
   verifyMembership,
   type MembershipProof,
 } from "./certificate-log.ts";
+export {
+  ChannelChange,
+  ChannelList,
+  ChannelView,
+  MAX_CHANNELS,
+  ReleaseRequest,
+  STABLE_CHANNEL,
+} from "./channels.ts";
 export {
   decodeDeviceMessage,
   decodeServerMessage,
@@ -109,13 +145,9 @@ export {
 } from "./personalisation.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
-export {
-  parseVariantNames,
-  VARIANT_NAMES,
-  VariantDocument,
-  VARIANTS_KEY,
-  type VariantForm,
-} from "./model-variants.ts";
+export { type InputSample, parseVariantNames, VariantDocument, VARIANTS_KEY } from "./model-variants.ts";
+export { VARIANT_NAMES, VARIANT_USES, type VariantForm, type VariantUse } from "./variant-uses.ts";
+export { CALIBRATION_KEY, CalibrationDocument, parseCalibration } from "./calibration.ts";
 export { imageSizes } from "./image-sizes.ts";
 export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
 export { readModelManifest } from "./read-manifest.ts";
@@ -144,6 +176,7 @@ export {
   PushView,
   RefusalList,
   RefusalView,
+  RESTORED_OPTIMIZERS,
   ROUND_PHASES,
   RoundList,
   RoundListQuery,
@@ -155,6 +188,8 @@ export {
   SuspicionView,
   TASK_STATES,
   TaskList,
+  TaskReset,
+  TaskResetView,
   TaskStateChange,
   TaskView,
   UploadAccepted,
@@ -205,7 +240,6 @@ export {
   MeasurementList,
   MeasurementListQuery,
   MeasurementView,
-  ReleaseRequest,
   VerdictView,
 } from "./measurement-view.ts";
 export {

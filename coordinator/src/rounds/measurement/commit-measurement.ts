@@ -1,7 +1,7 @@
 import { failure } from "@tributary/core";
 import { advanceGate, gateReason, impossibleIn, judge, type RoundConfig } from "@tributary/federation";
 import { createMetrics, pairedMetrics, readPaired } from "@tributary/metrics";
-import type { VerdictView } from "@tributary/protocol";
+import { STABLE_CHANNEL, type VerdictView } from "@tributary/protocol";
 import type { MetadataRepositories, VersionCommit } from "../../ports/metadata-store.ts";
 import type {
   GateRecord,
@@ -84,7 +84,7 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
   };
   if (candidate !== null && verdict?.result === "passed" && task.spec.release === "on-gate") {
     const by = coordinatorFor({ task: task.name, round: config.roundId });
-    await moveChannel(services, { model, version: candidate, at, by }, write);
+    await moveChannel(services, { model, channel: STABLE_CHANNEL, version: candidate, at, by }, write);
   } else {
     const events = await store.transaction(async (tx) =>
       tx.events.append(await write(tx, candidate ?? undefined), at),
