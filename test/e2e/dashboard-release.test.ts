@@ -76,9 +76,9 @@ test("an operator releases a version from the dashboard, with the token alone", 
   await page.getByTestId("show-audit").click();
   const records = page.getByTestId("audit-row");
   await see(records.first()).toHaveAttribute("data-action", "model.release");
-  await see(records.first()).toContainText("digits, version 2, channel stable an operator");
+  await see(records.first()).toContainText("digits, version 2, channel stable by an operator");
   await api.setTaskState("digits", { state: "paused" });
-  await see(page.locator('[data-action="task.pause"]')).toContainText("digits, task digits an operator");
+  await see(page.locator('[data-action="task.pause"]')).toContainText("digits, task digits by an operator");
   await see(page.getByTestId("audit-signed")).toHaveText(/^\d+ records, signed by timestamp \d+$/, {
     timeout: 15_000,
   });

@@ -3,12 +3,12 @@ import { expect, test } from "vitest";
 import { auditActor, auditDetail, auditObject, auditSigned } from "../src/model/audit-lines.ts";
 
 test.each<[AuditRecordView["actor"], string]>([
-  [{ kind: "operator", via: "http" }, "an operator"],
-  [{ kind: "operator", via: "files" }, "an operator, in the data directory"],
+  [{ kind: "operator", via: "http" }, "by an operator"],
+  [{ kind: "operator", via: "files" }, "by an operator, in the data directory"],
   [{ kind: "coordinator" }, "by itself"],
   [{ kind: "coordinator", task: "digits" }, "by itself, for task digits"],
   [{ kind: "coordinator", task: "digits", round: "digits-7" }, "by itself, in round digits-7"],
-  [{ kind: "device" }, "the device itself"],
+  [{ kind: "device" }, "by the device itself"],
 ])("who did it: %j", (actor, words) => {
   expect(auditActor(actor)).toBe(words);
 });
@@ -25,11 +25,11 @@ test("what it was done to, and what else there is to say", () => {
     loss: 0.123456789,
     gatePlan: null,
     reason: { code: "gate", message: "2 versions did not pass" },
-    keyIds: ["a", "b"],
+    keyIds: ["cd".repeat(32), "b"],
     released: true,
   };
   expect(auditDetail(detail)).toBe(
-    'weights ababababab, loss 0.1235, reason 2 versions did not pass, keyIds ["a","b"], released true',
+    "weights ababababab, loss 0.1235, reason 2 versions did not pass, keyIds cdcdcdcdcd b, released true",
   );
 });
 

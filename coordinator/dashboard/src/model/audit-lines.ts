@@ -8,14 +8,14 @@ export function auditActor(actor: AuditRecordView["actor"]): string {
     case "coordinator":
       return ["by itself", ...causes(actor)].join(", ");
     case "device":
-      return "the device itself";
+      return "by the device itself";
   }
 }
 
 const VIA = {
-  http: "an operator",
-  files: "an operator, in the data directory",
-  process: "who runs the coordinator",
+  http: "by an operator",
+  files: "by an operator, in the data directory",
+  process: "by whoever runs the coordinator",
 } as const;
 
 function causes(actor: Extract<AuditRecordView["actor"], { kind: "coordinator" }>): string[] {
@@ -51,6 +51,7 @@ export function auditDetail(detail: AuditRecordView["detail"]): string {
 function shown(value: unknown): string {
   if (typeof value === "number") return String(Number(value.toPrecision(4)));
   if (typeof value === "string") return DIGEST.test(value) ? value.slice(0, 10) : value;
+  if (Array.isArray(value)) return value.map(shown).join(" ");
   if (typeof value === "object" && value !== null && "message" in value) return String(value.message);
   return JSON.stringify(value);
 }
