@@ -7,6 +7,7 @@ import {
 } from "@tributary/protocol";
 import type { ModelName } from "@tributary/core";
 import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import { channelView, versionView } from "../registry/views.ts";
@@ -66,7 +67,7 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
       },
     },
     async ({ params: { model, channel } }) => {
-      await registry.removeChannel(model, channel);
+      await registry.removeChannel(model, channel, OPERATOR_BY_HTTP);
       return channelsOf(model);
     },
   );

@@ -8,7 +8,7 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "round" | "task" | "version" | "suspicion" | "channel" | "devices";
+        readonly type: "round" | "task" | "version" | "suspicion" | "channel" | "alias" | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };

@@ -82,6 +82,14 @@ export interface ChannelRecord {
   readonly releasedAt: number;
 }
 
+/** What a version of a model is called. */
+export interface AliasRecord {
+  readonly model: ModelName;
+  readonly name: string;
+  readonly version: ModelVersion;
+  readonly movedAt: number;
+}
+
 /** One version of a model and its lineage: the parent, and the round that made it (null: published). */
 export interface VersionRecord {
   readonly model: ModelName;
@@ -357,7 +365,7 @@ export interface OptimizerRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "round" | "task" | "version" | "suspicion" | "channel";
+  readonly type: "round" | "task" | "version" | "suspicion" | "channel" | "alias";
   readonly data: JsonValue;
 }
 

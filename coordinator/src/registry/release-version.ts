@@ -1,5 +1,5 @@
 import { failure, type Env, type ModelName, type ModelVersion } from "@tributary/core";
-import { MAX_CHANNELS, STABLE_CHANNEL } from "@tributary/protocol";
+import { MAX_CHANNELS, STABLE_CHANNEL, type AuditActor } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
@@ -111,6 +111,7 @@ export async function removeChannel(
   { store, bus, env, releases }: ReleaseServices,
   model: ModelName,
   channel: string,
+  by: AuditActor,
 ): Promise<void> {
   await requireModel(store, model);
   if (channel === STABLE_CHANNEL)
@@ -122,8 +123,12 @@ export async function removeChannel(
   const remove = [manifestPath(model, channel)];
   const events = await releases.release({ put: [], remove }, (change) =>
     store.transaction(async (tx) => {
-      if (!(await tx.channels.remove(model, channel))) throw unknownChannel(model, channel);
+      const head = await tx.channels.get(model, channel);
+      if (head === undefined) throw unknownChannel(model, channel);
+      await tx.channels.remove(model, channel);
       await tx.releases.apply(change);
+      const object = { model, version: head.version, channel };
+      await tx.audit.append([{ actor: by, action: "channel.remove", object }], at);
       return tx.events.append([channelEvent({ model, name: channel, version: null, at: timestamp(at) })], at);
     }),
   );

@@ -23,6 +23,8 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AliasChange,
+  AliasView,
   BlobCreated,
   CertificateLogView,
   ChannelChange,

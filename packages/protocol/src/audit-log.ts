@@ -20,8 +20,11 @@ import {
 
 /** All that is recorded. A name is never given another meaning, as records keep it. */
 export const AUDIT_ACTIONS = [
+  "alias.move",
+  "alias.remove",
   "backup.create",
   "backup.restore",
+  "channel.remove",
   "device.erase",
   "device.quarantine",
   "device.release",

@@ -10,6 +10,7 @@ import type {
   TaskRecord,
   VersionRecord,
 } from "../../ports/records.ts";
+import { followCandidate } from "../../registry/aliases.ts";
 import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
@@ -68,7 +69,7 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
     await tx.measurements.insert(record);
     const versions = judged === undefined || verdict === undefined ? [] : [{ ...judged, gate: verdict }];
     for (const version of versions) await tx.versions.setGate(version.model, version.version, version.gate);
-    const after = await storeGate(tx, commit, verdict);
+    const after = await storeGate(tx, commit, verdict, at);
     const head = (await tx.models.get(model.name))?.currentVersion ?? model.currentVersion;
     const roundsCommitted = await tx.rounds.countCommitted(task.name);
     return [
@@ -109,6 +110,7 @@ export async function storeUndecided(
   });
   if (version !== undefined) await tx.versions.setGate(task.model, candidate, verdict);
   await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
+  await followCandidate(tx, task.model, round.at);
 }
 
 const NOTHING = Object.freeze(readPaired(createMetrics(pairedMetrics)));
@@ -140,6 +142,7 @@ async function storeGate(
   tx: MetadataRepositories,
   { task, measurement }: MeasurementCommit,
   verdict: VerdictView | undefined,
+  at: number,
 ): Promise<TaskRecord> {
   const now = (await tx.tasks.get(task.name)) ?? task;
   const candidate = measurement.candidate?.version;
@@ -147,6 +150,7 @@ async function storeGate(
     return now;
   const gate: GateRecord = advanceGate(now.gate, candidate, verdict);
   await tx.tasks.setGate(task.name, gate);
+  await followCandidate(tx, task.model, at);
   const reason = gateReason(gate, now.spec.gate);
   if (reason === undefined || now.state !== "running") return { ...now, gate };
   await tx.tasks.setState(task.name, "paused", { reason });

@@ -1357,7 +1357,8 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
-                        version: number;
+                        /** @description A version's number, an alias, or "newest" */
+                        version: number | string;
                         /**
                          * @description Which channel is moved; one that is not there yet is made
                          * @default stable
@@ -1483,6 +1484,141 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 releasedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What versions of a model are called */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/aliases/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a version a name, and take it from the version that had it */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    alias: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description A version's number, an alias, or "newest" */
+                        version: number | string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            name: string;
+                            version: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            movedAt: string;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Remove an alias; champion and newest cannot be removed */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    alias: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
                             }[];
                         };
                     };
@@ -1730,6 +1866,15 @@ export interface paths {
                                      */
                                     releasedAt: string;
                                 }[];
+                                aliases: {
+                                    name: string;
+                                    version: number;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    movedAt: string;
+                                }[];
                                 parameterCount: number;
                                 /**
                                  * Format: date-time
@@ -1805,6 +1950,15 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 releasedAt: string;
+                            }[];
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
                             }[];
                             parameterCount: number;
                             /**
@@ -2125,10 +2279,10 @@ export interface paths {
                                      */
                                     kind: "train" | "evaluate" | "telemetry";
                                     /**
-                                     * @description evaluate: the version that is compared with the released one
+                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                      * @default null
                                      */
-                                    candidate: "newest" | number | null;
+                                    candidate: string | number | null;
                                     /**
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []
@@ -2767,10 +2921,10 @@ export interface paths {
                          */
                         kind: "train" | "evaluate" | "telemetry";
                         /**
-                         * @description evaluate: the version that is compared with the released one
+                         * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                          * @default null
                          */
-                        candidate: "newest" | number | null;
+                        candidate: string | number | null;
                         /**
                          * @description telemetry: what is counted besides runs; none named: all
                          * @default []
@@ -3311,10 +3465,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
@@ -3978,10 +4132,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
@@ -4657,10 +4811,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []

@@ -19,6 +19,7 @@ import { releases } from "./0021-releases.ts";
 import { weightDeltas } from "./0022-weight-deltas.ts";
 import { auditLog } from "./0023-audit-log.ts";
 import { channels } from "./0024-channels.ts";
+import { registry } from "./0025-registry.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -42,6 +43,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0022-weight-deltas": weightDeltas,
   "0023-audit-log": auditLog,
   "0024-channels": channels,
+  "0025-registry": registry,
 };
 
 export const migrationProvider: MigrationProvider = {
