@@ -52,7 +52,8 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
         response: { 200: VersionView },
       },
     },
-    async ({ params, body }) => versionView(await registry.release(params.model, body.version, body.channel)),
+    async ({ params, body: { version, channel } }) =>
+      versionView(await registry.release(params.model, version, { channel, by: OPERATOR_BY_HTTP })),
   );
 
   app.delete(

@@ -172,11 +172,11 @@ test("a model has so many channels and no more", async () => {
   const version = asModelVersion(1);
   for (let i = 1; i < MAX_CHANNELS; i++)
     await room.store.channels.move({ model, name: `customer-${i}`, version, releasedAt: i });
-  await expect(room.registry.release(model, version, "one-more")).rejects.toMatchObject({
+  await expect(room.registry.release(model, version, { channel: "one-more" })).rejects.toMatchObject({
     code: "coordinator/too-many-channels",
   });
-  await room.registry.release(model, version, "customer-1");
+  await room.registry.release(model, version, { channel: "customer-1" });
   await room.registry.removeChannel(model, "customer-2");
-  await room.registry.release(model, version, "one-more");
+  await room.registry.release(model, version, { channel: "one-more" });
   expect(await room.store.channels.list(model)).toHaveLength(MAX_CHANNELS);
 });

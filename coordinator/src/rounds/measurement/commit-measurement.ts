@@ -10,6 +10,8 @@ import type {
   TaskRecord,
   VersionRecord,
 } from "../../ports/records.ts";
+import { coordinatorFor } from "../../audit/actors.ts";
+import { gateVerdict, taskStopped } from "../../audit/records.ts";
 import { followCandidate } from "../../registry/aliases.ts";
 import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
@@ -69,6 +71,8 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
     await tx.measurements.insert(record);
     const versions = judged === undefined || verdict === undefined ? [] : [{ ...judged, gate: verdict }];
     for (const version of versions) await tx.versions.setGate(version.model, version.version, version.gate);
+    if (verdict !== undefined && candidate !== null)
+      await tx.audit.append([gateVerdict(task, candidate.version, verdict)], at);
     const after = await storeGate(tx, commit, verdict, at);
     const head = (await tx.models.get(model.name))?.currentVersion ?? model.currentVersion;
     const roundsCommitted = await tx.rounds.countCommitted(task.name);
@@ -80,7 +84,8 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
     ];
   };
   if (candidate !== null && verdict?.result === "passed" && task.spec.release === "on-gate") {
-    await moveChannel(services, { model, channel: STABLE_CHANNEL, version: candidate, at }, write);
+    const by = coordinatorFor({ task: task.name, round: config.roundId });
+    await moveChannel(services, { model, channel: STABLE_CHANNEL, version: candidate, at, by }, write);
   } else {
     const events = await store.transaction(async (tx) =>
       tx.events.append(await write(tx, candidate ?? undefined), at),
@@ -109,6 +114,7 @@ export async function storeUndecided(
     knowsHits: false,
   });
   if (version !== undefined) await tx.versions.setGate(task.model, candidate, verdict);
+  await tx.audit.append([gateVerdict(task, candidate, verdict)], round.at);
   await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
   await followCandidate(tx, task.model, round.at);
 }
@@ -154,5 +160,7 @@ async function storeGate(
   const reason = gateReason(gate, now.spec.gate);
   if (reason === undefined || now.state !== "running") return { ...now, gate };
   await tx.tasks.setState(task.name, "paused", { reason });
-  return { ...now, gate, state: "paused", reason };
+  const paused: TaskRecord = { ...now, gate, state: "paused", reason };
+  await tx.audit.append([taskStopped(paused, verdict.roundId)], at);
+  return paused;
 }
