@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { AliasView, type AliasChange } from "./aliases.ts";
 import { ChannelView, type ChannelChange } from "./channels.ts";
 import { TaskSpec } from "./documents.ts";
 import { GraphPorts } from "./graph-ports.ts";
@@ -172,6 +173,8 @@ export const ModelView = Type.Object({
   releasedAt: TimestampSchema,
   /** All of them, stable first. */
   channels: readonlyArray(ChannelView),
+  /** By name. */
+  aliases: readonlyArray(AliasView),
   parameterCount: Count,
   createdAt: TimestampSchema,
   versions: Count,
@@ -349,6 +352,7 @@ export interface ServerEvents {
   /** A device was quarantined, or an operator released one. */
   suspicion: SuspicionView;
   channel: ChannelChange;
+  alias: AliasChange;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

@@ -861,7 +861,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "backup.create" | "backup.restore" | "blob.upload" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.publish" | "model.release" | "model.remove-channel" | "plan.renew" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create";
+                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.publish" | "model.release" | "plan.renew" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -1589,7 +1589,8 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
-                        version: number;
+                        /** @description A version's number, an alias, or "newest" */
+                        version: number | string;
                         /**
                          * @description Which channel is moved; one that is not there yet is made
                          * @default stable
@@ -1715,6 +1716,141 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 releasedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What versions of a model are called */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/aliases/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a version a name, and take it from the version that had it */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    alias: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description A version's number, an alias, or "newest" */
+                        version: number | string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            name: string;
+                            version: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            movedAt: string;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Remove an alias; champion and newest cannot be removed */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    alias: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
                             }[];
                         };
                     };
@@ -1962,6 +2098,15 @@ export interface paths {
                                      */
                                     releasedAt: string;
                                 }[];
+                                aliases: {
+                                    name: string;
+                                    version: number;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    movedAt: string;
+                                }[];
                                 parameterCount: number;
                                 /**
                                  * Format: date-time
@@ -2037,6 +2182,15 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 releasedAt: string;
+                            }[];
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
                             }[];
                             parameterCount: number;
                             /**
@@ -2357,10 +2511,10 @@ export interface paths {
                                      */
                                     kind: "train" | "evaluate" | "telemetry";
                                     /**
-                                     * @description evaluate: the version that is compared with the released one
+                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                      * @default null
                                      */
-                                    candidate: "newest" | number | null;
+                                    candidate: string | number | null;
                                     /**
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []
@@ -2999,10 +3153,10 @@ export interface paths {
                          */
                         kind: "train" | "evaluate" | "telemetry";
                         /**
-                         * @description evaluate: the version that is compared with the released one
+                         * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                          * @default null
                          */
-                        candidate: "newest" | number | null;
+                        candidate: string | number | null;
                         /**
                          * @description telemetry: what is counted besides runs; none named: all
                          * @default []
@@ -3543,10 +3697,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
@@ -4210,10 +4364,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
@@ -4889,10 +5043,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
@@ -5565,10 +5719,10 @@ export interface paths {
                                      */
                                     kind: "train" | "evaluate" | "telemetry";
                                     /**
-                                     * @description evaluate: the version that is compared with the released one
+                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                      * @default null
                                      */
-                                    candidate: "newest" | number | null;
+                                    candidate: string | number | null;
                                     /**
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []

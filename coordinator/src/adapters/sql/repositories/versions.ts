@@ -83,6 +83,7 @@ function toRow(version: VersionRecord): VersionsTable {
     gate: gate && JSON.stringify(gate),
     trust: trust && JSON.stringify(trust),
     selfCheck: selfCheck && JSON.stringify(selfCheck),
+    lineage: null,
   };
 }
 
@@ -100,6 +101,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     gate,
     trust,
     selfCheck,
+    lineage: _,
     ...rest
   } = row;
   return {
