@@ -24,7 +24,7 @@ import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { releaseVersion } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
-import { calibrationOf, wantedVariants } from "./variants.ts";
+import { takeCalibration, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
@@ -74,7 +74,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, file) {
+    async publish(name, given) {
+      const { file, calibration } = takeCalibration(given);
       const known = await store.models.get(name);
       const read = readPublished(file, known);
       const { graph, trainingGraph, parameters, described } = read;
@@ -127,7 +128,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         trust: null,
       };
       const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
-        calibration: described.format === "onnx" ? calibrationOf(file) : undefined,
+        calibration,
       });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
