@@ -68,9 +68,9 @@ const scalesOf = async ({ scales }: VersionRecord["variants"][number]) =>
 test("versions of rounds keep the scales of those before: their forms differ in few bytes", async () => {
   const first = await storeVariants(blobs, model, parameters, { calibration });
   // The largest weights of each tensor had no room: the first step of a chain makes some.
-  const second = await storeVariants(blobs, model, moved(0.01), { parent: { variants: first } });
-  expect(await storeVariants(blobs, model, moved(0.01), { parent: { variants: first } })).toEqual(second);
-  const third = await storeVariants(blobs, model, moved(0.02), { parent: { variants: second } });
+  const second = await storeVariants(blobs, model, moved(0.05), { parent: { variants: first } });
+  expect(await storeVariants(blobs, model, moved(0.05), { parent: { variants: first } })).toEqual(second);
+  const third = await storeVariants(blobs, model, moved(0.06), { parent: { variants: second } });
   expect(third.map(({ name, sample }) => [name, sample])).toEqual([
     ["int8-dynamic", undefined],
     ["int8-static", { image: [0, 1] }],
