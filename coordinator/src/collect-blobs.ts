@@ -8,7 +8,7 @@ export const UNUSED_KEPT_MS = 7 * 86_400_000;
 
 const PAGE = 500;
 
-type Rows = "models" | "versions" | "tasks" | "releases" | "optimizers" | "bufferedCohorts";
+type Rows = "models" | "versions" | "versionStates" | "tasks" | "releases" | "optimizers" | "bufferedCohorts";
 
 /**
  * Removes blobs that nothing refers to any more: manifests that were replaced, what a commit that failed had written, data
@@ -52,6 +52,9 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
           used.add(blob.digest);
       page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
     }
+    for (const { plan, aggregate, before, after } of await store.versionStates.list(name))
+      for (const blob of [plan, aggregate, before?.state, before?.residual, after?.state, after?.residual])
+        if (blob) used.add(blob.digest);
   }
   for (const { name, plan, gatePlan, spec } of await store.tasks.list()) {
     used.add(plan.digest);

@@ -9,24 +9,35 @@ import {
 import type { StrategyRegistry } from "@tributary/aggregation";
 import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
-import { parseTaskSpec, type TaskSpec, type TaskStateChange } from "@tributary/protocol";
+import {
+  parseTaskSpec,
+  STABLE_CHANNEL,
+  type AuditActor,
+  type TaskSpec,
+  type TaskStateChange,
+} from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
+import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
+import { channelMoved, keysGiven, taskChanged, taskCreated, versionPublished } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
 import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { storeExplanation } from "./explanation.ts";
+import { requireIdleModel } from "./idle-model.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
-import { releaseVersion } from "./release-version.ts";
+import { resetHead, type HeadResetResult } from "./reset-head.ts";
+import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
 import { takeCalibration, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
+import { forgetStates } from "./version-states.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
 export interface RegistryOptions {
@@ -40,24 +51,33 @@ export interface RegistryOptions {
   readonly issuerPublicKey: Uint8Array;
 }
 
-/** Models, their versions, and the tasks that improve them. */
+/** Models, their versions, and the tasks that improve them. `by` is who did it, for the audit log: who runs the process, by default. */
 export interface Registry {
   /**
    * Publishes an ONNX file or a TensorFlow.js artifact: as version 1, or as the next version of a model with the same graph.
    *
    * @throws `onnx/*`, `engine/invalid-artifact`, `safetensors/*`; `protocol/invalid-document` for processing that does not fit; `coordinator/model-exists` when the name belongs to another graph
    */
-  publish(model: ModelName, file: Uint8Array): Promise<VersionRecord>;
+  publish(model: ModelName, file: Uint8Array, by?: AuditActor): Promise<VersionRecord>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
-  createTask(spec: unknown): Promise<TaskRecord>;
+  createTask(spec: unknown, by?: AuditActor): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
-  changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
+  changeTask(name: TaskName, change: TaskStateChange, by?: AuditActor): Promise<TaskRecord>;
   /**
-   * Moves the model's channel to a version.
+   * Moves a channel to a version; one that is not there yet is made.
    *
-   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`
+   * @param channel - @defaultValue "stable"
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/too-many-channels`
    */
-  release(model: ModelName, version: ModelVersion): Promise<VersionRecord>;
+  release(model: ModelName, version: ModelVersion, channel?: string, by?: AuditActor): Promise<VersionRecord>;
+  /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
+  removeChannel(model: ModelName, channel: string, by?: AuditActor): Promise<void>;
+  /**
+   * Lets a task that does not run go on from a version of its model, with what its server optimizer remembered after it.
+   *
+   * @throws as `prepareReset`
+   */
+  resetHead(task: TaskName, version: ModelVersion, by?: AuditActor): Promise<HeadResetResult>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -74,7 +94,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, given) {
+    async publish(name, given, by = OPERATOR_BY_PROCESS) {
       const { file, calibration } = takeCalibration(given);
       const known = await store.models.get(name);
       const read = readPublished(file, known);
@@ -95,7 +115,6 @@ export function createRegistry(options: RegistryOptions): Registry {
           );
       const model: ModelRecord = known ?? {
         name,
-        channel: "stable",
         currentVersion: asModelVersion(1),
         releasedVersion: asModelVersion(1),
         releasedAt: createdAt,
@@ -110,8 +129,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
-      const [newest] = await store.versions.list(name, { limit: 1 });
-      const version: ModelVersion = await nextVersionNumber(store, name, newest?.version ?? 0);
+      const version = await nextVersionNumber(store, name);
       const published = {
         version,
         parentVersion,
@@ -136,8 +154,14 @@ export function createRegistry(options: RegistryOptions): Registry {
             ...(known === undefined ? { model } : {}),
             version: stored.version,
             release,
+            audit: [
+              ...keysGiven(by, "key.create", release.roles),
+              versionPublished(by, stored.version),
+              channelMoved(by, STABLE_CHANNEL, stored.version),
+            ],
             events: async (tx) => {
               await restartGates(tx.tasks, stored.version);
+              await forgetStates(tx, stored.version);
               return [versionEvent(stored.version)];
             },
           },
@@ -149,7 +173,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       await announce(events);
       await bus.publish("release", {
         model: name,
-        channel: model.channel,
+        channel: STABLE_CHANNEL,
         version,
         timestampVersion,
         committedAt: env.clock.now(),
@@ -157,7 +181,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return stored.version;
     },
 
-    async createTask(document) {
+    async createTask(document, by = OPERATOR_BY_PROCESS) {
       const parsed = parseTaskSpec(document);
       const { choice } = strategyOf(strategies, parsed);
       const asked = { ...parsed, strategy: { ...parsed.strategy, ...choice } };
@@ -209,6 +233,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           await requireIdleModel(tx.tasks, spec);
           await tx.tasks.insert(task);
           await tx.releases.apply(release);
+          await tx.audit.append([taskCreated(by, task)], createdAt);
           return tx.events.append([taskEvent(task, progress)], createdAt);
         }),
       );
@@ -218,7 +243,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return task;
     },
 
-    async changeTask(name, { state, moreRounds }) {
+    async changeTask(name, { state, moreRounds }, by = OPERATOR_BY_PROCESS) {
       const events = await store.transaction(async (tx) => {
         const task = await tx.tasks.get(name);
         if (task === undefined) throw unknownTask(name);
@@ -235,12 +260,14 @@ export function createRegistry(options: RegistryOptions): Registry {
         const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
         const changed = { ...task, spec, state, gate, reason, activeSince };
+        const at = env.clock.now();
+        await tx.audit.append([taskChanged(by, task, changed)], at);
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,
           roundsCommitted: committed,
         };
-        return tx.events.append([taskEvent(changed, progress)], env.clock.now());
+        return tx.events.append([taskEvent(changed, progress)], at);
       });
       env.log.info("registry: task changed", { task: name, state });
       await announce(events);
@@ -248,7 +275,13 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    release: (name, version) => releaseVersion({ store, blobs, bus, env, releases }, name, version),
+    release: (name, version, channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS) =>
+      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, channel, by }),
+    removeChannel: (name, channel, by = OPERATOR_BY_PROCESS) =>
+      removeChannel({ store, blobs, bus, env, releases }, { model: name, channel, by }),
+
+    resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
+      resetHead({ store, bus, env, releases }, name, version, by),
 
     async progress(task) {
       const model = await registry.model(task.model);
@@ -273,29 +306,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
   };
   return registry;
-}
-
-/**
- * A version grows out of the newest one, so that of two tasks on one model the faster would throw away every round of the
- * slower: one task trains a model at a time. Tasks that only measure make no versions.
- *
- * @throws `coordinator/model-busy`
- */
-async function requireIdleModel(
-  tasks: Pick<TaskRepository, "list">,
-  { name, model, kind }: Pick<TaskSpec, "name" | "model" | "kind">,
-): Promise<void> {
-  if (kind !== "train") return;
-  const other = (await tasks.list()).find(
-    (task) =>
-      task.model === model && task.name !== name && task.state === "running" && task.spec.kind === "train",
-  );
-  if (other === undefined) return;
-  throw failure(
-    "coordinator/model-busy",
-    `registry: task "${other.name}" is training "${model}"; pause it before "${name}" runs`,
-    { detail: { model, task: other.name } },
-  );
 }
 
 /** What an operator publishes is released: gates compare with it from here on, and what waited for a verdict is outdated. */

@@ -1,9 +1,10 @@
 import { asModelVersion, type Env, type ModelVersion } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
 import { quantizeWeightsFile } from "@tributary/onnx";
+import { STABLE_CHANNEL } from "@tributary/protocol";
 import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
@@ -25,7 +26,7 @@ export interface StoredVersion {
 
 /**
  * Derives and stores everything a version consists of: float32 and int8 weights, deltas from what devices have, and where it is released
- * the channel's manifest. The int8 weights are always those of the exact ones, and each channel keeps the scale that it had in the parent
+ * the manifest of stable. The int8 weights are always those of the exact ones, and each channel keeps the scale that it had in the parent
  * as long as it fits, so that a version differs from its parent in few bytes.
  * The first step of a commit: nothing refers to the blobs until the version is committed.
  *
@@ -59,7 +60,7 @@ export async function storeVersion(
   };
   const deltas = [
     ...(parent === undefined || steps === undefined ? [] : await stepDelta(blobs, parent, record, steps)),
-    ...(record.releasedAt === null ? [] : await releaseDeltas(stores, record)),
+    ...(record.releasedAt === null ? [] : await releaseDeltas(stores, record, STABLE_CHANNEL)),
   ];
   const current = await store.releases.targets();
   const kept = await keptVersions(store, model);
@@ -75,10 +76,10 @@ function withDeltas({ put, remove = [] }: TargetChanges, deltas: readonly Target
   return { put: [...put, ...deltas], remove };
 }
 
-/** What inference devices run, and what gates compare with, or devices are measuring, stays to be downloaded. */
-async function keptVersions(
-  store: Pick<MetadataStore, "tasks" | "rounds">,
-  model: Pick<ModelRecord, "name" | "releasedVersion">,
+/** What channels point to, and what gates compare with, or devices are measuring, stays to be downloaded. */
+export async function keptVersions(
+  store: Pick<MetadataRepositories, "channels" | "tasks" | "rounds">,
+  model: Pick<ModelRecord, "name">,
 ): Promise<readonly ModelVersion[]> {
   const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);
   const compared = tasks.flatMap(({ gate, spec }) => [gate?.reference, gate?.candidate, spec.candidate]);
@@ -88,5 +89,6 @@ async function keptVersions(
     compared.push(config.baseVersion, config.measurement.candidate?.version);
   }
   const numbers = compared.filter((each) => typeof each === "number");
-  return [model.releasedVersion, ...numbers.map(asModelVersion)];
+  const heads = (await store.channels.list(model.name)).map(({ version }) => version);
+  return [...heads, ...numbers.map(asModelVersion)];
 }

@@ -4,8 +4,11 @@ export {
   createApiClient,
   type ApiClient,
   type ApiClientOptions,
+  type AuditFilter,
+  type AuditRecordsOptions,
   type CallOptions,
   type LogEntriesOptions,
+  type ReleaseOptions,
   type MeasurementsOptions,
   type RoundsOptions,
 } from "./client.ts";
@@ -22,8 +25,12 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AuditRecordView,
+  AuditView,
   BlobCreated,
   CertificateLogView,
+  ChannelChange,
+  ChannelView,
   ComparisonView,
   DriftView,
   DevicesView,
@@ -41,6 +48,7 @@ export type {
   BufferView,
   SuspicionView,
   TaskActivityView,
+  TaskResetView,
   RoundView,
   StatusView,
   TaskSpec,

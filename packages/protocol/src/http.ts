@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { ChannelView, type ChannelChange } from "./channels.ts";
 import { TaskSpec } from "./documents.ts";
 import { GraphPorts } from "./graph-ports.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
@@ -153,7 +154,7 @@ export const VersionView = Type.Object({
     }),
     { description: "How it came from the updates of its round; null: it was published" },
   ),
-  /** When the model's channel was last moved to it; null: it never was. */
+  /** When the model's channel stable was last moved to it; null: it never was. */
   releasedAt: nullable(TimestampSchema),
   /** Of the gate of the task that made it; null: there was none, or none yet. */
   gate: nullable(VerdictView),
@@ -166,10 +167,11 @@ export const ModelView = Type.Object({
   name: ModelNameSchema,
   /** The newest: what tasks train from. */
   currentVersion: ModelVersionSchema,
-  /** What the channel points to: what inference devices run. */
+  /** What the channel stable points to: what inference devices run that name no other. */
   releasedVersion: ModelVersionSchema,
   releasedAt: TimestampSchema,
-  channel: Type.String(),
+  /** All of them, stable first. */
+  channels: readonlyArray(ChannelView),
   parameterCount: Count,
   createdAt: TimestampSchema,
   versions: Count,
@@ -206,6 +208,24 @@ export const TaskStateChange = Type.Object(
   { additionalProperties: false },
 );
 export type TaskStateChange = Static<typeof TaskStateChange>;
+
+/** `POST /v1/tasks/:task/head` */
+export const TaskReset = Type.Object({ version: ModelVersionSchema }, { additionalProperties: false });
+export type TaskReset = Static<typeof TaskReset>;
+
+export const RESTORED_OPTIMIZERS = ["restored", "stateless", "anew"] as const;
+
+/** A task that goes on from another version of its model. */
+export const TaskResetView = Type.Object({
+  task: TaskView,
+  /** What tasks on the model trained from before. */
+  from: ModelVersionSchema,
+  optimizer: textEnum(RESTORED_OPTIMIZERS, {
+    description:
+      "What the server optimizer goes on with: what it remembered after the version, nothing because it remembers nothing, or nothing because what it remembered is not known",
+  }),
+});
+export type TaskResetView = Static<typeof TaskResetView>;
 
 /** Time from a push to running the version, over the devices that told it; from bins, so off by at most 26 %. */
 export const PushView = Type.Object({
@@ -328,6 +348,7 @@ export interface ServerEvents {
   version: VersionView;
   /** A device was quarantined, or an operator released one. */
   suspicion: SuspicionView;
+  channel: ChannelChange;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

@@ -1,20 +1,68 @@
+export {
+  AUDIT_ACTIONS,
+  AuditActor,
+  auditHash,
+  AuditHead,
+  auditHeadAfter,
+  auditHeadOf,
+  AuditObject,
+  AuditRecord,
+  EMPTY_AUDIT_LOG,
+  followAudit,
+  MAX_AUDIT_DETAIL_BYTES,
+  nextAuditRecord,
+  type AuditAction,
+  type NewAuditRecord,
+} from "./audit-log.ts";
+export { createAuditCheck, type AuditCheck, type KnownAuditHead } from "./audit-check.ts";
+export { AuditFileHeader } from "./audit-file.ts";
+export { AuditList, AuditQuery, AuditRecords, AuditRecordsQuery } from "./audit-view.ts";
+export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
-  armOf,
   parseRollout,
   parseWithdrawnVersions,
   Rollout,
-  ROLLOUT_SHARE_UNITS,
   RolloutArm,
-  rolloutDevice,
   RolloutIdSchema,
-  rolloutManifestPath,
-  rolloutPath,
   RolloutShare,
   WithdrawnVersions,
+} from "./rollout.ts";
+export {
+  armOf,
+  ROLLOUT_SHARE_UNITS,
+  rolloutDevice,
+  rolloutManifestPath,
+  rolloutPath,
   withdrawnPath,
   type RolloutDevice,
-} from "./rollout.ts";
+} from "./rollout-arm.ts";
+export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
+export {
+  evidenceOf,
+  parseRolloutSpec,
+  ROLLOUT_EVIDENCE,
+  ROLLOUT_METRICS,
+  RolloutGate,
+  RolloutSpec,
+  RolloutStep,
+  type RolloutEvidence,
+  type RolloutMetric,
+} from "./rollout-spec.ts";
+export {
+  ROLLOUT_STATES,
+  RolloutChange,
+  RolloutComparison,
+  RolloutGateView,
+  RolloutList,
+  RolloutReason,
+  RolloutSimulation,
+  RolloutView,
+  VersionWithdrawal,
+  WithdrawnVersionList,
+  WithdrawnVersionView,
+  type RolloutStateName,
+} from "./rollout-view.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
@@ -48,6 +96,14 @@ export {
   verifyMembership,
   type MembershipProof,
 } from "./certificate-log.ts";
+export {
+  ChannelChange,
+  ChannelList,
+  ChannelView,
+  MAX_CHANNELS,
+  ReleaseRequest,
+  STABLE_CHANNEL,
+} from "./channels.ts";
 export {
   decodeDeviceMessage,
   decodeServerMessage,
@@ -120,6 +176,7 @@ export {
   PushView,
   RefusalList,
   RefusalView,
+  RESTORED_OPTIMIZERS,
   ROUND_PHASES,
   RoundList,
   RoundListQuery,
@@ -131,6 +188,8 @@ export {
   SuspicionView,
   TASK_STATES,
   TaskList,
+  TaskReset,
+  TaskResetView,
   TaskStateChange,
   TaskView,
   UploadAccepted,
@@ -181,7 +240,6 @@ export {
   MeasurementList,
   MeasurementListQuery,
   MeasurementView,
-  ReleaseRequest,
   VerdictView,
 } from "./measurement-view.ts";
 export {

@@ -3,14 +3,14 @@ import { encodeUtf8, TributaryError } from "@tributary/core";
 import { parseModelManifest, readModelManifest } from "@tributary/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { generateManifestCheck } from "../scripts/generate-manifest-check.ts";
+import { generateManifestCheck, generateRolloutCheck } from "../scripts/generate-manifest-check.ts";
 
-// When the schemas of a manifest change:
+// When the schemas of a manifest, or of rollouts, change:
 //   pnpm exec vitest run --project unit packages/protocol/test/manifest-check.test.ts -u
-test("the check is generated from the schema", async () => {
-  await expect(generateManifestCheck()).toMatchFileSnapshot(
-    join(import.meta.dirname, "../src/generated/model-manifest-check.ts"),
-  );
+test("the checks are generated from the schemas", async () => {
+  const file = (name: string): string => join(import.meta.dirname, `../src/generated/${name}-check.ts`);
+  await expect(generateManifestCheck()).toMatchFileSnapshot(file("model-manifest"));
+  await expect(generateRolloutCheck()).toMatchFileSnapshot(file("rollout"));
 });
 
 const fields = {
