@@ -37,7 +37,7 @@ import { requireTrainable } from "./require-trainable.ts";
 import { resetHead, type HeadResetResult } from "./reset-head.ts";
 import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
-import { calibrationOf, wantedVariants } from "./variants.ts";
+import { takeCalibration, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { forgetStates } from "./version-states.ts";
@@ -115,7 +115,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, file, by = OPERATOR_BY_PROCESS) {
+    async publish(name, given, by = OPERATOR_BY_PROCESS) {
+      const { file, calibration } = takeCalibration(given);
       const known = await store.models.get(name);
       const read = readPublished(file, known);
       const { graph, trainingGraph, parameters, described } = read;
@@ -166,7 +167,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         trust: null,
       };
       const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
-        calibration: described.format === "onnx" ? calibrationOf(file) : undefined,
+        calibration,
       });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(

@@ -179,6 +179,8 @@ export const ERROR_CATALOG = {
   "onnx/needs-calibration": {
     status: 422,
     publicMessage: "Quantizing activations needs calibration examples.",
+    advice:
+      "`tributary publish` and `tributary quantize` take them as --calibration FILE or --histograms FILES.",
   },
   "onnx/external-data": {
     status: 415,
