@@ -38,6 +38,7 @@ export type {
   PublicKeyBody,
   RoundPhase,
   RefusalView,
+  ReproductionView,
   BufferView,
   SuspicionView,
   TaskActivityView,
@@ -49,6 +50,7 @@ export type {
   TaskStateChange,
   TaskView,
   VerdictView,
+  VersionFiles,
   VersionHealthView,
   VersionView,
 } from "./views.ts";
