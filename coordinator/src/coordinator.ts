@@ -35,10 +35,12 @@ import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
+import { registerVersionRoutes } from "./http/version-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
+import { createReproducer } from "./registry/reproducer.ts";
 import { renewPlans } from "./registry/renew-plans.ts";
 import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
@@ -134,6 +136,8 @@ async function start(
   await publishIssuer({ ...vouching, name: config.issuer?.name ?? config.name });
   await renewPlans(vouching);
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
+  const reproducer = createReproducer({ store, blobs, strategies });
+  opened.defer(() => reproducer.close());
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
     ...context,
@@ -217,6 +221,7 @@ async function start(
   auditLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
+  registerVersionRoutes(app, { store, registry, reproducer });
   registerMeasurementRoutes(app, { store, blobs, registry });
   registerChannelRoutes(app, { store, registry });
   registerAliasRoutes(app, { store, registry });

@@ -1,9 +1,10 @@
 import type { ModelVersion } from "@tributary/core";
-import { encodeState, isEmptyState, type ChosenStrategy } from "@tributary/aggregation";
-import { parametersFromSafetensors, parametersToSafetensors } from "@tributary/tensor";
+import type { ChosenStrategy } from "@tributary/aggregation";
+import { parametersFromSafetensors } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
 import {
   encodeAggregate,
+  optimizerFiles,
   steppedWeights,
   type RoundMean,
   type SteppedWeights,
@@ -109,13 +110,11 @@ export async function commitRound(
           : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
     },
   );
-  const after =
-    rounded === undefined && isEmptyState(state)
-      ? null
-      : {
-          state: await blobs.put(encodeState(strategy.choice.name, state)),
-          residual: rounded === undefined ? null : await blobs.put(parametersToSafetensors(rounded.residual)),
-        };
+  const files = optimizerFiles(strategy.choice.name, { state, rounded });
+  const after = files && {
+    state: await blobs.put(files.state),
+    residual: files.residual && (await blobs.put(files.residual)),
+  };
   const optimizer = after === null ? undefined : { task: task.name, version, ...after };
   const kept = {
     model: model.name,

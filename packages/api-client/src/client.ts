@@ -17,6 +17,7 @@ import type {
   ModelView,
   PublicKeyBody,
   RefusalView,
+  ReproductionView,
   RoundView,
   StatusView,
   SuspicionView,
@@ -25,6 +26,7 @@ import type {
   TaskSpecInput,
   TaskStateChange,
   TaskView,
+  VersionFiles,
   VersionHealthView,
   VersionView,
 } from "./views.ts";
@@ -84,6 +86,10 @@ export interface ApiClient {
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  /** Everything that a version consists of, and how it came from its parent, by digest. */
+  versionFiles(model: string, version: number, options?: CallOptions): Promise<VersionFiles>;
+  /** Takes the step that made a version again, and compares. */
+  reproduce(model: string, version: number, options?: CallOptions): Promise<ReproductionView>;
   /** How its versions fare on single devices, newest first. */
   health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -180,6 +186,20 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
         )
       ).versions,
+    versionFiles: (model, version, call) =>
+      answered(`GET /v1/models/${model}/versions/${version}/files`, call, () =>
+        http.GET("/v1/models/{model}/versions/{version}/files", {
+          params: { path: { model, version } },
+          ...json(call),
+        }),
+      ),
+    reproduce: (model, version, call) =>
+      answered(`POST /v1/models/${model}/versions/${version}/reproduction`, call, () =>
+        http.POST("/v1/models/{model}/versions/{version}/reproduction", {
+          params: { path: { model, version } },
+          ...json(call),
+        }),
+      ),
     health: async (model, call) =>
       (
         await answered(`GET /v1/models/${model}/health`, call, () =>

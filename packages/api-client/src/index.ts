@@ -47,6 +47,7 @@ export type {
   PublicKeyBody,
   RoundPhase,
   RefusalView,
+  ReproductionView,
   BufferView,
   SuspicionView,
   TaskActivityView,
@@ -58,6 +59,7 @@ export type {
   TaskStateChange,
   TaskView,
   VerdictView,
+  VersionFiles,
   VersionHealthView,
   VersionView,
 } from "./views.ts";

@@ -62,6 +62,12 @@ export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][numb
 export type TaskView = Answer<"/v1/tasks/{task}">;
 /** When a task's next round may begin, and what its devices do. */
 export type TaskActivityView = Answer<"/v1/tasks/{task}/activity">;
+/** Everything that a version consists of, by digest. */
+export type VersionFiles = Answer<"/v1/models/{model}/versions/{version}/files">;
+/** Whether a version's step, taken again, makes the same. */
+export type ReproductionView = Frozen<
+  paths["/v1/models/{model}/versions/{version}/reproduction"]["post"]["responses"][200]["content"]["application/json"]
+>;
 /** A task that goes on from another version of its model. */
 export type TaskResetView = Frozen<
   paths["/v1/tasks/{task}/head"]["post"]["responses"][200]["content"]["application/json"]

@@ -986,6 +986,11 @@ export const ERROR_CATALOG = {
     publicMessage: "Another task is training this model.",
     advice: "Pause that task first: tributary task pause NAME.",
   },
+  "coordinator/busy": {
+    status: 503,
+    publicMessage: "The coordinator has too much of this to do.",
+    advice: "Ask again in a minute.",
+  },
   "coordinator/task-running": {
     status: 409,
     publicMessage: "The task is running.",

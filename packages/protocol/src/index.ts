@@ -175,6 +175,15 @@ export {
   type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
+export { VersionFiles } from "./version-files.ts";
+export {
+  FileRef,
+  parseVersionStep,
+  ReproductionView,
+  VersionStep,
+  type MissingSource,
+  type ReproducedFile,
+} from "./version-step.ts";
 export {
   BlobCreated,
   CERTIFICATE_SCHEME,
