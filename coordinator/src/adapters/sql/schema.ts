@@ -77,6 +77,7 @@ export interface VersionsTable {
   gate: JsonText | null;
   trust: JsonText | null;
   selfCheck: JsonText | null;
+  requiredRuntime: string | null;
 }
 
 export interface TasksTable {
