@@ -9,6 +9,7 @@ import {
 } from "@tributary/core";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
+import { createAuditLog } from "./audit/audit-log.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { collectBlobs } from "./collect-blobs.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
@@ -35,6 +36,7 @@ import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { renewPlans } from "./registry/renew-plans.ts";
 import { publishIssuer } from "./releases/issuer-target.ts";
@@ -123,6 +125,8 @@ async function start(
   opened.defer(() => releases.close());
   const certificateLog = createCertificateLog({ ...context, releases, isOperator });
   opened.defer(() => certificateLog.close());
+  const auditLog = createAuditLog({ ...context, releases, isOperator });
+  opened.defer(() => auditLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
   const vouching = { store, blobs, env, releases, issuerPublicKey };
@@ -147,7 +151,10 @@ async function start(
     issuerPublicKey,
     handler: {
       ...rounds.handler,
-      running: (_, { appliedAfterMs }) => push.record(appliedAfterMs),
+      running(_, { appliedAfterMs }) {
+        push.record(appliedAfterMs);
+        prometheus.pushed(appliedAfterMs);
+      },
       refusedVersion({ device }, { model, version, code }) {
         if (!versionRefusals.record(device, { model, version, code })) return;
         log.warn("a device does not run a version that was released", { model, version, code, device });
@@ -156,11 +163,29 @@ async function start(
     training: () => rounds.training(),
   });
   const devices = () => gateway.counts();
+  const prometheus = createPrometheus({
+    bus,
+    store,
+    devices,
+    isOperator,
+    version: VERSION,
+    dataDir: config.dataDir,
+    refusedVersions: () => versionRefusals.view(),
+    storageProblem: () => health.problem,
+  });
+  opened.defer(() => prometheus.close());
   const { newest: newestEventId } = await store.events.bounds();
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
+  prometheus.register(app);
   registerPages(app, config);
-  registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator });
+  registerBlobRoutes(app, {
+    blobs,
+    store,
+    now: () => clock.now(),
+    maxBlobBytes: limits.maxBlobBytes,
+    isOperator,
+  });
   registerTufRoutes(app, store);
   registerTargetRoutes(app, { store, blobs });
   registerKeyRoutes(app, {
@@ -187,6 +212,7 @@ async function start(
     disconnect: (device, reason) => gateway.disconnect(device, reason),
   });
   certificateLog.register(app);
+  auditLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
   registerMeasurementRoutes(app, { store, blobs, registry });

@@ -1,3 +1,4 @@
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import {
   ChannelList,
   ChannelSchema,
@@ -51,7 +52,8 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
         response: { 200: VersionView },
       },
     },
-    async ({ params, body }) => versionView(await registry.release(params.model, body.version, body.channel)),
+    async ({ params, body }) =>
+      versionView(await registry.release(params.model, body.version, body.channel, OPERATOR_BY_HTTP)),
   );
 
   app.delete(
@@ -66,7 +68,7 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
       },
     },
     async ({ params: { model, channel } }) => {
-      await registry.removeChannel(model, channel);
+      await registry.removeChannel(model, channel, OPERATOR_BY_HTTP);
       return channelsOf(model);
     },
   );

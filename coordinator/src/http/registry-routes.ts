@@ -23,6 +23,7 @@ import {
 } from "@tributary/protocol";
 import type { Readable } from "node:stream";
 import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { ResolvedConfig } from "../config.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -138,7 +139,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     },
     async (request, reply) => {
       const onnx = await collect(octetStream(request.body), config.limits.maxModelBytes);
-      const version = await registry.publish(request.params.model, onnx);
+      const version = await registry.publish(request.params.model, onnx, OPERATOR_BY_HTTP);
       return reply.status(201).send(versionView(version));
     },
   );
@@ -172,7 +173,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       validatorCompiler: () => () => true,
     },
     async (request, reply) => {
-      const task = await registry.createTask(request.body);
+      const task = await registry.createTask(request.body, OPERATOR_BY_HTTP);
       return reply.status(201).send(taskView(task, await registry.progress(task)));
     },
   );
@@ -190,7 +191,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       },
     },
     async ({ params, body }) => {
-      const task = await registry.changeTask(params.task, body);
+      const task = await registry.changeTask(params.task, body, OPERATOR_BY_HTTP);
       return taskView(task, await registry.progress(task));
     },
   );

@@ -13,12 +13,12 @@ import {
   parseTaskSpec,
   STABLE_CHANNEL,
   type AuditActor,
-  type NewAuditRecord,
   type TaskSpec,
   type TaskStateChange,
 } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
+import { channelMoved, keysGiven, taskChanged, taskCreated, versionPublished } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
@@ -57,18 +57,18 @@ export interface Registry {
    */
   publish(model: ModelName, file: Uint8Array, by?: AuditActor): Promise<VersionRecord>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
-  createTask(spec: unknown): Promise<TaskRecord>;
+  createTask(spec: unknown, by?: AuditActor): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
-  changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
+  changeTask(name: TaskName, change: TaskStateChange, by?: AuditActor): Promise<TaskRecord>;
   /**
    * Moves a channel to a version; one that is not there yet is made.
    *
    * @param channel - @defaultValue "stable"
    * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/too-many-channels`
    */
-  release(model: ModelName, version: ModelVersion, channel?: string): Promise<VersionRecord>;
+  release(model: ModelName, version: ModelVersion, channel?: string, by?: AuditActor): Promise<VersionRecord>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
-  removeChannel(model: ModelName, channel: string): Promise<void>;
+  removeChannel(model: ModelName, channel: string, by?: AuditActor): Promise<void>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -143,7 +143,11 @@ export function createRegistry(options: RegistryOptions): Registry {
             ...(known === undefined ? { model } : {}),
             version: stored.version,
             release,
-            audit: [publishRecord(by, stored.version)],
+            audit: [
+              ...keysGiven(by, "key.create", release.roles),
+              versionPublished(by, stored.version),
+              channelMoved(by, STABLE_CHANNEL, stored.version),
+            ],
             events: async (tx) => {
               await restartGates(tx.tasks, stored.version);
               return [versionEvent(stored.version)];
@@ -165,7 +169,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return stored.version;
     },
 
-    async createTask(document) {
+    async createTask(document, by = OPERATOR_BY_PROCESS) {
       const parsed = parseTaskSpec(document);
       const { choice } = strategyOf(strategies, parsed);
       const asked = { ...parsed, strategy: { ...parsed.strategy, ...choice } };
@@ -217,6 +221,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           await requireIdleModel(tx.tasks, spec);
           await tx.tasks.insert(task);
           await tx.releases.apply(release);
+          await tx.audit.append([taskCreated(by, task)], createdAt);
           return tx.events.append([taskEvent(task, progress)], createdAt);
         }),
       );
@@ -226,7 +231,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return task;
     },
 
-    async changeTask(name, { state, moreRounds }) {
+    async changeTask(name, { state, moreRounds }, by = OPERATOR_BY_PROCESS) {
       const events = await store.transaction(async (tx) => {
         const task = await tx.tasks.get(name);
         if (task === undefined) throw unknownTask(name);
@@ -243,12 +248,14 @@ export function createRegistry(options: RegistryOptions): Registry {
         const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
         const changed = { ...task, spec, state, gate, reason, activeSince };
+        const at = env.clock.now();
+        await tx.audit.append([taskChanged(by, task, changed)], at);
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,
           roundsCommitted: committed,
         };
-        return tx.events.append([taskEvent(changed, progress)], env.clock.now());
+        return tx.events.append([taskEvent(changed, progress)], at);
       });
       env.log.info("registry: task changed", { task: name, state });
       await announce(events);
@@ -256,9 +263,10 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    release: (name, version, channel) =>
-      releaseVersion({ store, blobs, bus, env, releases }, name, version, channel),
-    removeChannel: (name, channel) => removeChannel({ store, blobs, bus, env, releases }, name, channel),
+    release: (name, version, channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS) =>
+      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, channel, by }),
+    removeChannel: (name, channel, by = OPERATOR_BY_PROCESS) =>
+      removeChannel({ store, blobs, bus, env, releases }, { model: name, channel, by }),
 
     async progress(task) {
       const model = await registry.model(task.model);
@@ -283,16 +291,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
   };
   return registry;
-}
-
-function publishRecord(actor: AuditActor, version: VersionRecord): NewAuditRecord {
-  const { model, parentVersion, graph, weights } = version;
-  return {
-    actor,
-    action: "model.publish",
-    object: { model, version: version.version },
-    detail: { parentVersion, graph: graph.digest, weights: weights.digest },
-  };
 }
 
 /**

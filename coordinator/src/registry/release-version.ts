@@ -1,5 +1,6 @@
 import { failure, type Env, type ModelName, type ModelVersion } from "@tributary/core";
-import { MAX_CHANNELS, STABLE_CHANNEL } from "@tributary/protocol";
+import { MAX_CHANNELS, STABLE_CHANNEL, type AuditActor } from "@tributary/protocol";
+import { channelMoved, channelRemoved } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
@@ -26,11 +27,15 @@ export interface ReleaseServices {
  */
 export async function releaseVersion(
   services: ReleaseServices,
-  name: ModelName,
-  version: ModelVersion,
-  channel: string = STABLE_CHANNEL,
+  asked: {
+    readonly model: ModelName;
+    readonly version: ModelVersion;
+    readonly channel: string;
+    readonly by: AuditActor;
+  },
 ): Promise<VersionRecord> {
   const { store } = services;
+  const { model: name, version, channel, by } = asked;
   const model = await requireModel(store, name);
   const record = await store.versions.get(name, version);
   const weights = await store.releases.target(weightsPath(name, version));
@@ -49,7 +54,7 @@ export async function releaseVersion(
       { detail: { model: name, channel, maxChannels: MAX_CHANNELS } },
     );
   const at = services.env.clock.now();
-  return moveChannel(services, { model, channel, version: record, at }, async (_, released) => [
+  return moveChannel(services, { model, channel, version: record, at, by }, async (_, released) => [
     channel === STABLE_CHANNEL
       ? versionEvent(released)
       : channelEvent({ model: name, name: channel, version, at: timestamp(at) }),
@@ -68,11 +73,12 @@ export async function moveChannel(
     readonly channel: string;
     readonly version: VersionRecord;
     readonly at: number;
+    readonly by: AuditActor;
   },
   also: (tx: MetadataRepositories, released: VersionRecord) => Promise<readonly NewEvent[]>,
 ): Promise<VersionRecord> {
   const { store, blobs, bus, env, releases } = services;
-  const { model, channel, version, at } = moved;
+  const { model, channel, version, at, by } = moved;
   const released = channel === STABLE_CHANNEL ? { ...version, releasedAt: at } : version;
   const manifest = channelTargets(model, released, channel);
   await blobs.put(manifest.bytes);
@@ -86,7 +92,9 @@ export async function moveChannel(
         version: version.version,
         releasedAt: at,
       });
-      return tx.events.append(await also(tx, released), at);
+      const told = await also(tx, released);
+      await tx.audit.append([channelMoved(by, channel, released)], at);
+      return tx.events.append(told, at);
     }),
     timestampVersion: timestampOf(change),
   }));
@@ -109,9 +117,9 @@ export async function moveChannel(
  */
 export async function removeChannel(
   { store, bus, env, releases }: ReleaseServices,
-  model: ModelName,
-  channel: string,
+  removed: { readonly model: ModelName; readonly channel: string; readonly by: AuditActor },
 ): Promise<void> {
+  const { model, channel, by } = removed;
   await requireModel(store, model);
   if (channel === STABLE_CHANNEL)
     throw failure("coordinator/channel-fixed", `registry: "${model}" keeps its channel "${channel}"`, {
@@ -124,6 +132,7 @@ export async function removeChannel(
     store.transaction(async (tx) => {
       if (!(await tx.channels.remove(model, channel))) throw unknownChannel(model, channel);
       await tx.releases.apply(change);
+      await tx.audit.append([channelRemoved(by, model, channel)], at);
       return tx.events.append([channelEvent({ model, name: channel, version: null, at: timestamp(at) })], at);
     }),
   );

@@ -15,6 +15,7 @@ import type {
 import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
 import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
+import { channelMoved } from "../audit/records.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
@@ -106,13 +107,13 @@ export async function commitRound(
   const targets = await withControl(services, task, stored.targets, optimizer);
   const { events, timestampVersion } = await releases.release(targets, async (release) => {
     const last = input.finalRow(version);
-    const committed = await store.commitVersion(
+    const told = await store.commitVersion(
       {
         version: stored.version,
         ...last,
         ...(optimizer === undefined ? {} : { optimizer }),
         release,
-        audit: [commitRecord(input, stored.version)],
+        audit: committed(input, stored.version),
         events: async (tx) => {
           await awaitVerdict(tx.tasks, task.name, version);
           const also = await input.alsoStored(tx, version);
@@ -129,7 +130,7 @@ export async function commitRound(
       createdAt,
     );
     const timestamp = release.metadata.find(({ role }) => role === "timestamp");
-    return { events: committed, timestampVersion: timestamp?.version ?? config.timestampVersion };
+    return { events: told, timestampVersion: timestamp?.version ?? config.timestampVersion };
   });
   // The push first: devices should not wait for dashboards.
   if (stored.version.releasedAt !== null) {
@@ -146,13 +147,14 @@ export async function commitRound(
   return stored.version;
 }
 
-function commitRecord({ task, config }: CommitInput, version: VersionRecord): NewAuditRecord {
-  const { model, parentVersion, weights, cohort, numExamples, loss, accuracy, strategy, releasedAt } =
-    version;
-  return {
-    actor: coordinatorFor({ task: task.name, round: config.roundId }),
+/** The version, and that the channel moved to it, where it did. */
+function committed({ task, model, config }: CommitInput, version: VersionRecord): NewAuditRecord[] {
+  const { parentVersion, weights, cohort, numExamples, loss, accuracy, strategy, releasedAt } = version;
+  const actor = coordinatorFor({ task: task.name, round: config.roundId });
+  const commit: NewAuditRecord = {
+    actor,
     action: "round.commit",
-    object: { model, version: version.version, task: task.name, round: config.roundId },
+    object: { model: model.name, version: version.version, task: task.name, round: config.roundId },
     detail: {
       parentVersion,
       weights: weights.digest,
@@ -161,9 +163,9 @@ function commitRecord({ task, config }: CommitInput, version: VersionRecord): Ne
       numExamples,
       loss,
       accuracy,
-      released: releasedAt !== null,
     },
   };
+  return releasedAt === null ? [commit] : [commit, channelMoved(actor, STABLE_CHANNEL, version)];
 }
 
 /** With control variates, what the strategy remembers is part of the release: devices train the next round with it. */

@@ -8,6 +8,7 @@ import {
   DigestSchema,
   ModelNameSchema,
   ModelVersionSchema,
+  nullable,
   PopulationNameSchema,
   readonlyArray,
   RoundIdSchema,
@@ -22,16 +23,22 @@ import {
 export const AUDIT_ACTIONS = [
   "backup.create",
   "backup.restore",
+  "blob.upload",
+  "cohort.discard",
   "device.erase",
   "device.quarantine",
   "device.release",
   "gate.verdict",
+  "issuer.set",
+  "key.create",
   "key.rotate",
   "key.set",
   "key.sign",
   "model.publish",
   "model.release",
+  "model.remove-channel",
   "plan.renew",
+  "round.abandon",
   "round.commit",
   "task.create",
   "task.finish",
@@ -127,6 +134,7 @@ export interface NewAuditRecord {
   readonly actor: AuditActor;
   readonly action: AuditAction;
   readonly object: AuditObject;
+  /** As JSON writes it: what is no number is null. */
   readonly detail?: { readonly [key: string]: JsonDocument };
 }
 
@@ -152,13 +160,10 @@ export function auditHash(record: Omit<AuditRecord, "hash">): Digest {
  * The record that follows a head.
  *
  * @param at ms since the epoch
- * @throws RangeError for a detail that is too long, or holds what JSON cannot
+ * @throws RangeError for a detail that is too long
  */
-export function nextAuditRecord(
-  head: AuditHead,
-  { actor, action, object, detail = {} }: NewAuditRecord,
-  at: number,
-): AuditRecord {
+export function nextAuditRecord(head: AuditHead, asked: NewAuditRecord, at: number): AuditRecord {
+  const { actor, action, object, detail = {} } = asReadBack(asked);
   const sizeBytes = encodeUtf8(canonicalText(detail)).length;
   if (sizeBytes > MAX_AUDIT_DETAIL_BYTES)
     throw new RangeError(
@@ -174,6 +179,14 @@ export function nextAuditRecord(
     previous: head.hash,
   };
   return { ...record, hash: auditHash(record) };
+}
+
+/** What is hashed is what a reader will find: JSON has no values but its own, and UTF-8 no lone surrogates. */
+function asReadBack(record: NewAuditRecord): NewAuditRecord {
+  const text = JSON.stringify(record, (_, value: unknown) =>
+    typeof value === "string" ? value.toWellFormed() : value,
+  );
+  return JSON.parse(text) as NewAuditRecord;
 }
 
 /**
@@ -213,27 +226,24 @@ export function auditHeadOf(custom: unknown): AuditHead | undefined {
   return Check(TimestampAudit, custom) ? custom.auditLog : undefined;
 }
 
-/** Query of `GET /v1/audit` */
+/** Query of `GET /v1/audit`: records of which all that is given holds, newest first. */
 export const AuditQuery = Type.Object({
   actor: Type.Optional(textEnum(["operator", "coordinator", "device"])),
   action: Type.Optional(textEnum(AUDIT_ACTIONS)),
-  model: Type.Optional(ModelNameSchema),
-  version: Type.Optional(ModelVersionSchema),
-  task: Type.Optional(TaskNameSchema),
-  round: Type.Optional(RoundIdSchema),
-  population: Type.Optional(PopulationNameSchema),
-  device: Type.Optional(DeviceIdSchema),
-  role: Type.Optional(Type.String({ maxLength: 128 })),
-  channel: Type.Optional(ChannelSchema),
-  alias: Type.Optional(Type.String({ maxLength: 64 })),
-  rollout: Type.Optional(Type.String({ maxLength: 64 })),
+  ...AuditObject.properties,
+  device: Type.Optional(
+    Type.Unsafe<Static<typeof DeviceIdSchema>>({
+      ...DeviceIdSchema,
+      description: "A device's id, or its name in the log",
+    }),
+  ),
   since: Type.Optional(UtcTimestampSchema),
+  /** Not including it. */
   until: Type.Optional(UtcTimestampSchema),
-  /** Records with smaller indices. */
-  before: Type.Optional(RecordIndex),
-  /** Records from this index on; then the oldest come first. */
-  from: Type.Optional(RecordIndex),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+  before: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Records of smaller indices" }),
+  ),
+  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
 });
 export type AuditQuery = Static<typeof AuditQuery>;
 
@@ -241,5 +251,17 @@ export type AuditQuery = Static<typeof AuditQuery>;
 export const AuditList = Type.Object({
   records: readonlyArray(AuditRecord),
   head: AuditHead,
+  /** The head in the newest signed timestamp, which follows within some seconds; null before the first. */
+  signed: nullable(Type.Object({ ...AuditHead.properties, timestampVersion: Type.Integer({ minimum: 1 }) })),
 });
 export type AuditList = Static<typeof AuditList>;
+
+/** Query of `GET /v1/audit/records` */
+export const AuditRecordsQuery = Type.Object({
+  start: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
+  limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 1_000 }),
+});
+
+/** All records in order, from `start`. */
+export const AuditRecords = Type.Object({ start: RecordIndex, records: readonlyArray(AuditRecord) });
+export type AuditRecords = Static<typeof AuditRecords>;

@@ -9,6 +9,8 @@ export {
   AuditObject,
   AuditQuery,
   AuditRecord,
+  AuditRecords,
+  AuditRecordsQuery,
   EMPTY_AUDIT_LOG,
   followAudit,
   MAX_AUDIT_DETAIL_BYTES,
