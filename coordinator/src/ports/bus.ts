@@ -8,7 +8,15 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel" | "devices";
+        readonly type:
+          | "rollout"
+          | "withdrawal"
+          | "round"
+          | "task"
+          | "version"
+          | "suspicion"
+          | "channel"
+          | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };

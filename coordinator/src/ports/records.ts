@@ -416,7 +416,7 @@ export interface OptimizerRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel";
+  readonly type: "rollout" | "withdrawal" | "round" | "task" | "version" | "suspicion" | "channel";
   readonly data: JsonValue;
 }
 

@@ -16,6 +16,7 @@ import type { MetadataRepositories, TaskRepository, VersionCommit } from "../por
 import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import { channelMoved } from "../audit/records.ts";
+import { mayFollow } from "../rollouts/barred-versions.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
@@ -87,7 +88,10 @@ export async function commitRound(
       cohort: mean.updates,
       numExamples: mean.totalExamples,
       strategy: strategy.choice,
-      releasedAt: task.spec.release === "every" ? createdAt : null,
+      releasedAt:
+        task.spec.release === "every" && (await mayFollow(store, model.name, STABLE_CHANNEL, base.version))
+          ? createdAt
+          : null,
       gate: null,
       trust: mean.trust ?? null,
     },

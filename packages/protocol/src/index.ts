@@ -177,6 +177,7 @@ export {
   IssuerView,
   ModelList,
   ModelView,
+  PublishQuery,
   PROOF_HEADER,
   PushView,
   RefusalList,
