@@ -142,6 +142,7 @@ async function start(
     dataDir: config.dataDir,
     releases,
     strategies,
+    keepAggregates: config.keepAggregates,
     issuerPublicKey,
     certificateLog,
     send: (device, message) => gateway.send(device, message),

@@ -57,6 +57,11 @@ test("an operator's whole way: publish, upload, create, pause, read back, hear o
   await api.setTaskState("learn", { state: "paused" });
   expect(await api.task("learn")).toMatchObject({ state: "paused", currentVersion: 1, roundsCommitted: 0 });
   expect((await api.task("learn")).reason).toEqual({ code: "operator", message: "an operator paused it" });
+  expect(await api.resetTask("learn", 1)).toMatchObject({
+    task: { name: "learn", currentVersion: 1 },
+    from: 1,
+    optimizer: "anew",
+  });
   const none = { nextRoundAt: null, failures: 0, checkedIn: 0, sittingOut: 0, ineligible: {} };
   expect(await api.activity("learn")).toEqual(none);
   expect((await api.tasks()).map(({ name }) => name)).toEqual(["learn"]);

@@ -46,6 +46,7 @@ import type {
   TaskRecord,
   TokenUse,
   VersionRecord,
+  VersionStateRecord,
   WatchedDeviceRecord,
   WithdrawalRecord,
 } from "./records.ts";
@@ -56,6 +57,8 @@ export interface ModelRepository {
   get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
+  /** Training goes on from the version, newer or older. @throws `store/not-found` where there is no such version */
+  resetHead(name: ModelName, version: ModelVersion): Promise<void>;
 }
 
 /** What devices ask models by. The channel stable comes with the model. */
@@ -101,6 +104,17 @@ export interface VersionRepository {
   setRequiredRuntime(model: ModelName, version: ModelVersion, runtime: string | null): Promise<void>;
 }
 
+/** What versions came from, and what their tasks remembered after them. */
+export interface VersionStateRepository {
+  /** @throws `store/conflict` when the version has one, `store/not-found` when it is not there */
+  insert(state: VersionStateRecord): Promise<void>;
+  get(model: ModelName, version: ModelVersion): Promise<VersionStateRecord | undefined>;
+  /** Newest first. */
+  list(model: ModelName): Promise<VersionStateRecord[]>;
+  /** Forgets those of all versions up to this one, but for `kept`. */
+  forget(model: ModelName, upTo: ModelVersion, kept: readonly ModelVersion[]): Promise<void>;
+}
+
 export interface TaskRepository {
   /** @throws `store/conflict` when the name is taken, `store/not-found` when the model is not there. */
   insert(task: TaskRecord): Promise<void>;
@@ -142,7 +156,7 @@ export interface RoundRepository {
   lastNumber(task: TaskName): Promise<number>;
   /** Versions that the task's rounds have made, and rounds that made none and counted for the task itself: not those of its gate. */
   countCommitted(task: TaskName): Promise<number>;
-  /** Versions that the task made, up to this one. */
+  /** Versions that the task made, of those that this one grew out of, and it itself. */
   countVersions(task: TaskName, upTo: ModelVersion): Promise<number>;
   /**
    * Writes what became of cohorts whose sums had been buffered.
@@ -382,6 +396,8 @@ export interface ParticipationRepository {
 export interface OptimizerRepository {
   get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
+  /** It begins anew. Where it remembers nothing, that is no error. */
+  remove(task: TaskName): Promise<void>;
 }
 
 export interface EventRepository {
@@ -406,6 +422,7 @@ export interface MetadataRepositories {
   readonly models: ModelRepository;
   readonly channels: ChannelRepository;
   readonly versions: VersionRepository;
+  readonly versionStates: VersionStateRepository;
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;
   readonly bufferedCohorts: BufferedCohortRepository;
@@ -434,6 +451,8 @@ export interface VersionCommit {
   /** The round's final row. */
   readonly round?: RoundRecord;
   readonly optimizer?: OptimizerRecord;
+  /** Of a version that a round made. */
+  readonly state?: VersionStateRecord;
   readonly journal?: readonly JournalEntry[];
   readonly release: ReleaseChange;
   /** Who or what made it, and with it whatever else the commit decides. */

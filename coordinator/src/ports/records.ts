@@ -11,6 +11,7 @@ import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState, RolloutConfig, RolloutState } from "@tributary/federation";
 import type {
   GraphPort,
+  InputSample,
   MetricDocument,
   ModelFormat,
   ModelProcessing,
@@ -45,7 +46,7 @@ export interface BlobRef {
 /** A published model: what stays the same over its versions. Times are ms since the epoch. */
 export interface ModelRecord {
   readonly name: ModelName;
-  /** The newest: what tasks train from. */
+  /** What tasks train from: the newest, unless training was taken back to an earlier one. */
   readonly currentVersion: ModelVersion;
   /** What the channel stable points to. */
   readonly releasedVersion: ModelVersion;
@@ -82,6 +83,15 @@ export interface ChannelRecord {
   readonly releasedAt: number;
 }
 
+/** A derived form of a version: a whole ONNX file. */
+export interface VariantRecord extends BlobRef {
+  readonly name: VariantForm;
+  /** What its weights and activations were quantized with, as JSON: what the next version keeps. */
+  readonly scales?: BlobRef;
+  /** What float inputs look like that it is good for; absent: any. */
+  readonly sample?: InputSample;
+}
+
 /** One version of a model and its lineage: the parent, and the round that made it (null: published). */
 export interface VersionRecord {
   readonly model: ModelName;
@@ -95,8 +105,7 @@ export interface VersionRecord {
   readonly weights: BlobRef;
   /** Per-channel int8 safetensors. */
   readonly int8: BlobRef;
-  /** Whole ONNX files. */
-  readonly variants: readonly (BlobRef & { readonly name: VariantForm })[];
+  readonly variants: readonly VariantRecord[];
   readonly parameterCount: number;
   /** On held-out data, after the version; null when the task names none. */
   readonly loss: number | null;
@@ -405,13 +414,39 @@ export interface ParticipationRecord {
   readonly at: number;
 }
 
-/** The state of a task's server optimizer after `version`, a safetensors file. */
-export interface OptimizerRecord {
-  readonly task: TaskName;
-  readonly version: ModelVersion;
+/** What a server optimizer remembers after a version. */
+export interface OptimizerBlobs {
+  /** A safetensors file. */
   readonly state: BlobRef;
   /** What rounding left out of the steps so far; null where none was rounded. */
   readonly residual: BlobRef | null;
+}
+
+/** The state of a task's server optimizer after `version`. */
+export interface OptimizerRecord extends OptimizerBlobs {
+  readonly task: TaskName;
+  readonly version: ModelVersion;
+}
+
+/**
+ * What a version of a round came from beside its parent's weights, and what its task remembered after it: enough to take the step
+ * again, and to go on from it.
+ */
+export interface VersionStateRecord {
+  readonly model: ModelName;
+  readonly version: ModelVersion;
+  readonly task: TaskName;
+  /** By which the round's mean became a step. */
+  readonly plan: BlobRef;
+  /** Which step of the task it was, from 1. */
+  readonly trainingRound: number;
+  readonly stepPrecision: TaskSpec["stepPrecision"];
+  /** `encodeAggregate`'s: what the server optimizer was given, never a single update; null: it was not to be kept. */
+  readonly aggregate: BlobRef | null;
+  /** Null: the server optimizer began. */
+  readonly before: OptimizerBlobs | null;
+  /** Null: the server optimizer remembers nothing. */
+  readonly after: OptimizerBlobs | null;
 }
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */

@@ -26,16 +26,19 @@ import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../por
 import { requireNoRollout } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
 import { storeExplanation } from "./explanation.ts";
+import { requireIdleModel } from "./idle-model.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
+import { resetHead, type HeadResetResult } from "./reset-head.ts";
 import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
-import { wantedVariants } from "./variants.ts";
+import { calibrationOf, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
+import { forgetStates } from "./version-states.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
 export interface RegistryOptions {
@@ -87,6 +90,12 @@ export interface Registry {
   release(model: ModelName, version: ModelVersion, channel?: string, by?: AuditActor): Promise<VersionRecord>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
   removeChannel(model: ModelName, channel: string, by?: AuditActor): Promise<void>;
+  /**
+   * Lets a task that does not run go on from a version of its model, with what its server optimizer remembered after it.
+   *
+   * @throws as `prepareReset`
+   */
+  resetHead(task: TaskName, version: ModelVersion, by?: AuditActor): Promise<HeadResetResult>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -139,8 +148,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
-      const [newest] = await store.versions.list(name, { limit: 1 });
-      const version: ModelVersion = await nextVersionNumber(store, name, newest?.version ?? 0);
+      const version = await nextVersionNumber(store, name);
       const published = {
         version,
         parentVersion,
@@ -157,7 +165,9 @@ export function createRegistry(options: RegistryOptions): Registry {
         trust: null,
         requiredRuntime: runtime ?? null,
       };
-      const stored = await storeVersion({ blobs, store, env }, model, published, parameters);
+      const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
+        calibration: described.format === "onnx" ? calibrationOf(file) : undefined,
+      });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
           {
@@ -171,6 +181,7 @@ export function createRegistry(options: RegistryOptions): Registry {
             ],
             events: async (tx) => {
               if (isReleased) await restartGates(tx.tasks, stored.version);
+              await forgetStates(tx, stored.version);
               return [versionEvent(stored.version)];
             },
           },
@@ -290,6 +301,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     removeChannel: (name, channel, by = OPERATOR_BY_PROCESS) =>
       removeChannel({ store, blobs, bus, env, releases }, { model: name, channel, by }),
 
+    resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
+      resetHead({ store, bus, env, releases }, name, version, by),
+
     async progress(task) {
       const model = await registry.model(task.model);
       const [round = null] = await store.rounds.list(task.name, { limit: 1 });
@@ -313,29 +327,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
   };
   return registry;
-}
-
-/**
- * A version grows out of the newest one, so that of two tasks on one model the faster would throw away every round of the
- * slower: one task trains a model at a time. Tasks that only measure make no versions.
- *
- * @throws `coordinator/model-busy`
- */
-async function requireIdleModel(
-  tasks: Pick<TaskRepository, "list">,
-  { name, model, kind }: Pick<TaskSpec, "name" | "model" | "kind">,
-): Promise<void> {
-  if (kind !== "train") return;
-  const other = (await tasks.list()).find(
-    (task) =>
-      task.model === model && task.name !== name && task.state === "running" && task.spec.kind === "train",
-  );
-  if (other === undefined) return;
-  throw failure(
-    "coordinator/model-busy",
-    `registry: task "${other.name}" is training "${model}"; pause it before "${name}" runs`,
-    { detail: { model, task: other.name } },
-  );
 }
 
 /** What an operator publishes is released: gates compare with it from here on, and what waited for a verdict is outdated. */

@@ -2,15 +2,22 @@ import type { ModelVersion } from "@tributary/core";
 import { encodeState, isEmptyState, type ChosenStrategy } from "@tributary/aggregation";
 import { parametersFromSafetensors, parametersToSafetensors } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
-import { steppedWeights, type RoundMean, type SteppedWeights } from "@tributary/federation/aggregation";
+import {
+  encodeAggregate,
+  steppedWeights,
+  type RoundMean,
+  type SteppedWeights,
+} from "@tributary/federation/aggregation";
 import type {
   EventRecord,
   ModelRecord,
   NewEvent,
+  OptimizerBlobs,
   OptimizerRecord,
   RoundRecord,
   TaskRecord,
   VersionRecord,
+  VersionStateRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
 import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
@@ -22,6 +29,7 @@ import type { TargetChanges } from "../rooms.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
+import { forgetStates } from "../registry/version-states.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "./round-plan.ts";
@@ -59,7 +67,7 @@ export async function commitRound(
   const { env, store, blobs, bus, releases, evaluator } = services;
   const { config, plan, task, model, base, mean, strategy } = input;
 
-  const { weights, state, rounded } = await newWeights(services, input);
+  const { weights, state, rounded, before, trainingRound } = await newWeights(services, input);
   const { dataset } = task.spec.evaluation;
   const result =
     dataset === null
@@ -72,7 +80,7 @@ export async function commitRound(
         });
   await input.evaluated(result);
 
-  const version = await nextVersionNumber(store, model.name, base.version);
+  const version = await nextVersionNumber(store, model.name);
   const createdAt = env.clock.now();
   const stored = await storeVersion(
     { blobs, store, env },
@@ -97,16 +105,32 @@ export async function commitRound(
     },
     weights,
     rounded?.steps,
+    {
+      measureRanges:
+        dataset === null
+          ? undefined
+          : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
+    },
   );
-  const optimizer =
+  const after =
     rounded === undefined && isEmptyState(state)
-      ? undefined
+      ? null
       : {
-          task: task.name,
-          version,
           state: await blobs.put(encodeState(strategy.choice.name, state)),
           residual: rounded === undefined ? null : await blobs.put(parametersToSafetensors(rounded.residual)),
         };
+  const optimizer = after === null ? undefined : { task: task.name, version, ...after };
+  const kept = {
+    model: model.name,
+    version,
+    task: task.name,
+    plan: { digest: task.plan.digest, sizeBytes: task.plan.sizeBytes },
+    trainingRound,
+    stepPrecision: task.spec.stepPrecision,
+    aggregate: services.keepAggregates ? await blobs.put(encodeAggregate(mean)) : null,
+    before,
+    after,
+  };
   const roundsCommitted = (await store.rounds.countCommitted(task.name)) + 1;
   const targets = await withControl(services, task, stored.targets, optimizer);
   const { events, timestampVersion } = await releases.release(targets, async (release) => {
@@ -116,10 +140,12 @@ export async function commitRound(
         version: stored.version,
         ...last,
         ...(optimizer === undefined ? {} : { optimizer }),
+        state: kept,
         release,
-        audit: committed(input, stored.version),
+        audit: committed(input, stored.version, kept),
         events: async (tx) => {
           await awaitVerdict(tx.tasks, task.name, version);
+          await forgetStates(tx, stored.version);
           const also = await input.alsoStored(tx, version);
           const [newest = null] = await tx.rounds.list(task.name, { limit: 1 });
           const progress = { currentVersion: version, round: last.round ?? newest, roundsCommitted };
@@ -152,7 +178,11 @@ export async function commitRound(
 }
 
 /** The version, and that the channel moved to it, where it did. */
-function committed({ task, model, config }: CommitInput, version: VersionRecord): NewAuditRecord[] {
+function committed(
+  { task, model, config }: CommitInput,
+  version: VersionRecord,
+  { aggregate }: Pick<VersionStateRecord, "aggregate">,
+): NewAuditRecord[] {
   const { parentVersion, weights, cohort, numExamples, loss, accuracy, strategy, releasedAt } = version;
   const actor = coordinatorFor({ task: task.name, round: config.roundId });
   const commit: NewAuditRecord = {
@@ -162,6 +192,7 @@ function committed({ task, model, config }: CommitInput, version: VersionRecord)
     detail: {
       parentVersion,
       weights: weights.digest,
+      aggregate: aggregate?.digest ?? null,
       strategy: strategy?.name ?? null,
       cohort,
       numExamples,
@@ -202,24 +233,32 @@ export async function publishEvents(
   for (const event of events) await bus.publish("event", event);
 }
 
-async function newWeights(services: RoundServices, input: CommitInput): Promise<SteppedWeights> {
+/** A version in the making, and where it began. */
+interface NewWeights extends SteppedWeights {
+  readonly before: OptimizerBlobs | null;
+  readonly trainingRound: number;
+}
+
+async function newWeights(services: RoundServices, input: CommitInput): Promise<NewWeights> {
   const { mean, plan, base, strategy, task } = input;
   const { blobs } = services;
   const memory = await optimizerMemory(services, input);
   const { stepPrecision } = task.spec;
-  return steppedWeights({
+  const trainingRound = await trainingRoundOf(services, task, base);
+  const stepped = await steppedWeights({
     plan: plan.plan,
     strategy,
     base: parametersFromSafetensors(plan.plan.parameters, await blobs.bytes(base.weights.digest)),
     mean,
     baseVersion: base.version,
-    trainingRound: await trainingRoundOf(services, task, base),
+    trainingRound,
     before: memory.state,
     model: () => completeModel(blobs, input.model, base),
     ...(stepPrecision === "float32"
       ? {}
       : { rounding: { precision: stepPrecision, residual: memory.residual } }),
   });
+  return { ...stepped, before: memory.blobs, trainingRound };
 }
 
 /** What a round leaves behind when it ends without a version. */

@@ -9,6 +9,7 @@ import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
+import { describeVersionStates } from "./describe-version-states.ts";
 import {
   exampleBlob,
   exampleDevice,
@@ -335,6 +336,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
 
       const [first, second, third, open] = [1, 2, 3, 4].map((number) => exampleRound(number).id);
       const two = asModelVersion(2);
+      await store.versions.insert(exampleVersion(2));
       const committed = [
         { roundId: first!, staleness: 1 },
         { roundId: second!, staleness: 0 },
@@ -454,6 +456,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     });
 
     describeStoredChannels(() => store);
+    describeVersionStates(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredHealth(() => store);

@@ -15,4 +15,5 @@ export {
   exampleRound,
   exampleTask,
   exampleVersion,
+  exampleVersionState,
 } from "./records.ts";

@@ -2,6 +2,8 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
+  AuditRecordView,
+  AuditView,
   BlobCreated,
   BufferView,
   CertificateLogView,
@@ -18,6 +20,7 @@ import type {
   StatusView,
   SuspicionView,
   TaskActivityView,
+  TaskResetView,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -55,6 +58,15 @@ export interface ReleaseOptions extends CallOptions {
 }
 
 export interface LogEntriesOptions extends CallOptions {
+  readonly start: number;
+  /** 1 to 1000. @defaultValue 1000 */
+  readonly limit?: number | undefined;
+}
+
+/** What is looked for in the audit log: records of which all that is given holds. */
+export type AuditFilter = Partial<paths["/v1/audit"]["get"]["parameters"]["query"]>;
+
+export interface AuditRecordsOptions extends CallOptions {
   readonly start: number;
   /** 1 to 1000. @defaultValue 1000 */
   readonly limit?: number | undefined;
@@ -100,6 +112,10 @@ export interface ApiClient {
   certificateLog(options?: CallOptions): Promise<CertificateLogView>;
   /** Certificates of the log from `start`, at most 1000. */
   logEntries(options: LogEntriesOptions): Promise<LogEntries>;
+  /** What operators did and what was decided without them, newest first, and the log's head. */
+  audit(filter?: AuditFilter, options?: CallOptions): Promise<AuditView>;
+  /** The audit log in its order from `start`, at most 1000 records. */
+  auditRecords(options: AuditRecordsOptions): Promise<readonly AuditRecordView[]>;
   /** Who signs each role of the release, and until when it is signed. */
   keys(options?: CallOptions): Promise<readonly KeyRoleView[]>;
   publicKeys(role: string, options?: CallOptions): Promise<readonly PublicKeyBody[]>;
@@ -118,6 +134,8 @@ export interface ApiClient {
   /** Creates a task and starts it. */
   createTask(spec: TaskSpecInput, options?: CallOptions): Promise<TaskView>;
   setTaskState(task: string, change: TaskStateChange, options?: CallOptions): Promise<TaskView>;
+  /** Lets a task that does not run go on from another version of its model, with what its server optimizer remembered then. */
+  resetTask(task: string, version: number, options?: CallOptions): Promise<TaskResetView>;
 }
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
@@ -240,6 +258,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered("GET /v1/certificate-log/entries", call, () =>
         http.GET("/v1/certificate-log/entries", { params: { query: { start, limit } }, ...json(call) }),
       ),
+    audit: (filter, call) =>
+      answered("GET /v1/audit", call, () =>
+        http.GET("/v1/audit", { params: { query: { limit: 100, ...filter } }, ...json(call) }),
+      ),
+    auditRecords: async ({ start, limit = 1000, ...call }) =>
+      (
+        await answered("GET /v1/audit/records", call, () =>
+          http.GET("/v1/audit/records", { params: { query: { start, limit } }, ...json(call) }),
+        )
+      ).records,
     keys: async (call) =>
       (await answered("GET /v1/keys", call, () => http.GET("/v1/keys", { ...json(call) }))).roles,
     publicKeys: async (role, call) =>
@@ -286,6 +314,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     setTaskState: (task, change, call) =>
       answered(`POST /v1/tasks/${task}/state`, call, () =>
         http.POST("/v1/tasks/{task}/state", { params: { path: { task } }, body: change, ...json(call) }),
+      ),
+    resetTask: (task, version, call) =>
+      answered(`POST /v1/tasks/${task}/head`, call, () =>
+        http.POST("/v1/tasks/{task}/head", {
+          params: { path: { task } },
+          body: { version },
+          ...json(call),
+        }),
       ),
   };
 }

@@ -4,6 +4,8 @@ export {
   createApiClient,
   type ApiClient,
   type ApiClientOptions,
+  type AuditFilter,
+  type AuditRecordsOptions,
   type CallOptions,
   type LogEntriesOptions,
   type ReleaseOptions,
@@ -23,6 +25,8 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AuditRecordView,
+  AuditView,
   BlobCreated,
   CertificateLogView,
   ChannelChange,
@@ -44,6 +48,7 @@ export type {
   BufferView,
   SuspicionView,
   TaskActivityView,
+  TaskResetView,
   RoundView,
   StatusView,
   TaskSpec,

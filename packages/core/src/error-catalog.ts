@@ -383,6 +383,10 @@ export const ERROR_CATALOG = {
     status: 502,
     publicMessage: "The audit log is not the one whose head was signed.",
   },
+  "audit/head-unsigned": {
+    status: 502,
+    publicMessage: "The head of the audit log is not in the signed metadata.",
+  },
   "audit/record-edited": {
     status: 502,
     publicMessage: "A record of the audit log was edited.",
@@ -965,6 +969,11 @@ export const ERROR_CATALOG = {
     publicMessage: "Another task is training this model.",
     advice: "Pause that task first: tributary task pause NAME.",
   },
+  "coordinator/task-running": {
+    status: 409,
+    publicMessage: "The task is running.",
+    advice: "Pause it first, and wait until its round has ended: tributary task pause NAME.",
+  },
   "coordinator/invalid-task": { status: 400, publicMessage: "The task is not valid." },
   "coordinator/unknown-rollout": { status: 404, publicMessage: "There is no such rollout." },
   "coordinator/invalid-rollout": {
@@ -996,6 +1005,7 @@ export const ERROR_CATALOG = {
   "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
 
   // cli
+  "cli/declined": { status: 400, publicMessage: "Nothing was changed." },
   "cli/usage": { status: 400, publicMessage: "The command line is not valid." },
   "cli/unreachable": {
     status: 503,

@@ -5,12 +5,8 @@ export {
   AuditHead,
   auditHeadAfter,
   auditHeadOf,
-  AuditList,
   AuditObject,
-  AuditQuery,
   AuditRecord,
-  AuditRecords,
-  AuditRecordsQuery,
   EMPTY_AUDIT_LOG,
   followAudit,
   MAX_AUDIT_DETAIL_BYTES,
@@ -18,6 +14,9 @@ export {
   type AuditAction,
   type NewAuditRecord,
 } from "./audit-log.ts";
+export { createAuditCheck, type AuditCheck, type KnownAuditHead } from "./audit-check.ts";
+export { AuditFileHeader } from "./audit-file.ts";
+export { AuditList, AuditQuery, AuditRecords, AuditRecordsQuery } from "./audit-view.ts";
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
@@ -146,13 +145,9 @@ export {
 } from "./personalisation.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
-export {
-  parseVariantNames,
-  VARIANT_NAMES,
-  VariantDocument,
-  VARIANTS_KEY,
-  type VariantForm,
-} from "./model-variants.ts";
+export { type InputSample, parseVariantNames, VariantDocument, VARIANTS_KEY } from "./model-variants.ts";
+export { VARIANT_NAMES, VARIANT_USES, type VariantForm, type VariantUse } from "./variant-uses.ts";
+export { CALIBRATION_KEY, CalibrationDocument, parseCalibration } from "./calibration.ts";
 export { imageSizes } from "./image-sizes.ts";
 export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
 export { readModelManifest } from "./read-manifest.ts";
@@ -182,6 +177,7 @@ export {
   PushView,
   RefusalList,
   RefusalView,
+  RESTORED_OPTIMIZERS,
   ROUND_PHASES,
   RoundList,
   RoundListQuery,
@@ -193,6 +189,8 @@ export {
   SuspicionView,
   TASK_STATES,
   TaskList,
+  TaskReset,
+  TaskResetView,
   TaskStateChange,
   TaskView,
   UploadAccepted,

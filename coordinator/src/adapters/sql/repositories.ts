@@ -18,6 +18,7 @@ import { roundRepository } from "./repositories/rounds.ts";
 import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
+import { versionStateRepository } from "./repositories/version-states.ts";
 import { versionRepository } from "./repositories/versions.ts";
 import { withdrawalRepository } from "./repositories/withdrawals.ts";
 import type { Db } from "./rows.ts";
@@ -28,6 +29,7 @@ export function repositories(db: Db): MetadataRepositories {
     models: modelRepository(db),
     channels: channelRepository(db),
     versions: versionRepository(db),
+    versionStates: versionStateRepository(db),
     tasks: taskRepository(db),
     rounds: roundRepository(db),
     bufferedCohorts: bufferedCohortRepository(db),

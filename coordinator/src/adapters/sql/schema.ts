@@ -18,6 +18,7 @@ import type {
   RoundRecord,
   RolloutRecord,
   SuspicionRecord,
+  VersionStateRecord,
   WatchedDeviceRecord,
   WithdrawalRecord,
 } from "../../ports/records.ts";
@@ -244,6 +245,12 @@ export interface OptimizersTable {
   residualSizeBytes: number | null;
 }
 
+export type VersionStatesTable = {
+  -readonly [
+    Column in "model" | "version" | "task" | "trainingRound" | "stepPrecision"
+  ]: VersionStateRecord[Column];
+} & { plan: JsonText; aggregate: JsonText | null; before: JsonText | null; after: JsonText | null };
+
 export interface EventsTable {
   id: Generated<number>;
   type: EventRecord["type"];
@@ -277,6 +284,7 @@ export interface Database {
   /** What channels pointed to. */
   channelHistory: ChannelsTable;
   versions: VersionsTable;
+  versionStates: VersionStatesTable;
   tasks: TasksTable;
   rounds: RoundsTable;
   bufferedCohorts: BufferedCohortsTable;

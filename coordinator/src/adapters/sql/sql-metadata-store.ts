@@ -42,6 +42,9 @@ class SqlMetadataStore implements MetadataStore {
   get versions() {
     return this.#repositories().versions;
   }
+  get versionStates() {
+    return this.#repositories().versionStates;
+  }
   get participations() {
     return this.#repositories().participations;
   }
@@ -110,6 +113,7 @@ class SqlMetadataStore implements MetadataStore {
       if (commit.round !== undefined) await tx.rounds.update(commit.round);
       await tx.versions.insert(commit.version);
       if (commit.optimizer !== undefined) await tx.optimizers.put(commit.optimizer);
+      if (commit.state !== undefined) await tx.versionStates.insert(commit.state);
       if (commit.journal !== undefined) await tx.journal.append(commit.journal);
       await tx.releases.apply(commit.release);
       await tx.audit.append(commit.audit, at);

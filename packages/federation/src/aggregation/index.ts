@@ -1,4 +1,5 @@
 /** What a server does with the updates of a round besides stepping its machine: checks, sums, the next weights. */
+export { decodeAggregate, encodeAggregate, type Aggregate } from "./aggregate-file.ts";
 export { bufferMean, type StaleMean } from "./buffer-mean.ts";
 export { checkCohortSum, type CheckedSum, type SumLimits } from "./cohort-sum.ts";
 export { nextWeights, optimizedWeights, steppedWeights, type SteppedWeights } from "./next-weights.ts";

@@ -2,7 +2,7 @@ import { STABLE_CHANNEL } from "@tributary/protocol";
 import type { Selectable } from "kysely";
 import type { ModelRepository } from "../../../ports/metadata-store.ts";
 import type { ModelRecord } from "../../../ports/records.ts";
-import { constrained } from "../constraint.ts";
+import { constrained, requireRow } from "../constraint.ts";
 import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { ModelsTable } from "../schema.ts";
 
@@ -48,6 +48,23 @@ export function modelRepository(db: Db): ModelRepository {
     async list() {
       const rows = await withStable(db).orderBy("models.name").execute();
       return rows.map(toRecord);
+    },
+    async resetHead(name, version) {
+      const { numUpdatedRows } = await db
+        .updateTable("models")
+        .set({ currentVersion: version })
+        .where("name", "=", name)
+        .where((eb) =>
+          eb.exists(
+            eb
+              .selectFrom("versions")
+              .select("version")
+              .where("model", "=", name)
+              .where("version", "=", version),
+          ),
+        )
+        .executeTakeFirstOrThrow();
+      requireRow(`version ${version} of "${name}"`, numUpdatedRows);
     },
   };
 }
