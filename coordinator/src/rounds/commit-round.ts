@@ -24,6 +24,7 @@ import type { MetadataRepositories, VersionCommit } from "../ports/metadata-stor
 import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import { channelMoved } from "../audit/records.ts";
+import { mayFollow } from "../rollouts/barred-versions.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { followCandidate } from "../registry/aliases.ts";
@@ -97,7 +98,10 @@ export async function commitRound(
       cohort: mean.updates,
       numExamples: mean.totalExamples,
       strategy: strategy.choice,
-      releasedAt: task.spec.release === "every" ? createdAt : null,
+      releasedAt:
+        task.spec.release === "every" && (await mayFollow(store, model.name, STABLE_CHANNEL, base.version))
+          ? createdAt
+          : null,
       gate: null,
       trust: mean.trust ?? null,
     },

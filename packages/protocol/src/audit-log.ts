@@ -39,6 +39,14 @@ export const AUDIT_ACTIONS = [
   "model.release",
   "plan.renew",
   "round.abandon",
+  "rollout.abort",
+  "rollout.back",
+  "rollout.complete",
+  "rollout.pause",
+  "rollout.promote",
+  "rollout.resume",
+  "rollout.start",
+  "rollout.step",
   "round.commit",
   "task.create",
   "task.finish",
@@ -47,6 +55,7 @@ export const AUDIT_ACTIONS = [
   "task.reset",
   "task.resume",
   "token.create",
+  "version.withdraw",
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

@@ -195,6 +195,7 @@ export {
   IssuerView,
   ModelList,
   ModelView,
+  PublishQuery,
   PROOF_HEADER,
   PushView,
   RefusalList,

@@ -82,6 +82,7 @@ export interface VersionsTable {
   trust: JsonText | null;
   selfCheck: JsonText | null;
   lineage: JsonText | null;
+  requiredRuntime: string | null;
 }
 
 export interface TasksTable {
