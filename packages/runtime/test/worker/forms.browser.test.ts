@@ -80,7 +80,7 @@ test("WASM compares the forms of integers, and runs the fastest that agrees", as
 });
 
 test("a GPU without arithmetic in float16 runs the base, and says what the forms are for", async (context) => {
-  if (adapter == null) context.skip("this browser has no WebGPU adapter");
+  if (adapter === null || adapter === undefined) context.skip("this browser has no WebGPU adapter");
   if (halfFloats) context.skip("this adapter has shader-f16");
   const { model, triedVariants, engines } = await opened({ prefer: "webgpu" });
   expect([model.state.engine, model.state.variant, engines.features]).toEqual([
