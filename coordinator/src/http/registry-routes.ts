@@ -3,6 +3,7 @@ import {
   ModelList,
   ModelNameSchema,
   ModelView,
+  PublishQuery,
   RefusalList,
   RoundIdSchema,
   RoundList,
@@ -92,6 +93,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     modelView(model, {
       versions: await store.versions.count(model.name),
       channels: await store.channels.list(model.name),
+      aliases: await store.aliases.list(model.name),
     });
 
   app.get(
@@ -136,12 +138,14 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         consumes: ["application/octet-stream"],
         security: operator,
         params: modelParams,
+        querystring: PublishQuery,
         response: { 201: VersionView },
       },
     },
     async (request, reply) => {
       const onnx = await collect(octetStream(request.body), config.limits.maxModelBytes);
-      const version = await registry.publish(request.params.model, onnx, OPERATOR_BY_HTTP);
+      const { model } = request.params;
+      const version = await registry.publish(model, onnx, OPERATOR_BY_HTTP, request.query);
       return reply.status(201).send(versionView(version));
     },
   );

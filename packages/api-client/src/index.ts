@@ -25,6 +25,8 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AliasChange,
+  AliasView,
   AuditRecordView,
   AuditView,
   BlobCreated,
@@ -45,6 +47,7 @@ export type {
   PublicKeyBody,
   RoundPhase,
   RefusalView,
+  ReproductionView,
   BufferView,
   SuspicionView,
   TaskActivityView,
@@ -56,6 +59,7 @@ export type {
   TaskStateChange,
   TaskView,
   VerdictView,
+  VersionFiles,
   VersionHealthView,
   VersionView,
 } from "./views.ts";
