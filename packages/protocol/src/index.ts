@@ -8,15 +8,8 @@ export {
   RolloutShare,
   WithdrawnVersions,
 } from "./rollout.ts";
-export {
-  armOf,
-  ROLLOUT_SHARE_UNITS,
-  rolloutDevice,
-  rolloutManifestPath,
-  rolloutPath,
-  withdrawnPath,
-  type RolloutDevice,
-} from "./rollout-arm.ts";
+export { armOf, ROLLOUT_SHARE_UNITS, rolloutDevice, type RolloutDevice } from "./rollout-arm.ts";
+export { rolloutManifestPath, rolloutPath, withdrawnPath } from "./rollout-paths.ts";
 export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {

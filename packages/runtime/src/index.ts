@@ -3,6 +3,7 @@ export type {
   CallDiagnosis,
   Diagnosis,
   EngineDiagnosis,
+  KeptVersion,
   ModelDiagnosis,
   StorageDiagnosis,
   TriedEngine,
@@ -11,6 +12,7 @@ export type {
   VariantName,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
+export type { RolloutStanding } from "./updater/standing.ts";
 export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/explanation.ts";
 export type { ExampleOptions } from "./examples/example-policy.ts";
 export type {

@@ -2,7 +2,7 @@ import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure, sha256 } from "@tributary/core";
 import { TUF_ROLES } from "@tributary/tuf";
-import type { DeviceStore, InstalledModel } from "../store/device-store.ts";
+import type { DeviceStore, InstalledModel, InstalledVersion } from "../store/device-store.ts";
 import { makeDirectory, readFileIfAny, removeFile, writeFileAtomic } from "./atomic-file.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { createFileBlobs } from "./file-blobs.ts";
@@ -124,26 +124,42 @@ function trackAll<T extends object>(part: T, tracked: Track): T {
   return Object.fromEntries(entries.map(([name, operation]) => [name, tracked(operation)])) as T;
 }
 
-function encodeInstalled(installed: InstalledModel): Uint8Array {
-  const { manifest, ...rest } = installed;
-  return encodeUtf8(`${JSON.stringify({ ...rest, manifest: encodeBase64url(manifest) })}\n`);
+function encodeInstalled({ previous, ...installed }: InstalledModel): Uint8Array {
+  const document = {
+    ...encodeVersion(installed),
+    ...(previous === undefined ? {} : { previous: encodeVersion(previous) }),
+  };
+  return encodeUtf8(`${JSON.stringify(document)}\n`);
+}
+
+type Encoded<Version extends InstalledVersion> = Omit<Version, "manifest"> & { readonly manifest: string };
+
+function encodeVersion<Version extends InstalledVersion>(installed: Version): Encoded<Version> {
+  return { ...installed, manifest: encodeBase64url(installed.manifest) };
+}
+
+function decodeVersion<Version extends InstalledVersion>(encoded: Encoded<Version>, path: string): Version {
+  const manifest = decodeBase64url(encoded.manifest);
+  if (sha256(manifest) !== encoded.manifestDigest) {
+    throw failure(
+      "store/corrupt",
+      `store: the manifest in ${path} does not match its digest; remove the file`,
+      { detail: { path } },
+    );
+  }
+  return { ...encoded, manifest } as unknown as Version;
 }
 
 async function readInstalled(path: string): Promise<InstalledModel | undefined> {
   const bytes = await readFileIfAny(path);
   if (bytes === undefined) return undefined;
-  const document = parse(bytes, path) as Omit<InstalledModel, "manifest"> & { manifest: string };
-  const installed = { ...document, manifest: decodeBase64url(document.manifest) };
-  if (sha256(installed.manifest) !== installed.manifestDigest) {
-    throw failure(
-      "store/corrupt",
-      `store: the manifest in ${path} does not match its digest; remove the file`,
-      {
-        detail: { path },
-      },
-    );
-  }
-  return installed;
+  const { previous, ...document } = parse(bytes, path) as Encoded<Omit<InstalledModel, "previous">> & {
+    readonly previous?: Encoded<InstalledVersion>;
+  };
+  return {
+    ...decodeVersion(document, path),
+    ...(previous === undefined ? {} : { previous: decodeVersion(previous, path) }),
+  };
 }
 
 function parse(bytes: Uint8Array, path: string): unknown {

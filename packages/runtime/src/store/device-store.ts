@@ -10,9 +10,14 @@ export interface StoredIdentity {
 }
 
 /** Which verified release of a model runs on this device. Survives restarts, so the next start works offline. */
-export interface InstalledModel {
+export interface InstalledModel extends InstalledVersion {
   readonly model: ModelName;
   readonly channel: string;
+  /** What ran before, as long as the device may have to go back to it without a download; its files are in the blob cache too. */
+  readonly previous?: InstalledVersion;
+}
+
+export interface InstalledVersion {
   readonly version: number;
   /** The manifest as signed for, and its digest. */
   readonly manifest: Uint8Array;

@@ -19,15 +19,19 @@ import { createInferenceQueue, type InferenceQueue } from "../inference/inferenc
 import { readAnswer } from "../inference/read-answer.ts";
 import type { ModelDiagnosis, RefusedVersion, VersionDownload } from "../diagnosis.ts";
 import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
-import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
+import type { DeviceStore, InstalledFile, InstalledModel, InstalledVersion } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import type { BlobHolds } from "./blob-holds.ts";
 import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
 import { lazyPart } from "../lazy-part.ts";
 import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { engineSetting, formSetting } from "./engine-setting.ts";
 import { asForm, type FormLease } from "./form-lease.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
+import { trialSetting, withdrawnSetting } from "./rollout-settings.ts";
+import type { Standing } from "./standing.ts";
+import type { Trial, TrialRecord } from "./trial.ts";
 import {
   isInstalled,
   loadedBytes,
@@ -52,8 +56,8 @@ const formChoices = lazyPart("choice of forms", async () => ({
   ...(await import("@tributary/engine/sample-feeds")),
 }));
 
-/** Only an update loads what it has to pass. */
-const selfChecks = lazyPart("self-check", () => import("./self-check.ts"));
+/** Only a version that is new here loads what it has to pass. */
+const newVersions = lazyPart("self-check", () => import("./new-version.ts"));
 
 export interface ModelSlotOptions {
   readonly model: string;
@@ -77,6 +81,12 @@ export interface ModelSlotOptions {
   readonly onRefused?: ((refused: RefusedVersion) => void) | undefined;
   /** A newer version was verified and downloaded, and waits to be applied. */
   readonly onAvailable: (version: number, previousVersion: number) => void;
+  /** The process before this one, or the worker, ended while a version was opened or ran for the first time. */
+  readonly onDied?: ((died: Pick<TrialRecord, "version" | "engine">) => void) | undefined;
+  /** Files that were kept are of no more use. */
+  readonly onLessNeeded?: (() => void) | undefined;
+  /** Where others share the store. */
+  readonly holds?: BlobHolds | undefined;
 }
 
 /** A model that is open on this device: one version runs, the next is prepared beside it and swapped in. */
@@ -99,8 +109,10 @@ export interface ModelSlot {
    * Runs under way complete.
    */
   setPersonal(form: PersonalForm | undefined): Promise<void>;
-  /** Starts the version installed earlier; false where there is none, or it is damaged. */
+  /** Starts the version installed earlier; false where there is none, it is damaged, or is not to run any more. */
   startInstalled(signal?: AbortSignal): Promise<boolean>;
+  /** Why what is installed does not run: it was withdrawn, or ended processes. */
+  readonly barred: TributaryError | undefined;
   /** Follows the verified metadata to its newest version. Calls run one after the other. */
   follow(signal?: AbortSignal): Promise<void>;
   /** Swaps in the version that waits. */
@@ -150,11 +162,19 @@ interface Running {
   readonly download?: VersionDownload | undefined;
   /** The graph that explains what runs, where the metadata at hand has it. */
   readonly explanation: Digest | undefined;
+  /** Until it has answered once here. */
+  readonly trial: Trial | undefined;
 }
 
 /** Whether trying again changes nothing: the answers are wrong, or of another kind. A lack of memory passes. */
 function isFinal(refused: RefusedVersion | undefined): boolean {
-  return refused?.code === "runtime/self-check-failed" || refused?.code === "runtime/incompatible-release";
+  const code = refused?.code;
+  return (
+    code === "runtime/self-check-failed" ||
+    code === "runtime/incompatible-release" ||
+    code === "runtime/too-old" ||
+    code === "runtime/version-crashed"
+  );
 }
 
 /** Once all that was accepted has ended. */
@@ -164,7 +184,7 @@ async function idle({ queue, uses }: Running): Promise<void> {
 }
 
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
-  const { channel, variant, releases, blobs, engines, store, env } = options;
+  const { channel, variant, releases, blobs, engines, store, env, holds, onDied } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
   let personal: (Pick<Running, "queue"> & { readonly lease: SessionLease }) | undefined;
@@ -173,8 +193,15 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   let refused: (RefusedVersion & { readonly manifestDigest: Digest }) | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   let closed = false;
-  /** While one version has ended and the next one is not there yet. */
+  /** While one version has ended, or is not to answer any more, and the next one is not there yet. */
   let between: Promise<void> | undefined;
+  /** What ran before, as long as the device may have to go back to it. */
+  let kept: InstalledVersion | undefined;
+  let standing: Standing | undefined;
+  let withdrawn: Standing["withdrawn"] = [];
+  let barred: TributaryError | undefined;
+  /** What runs is what the channel points to for all. */
+  let isSettled = false;
 
   const needed = (): Digest[] => {
     const files = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
@@ -203,6 +230,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       throw failure("runtime/closed", `model ${name}: it is not open`);
     }
     return running;
+  };
+
+  /** What may be asked. */
+  const answering = (): Running => {
+    if (barred !== undefined) throw barred;
+    return current();
   };
 
   const stateOf = ({ lease, manifest }: Running): ModelState => ({
@@ -305,7 +338,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const baseName = variantOf(manifest, files);
     if (isNew && manifest.selfCheck !== undefined) {
       try {
-        const { selfCheck } = await selfChecks.load();
+        const { selfCheck } = await newVersions.load();
         await selfCheck(manifest, baseName === "float32" ? "float32" : "int8", base.session);
       } catch (error) {
         await base.release({ keep: false });
@@ -337,9 +370,14 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     });
   };
 
-  const queueOf = ({ session }: SessionLease, { inputs, outputs }: ModelManifest): InferenceQueue =>
+  const queueOf = (
+    { session }: SessionLease,
+    { inputs, outputs }: ModelManifest,
+    trial?: Trial,
+  ): InferenceQueue =>
     createInferenceQueue({
-      run: (feeds) => session.run(feeds),
+      run: (feeds) =>
+        trial === undefined || trial.isOver ? session.run(feeds) : onTrial(trial, () => session.run(feeds)),
       inputs,
       outputs,
       batching: () => slot.batching,
@@ -353,7 +391,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
 
   const swap = async (prepared: Omit<Running, "queue" | "uses" | "explanation">): Promise<void> => {
     const explanation = await explanationOf(prepared.manifest);
-    const queue = queueOf(prepared.lease, prepared.manifest);
+    const queue = queueOf(prepared.lease, prepared.manifest, prepared.trial);
     const next = { ...prepared, queue, uses: new Set<never>(), explanation };
     if (closed) {
       await next.lease.release();
@@ -365,8 +403,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const previous = running;
     const own = personal;
     running = next;
-    refused = undefined;
-    personal = undefined;
+    refused = barred = personal = undefined;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
     options.onNeeds?.(needed());
@@ -378,17 +415,20 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
   };
 
+  /** The first answer ends it, and with it what the device kept for the case that there is none. */
+  const onTrial = async <T>(trial: Trial, work: () => Promise<T>): Promise<T> => {
+    const answer = await trial.running(work);
+    if (kept !== undefined) void inTurn(letGo).catch(() => undefined);
+    return answer;
+  };
+
   const endPersonal = async (ended: typeof personal): Promise<void> => {
     await ended?.queue.idle();
     await ended?.lease.release({ keep: false });
   };
 
   /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
-  const openInPlaceOf = async (
-    replaced: Running,
-    manifest: ModelManifest,
-    files: readonly InstalledFile[],
-  ): Promise<FormLease> => {
+  const openInPlaceOf = async (replaced: Running, next: () => Promise<FormLease>): Promise<FormLease> => {
     env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
     const own = personal;
     personal = undefined;
@@ -396,10 +436,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     await idle(replaced);
     await replaced.lease.release({ keep: false });
     try {
-      return await open(manifest, files, undefined, true);
+      return await next();
     } catch (error) {
       const lease = await open(replaced.manifest, replaced.installed.files, undefined);
-      running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest) };
+      running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest, replaced.trial) };
       throw error;
     }
   };
@@ -419,9 +459,89 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const refuse = ({ manifest, manifestDigest }: ModelRelease, error: unknown): void => {
     const { code, message } = toFailure(error);
     if (isOffline(error)) return;
-    refused = { version: manifest.version, code, message, manifestDigest };
     waiting = undefined;
-    options.onRefused?.({ version: manifest.version, code, message });
+    tell({ version: manifest.version, code, message, manifestDigest });
+  };
+
+  const tell = (told: NonNullable<typeof refused>): void => {
+    const { version, code, message } = told;
+    refused = told;
+    options.onRefused?.({ version, code, message });
+  };
+
+  /** What is recorded of a version, whatever else the record of it says. */
+  const asVersion = ({
+    version,
+    manifest,
+    manifestDigest,
+    files,
+    installedAtMs,
+  }: InstalledVersion): InstalledVersion => ({ version, manifest, manifestDigest, files, installedAtMs });
+
+  const record = async (): Promise<void> => {
+    const { installed } = current();
+    try {
+      await store.models.write({
+        ...asVersion(installed),
+        model: name,
+        channel,
+        ...(kept === undefined ? {} : { previous: kept }),
+      });
+    } catch (error) {
+      // A full disk does not keep the new version from running, only from being there at the next start.
+      env.log.warn("an installed version could not be recorded", { model: name, error: toFailure(error) });
+    }
+  };
+
+  const isOut = (version: number): boolean => withdrawn.some((each) => each.version === version);
+
+  /** What to keep beside the next version: the rollout's control, or else what ran last and had answered. */
+  const keptBeside = (next: InstalledVersion): InstalledVersion | undefined => {
+    const held = [running?.installed, kept].filter(
+      (each) => each !== undefined && each.manifestDigest !== next.manifestDigest && !isOut(each.version),
+    );
+    if (running?.trial?.isOver === false) held.reverse();
+    const found = held.find((each) => each?.version === standing?.rollout?.control) ?? held[0];
+    return found && asVersion(found);
+  };
+
+  /** What is kept for a way back is let go once nobody may have to take it. */
+  const letGo = async (): Promise<void> => {
+    if (kept === undefined || running === undefined || !isSettled || running.trial?.isOver === false) return;
+    kept = undefined;
+    await record();
+    options.onLessNeeded?.();
+  };
+
+  /** Swaps in a version whose files are here, beside which what runs now is kept. */
+  const bringIn = async (
+    manifest: ModelManifest,
+    installed: InstalledModel,
+    signal: AbortSignal | undefined,
+    how: { readonly trial?: Trial | undefined; readonly isNew: boolean; readonly download?: VersionDownload },
+  ): Promise<void> => {
+    const { trial, isNew, download: came } = how;
+    const { files } = installed;
+    const replaced = running;
+    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, files));
+    const gap = isRoomy ? undefined : Promise.withResolvers<void>();
+    const outer = between;
+    between = gap?.promise ?? outer;
+    const opening = (): Promise<FormLease> => {
+      const work = () => open(manifest, files, isRoomy ? signal : undefined, isNew);
+      return trial === undefined ? work() : trial.opening(work);
+    };
+    try {
+      const lease = isRoomy ? await opening() : await openInPlaceOf(replaced, opening);
+      const beside = keptBeside(installed);
+      // Swapped before it is recorded: a crash in between starts the version before, and follows again.
+      await swap({ lease, manifest, installed, download: came, trial });
+      kept = beside;
+    } finally {
+      between = outer;
+      gap?.resolve();
+    }
+    await record();
   };
 
   const install = async (
@@ -430,9 +550,6 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   ): Promise<void> => {
     const { manifest, manifestBytes, manifestDigest } = release;
     const replaced = running;
-    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, files));
-    const gap = isRoomy ? undefined : Promise.withResolvers<void>();
-    between = gap?.promise;
     const installed: InstalledModel = {
       model: name,
       channel,
@@ -442,29 +559,134 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       files,
       installedAtMs: env.clock.now(),
     };
+    // It ran here before, and is gone back to as it was.
+    const isNew = kept?.manifestDigest !== manifestDigest;
+    let trial: Trial | undefined;
     try {
       if (replaced !== undefined) {
-        const { requireSamePorts } = await selfChecks.load();
+        const { requireSamePorts } = await newVersions.load();
         requireSamePorts(replaced.manifest, manifest);
       }
-      const lease = isRoomy
-        ? await open(manifest, files, signal, true)
-        : await openInPlaceOf(replaced, manifest, files);
-      // Swapped before it is recorded: a crash in between starts the version before, and follows again.
-      await swap({ lease, manifest, installed, download: came });
+      trial = isNew ? await trialOf(installed) : undefined;
+      if (trial?.crashed !== undefined) {
+        if (replaced === undefined) await trial.forgive();
+        throw trial.crashed;
+      }
+      await bringIn(manifest, installed, signal, { trial, isNew, download: came });
     } catch (error) {
       if (replaced !== undefined && !closed && signal?.aborted !== true) refuse(release, error);
+      if (trial?.crashed === undefined) await trial?.end();
       throw error;
-    } finally {
-      between = undefined;
-      gap?.resolve();
     }
+    isSettled = standing?.rollout === undefined;
+    await letGo();
+  };
+
+  const trialOf = async (installed: InstalledVersion, isNew = true): Promise<Trial | undefined> => {
+    const { openTrial } = await newVersions.load();
+    const options = {
+      model: name,
+      setting: trialSetting(name, channel),
+      version: installed.version,
+      manifestDigest: installed.manifestDigest,
+      engine: engines.diagnose().available[0] ?? "ort-wasm",
+    };
+    return await openTrial(
+      { ...options, settings: store.settings, holds, log: env.log, onDied: (died) => onDied?.(died) },
+      isNew,
+    );
+  };
+
+  /** The device goes back to what it holds, where it may; a version that is withdrawn answers nothing meanwhile. */
+  const leaveWithdrawn = async (signal: AbortSignal | undefined): Promise<void> => {
+    const back = kept;
+    if (back === undefined || isOut(back.version)) return;
     try {
-      await store.models.write(installed);
+      const manifest = await readModelManifest(back.manifest);
+      await bringIn(manifest, { ...back, model: name, channel }, signal, { isNew: false });
     } catch (error) {
-      // A full disk does not keep the new version from running, only from being there at the next start.
-      env.log.warn("an installed version could not be recorded", { model: name, error: toFailure(error) });
+      env.log.warn("the version before could not be gone back to", { model: name, error: toFailure(error) });
     }
+  };
+
+  const withdrawal = (version: number): TributaryError =>
+    failure(
+      "runtime/version-withdrawn",
+      `model ${name}: version ${version} was withdrawn (${withdrawn.find((each) => each.version === version)?.reason}), and there is no other that this device may run`,
+      { detail: { model: name, version } },
+    );
+
+  /** Known at the next start too, also without network. */
+  const heed = async (told: Standing["withdrawn"]): Promise<void> => {
+    if (JSON.stringify(told) === JSON.stringify(withdrawn)) return;
+    withdrawn = told;
+    await store.settings.write(withdrawnSetting(name), told).catch((error: unknown) => {
+      env.log.warn("withdrawn versions could not be noted", { model: name, error: toFailure(error) });
+    });
+  };
+
+  /** Towards what the device is to run. */
+  const pursue = async (
+    release: ModelRelease,
+    update: ModelSlot["update"],
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const { manifest, manifestDigest } = release;
+    if (running !== undefined && barred === undefined && standing?.problem !== undefined)
+      throw standing.problem;
+    isSettled = false;
+    const isRunning =
+      running !== undefined &&
+      manifestDigest === running.installed.manifestDigest &&
+      isInstalled(running.installed, manifest, variant);
+    if (isRunning) {
+      if (barred !== undefined) throw barred;
+      isSettled = standing?.rollout === undefined;
+      return await letGo();
+    }
+    if (manifestDigest === waiting?.release.manifestDigest && barred === undefined) return;
+    if (running !== undefined && isFinal(refused) && manifestDigest === refused?.manifestDigest) return;
+    if (isOut(manifest.version)) {
+      if (running !== undefined && barred === undefined) return;
+      throw (barred ??= withdrawal(manifest.version));
+    }
+    if (manifest.requires?.runtime !== undefined) {
+      const { requireRuntime } = await newVersions.load();
+      try {
+        requireRuntime(manifest);
+      } catch (error) {
+        if (running !== undefined) refuse(release, error);
+        throw error;
+      }
+    }
+    const downloaded = await download(release, signal);
+    if (running === undefined || update === "auto") {
+      await install(downloaded, signal);
+      return;
+    }
+    waiting = downloaded;
+    options.onAvailable(manifest.version, running.manifest.version);
+  };
+
+  /** What of an installation may be started: it, or what it could go back to. */
+  const startable = async (
+    recorded: InstalledModel,
+  ): Promise<{ readonly installed?: InstalledModel; readonly trial?: Trial | undefined }> => {
+    const { settings } = store;
+    const read = (key: string): Promise<unknown> => settings.read(key).catch(() => undefined);
+    const told = await read(withdrawnSetting(name));
+    if (Array.isArray(told)) withdrawn = told as typeof withdrawn;
+    const hasTrial = (await read(trialSetting(name, channel))) !== undefined;
+    const trial = hasTrial ? await trialOf(recorded, false).catch(() => undefined) : undefined;
+    const crashed = trial?.crashed;
+    const reason = isOut(recorded.version) ? withdrawal(recorded.version) : crashed;
+    if (reason === undefined) return { installed: recorded, trial };
+    const { version, manifestDigest, previous } = recorded;
+    barred = reason;
+    if (previous === undefined || isOut(previous.version)) return {};
+    if (crashed !== undefined)
+      tell({ version, code: crashed.code, message: crashed.message, manifestDigest });
+    return { installed: { ...previous, model: name, channel } };
   };
 
   const slot: ModelSlot = {
@@ -481,6 +703,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     },
     get installed() {
       return current().installed;
+    },
+    get barred() {
+      return barred;
     },
     get current() {
       return current();
@@ -507,7 +732,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       inTurn(async () => {
         if (running !== undefined) return true;
         try {
-          const installed = await store.models.read(name, channel);
+          const recorded = await store.models.read(name, channel);
+          if (recorded === undefined) return false;
+          const { installed, trial } = await startable(recorded);
           if (installed === undefined) return false;
           if ((await digestOf(installed.manifest)) !== installed.manifestDigest) {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
@@ -515,7 +742,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           const manifest = await readModelManifest(installed.manifest);
           if (!isInstalled(installed, manifest, variant)) return false;
           prepare(installed.files.map(({ digest }) => digest));
-          await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
+          const opening = () => open(manifest, installed.files, signal);
+          const lease = await (trial === undefined ? opening() : trial.opening(opening));
+          await swap({ lease, manifest, installed, trial });
+          kept = installed.previous;
+          if (installed.version !== recorded.version) await record();
           return true;
         } catch (error) {
           signal?.throwIfAborted();
@@ -525,7 +756,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             error: toFailure(error),
           });
           // An engine that cannot start, or a network that is away, says nothing about the installation.
-          if (TributaryError.is(error) && !error.code.startsWith("engine/") && !isOffline(error)) {
+          if (TributaryError.is(error) && !isOffline(error) && !/^engine|part-un/.test(error.code)) {
             await store.models.delete(name, channel);
           }
           return false;
@@ -534,7 +765,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     follow(signal) {
       const { update } = this;
       return inTurn(async () => {
-        const release = await releases.model(name, channel, signal);
+        const here = [running?.installed, kept].filter((each) => each !== undefined);
+        const release = await releases.model(name, channel, signal, here);
         if (release === undefined) {
           if (running !== undefined) return;
           throw failure(
@@ -545,21 +777,27 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             },
           );
         }
-        const isRunning =
-          running !== undefined &&
-          release.manifestDigest === running.installed.manifestDigest &&
-          isInstalled(running.installed, release.manifest, variant);
-        if (isRunning) return;
-        if (release.manifestDigest === waiting?.release.manifestDigest) return;
-        if (running !== undefined && isFinal(refused) && release.manifestDigest === refused?.manifestDigest)
-          return;
-        const downloaded = await download(release, signal);
-        if (running === undefined || update === "auto") {
-          await install(downloaded, signal);
-          return;
+        standing = release.standing;
+        await heed(standing?.withdrawn ?? []);
+        if (waiting !== undefined && isOut(waiting.release.manifest.version)) waiting = undefined;
+        if (running === undefined || !isOut(running.manifest.version))
+          return await pursue(release, update, signal);
+        // It answers nothing any more, whatever the app says of updates.
+        barred = withdrawal(running.manifest.version);
+        const gap = Promise.withResolvers<void>();
+        between = gap.promise;
+        const goOn = (): void => {
+          between = undefined;
+          gap.resolve();
+        };
+        try {
+          await leaveWithdrawn(signal);
+          const isBack = barred === undefined;
+          if (isBack) goOn();
+          await pursue(release, isBack ? update : "auto", signal);
+        } finally {
+          goOn();
         }
-        waiting = downloaded;
-        options.onAvailable(release.manifest.version, running.manifest.version);
       });
     },
     apply: () =>
@@ -569,18 +807,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       }),
     async run(given, signal, usePersonal = true) {
       if (between !== undefined) await abortable(between, signal);
-      const prepared = withTensors(current().manifest, given, options.images);
+      const prepared = withTensors(answering().manifest, given, options.images);
       const feeds = prepared instanceof Promise ? await prepared : prepared;
       // Whatever runs now: how a model is fed does not change from version to version.
-      const { queue, manifest } = current();
+      const { queue, manifest } = answering();
       const own = usePersonal ? personal : undefined;
       const answer = readAnswer(manifest, await (own?.queue ?? queue).run(feeds, signal));
       return { inference: own === undefined ? answer : { ...answer, personal: true }, feeds };
     },
     async use(work, signal) {
       if (between !== undefined) await abortable(between, signal);
-      const { lease, manifest, uses } = current();
-      const use = work(lease.session, manifest);
+      const { lease, manifest, uses, trial } = answering();
+      const begin = () => work(lease.session, manifest);
+      const use = trial === undefined || trial.isOver ? begin() : onTrial(trial, begin);
       uses.add(use);
       try {
         return await use;
@@ -591,7 +830,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     async explain(given, request, signal) {
       if (between !== undefined) await abortable(between, signal);
       const { explain, openGradients } = await explanations.load();
-      const { manifest, queue, installed } = current();
+      const { manifest, queue, installed } = answering();
       const feeds = await withTensors(manifest, given, options.images);
       return await explain({
         manifest,
@@ -624,6 +863,15 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         ...(refused === undefined
           ? {}
           : { refused: { version: refused.version, code: refused.code, message: refused.message } }),
+        ...(standing?.rollout === undefined ? {} : { rollout: standing.rollout }),
+        ...(kept === undefined
+          ? {}
+          : {
+              kept: { version: kept.version, sizeBytes: total(kept.files.map(({ sizeBytes }) => sizeBytes)) },
+            }),
+        ...(barred === undefined
+          ? {}
+          : { withdrawn: { version: manifest.version, message: barred.message } }),
         variant: lease.variant,
         triedVariants: lease.triedVariants,
         batching: queue.batching,
