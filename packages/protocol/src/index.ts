@@ -8,8 +8,14 @@ export {
   RolloutShare,
   WithdrawnVersions,
 } from "./rollout.ts";
-export { armOf, ROLLOUT_SHARE_UNITS, rolloutDevice, type RolloutDevice } from "./rollout-arm.ts";
-export { rolloutManifestPath, rolloutPath, withdrawnPath } from "./rollout-paths.ts";
+export {
+  armOf,
+  ROLLOUT_SHARE_UNITS,
+  rolloutDevice,
+  rolloutManifestPath,
+  type RolloutDevice,
+} from "./rollout-arm.ts";
+export { rolloutPath, withdrawnPath } from "./rollout-paths.ts";
 export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {

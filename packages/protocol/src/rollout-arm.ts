@@ -1,7 +1,6 @@
 /** Who belongs to a rollout, without the schemas of its documents: what devices need that read checked ones. */
 import { concatBytes, decodeHex, digestOf, encodeUtf8, type Digest } from "@tributary/core";
 import { invalidDocument } from "./json.ts";
-import { rolloutManifestPath } from "./rollout-paths.ts";
 import type { Rollout, RolloutArm } from "./rollout.ts";
 
 /** Shares of a rollout are whole ten-thousandths of its devices. */
@@ -10,6 +9,11 @@ export const ROLLOUT_SHARE_UNITS = 10_000;
 const BUCKET_PURPOSE = "tributary-rollout-v1";
 const DEVICE_PURPOSE = "tributary-rollout-device-v1";
 const FRACTION_DIGITS = 12;
+
+/** The whole manifest of an arm's version. */
+export function rolloutManifestPath(model: string, rollout: string, arm: string): string {
+  return `models/${model}/rollouts/${rollout}/${arm}.json`;
+}
 
 /**
  * What a schema cannot say of arms.

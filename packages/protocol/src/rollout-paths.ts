@@ -4,11 +4,6 @@ export function rolloutPath(model: string, channel: string): string {
   return `models/${model}/${channel}.rollout.json`;
 }
 
-/** The whole manifest of an arm's version. */
-export function rolloutManifestPath(model: string, rollout: string, arm: string): string {
-  return `models/${model}/rollouts/${rollout}/${arm}.json`;
-}
-
 export function withdrawnPath(model: string): string {
   return `models/${model}/versions.withdrawn.json`;
 }

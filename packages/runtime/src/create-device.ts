@@ -7,7 +7,7 @@ import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
 import type { RefusedVersion } from "./diagnosis.ts";
 import type { DeviceHealthPart } from "./health/device-health.ts";
-import { failedCheck } from "./health/failed-check.ts";
+import type { failedCheck } from "./health/failed-check.ts";
 import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
@@ -15,7 +15,6 @@ import { personalName } from "./personal/personal-name.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
 import type { RunCounter } from "./telemetry/recorder.ts";
 import type { ModelSlot } from "./updater/model-slot.ts";
-import { readLogHead } from "./store/log-head.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
 import { createRequests } from "./transport/requests.ts";
 import { withSeed } from "./transport/with-seed.ts";
@@ -78,7 +77,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       connection.loaded?.running(state, appliedAfterMs);
       const slot = models.slot(state.model);
-      withHealth(slot, (part) => part.running(state, failedCheck(slot)));
+      const facts = slot.facts();
+      withHealth(slot, (part) => part.running(state, part.failedCheck(facts)));
       learner.loaded?.participations.modelsChanged();
       // Of the first version, the opening itself waits for it.
       if (opened.has(state.model)) void restorePersonal(state.model);
@@ -146,11 +146,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     config.healthIntervalMs === undefined || token === undefined
       ? undefined
       : lazyPart("health reports", async () => {
-          const [{ identity, http: federation }, { createDeviceHealth }] = await Promise.all([
+          const [{ identity, http: federation }, { createDeviceHealth }, checks] = await Promise.all([
             connection.load(),
             import("./health/device-health.ts"),
+            import("./health/failed-check.ts"),
           ]);
-          return await createDeviceHealth({
+          const part = await createDeviceHealth({
             env,
             settings: store.settings,
             identity,
@@ -160,11 +161,15 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
             endsCleanly: ports.listen === undefined,
             closing: closing.signal,
           });
+          return { ...part, failedCheck: checks.failedCheck };
         });
   /** What cannot be loaded tells nothing, and is tried again by what happens next. */
   const withHealth = (
     slot: ModelSlot,
-    tell: (part: DeviceHealthPart, state: ModelState) => unknown,
+    tell: (
+      part: DeviceHealthPart & { readonly failedCheck: typeof failedCheck },
+      state: ModelState,
+    ) => unknown,
   ): void => {
     if (health === undefined || !slot.isRunning) return;
     const { state } = slot;
@@ -486,7 +491,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       connect();
     },
     async status(): Promise<RuntimeStatus> {
-      const certificateLog = await readLogHead(store.settings).catch(() => undefined);
+      const certificateLog = await import("./store/log-head.ts")
+        .then(({ readLogHead }) => readLogHead(store.settings))
+        .catch(() => undefined);
       const deviceId = connection.loaded?.identity.deviceId;
       return {
         ...(deviceId === undefined ? {} : { deviceId }),
@@ -511,11 +518,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async diagnose() {
       requireOpen();
       const open = models.slots.filter(({ isRunning }) => isRunning);
+      const { slotDiagnosis } = await import("./updater/slot-diagnosis.ts");
       return {
         engines: engines.diagnose(),
         models: open.map((slot) => {
           const own = personal.loaded?.diagnose(slot.name);
-          return { ...slot.diagnose(), ...(own === undefined ? {} : { personal: own }) };
+          return { ...slotDiagnosis(slot.facts()), ...(own === undefined ? {} : { personal: own }) };
         }),
         storage: await space.diagnose(),
         ...(learner.loaded === undefined ? {} : { training: learner.loaded.diagnose() }),

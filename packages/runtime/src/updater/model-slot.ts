@@ -17,7 +17,7 @@ import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
-import type { ModelDiagnosis, RefusedVersion, VersionDownload } from "../diagnosis.ts";
+import type { RefusedVersion, VersionDownload } from "../diagnosis.ts";
 import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel, InstalledVersion } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
@@ -25,11 +25,11 @@ import type { BlobFetcher } from "./blob-fetcher.ts";
 import type { BlobHolds } from "./blob-holds.ts";
 import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
 import { lazyPart } from "../lazy-part.ts";
-import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { engineSetting, formSetting } from "./engine-setting.ts";
 import { asForm, type FormLease } from "./form-lease.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
 import { trialSetting, withdrawnSetting } from "./rollout-settings.ts";
+import type { SlotFacts } from "./slot-diagnosis.ts";
 import type { Standing } from "./standing.ts";
 import type { Trial, TrialRecord } from "./trial.ts";
 import {
@@ -123,7 +123,7 @@ export interface ModelSlot {
   use<T>(work: (session: Session, manifest: ModelManifest) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** @throws `runtime/not-explainable` */
   explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
-  diagnose(): ModelDiagnosis;
+  facts(): SlotFacts;
   /** Blobs that belong to what runs, waits or is being prepared. */
   needed(): readonly Digest[];
   /** Idempotent. Runs under way complete. */
@@ -469,24 +469,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     options.onRefused?.({ version, code, message });
   };
 
-  /** What is recorded of a version, whatever else the record of it says. */
-  const asVersion = ({
-    version,
-    manifest,
-    manifestDigest,
-    files,
-    installedAtMs,
-  }: InstalledVersion): InstalledVersion => ({ version, manifest, manifestDigest, files, installedAtMs });
-
   const record = async (): Promise<void> => {
-    const { installed } = current();
+    const { previous: _, ...installed } = current().installed;
     try {
-      await store.models.write({
-        ...asVersion(installed),
-        model: name,
-        channel,
-        ...(kept === undefined ? {} : { previous: kept }),
-      });
+      await store.models.write(kept === undefined ? installed : { ...installed, previous: kept });
     } catch (error) {
       // A full disk does not keep the new version from running, only from being there at the next start.
       env.log.warn("an installed version could not be recorded", { model: name, error: toFailure(error) });
@@ -494,16 +480,6 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
 
   const isOut = (version: number): boolean => withdrawn.some((each) => each.version === version);
-
-  /** What to keep beside the next version: the rollout's control, or else what ran last and had answered. */
-  const keptBeside = (next: InstalledVersion): InstalledVersion | undefined => {
-    const held = [running?.installed, kept].filter(
-      (each) => each !== undefined && each.manifestDigest !== next.manifestDigest && !isOut(each.version),
-    );
-    if (running?.trial?.isOver === false) held.reverse();
-    const found = held.find((each) => each?.version === standing?.rollout?.control) ?? held[0];
-    return found && asVersion(found);
-  };
 
   /** What is kept for a way back is let go once nobody may have to take it. */
   const letGo = async (): Promise<void> => {
@@ -533,7 +509,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     };
     try {
       const lease = isRoomy ? await opening() : await openInPlaceOf(replaced, opening);
-      const beside = keptBeside(installed);
+      const { keptBeside } = await newVersions.load();
+      const beside = keptBeside(installed, [running, kept && { installed: kept }], standing);
       // Swapped before it is recorded: a crash in between starts the version before, and follows again.
       await swap({ lease, manifest, installed, download: came, trial });
       kept = beside;
@@ -609,13 +586,6 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     }
   };
 
-  const withdrawal = (version: number): TributaryError =>
-    failure(
-      "runtime/version-withdrawn",
-      `model ${name}: version ${version} was withdrawn (${withdrawn.find((each) => each.version === version)?.reason}), and there is no other that this device may run`,
-      { detail: { model: name, version } },
-    );
-
   /** Known at the next start too, also without network. */
   const heed = async (told: Standing["withdrawn"]): Promise<void> => {
     if (JSON.stringify(told) === JSON.stringify(withdrawn)) return;
@@ -648,7 +618,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     if (running !== undefined && isFinal(refused) && manifestDigest === refused?.manifestDigest) return;
     if (isOut(manifest.version)) {
       if (running !== undefined && barred === undefined) return;
-      throw (barred ??= withdrawal(manifest.version));
+      throw (barred ??= (await newVersions.load()).withdrawal(manifest, withdrawn));
     }
     if (manifest.requires?.runtime !== undefined) {
       const { requireRuntime } = await newVersions.load();
@@ -671,22 +641,20 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   /** What of an installation may be started: it, or what it could go back to. */
   const startable = async (
     recorded: InstalledModel,
-  ): Promise<{ readonly installed?: InstalledModel; readonly trial?: Trial | undefined }> => {
+  ): Promise<{ readonly installed?: InstalledModel | undefined; readonly trial?: Trial | undefined }> => {
     const { settings } = store;
     const read = (key: string): Promise<unknown> => settings.read(key).catch(() => undefined);
     const told = await read(withdrawnSetting(name));
     if (Array.isArray(told)) withdrawn = told as typeof withdrawn;
     const hasTrial = (await read(trialSetting(name, channel))) !== undefined;
-    const trial = hasTrial ? await trialOf(recorded, false).catch(() => undefined) : undefined;
-    const crashed = trial?.crashed;
-    const reason = isOut(recorded.version) ? withdrawal(recorded.version) : crashed;
-    if (reason === undefined) return { installed: recorded, trial };
-    const { version, manifestDigest, previous } = recorded;
-    barred = reason;
-    if (previous === undefined || isOut(previous.version)) return {};
-    if (crashed !== undefined)
-      tell({ version, code: crashed.code, message: crashed.message, manifestDigest });
-    return { installed: { ...previous, model: name, channel } };
+    if (!hasTrial && !isOut(recorded.version)) return { installed: recorded };
+    const trial = hasTrial ? await trialOf(recorded, false) : undefined;
+    const start = (await newVersions.load()).startable(recorded, trial, withdrawn);
+    ({ barred } = start);
+    const { crashed } = trial ?? {};
+    if (start.installed !== undefined && crashed !== undefined)
+      tell({ ...recorded, code: crashed.code, message: crashed.message });
+    return start;
   };
 
   const slot: ModelSlot = {
@@ -783,7 +751,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (running === undefined || !isOut(running.manifest.version))
           return await pursue(release, update, signal);
         // It answers nothing any more, whatever the app says of updates.
-        barred = withdrawal(running.manifest.version);
+        barred = (await newVersions.load()).withdrawal(running.manifest, withdrawn);
         const gap = Promise.withResolvers<void>();
         between = gap.promise;
         const goOn = (): void => {
@@ -850,33 +818,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         signal,
       });
     },
-    diagnose() {
+    facts() {
       const { lease, manifest, queue, download: came } = current();
-      return {
-        ...(came === undefined ? {} : { download: came }),
-        model: name,
-        channel,
-        version: manifest.version,
-        engine: lease.engine,
-        ...(lease.note === undefined ? {} : { note: lease.note }),
-        ...engineDiagnosis(lease.check),
-        ...(refused === undefined
-          ? {}
-          : { refused: { version: refused.version, code: refused.code, message: refused.message } }),
-        ...(standing?.rollout === undefined ? {} : { rollout: standing.rollout }),
-        ...(kept === undefined
-          ? {}
-          : {
-              kept: { version: kept.version, sizeBytes: total(kept.files.map(({ sizeBytes }) => sizeBytes)) },
-            }),
-        ...(barred === undefined
-          ? {}
-          : { withdrawn: { version: manifest.version, message: barred.message } }),
-        variant: lease.variant,
-        triedVariants: lease.triedVariants,
-        batching: queue.batching,
-        calls: queue.diagnose(),
-      };
+      return { channel, lease, manifest, queue, download: came, refused, standing, kept, barred };
     },
     needed,
     async close() {

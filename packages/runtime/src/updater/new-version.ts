@@ -2,3 +2,4 @@
 export { requireRuntime } from "./require-runtime.ts";
 export { requireSamePorts, selfCheck } from "./self-check.ts";
 export { openTrial } from "./trial.ts";
+export { keptBeside, startable, withdrawal } from "./way-back.ts";
