@@ -499,6 +499,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const { trial, isNew, download: came } = how;
     const { files } = installed;
     const replaced = running;
+    prepare(files.map(({ digest }) => digest));
     const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, files));
     const gap = isRoomy ? undefined : Promise.withResolvers<void>();
     const outer = between;
@@ -519,6 +520,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       gap?.resolve();
     }
     await record();
+    if (replaced !== undefined && kept === undefined) options.onLessNeeded?.();
   };
 
   const install = async (
@@ -651,9 +653,6 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const trial = hasTrial ? await trialOf(recorded, false) : undefined;
     const start = (await newVersions.load()).startable(recorded, trial, withdrawn);
     ({ barred } = start);
-    const { crashed } = trial ?? {};
-    if (start.installed !== undefined && crashed !== undefined)
-      tell({ ...recorded, code: crashed.code, message: crashed.message });
     return start;
   };
 
@@ -703,6 +702,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           const recorded = await store.models.read(name, channel);
           if (recorded === undefined) return false;
           const { installed, trial } = await startable(recorded);
+          const crashed = barred?.code === "runtime/version-crashed" ? barred : undefined;
           if (installed === undefined) return false;
           if ((await digestOf(installed.manifest)) !== installed.manifestDigest) {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
@@ -715,6 +715,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           await swap({ lease, manifest, installed, trial });
           kept = installed.previous;
           if (installed.version !== recorded.version) await record();
+          if (crashed !== undefined) tell({ ...recorded, code: crashed.code, message: crashed.message });
           return true;
         } catch (error) {
           signal?.throwIfAborted();
