@@ -10,6 +10,7 @@ export type {
   RefusedVersion,
   TriedVariant,
   VariantName,
+  VersionDownload,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
 export type { RolloutStanding } from "./updater/standing.ts";

@@ -1,0 +1,101 @@
+import { join } from "node:path";
+import type { Engine } from "@tributary/engine";
+import { createOrtNodeEngine } from "@tributary/engine/ort-node";
+import type { Runtime, RuntimeEvent, VersionDownload } from "@tributary/runtime";
+import { createRuntime } from "@tributary/runtime/node";
+
+// One process of many connected devices, which tells when each of them runs the next version.
+
+export interface FleetProcess {
+  readonly coordinator: string;
+  /** base64 */
+  readonly root: string;
+  readonly token: string;
+  /** Each device has a folder in it. */
+  readonly folder: string;
+  /** Numbers of its devices. */
+  readonly devices: readonly number[];
+  /** Those that load the version into an engine of their own; the others share a session, as devices of one process do. */
+  readonly alone: readonly number[];
+}
+
+/** What a device tells of the next version. */
+export interface Adoption {
+  readonly device: number;
+  /** Since the epoch: when it was told of the version, and when it ran. */
+  readonly pushedAtMs: number;
+  readonly runningAtMs: number;
+  readonly download: VersionDownload;
+}
+
+export type FleetMessage =
+  | { readonly type: "ready" }
+  | { readonly type: "adopted"; readonly adoptions: readonly Adoption[] };
+
+/** Devices that start at a time. */
+const LANES = 8;
+
+const { coordinator, root, token, folder, devices, alone } = JSON.parse(process.argv[2]!) as FleetProcess;
+const trust = { root: new Uint8Array(Buffer.from(root, "base64")) };
+const shared = await createOrtNodeEngine();
+const runtimes: Runtime[] = [];
+const adopted: Promise<Adoption>[] = [];
+
+async function open(device: number): Promise<void> {
+  const engine: Engine = alone.includes(device) ? await createOrtNodeEngine() : shared;
+  const runtime = await createRuntime({
+    coordinator,
+    trust,
+    token,
+    dataDir: join(folder, `device-${device}`),
+    engine,
+  });
+  runtimes.push(runtime);
+  const events = runtime.events()[Symbol.asyncIterator]();
+  await runtime.model("digits");
+  while ((await runtime.status()).connection !== "connected") await until(events, isConnected);
+  adopted.push(adoptionOf(device, runtime, events));
+}
+
+const isConnected = (event: RuntimeEvent): event is RuntimeEvent & { type: "connection" } =>
+  event.type === "connection";
+const isUpdate = (event: RuntimeEvent): event is RuntimeEvent & { type: "running" } =>
+  event.type === "running" && event.previousVersion !== null;
+
+async function adoptionOf(
+  device: number,
+  runtime: Runtime,
+  events: AsyncIterator<RuntimeEvent>,
+): Promise<Adoption> {
+  const { at, appliedAfterMs } = await until(events, isUpdate);
+  const [model] = (await runtime.diagnose()).models;
+  return {
+    device,
+    runningAtMs: at,
+    pushedAtMs: at - (appliedAfterMs ?? 0),
+    download: model!.download!,
+  };
+}
+
+async function until<Wanted extends RuntimeEvent>(
+  events: AsyncIterator<RuntimeEvent>,
+  isWanted: (event: RuntimeEvent) => event is Wanted,
+): Promise<Wanted> {
+  for (;;) {
+    const { done, value } = await events.next();
+    if (done === true) throw new Error("fleet: the runtime ended");
+    if (isWanted(value)) return value;
+  }
+}
+
+const waiting = devices.slice();
+await Promise.all(
+  Array.from({ length: LANES }, async () => {
+    for (let device = waiting.shift(); device !== undefined; device = waiting.shift()) await open(device);
+  }),
+);
+const tell = (message: FleetMessage): void => void process.send!(message);
+tell({ type: "ready" });
+tell({ type: "adopted", adoptions: await Promise.all(adopted) });
+await Promise.all(runtimes.map((runtime) => runtime.close()));
+process.disconnect();
