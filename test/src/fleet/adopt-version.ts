@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createApiClient } from "@tributary/api-client";
 import { openEnrolmentTokens } from "@tributary/coordinator";
@@ -30,6 +31,9 @@ export interface FleetAdoption {
   readonly p99Ms: number;
   readonly maxMs: number;
   readonly aloneP99Ms: number;
+  /** What a device took of a processor, on average, and the coordinator for it: what a busy machine does not change. */
+  readonly deviceCpuMs: number;
+  readonly coordinatorCpuMs: number;
 }
 
 /** Connected devices in processes of their own get a new version from a coordinator in its own. */
@@ -65,7 +69,10 @@ export async function adoptVersion(options: FleetOptions): Promise<FleetAdoption
     const adopting = Promise.all(children.map((child) => told(child, "adopted")));
     await api.publishModel("digits", changed(first));
     const publishedAtMs = Date.now();
-    const adoptions = (await adopting).flatMap((message) => message.adoptions);
+    const cpuBeforeMs = cpuMsOf(coordinator.pid);
+    const messages = await adopting;
+    const coordinatorCpuMs = (cpuMsOf(coordinator.pid) - cpuBeforeMs) / devices;
+    const adoptions = messages.flatMap((message) => message.adoptions);
     // The commit comes before the first push and the answer to who published.
     const committedAtMs = Math.min(publishedAtMs, ...adoptions.map(({ pushedAtMs }) => pushedAtMs));
     const times = (some: readonly Adoption[]): number[] =>
@@ -73,6 +80,8 @@ export async function adoptVersion(options: FleetOptions): Promise<FleetAdoption
     const all = times(adoptions);
     return {
       adoptions,
+      deviceCpuMs: messages.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / devices,
+      coordinatorCpuMs,
       p50Ms: quantile(all, 0.5),
       p99Ms: quantile(all, 0.99),
       maxMs: Math.max(...all),
@@ -83,6 +92,14 @@ export async function adoptVersion(options: FleetOptions): Promise<FleetAdoption
     await coordinator.stop();
     folder.remove();
   }
+}
+
+/** User and system time; NaN where the system does not tell. */
+function cpuMsOf(pid: number): number {
+  const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, "utf8") : "";
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // Fields 14 and 15 of proc_pid_stat(5), in hundredths of a second.
+  return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
 function drawn({ devices, alone, seed }: FleetOptions): ReadonlySet<number> {

@@ -30,7 +30,12 @@ export interface Adoption {
 
 export type FleetMessage =
   | { readonly type: "ready" }
-  | { readonly type: "adopted"; readonly adoptions: readonly Adoption[] };
+  | {
+      readonly type: "adopted";
+      readonly adoptions: readonly Adoption[];
+      /** What it took of a processor. */
+      readonly cpuMs: number;
+    };
 
 /** Devices that start at a time. */
 const LANES = 8;
@@ -96,6 +101,9 @@ await Promise.all(
 );
 const tell = (message: FleetMessage): void => void process.send!(message);
 tell({ type: "ready" });
-tell({ type: "adopted", adoptions: await Promise.all(adopted) });
+const before = process.cpuUsage();
+const adoptions = await Promise.all(adopted);
+const { user, system } = process.cpuUsage(before);
+tell({ type: "adopted", adoptions, cpuMs: (user + system) / 1000 });
 await Promise.all(runtimes.map((runtime) => runtime.close()));
 process.disconnect();
