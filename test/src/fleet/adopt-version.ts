@@ -17,8 +17,8 @@ export interface FleetOptions {
   readonly devices: number;
   /** At most 4. */
   readonly processes: number;
-  /** Devices that load the version into an engine of their own. */
-  readonly alone: number;
+  /** Devices that load the version, and check what it answers. */
+  readonly loading: number;
   /** Draws them. */
   readonly seed: string;
   readonly log?: (line: string) => void;
@@ -26,11 +26,12 @@ export interface FleetOptions {
 
 export interface FleetAdoption {
   readonly adoptions: readonly Adoption[];
-  /** From the commit until a device runs the version, of all and of those that load it by themselves. */
+  /** From the commit until a device has the version, verified and on its disk; those that load it: until it runs. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  readonly aloneP99Ms: number;
+  /** Of those that load it alone. */
+  readonly loadingP99Ms: number;
   /** What a device took of a processor, on average, and the coordinator for it: what a busy machine does not change. */
   readonly deviceCpuMs: number;
   readonly coordinatorCpuMs: number;
@@ -49,7 +50,7 @@ export async function adoptVersion(options: FleetOptions): Promise<FleetAdoption
     const root = Buffer.from(await (await fetch(`${coordinator.url}/v1/tuf/1.root.json`)).arrayBuffer());
     const tokens = openEnrolmentTokens(coordinator.dataDir);
     const token = await tokens.mint(asPopulationName("default"), { maxUses: devices });
-    const alone = drawn(options);
+    const loading = drawn(options);
     for (let i = 0; i < processes; i++) {
       const own = Array.from({ length: devices }, (_, device) => device).filter(
         (device) => device % processes === i,
@@ -60,7 +61,7 @@ export async function adoptVersion(options: FleetOptions): Promise<FleetAdoption
         token,
         folder: folder.path,
         devices: own,
-        alone: own.filter((device) => alone.has(device)),
+        loading: own.filter((device) => loading.has(device)),
       };
       children.push(fork(PROCESS, [JSON.stringify(fleet)], { execArgv: ["--conditions=@tributary/source"] }));
     }
@@ -74,9 +75,11 @@ export async function adoptVersion(options: FleetOptions): Promise<FleetAdoption
     const coordinatorCpuMs = (cpuMsOf(coordinator.pid) - cpuBeforeMs) / devices;
     const adoptions = messages.flatMap((message) => message.adoptions);
     // The commit comes before the first push and the answer to who published.
-    const committedAtMs = Math.min(publishedAtMs, ...adoptions.map(({ pushedAtMs }) => pushedAtMs));
-    const times = (some: readonly Adoption[]): number[] =>
-      some.map(({ runningAtMs }) => runningAtMs - committedAtMs);
+    const committedAtMs = Math.min(
+      publishedAtMs,
+      ...adoptions.map(({ pushedAtMs = Infinity }) => pushedAtMs),
+    );
+    const times = (some: readonly Adoption[]): number[] => some.map(({ atMs }) => atMs - committedAtMs);
     const all = times(adoptions);
     return {
       adoptions,
@@ -85,7 +88,7 @@ export async function adoptVersion(options: FleetOptions): Promise<FleetAdoption
       p50Ms: quantile(all, 0.5),
       p99Ms: quantile(all, 0.99),
       maxMs: Math.max(...all),
-      aloneP99Ms: quantile(times(adoptions.filter(({ device }) => alone.has(device))), 0.99),
+      loadingP99Ms: quantile(times(adoptions.filter(({ device }) => loading.has(device))), 0.99),
     };
   } finally {
     for (const child of children) child.kill();
@@ -102,10 +105,10 @@ function cpuMsOf(pid: number): number {
   return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
-function drawn({ devices, alone, seed }: FleetOptions): ReadonlySet<number> {
+function drawn({ devices, loading, seed }: FleetOptions): ReadonlySet<number> {
   const random = seededRandom(seed);
   const numbers = new Set<number>();
-  while (numbers.size < alone) numbers.add(Math.floor(random.next() * devices));
+  while (numbers.size < loading) numbers.add(Math.floor(random.next() * devices));
   return numbers;
 }
 

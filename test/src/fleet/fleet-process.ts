@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Engine } from "@tributary/engine";
 import { createOrtNodeEngine } from "@tributary/engine/ort-node";
-import type { Runtime, RuntimeEvent, VersionDownload } from "@tributary/runtime";
+import type { Runtime, RuntimeEvent } from "@tributary/runtime";
 import { createRuntime } from "@tributary/runtime/node";
 
 // One process of many connected devices, which tells when each of them runs the next version.
@@ -15,17 +15,21 @@ export interface FleetProcess {
   readonly folder: string;
   /** Numbers of its devices. */
   readonly devices: readonly number[];
-  /** Those that load the version into an engine of their own; the others share a session, as devices of one process do. */
-  readonly alone: readonly number[];
+  /** Those that go on to load the version, into an engine of their own, and check it; the others have it ready for their app to apply. */
+  readonly loading: readonly number[];
 }
 
 /** What a device tells of the next version. */
 export interface Adoption {
   readonly device: number;
-  /** Since the epoch: when it was told of the version, and when it ran. */
-  readonly pushedAtMs: number;
-  readonly runningAtMs: number;
-  readonly download: VersionDownload;
+  /** Since the epoch: when it was verified and on its disk, and where it loads it, ran. */
+  readonly atMs: number;
+  /** Since the epoch; of one that loads it. */
+  readonly pushedAtMs?: number;
+  /** That came for it, metadata included. */
+  readonly bytesDown: number;
+  /** Of the version's files as they are. */
+  readonly fullBytes: number;
 }
 
 export type FleetMessage =
@@ -40,14 +44,15 @@ export type FleetMessage =
 /** Devices that start at a time. */
 const LANES = 8;
 
-const { coordinator, root, token, folder, devices, alone } = JSON.parse(process.argv[2]!) as FleetProcess;
+const { coordinator, root, token, folder, devices, loading } = JSON.parse(process.argv[2]!) as FleetProcess;
 const trust = { root: new Uint8Array(Buffer.from(root, "base64")) };
 const shared = await createOrtNodeEngine();
 const runtimes: Runtime[] = [];
 const adopted: Promise<Adoption>[] = [];
 
 async function open(device: number): Promise<void> {
-  const engine: Engine = alone.includes(device) ? await createOrtNodeEngine() : shared;
+  const loads = loading.includes(device);
+  const engine: Engine = loads ? await createOrtNodeEngine() : shared;
   const runtime = await createRuntime({
     coordinator,
     trust,
@@ -57,29 +62,33 @@ async function open(device: number): Promise<void> {
   });
   runtimes.push(runtime);
   const events = runtime.events()[Symbol.asyncIterator]();
-  await runtime.model("digits");
+  await runtime.model("digits", { update: loads ? "auto" : "manual" });
   while ((await runtime.status()).connection !== "connected") await until(events, isConnected);
-  adopted.push(adoptionOf(device, runtime, events));
+  adopted.push(adoptionOf(device, loads, runtime, events));
 }
 
 const isConnected = (event: RuntimeEvent): event is RuntimeEvent & { type: "connection" } =>
   event.type === "connection";
-const isUpdate = (event: RuntimeEvent): event is RuntimeEvent & { type: "running" } =>
-  event.type === "running" && event.previousVersion !== null;
+
+/** The version is on the disk, or runs. */
+type Arrival = RuntimeEvent & { type: "running" | "update-available" };
 
 async function adoptionOf(
   device: number,
+  loads: boolean,
   runtime: Runtime,
   events: AsyncIterator<RuntimeEvent>,
 ): Promise<Adoption> {
-  const { at, appliedAfterMs } = await until(events, isUpdate);
-  const [model] = (await runtime.diagnose()).models;
-  return {
-    device,
-    runningAtMs: at,
-    pushedAtMs: at - (appliedAfterMs ?? 0),
-    download: model!.download!,
-  };
+  const before = (await runtime.status()).bytesDown;
+  let fullBytes = 0;
+  const arrival = await until(events, (event): event is Arrival => {
+    if (event.type === "progress" && event.part === "model") ({ fullBytes } = event);
+    return event.type === (loads ? "running" : "update-available");
+  });
+  const pushedAtMs =
+    arrival.type === "running" ? { pushedAtMs: arrival.at - (arrival.appliedAfterMs ?? 0) } : {};
+  const bytesDown = (await runtime.status()).bytesDown - before;
+  return { device, atMs: arrival.at, ...pushedAtMs, bytesDown, fullBytes };
 }
 
 async function until<Wanted extends RuntimeEvent>(
