@@ -83,7 +83,8 @@ async function adoptionOf(
   let fullBytes = 0;
   const arrival = await until(events, (event): event is Arrival => {
     if (event.type === "progress" && event.part === "model") ({ fullBytes } = event);
-    return event.type === (loads ? "running" : "update-available");
+    if (event.type === "running") return loads && event.previousVersion !== null;
+    return event.type === "update-available";
   });
   const pushedAtMs =
     arrival.type === "running" ? { pushedAtMs: arrival.at - (arrival.appliedAfterMs ?? 0) } : {};
