@@ -55,24 +55,41 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
     folder(join("models", `${model}@${fileName(channel)}.json`));
   const settingFile = (key: string): string => folder(join("settings", `${fileName(key)}.json`));
   const blobs = createFileBlobs(folder("blobs"));
+  /** What the files say, by role: nobody else writes them while the folder is locked. */
+  const metadata = new Map<string, Uint8Array | undefined>();
   let closed: Promise<void> | undefined;
 
   return {
     needsExtractableKeys: true,
     identity: trackAll(createFileIdentity(folder("identity.json")), tracked),
     metadata: {
-      read: (role) => readFileIfAny(metadataFile(role)),
-      write: tracked((role, bytes) => writeFileAtomic(metadataFile(role), bytes)),
-      delete: tracked((role) => removeFile(metadataFile(role))),
+      async read(role) {
+        if (metadata.has(role)) return metadata.get(role);
+        const bytes = await readFileIfAny(metadataFile(role));
+        // What was written meanwhile is newer.
+        if (!metadata.has(role)) metadata.set(role, bytes);
+        return metadata.get(role);
+      },
+      write: tracked(async (role, bytes) => {
+        metadata.delete(role);
+        await writeFileAtomic(metadataFile(role), bytes);
+        metadata.set(role, bytes);
+      }),
+      delete: tracked(async (role) => {
+        await removeFile(metadataFile(role));
+        metadata.set(role, undefined);
+      }),
     },
     blobs: trackAll(blobs, tracked),
     space: {
       kind: "files",
       async estimate() {
-        const kept = [...(await blobs.list()), ...(await blobs.listPartials())];
-        const usageBytes = kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+        const [whole, partial] = await Promise.all([blobs.list(), blobs.listPartials()]);
+        const sum = (all: typeof whole): number => all.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+        const [blobBytes, partialBytes] = [sum(whole), sum(partial)];
+        const usageBytes = blobBytes + partialBytes;
         const { bavail, bsize } = await statfs(dataDir);
-        return { usageBytes, quotaBytes: usageBytes + bavail * bsize };
+        return { blobBytes, partialBytes, usageBytes, quotaBytes: usageBytes + bavail * bsize };
       },
     },
     models: {

@@ -80,6 +80,9 @@ export interface StorageSpace {
 }
 
 export interface StorageEstimate {
+  /** What is kept of blobs and of downloads under way, where the platform counts it anyway. */
+  readonly blobBytes?: number;
+  readonly partialBytes?: number;
   readonly usageBytes?: number;
   readonly quotaBytes?: number;
   /** Whether the browser keeps it when the device runs short of space. */
