@@ -159,8 +159,8 @@ async function start(
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
   registerPages(app, config);
-  registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator });
-  registerTufRoutes(app, store);
+  registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator, clock });
+  registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
   registerKeyRoutes(app, {
     keys: releases.keys,

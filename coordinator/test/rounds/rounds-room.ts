@@ -96,7 +96,7 @@ export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
     // Devices here are scripted and send no heartbeats; a virtual clock would find them silent for hours.
     ...(overrides.clock === undefined ? {} : { limits: { idleTimeoutMs: Infinity } }),
   });
-  registerBlobRoutes(app, { blobs, store, maxBlobBytes: 1e9, isOperator: () => false });
+  registerBlobRoutes(app, { blobs, store, maxBlobBytes: 1e9, isOperator: () => false, clock: env.clock });
   rounds.register(app);
   await rounds.start();
   gateway.attach(app.server);
