@@ -9,6 +9,7 @@ import {
 } from "@tributary/core";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
+import { createAuditLog } from "./audit/audit-log.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { collectBlobs } from "./collect-blobs.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
@@ -22,7 +23,9 @@ import { createPushLatency } from "./gateway/push-latency.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
 import { registerHealthRoutes } from "./health/health-routes.ts";
+import { registerAliasRoutes } from "./http/alias-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
+import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
@@ -32,9 +35,14 @@ import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
+import { registerVersionRoutes } from "./http/version-routes.ts";
+import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
+import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
+import { createReproducer } from "./registry/reproducer.ts";
 import { renewPlans } from "./registry/renew-plans.ts";
 import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
@@ -45,7 +53,7 @@ import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 1_000, gateway: 600, http: 200 } as const;
+const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200 } as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -122,18 +130,24 @@ async function start(
   opened.defer(() => releases.close());
   const certificateLog = createCertificateLog({ ...context, releases, isOperator });
   opened.defer(() => certificateLog.close());
+  const auditLog = createAuditLog({ ...context, releases, isOperator });
+  opened.defer(() => auditLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
   const vouching = { store, blobs, env, releases, issuerPublicKey };
   await publishIssuer({ ...vouching, name: config.issuer?.name ?? config.name });
   await renewPlans(vouching);
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
+  const reproducer = createReproducer({ store, blobs, strategies });
+  opened.defer(() => reproducer.close());
+  const rollouts = createRollouts({ ...context, releases });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
     ...context,
     dataDir: config.dataDir,
     releases,
     strategies,
+    keepAggregates: config.keepAggregates,
     issuerPublicKey,
     certificateLog,
     send: (device, message) => gateway.send(device, message),
@@ -146,7 +160,10 @@ async function start(
     issuerPublicKey,
     handler: {
       ...rounds.handler,
-      running: (_, { appliedAfterMs }) => push.record(appliedAfterMs),
+      running(_, { appliedAfterMs }) {
+        push.record(appliedAfterMs);
+        prometheus.pushed(appliedAfterMs);
+      },
       refusedVersion({ device }, { model, version, code }) {
         if (!versionRefusals.record(device, { model, version, code })) return;
         log.warn("a device does not run a version that was released", { model, version, code, device });
@@ -155,26 +172,44 @@ async function start(
     training: () => rounds.training(),
   });
   const devices = () => gateway.counts();
+  const prometheus = createPrometheus({
+    bus,
+    store,
+    devices,
+    isOperator,
+    version: VERSION,
+    dataDir: config.dataDir,
+    refusedVersions: () => versionRefusals.view(),
+    storageProblem: () => health.problem,
+  });
+  opened.defer(() => prometheus.close());
   const { newest: newestEventId } = await store.events.bounds();
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
+  prometheus.register(app);
   registerPages(app, config);
-  registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator, clock });
+  registerBlobRoutes(app, {
+    blobs,
+    store,
+    clock,
+    maxBlobBytes: limits.maxBlobBytes,
+    isOperator,
+  });
   registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
   registerKeyRoutes(app, {
     keys: releases.keys,
     async signed({ model: name }) {
-      const model = name === null ? undefined : await store.models.get(name);
       const timestamp = await store.releases.latest("timestamp");
-      if (model === undefined || timestamp === undefined) return;
-      await bus.publish("release", {
-        model: model.name,
-        channel: model.channel,
-        version: model.releasedVersion,
-        timestampVersion: timestamp.version,
-        committedAt: clock.now(),
-      });
+      if (name === null || timestamp === undefined) return;
+      for (const { model, name: channel, version } of await store.channels.list(name))
+        await bus.publish("release", {
+          model,
+          channel,
+          version,
+          timestampVersion: timestamp.version,
+          committedAt: clock.now(),
+        });
     },
   });
   registerEventRoutes(app, streams);
@@ -186,9 +221,14 @@ async function start(
     disconnect: (device, reason) => gateway.disconnect(device, reason),
   });
   certificateLog.register(app);
+  auditLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
+  registerVersionRoutes(app, { store, registry, reproducer });
   registerMeasurementRoutes(app, { store, blobs, registry });
+  registerChannelRoutes(app, { store, registry });
+  registerAliasRoutes(app, { store, registry });
+  registerRolloutRoutes(app, { store, registry, rollouts });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,
@@ -205,9 +245,11 @@ async function start(
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
   opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));
+  opened.defer(() => closeInTime(env, "rollouts", () => rollouts.close()));
   opened.defer(() => closeInTime(env, "rounds", () => rounds.close()));
   // Before the first device can check in: it finds its task there.
   await rounds.start();
+  await rollouts.begin();
   const port = await listen(app, config);
 
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;

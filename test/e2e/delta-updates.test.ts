@@ -119,16 +119,30 @@ test("devices train and run the next versions by deltas, bit for bit what was si
   }
 }, 90_000);
 
+interface InstalledRecord {
+  readonly version: number;
+  readonly files: readonly { readonly digest: string; readonly target: string }[];
+}
+
 /** The weights that a device keeps of what it runs have their digest's bytes, and are those that the coordinator has under it. */
 async function expectSigned(deviceDir: string, dataDir: string, runtime: Runtime): Promise<void> {
-  const version = (await runtime.status()).models[0]?.version;
-  const record = JSON.parse(await readFile(join(deviceDir, "models", "digits@stable.json"), "utf8")) as {
-    version: number;
-    files: readonly { digest: string; target: string }[];
-  };
-  expect(record.version).toBe(version);
-  const { digest } = record.files.find(({ target }) => target.endsWith("weights.int8.safetensors"))!;
+  const version = (await runtime.status()).models[0]!.version;
+  const { files } = await installed(deviceDir, version);
+  const { digest } = files.find(({ target }) => target.endsWith("weights.int8.safetensors"))!;
   const bytes = await readFile(join(deviceDir, "blobs", digest));
   expect(sha256(bytes)).toBe(digest);
   expect(await readFile(join(dataDir, "blobs", digest.slice(0, 2), digest))).toEqual(bytes);
+}
+
+/** A version runs a moment before it is recorded. */
+async function installed(deviceDir: string, version: number): Promise<InstalledRecord> {
+  return await vi.waitFor(
+    async () => {
+      const text = await readFile(join(deviceDir, "models", "digits@stable.json"), "utf8");
+      const record = JSON.parse(text) as InstalledRecord;
+      expect(record.version).toBe(version);
+      return record;
+    },
+    { timeout: 10_000, interval: 20 },
+  );
 }

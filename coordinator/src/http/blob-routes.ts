@@ -2,6 +2,7 @@ import { failure, type Clock, type Digest } from "@tributary/core";
 import { BlobCreated, DigestSchema } from "@tributary/protocol";
 import type { Readable } from "node:stream";
 import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { App } from "./app.ts";
@@ -13,7 +14,7 @@ export interface BlobRoutesOptions {
   readonly store: MetadataStore;
   readonly maxBlobBytes: number;
   readonly isOperator: (authorization: string | undefined) => boolean;
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Pick<Clock, "monotonicMs" | "now">;
 }
 
 /**
@@ -105,6 +106,11 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
     },
     async (request, reply) => {
       const stored = await blobs.put(octetStream(request.body), { maxBytes: maxBlobBytes });
+      const { digest, sizeBytes } = stored;
+      await store.audit.append(
+        [{ actor: OPERATOR_BY_HTTP, action: "blob.upload", object: {}, detail: { digest, sizeBytes } }],
+        clock.now(),
+      );
       return reply.status(201).send(stored);
     },
   );

@@ -8,20 +8,31 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "round" | "task" | "version" | "suspicion" | "devices";
+        readonly type:
+          | "rollout"
+          | "withdrawal"
+          | "round"
+          | "task"
+          | "version"
+          | "suspicion"
+          | "channel"
+          | "alias"
+          | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };
-  /** A release was committed: devices that subscribed to the model get the new version pushed. */
+  /** A release was committed: devices that subscribed to the channel get the new version pushed. */
   readonly release: {
     readonly model: ModelName;
-    readonly channel: "stable";
+    readonly channel: string;
     readonly version: ModelVersion;
     readonly timestampVersion: number;
     readonly committedAt: number;
   };
   /** A task was added, its state changed or a device was released: the round driver looks again. */
   readonly task: { readonly task: TaskName };
+  /** Training of a model goes on from another version than the newest one. */
+  readonly head: { readonly model: ModelName; readonly version: ModelVersion };
   /** Counts of the gateway, at most a few a second. */
   readonly devices: { readonly connected: number; readonly training: number };
 }

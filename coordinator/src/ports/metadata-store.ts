@@ -7,9 +7,21 @@ import type {
   RoundId,
   TaskName,
 } from "@tributary/core";
-import type { TaskReason, TaskSpec, TaskState } from "@tributary/protocol";
 import type {
+  AuditAction,
+  AuditActor,
+  AuditHead,
+  AuditObject,
+  AuditRecord,
+  NewAuditRecord,
+  TaskReason,
+  TaskSpec,
+  TaskState,
+} from "@tributary/protocol";
+import type {
+  AliasRecord,
   BufferedCohortRecord,
+  ChannelRecord,
   DeviceHealthRecord,
   DeviceRecord,
   DraftRecord,
@@ -27,6 +39,7 @@ import type {
   RefusalRecord,
   ReleaseChange,
   RoleRecord,
+  RolloutRecord,
   RoundRecord,
   SignedMetadata,
   SuspicionRecord,
@@ -34,6 +47,9 @@ import type {
   TaskRecord,
   TokenUse,
   VersionRecord,
+  VersionStateRecord,
+  WatchedDeviceRecord,
+  WithdrawalRecord,
 } from "./records.ts";
 
 export interface ModelRepository {
@@ -42,13 +58,49 @@ export interface ModelRepository {
   get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
-  /** Notes that the channel points to a version now, with the version itself. @throws `store/not-found` */
-  release(name: ModelName, version: ModelVersion, at: number): Promise<void>;
+  /** Training goes on from the version, newer or older. @throws `store/not-found` where there is no such version */
+  resetHead(name: ModelName, version: ModelVersion): Promise<void>;
+}
+
+/** What devices ask models by. The channel stable comes with the model. */
+export interface ChannelRepository {
+  get(model: ModelName, name: string): Promise<ChannelRecord | undefined>;
+  /** Of a model, stable first, then by name. */
+  list(model: ModelName): Promise<ChannelRecord[]>;
+  /**
+   * Points a channel to a version; one that is not there is made. With stable goes the alias `champion`, and the version notes it.
+   *
+   * @throws `store/not-found`
+   */
+  move(channel: ChannelRecord): Promise<void>;
+  /** Its history stays. @returns false where there is none */
+  remove(model: ModelName, name: string): Promise<boolean>;
+  /**
+   * What channels pointed to: each version of each channel once, when the channel was last moved there; the newest first.
+   *
+   * @param options.name of one channel
+   */
+  history(
+    model: ModelName,
+    options?: { readonly name?: string; readonly limit?: number },
+  ): Promise<ChannelRecord[]>;
+}
+
+/** What versions are called beside their numbers. */
+export interface AliasRepository {
+  get(model: ModelName, name: string): Promise<AliasRecord | undefined>;
+  /** Of a model, by name. */
+  list(model: ModelName): Promise<AliasRecord[]>;
+  /** Gives a version the name, and takes it from the one that had it. @throws `store/not-found` */
+  move(alias: AliasRecord): Promise<void>;
+  /** @returns false where there is none */
+  remove(model: ModelName, name: string): Promise<boolean>;
 }
 
 export interface VersionRepository {
   /**
-   * Adds a version and makes it the model's current one, and where it says `releasedAt` the released one.
+   * Adds a version and makes it the model's current one, and where it says `releasedAt` what the channel stable points to,
+   * and the alias `champion`.
    * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
    */
   insert(version: VersionRecord): Promise<void>;
@@ -61,6 +113,19 @@ export interface VersionRepository {
   count(model: ModelName): Promise<number>;
   /** @throws `store/not-found` */
   setGate(model: ModelName, version: ModelVersion, gate: NonNullable<VersionRecord["gate"]>): Promise<void>;
+  /** Says which runtime a version needs, from its next manifest on. @throws `store/not-found` */
+  setRequiredRuntime(model: ModelName, version: ModelVersion, runtime: string | null): Promise<void>;
+}
+
+/** What versions came from, and what their tasks remembered after them. */
+export interface VersionStateRepository {
+  /** @throws `store/conflict` when the version has one, `store/not-found` when it is not there */
+  insert(state: VersionStateRecord): Promise<void>;
+  get(model: ModelName, version: ModelVersion): Promise<VersionStateRecord | undefined>;
+  /** Newest first. */
+  list(model: ModelName): Promise<VersionStateRecord[]>;
+  /** Forgets those of all versions up to this one, but for `kept`. */
+  forget(model: ModelName, upTo: ModelVersion, kept: readonly ModelVersion[]): Promise<void>;
 }
 
 export interface TaskRepository {
@@ -104,7 +169,7 @@ export interface RoundRepository {
   lastNumber(task: TaskName): Promise<number>;
   /** Versions that the task's rounds have made, and rounds that made none and counted for the task itself: not those of its gate. */
   countCommitted(task: TaskName): Promise<number>;
-  /** Versions that the task made, up to this one. */
+  /** Versions that the task made, of those that this one grew out of, and it itself. */
   countVersions(task: TaskName, upTo: ModelVersion): Promise<number>;
   /**
    * Writes what became of cohorts whose sums had been buffered.
@@ -204,7 +269,7 @@ export interface DeviceRepository {
   setState(deviceId: DeviceId, state: DeviceRecord["state"]): Promise<void>;
   /**
    * Forgets a device: its row, what was suspected of it, and how it fared. What has to be kept of what it did (that it used a token, took part in
-   * a round, was refused) goes on under `pseudonym`.
+   * a round, was refused) goes on under `pseudonym`; nothing leads from the device to its name in the audit log any more.
    *
    * @returns false where there is none
    */
@@ -233,6 +298,37 @@ export interface CertificateLogRepository {
   entries(start: number, limit: number): Promise<LogEntryRecord[]>;
   /** Hashes in the order asked for. @throws `store/corrupt` when one is not there. */
   nodes(wanted: readonly Pick<LogNodeRecord, "level" | "index">[]): Promise<Uint8Array<ArrayBuffer>[]>;
+}
+
+/** What is looked for in the audit log: records of which all that is given holds. */
+export interface AuditFilter {
+  readonly actor?: AuditActor["kind"];
+  readonly action?: AuditAction;
+  /** Each field of the record's object. */
+  readonly object?: AuditObject;
+  /** Times in ms since the epoch: from `since` on, and before `until`. */
+  readonly since?: number;
+  readonly until?: number;
+}
+
+/** The audit log, append-only: nothing in it is ever changed or removed, not by pruning either. */
+export interface AuditRepository {
+  /** The last record's place and hash. */
+  head(): Promise<AuditHead>;
+  /** Adds records at the end, each with the hash of the one before it. Meant to be part of the transaction that does what they say. */
+  append(records: readonly NewAuditRecord[], at: number): Promise<AuditRecord[]>;
+  get(index: number): Promise<AuditRecord | undefined>;
+  /** In order, from an index on. */
+  read(from: number, limit: number): Promise<AuditRecord[]>;
+  /** Newest first; `before` is an index (exclusive). */
+  list(
+    filter: AuditFilter,
+    options: { readonly limit: number; readonly before?: number },
+  ): Promise<AuditRecord[]>;
+  /** By what name the log knows a device; undefined where it does not. */
+  pseudonym(deviceId: DeviceId): Promise<DeviceId | undefined>;
+  /** Gives a device a name in the log, unless it has one. @returns the name that it has */
+  setPseudonym(deviceId: DeviceId, pseudonym: DeviceId): Promise<DeviceId>;
 }
 
 export interface RefusalRepository {
@@ -268,8 +364,39 @@ export interface DeviceHealthRepository {
     model: ModelName,
     options: { readonly limit: number; readonly after?: Pick<DeviceHealthRecord, "deviceId" | "version"> },
   ): Promise<DeviceHealthRecord[]>;
+  /** What devices told of a version from a time on, by device. */
+  toldSince(model: ModelName, version: ModelVersion, at: number): Promise<DeviceHealthRecord[]>;
   /** Forgets what was told before the time. */
   prune(toldBefore: number): Promise<void>;
+}
+
+export interface RolloutRepository {
+  /** @throws `store/conflict` when the name is taken, or another one of the channel is under way. */
+  insert(record: RolloutRecord): Promise<void>;
+  /** Replaces the row of the same name. @throws `store/conflict` when it has ended, or is not there. */
+  update(record: RolloutRecord): Promise<void>;
+  get(model: ModelName, rollout: string): Promise<RolloutRecord | undefined>;
+  /** Newest first. */
+  list(model: ModelName, options?: { readonly limit?: number }): Promise<RolloutRecord[]>;
+  /** Those that have not ended, of a model or of all. */
+  underWay(model?: ModelName): Promise<RolloutRecord[]>;
+  /** 0 where there was none. */
+  lastNumber(model: ModelName): Promise<number>;
+  /** Adds or replaces. */
+  putWatched(records: readonly WatchedDeviceRecord[]): Promise<void>;
+  /** By version and device. */
+  watched(of: Pick<RolloutRecord, "model" | "rollout">): Promise<WatchedDeviceRecord[]>;
+  /** Nothing of single devices is kept of a rollout that has ended. */
+  forgetWatched(of: Pick<RolloutRecord, "model" | "rollout">): Promise<void>;
+}
+
+/** Nothing in it is changed or removed: a version that was withdrawn stays so. */
+export interface WithdrawalRepository {
+  /** @throws `store/conflict` where it was withdrawn before, `store/not-found` without the model. */
+  insert(record: WithdrawalRecord): Promise<void>;
+  get(model: ModelName, version: ModelVersion): Promise<WithdrawalRecord | undefined>;
+  /** Newest versions first. */
+  list(model: ModelName): Promise<WithdrawalRecord[]>;
 }
 
 export interface ParticipationRepository {
@@ -282,6 +409,8 @@ export interface ParticipationRepository {
 export interface OptimizerRepository {
   get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
+  /** It begins anew. Where it remembers nothing, that is no error. */
+  remove(task: TaskName): Promise<void>;
 }
 
 export interface EventRepository {
@@ -304,7 +433,10 @@ export interface SettingsRepository {
 /** What can be read and written inside one transaction. */
 export interface MetadataRepositories {
   readonly models: ModelRepository;
+  readonly channels: ChannelRepository;
+  readonly aliases: AliasRepository;
   readonly versions: VersionRepository;
+  readonly versionStates: VersionStateRepository;
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;
   readonly bufferedCohorts: BufferedCohortRepository;
@@ -313,10 +445,13 @@ export interface MetadataRepositories {
   readonly releases: ReleaseRepository;
   readonly devices: DeviceRepository;
   readonly certificateLog: CertificateLogRepository;
+  readonly audit: AuditRepository;
   readonly refusals: RefusalRepository;
   readonly suspicions: SuspicionRepository;
   readonly participations: ParticipationRepository;
   readonly deviceHealth: DeviceHealthRepository;
+  readonly rollouts: RolloutRepository;
+  readonly withdrawals: WithdrawalRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;
@@ -330,8 +465,12 @@ export interface VersionCommit {
   /** The round's final row. */
   readonly round?: RoundRecord;
   readonly optimizer?: OptimizerRecord;
+  /** Of a version that a round made. */
+  readonly state?: VersionStateRecord;
   readonly journal?: readonly JournalEntry[];
   readonly release: ReleaseChange;
+  /** Who or what made it, and with it whatever else the commit decides. */
+  readonly audit: readonly NewAuditRecord[];
   /** Told what is stored at the moment of the commit, so that no event repeats what was read earlier. */
   readonly events: (stored: MetadataRepositories) => Promise<readonly NewEvent[]>;
 }
@@ -347,8 +486,8 @@ export interface MetadataStore extends MetadataRepositories {
    */
   transaction<T>(work: (tx: MetadataRepositories) => Promise<T>): Promise<T>;
   /**
-   * Stores a new version with its lineage, round row, optimizer state, journal, targets, signed metadata and events
-   * in one transaction. Returns the logged events, to be published on the bus.
+   * Stores a new version with its lineage, round row, optimizer state, journal, targets, signed metadata, audit records and
+   * events in one transaction. Returns the logged events, to be published on the bus.
    * @throws `store/conflict`, with nothing stored, when any number is taken or another release came first.
    */
   commitVersion(commit: VersionCommit, at: number): Promise<EventRecord[]>;

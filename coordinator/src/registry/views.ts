@@ -1,4 +1,8 @@
 import type {
+  AliasChange,
+  AliasView,
+  ChannelChange,
+  ChannelView,
   ModelView,
   RefusalView,
   RoundView,
@@ -7,6 +11,8 @@ import type {
   VersionView,
 } from "@tributary/protocol";
 import type {
+  AliasRecord,
+  ChannelRecord,
   JsonValue,
   ModelRecord,
   NewEvent,
@@ -22,7 +28,7 @@ export function timestamp(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-const optionalTimestamp = (ms: number | null) => (ms === null ? null : timestamp(ms));
+export const optionalTimestamp = (ms: number | null) => (ms === null ? null : timestamp(ms));
 
 export function refusalView({ deviceId, code, detail, at }: RefusalRecord): RefusalView {
   return { device: deviceId, code, detail, at: timestamp(at) };
@@ -68,16 +74,32 @@ export function versionView(record: VersionRecord): VersionView {
   };
 }
 
-export function modelView(record: ModelRecord, versions: number): ModelView {
+export function channelView({ name, version, releasedAt }: ChannelRecord): ChannelView {
+  return { name, version, releasedAt: timestamp(releasedAt) };
+}
+
+export function aliasView({ name, version, movedAt }: AliasRecord): AliasView {
+  return { name, version, movedAt: timestamp(movedAt) };
+}
+
+export function modelView(
+  record: ModelRecord,
+  more: {
+    readonly versions: number;
+    readonly channels: readonly ChannelRecord[];
+    readonly aliases: readonly AliasRecord[];
+  },
+): ModelView {
   return {
     name: record.name,
     currentVersion: record.currentVersion,
     releasedVersion: record.releasedVersion,
     releasedAt: timestamp(record.releasedAt),
-    channel: record.channel,
+    channels: more.channels.map(channelView),
+    aliases: more.aliases.map(aliasView),
     parameterCount: record.parameterCount,
     createdAt: timestamp(record.createdAt),
-    versions,
+    versions: more.versions,
     inputs: record.inputs,
     outputs: record.outputs,
   };
@@ -108,7 +130,8 @@ export function taskView(record: TaskRecord, progress: TaskProgress): TaskView {
 }
 
 // Views are JSON by their schemas; TypeScript does not see that of an interface.
-const json = (view: RoundView | TaskView | VersionView | SuspicionView) => view as unknown as JsonValue;
+const json = (view: RoundView | TaskView | VersionView | SuspicionView | ChannelChange | AliasChange) =>
+  view as unknown as JsonValue;
 
 /** The logged events that carry these views. */
 export function roundEvent(record: RoundRecord): NewEvent {
@@ -119,6 +142,14 @@ export function versionEvent(record: VersionRecord): NewEvent {
 }
 export function taskEvent(record: TaskRecord, progress: TaskProgress): NewEvent {
   return { type: "task", data: json(taskView(record, progress)) };
+}
+/** A channel other than stable was moved or, where the version is null, removed. */
+export function channelEvent(change: ChannelChange): NewEvent {
+  return { type: "channel", data: json(change) };
+}
+/** An operator moved an alias or, where the version is null, removed it. */
+export function aliasEvent(change: AliasChange): NewEvent {
+  return { type: "alias", data: json(change) };
 }
 /** For the audit log: who was quarantined, and whom an operator released. */
 export function suspicionEvent(record: SuspicionRecord, state: SuspicionView["state"]): NewEvent {

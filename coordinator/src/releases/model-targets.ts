@@ -1,10 +1,19 @@
-import { asModelName, encodeUtf8, sha256, type ModelName, type ModelVersion } from "@tributary/core";
+import {
+  asModelName,
+  encodeUtf8,
+  sha256,
+  type ModelName,
+  type ModelVersion,
+  type TaskName,
+} from "@tributary/core";
 import type { MeasurementContent, PlanContent } from "@tributary/federation/planning";
 import {
   deltaPath,
   parseMeasurementPlan,
   parseModelManifest,
   parsePlan,
+  STABLE_CHANNEL,
+  VARIANT_USES,
   type MeasurementPlan,
   type ModelManifest,
   type Plan,
@@ -37,19 +46,11 @@ export interface TargetDocument {
 
 type ManifestModel = Pick<
   ModelRecord,
-  | "channel"
-  | "format"
-  | "parameters"
-  | "inputs"
-  | "outputs"
-  | "labels"
-  | "processing"
-  | "explanation"
-  | "personalisation"
+  "format" | "parameters" | "inputs" | "outputs" | "labels" | "processing" | "explanation" | "personalisation"
 >;
 
 /**
- * The targets of a new version: its manifest on the model's channel, graph, float32 and int8 weights.
+ * The targets of a new version that is released: the manifest of the channel stable, graph, float32 and int8 weights.
  * Versions beyond the newest 20 leave.
  *
  * @param current - the targets of the present release
@@ -61,7 +62,7 @@ export function versionTargets(
   current: Iterable<Pick<TargetRecord, "path">>,
   kept: readonly ModelVersion[] = [],
 ): TargetDocument {
-  const manifest = channelTargets(model, version);
+  const manifest = channelTargets(model, version, STABLE_CHANNEL);
   // A version of a round is what devices train from next, whoever signs for its release.
   const { put, remove = [] } =
     version.roundId === null
@@ -100,8 +101,17 @@ function fileTargets(
   ];
 }
 
-/** Moves the model's channel to a version. The model's role signs for all of it, also for what the role of trainings signed before. */
-export function channelTargets(model: ManifestModel, version: VersionRecord): TargetDocument {
+/**
+ * Moves a channel to a version. The model's role signs for all of it, also for what the role of trainings signed before.
+ *
+ * @param path - of the manifest, where it is that of a rollout's arm and not the channel's own
+ */
+export function channelTargets(
+  model: ManifestModel,
+  version: VersionRecord,
+  channel: string,
+  path: string = manifestPath(version.model, channel),
+): TargetDocument {
   const { model: name } = version;
   const role = modelRole(name);
   const graph = graphPath(name, version.graph.digest);
@@ -118,7 +128,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   const manifest: ModelManifest = {
     ...(model.format === "onnx" ? { formatVersion: 2 } : { formatVersion: 3, format: model.format }),
     model: name,
-    channel: model.channel,
+    channel,
     version: version.version,
     parentVersion: version.parentVersion,
     graph: { target: graph },
@@ -136,9 +146,12 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
           variants: version.variants.map((each) => ({
             name: each.name,
             target: variantPath(name, version.version, each.name),
+            ...VARIANT_USES[each.name],
+            ...(each.sample === undefined ? {} : { sample: each.sample }),
           })),
         }),
     ...(version.selfCheck === null ? {} : { selfCheck: version.selfCheck }),
+    ...(version.requiredRuntime === null ? {} : { requires: { runtime: version.requiredRuntime } }),
     createdAt: timestamp(version.createdAt),
   };
   const bytes = encodeUtf8(JSON.stringify(manifest));
@@ -147,7 +160,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     bytes,
     changes: {
       put: [
-        documentTarget(role, manifestPath(name, model.channel), bytes),
+        documentTarget(role, path, bytes),
         blobTarget(role, graph, version.graph),
         ...fileTargets(version, role),
         ...(explanation === null ? [] : [explanation]),
@@ -259,10 +272,22 @@ export function controlTargets(
   current: Iterable<Pick<TargetRecord, "path">>,
 ): TargetChanges {
   const path = controlPath(model, task, version);
-  const earlier = Array.from(current, (target) => target.path).filter(
-    (each) => each.startsWith(controlFolder(model, task)) && each !== path,
-  );
-  return { put: [blobTarget(trainingRole(model), path, state)], remove: earlier };
+  const { remove = [] } = noControlTargets(model, task, current);
+  return {
+    put: [blobTarget(trainingRole(model), path, state)],
+    remove: remove.filter((earlier) => earlier !== path),
+  };
+}
+
+/** Devices begin with a control variate of zeros. */
+export function noControlTargets(
+  model: ModelName,
+  task: TaskName,
+  current: Iterable<Pick<TargetRecord, "path">>,
+): TargetChanges {
+  const folder = controlFolder(model, task);
+  const paths = Array.from(current, ({ path }) => path);
+  return { put: [], remove: paths.filter((path) => path.startsWith(folder)) };
 }
 
 /**

@@ -3,9 +3,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import { describeStoredAliases } from "./describe-stored-aliases.ts";
+import { describeStoredAudit } from "./describe-stored-audit.ts";
+import { describeStoredChannels } from "./describe-stored-channels.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
+import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
+import { describeVersionStates } from "./describe-version-states.ts";
 import {
   exampleBlob,
   exampleDevice,
@@ -332,6 +337,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
 
       const [first, second, third, open] = [1, 2, 3, 4].map((number) => exampleRound(number).id);
       const two = asModelVersion(2);
+      await store.versions.insert(exampleVersion(2));
       const committed = [
         { roundId: first!, staleness: 1 },
         { roundId: second!, staleness: 0 },
@@ -450,9 +456,14 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       });
     });
 
+    describeStoredChannels(() => store);
+    describeVersionStates(() => store);
+    describeStoredAliases(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredHealth(() => store);
+    describeStoredRollouts(() => store);
+    describeStoredAudit(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {
       await store.close();

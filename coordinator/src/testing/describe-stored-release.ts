@@ -3,12 +3,14 @@ import { describe, expect, test } from "vitest";
 import type { MetadataStore, VersionCommit } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
 import {
+  exampleAudit,
   exampleBlob,
   exampleModel,
   exampleRelease,
   exampleRound,
   exampleTask,
   exampleVersion,
+  exampleVersionState,
 } from "./records.ts";
 
 const DIGITS = asModelName("digits");
@@ -77,6 +79,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       model: exampleModel(),
       version: exampleVersion(1),
       release: exampleRelease(1),
+      audit: [exampleAudit("model.publish")],
       events: async () => [{ type: "version", data: { version: 1 } }],
     };
 
@@ -108,8 +111,10 @@ export function describeStoredRelease(current: () => MetadataStore): void {
           state: exampleBlob(`state ${number}`),
           residual: exampleBlob(`residual ${number}`),
         },
+        state: exampleVersionState(number + 1),
         journal: [{ roundId: round.id, sequence: 1, at: 1, input: { type: "committed" } }],
         release: exampleRelease(number + 1),
+        audit: [exampleAudit("round.commit")],
         events: async () => [
           { type: "round", data: { number } },
           { type: "version", data: { version: number + 1 } },
@@ -129,7 +134,13 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       expect(await store.versions.get(DIGITS, asModelVersion(2))).toEqual(commit.version);
       expect(await store.rounds.get(commit.round!.id)).toEqual(commit.round);
       expect(await store.optimizers.get(asTaskName("digits-task"))).toEqual(commit.optimizer);
+      expect(await store.versionStates.get(DIGITS, asModelVersion(2))).toEqual(commit.state);
       expect(await store.journal.read(commit.round!.id)).toEqual(commit.journal);
+      const recorded = await store.audit.read(0, 10);
+      expect(recorded.map(({ action, at }) => [action, Date.parse(at)])).toEqual([
+        ["model.publish", 1],
+        ["round.commit", 7],
+      ]);
       expect((await store.releases.latest("timestamp"))?.version).toBe(2);
       expect(await store.rounds.countCommitted(asTaskName("digits-task"))).toBe(1);
     });
@@ -161,6 +172,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       expect(await store.journal.read(exampleRound(1).id)).toEqual([]);
       expect((await store.releases.latest("timestamp"))?.version).toBe(1);
       expect(await store.events.after(0, 10)).toHaveLength(1);
+      expect((await store.audit.head()).size).toBe(1);
     });
 
     test("a round makes one version", async () => {

@@ -7,6 +7,7 @@ export {
   type OpenMetadataStore,
 } from "./describe-metadata-store.ts";
 export {
+  exampleAudit,
   exampleBlob,
   exampleDevice,
   exampleModel,
@@ -14,4 +15,5 @@ export {
   exampleRound,
   exampleTask,
   exampleVersion,
+  exampleVersionState,
 } from "./records.ts";

@@ -7,7 +7,7 @@ import {
   asTaskName,
   sha256,
 } from "@tributary/core";
-import { parseTaskSpec } from "@tributary/protocol";
+import { parseTaskSpec, type AuditAction, type NewAuditRecord } from "@tributary/protocol";
 import type {
   BlobRef,
   DeviceRecord,
@@ -17,6 +17,7 @@ import type {
   TaskRecord,
   TufRole,
   VersionRecord,
+  VersionStateRecord,
 } from "../ports/records.ts";
 
 // Records as the coordinator would store them, for suites and tests; override what a test is about.
@@ -31,7 +32,6 @@ export function exampleBlob(content: string): BlobRef {
 export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
   return {
     name: asModelName("digits"),
-    channel: "stable",
     currentVersion: asModelVersion(1),
     releasedVersion: asModelVersion(1),
     releasedAt: 1_790_000_000_000,
@@ -80,6 +80,7 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     releasedAt: 1_790_000_000_000 + number,
     gate: null,
     trust: number === 1 ? null : { compared: 5, trusted: 4, mean: 0.5, lowest: 0, highest: 0.9 },
+    requiredRuntime: null,
     selfCheck:
       number === 1
         ? null
@@ -89,6 +90,28 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
             float32: [{ name: "y", values: [1, 2] }],
             int8: [{ name: "y", values: [1, 2] }],
           },
+    ...changes,
+  };
+}
+
+/** What version `number` of the example model came from. */
+export function exampleVersionState(
+  number: number,
+  changes: Partial<VersionStateRecord> = {},
+): VersionStateRecord {
+  return {
+    model: asModelName("digits"),
+    version: asModelVersion(number),
+    task: asTaskName("digits-task"),
+    plan: exampleBlob("plan"),
+    trainingRound: number - 1,
+    stepPrecision: "int8",
+    aggregate: exampleBlob(`aggregate ${number}`),
+    before:
+      number === 2
+        ? null
+        : { state: exampleBlob(`state ${number - 1}`), residual: exampleBlob(`residual ${number - 1}`) },
+    after: { state: exampleBlob(`state ${number}`), residual: exampleBlob(`residual ${number}`) },
     ...changes,
   };
 }
@@ -180,6 +203,17 @@ export function exampleRelease(number: number, changes: Partial<ReleaseChange> =
     remove: [],
     roles: [],
     drafts: [],
+    ...changes,
+  };
+}
+
+/** A record that is to be written. */
+export function exampleAudit(action: AuditAction, changes: Partial<NewAuditRecord> = {}): NewAuditRecord {
+  return {
+    actor: { kind: "operator", via: "http" },
+    action,
+    object: { model: asModelName("digits") },
+    detail: { digest: exampleBlob("document").digest, loss: 0.25 },
     ...changes,
   };
 }

@@ -2,9 +2,13 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
+  AliasView,
+  AuditRecordView,
+  AuditView,
   BlobCreated,
   BufferView,
   CertificateLogView,
+  ChannelView,
   DraftView,
   KeyRoleChange,
   KeyRoleView,
@@ -13,13 +17,16 @@ import type {
   ModelView,
   PublicKeyBody,
   RefusalView,
+  ReproductionView,
   RoundView,
   StatusView,
   SuspicionView,
   TaskActivityView,
+  TaskResetView,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
+  VersionFiles,
   VersionHealthView,
   VersionView,
 } from "./views.ts";
@@ -48,7 +55,21 @@ export interface MeasurementsOptions extends CallOptions {
   readonly limit?: number | undefined;
 }
 
+export interface ReleaseOptions extends CallOptions {
+  /** Which channel is moved; one that is not there is made. @defaultValue "stable" */
+  readonly channel?: string | undefined;
+}
+
 export interface LogEntriesOptions extends CallOptions {
+  readonly start: number;
+  /** 1 to 1000. @defaultValue 1000 */
+  readonly limit?: number | undefined;
+}
+
+/** What is looked for in the audit log: records of which all that is given holds. */
+export type AuditFilter = Partial<paths["/v1/audit"]["get"]["parameters"]["query"]>;
+
+export interface AuditRecordsOptions extends CallOptions {
   readonly start: number;
   /** 1 to 1000. @defaultValue 1000 */
   readonly limit?: number | undefined;
@@ -65,6 +86,10 @@ export interface ApiClient {
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  /** Everything that a version consists of, and how it came from its parent, by digest. */
+  versionFiles(model: string, version: number, options?: CallOptions): Promise<VersionFiles>;
+  /** Takes the step that made a version again, and compares. */
+  reproduce(model: string, version: number, options?: CallOptions): Promise<ReproductionView>;
   /** How its versions fare on single devices, newest first. */
   health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -82,14 +107,33 @@ export interface ApiClient {
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** What the devices of a task measured, round by round, newest first. */
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
-  /** Moves a model's channel to a version. */
-  releaseVersion(model: string, version: number, options?: CallOptions): Promise<VersionView>;
+  /** Moves a channel of a model to a version, which may be given by an alias. */
+  releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
+  /** stable first, then by name. */
+  channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** Devices on the channel stay on their version. Gives those that are left. */
+  removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** What versions of a model are called, by name. */
+  aliases(model: string, options?: CallOptions): Promise<readonly AliasView[]>;
+  /** Gives a version a name, and takes it from the one that had it. */
+  moveAlias(
+    model: string,
+    alias: string,
+    version: number | string,
+    options?: CallOptions,
+  ): Promise<AliasView>;
+  /** Gives the aliases that are left. */
+  removeAlias(model: string, alias: string, options?: CallOptions): Promise<readonly AliasView[]>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
   certificateLog(options?: CallOptions): Promise<CertificateLogView>;
   /** Certificates of the log from `start`, at most 1000. */
   logEntries(options: LogEntriesOptions): Promise<LogEntries>;
+  /** What operators did and what was decided without them, newest first, and the log's head. */
+  audit(filter?: AuditFilter, options?: CallOptions): Promise<AuditView>;
+  /** The audit log in its order from `start`, at most 1000 records. */
+  auditRecords(options: AuditRecordsOptions): Promise<readonly AuditRecordView[]>;
   /** Who signs each role of the release, and until when it is signed. */
   keys(options?: CallOptions): Promise<readonly KeyRoleView[]>;
   publicKeys(role: string, options?: CallOptions): Promise<readonly PublicKeyBody[]>;
@@ -108,6 +152,8 @@ export interface ApiClient {
   /** Creates a task and starts it. */
   createTask(spec: TaskSpecInput, options?: CallOptions): Promise<TaskView>;
   setTaskState(task: string, change: TaskStateChange, options?: CallOptions): Promise<TaskView>;
+  /** Lets a task that does not run go on from another version of its model, with what its server optimizer remembered then. */
+  resetTask(task: string, version: number, options?: CallOptions): Promise<TaskResetView>;
 }
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
@@ -140,6 +186,20 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
         )
       ).versions,
+    versionFiles: (model, version, call) =>
+      answered(`GET /v1/models/${model}/versions/${version}/files`, call, () =>
+        http.GET("/v1/models/{model}/versions/{version}/files", {
+          params: { path: { model, version } },
+          ...json(call),
+        }),
+      ),
+    reproduce: (model, version, call) =>
+      answered(`POST /v1/models/${model}/versions/${version}/reproduction`, call, () =>
+        http.POST("/v1/models/{model}/versions/{version}/reproduction", {
+          params: { path: { model, version } },
+          ...json(call),
+        }),
+      ),
     health: async (model, call) =>
       (
         await answered(`GET /v1/models/${model}/health`, call, () =>
@@ -194,14 +254,52 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).measurements,
-    releaseVersion: (model, version, call) =>
+    releaseVersion: (model, version, { channel = "stable", ...call } = {}) =>
       answered(`POST /v1/models/${model}/release`, call, () =>
         http.POST("/v1/models/{model}/release", {
           params: { path: { model } },
+          body: { version, channel },
+          ...json(call),
+        }),
+      ),
+    channels: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/channels`, call, () =>
+          http.GET("/v1/models/{model}/channels", { params: { path: { model } }, ...json(call) }),
+        )
+      ).channels,
+    removeChannel: async (model, channel, call) =>
+      (
+        await answered(`DELETE /v1/models/${model}/channels/${channel}`, call, () =>
+          http.DELETE("/v1/models/{model}/channels/{channel}", {
+            params: { path: { model, channel } },
+            ...json(call),
+          }),
+        )
+      ).channels,
+    aliases: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/aliases`, call, () =>
+          http.GET("/v1/models/{model}/aliases", { params: { path: { model } }, ...json(call) }),
+        )
+      ).aliases,
+    moveAlias: (model, alias, version, call) =>
+      answered(`PUT /v1/models/${model}/aliases/${alias}`, call, () =>
+        http.PUT("/v1/models/{model}/aliases/{alias}", {
+          params: { path: { model, alias } },
           body: { version },
           ...json(call),
         }),
       ),
+    removeAlias: async (model, alias, call) =>
+      (
+        await answered(`DELETE /v1/models/${model}/aliases/${alias}`, call, () =>
+          http.DELETE("/v1/models/{model}/aliases/{alias}", {
+            params: { path: { model, alias } },
+            ...json(call),
+          }),
+        )
+      ).aliases,
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {
@@ -215,6 +313,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered("GET /v1/certificate-log/entries", call, () =>
         http.GET("/v1/certificate-log/entries", { params: { query: { start, limit } }, ...json(call) }),
       ),
+    audit: (filter, call) =>
+      answered("GET /v1/audit", call, () =>
+        http.GET("/v1/audit", { params: { query: { limit: 100, ...filter } }, ...json(call) }),
+      ),
+    auditRecords: async ({ start, limit = 1000, ...call }) =>
+      (
+        await answered("GET /v1/audit/records", call, () =>
+          http.GET("/v1/audit/records", { params: { query: { start, limit } }, ...json(call) }),
+        )
+      ).records,
     keys: async (call) =>
       (await answered("GET /v1/keys", call, () => http.GET("/v1/keys", { ...json(call) }))).roles,
     publicKeys: async (role, call) =>
@@ -261,6 +369,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     setTaskState: (task, change, call) =>
       answered(`POST /v1/tasks/${task}/state`, call, () =>
         http.POST("/v1/tasks/{task}/state", { params: { path: { task } }, body: change, ...json(call) }),
+      ),
+    resetTask: (task, version, call) =>
+      answered(`POST /v1/tasks/${task}/head`, call, () =>
+        http.POST("/v1/tasks/{task}/head", {
+          params: { path: { task } },
+          body: { version },
+          ...json(call),
+        }),
       ),
   };
 }

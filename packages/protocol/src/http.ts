@@ -1,7 +1,10 @@
 import Type, { type Static } from "typebox";
+import { AliasView, type AliasChange } from "./aliases.ts";
+import { ChannelView, type ChannelChange } from "./channels.ts";
 import { TaskSpec } from "./documents.ts";
 import { GraphPorts } from "./graph-ports.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
+import type { RolloutView, WithdrawnVersionView } from "./rollout-view.ts";
 import { TrustView } from "./trust-view.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";
 import { SecureView } from "./secure-aggregation.ts";
@@ -153,7 +156,7 @@ export const VersionView = Type.Object({
     }),
     { description: "How it came from the updates of its round; null: it was published" },
   ),
-  /** When the model's channel was last moved to it; null: it never was. */
+  /** When the model's channel stable was last moved to it; null: it never was. */
   releasedAt: nullable(TimestampSchema),
   /** Of the gate of the task that made it; null: there was none, or none yet. */
   gate: nullable(VerdictView),
@@ -166,10 +169,13 @@ export const ModelView = Type.Object({
   name: ModelNameSchema,
   /** The newest: what tasks train from. */
   currentVersion: ModelVersionSchema,
-  /** What the channel points to: what inference devices run. */
+  /** What the channel stable points to: what inference devices run that name no other. */
   releasedVersion: ModelVersionSchema,
   releasedAt: TimestampSchema,
-  channel: Type.String(),
+  /** All of them, stable first. */
+  channels: readonlyArray(ChannelView),
+  /** By name. */
+  aliases: readonlyArray(AliasView),
   parameterCount: Count,
   createdAt: TimestampSchema,
   versions: Count,
@@ -196,6 +202,23 @@ export const TaskView = Type.Object({
 });
 export type TaskView = Static<typeof TaskView>;
 
+/** Query of `POST /v1/models/:model/versions` */
+export const PublishQuery = Type.Object({
+  release: Type.Optional(
+    Type.Boolean({
+      default: true,
+      description: "false: no channel points to it yet, so that it can be rolled out in steps",
+    }),
+  ),
+  runtime: Type.Optional(
+    Type.String({
+      pattern: "^\\d{1,5}\\.\\d{1,5}\\.\\d{1,5}$",
+      description: "Least version of the runtime that may run it",
+    }),
+  ),
+});
+export type PublishQuery = Static<typeof PublishQuery>;
+
 /** `POST /v1/tasks/:task/state` */
 export const TaskStateChange = Type.Object(
   {
@@ -206,6 +229,24 @@ export const TaskStateChange = Type.Object(
   { additionalProperties: false },
 );
 export type TaskStateChange = Static<typeof TaskStateChange>;
+
+/** `POST /v1/tasks/:task/head` */
+export const TaskReset = Type.Object({ version: ModelVersionSchema }, { additionalProperties: false });
+export type TaskReset = Static<typeof TaskReset>;
+
+export const RESTORED_OPTIMIZERS = ["restored", "stateless", "anew"] as const;
+
+/** A task that goes on from another version of its model. */
+export const TaskResetView = Type.Object({
+  task: TaskView,
+  /** What tasks on the model trained from before. */
+  from: ModelVersionSchema,
+  optimizer: textEnum(RESTORED_OPTIMIZERS, {
+    description:
+      "What the server optimizer goes on with: what it remembered after the version, nothing because it remembers nothing, or nothing because what it remembered is not known",
+  }),
+});
+export type TaskResetView = Static<typeof TaskResetView>;
 
 /** Time from a push to running the version, over the devices that told it; from bins, so off by at most 26 %. */
 export const PushView = Type.Object({
@@ -328,6 +369,10 @@ export interface ServerEvents {
   version: VersionView;
   /** A device was quarantined, or an operator released one. */
   suspicion: SuspicionView;
+  channel: ChannelChange;
+  alias: AliasChange;
+  rollout: RolloutView;
+  withdrawal: WithdrawnVersionView;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

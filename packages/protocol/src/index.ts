@@ -1,3 +1,23 @@
+export {
+  AUDIT_ACTIONS,
+  AuditActor,
+  auditHash,
+  AuditHead,
+  auditHeadAfter,
+  auditHeadOf,
+  AuditObject,
+  AuditRecord,
+  EMPTY_AUDIT_LOG,
+  followAudit,
+  MAX_AUDIT_DETAIL_BYTES,
+  nextAuditRecord,
+  type AuditAction,
+  type NewAuditRecord,
+} from "./audit-log.ts";
+export { createAuditCheck, type AuditCheck, type KnownAuditHead } from "./audit-check.ts";
+export { AuditFileHeader } from "./audit-file.ts";
+export { AuditList, AuditQuery, AuditRecords, AuditRecordsQuery } from "./audit-view.ts";
+export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
   parseRollout,
@@ -17,6 +37,31 @@ export {
 } from "./rollout-arm.ts";
 export { rolloutPath, withdrawnPath } from "./rollout-paths.ts";
 export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
+export {
+  evidenceOf,
+  parseRolloutSpec,
+  ROLLOUT_EVIDENCE,
+  ROLLOUT_METRICS,
+  RolloutGate,
+  RolloutSpec,
+  RolloutStep,
+  type RolloutEvidence,
+  type RolloutMetric,
+} from "./rollout-spec.ts";
+export {
+  ROLLOUT_STATES,
+  RolloutChange,
+  RolloutComparison,
+  RolloutGateView,
+  RolloutList,
+  RolloutReason,
+  RolloutSimulation,
+  RolloutView,
+  VersionWithdrawal,
+  WithdrawnVersionList,
+  WithdrawnVersionView,
+  type RolloutStateName,
+} from "./rollout-view.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
@@ -50,6 +95,28 @@ export {
   verifyMembership,
   type MembershipProof,
 } from "./certificate-log.ts";
+export {
+  AliasChange,
+  AliasList,
+  AliasRequest,
+  AliasSchema,
+  AliasView,
+  ALIAS_PATTERN,
+  CANDIDATE,
+  CHAMPION,
+  MAX_ALIASES,
+  NEWEST,
+  VersionOrAlias,
+  VersionOrAliasParam,
+} from "./aliases.ts";
+export {
+  ChannelChange,
+  ChannelList,
+  ChannelView,
+  MAX_CHANNELS,
+  ReleaseRequest,
+  STABLE_CHANNEL,
+} from "./channels.ts";
 export {
   decodeDeviceMessage,
   decodeServerMessage,
@@ -91,13 +158,9 @@ export {
 } from "./personalisation.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
-export {
-  parseVariantNames,
-  VARIANT_NAMES,
-  VariantDocument,
-  VARIANTS_KEY,
-  type VariantForm,
-} from "./model-variants.ts";
+export { type InputSample, parseVariantNames, VariantDocument, VARIANTS_KEY } from "./model-variants.ts";
+export { VARIANT_NAMES, VARIANT_USES, type VariantForm, type VariantUse } from "./variant-uses.ts";
+export { CALIBRATION_KEY, CalibrationDocument, parseCalibration } from "./calibration.ts";
 export { imageSizes } from "./image-sizes.ts";
 export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
 export { readModelManifest } from "./read-manifest.ts";
@@ -111,6 +174,15 @@ export {
   type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
+export { VersionFiles } from "./version-files.ts";
+export {
+  FileRef,
+  parseVersionStep,
+  ReproductionView,
+  VersionStep,
+  type MissingSource,
+  type ReproducedFile,
+} from "./version-step.ts";
 export {
   BlobCreated,
   CERTIFICATE_SCHEME,
@@ -122,10 +194,12 @@ export {
   IssuerView,
   ModelList,
   ModelView,
+  PublishQuery,
   PROOF_HEADER,
   PushView,
   RefusalList,
   RefusalView,
+  RESTORED_OPTIMIZERS,
   ROUND_PHASES,
   RoundList,
   RoundListQuery,
@@ -137,6 +211,8 @@ export {
   SuspicionView,
   TASK_STATES,
   TaskList,
+  TaskReset,
+  TaskResetView,
   TaskStateChange,
   TaskView,
   UploadAccepted,
@@ -187,7 +263,6 @@ export {
   MeasurementList,
   MeasurementListQuery,
   MeasurementView,
-  ReleaseRequest,
   VerdictView,
 } from "./measurement-view.ts";
 export {

@@ -22,6 +22,10 @@ const fields = {
   weights: { float32: { target: "w/f32" }, int8: { target: "w/int8" } },
   parameters: [{ name: "dense/kernel", shape: [784, 10] }],
   createdAt: "2026-03-01T10:00:00Z",
+  variants: [
+    { name: "int8-dynamic", target: "v/dynamic", engines: ["ort-wasm"] },
+    { name: "int9", target: "v/9", features: ["shader-f16"], sample: { image: [0, 0.5, 1] } },
+  ],
   labels: ["zero", "einß"],
   processing: {
     inputs: { image: { kind: "image", layout: "nchw", channels: "gray", fit: "contain", mean: [0.5] } },

@@ -71,7 +71,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     events,
     env,
     closing: closing.signal,
-    pinned: () => learner.loaded?.participations.pinned() ?? [],
+    pinned: () => learner.loaded?.pinned() ?? [],
     space,
     holds: ports.holds,
     onRunning(state: ModelState, appliedAfterMs: number | null) {

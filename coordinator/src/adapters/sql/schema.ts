@@ -7,16 +7,21 @@ import type {
   RoundId,
   TaskName,
 } from "@tributary/core";
-import type { TaskState } from "@tributary/protocol";
+import type { AuditActor, AuditObject, TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type {
+  AliasRecord,
   DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
   MeasurementRecord,
   ParticipationRecord,
   RoundRecord,
+  RolloutRecord,
   SuspicionRecord,
+  VersionStateRecord,
+  WatchedDeviceRecord,
+  WithdrawalRecord,
 } from "../../ports/records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
@@ -24,10 +29,7 @@ type JsonText = string;
 
 export interface ModelsTable {
   name: ModelName;
-  channel: "stable";
   currentVersion: ModelVersion;
-  releasedVersion: ModelVersion;
-  releasedAt: number;
   parameters: JsonText;
   parameterCount: number;
   graphDigest: Digest;
@@ -45,6 +47,15 @@ export interface ModelsTable {
   processing: JsonText | null;
   createdAt: number;
 }
+
+export interface ChannelsTable {
+  model: ModelName;
+  name: string;
+  version: ModelVersion;
+  releasedAt: number;
+}
+
+export type AliasesTable = { -readonly [Column in keyof AliasRecord]: AliasRecord[Column] };
 
 export interface VersionsTable {
   model: ModelName;
@@ -70,6 +81,8 @@ export interface VersionsTable {
   gate: JsonText | null;
   trust: JsonText | null;
   selfCheck: JsonText | null;
+  lineage: JsonText | null;
+  requiredRuntime: string | null;
 }
 
 export interface TasksTable {
@@ -177,6 +190,30 @@ export interface CertificateLogNodesTable {
   hash: Uint8Array;
 }
 
+export interface AuditRecordsTable {
+  recordIndex: number;
+  at: number;
+  actorKind: AuditActor["kind"];
+  actor: JsonText;
+  action: string;
+  object: JsonText;
+  detail: JsonText;
+  previous: Digest;
+  hash: Digest;
+}
+
+/** Which records are about what: each field of their objects, as text. */
+export interface AuditSubjectsTable {
+  field: keyof AuditObject;
+  value: string;
+  recordIndex: number;
+}
+
+export interface AuditPseudonymsTable {
+  deviceId: DeviceId;
+  pseudonym: DeviceId;
+}
+
 export interface TokenUsesTable {
   tokenId: string;
   deviceId: DeviceId;
@@ -212,6 +249,12 @@ export interface OptimizersTable {
   residualSizeBytes: number | null;
 }
 
+export type VersionStatesTable = {
+  -readonly [
+    Column in "model" | "version" | "task" | "trainingRound" | "stepPrecision"
+  ]: VersionStateRecord[Column];
+} & { plan: JsonText; aggregate: JsonText | null; before: JsonText | null; after: JsonText | null };
+
 export interface EventsTable {
   id: Generated<number>;
   type: EventRecord["type"];
@@ -225,9 +268,28 @@ export interface SettingsTable {
 }
 
 /** The tables as TypeScript sees them; in SQL the names are snake_case (CamelCasePlugin). */
+export type RolloutsTable = {
+  -readonly [Column in keyof RolloutRecord]: Column extends "config" | "state" | "evidence"
+    ? JsonText
+    : RolloutRecord[Column];
+};
+
+export type WatchedDevicesTable = {
+  -readonly [Column in keyof WatchedDeviceRecord]: Column extends "baseline"
+    ? JsonText | null
+    : WatchedDeviceRecord[Column];
+};
+
+export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
+
 export interface Database {
   models: ModelsTable;
+  channels: ChannelsTable;
+  /** What channels pointed to. */
+  channelHistory: ChannelsTable;
+  aliases: AliasesTable;
   versions: VersionsTable;
+  versionStates: VersionStatesTable;
   tasks: TasksTable;
   rounds: RoundsTable;
   bufferedCohorts: BufferedCohortsTable;
@@ -241,11 +303,17 @@ export interface Database {
   devices: DevicesTable;
   certificateLog: CertificateLogTable;
   certificateLogNodes: CertificateLogNodesTable;
+  auditRecords: AuditRecordsTable;
+  auditSubjects: AuditSubjectsTable;
+  auditPseudonyms: AuditPseudonymsTable;
   tokenUses: TokenUsesTable;
   refusals: RefusalsTable;
   suspicions: SuspicionsTable;
   participations: ParticipationsTable;
   deviceHealth: DeviceHealthTable;
+  rollouts: RolloutsTable;
+  watchedDevices: WatchedDevicesTable;
+  withdrawals: WithdrawalsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -36,8 +36,17 @@ class SqlMetadataStore implements MetadataStore {
   get models() {
     return this.#repositories().models;
   }
+  get channels() {
+    return this.#repositories().channels;
+  }
+  get aliases() {
+    return this.#repositories().aliases;
+  }
   get versions() {
     return this.#repositories().versions;
+  }
+  get versionStates() {
+    return this.#repositories().versionStates;
   }
   get participations() {
     return this.#repositories().participations;
@@ -69,11 +78,20 @@ class SqlMetadataStore implements MetadataStore {
   get certificateLog() {
     return this.#repositories().certificateLog;
   }
+  get audit() {
+    return this.#repositories().audit;
+  }
   get refusals() {
     return this.#repositories().refusals;
   }
   get suspicions() {
     return this.#repositories().suspicions;
+  }
+  get rollouts() {
+    return this.#repositories().rollouts;
+  }
+  get withdrawals() {
+    return this.#repositories().withdrawals;
   }
   get optimizers() {
     return this.#repositories().optimizers;
@@ -98,8 +116,10 @@ class SqlMetadataStore implements MetadataStore {
       if (commit.round !== undefined) await tx.rounds.update(commit.round);
       await tx.versions.insert(commit.version);
       if (commit.optimizer !== undefined) await tx.optimizers.put(commit.optimizer);
+      if (commit.state !== undefined) await tx.versionStates.insert(commit.state);
       if (commit.journal !== undefined) await tx.journal.append(commit.journal);
       await tx.releases.apply(commit.release);
+      await tx.audit.append(commit.audit, at);
       return tx.events.append(await commit.events(tx), at);
     });
   }

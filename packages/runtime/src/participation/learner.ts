@@ -37,6 +37,8 @@ export interface Learner {
   readonly participations: Participations;
   readonly recorder: TelemetryRecorder;
   readonly courtesy: Courtesy;
+  /** Digests of blobs that the next round needs again. */
+  pinned(): Iterable<string>;
   diagnose(): TrainingDiagnosis;
   /** Forgets what was learned from the examples of a model. */
   clear(model: ModelName): Promise<void>;
@@ -59,6 +61,7 @@ export function createLearner(options: LearnerOptions): Learner {
     releases,
     settings: store.settings,
     onChange: options.onLessNeeded,
+    hold: (digests) => ports.holds?.hold("base weights", digests),
   });
   const courtesy = createCourtesy({ clock: env.clock, listen: ports.listen });
   const microBatches = createMicroBatches({
@@ -115,6 +118,7 @@ export function createLearner(options: LearnerOptions): Learner {
     participations,
     recorder,
     courtesy,
+    pinned: () => [...participations.pinned(), ...baseWeights.pinned()],
     diagnose: () => ({
       ...(trainedOn === undefined ? {} : { engine: trainedOn }),
       ...courtesy.diagnose(),

@@ -62,7 +62,7 @@ export interface Participations {
   examplesChanged(): void;
   /** A model was opened, or a new version runs: there may be a new plan. */
   modelsChanged(): void;
-  /** Digests of blobs that the next round needs again. */
+  /** Digests of its tasks' plans and graphs: the next round needs them again. */
   pinned(): Iterable<string>;
 }
 

@@ -17,7 +17,7 @@ import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
-import type { RefusedVersion, VersionDownload } from "../diagnosis.ts";
+import type { RefusedVersion, VariantName, VersionDownload } from "../diagnosis.ts";
 import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel, InstalledVersion } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
@@ -32,14 +32,8 @@ import { trialSetting, withdrawnSetting } from "./rollout-settings.ts";
 import type { SlotFacts } from "./slot-diagnosis.ts";
 import type { Standing } from "./standing.ts";
 import type { Trial, TrialRecord } from "./trial.ts";
-import {
-  isInstalled,
-  loadedBytes,
-  otherForms,
-  variantOf,
-  versionFiles,
-  wantedPaths,
-} from "./version-files.ts";
+import { fetchVersion, type VersionFetch } from "./version-download.ts";
+import { basePaths, hasForms, isInstalled, loadedBytes, variantOf, versionFiles } from "./version-files.ts";
 
 /** Only who explains answers loads what does it. */
 const explanations = lazyPart("explanations", async () => ({
@@ -51,10 +45,7 @@ const explanations = lazyPart("explanations", async () => ({
 const binding = lazyPart("binding of weights", () => import("./bind-version.ts"));
 
 /** Only who has several forms to choose from loads what measures them. */
-const formChoices = lazyPart("choice of forms", async () => ({
-  ...(await import("./faster-form.ts")),
-  ...(await import("@tributary/engine/sample-feeds")),
-}));
+const formChoices = lazyPart("choice of forms", () => import("./faster-form.ts"));
 
 /** Only a version that is new here loads what it has to pass. */
 const newVersions = lazyPart("self-check", () => import("./new-version.ts"));
@@ -140,7 +131,14 @@ export interface SlotAnswer {
 interface Downloaded {
   readonly release: ModelRelease;
   readonly files: readonly InstalledFile[];
-  readonly download: VersionDownload;
+  /** Where more of it comes from. */
+  readonly from: VersionFetch;
+}
+
+/** A version that is ready to run, and its files: with those of forms that came while it was opened. */
+interface Opened {
+  readonly lease: FormLease;
+  readonly files: readonly InstalledFile[];
 }
 
 /** A version with weights of the device's own. */
@@ -252,43 +250,30 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     ...(waiting === undefined ? {} : { available: waiting.release.manifest.version }),
   });
 
-  /** The files a version needs, into the cache: by deltas from what runs or waits, where these are smaller. */
+  /** What a version comes by: deltas from what runs or waits, where these are smaller. */
+  const fetchOf = ({ version }: ModelManifest): VersionFetch =>
+    fetchVersion({
+      releases,
+      held: [...(running?.installed.files ?? []), ...(waiting?.files ?? [])],
+      onBegin: (files) => prepare([...preparing, ...files.map(({ digest }) => digest)]),
+      onProgress: (progress) => options.onProgress({ model: name, version, ...progress }),
+    });
+
+  /** The files a version needs, into the cache: also the forms of it that what runs now can use. */
   const download = async (release: ModelRelease, signal: AbortSignal | undefined): Promise<Downloaded> => {
     const { manifest } = release;
-    const paths = wantedPaths(manifest, variant);
-    const targets = await Promise.all(paths.map((path) => releases.target(path, signal)));
-    const held = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
-    prepare(targets.map(({ sha256: digest }) => digest));
-    const progress = targets.map(({ length }) => ({ receivedBytes: 0, totalBytes: length }));
-    const came = { deltas: 0, sizeBytes: 0, fullBytes: total(targets.map(({ length }) => length)) };
-    await Promise.all(
-      targets.map(({ path }, i) =>
-        releases.fetchTarget(path, {
-          signal,
-          held,
-          onProgress(receivedBytes, totalBytes) {
-            progress[i] = { receivedBytes, totalBytes };
-            options.onProgress({
-              model: name,
-              version: manifest.version,
-              receivedBytes: total(progress.map((each) => each.receivedBytes)),
-              totalBytes: total(progress.map((each) => each.totalBytes)),
-              fullBytes: came.fullBytes,
-            });
-          },
-          onCame({ deltas, sizeBytes }) {
-            came.deltas += deltas;
-            came.sizeBytes += sizeBytes;
-          },
-        }),
-      ),
-    );
-    const files = targets.map(({ path, sha256, length }) => ({
-      target: path,
-      digest: sha256,
-      sizeBytes: length,
-    }));
-    return { release, files, download: came };
+    preparing = [];
+    const from = fetchOf(manifest);
+    const forms =
+      running === undefined || !hasForms(manifest, variant)
+        ? []
+        : (await formChoices.load()).usableForms(manifest, running.lease.engine, engines);
+    const paths = [...basePaths(manifest, variant), ...forms.map(({ target }) => target)];
+    return { release, files: await from.fetch(paths, signal), from };
+  };
+
+  const onMoved = (): void => {
+    if (running !== undefined) options.onMoved(stateOf(running));
   };
 
   const openBase = async (
@@ -321,9 +306,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         store.settings.write(setting, choice).catch((error: unknown) => {
           env.log.warn("a choice of engine could not be kept", { model: name, error: toFailure(error) });
         }),
-      onMoved() {
-        if (running !== undefined) options.onMoved(stateOf(running));
-      },
+      onMoved,
       ...(signal === undefined ? {} : { signal }),
     });
   };
@@ -332,35 +315,53 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     manifest: ModelManifest,
     files: readonly InstalledFile[],
     signal: AbortSignal | undefined,
-    isNew = false,
-  ): Promise<FormLease> => {
+    from?: VersionFetch,
+    isNew = from !== undefined,
+  ): Promise<Opened> => {
     const base = await openBase(manifest, files, signal);
     const baseName = variantOf(manifest, files);
-    if (isNew && manifest.selfCheck !== undefined) {
-      try {
+    try {
+      if (isNew && manifest.selfCheck !== undefined) {
         const { selfCheck } = await newVersions.load();
         await selfCheck(manifest, baseName === "float32" ? "float32" : "int8", base.session);
-      } catch (error) {
-        await base.release({ keep: false });
-        throw error;
       }
+      if (!hasForms(manifest, variant)) return { lease: asForm(base, baseName, []), files };
+      return await openFastest(base, baseName, manifest, files, signal, from);
+    } catch (error) {
+      await base.release({ keep: false });
+      throw error;
     }
-    const forms = variant === "auto" ? otherForms(manifest, files) : [];
-    // Integers are for processors: what a GPU runs faster stays there.
-    if (forms.length === 0 || base.engine.endsWith("webgpu")) return asForm(base, baseName, []);
-    const { fasterForm, sampleFeeds } = await formChoices.load();
+  };
+
+  const openFastest = async (
+    base: SessionLease,
+    baseName: VariantName,
+    manifest: ModelManifest,
+    files: readonly InstalledFile[],
+    signal: AbortSignal | undefined,
+    from: VersionFetch | undefined,
+  ): Promise<Opened> => {
+    const { fasterForm } = await formChoices.load();
     const setting = formSetting(files);
-    return await fasterForm({
+    const all = [...files];
+    const lease = await fasterForm({
+      manifest,
       base,
       baseName,
-      forms: forms.map(({ name: form, file }) => ({
-        name: form,
-        key: file.digest,
-        model: () => blobs.fetch({ ...file, signal }),
-      })),
       engines,
-      sample: () => sampleFeeds(manifest.inputs, setting),
+      seed: setting,
       clock: env.clock,
+      async fileOf(path) {
+        const here = all.find(({ target }) => target === path);
+        if (here !== undefined) return here;
+        if (from === undefined)
+          throw failure("store/not-found", `model ${name}: ${path} is not on this device`);
+        const [file] = await from.fetch([path], signal);
+        all.push(file!);
+        return file!;
+      },
+      read: (file) => blobs.fetch({ ...file, signal }),
+      onMoved,
       remembered: await store.settings.read(setting).catch(() => undefined),
       remember: (choice) =>
         store.settings.write(setting, choice).catch((error: unknown) => {
@@ -368,6 +369,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         }),
       signal,
     });
+    return { lease, files: all };
   };
 
   const queueOf = (
@@ -389,7 +391,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return (await releases.find(explanation.target).catch(() => undefined))?.sha256;
   };
 
-  const swap = async (prepared: Omit<Running, "queue" | "uses" | "explanation">): Promise<void> => {
+  const swap = async (
+    prepared: Omit<Running, "queue" | "uses" | "explanation">,
+    beside: InstalledVersion | undefined,
+  ): Promise<void> => {
     const explanation = await explanationOf(prepared.manifest);
     const queue = queueOf(prepared.lease, prepared.manifest, prepared.trial);
     const next = { ...prepared, queue, uses: new Set<never>(), explanation };
@@ -403,6 +408,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const previous = running;
     const own = personal;
     running = next;
+    kept = beside;
+    preparing = [];
     refused = barred = personal = undefined;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
@@ -412,7 +419,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     await endPersonal(own);
     if (previous !== undefined) await idle(previous);
     await previous?.lease.release();
-    if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
+    if (previous !== undefined && previous.installed.manifestDigest !== beside?.manifestDigest)
+      await forgetEngine(previous.installed.files, next.installed.files);
   };
 
   /** The first answer ends it, and with it what the device kept for the case that there is none. */
@@ -428,7 +436,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
 
   /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
-  const openInPlaceOf = async (replaced: Running, next: () => Promise<FormLease>): Promise<FormLease> => {
+  const openInPlaceOf = async (replaced: Running, next: () => Promise<Opened>): Promise<Opened> => {
     env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
     const own = personal;
     personal = undefined;
@@ -438,7 +446,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     try {
       return await next();
     } catch (error) {
-      const lease = await open(replaced.manifest, replaced.installed.files, undefined);
+      const { lease } = await open(replaced.manifest, replaced.installed.files, undefined);
       running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest, replaced.trial) };
       throw error;
     }
@@ -484,37 +492,41 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   /** What is kept for a way back is let go once nobody may have to take it. */
   const letGo = async (): Promise<void> => {
     if (kept === undefined || running === undefined || !isSettled || running.trial?.isOver === false) return;
+    const { files } = kept;
     kept = undefined;
     await record();
+    await forgetEngine(files, running.installed.files);
     options.onLessNeeded?.();
   };
 
   /** Swaps in a version whose files are here, beside which what runs now is kept. */
   const bringIn = async (
     manifest: ModelManifest,
-    installed: InstalledModel,
+    found: InstalledModel,
     signal: AbortSignal | undefined,
-    how: { readonly trial?: Trial | undefined; readonly isNew: boolean; readonly download?: VersionDownload },
+    how: {
+      readonly trial?: Trial | undefined;
+      readonly isNew: boolean;
+      readonly from?: VersionFetch;
+    },
   ): Promise<void> => {
-    const { trial, isNew, download: came } = how;
-    const { files } = installed;
+    const { trial, isNew, from } = how;
     const replaced = running;
-    prepare(files.map(({ digest }) => digest));
-    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, files));
+    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, found.files));
     const gap = isRoomy ? undefined : Promise.withResolvers<void>();
     const outer = between;
     between = gap?.promise ?? outer;
-    const opening = (): Promise<FormLease> => {
-      const work = () => open(manifest, files, isRoomy ? signal : undefined, isNew);
+    const opening = (): Promise<Opened> => {
+      const work = () => open(manifest, found.files, isRoomy ? signal : undefined, from, isNew);
       return trial === undefined ? work() : trial.opening(work);
     };
     try {
-      const lease = isRoomy ? await opening() : await openInPlaceOf(replaced, opening);
+      const { lease, files } = isRoomy ? await opening() : await openInPlaceOf(replaced, opening);
+      const installed = { ...found, files };
       const { keptBeside } = await newVersions.load();
       const beside = keptBeside(installed, [running, kept && { installed: kept }], standing);
       // Swapped before it is recorded: a crash in between starts the version before, and follows again.
-      await swap({ lease, manifest, installed, download: came, trial });
-      kept = beside;
+      await swap({ lease, manifest, installed, download: from?.came, trial }, beside);
     } finally {
       between = outer;
       gap?.resolve();
@@ -523,10 +535,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     if (replaced !== undefined && kept === undefined) options.onLessNeeded?.();
   };
 
-  const install = async (
-    { release, files, download: came }: Downloaded,
-    signal: AbortSignal | undefined,
-  ): Promise<void> => {
+  const install = async (downloaded: Downloaded, signal: AbortSignal | undefined): Promise<void> => {
+    const { release, from } = downloaded;
     const { manifest, manifestBytes, manifestDigest } = release;
     const replaced = running;
     const installed: InstalledModel = {
@@ -535,7 +545,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       version: manifest.version,
       manifest: manifestBytes,
       manifestDigest,
-      files,
+      files: downloaded.files,
       installedAtMs: env.clock.now(),
     };
     // It ran here before, and is gone back to as it was.
@@ -551,7 +561,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         if (replaced === undefined) await trial.forgive();
         throw trial.crashed;
       }
-      await bringIn(manifest, installed, signal, { trial, isNew, download: came });
+      await bringIn(manifest, installed, signal, { trial, isNew, from });
     } catch (error) {
       if (replaced !== undefined && !closed && signal?.aborted !== true) refuse(release, error);
       if (trial?.crashed === undefined) await trial?.end();
@@ -711,9 +721,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           if (!isInstalled(installed, manifest, variant)) return false;
           prepare(installed.files.map(({ digest }) => digest));
           const opening = () => open(manifest, installed.files, signal);
-          const lease = await (trial === undefined ? opening() : trial.opening(opening));
-          await swap({ lease, manifest, installed, trial });
-          kept = installed.previous;
+          const { lease } = await (trial === undefined ? opening() : trial.opening(opening));
+          await swap({ lease, manifest, installed, trial }, installed.previous);
           if (installed.version !== recorded.version) await record();
           if (crashed !== undefined) tell({ ...recorded, code: crashed.code, message: crashed.message });
           return true;
@@ -839,5 +848,3 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
   return slot;
 }
-
-const total = (sizes: readonly number[]): number => sizes.reduce((sum, each) => sum + each, 0);

@@ -17,6 +17,12 @@ import { localMetrics } from "./0018-local-metrics.ts";
 import { personalisation } from "./0019-personalisation.ts";
 import { releases } from "./0021-releases.ts";
 import { weightDeltas } from "./0022-weight-deltas.ts";
+import { auditLog } from "./0023-audit-log.ts";
+import { channels } from "./0024-channels.ts";
+import { registry } from "./0025-registry.ts";
+import { versionStates } from "./0026-version-states.ts";
+import { rollouts } from "./0027-rollouts.ts";
+import { withdrawals } from "./0028-withdrawals.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -38,6 +44,12 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0019-personalisation": personalisation,
   "0021-releases": releases,
   "0022-weight-deltas": weightDeltas,
+  "0023-audit-log": auditLog,
+  "0024-channels": channels,
+  "0025-registry": registry,
+  "0026-version-states": versionStates,
+  "0027-rollouts": rollouts,
+  "0028-withdrawals": withdrawals,
 };
 
 export const migrationProvider: MigrationProvider = {
