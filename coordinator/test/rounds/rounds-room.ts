@@ -104,7 +104,7 @@ export async function startRoom(
   registerBlobRoutes(app, {
     blobs,
     store,
-    now: () => env.clock.now(),
+    clock: env.clock,
     maxBlobBytes: 1e9,
     isOperator: () => false,
   });
