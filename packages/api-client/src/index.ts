@@ -7,6 +7,7 @@ export {
   type CallOptions,
   type LogEntriesOptions,
   type MeasurementsOptions,
+  type PublishOptions,
   type RoundsOptions,
 } from "./client.ts";
 export {

@@ -128,6 +128,12 @@ export {
   type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
+export {
+  ExportedVersion,
+  parseExportedVersion,
+  type ExportedFile,
+  type ExportedRole,
+} from "./exported-version.ts";
 export { VersionFiles } from "./version-files.ts";
 export {
   FileRef,

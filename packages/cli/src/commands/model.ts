@@ -2,6 +2,8 @@ import { createApiClient, type GraphPort, type ModelView } from "@tributary/api-
 import { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { addHealthCommand } from "./health.ts";
+import { addExportCommand } from "./model-export.ts";
+import { addImportCommand } from "./model-import.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -19,10 +21,10 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|release|health`. */
+/** `tributary model list|show|release|health|export|import`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
-    "See the published models, what goes in and out, how they fare on devices, and release their versions.",
+    "See the published models, what goes in and out, how they fare on devices, release their versions, and write them to files and read them back.",
   );
 
   command
@@ -72,6 +74,8 @@ export function modelCommand(): Command {
     });
 
   addHealthCommand(command);
+  addExportCommand(command);
+  addImportCommand(command);
   return command;
 }
 
