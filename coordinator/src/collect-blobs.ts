@@ -1,6 +1,7 @@
 import type { Digest } from "@tributary/core";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { MetadataStore } from "./ports/metadata-store.ts";
+import type { BlobRef, VersionRecord } from "./ports/records.ts";
 
 /** A blob that nothing refers to may have been uploaded for a task to come. */
 export const UNUSED_KEPT_MS = 7 * 86_400_000;
@@ -31,6 +32,10 @@ export async function collectBlobs(options: {
   return removed;
 }
 
+function formBlobs({ variants }: Pick<VersionRecord, "variants">): readonly BlobRef[] {
+  return variants.flatMap((form) => (form.scales === undefined ? [form] : [form, form.scales]));
+}
+
 /** Digests of all blobs that some row refers to. */
 export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
@@ -43,7 +48,7 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
       for (const { digest } of [personalisation.document, ...personalisation.graphs]) used.add(digest);
     for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
       for (const version of page)
-        for (const blob of [version.graph, version.weights, version.int8, ...version.variants])
+        for (const blob of [version.graph, version.weights, version.int8, ...formBlobs(version)])
           used.add(blob.digest);
       page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
     }

@@ -9,6 +9,7 @@ import {
 } from "@tributary/core";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
+import { createAuditLog } from "./audit/audit-log.ts";
 import { openSqlMetadataStore } from "./adapters/sql/sql-metadata-store.ts";
 import { collectBlobs } from "./collect-blobs.ts";
 import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./config.ts";
@@ -23,6 +24,7 @@ import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
 import { registerHealthRoutes } from "./health/health-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
+import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
@@ -35,6 +37,7 @@ import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReproducer } from "./registry/reproducer.ts";
 import { renewPlans } from "./registry/renew-plans.ts";
@@ -124,6 +127,8 @@ async function start(
   opened.defer(() => releases.close());
   const certificateLog = createCertificateLog({ ...context, releases, isOperator });
   opened.defer(() => certificateLog.close());
+  const auditLog = createAuditLog({ ...context, releases, isOperator });
+  opened.defer(() => auditLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
   const vouching = { store, blobs, env, releases, issuerPublicKey };
@@ -151,7 +156,10 @@ async function start(
     issuerPublicKey,
     handler: {
       ...rounds.handler,
-      running: (_, { appliedAfterMs }) => push.record(appliedAfterMs),
+      running(_, { appliedAfterMs }) {
+        push.record(appliedAfterMs);
+        prometheus.pushed(appliedAfterMs);
+      },
       refusedVersion({ device }, { model, version, code }) {
         if (!versionRefusals.record(device, { model, version, code })) return;
         log.warn("a device does not run a version that was released", { model, version, code, device });
@@ -160,26 +168,44 @@ async function start(
     training: () => rounds.training(),
   });
   const devices = () => gateway.counts();
+  const prometheus = createPrometheus({
+    bus,
+    store,
+    devices,
+    isOperator,
+    version: VERSION,
+    dataDir: config.dataDir,
+    refusedVersions: () => versionRefusals.view(),
+    storageProblem: () => health.problem,
+  });
+  opened.defer(() => prometheus.close());
   const { newest: newestEventId } = await store.events.bounds();
   const streams = createEventStreams({ store, bus, clock, limits, devices, newestEventId });
 
+  prometheus.register(app);
   registerPages(app, config);
-  registerBlobRoutes(app, { blobs, store, maxBlobBytes: limits.maxBlobBytes, isOperator });
+  registerBlobRoutes(app, {
+    blobs,
+    store,
+    now: () => clock.now(),
+    maxBlobBytes: limits.maxBlobBytes,
+    isOperator,
+  });
   registerTufRoutes(app, store);
   registerTargetRoutes(app, { store, blobs });
   registerKeyRoutes(app, {
     keys: releases.keys,
     async signed({ model: name }) {
-      const model = name === null ? undefined : await store.models.get(name);
       const timestamp = await store.releases.latest("timestamp");
-      if (model === undefined || timestamp === undefined) return;
-      await bus.publish("release", {
-        model: model.name,
-        channel: model.channel,
-        version: model.releasedVersion,
-        timestampVersion: timestamp.version,
-        committedAt: clock.now(),
-      });
+      if (name === null || timestamp === undefined) return;
+      for (const { model, name: channel, version } of await store.channels.list(name))
+        await bus.publish("release", {
+          model,
+          channel,
+          version,
+          timestampVersion: timestamp.version,
+          committedAt: clock.now(),
+        });
     },
   });
   registerEventRoutes(app, streams);
@@ -191,10 +217,12 @@ async function start(
     disconnect: (device, reason) => gateway.disconnect(device, reason),
   });
   certificateLog.register(app);
+  auditLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
   registerVersionRoutes(app, { store, registry, reproducer });
   registerMeasurementRoutes(app, { store, blobs, registry });
+  registerChannelRoutes(app, { store, registry });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,

@@ -41,11 +41,11 @@ export interface Releases {
    */
   release<T>(changes: TargetChanges, commit: (change: ReleaseChange) => Promise<T>): Promise<T>;
   /**
-   * Signs a timestamp with the head of the certificate log as it is now, unless the newest one has it.
+   * Signs a timestamp with the heads of the certificate log and of the audit log as they are now, unless the newest one has them.
    *
-   * @returns the head that the newest timestamp holds
+   * @returns the head of the certificate log that the newest timestamp holds
    */
-  signLogHead(): Promise<LogHead>;
+  signLogHeads(): Promise<LogHead>;
   /** Who signs, and until when. */
   readonly keys: RoleKeys;
   /** Signs what is about to expire, from time to time. */
@@ -66,6 +66,14 @@ export interface CertificateLog {
    * @throws `identity/not-logged`
    */
   prove(certificates: readonly Uint8Array[]): Promise<Uint8Array<ArrayBuffer>>;
+  close(): Promise<void>;
+}
+
+/** What operators did, and what was decided without them, in a chain of hashes whose head is in the signed metadata. */
+export interface AuditLog {
+  /** Adds `GET /v1/audit` and the records in order. */
+  register(app: App): void;
+  /** New heads are signed no more. */
   close(): Promise<void>;
 }
 

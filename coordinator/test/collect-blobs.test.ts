@@ -12,7 +12,7 @@ test("what nothing refers to goes once it is old; everything else stays", async 
   const room = await open();
   await publishTask(room, { rounds: 1, cohort: { goalCount: 1, minimumCount: 1 } });
   const { store, blobs } = room;
-  const manifest = async () => (await store.releases.target(manifestPath(model)))!.digest;
+  const manifest = async () => (await store.releases.target(manifestPath(model, "stable")))!.digest;
   const replaced = await manifest();
   const { digest: upload } = await blobs.put(encodeUtf8("a data set of no task"));
   const later = Date.now() + UNUSED_KEPT_MS;

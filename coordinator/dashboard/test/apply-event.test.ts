@@ -1,4 +1,4 @@
-import type { ServerEvent, StatusView } from "@tributary/api-client";
+import type { ModelView, ServerEvent, StatusView } from "@tributary/api-client";
 import { describe, expect, test } from "vitest";
 import {
   applyToModels,
@@ -45,7 +45,7 @@ describe("what an event changes", () => {
       currentVersion: 6,
       releasedVersion: 6,
       releasedAt: "2026-11-01T09:00:00.000Z",
-      channel: "stable",
+      channels: [{ name: "stable", version: 6, releasedAt: "2026-11-01T09:00:00.000Z" }],
       parameterCount: 1,
       createdAt: "",
       versions: 6,
@@ -62,7 +62,33 @@ describe("what an event changes", () => {
     // Read after both, told of the first again.
     expect(applyToModels(rolledBack, event)).toEqual(rolledBack);
     expect(applyToModels(once, event)).toEqual(once);
+    expect(rolledBack[0]!.channels).toEqual([
+      { name: "stable", version: 6, releasedAt: "2026-11-01T11:00:00.000Z" },
+    ]);
     expect(applyToVersions("digits", [aVersion(6, 5)], event).map(({ version }) => version)).toEqual([7, 6]);
+  });
+
+  test("a channel is moved, made and removed, and its model's others stay", () => {
+    const at = "2026-11-01T12:00:00.000Z";
+    const stable = { name: "stable", version: 6, releasedAt: "2026-11-01T09:00:00.000Z" };
+    const model = { name: "digits", channels: [stable] } as unknown as ModelView;
+    const change = (name: string, version: number | null, when = at): ServerEvent => ({
+      type: "channel",
+      id: 1,
+      data: { model: "digits", name, version, at: when },
+    });
+    const made = applyToModels(applyToModels([model], change("beta", 7)), change("alpha", 8));
+    expect(made[0]!.channels).toEqual([
+      stable,
+      { name: "alpha", version: 8, releasedAt: at },
+      { name: "beta", version: 7, releasedAt: at },
+    ]);
+    expect(applyToModels(made, change("beta", 5, "2026-11-01T11:00:00.000Z"))).toEqual(made);
+    expect(applyToModels(made, change("beta", 9))[0]!.channels.at(-1)).toMatchObject({ version: 9 });
+    const removed = applyToModels(made, change("alpha", null));
+    expect(removed[0]!.channels.map(({ name }) => name)).toEqual(["stable", "beta"]);
+    const other = { ...change("beta", 1), data: { model: "cats", name: "beta", version: 1, at } } as const;
+    expect(applyToModels(made, other as ServerEvent)).toEqual(made);
   });
 
   test("a task that was not known is added; device counts go into the status", () => {

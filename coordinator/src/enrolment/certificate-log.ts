@@ -9,7 +9,7 @@ import { leafHashOf, membershipProof, notLogged } from "./certificate-tree.ts";
 export const HEAD_INTERVAL_MS = 1_000;
 
 export type CertificateLogContext = Pick<RoomContext, "env" | "store"> & {
-  readonly releases: Pick<Releases, "signLogHead">;
+  readonly releases: Pick<Releases, "signLogHeads">;
   readonly isOperator: (authorization: string | undefined) => boolean;
 };
 
@@ -25,7 +25,7 @@ export function createCertificateLog(context: CertificateLogContext): Certificat
   const sign = async (): Promise<void> => {
     timer = undefined;
     signedAtMs = clock.monotonicMs();
-    await releases.signLogHead();
+    await releases.signLogHeads();
   };
 
   const signed = async (): Promise<SignedHead> => {
@@ -62,7 +62,7 @@ export function createCertificateLog(context: CertificateLogContext): Certificat
       throw notLogged(leaf, await store.certificateLog.size());
     },
     async prove(certificates) {
-      return membershipProof(store.certificateLog, certificates, await releases.signLogHead());
+      return membershipProof(store.certificateLog, certificates, await releases.signLogHeads());
     },
     async close() {
       closed = true;

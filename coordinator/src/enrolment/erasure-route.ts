@@ -1,13 +1,13 @@
+import { failure, type DeviceId, type Env, type TributaryError } from "@tributary/core";
 import {
-  asDeviceId,
-  encodeHex,
-  failure,
-  type DeviceId,
-  type Env,
-  type TributaryError,
-} from "@tributary/core";
-import { DeviceErasure, erasureMessage, PopulationNameSchema, verifySignature } from "@tributary/protocol";
+  DeviceErasure,
+  erasureMessage,
+  PopulationNameSchema,
+  verifySignature,
+  type AuditActor,
+} from "@tributary/protocol";
 import Type from "typebox";
+import { auditedDevice } from "../audit/actors.ts";
 import { checkCertificate } from "../gateway/greeting.ts";
 import type { App } from "../http/app.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
@@ -15,10 +15,12 @@ import { certificateOf, proofOf } from "../rounds/upload-headers.ts";
 
 export interface ErasureRouteOptions {
   readonly env: Pick<Env, "clock" | "random" | "log">;
-  readonly store: Pick<MetadataStore, "devices">;
+  readonly store: Pick<MetadataStore, "devices" | "transaction">;
   readonly issuerPublicKey: Uint8Array;
   readonly disconnect: (device: DeviceId, reason: TributaryError) => void;
 }
+
+const BY_ITSELF: AuditActor = { kind: "device" };
 
 /**
  * `DELETE /v1/populations/:population/device`: a device that a person leaves has its record erased. It shows its certificate, and signs
@@ -49,8 +51,14 @@ export function registerErasureRoute(app: App, options: ErasureRouteOptions): vo
       if (!(await verifySignature(publicKey, proof, erasureMessage(certificate)))) {
         throw failure("identity/invalid-proof", `erasure: the request of ${device} is not signed by its key`);
       }
-      const pseudonym = asDeviceId(encodeHex(env.random.bytes(16)));
-      const erased = await store.devices.erase(device, pseudonym);
+      const erased = await store.transaction(async (tx) => {
+        // Under the name that it has in the audit log: what is there of it goes on to mean one device, and nobody knows which.
+        const pseudonym = await auditedDevice(tx.audit, device, env.random);
+        if (!(await tx.devices.erase(device, pseudonym))) return false;
+        const object = { device: pseudonym, population };
+        await tx.audit.append([{ actor: BY_ITSELF, action: "device.erase", object }], env.clock.now());
+        return true;
+      });
       options.disconnect(
         device,
         failure("identity/invalid-certificate", `erasure: ${device} asked to be forgotten`),

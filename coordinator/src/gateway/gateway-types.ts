@@ -77,7 +77,7 @@ export interface GatewayOptions {
   readonly access: Pick<AccessPolicy, "hostAllowed" | "deviceAllowed">;
   /** Raw Ed25519 public key (32 bytes) of the issuer of device certificates. */
   readonly issuerPublicKey: Uint8Array;
-  readonly store: Pick<MetadataStore, "devices" | "models" | "releases">;
+  readonly store: Pick<MetadataStore, "devices" | "channels" | "releases">;
   readonly bus: Pick<Bus, "publish" | "subscribe">;
   readonly handler: GatewayHandler;
   /** Devices with an open offer, for the counts; see `countsChanged`. @defaultValue 0 */

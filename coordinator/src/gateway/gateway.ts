@@ -281,18 +281,17 @@ class WebSocketGateway implements DeviceGateway {
     await store.devices.seen(device.device, env.clock.now());
   }
 
-  /** A device that runs another version than the released one, or none, hears of it at once. */
+  /** A device that runs another version than its channel points to, or none, hears of it at once. */
   async #catchUp(session: Session, { model, channel, runningVersion }: Subscribe): Promise<void> {
     const { store } = this.#options;
-    const record = await store.models.get(model);
-    if (record === undefined || record.channel !== channel) return;
+    const head = await store.channels.get(model, channel);
     const timestamp = await store.releases.latest("timestamp");
-    if (timestamp === undefined || record.releasedVersion === runningVersion) return;
+    if (timestamp === undefined || head === undefined || head.version === runningVersion) return;
     session.send({
       type: "release",
       model,
       channel,
-      version: record.releasedVersion,
+      version: head.version,
       timestampVersion: timestamp.version,
     });
   }

@@ -2,6 +2,7 @@ import { failure } from "@tributary/core";
 import { BlobCreated, DigestSchema } from "@tributary/protocol";
 import type { Readable } from "node:stream";
 import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { App } from "./app.ts";
@@ -10,6 +11,7 @@ import { noneMatchNames, parseRange } from "./ranges.ts";
 export interface BlobRoutesOptions {
   readonly blobs: BlobStore;
   readonly store: MetadataStore;
+  readonly now: () => number;
   readonly maxBlobBytes: number;
   readonly isOperator: (authorization: string | undefined) => boolean;
 }
@@ -19,7 +21,7 @@ export interface BlobRoutesOptions {
  * everyone; the rest (data sets for evaluation) only to the operator.
  */
 export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
-  const { blobs, store, maxBlobBytes, isOperator } = options;
+  const { blobs, store, now, maxBlobBytes, isOperator } = options;
 
   app.route({
     method: ["GET", "HEAD"],
@@ -78,6 +80,11 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
     },
     async (request, reply) => {
       const stored = await blobs.put(octetStream(request.body), { maxBytes: maxBlobBytes });
+      const { digest, sizeBytes } = stored;
+      await store.audit.append(
+        [{ actor: OPERATOR_BY_HTTP, action: "blob.upload", object: {}, detail: { digest, sizeBytes } }],
+        now(),
+      );
       return reply.status(201).send(stored);
     },
   );

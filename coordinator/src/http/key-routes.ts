@@ -8,6 +8,7 @@ import {
   SignedDraft,
 } from "@tributary/protocol";
 import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { RoleKeys } from "../releases/role-keys.ts";
 import type { App } from "./app.ts";
 
@@ -56,7 +57,7 @@ export function registerKeyRoutes(app: App, { keys, signed }: KeyRoutesOptions):
         response: { 200: KeyRoleView },
       },
     },
-    (request) => keys.set(request.params.role, request.body),
+    (request) => keys.set(request.params.role, request.body, OPERATOR_BY_HTTP),
   );
 
   app.post(
@@ -70,7 +71,7 @@ export function registerKeyRoutes(app: App, { keys, signed }: KeyRoutesOptions):
         response: { 200: KeyRoleView },
       },
     },
-    (request) => keys.rotate(request.params.role),
+    (request) => keys.rotate(request.params.role, OPERATOR_BY_HTTP),
   );
 
   app.get(
@@ -103,7 +104,8 @@ export function registerKeyRoutes(app: App, { keys, signed }: KeyRoutesOptions):
       },
     },
     async (request) => {
-      const view = await keys.sign(request.params.role, new TextEncoder().encode(request.body.file));
+      const file = new TextEncoder().encode(request.body.file);
+      const view = await keys.sign(request.params.role, file, OPERATOR_BY_HTTP);
       if (view.waiting === null) await signed(view);
       return view;
     },

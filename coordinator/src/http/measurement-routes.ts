@@ -2,10 +2,7 @@ import {
   MeasurementList,
   parseMeasurementPlan,
   MeasurementListQuery,
-  ModelNameSchema,
-  ReleaseRequest,
   TaskNameSchema,
-  VersionView,
 } from "@tributary/protocol";
 import Type from "typebox";
 import type { BlobStore } from "../ports/blob-store.ts";
@@ -14,18 +11,17 @@ import type { TaskRecord } from "../ports/records.ts";
 import type { DriftReference } from "../registry/drift-view.ts";
 import type { Registry } from "../registry/registry.ts";
 import { measurementView } from "../registry/measurement-view.ts";
-import { versionView } from "../registry/views.ts";
 import type { App } from "./app.ts";
 
 export interface MeasurementRouteOptions {
   readonly store: Pick<MetadataStore, "measurements">;
   readonly blobs: Pick<BlobStore, "bytes">;
-  readonly registry: Pick<Registry, "task" | "release">;
+  readonly registry: Pick<Registry, "task">;
 }
 
 const tags = ["operator"];
 
-/** What devices measured, and releasing a version. */
+/** What devices measured. */
 export function registerMeasurementRoutes(app: App, options: MeasurementRouteOptions): void {
   const { store, registry } = options;
   app.get(
@@ -45,21 +41,6 @@ export function registerMeasurementRoutes(app: App, options: MeasurementRouteOpt
       const measurements = await store.measurements.list(task.name, query);
       return { measurements: measurements.map((record) => measurementView(record, reference)) };
     },
-  );
-
-  app.post(
-    "/v1/models/:model/release",
-    {
-      schema: {
-        summary: "Move the model's channel to a version: inference devices run it from here on",
-        tags,
-        security: [{ operator: [] }],
-        params: Type.Object({ model: ModelNameSchema }),
-        body: ReleaseRequest,
-        response: { 200: VersionView },
-      },
-    },
-    async ({ params, body }) => versionView(await registry.release(params.model, body.version)),
   );
 }
 

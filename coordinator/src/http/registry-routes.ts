@@ -3,6 +3,7 @@ import {
   ModelList,
   ModelNameSchema,
   ModelView,
+  PublishQuery,
   RefusalList,
   RoundIdSchema,
   RoundList,
@@ -29,7 +30,7 @@ import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { ResolvedConfig } from "../config.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
-import type { RoundRecord } from "../ports/records.ts";
+import type { ModelRecord, RoundRecord } from "../ports/records.ts";
 import { modelView, refusalView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
 import type { StorageProblem } from "../storage-health.ts";
 import type { App } from "./app.ts";
@@ -88,13 +89,18 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     }),
   );
 
+  const viewOf = async (model: ModelRecord): Promise<ModelView> =>
+    modelView(model, {
+      versions: await store.versions.count(model.name),
+      channels: await store.channels.list(model.name),
+    });
+
   app.get(
     "/v1/models",
     { schema: { summary: "All models", tags, response: { 200: ModelList } } },
     async () => {
       const models: ModelView[] = [];
-      for (const model of await store.models.list())
-        models.push(modelView(model, await store.versions.count(model.name)));
+      for (const model of await store.models.list()) models.push(await viewOf(model));
       return { models };
     },
   );
@@ -102,10 +108,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
   app.get(
     "/v1/models/:model",
     { schema: { summary: "One model", tags, params: modelParams, response: { 200: ModelView } } },
-    async ({ params }) => {
-      const model = await registry.model(params.model);
-      return modelView(model, await store.versions.count(model.name));
-    },
+    async ({ params }) => viewOf(await registry.model(params.model)),
   );
 
   app.get(
@@ -134,12 +137,19 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         consumes: ["application/octet-stream"],
         security: operator,
         params: modelParams,
+        querystring: PublishQuery,
         response: { 201: VersionView },
       },
     },
     async (request, reply) => {
       const onnx = await collect(octetStream(request.body), config.limits.maxModelBytes);
-      const version = await registry.publish(request.params.model, onnx);
+      const { importedFrom: manifest } = request.query;
+      const version = await registry.publish(
+        request.params.model,
+        onnx,
+        OPERATOR_BY_HTTP,
+        manifest && { manifest },
+      );
       return reply.status(201).send(versionView(version));
     },
   );
@@ -173,7 +183,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       validatorCompiler: () => () => true,
     },
     async (request, reply) => {
-      const task = await registry.createTask(request.body);
+      const task = await registry.createTask(request.body, OPERATOR_BY_HTTP);
       return reply.status(201).send(taskView(task, await registry.progress(task)));
     },
   );
@@ -191,7 +201,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       },
     },
     async ({ params, body }) => {
-      const task = await registry.changeTask(params.task, body);
+      const task = await registry.changeTask(params.task, body, OPERATOR_BY_HTTP);
       return taskView(task, await registry.progress(task));
     },
   );

@@ -8,14 +8,14 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "round" | "task" | "version" | "suspicion" | "devices";
+        readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel" | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };
-  /** A release was committed: devices that subscribed to the model get the new version pushed. */
+  /** A release was committed: devices that subscribed to the channel get the new version pushed. */
   readonly release: {
     readonly model: ModelName;
-    readonly channel: "stable";
+    readonly channel: string;
     readonly version: ModelVersion;
     readonly timestampVersion: number;
     readonly committedAt: number;

@@ -20,6 +20,7 @@ import type {
 } from "@tributary/protocol";
 import type {
   BufferedCohortRecord,
+  ChannelRecord,
   DeviceHealthRecord,
   DeviceRecord,
   DraftRecord,
@@ -37,6 +38,7 @@ import type {
   RefusalRecord,
   ReleaseChange,
   RoleRecord,
+  RolloutRecord,
   RoundRecord,
   SignedMetadata,
   SuspicionRecord,
@@ -45,6 +47,8 @@ import type {
   TokenUse,
   VersionRecord,
   VersionStateRecord,
+  WatchedDeviceRecord,
+  WithdrawalRecord,
 } from "./records.ts";
 
 export interface ModelRepository {
@@ -53,15 +57,37 @@ export interface ModelRepository {
   get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
-  /** Notes that the channel points to a version now, with the version itself. @throws `store/not-found` */
-  release(name: ModelName, version: ModelVersion, at: number): Promise<void>;
   /** Training goes on from the version, newer or older. @throws `store/not-found` where there is no such version */
   resetHead(name: ModelName, version: ModelVersion): Promise<void>;
 }
 
+/** What devices ask models by. The channel stable comes with the model. */
+export interface ChannelRepository {
+  get(model: ModelName, name: string): Promise<ChannelRecord | undefined>;
+  /** Of a model, stable first, then by name. */
+  list(model: ModelName): Promise<ChannelRecord[]>;
+  /**
+   * Points a channel to a version; one that is not there is made. Stable notes it with the version, too.
+   *
+   * @throws `store/not-found`
+   */
+  move(channel: ChannelRecord): Promise<void>;
+  /** Its history stays. @returns false where there is none */
+  remove(model: ModelName, name: string): Promise<boolean>;
+  /**
+   * What channels pointed to: each version of each channel once, when the channel was last moved there; the newest first.
+   *
+   * @param options.name of one channel
+   */
+  history(
+    model: ModelName,
+    options?: { readonly name?: string; readonly limit?: number },
+  ): Promise<ChannelRecord[]>;
+}
+
 export interface VersionRepository {
   /**
-   * Adds a version and makes it the model's current one, and where it says `releasedAt` the released one.
+   * Adds a version and makes it the model's current one, and where it says `releasedAt` what the channel stable points to.
    * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
    */
   insert(version: VersionRecord): Promise<void>;
@@ -323,8 +349,39 @@ export interface DeviceHealthRepository {
     model: ModelName,
     options: { readonly limit: number; readonly after?: Pick<DeviceHealthRecord, "deviceId" | "version"> },
   ): Promise<DeviceHealthRecord[]>;
+  /** What devices told of a version from a time on, by device. */
+  toldSince(model: ModelName, version: ModelVersion, at: number): Promise<DeviceHealthRecord[]>;
   /** Forgets what was told before the time. */
   prune(toldBefore: number): Promise<void>;
+}
+
+export interface RolloutRepository {
+  /** @throws `store/conflict` when the name is taken, or another one of the channel is under way. */
+  insert(record: RolloutRecord): Promise<void>;
+  /** Replaces the row of the same name. @throws `store/conflict` when it has ended, or is not there. */
+  update(record: RolloutRecord): Promise<void>;
+  get(model: ModelName, rollout: string): Promise<RolloutRecord | undefined>;
+  /** Newest first. */
+  list(model: ModelName, options?: { readonly limit?: number }): Promise<RolloutRecord[]>;
+  /** Those that have not ended, of a model or of all. */
+  underWay(model?: ModelName): Promise<RolloutRecord[]>;
+  /** 0 where there was none. */
+  lastNumber(model: ModelName): Promise<number>;
+  /** Adds or replaces. */
+  putWatched(records: readonly WatchedDeviceRecord[]): Promise<void>;
+  /** By version and device. */
+  watched(of: Pick<RolloutRecord, "model" | "rollout">): Promise<WatchedDeviceRecord[]>;
+  /** Nothing of single devices is kept of a rollout that has ended. */
+  forgetWatched(of: Pick<RolloutRecord, "model" | "rollout">): Promise<void>;
+}
+
+/** Nothing in it is changed or removed: a version that was withdrawn stays so. */
+export interface WithdrawalRepository {
+  /** @throws `store/conflict` where it was withdrawn before, `store/not-found` without the model. */
+  insert(record: WithdrawalRecord): Promise<void>;
+  get(model: ModelName, version: ModelVersion): Promise<WithdrawalRecord | undefined>;
+  /** Newest versions first. */
+  list(model: ModelName): Promise<WithdrawalRecord[]>;
 }
 
 export interface ParticipationRepository {
@@ -361,6 +418,7 @@ export interface SettingsRepository {
 /** What can be read and written inside one transaction. */
 export interface MetadataRepositories {
   readonly models: ModelRepository;
+  readonly channels: ChannelRepository;
   readonly versions: VersionRepository;
   readonly versionStates: VersionStateRepository;
   readonly tasks: TaskRepository;
@@ -376,6 +434,8 @@ export interface MetadataRepositories {
   readonly suspicions: SuspicionRepository;
   readonly participations: ParticipationRepository;
   readonly deviceHealth: DeviceHealthRepository;
+  readonly rollouts: RolloutRepository;
+  readonly withdrawals: WithdrawalRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

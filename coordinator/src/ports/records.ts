@@ -8,9 +8,10 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type { StrategyChoice } from "@tributary/aggregation";
-import type { GateState } from "@tributary/federation";
+import type { GateState, RolloutConfig, RolloutState } from "@tributary/federation";
 import type {
   GraphPort,
+  InputSample,
   MetricDocument,
   ModelFormat,
   ModelProcessing,
@@ -45,10 +46,9 @@ export interface BlobRef {
 /** A published model: what stays the same over its versions. Times are ms since the epoch. */
 export interface ModelRecord {
   readonly name: ModelName;
-  readonly channel: "stable";
   /** What tasks train from: the newest, unless training was taken back to an earlier one. */
   readonly currentVersion: ModelVersion;
-  /** What the channel points to. */
+  /** What the channel stable points to. */
   readonly releasedVersion: ModelVersion;
   readonly releasedAt: number;
   readonly parameters: ParameterSchema;
@@ -74,6 +74,24 @@ export interface ModelRecord {
   readonly createdAt: number;
 }
 
+/** What a channel of a model points to, or pointed to. */
+export interface ChannelRecord {
+  readonly model: ModelName;
+  readonly name: string;
+  readonly version: ModelVersion;
+  /** When it was last moved there. */
+  readonly releasedAt: number;
+}
+
+/** A derived form of a version: a whole ONNX file. */
+export interface VariantRecord extends BlobRef {
+  readonly name: VariantForm;
+  /** What its weights and activations were quantized with, as JSON: what the next version keeps. */
+  readonly scales?: BlobRef;
+  /** What float inputs look like that it is good for; absent: any. */
+  readonly sample?: InputSample;
+}
+
 /** One version of a model and its lineage: the parent, and the round that made it (null: published). */
 export interface VersionRecord {
   readonly model: ModelName;
@@ -87,8 +105,7 @@ export interface VersionRecord {
   readonly weights: BlobRef;
   /** Per-channel int8 safetensors. */
   readonly int8: BlobRef;
-  /** Whole ONNX files. */
-  readonly variants: readonly (BlobRef & { readonly name: VariantForm })[];
+  readonly variants: readonly VariantRecord[];
   readonly parameterCount: number;
   /** On held-out data, after the version; null when the task names none. */
   readonly loss: number | null;
@@ -100,7 +117,7 @@ export interface VersionRecord {
   readonly numExamples: number;
   /** How it came from the updates of its round, with every hyperparameter; null: published. */
   readonly strategy: StrategyChoice | null;
-  /** When the channel was last moved to it; null: it never was. */
+  /** When the channel stable was last moved to it; null: it never was. */
   readonly releasedAt: number | null;
   /** How its updates compared with the server's own; null: they were not compared. */
   readonly trust: TrustView | null;
@@ -316,6 +333,60 @@ export interface DeviceHealthRecord {
   readonly at: number;
 }
 
+/** A rollout: how it stands, and what it has read of the evidence. Times are ms since the epoch. */
+export interface RolloutRecord {
+  readonly model: ModelName;
+  /** Never used twice within a model. */
+  readonly rollout: string;
+  readonly channel: string;
+  /** Of the model's rollouts, from 1. */
+  readonly number: number;
+  readonly config: RolloutConfig;
+  readonly state: RolloutState;
+  readonly evidence: RolloutEvidence;
+  readonly createdAt: number;
+  /** Null: it is under way. At most one is of a channel. */
+  readonly endedAt: number | null;
+}
+
+/** How far the evidence of a rollout was read. */
+export interface RolloutEvidence {
+  /** Reports of devices that came before were looked at. */
+  readonly toldBefore: number;
+  /** Rounds of the telemetry task that were looked at: the newest of them. */
+  readonly round: RoundId | null;
+  /** Cohorts by version. */
+  readonly cohorts: Readonly<Record<string, number>>;
+  /** By arm: what a cohort showed, by gate, that waits for one of the other side. */
+  readonly waiting: Readonly<
+    Record<string, { readonly treated?: readonly number[]; readonly control?: readonly number[] }>
+  >;
+  /** Predictions of the first cohort of the control: what drift is measured from. */
+  readonly reference: readonly number[] | null;
+}
+
+/** A device that a rollout watches on one version. */
+export interface WatchedDeviceRecord {
+  readonly model: ModelName;
+  readonly rollout: string;
+  readonly deviceId: DeviceId;
+  readonly version: ModelVersion;
+  /** When it was first heard of. */
+  readonly openedAt: number;
+  /** What it had told of the version by then; null: nothing before the rollout. */
+  readonly baseline: readonly number[] | null;
+  /** When what it told since was counted; null: not yet. */
+  readonly countedAt: number | null;
+}
+
+/** A version that no device runs any more. */
+export interface WithdrawalRecord {
+  readonly model: ModelName;
+  readonly version: ModelVersion;
+  readonly reason: string;
+  readonly at: number;
+}
+
 /** A device in secure cohorts of a task whose sums failed; no row: not suspected. */
 export interface SuspicionRecord {
   readonly task: TaskName;
@@ -375,7 +446,7 @@ export interface VersionStateRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "round" | "task" | "version" | "suspicion";
+  readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel";
   readonly data: JsonValue;
 }
 

@@ -11,13 +11,21 @@ import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
 import {
   parseTaskSpec,
+  STABLE_CHANNEL,
   type AuditActor,
-  type NewAuditRecord,
   type TaskSpec,
   type TaskStateChange,
 } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
+import {
+  channelMoved,
+  keysGiven,
+  taskChanged,
+  taskCreated,
+  versionPublished,
+  type ImportedFrom,
+} from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
@@ -31,9 +39,9 @@ import { planSource } from "./plan.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { resetHead, type HeadResetResult } from "./reset-head.ts";
-import { releaseVersion } from "./release-version.ts";
+import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
-import { wantedVariants } from "./variants.ts";
+import { calibrationOf, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { forgetStates } from "./version-states.ts";
@@ -55,19 +63,28 @@ export interface Registry {
   /**
    * Publishes an ONNX file or a TensorFlow.js artifact: as version 1, or as the next version of a model with the same graph.
    *
+   * @param imported - where it was exported before, for the audit log
    * @throws `onnx/*`, `engine/invalid-artifact`, `safetensors/*`; `protocol/invalid-document` for processing that does not fit; `coordinator/model-exists` when the name belongs to another graph
    */
-  publish(model: ModelName, file: Uint8Array, by?: AuditActor): Promise<VersionRecord>;
+  publish(
+    model: ModelName,
+    file: Uint8Array,
+    by?: AuditActor,
+    imported?: ImportedFrom,
+  ): Promise<VersionRecord>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
-  createTask(spec: unknown): Promise<TaskRecord>;
+  createTask(spec: unknown, by?: AuditActor): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
-  changeTask(name: TaskName, change: TaskStateChange): Promise<TaskRecord>;
+  changeTask(name: TaskName, change: TaskStateChange, by?: AuditActor): Promise<TaskRecord>;
   /**
-   * Moves the model's channel to a version.
+   * Moves a channel to a version; one that is not there yet is made.
    *
-   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`
+   * @param channel - @defaultValue "stable"
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/too-many-channels`
    */
-  release(model: ModelName, version: ModelVersion): Promise<VersionRecord>;
+  release(model: ModelName, version: ModelVersion, channel?: string, by?: AuditActor): Promise<VersionRecord>;
+  /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
+  removeChannel(model: ModelName, channel: string, by?: AuditActor): Promise<void>;
   /**
    * Lets a task that does not run go on from a version of its model, with what its server optimizer remembered after it.
    *
@@ -90,7 +107,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, file, by = OPERATOR_BY_PROCESS) {
+    async publish(name, file, by = OPERATOR_BY_PROCESS, imported) {
       const known = await store.models.get(name);
       const read = readPublished(file, known);
       const { graph, trainingGraph, parameters, described } = read;
@@ -110,7 +127,6 @@ export function createRegistry(options: RegistryOptions): Registry {
           );
       const model: ModelRecord = known ?? {
         name,
-        channel: "stable",
         currentVersion: asModelVersion(1),
         releasedVersion: asModelVersion(1),
         releasedAt: createdAt,
@@ -141,14 +157,20 @@ export function createRegistry(options: RegistryOptions): Registry {
         gate: null,
         trust: null,
       };
-      const stored = await storeVersion({ blobs, store, env }, model, published, parameters);
+      const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
+        calibration: described.format === "onnx" ? calibrationOf(file) : undefined,
+      });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
           {
             ...(known === undefined ? { model } : {}),
             version: stored.version,
             release,
-            audit: [publishRecord(by, stored.version)],
+            audit: [
+              ...keysGiven(by, "key.create", release.roles),
+              versionPublished(by, stored.version, imported),
+              channelMoved(by, STABLE_CHANNEL, stored.version),
+            ],
             events: async (tx) => {
               await restartGates(tx.tasks, stored.version);
               await forgetStates(tx, stored.version);
@@ -163,7 +185,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       await announce(events);
       await bus.publish("release", {
         model: name,
-        channel: model.channel,
+        channel: STABLE_CHANNEL,
         version,
         timestampVersion,
         committedAt: env.clock.now(),
@@ -171,7 +193,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return stored.version;
     },
 
-    async createTask(document) {
+    async createTask(document, by = OPERATOR_BY_PROCESS) {
       const parsed = parseTaskSpec(document);
       const { choice } = strategyOf(strategies, parsed);
       const asked = { ...parsed, strategy: { ...parsed.strategy, ...choice } };
@@ -223,6 +245,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           await requireIdleModel(tx.tasks, spec);
           await tx.tasks.insert(task);
           await tx.releases.apply(release);
+          await tx.audit.append([taskCreated(by, task)], createdAt);
           return tx.events.append([taskEvent(task, progress)], createdAt);
         }),
       );
@@ -232,7 +255,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return task;
     },
 
-    async changeTask(name, { state, moreRounds }) {
+    async changeTask(name, { state, moreRounds }, by = OPERATOR_BY_PROCESS) {
       const events = await store.transaction(async (tx) => {
         const task = await tx.tasks.get(name);
         if (task === undefined) throw unknownTask(name);
@@ -249,12 +272,14 @@ export function createRegistry(options: RegistryOptions): Registry {
         const model = await tx.models.get(task.model);
         const [round = null] = await tx.rounds.list(name, { limit: 1 });
         const changed = { ...task, spec, state, gate, reason, activeSince };
+        const at = env.clock.now();
+        await tx.audit.append([taskChanged(by, task, changed)], at);
         const progress = {
           currentVersion: model?.currentVersion ?? asModelVersion(1),
           round,
           roundsCommitted: committed,
         };
-        return tx.events.append([taskEvent(changed, progress)], env.clock.now());
+        return tx.events.append([taskEvent(changed, progress)], at);
       });
       env.log.info("registry: task changed", { task: name, state });
       await announce(events);
@@ -262,7 +287,10 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    release: (name, version) => releaseVersion({ store, blobs, bus, env, releases }, name, version),
+    release: (name, version, channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS) =>
+      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, channel, by }),
+    removeChannel: (name, channel, by = OPERATOR_BY_PROCESS) =>
+      removeChannel({ store, blobs, bus, env, releases }, { model: name, channel, by }),
 
     resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
       resetHead({ store, bus, env, releases }, name, version, by),
@@ -290,16 +318,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
   };
   return registry;
-}
-
-function publishRecord(actor: AuditActor, version: VersionRecord): NewAuditRecord {
-  const { model, parentVersion, graph, weights } = version;
-  return {
-    actor,
-    action: "model.publish",
-    object: { model, version: version.version },
-    detail: { parentVersion, graph: graph.digest, weights: weights.digest },
-  };
 }
 
 /** What an operator publishes is released: gates compare with it from here on, and what waited for a verdict is outdated. */

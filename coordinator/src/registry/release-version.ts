@@ -1,13 +1,15 @@
 import { failure, type Env, type ModelName, type ModelVersion } from "@tributary/core";
+import { MAX_CHANNELS, STABLE_CHANNEL, type AuditActor } from "@tributary/protocol";
+import { channelMoved, channelRemoved } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, ReleaseChange, VersionRecord } from "../ports/records.ts";
 import { channelTargets } from "../releases/model-targets.ts";
-import { weightsPath } from "../releases/target-paths.ts";
+import { manifestPath, weightsPath } from "../releases/target-paths.ts";
 import type { Releases } from "../rooms.ts";
 import { releaseDeltas } from "./version-deltas.ts";
-import { versionEvent } from "./views.ts";
+import { channelEvent, timestamp, versionEvent } from "./views.ts";
 
 export interface ReleaseServices {
   readonly store: MetadataStore;
@@ -18,20 +20,23 @@ export interface ReleaseServices {
 }
 
 /**
- * Moves a model's channel to one of its versions, newer or older: inference devices run it from here on. Training goes on from
- * the newest version.
+ * Moves a channel of a model to one of its versions, newer or older: devices that ask for the channel run it from here on.
+ * A channel that is not there is made. Training goes on from the newest version.
  *
- * @throws `coordinator/unknown-model`, `coordinator/unknown-version` also where its weights have left the release
+ * @throws `coordinator/unknown-model`, `coordinator/unknown-version` also where its weights have left the release, `coordinator/too-many-channels`
  */
 export async function releaseVersion(
   services: ReleaseServices,
-  name: ModelName,
-  version: ModelVersion,
+  asked: {
+    readonly model: ModelName;
+    readonly version: ModelVersion;
+    readonly channel: string;
+    readonly by: AuditActor;
+  },
 ): Promise<VersionRecord> {
   const { store } = services;
-  const model = await store.models.get(name);
-  if (model === undefined)
-    throw failure("coordinator/unknown-model", `registry: no model "${name}"`, { detail: { model: name } });
+  const { model: name, version, channel, by } = asked;
+  const model = await requireModel(store, name);
   const record = await store.versions.get(name, version);
   const weights = await store.releases.target(weightsPath(name, version));
   if (record === undefined || weights === undefined) {
@@ -41,46 +46,113 @@ export async function releaseVersion(
       detail: { model: name, version },
     });
   }
+  const channels = await store.channels.list(name);
+  if (channels.length >= MAX_CHANNELS && channels.every((each) => each.name !== channel))
+    throw failure(
+      "coordinator/too-many-channels",
+      `registry: "${name}" has ${channels.length} channels, at most ${MAX_CHANNELS} are kept; remove one before "${channel}" is made`,
+      { detail: { model: name, channel, maxChannels: MAX_CHANNELS } },
+    );
   const at = services.env.clock.now();
-  return moveChannel(services, { model, version: record, at }, async (_, released) => [
-    versionEvent(released),
+  return moveChannel(services, { model, channel, version: record, at, by }, async (_, released) => [
+    channel === STABLE_CHANNEL
+      ? versionEvent(released)
+      : channelEvent({ model: name, name: channel, version, at: timestamp(at) }),
   ]);
 }
 
 /**
- * Signs the channel's new manifest, stores it in one transaction with what `also` writes, and tells devices.
+ * Signs a channel's new manifest, stores it in one transaction with what `also` writes, and tells devices.
  *
  * @param also gets the version as it is stored then, and gives the events
  */
 export async function moveChannel(
   services: ReleaseServices,
-  moved: { readonly model: ModelRecord; readonly version: VersionRecord; readonly at: number },
+  moved: {
+    readonly model: ModelRecord;
+    readonly channel: string;
+    readonly version: VersionRecord;
+    readonly at: number;
+    readonly by: AuditActor;
+  },
   also: (tx: MetadataRepositories, released: VersionRecord) => Promise<readonly NewEvent[]>,
 ): Promise<VersionRecord> {
   const { store, blobs, bus, env, releases } = services;
-  const { model, version, at } = moved;
-  const released = { ...version, releasedAt: at };
-  const manifest = channelTargets(model, released);
+  const { model, channel, version, at, by } = moved;
+  const released = channel === STABLE_CHANNEL ? { ...version, releasedAt: at } : version;
+  const manifest = channelTargets(model, released, channel);
   await blobs.put(manifest.bytes);
-  const put = [...manifest.changes.put, ...(await releaseDeltas(services, released))];
+  const put = [...manifest.changes.put, ...(await releaseDeltas(services, released, channel))];
   const { events, timestampVersion } = await releases.release({ put }, async (change) => ({
     events: await store.transaction(async (tx) => {
       await tx.releases.apply(change);
-      await tx.models.release(model.name, version.version, at);
-      return tx.events.append(await also(tx, released), at);
+      await tx.channels.move({
+        model: model.name,
+        name: channel,
+        version: version.version,
+        releasedAt: at,
+      });
+      const told = await also(tx, released);
+      await tx.audit.append([channelMoved(by, channel, released)], at);
+      return tx.events.append(told, at);
     }),
     timestampVersion: timestampOf(change),
   }));
-  env.log.info("registry: version released", { model: model.name, version: version.version });
+  env.log.info("registry: version released", { model: model.name, version: version.version, channel });
   await bus.publish("release", {
     model: model.name,
-    channel: model.channel,
+    channel,
     version: version.version,
     timestampVersion,
     committedAt: env.clock.now(),
   });
   for (const event of events) await bus.publish("event", event);
   return released;
+}
+
+/**
+ * Takes a channel out of the release: devices on it stay on the version that they run, and new ones find none.
+ *
+ * @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` for stable
+ */
+export async function removeChannel(
+  { store, bus, env, releases }: ReleaseServices,
+  removed: { readonly model: ModelName; readonly channel: string; readonly by: AuditActor },
+): Promise<void> {
+  const { model, channel, by } = removed;
+  await requireModel(store, model);
+  if (channel === STABLE_CHANNEL)
+    throw failure("coordinator/channel-fixed", `registry: "${model}" keeps its channel "${channel}"`, {
+      detail: { model, channel },
+    });
+  if ((await store.channels.get(model, channel)) === undefined) throw unknownChannel(model, channel);
+  const at = env.clock.now();
+  const remove = [manifestPath(model, channel)];
+  const events = await releases.release({ put: [], remove }, (change) =>
+    store.transaction(async (tx) => {
+      if (!(await tx.channels.remove(model, channel))) throw unknownChannel(model, channel);
+      await tx.releases.apply(change);
+      await tx.audit.append([channelRemoved(by, model, channel)], at);
+      return tx.events.append([channelEvent({ model, name: channel, version: null, at: timestamp(at) })], at);
+    }),
+  );
+  env.log.info("registry: channel removed", { model, channel });
+  for (const event of events) await bus.publish("event", event);
+}
+
+async function requireModel(
+  { models }: Pick<MetadataStore, "models">,
+  name: ModelName,
+): Promise<ModelRecord> {
+  const model = await models.get(name);
+  if (model !== undefined) return model;
+  throw failure("coordinator/unknown-model", `registry: no model "${name}"`, { detail: { model: name } });
+}
+
+function unknownChannel(model: ModelName, channel: string): Error {
+  return failure("coordinator/unknown-channel", `registry: "${model}" has no channel "${channel}"`, {
+    detail: { model, channel },
+  });
 }
 
 function timestampOf({ metadata }: ReleaseChange): number {

@@ -1,6 +1,7 @@
 import { encodeHex, failure, type Env } from "@tributary/core";
 import { isOutdatedComparison } from "@tributary/federation/planning";
 import { parseMeasurementPlan, parsePlan } from "@tributary/protocol";
+import { coordinatorFor } from "../audit/actors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { PlanRef, TaskRecord } from "../ports/records.ts";
@@ -11,7 +12,7 @@ import { storePlans } from "./task-plans.ts";
 export interface RenewalOptions {
   readonly store: MetadataStore;
   readonly blobs: BlobStore;
-  readonly env: Pick<Env, "log">;
+  readonly env: Pick<Env, "clock" | "log">;
   readonly releases: Pick<Releases, "release">;
   /** Raw Ed25519 public key, 32 bytes. */
   readonly issuerPublicKey: Uint8Array;
@@ -45,6 +46,17 @@ export async function renewPlans(options: RenewalOptions): Promise<void> {
       store.transaction(async (tx) => {
         await tx.tasks.setPlan(task.name, plan, gatePlan);
         await tx.releases.apply(release);
+        await tx.audit.append(
+          [
+            {
+              actor: coordinatorFor({ task: task.name }),
+              action: "plan.renew",
+              object: { model: task.model, task: task.name },
+              detail: { why, number, plan: plan.digest, gatePlan: gatePlan?.digest ?? null },
+            },
+          ],
+          env.clock.now(),
+        );
       }),
     );
     env.log.info("registry: plan renewed", { task: task.name, plan: number, why });

@@ -1,6 +1,7 @@
 import { asModelVersion, type Env, type ModelVersion } from "@tributary/core";
 import type { RoundConfig } from "@tributary/federation";
 import { quantizeWeightsFile } from "@tributary/onnx";
+import { STABLE_CHANNEL } from "@tributary/protocol";
 import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
@@ -8,7 +9,7 @@ import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { makeSelfCheck } from "./self-check.ts";
-import { storeVariants } from "./variants.ts";
+import { storeVariants, type VariantSources } from "./variants.ts";
 import { releaseDeltas, stepDelta } from "./version-deltas.ts";
 
 /** What is known of a version before its weights are stored. */
@@ -25,11 +26,12 @@ export interface StoredVersion {
 
 /**
  * Derives and stores everything a version consists of: float32 and int8 weights, deltas from what devices have, and where it is released
- * the channel's manifest. The int8 weights are always those of the exact ones, and each channel keeps the scale that it had in the parent
+ * the manifest of stable. The int8 weights are always those of the exact ones, and each channel keeps the scale that it had in the parent
  * as long as it fits, so that a version differs from its parent in few bytes.
  * The first step of a commit: nothing refers to the blobs until the version is committed.
  *
  * @param steps - that made it of its parent, by parameter, where they were rounded
+ * @param sources - of what its forms are made, beside the weights and the parent's
  */
 export async function storeVersion(
   stores: { readonly blobs: BlobStore; readonly store: MetadataStore; readonly env: Pick<Env, "log"> },
@@ -37,6 +39,7 @@ export async function storeVersion(
   version: NewVersion,
   parameters: ParameterSet,
   steps?: ReadonlyMap<string, QuantizedStep>,
+  sources: Omit<VariantSources, "parent"> = {},
 ): Promise<StoredVersion> {
   const { blobs, store, env } = stores;
   const parent =
@@ -52,12 +55,12 @@ export async function storeVersion(
     weights,
     int8: await blobs.put(int8),
     selfCheck: await makeSelfCheck(env.log, model, { graph, parameters, int8 }, weights.digest),
-    variants: await storeVariants(blobs, model, parameters),
+    variants: await storeVariants(blobs, model, parameters, { ...sources, parent }),
     parameterCount: model.parameterCount,
   };
   const deltas = [
     ...(parent === undefined || steps === undefined ? [] : await stepDelta(blobs, parent, record, steps)),
-    ...(record.releasedAt === null ? [] : await releaseDeltas(stores, record)),
+    ...(record.releasedAt === null ? [] : await releaseDeltas(stores, record, STABLE_CHANNEL)),
   ];
   const current = await store.releases.targets();
   const kept = await keptVersions(store, model);
@@ -73,10 +76,10 @@ function withDeltas({ put, remove = [] }: TargetChanges, deltas: readonly Target
   return { put: [...put, ...deltas], remove };
 }
 
-/** What inference devices run, and what gates compare with, or devices are measuring, stays to be downloaded. */
+/** What channels point to, and what gates compare with, or devices are measuring, stays to be downloaded. */
 export async function keptVersions(
-  store: Pick<MetadataRepositories, "tasks" | "rounds">,
-  model: Pick<ModelRecord, "name" | "releasedVersion">,
+  store: Pick<MetadataRepositories, "channels" | "tasks" | "rounds">,
+  model: Pick<ModelRecord, "name">,
 ): Promise<readonly ModelVersion[]> {
   const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);
   const compared = tasks.flatMap(({ gate, spec }) => [gate?.reference, gate?.candidate, spec.candidate]);
@@ -86,5 +89,6 @@ export async function keptVersions(
     compared.push(config.baseVersion, config.measurement.candidate?.version);
   }
   const numbers = compared.filter((each) => typeof each === "number");
-  return [model.releasedVersion, ...numbers.map(asModelVersion)];
+  const heads = (await store.channels.list(model.name)).map(({ version }) => version);
+  return [...heads, ...numbers.map(asModelVersion)];
 }

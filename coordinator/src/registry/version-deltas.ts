@@ -8,7 +8,7 @@ import { deltaTarget } from "../releases/model-targets.ts";
 import { int8WeightsPath, variantPath, weightsPath } from "../releases/target-paths.ts";
 
 /**
- * From which of the releases before there are deltas to a new one, the last being 1: whoever was away for longer takes several, and
+ * From which of the releases before on its channel there are deltas to a new one, the last being 1: whoever was away for longer takes several, and
  * a delta over five versions is less than half of five deltas. Each costs every device some 200 bytes of metadata.
  */
 const RELEASES_BACK = [1, 5, 20] as const;
@@ -32,17 +32,21 @@ export async function stepDelta(
   );
 }
 
-/** From what inference devices ran before to a version that they are to run: of its int8 weights and its derived forms. */
+/** From what devices on a channel ran before to a version that they are to run: of its int8 weights and its derived forms. */
 export async function releaseDeltas(
   {
     blobs,
     store,
-  }: { readonly blobs: Pick<BlobStore, "put" | "bytes">; readonly store: Pick<MetadataStore, "versions"> },
+  }: {
+    readonly blobs: Pick<BlobStore, "put" | "bytes">;
+    readonly store: Pick<MetadataStore, "versions" | "channels">;
+  },
   next: VersionRecord,
+  channel: string,
 ): Promise<readonly TargetRecord[]> {
   const { model, version } = next;
   const targets: TargetRecord[] = [];
-  for (const base of await releasedBefore(store, model, version)) {
+  for (const base of await releasedBefore(store, next, channel)) {
     const int8 = int8WeightsPath(model, version);
     targets.push(
       ...(await storeDelta(blobs, model, int8, base.version, base.int8, next.int8, safetensorsRegions)),
@@ -58,15 +62,15 @@ export async function releaseDeltas(
 }
 
 async function releasedBefore(
-  { versions }: Pick<MetadataStore, "versions">,
-  model: ModelName,
-  next: ModelVersion,
+  { versions, channels }: Pick<MetadataStore, "versions" | "channels">,
+  { model, version: next }: VersionRecord,
+  name: string,
 ): Promise<readonly VersionRecord[]> {
-  const known = await versions.list(model);
-  const released = known
-    .filter(({ version, releasedAt }) => version !== next && releasedAt !== null)
-    .toSorted((a, b) => b.releasedAt! - a.releasedAt! || b.version - a.version);
-  return RELEASES_BACK.flatMap((back) => released[back - 1] ?? []);
+  const limit = Math.max(...RELEASES_BACK) + 1;
+  const released = (await channels.history(model, { name, limit })).filter(({ version }) => version !== next);
+  const bases = RELEASES_BACK.flatMap((back) => released[back - 1] ?? []);
+  const records = await Promise.all(bases.map(({ version }) => versions.get(model, version)));
+  return records.filter((record) => record !== undefined);
 }
 
 async function storeDelta(

@@ -6,11 +6,10 @@ import { keptVersions } from "./version-artifacts.ts";
 
 /** Forgets what versions came from that leave the release when this one comes. Their blobs go with the next clean-up. */
 export async function forgetStates(
-  tx: Pick<MetadataRepositories, "models" | "tasks" | "rounds" | "versionStates">,
+  tx: Pick<MetadataRepositories, "channels" | "tasks" | "rounds" | "versionStates">,
   { model, version }: Pick<VersionRecord, "model" | "version">,
 ): Promise<void> {
   if (version <= KEPT_VERSIONS) return;
-  const record = await tx.models.get(model);
-  const kept = record === undefined ? [] : await keptVersions(tx, record);
+  const kept = await keptVersions(tx, { name: model });
   await tx.versionStates.forget(model, asModelVersion(version - KEPT_VERSIONS), kept);
 }

@@ -1,4 +1,6 @@
 import type {
+  ChannelChange,
+  ChannelView,
   ModelView,
   RefusalView,
   RoundView,
@@ -7,6 +9,7 @@ import type {
   VersionView,
 } from "@tributary/protocol";
 import type {
+  ChannelRecord,
   JsonValue,
   ModelRecord,
   NewEvent,
@@ -68,16 +71,23 @@ export function versionView(record: VersionRecord): VersionView {
   };
 }
 
-export function modelView(record: ModelRecord, versions: number): ModelView {
+export function channelView({ name, version, releasedAt }: ChannelRecord): ChannelView {
+  return { name, version, releasedAt: timestamp(releasedAt) };
+}
+
+export function modelView(
+  record: ModelRecord,
+  more: { readonly versions: number; readonly channels: readonly ChannelRecord[] },
+): ModelView {
   return {
     name: record.name,
     currentVersion: record.currentVersion,
     releasedVersion: record.releasedVersion,
     releasedAt: timestamp(record.releasedAt),
-    channel: record.channel,
+    channels: more.channels.map(channelView),
     parameterCount: record.parameterCount,
     createdAt: timestamp(record.createdAt),
-    versions,
+    versions: more.versions,
     inputs: record.inputs,
     outputs: record.outputs,
   };
@@ -108,7 +118,8 @@ export function taskView(record: TaskRecord, progress: TaskProgress): TaskView {
 }
 
 // Views are JSON by their schemas; TypeScript does not see that of an interface.
-const json = (view: RoundView | TaskView | VersionView | SuspicionView) => view as unknown as JsonValue;
+const json = (view: RoundView | TaskView | VersionView | SuspicionView | ChannelChange) =>
+  view as unknown as JsonValue;
 
 /** The logged events that carry these views. */
 export function roundEvent(record: RoundRecord): NewEvent {
@@ -119,6 +130,10 @@ export function versionEvent(record: VersionRecord): NewEvent {
 }
 export function taskEvent(record: TaskRecord, progress: TaskProgress): NewEvent {
   return { type: "task", data: json(taskView(record, progress)) };
+}
+/** A channel other than stable was moved or, where the version is null, removed. */
+export function channelEvent(change: ChannelChange): NewEvent {
+  return { type: "channel", data: json(change) };
 }
 /** For the audit log: who was quarantined, and whom an operator released. */
 export function suspicionEvent(record: SuspicionRecord, state: SuspicionView["state"]): NewEvent {

@@ -1,14 +1,15 @@
 import { encodeHex, encodeUtf8, sha256, type Env } from "@tributary/core";
 import { ISSUER_TARGET, parseIssuerDocument, type IssuerDocument } from "@tributary/protocol";
+import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Releases } from "../rooms.ts";
 import { documentTarget } from "./model-targets.ts";
 
 export interface IssuerTargetOptions {
-  readonly store: Pick<MetadataStore, "releases">;
+  readonly store: Pick<MetadataStore, "releases" | "transaction">;
   readonly blobs: Pick<BlobStore, "put" | "bytes">;
-  readonly env: Pick<Env, "log">;
+  readonly env: Pick<Env, "clock" | "log">;
   readonly releases: Pick<Releases, "release">;
   /** Raw Ed25519 public key, 32 bytes. */
   readonly issuerPublicKey: Uint8Array;
@@ -25,7 +26,14 @@ export async function publishIssuer(options: IssuerTargetOptions): Promise<void>
   if (before?.digest === sha256(bytes)) return;
   await blobs.put(bytes);
   await releases.release({ put: [documentTarget("targets", ISSUER_TARGET, bytes)] }, (change) =>
-    store.releases.apply(change),
+    store.transaction(async (tx) => {
+      await tx.releases.apply(change);
+      const detail = { publicKey: document.publicKey, name };
+      await tx.audit.append(
+        [{ actor: OPERATOR_BY_PROCESS, action: "issuer.set", object: {}, detail }],
+        env.clock.now(),
+      );
+    }),
   );
   if (before === undefined) return;
   const { publicKey } = parseIssuerDocument(await blobs.bytes(before.digest));

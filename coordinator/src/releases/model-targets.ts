@@ -12,6 +12,8 @@ import {
   parseMeasurementPlan,
   parseModelManifest,
   parsePlan,
+  STABLE_CHANNEL,
+  VARIANT_USES,
   type MeasurementPlan,
   type ModelManifest,
   type Plan,
@@ -44,19 +46,11 @@ export interface TargetDocument {
 
 type ManifestModel = Pick<
   ModelRecord,
-  | "channel"
-  | "format"
-  | "parameters"
-  | "inputs"
-  | "outputs"
-  | "labels"
-  | "processing"
-  | "explanation"
-  | "personalisation"
+  "format" | "parameters" | "inputs" | "outputs" | "labels" | "processing" | "explanation" | "personalisation"
 >;
 
 /**
- * The targets of a new version: its manifest on the model's channel, graph, float32 and int8 weights.
+ * The targets of a new version that is released: the manifest of the channel stable, graph, float32 and int8 weights.
  * Versions beyond the newest 20 leave.
  *
  * @param current - the targets of the present release
@@ -68,7 +62,7 @@ export function versionTargets(
   current: Iterable<Pick<TargetRecord, "path">>,
   kept: readonly ModelVersion[] = [],
 ): TargetDocument {
-  const manifest = channelTargets(model, version);
+  const manifest = channelTargets(model, version, STABLE_CHANNEL);
   // A version of a round is what devices train from next, whoever signs for its release.
   const { put, remove = [] } =
     version.roundId === null
@@ -107,8 +101,12 @@ function fileTargets(
   ];
 }
 
-/** Moves the model's channel to a version. The model's role signs for all of it, also for what the role of trainings signed before. */
-export function channelTargets(model: ManifestModel, version: VersionRecord): TargetDocument {
+/** Moves a channel to a version. The model's role signs for all of it, also for what the role of trainings signed before. */
+export function channelTargets(
+  model: ManifestModel,
+  version: VersionRecord,
+  channel: string,
+): TargetDocument {
   const { model: name } = version;
   const role = modelRole(name);
   const graph = graphPath(name, version.graph.digest);
@@ -125,7 +123,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
   const manifest: ModelManifest = {
     ...(model.format === "onnx" ? { formatVersion: 2 } : { formatVersion: 3, format: model.format }),
     model: name,
-    channel: model.channel,
+    channel,
     version: version.version,
     parentVersion: version.parentVersion,
     graph: { target: graph },
@@ -143,6 +141,8 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
           variants: version.variants.map((each) => ({
             name: each.name,
             target: variantPath(name, version.version, each.name),
+            ...VARIANT_USES[each.name],
+            ...(each.sample === undefined ? {} : { sample: each.sample }),
           })),
         }),
     ...(version.selfCheck === null ? {} : { selfCheck: version.selfCheck }),
@@ -154,7 +154,7 @@ export function channelTargets(model: ManifestModel, version: VersionRecord): Ta
     bytes,
     changes: {
       put: [
-        documentTarget(role, manifestPath(name, model.channel), bytes),
+        documentTarget(role, manifestPath(name, channel), bytes),
         blobTarget(role, graph, version.graph),
         ...fileTargets(version, role),
         ...(explanation === null ? [] : [explanation]),

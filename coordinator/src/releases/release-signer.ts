@@ -1,5 +1,5 @@
 import type { Clock } from "@tributary/core";
-import { timestampCustom, logHeadOf } from "@tributary/protocol";
+import { timestampCustom } from "@tributary/protocol";
 import {
   keyIdOf,
   parseMetadata,
@@ -27,6 +27,7 @@ import {
   withSignatures,
 } from "./role-files.ts";
 import { inPriority, pathsOf } from "./roles.ts";
+import { areSigned, signedHeads } from "./signed-heads.ts";
 import type { SigningState } from "./signing-state.ts";
 
 export interface SigningOptions {
@@ -196,7 +197,7 @@ export async function signWanted(
     };
     if (signers.snapshot === undefined || signers.timestamp === undefined) return undefined;
     const latest = { snapshot: signed.get("snapshot"), timestamp: signed.get("timestamp") };
-    const custom = timestampCustom(state.logHead);
+    const custom = timestampCustom(state.heads.certificates, state.heads.audit);
     const [targets, ...delegated] = below;
     const isCurrent =
       gap === 0 &&
@@ -226,8 +227,7 @@ export async function signWanted(
     if (
       timestamp !== undefined &&
       (await isSignedBy("timestamp", timestamp.bytes, timestampKeys)) &&
-      logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom)?.treeSize ===
-        state.logHead.treeSize &&
+      areSigned(await signedHeads(timestamp), state.heads) &&
       !(await isDue(timestamp, lifetimes.timestamp))
     )
       return [snapshot, timestamp];

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { failure, type Timer } from "@tributary/core";
-import { logHeadOf, type LogHead } from "@tributary/protocol";
+import type { LogHead, NewAuditRecord } from "@tributary/protocol";
 import { parseMetadata, TUF_ROLES } from "@tributary/tuf";
 import { RELEASES_KEPT } from "../housekeeping.ts";
 import { headOf } from "../enrolment/certificate-tree.ts";
@@ -13,6 +13,7 @@ import { signWanted } from "./release-signer.ts";
 import { createRoleKeys } from "./role-keys.ts";
 import { modelOfPath, modelRole, trainingRole } from "./roles.ts";
 import { signedRoles, watchExpiry } from "./role-views.ts";
+import { areSigned, requireLogsContinued, signedHeads } from "./signed-heads.ts";
 import { changedState, readSigningState, type SigningState } from "./signing-state.ts";
 
 /** How often the age of the signed metadata is looked at. */
@@ -56,7 +57,10 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
   };
 
   const current = async (): Promise<SigningState> =>
-    readSigningState(store, await headOf(store.certificateLog));
+    readSigningState(store, {
+      certificates: await headOf(store.certificateLog),
+      audit: await store.audit.head(),
+    });
 
   /** Keys for roles that are new: of top-level ones at the first start, of a model's with its first version. */
   const newRoles = async (state: SigningState, { put }: TargetChanges): Promise<RoleRecord[]> => {
@@ -85,7 +89,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     options: { readonly gap?: number; readonly roles?: readonly RoleRecord[] } = {},
   ): Promise<ReleaseChange> => {
     const before = await current();
-    await requireLogContinued(before);
+    await requireLogsContinued(store, before);
     const roles = [...(await newRoles(before, changes)), ...(options.roles ?? [])];
     const { metadata, drafts } = await signWanted(
       changedState(before, changes, roles),
@@ -102,33 +106,25 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     };
   };
 
-  const apply = async (change: ReleaseChange): Promise<void> => {
+  const apply = async (change: ReleaseChange, audit: readonly NewAuditRecord[] = []): Promise<void> => {
     const { metadata, roles } = change;
     if (metadata.length === 0 && roles.length === 0 && !(await areOtherDrafts(store, change))) return;
-    await store.releases.apply(change);
+    await store.transaction(async (tx) => {
+      await tx.releases.apply(change);
+      await tx.audit.append(audit, clock.now());
+    });
     // Devices that enrol one after the other make many timestamps, of which only the newest is served.
     if (metadata.some(({ role, version }) => role === "timestamp" && version % RELEASES_KEPT === 0)) {
       await store.releases.prune(RELEASES_KEPT);
     }
   };
 
-  const signedLogHead = async ({ signed }: SigningState): Promise<LogHead | undefined> => {
-    const timestamp = signed.get("timestamp");
-    return timestamp && logHeadOf((await parseMetadata("timestamp", timestamp.bytes)).signed.custom);
-  };
-
-  /** Before anything is signed: each timestamp has the log's head. */
-  const requireLogContinued = async (state: SigningState): Promise<void> => {
-    const before = await signedLogHead(state);
-    if (before !== undefined) await requireContinued(store, before, state.logHead);
-  };
-
-  const signLogHead = async (): Promise<LogHead> => {
+  const signLogHeads = async (): Promise<LogHead> => {
     const state = await current();
-    const { logHead } = state;
-    if ((await signedLogHead(state))?.treeSize === logHead.treeSize) await requireLogContinued(state);
+    const signed = await signedHeads(state.signed.get("timestamp"));
+    if (areSigned(signed, state.heads)) await requireLogsContinued(store, state);
     else await apply(await prepare(NOTHING));
-    return logHead;
+    return state.heads.certificates;
   };
 
   const refresh = async (): Promise<void> => {
@@ -168,7 +164,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
   requireKeys(folder, ring, await signedRoles(await current()));
   await inTurn(signAfterRestore);
   await inTurn(refresh);
-  await inTurn(signLogHead);
+  await inTurn(signLogHeads);
   const first = await store.releases.metadata("root", 1);
   if (first === undefined) throw failure("store/corrupt", "releases: root version 1 is not stored");
   watch();
@@ -177,18 +173,15 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     root: first.bytes,
     release: <T>(changes: TargetChanges, commit: (change: ReleaseChange) => Promise<T>) =>
       inTurn(async () => commit(await prepare(changes))),
-    signLogHead: () => inTurn(signLogHead),
+    signLogHeads: () => inTurn(signLogHeads),
     keys: createRoleKeys({
       ring,
       lifetimes,
       clock,
       current,
       inTurn,
-      change: async (roles) => apply(await prepare(NOTHING, { roles })),
-      replaceDraft: async (draft) => {
-        const change = await prepareWith(draft);
-        await apply(change);
-      },
+      change: async (roles, audit) => apply(await prepare(NOTHING, { roles }), audit),
+      replaceDraft: async (draft, audit) => apply(await prepareWith(draft), audit),
     }),
     async close() {
       timer?.cancel();
@@ -200,7 +193,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
 
   async function prepareWith(draft: ReleaseChange["drafts"][number]): Promise<ReleaseChange> {
     const before = await current();
-    await requireLogContinued(before);
+    await requireLogsContinued(store, before);
     const state = { ...before, drafts: new Map([...before.drafts, [draft.role, draft]]) };
     const { metadata, drafts } = await signWanted(state, { ring, lifetimes, clock });
     const timestamp = before.signed.get("timestamp")?.version ?? null;
@@ -236,23 +229,4 @@ async function adoptRootRoles({ releases }: Pick<MetadataStore, "releases">): Pr
       threshold: roles[role].threshold,
     })),
   });
-}
-
-/**
- * Devices never believe a log again that loses what was signed for, so that is not signed. Only damage, or a hand in the database, leads here.
- *
- * @throws `store/corrupt`
- */
-async function requireContinued(
-  { certificateLog }: MetadataStore,
-  signed: LogHead,
-  now: LogHead,
-): Promise<void> {
-  const before = signed.treeSize <= now.treeSize ? await headOf(certificateLog, signed.treeSize) : undefined;
-  if (before?.rootHash === signed.rootHash) return;
-  throw failure(
-    "store/corrupt",
-    `releases: the certificate log of ${now.treeSize} entries does not continue the head of ${signed.treeSize} that was signed; restore the database`,
-    { detail: { signed: signed.treeSize, stored: now.treeSize } },
-  );
 }

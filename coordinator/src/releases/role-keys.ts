@@ -1,6 +1,8 @@
-import { failure, type Clock } from "@tributary/core";
-import type { KeyRoleView, PublicKeyBody } from "@tributary/protocol";
+import { failure, sha256, type Clock } from "@tributary/core";
+import type { AuditActor, KeyRoleView, NewAuditRecord, PublicKeyBody } from "@tributary/protocol";
 import { keyIdOf, mergeSignatures, type TufPublicKey } from "@tributary/tuf";
+import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
+import { keysGiven } from "../audit/records.ts";
 import type { DraftRecord, RoleRecord } from "../ports/records.ts";
 import { keysOf, type KeyRing } from "./key-ring.ts";
 import type { Lifetimes } from "./lifetimes.ts";
@@ -9,7 +11,7 @@ import { roleViews } from "./role-views.ts";
 import { isOnline } from "./roles.ts";
 import type { SigningState } from "./signing-state.ts";
 
-/** What operators do with the keys of the release. */
+/** What operators do with the keys of the release. `by` is who does it, for the audit log: who runs the process, by default. */
 export interface RoleKeys {
   views(): Promise<KeyRoleView[]>;
   /** @throws `coordinator/unknown-role` */
@@ -23,9 +25,10 @@ export interface RoleKeys {
   set(
     role: string,
     wanted: { readonly keys?: readonly TufPublicKey[]; readonly threshold?: number },
+    by?: AuditActor,
   ): Promise<KeyRoleView>;
   /** A new key here, in the place of those that are here. @throws `coordinator/unknown-role` */
-  rotate(role: string): Promise<KeyRoleView>;
+  rotate(role: string, by?: AuditActor): Promise<KeyRoleView>;
   /** The next file of a role that waits for signatures. @throws `coordinator/unknown-role`, `coordinator/nothing-to-sign` */
   draft(role: string): Promise<DraftRecord & { readonly version: number }>;
   /**
@@ -33,7 +36,7 @@ export interface RoleKeys {
    *
    * @throws `coordinator/nothing-to-sign`, `coordinator/draft-outdated`, `coordinator/signature-invalid`, `tuf/invalid-metadata`
    */
-  sign(role: string, file: Uint8Array): Promise<KeyRoleView>;
+  sign(role: string, file: Uint8Array, by?: AuditActor): Promise<KeyRoleView>;
 }
 
 export interface RoleKeysOptions {
@@ -42,9 +45,9 @@ export interface RoleKeysOptions {
   readonly clock: Pick<Clock, "now">;
   readonly current: () => Promise<SigningState>;
   readonly inTurn: <T>(run: () => Promise<T>) => Promise<T>;
-  /** Signs and stores what follows from other keys. */
-  readonly change: (roles: readonly RoleRecord[]) => Promise<void>;
-  readonly replaceDraft: (draft: DraftRecord) => Promise<void>;
+  /** Signs and stores what follows from other keys, and who gave them. */
+  readonly change: (roles: readonly RoleRecord[], audit: readonly NewAuditRecord[]) => Promise<void>;
+  readonly replaceDraft: (draft: DraftRecord, audit: readonly NewAuditRecord[]) => Promise<void>;
 }
 
 const MAX_KEYS = 32;
@@ -71,38 +74,39 @@ export function createRoleKeys(options: RoleKeysOptions): RoleKeys {
       detail: { role },
     });
   };
-  const replace = async (record: RoleRecord): Promise<KeyRoleView> => {
+  const replace = async (
+    record: RoleRecord,
+    by: AuditActor,
+    action: "key.set" | "key.rotate",
+  ): Promise<KeyRoleView> => {
     requireUsable(record, ring);
-    await options.change([record]);
+    await options.change([record], keysGiven(by, action, [record]));
     return await viewOf(record.role);
   };
 
   return {
     publicKeys: (role) => inTurn(async () => (await recordOf(role)).keys as readonly PublicKeyBody[]),
     views: () => inTurn(async () => roleViews(await current(), options)),
-    set: (role, { keys, threshold }) =>
+    set: (role, { keys, threshold }, by = OPERATOR_BY_PROCESS) =>
       inTurn(async () => {
         const record = await recordOf(role);
-        return await replace({
-          ...record,
-          keys: keys ?? record.keys,
-          threshold: threshold ?? record.threshold,
-        });
+        const wanted = { keys: keys ?? record.keys, threshold: threshold ?? record.threshold };
+        return await replace({ ...record, ...wanted }, by, "key.set");
       }),
-    rotate: (role) =>
+    rotate: (role, by = OPERATOR_BY_PROCESS) =>
       inTurn(async () => {
         const record = await recordOf(role);
         const here = new Set(ring.signersOf(role).map(({ keyId }) => keyId));
         const elsewhere = record.keys.filter((key) => !here.has(keyIdOf(key)));
         const made = await ring.create(role, "beside");
-        return await replace({ ...record, keys: [...keysOf([made]), ...elsewhere] });
+        return await replace({ ...record, keys: [...keysOf([made]), ...elsewhere] }, by, "key.rotate");
       }),
     draft: (role) =>
       inTurn(async () => {
         const draft = await draftOf(role);
         return { ...draft, version: await versionOf(role, draft.bytes) };
       }),
-    sign: (role, file) =>
+    sign: (role, file, by = OPERATOR_BY_PROCESS) =>
       inTurn(async () => {
         const draft = await draftOf(role);
         const state = await current();
@@ -117,7 +121,10 @@ export function createRoleKeys(options: RoleKeysOptions): RoleKeys {
         }
         const merged = mergeSignatures(draft.bytes, file);
         await requireNewVotes(state, role, draft.bytes, merged);
-        await options.replaceDraft({ role, bytes: merged });
+        const detail = { version: await versionOf(role, merged), file: sha256(merged) };
+        await options.replaceDraft({ role, bytes: merged }, [
+          { actor: by, action: "key.sign", object: { role }, detail },
+        ]);
         return await viewOf(role);
       }),
   };

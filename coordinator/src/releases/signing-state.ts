@@ -1,7 +1,13 @@
-import type { LogHead } from "@tributary/protocol";
+import type { AuditHead, LogHead } from "@tributary/protocol";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { DraftRecord, RoleRecord, SignedMetadata, TargetRecord } from "../ports/records.ts";
 import type { TargetChanges } from "../rooms.ts";
+
+/** Where the logs stand that only ever grow. */
+export interface LogHeads {
+  readonly certificates: LogHead;
+  readonly audit: AuditHead;
+}
 
 /** What is signed, and what is to be. */
 export interface SigningState {
@@ -10,13 +16,13 @@ export interface SigningState {
   readonly roles: ReadonlyMap<string, RoleRecord>;
   readonly targets: readonly TargetRecord[];
   readonly drafts: ReadonlyMap<string, DraftRecord>;
-  /** Of the certificate log: what a timestamp signed now has to say. */
-  readonly logHead: LogHead;
+  /** What a timestamp signed now has to say. */
+  readonly heads: LogHeads;
 }
 
 export async function readSigningState(
   { releases }: Pick<MetadataStore, "releases">,
-  logHead: LogHead,
+  heads: LogHeads,
 ): Promise<SigningState> {
   const byRole = <T extends { readonly role: string }>(records: readonly T[]): ReadonlyMap<string, T> =>
     new Map(records.map((record) => [record.role, record]));
@@ -25,7 +31,7 @@ export async function readSigningState(
     roles: byRole(await releases.roles()),
     drafts: byRole(await releases.drafts()),
     targets: await releases.targets(),
-    logHead,
+    heads,
   };
 }
 

@@ -5,7 +5,7 @@ import type { Digest, ModelName, ModelVersion, TaskName } from "@tributary/core"
 /** Versions of a model whose weights stay in the release; what is older can no longer be downloaded. */
 export const KEPT_VERSIONS = 20;
 
-export function manifestPath(model: ModelName, channel = "stable"): string {
+export function manifestPath(model: ModelName, channel: string): string {
   return `models/${model}/${channel}.json`;
 }
 

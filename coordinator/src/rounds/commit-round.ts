@@ -21,8 +21,9 @@ import type {
   VersionStateRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
-import { usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
+import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
+import { channelMoved } from "../audit/records.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
@@ -101,6 +102,12 @@ export async function commitRound(
     },
     weights,
     rounded?.steps,
+    {
+      measureRanges:
+        dataset === null
+          ? undefined
+          : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
+    },
   );
   const files = optimizerFiles(strategy.choice.name, { state, rounded });
   const after = files && {
@@ -123,14 +130,14 @@ export async function commitRound(
   const targets = await withControl(services, task, stored.targets, optimizer);
   const { events, timestampVersion } = await releases.release(targets, async (release) => {
     const last = input.finalRow(version);
-    const committed = await store.commitVersion(
+    const told = await store.commitVersion(
       {
         version: stored.version,
         ...last,
         ...(optimizer === undefined ? {} : { optimizer }),
         state: kept,
         release,
-        audit: [commitRecord(input, stored.version, kept)],
+        audit: committed(input, stored.version, kept),
         events: async (tx) => {
           await awaitVerdict(tx.tasks, task.name, version);
           await forgetStates(tx, stored.version);
@@ -148,14 +155,14 @@ export async function commitRound(
       createdAt,
     );
     const timestamp = release.metadata.find(({ role }) => role === "timestamp");
-    return { events: committed, timestampVersion: timestamp?.version ?? config.timestampVersion };
+    return { events: told, timestampVersion: timestamp?.version ?? config.timestampVersion };
   });
   // The push first: devices should not wait for dashboards.
   if (stored.version.releasedAt !== null) {
     const committedAt = env.clock.now();
     await bus.publish("release", {
       model: model.name,
-      channel: model.channel,
+      channel: STABLE_CHANNEL,
       version,
       timestampVersion,
       committedAt,
@@ -165,17 +172,18 @@ export async function commitRound(
   return stored.version;
 }
 
-function commitRecord(
-  { task, config }: CommitInput,
+/** The version, and that the channel moved to it, where it did. */
+function committed(
+  { task, model, config }: CommitInput,
   version: VersionRecord,
   { aggregate }: Pick<VersionStateRecord, "aggregate">,
-): NewAuditRecord {
-  const { model, parentVersion, weights, cohort, numExamples, loss, accuracy, strategy, releasedAt } =
-    version;
-  return {
-    actor: coordinatorFor({ task: task.name, round: config.roundId }),
+): NewAuditRecord[] {
+  const { parentVersion, weights, cohort, numExamples, loss, accuracy, strategy, releasedAt } = version;
+  const actor = coordinatorFor({ task: task.name, round: config.roundId });
+  const commit: NewAuditRecord = {
+    actor,
     action: "round.commit",
-    object: { model, version: version.version, task: task.name, round: config.roundId },
+    object: { model: model.name, version: version.version, task: task.name, round: config.roundId },
     detail: {
       parentVersion,
       weights: weights.digest,
@@ -185,9 +193,9 @@ function commitRecord(
       numExamples,
       loss,
       accuracy,
-      released: releasedAt !== null,
     },
   };
+  return releasedAt === null ? [commit] : [commit, channelMoved(actor, STABLE_CHANNEL, version)];
 }
 
 /** With control variates, what the strategy remembers is part of the release: devices train the next round with it. */

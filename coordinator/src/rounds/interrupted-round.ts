@@ -10,6 +10,7 @@ import {
   type RoundState,
 } from "@tributary/federation";
 import { strategyOf } from "@tributary/federation/planning";
+import { roundAbandoned } from "../audit/records.ts";
 import type { JournalEntry, ModelRecord, RoundRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { roundEvent } from "../registry/views.ts";
 import { publishEvents } from "./commit-round.ts";
@@ -207,6 +208,7 @@ async function abandonStored(services: RoundServices, record: RoundRecord, code:
       seconds: Math.max(0, endedAt - record.startedAt) / 1000,
     } as const;
     await tx.rounds.update(ended);
+    await tx.audit.append([roundAbandoned(ended)], endedAt);
     return tx.events.append([roundEvent(ended)], endedAt);
   });
   env.log.warn("round abandoned", { roundId: record.id, phase: record.phase, reason: code });

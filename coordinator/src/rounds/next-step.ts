@@ -1,5 +1,6 @@
 import { giveUpReason } from "@tributary/federation";
 import { scheduleAt, type TaskReason } from "@tributary/protocol";
+import { taskStopped } from "../audit/records.ts";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { EventRecord, TaskRecord } from "../ports/records.ts";
 import { taskEvent } from "../registry/views.ts";
@@ -61,6 +62,7 @@ async function stop(
 ): Promise<NextStep> {
   const task = { ...before, state, reason };
   await tx.tasks.setState(task.name, state, { reason });
+  await tx.audit.append([taskStopped(task)], now);
   const currentVersion = (await tx.models.get(task.model))?.currentVersion;
   const [round = null] = await tx.rounds.list(task.name, { limit: 1 });
   const roundsCommitted = await tx.rounds.countCommitted(task.name);

@@ -102,7 +102,11 @@ export class RoundEnd {
     const { env } = services;
     const { task, roundId } = config;
     const contributors = this.#contributors;
-    const events = await recordVerdict(tx, { task, roundId, at: env.clock.now(), held, contributors });
+    const events = await recordVerdict(
+      tx,
+      { task, roundId, at: env.clock.now(), held, contributors },
+      env.random,
+    );
     for (const { data } of events) env.log.warn("device quarantined", { roundId, suspicion: data });
     return events;
   }

@@ -1,5 +1,6 @@
 import { failure, type DeviceId, type RoundId, type TaskName, type TributaryError } from "@tributary/core";
 import type { RoundInput } from "@tributary/federation";
+import { roundAbandoned } from "../audit/records.ts";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
 import type { JsonValue, NewEvent, RoundRecord, TaskRecord } from "../ports/records.ts";
 import { roundEvent, roundView } from "../registry/views.ts";
@@ -83,6 +84,7 @@ export class RoundStore {
   ): Promise<void> {
     return this.#writes.run(async () => {
       await this.#write(record, async (tx) => {
+        await tx.audit.append([roundAbandoned(record)], this.#services.env.clock.now());
         const also = await verdict(tx);
         return [...(await abandonedEvents(tx, task, record)), ...also];
       });
@@ -114,7 +116,10 @@ export class RoundStore {
         const events = await store.transaction(async (tx) => {
           await tx.refusals.add({ deviceId: device, roundId, code, detail, at });
           if (task === null) return [];
-          return tx.events.append(await recordRefusal(tx, { task, deviceId: device, roundId, at }), at);
+          return tx.events.append(
+            await recordRefusal(tx, { task, deviceId: device, roundId, at }, env.random),
+            at,
+          );
         });
         for (const { data } of events) env.log.warn("device quarantined", { roundId, suspicion: data });
         await publishEvents(this.#services, events);

@@ -184,7 +184,7 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
       });
       registerSecureRoutes(app, { access, clock, findRun });
       registerTaskActivityRoute(app, (task) => drivers.get(task)?.activity());
-      registerSuspicionRoutes(app, { clock, log, store, bus });
+      registerSuspicionRoutes(app, { ...env, store, bus });
       registerBufferRoute(app, { store });
       // What devices download for a round, counted where it is sent.
       app.addHook("onResponse", async (request, reply) => {

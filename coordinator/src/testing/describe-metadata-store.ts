@@ -4,9 +4,11 @@ import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
+import { describeStoredChannels } from "./describe-stored-channels.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
+import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
 import { describeVersionStates } from "./describe-version-states.ts";
 import {
   exampleBlob,
@@ -453,10 +455,12 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       });
     });
 
+    describeStoredChannels(() => store);
     describeVersionStates(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredHealth(() => store);
+    describeStoredRollouts(() => store);
     describeStoredAudit(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {

@@ -46,16 +46,18 @@ export function describeStoredMeasurements(opened: () => MetadataStore): void {
     await store.versions.insert(exampleVersion(2, { releasedAt: null }));
     expect(await store.models.get(DIGITS)).toMatchObject({ currentVersion: 2, releasedVersion: 1 });
     expect((await store.versions.get(DIGITS, asModelVersion(2)))?.releasedAt).toBeNull();
-    await store.models.release(DIGITS, asModelVersion(2), 50);
+    const move = (version: number, releasedAt: number) =>
+      store.channels.move({ model: DIGITS, name: "stable", version: asModelVersion(version), releasedAt });
+    await move(2, 50);
     expect(await store.models.get(DIGITS)).toMatchObject({ releasedVersion: 2, releasedAt: 50 });
-    await store.models.release(DIGITS, asModelVersion(1), 60);
+    await move(1, 60);
     expect(await store.models.get(DIGITS)).toMatchObject({
       currentVersion: 2,
       releasedVersion: 1,
       releasedAt: 60,
     });
     expect((await store.versions.get(DIGITS, asModelVersion(2)))?.releasedAt).toBe(50);
-    expect(await codeOf(store.models.release(DIGITS, asModelVersion(9), 70))).toBe("store/not-found");
+    expect(await codeOf(move(9, 70))).toBe("store/not-found");
     expect(await store.models.get(DIGITS)).toMatchObject({ releasedVersion: 1 });
   });
 

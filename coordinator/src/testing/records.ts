@@ -32,7 +32,6 @@ export function exampleBlob(content: string): BlobRef {
 export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
   return {
     name: asModelName("digits"),
-    channel: "stable",
     currentVersion: asModelVersion(1),
     releasedVersion: asModelVersion(1),
     releasedAt: 1_790_000_000_000,

@@ -108,6 +108,12 @@ test("what the first release stored says afterwards how it was trained and avera
   });
   // Every version was released when it came.
   expect(model).toMatchObject({ currentVersion: 2, releasedVersion: 2, releasedAt: 1 });
+  const stable = { model: "digits", name: "stable", releasedAt: 1 };
+  expect(await store.channels.list("digits" as never)).toEqual([{ ...stable, version: 2 }]);
+  expect(await store.channels.history("digits" as never)).toEqual([
+    { ...stable, version: 2 },
+    { ...stable, version: 1 },
+  ]);
   expect((await store.rounds.list(asTaskName("digits")))[0]?.purpose).toBe("train");
   expect(task).toMatchObject({ gate: null, gatePlan: null });
   const versionOf = (version: number) => store.versions.get("digits" as never, asModelVersion(version));

@@ -90,7 +90,7 @@ describe("the signed head", () => {
 
   test("never goes back, whatever else is signed", async () => {
     await enrol();
-    await releases.signLogHead();
+    await releases.signLogHeads();
     const { head } = await signedHead();
     await releases.release({ put: [] }, (change) => room.store.releases.apply(change));
     expect((await signedHead()).head).toEqual(head);
@@ -118,9 +118,9 @@ describe("proofs", () => {
   test("are served: inclusion and consistency for everyone, the certificates to operators", async () => {
     const certificates: Uint8Array[] = [];
     for (let i = 0; i < 3; i++) certificates.push(await enrol());
-    const before = await releases.signLogHead();
+    const before = await releases.signLogHeads();
     for (let i = 0; i < 6; i++) certificates.push(await enrol());
-    const after = await releases.signLogHead();
+    const after = await releases.signLogHeads();
     const { body: view } = await get<CertificateLogView>("");
     expect(view).toMatchObject({ head: after, signed: after });
 

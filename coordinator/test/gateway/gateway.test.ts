@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { asModelName, asModelVersion, asPopulationName, asTaskName } from "@tributary/core";
 import { encodeDeviceMessage, helloMessage, LIMITS } from "@tributary/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { exampleModel, exampleRelease, exampleVersion } from "../../src/testing/index.ts";
 import { DeviceSocket, enrolDevice } from "../device-socket.ts";
 import { openGateway, type GatewayRoom } from "./gateway-room.ts";
 
@@ -296,6 +297,34 @@ describe("releases", () => {
     sockets[0]!.send({ type: "heartbeat", nonce: 2 });
     await sockets[0]!.next("heartbeat-ack");
     expect(sockets[0]!.received).toEqual([]);
+  });
+
+  test("are told to those on the channel, and to whoever comes later and runs another version", async () => {
+    const { device, bus, store } = await open();
+    await store.models.insert(exampleModel());
+    for (const version of [1, 2]) await store.versions.insert(exampleVersion(version));
+    await store.channels.move({ model, name: "beta", version: asModelVersion(1), releasedAt: 1 });
+    await store.releases.apply(exampleRelease(1));
+    const [stable, beta, current, none] = await Promise.all(Array.from({ length: 4 }, () => device()));
+    const subscribe = async (socket: DeviceSocket, channel: string, runningVersion: number) => {
+      socket.send({ type: "subscribe", model, channel, runningVersion: asModelVersion(runningVersion) });
+      socket.send({ type: "heartbeat", nonce: 1 });
+      await socket.next("heartbeat-ack");
+    };
+    await subscribe(stable!, "stable", 1);
+    await subscribe(beta!, "beta", 2);
+    await subscribe(current!, "beta", 1);
+    await subscribe(none!, "gamma", 1);
+    expect(await stable!.next("release")).toMatchObject({ channel: "stable", version: 2 });
+    expect(await beta!.next("release")).toMatchObject({ channel: "beta", version: 1 });
+    await bus.publish("release", { ...release(3), channel: "beta" });
+    for (const socket of [beta!, current!])
+      expect(await socket.next("release")).toMatchObject({ channel: "beta", version: 3 });
+    for (const socket of [stable!, none!]) {
+      socket.send({ type: "heartbeat", nonce: 2 });
+      await socket.next("heartbeat-ack");
+      expect(socket.received.filter(({ type }) => type === "release")).toEqual([]);
+    }
   });
 
   test("a peer that does not read is cut, and does not slow the others", async () => {

@@ -1,4 +1,4 @@
-import { asModelName, asTaskName, encodeHex, encodeUtf8, silentLogger } from "@tributary/core";
+import { asModelName, asTaskName, encodeHex, encodeUtf8, silentLogger, systemClock } from "@tributary/core";
 import { ISSUER_TARGET, parseIssuerDocument, parseMeasurementPlan, parsePlan } from "@tributary/protocol";
 import { afterEach, expect, test } from "vitest";
 import { renewPlans } from "../../src/registry/renew-plans.ts";
@@ -22,7 +22,7 @@ async function startWith(room: Room, issuerPublicKey: Uint8Array): Promise<reado
     store: room.store,
     blobs: room.blobs,
     releases: room.releases,
-    env: { log },
+    env: { clock: systemClock, log },
     issuerPublicKey,
   };
   await publishIssuer({ ...options, name: "the clinic" });
@@ -81,7 +81,12 @@ test("the release says who vouches for devices; with another issuer, secure task
 
 test("a gate by metrics of before gets another plan, and is judged by what is read now", async () => {
   const room = await open();
-  await publishIssuer({ ...room, name: "the clinic", env: { log: silentLogger }, issuerPublicKey: key(1) });
+  await publishIssuer({
+    ...room,
+    name: "the clinic",
+    env: { clock: systemClock, log: silentLogger },
+    issuerPublicKey: key(1),
+  });
   await room.registry.publish(model, smallClassifier({ training: true }));
   const gate = { metric: "accuracy", heldOutShare: 0.1, minimumDevices: 2, confidence: 0.9, patience: 2 };
   await room.registry.createTask({ name: plain, model, secureAggregation: { mode: "off" }, gate, rounds: 1 });

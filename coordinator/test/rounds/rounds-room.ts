@@ -101,7 +101,13 @@ export async function startRoom(
     // Devices here are scripted and send no heartbeats; a virtual clock would find them silent for hours.
     ...(overrides.clock === undefined ? {} : { limits: { idleTimeoutMs: Infinity } }),
   });
-  registerBlobRoutes(app, { blobs, store, maxBlobBytes: 1e9, isOperator: () => false });
+  registerBlobRoutes(app, {
+    blobs,
+    store,
+    now: () => env.clock.now(),
+    maxBlobBytes: 1e9,
+    isOperator: () => false,
+  });
   rounds.register(app);
   await rounds.start();
   gateway.attach(app.server);

@@ -2,9 +2,12 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
+  AuditRecordView,
+  AuditView,
   BlobCreated,
   BufferView,
   CertificateLogView,
+  ChannelView,
   DraftView,
   KeyRoleChange,
   KeyRoleView,
@@ -56,7 +59,21 @@ export interface MeasurementsOptions extends CallOptions {
   readonly limit?: number | undefined;
 }
 
+export interface ReleaseOptions extends CallOptions {
+  /** Which channel is moved; one that is not there is made. @defaultValue "stable" */
+  readonly channel?: string | undefined;
+}
+
 export interface LogEntriesOptions extends CallOptions {
+  readonly start: number;
+  /** 1 to 1000. @defaultValue 1000 */
+  readonly limit?: number | undefined;
+}
+
+/** What is looked for in the audit log: records of which all that is given holds. */
+export type AuditFilter = Partial<paths["/v1/audit"]["get"]["parameters"]["query"]>;
+
+export interface AuditRecordsOptions extends CallOptions {
   readonly start: number;
   /** 1 to 1000. @defaultValue 1000 */
   readonly limit?: number | undefined;
@@ -94,14 +111,22 @@ export interface ApiClient {
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** What the devices of a task measured, round by round, newest first. */
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
-  /** Moves a model's channel to a version. */
-  releaseVersion(model: string, version: number, options?: CallOptions): Promise<VersionView>;
+  /** Moves a channel of a model to a version. */
+  releaseVersion(model: string, version: number, options?: ReleaseOptions): Promise<VersionView>;
+  /** stable first, then by name. */
+  channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** Devices on the channel stay on their version. Gives those that are left. */
+  removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
   certificateLog(options?: CallOptions): Promise<CertificateLogView>;
   /** Certificates of the log from `start`, at most 1000. */
   logEntries(options: LogEntriesOptions): Promise<LogEntries>;
+  /** What operators did and what was decided without them, newest first, and the log's head. */
+  audit(filter?: AuditFilter, options?: CallOptions): Promise<AuditView>;
+  /** The audit log in its order from `start`, at most 1000 records. */
+  auditRecords(options: AuditRecordsOptions): Promise<readonly AuditRecordView[]>;
   /** Who signs each role of the release, and until when it is signed. */
   keys(options?: CallOptions): Promise<readonly KeyRoleView[]>;
   publicKeys(role: string, options?: CallOptions): Promise<readonly PublicKeyBody[]>;
@@ -222,14 +247,29 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).measurements,
-    releaseVersion: (model, version, call) =>
+    releaseVersion: (model, version, { channel = "stable", ...call } = {}) =>
       answered(`POST /v1/models/${model}/release`, call, () =>
         http.POST("/v1/models/{model}/release", {
           params: { path: { model } },
-          body: { version },
+          body: { version, channel },
           ...json(call),
         }),
       ),
+    channels: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/channels`, call, () =>
+          http.GET("/v1/models/{model}/channels", { params: { path: { model } }, ...json(call) }),
+        )
+      ).channels,
+    removeChannel: async (model, channel, call) =>
+      (
+        await answered(`DELETE /v1/models/${model}/channels/${channel}`, call, () =>
+          http.DELETE("/v1/models/{model}/channels/{channel}", {
+            params: { path: { model, channel } },
+            ...json(call),
+          }),
+        )
+      ).channels,
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {
@@ -243,6 +283,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered("GET /v1/certificate-log/entries", call, () =>
         http.GET("/v1/certificate-log/entries", { params: { query: { start, limit } }, ...json(call) }),
       ),
+    audit: (filter, call) =>
+      answered("GET /v1/audit", call, () =>
+        http.GET("/v1/audit", { params: { query: { limit: 100, ...filter } }, ...json(call) }),
+      ),
+    auditRecords: async ({ start, limit = 1000, ...call }) =>
+      (
+        await answered("GET /v1/audit/records", call, () =>
+          http.GET("/v1/audit/records", { params: { query: { start, limit } }, ...json(call) }),
+        )
+      ).records,
     keys: async (call) =>
       (await answered("GET /v1/keys", call, () => http.GET("/v1/keys", { ...json(call) }))).roles,
     publicKeys: async (role, call) =>

@@ -1,6 +1,6 @@
 import { failure } from "@tributary/core";
 import type { StreamMessage } from "./event-stream-parser.ts";
-import type { DevicesView, RoundView, SuspicionView, TaskView, VersionView } from "./views.ts";
+import type { ChannelChange, DevicesView, RoundView, SuspicionView, TaskView, VersionView } from "./views.ts";
 
 interface EventData {
   readonly round: RoundView;
@@ -8,6 +8,7 @@ interface EventData {
   readonly version: VersionView;
   /** A device was quarantined, or an operator released one. */
   readonly suspicion: SuspicionView;
+  readonly channel: ChannelChange;
   readonly devices: DevicesView;
   /** Events were lost: what was read before must be read again. */
   readonly reset: Readonly<Record<string, never>>;
@@ -32,6 +33,7 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   task: true,
   version: true,
   suspicion: true,
+  channel: true,
   devices: true,
   reset: true,
 };

@@ -34,10 +34,21 @@ export interface KeyRoleChange {
 }
 /** The next metadata of a role, which waits for signatures. */
 export type DraftView = Answer<"/v1/keys/{role}/draft">;
+/** Records of the audit log, and its head. */
+export type AuditView = Answer<"/v1/audit">;
+export type AuditRecordView = AuditView["records"][number];
 export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];
 export type ModelView = Answer<"/v1/models/{model}">;
+/** What a channel points to. */
+export type ChannelView = ModelView["channels"][number];
+/** A channel other than stable was moved or, where the version is null, removed. */
+export type ChannelChange = Omit<ChannelView, "version" | "releasedAt"> & {
+  readonly model: string;
+  readonly version: number | null;
+  readonly at: string;
+};
 export type GraphPort = ModelView["inputs"][number];
 export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
 export type TaskView = Answer<"/v1/tasks/{task}">;

@@ -383,6 +383,10 @@ export const ERROR_CATALOG = {
     status: 502,
     publicMessage: "The audit log is not the one whose head was signed.",
   },
+  "audit/head-unsigned": {
+    status: 502,
+    publicMessage: "The head of the audit log is not in the signed metadata.",
+  },
   "audit/record-edited": {
     status: 502,
     publicMessage: "A record of the audit log was edited.",
@@ -432,6 +436,16 @@ export const ERROR_CATALOG = {
     status: 403,
     publicMessage: "The device stayed in cohorts whose sums failed; it takes no part until it is released.",
     advice: "An operator releases it: tributary task release TASK DEVICE.",
+  },
+  "federation/rollout-ended": {
+    status: 409,
+    publicMessage: "The rollout has ended.",
+    advice: "Start another one: tributary rollout start MODEL.",
+  },
+  "federation/rollout-state": {
+    status: 409,
+    publicMessage: "The rollout's state does not allow that.",
+    advice: "See where it stands: tributary rollout status MODEL.",
   },
 
   // secagg
@@ -933,6 +947,17 @@ export const ERROR_CATALOG = {
     status: 404,
     publicMessage: "There is no such version.",
   },
+  "coordinator/unknown-channel": { status: 404, publicMessage: "The model has no such channel." },
+  "coordinator/channel-fixed": {
+    status: 409,
+    publicMessage: "The channel stable cannot be removed.",
+    advice: "Move it to another version instead: tributary model release NAME VERSION.",
+  },
+  "coordinator/too-many-channels": {
+    status: 409,
+    publicMessage: "The model has too many channels.",
+    advice: "Remove one that no device asks for any more: tributary model remove-channel NAME CHANNEL.",
+  },
   "coordinator/unknown-task": { status: 404, publicMessage: "There is no such task." },
   "coordinator/model-exists": { status: 409, publicMessage: "The model exists already." },
   "coordinator/task-exists": {
@@ -955,6 +980,27 @@ export const ERROR_CATALOG = {
     advice: "Pause it first, and wait until its round has ended: tributary task pause NAME.",
   },
   "coordinator/invalid-task": { status: 400, publicMessage: "The task is not valid." },
+  "coordinator/unknown-rollout": { status: 404, publicMessage: "There is no such rollout." },
+  "coordinator/invalid-rollout": {
+    status: 400,
+    publicMessage: "The rollout does not fit the model's versions, or its name was used before.",
+  },
+  "coordinator/rollout-running": {
+    status: 409,
+    publicMessage: "A rollout of this channel is under way.",
+    advice: "Let it end, or end it: tributary rollout promote, abort or rollback.",
+  },
+  "coordinator/no-rollout-evidence": {
+    status: 422,
+    publicMessage: "A gate of the rollout has nothing to decide by.",
+    advice:
+      "Let devices tell how they fare (createRuntime deviceHealth), or name a running telemetry task that measures it.",
+  },
+  "coordinator/version-withdrawn": {
+    status: 409,
+    publicMessage: "The version, or one that it grew out of, was withdrawn.",
+    advice: "Publish or train another one from a version that was not.",
+  },
   "coordinator/unknown-blob": { status: 404, publicMessage: "There is no such blob." },
   "coordinator/cannot-listen": {
     status: 500,

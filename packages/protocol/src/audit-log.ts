@@ -9,7 +9,6 @@ import {
   ModelNameSchema,
   ModelVersionSchema,
   PopulationNameSchema,
-  readonlyArray,
   RoundIdSchema,
   TaskNameSchema,
   textEnum,
@@ -22,17 +21,23 @@ import {
 export const AUDIT_ACTIONS = [
   "backup.create",
   "backup.restore",
+  "blob.upload",
+  "cohort.discard",
   "device.erase",
   "device.quarantine",
   "device.release",
   "gate.verdict",
+  "issuer.set",
+  "key.create",
   "key.rotate",
   "key.set",
   "key.sign",
   "model.import",
   "model.publish",
   "model.release",
+  "model.remove-channel",
   "plan.renew",
+  "round.abandon",
   "round.commit",
   "task.create",
   "task.finish",
@@ -129,6 +134,7 @@ export interface NewAuditRecord {
   readonly actor: AuditActor;
   readonly action: AuditAction;
   readonly object: AuditObject;
+  /** As JSON writes it: what is no number is null. */
   readonly detail?: { readonly [key: string]: JsonDocument };
 }
 
@@ -144,23 +150,20 @@ export function auditHeadAfter({ index, hash }: Pick<AuditRecord, "index" | "has
   return { size: index + 1, hash };
 }
 
-/** @param record `hash` is not part of what is hashed */
-export function auditHash(record: Omit<AuditRecord, "hash">): Digest {
-  const { index, at, actor, action, object, detail, previous } = record;
-  return sha256(encodeUtf8(canonicalText({ index, at, actor, action, object, detail, previous })));
+/** Of all that a record says, whatever its fields are, but `hash` itself. */
+export function auditHash(record: Omit<AuditRecord, "hash"> & { readonly hash?: unknown }): Digest {
+  const { hash: _, ...hashed } = record;
+  return sha256(encodeUtf8(canonicalText(hashed as JsonDocument)));
 }
 
 /**
  * The record that follows a head.
  *
  * @param at ms since the epoch
- * @throws RangeError for a detail that is too long, or holds what JSON cannot
+ * @throws RangeError for a detail that is too long
  */
-export function nextAuditRecord(
-  head: AuditHead,
-  { actor, action, object, detail = {} }: NewAuditRecord,
-  at: number,
-): AuditRecord {
+export function nextAuditRecord(head: AuditHead, asked: NewAuditRecord, at: number): AuditRecord {
+  const { actor, action, object, detail = {} } = asReadBack(asked);
   const sizeBytes = encodeUtf8(canonicalText(detail)).length;
   if (sizeBytes > MAX_AUDIT_DETAIL_BYTES)
     throw new RangeError(
@@ -176,6 +179,14 @@ export function nextAuditRecord(
     previous: head.hash,
   };
   return { ...record, hash: auditHash(record) };
+}
+
+/** What is hashed is what a reader will find: JSON has no values but its own, and UTF-8 no lone surrogates. */
+function asReadBack(record: NewAuditRecord): NewAuditRecord {
+  const text = JSON.stringify(record, (_, value: unknown) =>
+    typeof value === "string" ? value.toWellFormed() : value,
+  );
+  return JSON.parse(text) as NewAuditRecord;
 }
 
 /**
@@ -214,34 +225,3 @@ const TimestampAudit = Type.Object({ auditLog: AuditHead });
 export function auditHeadOf(custom: unknown): AuditHead | undefined {
   return Check(TimestampAudit, custom) ? custom.auditLog : undefined;
 }
-
-/** Query of `GET /v1/audit` */
-export const AuditQuery = Type.Object({
-  actor: Type.Optional(textEnum(["operator", "coordinator", "device"])),
-  action: Type.Optional(textEnum(AUDIT_ACTIONS)),
-  model: Type.Optional(ModelNameSchema),
-  version: Type.Optional(ModelVersionSchema),
-  task: Type.Optional(TaskNameSchema),
-  round: Type.Optional(RoundIdSchema),
-  population: Type.Optional(PopulationNameSchema),
-  device: Type.Optional(DeviceIdSchema),
-  role: Type.Optional(Type.String({ maxLength: 128 })),
-  channel: Type.Optional(ChannelSchema),
-  alias: Type.Optional(Type.String({ maxLength: 64 })),
-  rollout: Type.Optional(Type.String({ maxLength: 64 })),
-  since: Type.Optional(UtcTimestampSchema),
-  until: Type.Optional(UtcTimestampSchema),
-  /** Records with smaller indices. */
-  before: Type.Optional(RecordIndex),
-  /** Records from this index on; then the oldest come first. */
-  from: Type.Optional(RecordIndex),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
-});
-export type AuditQuery = Static<typeof AuditQuery>;
-
-/** `GET /v1/audit` */
-export const AuditList = Type.Object({
-  records: readonlyArray(AuditRecord),
-  head: AuditHead,
-});
-export type AuditList = Static<typeof AuditList>;

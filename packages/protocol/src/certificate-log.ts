@@ -14,6 +14,7 @@ import {
 } from "@tributary/core";
 import Type, { type Static } from "typebox";
 import { Check } from "typebox/value";
+import type { AuditHead } from "./audit-log.ts";
 import { isConsistent, leafHash, rootOfBatch } from "./merkle-tree.ts";
 import { DigestSchema, readonlyArray } from "./schema.ts";
 
@@ -28,8 +29,12 @@ export type LogHead = Static<typeof LogHead>;
 /** Of the timestamp metadata: `custom` holds the head of the log as it was signed. */
 const TimestampCustom = Type.Object({ certificateLog: LogHead });
 
-export function timestampCustom(certificateLog: LogHead): Static<typeof TimestampCustom> {
-  return { certificateLog };
+/** The heads of the logs, as a timestamp's `custom` field holds them. */
+export function timestampCustom(
+  certificateLog: LogHead,
+  auditLog: AuditHead,
+): { readonly certificateLog: LogHead; readonly auditLog: AuditHead } {
+  return { certificateLog, auditLog };
 }
 
 /** The log's head in the `custom` field of verified timestamp metadata; undefined where there is none. */

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { ChannelView, type ChannelChange } from "./channels.ts";
 import { TaskSpec } from "./documents.ts";
 import { GraphPorts } from "./graph-ports.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
@@ -127,6 +128,17 @@ export const RoundView = Type.Object({
 });
 export type RoundView = Static<typeof RoundView>;
 
+/** Query of `POST /v1/models/:model/versions` */
+export const PublishQuery = Type.Object({
+  importedFrom: Type.Optional(
+    Type.Unsafe<Static<typeof DigestSchema>>({
+      ...DigestSchema,
+      description: "SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log",
+    }),
+  ),
+});
+export type PublishQuery = Static<typeof PublishQuery>;
+
 export const VersionView = Type.Object({
   model: ModelNameSchema,
   version: ModelVersionSchema,
@@ -153,7 +165,7 @@ export const VersionView = Type.Object({
     }),
     { description: "How it came from the updates of its round; null: it was published" },
   ),
-  /** When the model's channel was last moved to it; null: it never was. */
+  /** When the model's channel stable was last moved to it; null: it never was. */
   releasedAt: nullable(TimestampSchema),
   /** Of the gate of the task that made it; null: there was none, or none yet. */
   gate: nullable(VerdictView),
@@ -166,10 +178,11 @@ export const ModelView = Type.Object({
   name: ModelNameSchema,
   /** The newest: what tasks train from. */
   currentVersion: ModelVersionSchema,
-  /** What the channel points to: what inference devices run. */
+  /** What the channel stable points to: what inference devices run that name no other. */
   releasedVersion: ModelVersionSchema,
   releasedAt: TimestampSchema,
-  channel: Type.String(),
+  /** All of them, stable first. */
+  channels: readonlyArray(ChannelView),
   parameterCount: Count,
   createdAt: TimestampSchema,
   versions: Count,
@@ -346,6 +359,7 @@ export interface ServerEvents {
   version: VersionView;
   /** A device was quarantined, or an operator released one. */
   suspicion: SuspicionView;
+  channel: ChannelChange;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

@@ -5,9 +5,7 @@ export {
   AuditHead,
   auditHeadAfter,
   auditHeadOf,
-  AuditList,
   AuditObject,
-  AuditQuery,
   AuditRecord,
   EMPTY_AUDIT_LOG,
   followAudit,
@@ -16,24 +14,55 @@ export {
   type AuditAction,
   type NewAuditRecord,
 } from "./audit-log.ts";
+export { createAuditCheck, type AuditCheck, type KnownAuditHead } from "./audit-check.ts";
+export { AuditFileHeader } from "./audit-file.ts";
+export { AuditList, AuditQuery, AuditRecords, AuditRecordsQuery } from "./audit-view.ts";
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
-  armOf,
   parseRollout,
   parseWithdrawnVersions,
   Rollout,
-  ROLLOUT_SHARE_UNITS,
   RolloutArm,
-  rolloutDevice,
   RolloutIdSchema,
-  rolloutManifestPath,
-  rolloutPath,
   RolloutShare,
   WithdrawnVersions,
+} from "./rollout.ts";
+export {
+  armOf,
+  ROLLOUT_SHARE_UNITS,
+  rolloutDevice,
+  rolloutManifestPath,
+  rolloutPath,
   withdrawnPath,
   type RolloutDevice,
-} from "./rollout.ts";
+} from "./rollout-arm.ts";
+export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
+export {
+  evidenceOf,
+  parseRolloutSpec,
+  ROLLOUT_EVIDENCE,
+  ROLLOUT_METRICS,
+  RolloutGate,
+  RolloutSpec,
+  RolloutStep,
+  type RolloutEvidence,
+  type RolloutMetric,
+} from "./rollout-spec.ts";
+export {
+  ROLLOUT_STATES,
+  RolloutChange,
+  RolloutComparison,
+  RolloutGateView,
+  RolloutList,
+  RolloutReason,
+  RolloutSimulation,
+  RolloutView,
+  VersionWithdrawal,
+  WithdrawnVersionList,
+  WithdrawnVersionView,
+  type RolloutStateName,
+} from "./rollout-view.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
@@ -67,6 +96,14 @@ export {
   verifyMembership,
   type MembershipProof,
 } from "./certificate-log.ts";
+export {
+  ChannelChange,
+  ChannelList,
+  ChannelView,
+  MAX_CHANNELS,
+  ReleaseRequest,
+  STABLE_CHANNEL,
+} from "./channels.ts";
 export {
   decodeDeviceMessage,
   decodeServerMessage,
@@ -108,13 +145,9 @@ export {
 } from "./personalisation.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
-export {
-  parseVariantNames,
-  VARIANT_NAMES,
-  VariantDocument,
-  VARIANTS_KEY,
-  type VariantForm,
-} from "./model-variants.ts";
+export { type InputSample, parseVariantNames, VariantDocument, VARIANTS_KEY } from "./model-variants.ts";
+export { VARIANT_NAMES, VARIANT_USES, type VariantForm, type VariantUse } from "./variant-uses.ts";
+export { CALIBRATION_KEY, CalibrationDocument, parseCalibration } from "./calibration.ts";
 export { imageSizes } from "./image-sizes.ts";
 export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
 export { readModelManifest } from "./read-manifest.ts";
@@ -134,7 +167,7 @@ export {
   type ExportedFile,
   type ExportedRole,
 } from "./exported-version.ts";
-export { VersionFiles } from "./version-files.ts";
+export { parseVersionFiles, VersionFiles } from "./version-files.ts";
 export {
   FileRef,
   parseVersionStep,
@@ -158,6 +191,7 @@ export {
   PushView,
   RefusalList,
   RefusalView,
+  PublishQuery,
   RESTORED_OPTIMIZERS,
   ROUND_PHASES,
   RoundList,
@@ -222,7 +256,6 @@ export {
   MeasurementList,
   MeasurementListQuery,
   MeasurementView,
-  ReleaseRequest,
   VerdictView,
 } from "./measurement-view.ts";
 export {

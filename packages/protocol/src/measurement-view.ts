@@ -144,7 +144,3 @@ export type MeasurementList = Static<typeof MeasurementList>;
 export const MeasurementListQuery = Type.Object({
   limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
 });
-
-/** `POST /v1/models/:model/release` */
-export const ReleaseRequest = Type.Object({ version: ModelVersionSchema }, { additionalProperties: false });
-export type ReleaseRequest = Static<typeof ReleaseRequest>;

@@ -29,7 +29,8 @@ export const ModelVersionSchema = Type.Unsafe<ModelVersion>({
   maximum: 4_294_967_295,
 });
 export const RoundIdSchema = Type.Unsafe<RoundId>({ type: "string", pattern: "^[a-z0-9-]{1,64}$" });
-export const ChannelSchema = Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,31}$" });
+export const CHANNEL_PATTERN = "^[a-z0-9][a-z0-9-]{0,31}$";
+export const ChannelSchema = Type.String({ pattern: CHANNEL_PATTERN });
 export const TimestampSchema = Type.String({
   format: "date-time",
   maxLength: 40,

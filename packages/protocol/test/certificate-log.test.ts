@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   batchRanges,
   consistencyRanges,
+  EMPTY_AUDIT_LOG,
   encodeMembershipProof,
   foldNodes,
   leafHash,
@@ -93,7 +94,7 @@ describe("a membership proof", () => {
 
   test("a signed timestamp says the head, or something else that is none", () => {
     const head = headOf(certificates);
-    expect(logHeadOf(timestampCustom(head))).toEqual(head);
+    expect(logHeadOf(timestampCustom(head, EMPTY_AUDIT_LOG))).toEqual(head);
     for (const other of [
       undefined,
       null,

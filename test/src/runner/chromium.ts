@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chromium } from "playwright";
+import { installDebianPackage } from "./debian-package.ts";
 
 const SYSTEM_PATHS = [
   "/usr/bin/chromium",
@@ -30,12 +31,6 @@ export function ensureChromium(options: { readonly allowApt: boolean }): string 
   });
   const own = findChromium();
   if (own !== undefined) return own;
-  if (options.allowApt && process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
-    for (const args of [["update"], ["install", "-y", "--no-install-recommends", "chromium"]]) {
-      console.error(`Running \`apt-get ${args.join(" ")}\`.`);
-      const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-      spawnSync("apt-get", ["-q", ...args], { stdio: ["ignore", 2, 2], env: environment });
-    }
-  }
+  if (options.allowApt) installDebianPackage("chromium");
   return findChromium();
 }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureChromium } from "./chromium.ts";
+import { ensurePrometheus } from "./prometheus.ts";
 import type { ProjectSummary } from "./reporter.ts";
 
 const PROJECTS = ["unit", "browser", "e2e"] as const;
@@ -64,6 +65,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const needsBrowser = projects.includes("browser") || projects.includes("e2e");
   const allowApt = parsed.values["install-browser"] || (process.env.CI ?? "") !== "";
   const chromium = needsBrowser ? ensureChromium({ allowApt }) : undefined;
+  if (projects.includes("e2e")) ensurePrometheus({ allowApt });
   if (chromium !== undefined) environment.CHROME_PATH = chromium;
   for (const project of projects) {
     if (interrupted) break;

@@ -1,4 +1,6 @@
 import type {
+  ChannelChange,
+  ChannelView,
   ModelView,
   RoundView,
   ServerEvent,
@@ -30,6 +32,7 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
       );
     }
     case "suspicion":
+    case "channel":
     case "devices":
     case "reset":
       return tasks;
@@ -63,6 +66,12 @@ export function applyToVersions(
 }
 
 export function applyToModels(models: readonly ModelView[], event: ServerEvent): readonly ModelView[] {
+  if (event.type === "channel") {
+    const { model, ...change } = event.data;
+    return models.map((item) =>
+      item.name === model ? { ...item, channels: changedChannels(item.channels, change) } : item,
+    );
+  }
   if (event.type !== "version") return models;
   const { model, version, releasedAt } = event.data;
   return models.map((item) => {
@@ -71,10 +80,23 @@ export function applyToModels(models: readonly ModelView[], event: ServerEvent):
       item.currentVersion < version
         ? { ...item, currentVersion: version, versions: item.versions + 1 }
         : item;
-    // The channel points to what was released last, which may be an older version.
-    const isReleased = releasedAt !== null && Date.parse(releasedAt) > Date.parse(item.releasedAt);
-    return isReleased ? { ...known, releasedVersion: version, releasedAt } : known;
+    // stable points to what was released last, which may be an older version.
+    if (releasedAt === null || Date.parse(releasedAt) <= Date.parse(item.releasedAt)) return known;
+    const channels = changedChannels(item.channels, { name: "stable", version, at: releasedAt });
+    return { ...known, releasedVersion: version, releasedAt, channels };
   });
+}
+
+function changedChannels(
+  channels: ModelView["channels"],
+  { name, version, at }: Omit<ChannelChange, "model">,
+): ModelView["channels"] {
+  const others = channels.filter((channel) => channel.name !== name);
+  if (version === null) return others;
+  const known = channels.find((channel) => channel.name === name);
+  if (known !== undefined && Date.parse(known.releasedAt) > Date.parse(at)) return channels;
+  const order = (channel: ChannelView): string => (channel.name === "stable" ? "" : channel.name);
+  return [...others, { name, version, releasedAt: at }].sort((a, b) => (order(a) < order(b) ? -1 : 1));
 }
 
 export function applyToStatus<Status extends StatusView>(status: Status, event: ServerEvent): Status {

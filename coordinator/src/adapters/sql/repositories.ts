@@ -1,6 +1,7 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
 import { auditRepository } from "./repositories/audit.ts";
 import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
+import { channelRepository } from "./repositories/channels.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { deviceHealthRepository } from "./repositories/device-health.ts";
@@ -12,18 +13,21 @@ import { optimizerRepository } from "./repositories/optimizers.ts";
 import { participationRepository } from "./repositories/participations.ts";
 import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
+import { rolloutRepository } from "./repositories/rollouts.ts";
 import { roundRepository } from "./repositories/rounds.ts";
 import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
 import { versionStateRepository } from "./repositories/version-states.ts";
 import { versionRepository } from "./repositories/versions.ts";
+import { withdrawalRepository } from "./repositories/withdrawals.ts";
 import type { Db } from "./rows.ts";
 
 /** All repositories over one database or one transaction. */
 export function repositories(db: Db): MetadataRepositories {
   return {
     models: modelRepository(db),
+    channels: channelRepository(db),
     versions: versionRepository(db),
     versionStates: versionStateRepository(db),
     tasks: taskRepository(db),
@@ -39,6 +43,8 @@ export function repositories(db: Db): MetadataRepositories {
     suspicions: suspicionRepository(db),
     participations: participationRepository(db),
     deviceHealth: deviceHealthRepository(db),
+    rollouts: rolloutRepository(db),
+    withdrawals: withdrawalRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

@@ -16,8 +16,11 @@ import type {
   MeasurementRecord,
   ParticipationRecord,
   RoundRecord,
+  RolloutRecord,
   SuspicionRecord,
   VersionStateRecord,
+  WatchedDeviceRecord,
+  WithdrawalRecord,
 } from "../../ports/records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
@@ -25,10 +28,7 @@ type JsonText = string;
 
 export interface ModelsTable {
   name: ModelName;
-  channel: "stable";
   currentVersion: ModelVersion;
-  releasedVersion: ModelVersion;
-  releasedAt: number;
   parameters: JsonText;
   parameterCount: number;
   graphDigest: Digest;
@@ -45,6 +45,13 @@ export interface ModelsTable {
   labels: JsonText | null;
   processing: JsonText | null;
   createdAt: number;
+}
+
+export interface ChannelsTable {
+  model: ModelName;
+  name: string;
+  version: ModelVersion;
+  releasedAt: number;
 }
 
 export interface VersionsTable {
@@ -256,8 +263,25 @@ export interface SettingsTable {
 }
 
 /** The tables as TypeScript sees them; in SQL the names are snake_case (CamelCasePlugin). */
+export type RolloutsTable = {
+  -readonly [Column in keyof RolloutRecord]: Column extends "config" | "state" | "evidence"
+    ? JsonText
+    : RolloutRecord[Column];
+};
+
+export type WatchedDevicesTable = {
+  -readonly [Column in keyof WatchedDeviceRecord]: Column extends "baseline"
+    ? JsonText | null
+    : WatchedDeviceRecord[Column];
+};
+
+export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
+
 export interface Database {
   models: ModelsTable;
+  channels: ChannelsTable;
+  /** What channels pointed to. */
+  channelHistory: ChannelsTable;
   versions: VersionsTable;
   versionStates: VersionStatesTable;
   tasks: TasksTable;
@@ -281,6 +305,9 @@ export interface Database {
   suspicions: SuspicionsTable;
   participations: ParticipationsTable;
   deviceHealth: DeviceHealthTable;
+  rollouts: RolloutsTable;
+  watchedDevices: WatchedDevicesTable;
+  withdrawals: WithdrawalsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -36,6 +36,9 @@ class SqlMetadataStore implements MetadataStore {
   get models() {
     return this.#repositories().models;
   }
+  get channels() {
+    return this.#repositories().channels;
+  }
   get versions() {
     return this.#repositories().versions;
   }
@@ -80,6 +83,12 @@ class SqlMetadataStore implements MetadataStore {
   }
   get suspicions() {
     return this.#repositories().suspicions;
+  }
+  get rollouts() {
+    return this.#repositories().rollouts;
+  }
+  get withdrawals() {
+    return this.#repositories().withdrawals;
   }
   get optimizers() {
     return this.#repositories().optimizers;

@@ -88,7 +88,8 @@ export class BufferVersions {
     const { state, effects } = stepBuffer(mode, this.#state, input);
     this.#state = state;
     for (const effect of effects) {
-      if (effect.type === "discard") await discardCohorts(services, effect.roundIds, effect.code);
+      if (effect.type === "discard")
+        await discardCohorts(services, this.#options.task(), effect.roundIds, effect.code);
       else background.run(this.#commit(effect));
     }
   }

@@ -3,6 +3,7 @@ import type { ChosenStrategy } from "@tributary/aggregation";
 import type { StaleCohort } from "@tributary/federation";
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, TaskRecord, VersionRecord } from "../../ports/records.ts";
+import { coordinatorFor } from "../../audit/actors.ts";
 import { roundEvent } from "../../registry/views.ts";
 import { commitRound, publishEvents } from "../commit-round.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
@@ -74,14 +75,25 @@ export async function commitBuffer(
 /** Forgets sums that will be in no version; their rounds say why. */
 export async function discardCohorts(
   services: RoundServices,
+  { name: task, model }: Pick<TaskRecord, "name" | "model">,
   roundIds: readonly RoundId[],
   reason: string,
 ): Promise<void> {
   const { store, env } = services;
+  const at = env.clock.now();
   const events = await store.transaction(async (tx) => {
     await tx.bufferedCohorts.discard(roundIds);
     await tx.rounds.settleBuffered(roundIds, { phase: "abandoned", reason });
-    return tx.events.append(await roundEvents(tx, roundIds), env.clock.now());
+    await tx.audit.append(
+      roundIds.map((round) => ({
+        actor: coordinatorFor({ task, round }),
+        action: "cohort.discard",
+        object: { model, task, round },
+        detail: { reason },
+      })),
+      at,
+    );
+    return tx.events.append(await roundEvents(tx, roundIds), at);
   });
   env.log.warn("buffered cohorts discarded", { roundIds: roundIds.join(" "), reason });
   await publishEvents(services, events);

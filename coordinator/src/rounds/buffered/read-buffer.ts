@@ -20,6 +20,7 @@ export async function readBuffer(
   if (replaced.length > 0) {
     await discardCohorts(
       services,
+      task,
       replaced.map(({ roundId }) => roundId),
       "round/base-replaced",
     );

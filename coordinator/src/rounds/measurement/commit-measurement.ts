@@ -1,7 +1,7 @@
 import { failure } from "@tributary/core";
 import { advanceGate, gateReason, impossibleIn, judge, type RoundConfig } from "@tributary/federation";
 import { createMetrics, pairedMetrics, readPaired } from "@tributary/metrics";
-import type { VerdictView } from "@tributary/protocol";
+import { STABLE_CHANNEL, type VerdictView } from "@tributary/protocol";
 import type { MetadataRepositories, VersionCommit } from "../../ports/metadata-store.ts";
 import type {
   GateRecord,
@@ -10,6 +10,8 @@ import type {
   TaskRecord,
   VersionRecord,
 } from "../../ports/records.ts";
+import { coordinatorFor } from "../../audit/actors.ts";
+import { gateVerdict, taskStopped } from "../../audit/records.ts";
 import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
@@ -68,7 +70,9 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
     await tx.measurements.insert(record);
     const versions = judged === undefined || verdict === undefined ? [] : [{ ...judged, gate: verdict }];
     for (const version of versions) await tx.versions.setGate(version.model, version.version, version.gate);
-    const after = await storeGate(tx, commit, verdict);
+    if (verdict !== undefined && candidate !== null)
+      await tx.audit.append([gateVerdict(task, candidate.version, verdict)], at);
+    const after = await storeGate(tx, commit, verdict, at);
     const head = (await tx.models.get(model.name))?.currentVersion ?? model.currentVersion;
     const roundsCommitted = await tx.rounds.countCommitted(task.name);
     return [
@@ -79,7 +83,8 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
     ];
   };
   if (candidate !== null && verdict?.result === "passed" && task.spec.release === "on-gate") {
-    await moveChannel(services, { model, version: candidate, at }, write);
+    const by = coordinatorFor({ task: task.name, round: config.roundId });
+    await moveChannel(services, { model, channel: STABLE_CHANNEL, version: candidate, at, by }, write);
   } else {
     const events = await store.transaction(async (tx) =>
       tx.events.append(await write(tx, candidate ?? undefined), at),
@@ -108,6 +113,7 @@ export async function storeUndecided(
     knowsHits: false,
   });
   if (version !== undefined) await tx.versions.setGate(task.model, candidate, verdict);
+  await tx.audit.append([gateVerdict(task, candidate, verdict)], round.at);
   await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
 }
 
@@ -140,6 +146,7 @@ async function storeGate(
   tx: MetadataRepositories,
   { task, measurement }: MeasurementCommit,
   verdict: VerdictView | undefined,
+  at: number,
 ): Promise<TaskRecord> {
   const now = (await tx.tasks.get(task.name)) ?? task;
   const candidate = measurement.candidate?.version;
@@ -150,5 +157,7 @@ async function storeGate(
   const reason = gateReason(gate, now.spec.gate);
   if (reason === undefined || now.state !== "running") return { ...now, gate };
   await tx.tasks.setState(task.name, "paused", { reason });
-  return { ...now, gate, state: "paused", reason };
+  const paused: TaskRecord = { ...now, gate, state: "paused", reason };
+  await tx.audit.append([taskStopped(paused, verdict.roundId)], at);
+  return paused;
 }

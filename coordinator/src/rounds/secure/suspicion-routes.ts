@@ -1,6 +1,7 @@
-import { failure, type Clock, type Logger, type TaskName } from "@tributary/core";
+import { failure, type Clock, type Logger, type SecureRandom, type TaskName } from "@tributary/core";
 import { DeviceIdSchema, SuspicionList, SuspicionView, TaskNameSchema } from "@tributary/protocol";
 import Type from "typebox";
+import { auditedDevice, OPERATOR_BY_HTTP } from "../../audit/actors.ts";
 import type { App } from "../../http/app.ts";
 import type { Bus } from "../../ports/bus.ts";
 import type { MetadataStore } from "../../ports/metadata-store.ts";
@@ -10,6 +11,7 @@ import { publishEvents } from "../commit-round.ts";
 export interface SuspicionRouteOptions {
   readonly clock: Clock;
   readonly log: Logger;
+  readonly random: SecureRandom;
   readonly store: MetadataStore;
   readonly bus: Pick<Bus, "publish" | "subscribe">;
 }
@@ -19,7 +21,10 @@ const taskParams = Type.Object({ task: TaskNameSchema });
 const deviceParams = Type.Object({ task: TaskNameSchema, device: DeviceIdSchema });
 
 /** Who is suspected of making secure sums fail, and letting a device go. */
-export function registerSuspicionRoutes(app: App, { clock, log, store, bus }: SuspicionRouteOptions): void {
+export function registerSuspicionRoutes(
+  app: App,
+  { clock, log, random, store, bus }: SuspicionRouteOptions,
+): void {
   const requireTask = async (task: TaskName): Promise<void> => {
     if ((await store.tasks.get(task)) !== undefined) return;
     throw failure("coordinator/unknown-task", `http: no task "${task}"`, { detail: { task } });
@@ -64,6 +69,17 @@ export function registerSuspicionRoutes(app: App, { clock, log, store, bus }: Su
         }
         await tx.suspicions.remove(task, [device]);
         const released = { ...found, at };
+        await tx.audit.append(
+          [
+            {
+              actor: OPERATOR_BY_HTTP,
+              action: "device.release",
+              object: { task, device: await auditedDevice(tx.audit, device, random) },
+              detail: { was: found.state, points: found.points },
+            },
+          ],
+          at,
+        );
         return {
           record: released,
           events: await tx.events.append([suspicionEvent(released, "released")], at),

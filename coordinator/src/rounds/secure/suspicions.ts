@@ -1,5 +1,6 @@
-import type { DeviceId, ErrorCode, RoundId, TaskName, TributaryError } from "@tributary/core";
+import type { DeviceId, ErrorCode, RoundId, SecureRandom, TaskName, TributaryError } from "@tributary/core";
 import { judgeCohort, judgeRefusal, type CohortVerdict, type SuspicionPoints } from "@tributary/federation";
+import { deviceQuarantined } from "../../audit/records.ts";
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
 import type { NewEvent, SuspicionRecord } from "../../ports/records.ts";
 import { suspicionEvent } from "../../registry/views.ts";
@@ -11,20 +12,25 @@ export interface RoundVerdict extends CohortVerdict {
   readonly at: number;
 }
 
+type Suspecting = Pick<MetadataRepositories, "suspicions" | "audit">;
+
 /**
  * Writes down what a cohort's sum says of its members, as a part of the round's own transaction.
  *
- * @returns an event for the audit log, where a device is quarantined
+ * @param random - for names of devices in the audit log
+ * @returns an event, where a device is quarantined
  */
 export async function recordVerdict(
-  { suspicions }: Pick<MetadataRepositories, "suspicions">,
+  tx: Suspecting,
   verdict: RoundVerdict,
+  random: SecureRandom,
 ): Promise<readonly NewEvent[]> {
+  const { suspicions } = tx;
   const { task, roundId, at } = verdict;
   const before = (await suspicions.list(task)).filter(({ state }) => state === "suspected");
   // Nearly always: nobody is suspected, and the sum holds.
   if (before.length === 0 && verdict.held) return [];
-  const { points, quarantined } = judgeCohort(pointsOf(before), verdict);
+  const { points, quarantined: worst } = judgeCohort(pointsOf(before), verdict);
   const contributors = new Set<DeviceId>(verdict.contributors);
   const changed = [...points].filter(([device]) => contributors.has(device));
   await suspicions.remove(
@@ -34,17 +40,17 @@ export async function recordVerdict(
   await suspicions.put(
     changed.map(([deviceId, each]) => ({ task, deviceId, points: each, state: "suspected", roundId, at })),
   );
-  if (quarantined === null) return [];
+  if (worst === null) return [];
   const found: SuspicionRecord = {
     task,
-    deviceId: quarantined,
-    points: (before.find(({ deviceId }) => deviceId === quarantined)?.points ?? 0) + 1,
+    deviceId: worst,
+    points: (before.find(({ deviceId }) => deviceId === worst)?.points ?? 0) + 1,
     state: "quarantined",
     roundId,
     at,
   };
   await suspicions.put([found]);
-  return [suspicionEvent(found, "quarantined")];
+  return [await quarantined(tx, found, random)];
 }
 
 /** Refused for what the device put into the update; the network may be the reason for all others. */
@@ -74,19 +80,31 @@ export interface RefusedUpdate {
 /**
  * Writes down that an update was refused for what is in it; a round that counts one of the device's clears it.
  *
- * @returns an event for the audit log, where the device is quarantined now
+ * @param random - for names of devices in the audit log
+ * @returns an event, where the device is quarantined now
  */
 export async function recordRefusal(
-  { suspicions }: Pick<MetadataRepositories, "suspicions">,
+  tx: Suspecting,
   { task, roundId, deviceId, at }: RefusedUpdate,
+  random: SecureRandom,
 ): Promise<readonly NewEvent[]> {
+  const { suspicions } = tx;
   const before = await suspicions.get(task, deviceId);
   if (before?.state === "quarantined") return [];
-  const { points, quarantined } = judgeRefusal(before?.points ?? 0);
-  const state = quarantined ? "quarantined" : "suspected";
+  const { points, quarantined: isTooMuch } = judgeRefusal(before?.points ?? 0);
+  const state = isTooMuch ? "quarantined" : "suspected";
   const record: SuspicionRecord = { task, deviceId, points, state, roundId, at };
   await suspicions.put([record]);
-  return quarantined ? [suspicionEvent(record, "quarantined")] : [];
+  return isTooMuch ? [await quarantined(tx, record, random)] : [];
+}
+
+async function quarantined(
+  { audit }: Pick<Suspecting, "audit">,
+  record: SuspicionRecord,
+  random: SecureRandom,
+): Promise<NewEvent> {
+  await audit.append([await deviceQuarantined(audit, record, random)], record.at);
+  return suspicionEvent(record, "quarantined");
 }
 
 export function pointsOf(records: readonly SuspicionRecord[]): SuspicionPoints {

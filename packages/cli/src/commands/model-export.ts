@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import type { ExportedFile } from "@tributary/protocol";
 import { Option, type Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { exportedFiles, type FileOfExport } from "../exports/exported-files.ts";
@@ -18,11 +17,7 @@ const FORMATS = {
   mlflow: writeMlflowDirectory,
 } as const satisfies Record<
   string,
-  (
-    write: WriteFile,
-    source: VersionSource,
-    files: AsyncIterable<FileOfExport>,
-  ) => Promise<readonly ExportedFile[] | void>
+  (write: WriteFile, source: VersionSource, files: AsyncIterable<FileOfExport>) => Promise<unknown>
 >;
 
 interface Options extends OperatorOptions {
@@ -70,8 +65,8 @@ async function exportVersion(name: string, version: number, options: Options): P
   const progress = createProgress(process.stderr);
   let [files, sizeBytes] = [0, 0];
   try {
-    await writeWholeFolder(folder, (write) =>
-      FORMATS[format](
+    await writeWholeFolder(folder, async (write) => {
+      await FORMATS[format](
         async (path, bytes) => {
           progress.step(`${path}  ${formatBytes(bytes.length)}`);
           await write(path, bytes);
@@ -80,8 +75,8 @@ async function exportVersion(name: string, version: number, options: Options): P
         },
         source,
         exportedFiles(source, { withStates }),
-      ),
-    );
+      );
+    });
   } finally {
     progress.stop();
   }

@@ -1,4 +1,4 @@
-import { createApiClient, type GraphPort, type ModelView } from "@tributary/api-client";
+import { createApiClient, type ChannelView, type GraphPort, type ModelView } from "@tributary/api-client";
 import { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { addHealthCommand } from "./health.ts";
@@ -16,12 +16,18 @@ const PORTS: readonly TableColumn<Port>[] = [
   { title: "shape", cell: ({ shape }) => `[${shape.map((size) => (size < 0 ? "*" : size)).join(",")}]` },
 ];
 
+const CHANNELS: readonly TableColumn<ChannelView>[] = [
+  { title: "channel", cell: ({ name }) => name },
+  { title: "version", cell: ({ version }) => String(version), align: "right" },
+  { title: "since", cell: ({ releasedAt }) => releasedAt },
+];
+
 interface Options {
   readonly url: string;
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|release|health|export|import`. */
+/** `tributary model list|show|release|channels|remove-channel|health|export|import`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, release their versions, and write them to files and read them back.",
@@ -59,18 +65,59 @@ export function modelCommand(): Command {
   command
     .command("release")
     .description(
-      "Move the model's channel to a version, newer or older: devices run it from here on. Training goes on from the newest version.",
+      "Move a channel of a model to a version, newer or older: devices on it run it from here on. Training goes on from the newest version.",
     )
     .argument("<name>", "the model")
     .argument("<version>", "its version", integerBetween(1, 2 ** 32 - 1))
+    .option("--channel <name>", "the channel; one that is not there yet is made", "stable")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .action(async (name: string, version: number, options: OperatorOptions & { readonly json?: boolean }) => {
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tributary model release digits 7\n  tributary model release digits 8 --channel beta",
+    )
+    .action(
+      async (
+        name: string,
+        version: number,
+        options: OperatorOptions & { readonly channel: string; readonly json?: boolean },
+      ) => {
+        const { channel } = options;
+        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        const released = await api.releaseVersion(name, version, { channel });
+        if (options.json === true) return console.log(JSON.stringify(released));
+        console.log(`released ${name} ${released.version} on ${channel}`);
+      },
+    );
+
+  command
+    .command("channels")
+    .description("Show what a model's channels point to.")
+    .argument("<name>", "the model")
+    .addOption(urlOption())
+    .option("--json", "print one JSON object")
+    .action(async (name: string, { url, json }: Options) => {
+      const channels = await createApiClient({ baseUrl: url }).channels(name);
+      if (json === true) return console.log(JSON.stringify({ channels }));
+      for (const line of tableLines(CHANNELS, channels)) console.log(line);
+    });
+
+  command
+    .command("remove-channel")
+    .description(
+      "Remove a channel: devices on it stay on their version, and new ones find none. stable stays.",
+    )
+    .argument("<name>", "the model")
+    .argument("<channel>", "its channel")
+    .addOption(urlOption())
+    .addOption(dataDirOption())
+    .option("--json", "print one JSON object")
+    .action(async (name: string, channel: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
-      const released = await api.releaseVersion(name, version);
-      if (options.json === true) return console.log(JSON.stringify(released));
-      console.log(`released ${name} ${released.version}`);
+      const channels = await api.removeChannel(name, channel);
+      if (options.json === true) return console.log(JSON.stringify({ channels }));
+      console.log(`removed channel ${channel} of ${name}`);
     });
 
   addHealthCommand(command);
@@ -81,12 +128,13 @@ export function modelCommand(): Command {
 
 function headline({
   name,
-  channel,
+  channels,
   currentVersion,
   releasedVersion,
   versions,
   parameterCount,
 }: ModelView): string {
   const released = releasedVersion === currentVersion ? "" : `, newest ${currentVersion} is not released`;
-  return `${name}  ${channel}  version ${releasedVersion} of ${versions}${released}, ${parameterCount} parameters`;
+  const others = channels.slice(1).map((channel) => `, ${channel.name} ${channel.version}`);
+  return `${name}  stable  version ${releasedVersion} of ${versions}${released}${others.join("")}, ${parameterCount} parameters`;
 }

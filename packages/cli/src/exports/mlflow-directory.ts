@@ -80,7 +80,7 @@ function signature(ports: readonly GraphPort[]): string {
     ports.map(({ name, dtype, shape }) => ({
       name,
       type: "tensor",
-      "tensor-spec": { dtype: dtype === "string" ? "str" : dtype, shape },
+      "tensor-spec": { dtype, shape },
     })),
   );
 }

@@ -1,6 +1,6 @@
-import { createApiClient, type ApiClient, type VersionFiles } from "@tributary/api-client";
+import { createApiClient } from "@tributary/api-client";
 import { failure, sha256 } from "@tributary/core";
-import type { FileRef } from "@tributary/protocol";
+import { parseVersionFiles, type FileRef, type VersionFiles } from "@tributary/protocol";
 
 /** What an export is made of, and how to get it. */
 export interface VersionSource {
@@ -19,8 +19,9 @@ export async function versionOf(
   model: string,
   version: number,
 ): Promise<VersionSource> {
-  const api: ApiClient = createApiClient({ baseUrl: url, token });
-  const files = await api.versionFiles(model, version);
+  const answer = await createApiClient({ baseUrl: url, token }).versionFiles(model, version);
+  // Files are written by the names in it.
+  const files = parseVersionFiles(answer);
   return { files, download: (file) => download(`${url.replace(/\/$/, "")}/v1/blobs/`, token, file) };
 }
 

@@ -1,3 +1,4 @@
+import { STABLE_CHANNEL } from "@tributary/protocol";
 import type { Selectable } from "kysely";
 import type { ModelRepository } from "../../../ports/metadata-store.ts";
 import type { ModelRecord } from "../../../ports/records.ts";
@@ -8,57 +9,46 @@ import type { ModelsTable } from "../schema.ts";
 export function modelRepository(db: Db): ModelRepository {
   return {
     async insert(model) {
-      await constrained(`model "${model.name}"`, () =>
-        db
-          .insertInto("models")
-          .values({
-            name: model.name,
-            channel: model.channel,
-            currentVersion: model.currentVersion,
-            releasedVersion: model.releasedVersion,
-            releasedAt: model.releasedAt,
-            parameters: JSON.stringify(model.parameters),
-            parameterCount: model.parameterCount,
-            graphDigest: model.graph.digest,
-            graphSizeBytes: model.graph.sizeBytes,
-            trainingGraphDigest: model.trainingGraph?.digest ?? null,
-            trainingGraphSizeBytes: model.trainingGraph?.sizeBytes ?? null,
-            format: model.format === "onnx" ? null : model.format,
-            inputs: JSON.stringify(model.inputs),
-            outputs: JSON.stringify(model.outputs),
-            labels: model.labels === null ? null : JSON.stringify(model.labels),
-            processing: model.processing === null ? null : JSON.stringify(model.processing),
-            explanation: model.explanation === null ? null : JSON.stringify(model.explanation),
-            personalisation: model.personalisation === null ? null : JSON.stringify(model.personalisation),
-            variants: model.variants.length === 0 ? null : JSON.stringify(model.variants),
-            createdAt: model.createdAt,
-          })
-          .execute(),
-      );
+      await together(db, async (tx) => {
+        await constrained(`model "${model.name}"`, () =>
+          tx
+            .insertInto("models")
+            .values({
+              name: model.name,
+              currentVersion: model.currentVersion,
+              parameters: JSON.stringify(model.parameters),
+              parameterCount: model.parameterCount,
+              graphDigest: model.graph.digest,
+              graphSizeBytes: model.graph.sizeBytes,
+              trainingGraphDigest: model.trainingGraph?.digest ?? null,
+              trainingGraphSizeBytes: model.trainingGraph?.sizeBytes ?? null,
+              format: model.format === "onnx" ? null : model.format,
+              inputs: JSON.stringify(model.inputs),
+              outputs: JSON.stringify(model.outputs),
+              labels: model.labels === null ? null : JSON.stringify(model.labels),
+              processing: model.processing === null ? null : JSON.stringify(model.processing),
+              explanation: model.explanation === null ? null : JSON.stringify(model.explanation),
+              personalisation: model.personalisation === null ? null : JSON.stringify(model.personalisation),
+              variants: model.variants.length === 0 ? null : JSON.stringify(model.variants),
+              createdAt: model.createdAt,
+            })
+            .execute(),
+        );
+        const { name, releasedVersion: version, releasedAt } = model;
+        await tx
+          .insertInto("channels")
+          .values({ model: name, name: STABLE_CHANNEL, version, releasedAt })
+          .execute();
+      });
     },
     async get(name) {
-      const row = await db.selectFrom("models").selectAll().where("name", "=", name).executeTakeFirst();
+      const row = await withStable(db).where("models.name", "=", name).executeTakeFirst();
       return row && toRecord(row);
     },
     async list() {
-      const rows = await db.selectFrom("models").selectAll().orderBy("name").execute();
+      const rows = await withStable(db).orderBy("models.name").execute();
       return rows.map(toRecord);
     },
-    release: (name, version, at) =>
-      together(db, async (tx) => {
-        const { numUpdatedRows } = await tx
-          .updateTable("versions")
-          .set({ releasedAt: at })
-          .where("model", "=", name)
-          .where("version", "=", version)
-          .executeTakeFirstOrThrow();
-        requireRow(`version ${version} of "${name}"`, numUpdatedRows);
-        await tx
-          .updateTable("models")
-          .set({ releasedVersion: version, releasedAt: at })
-          .where("name", "=", name)
-          .execute();
-      }),
     async resetHead(name, version) {
       const { numUpdatedRows } = await db
         .updateTable("models")
@@ -79,10 +69,22 @@ export function modelRepository(db: Db): ModelRepository {
   };
 }
 
-function toRecord(row: Selectable<ModelsTable>): ModelRecord {
+/** Rows with what their channel stable points to. */
+function withStable(db: Db) {
+  return db
+    .selectFrom("models")
+    .innerJoin("channels", (join) =>
+      join.onRef("channels.model", "=", "models.name").on("channels.name", "=", STABLE_CHANNEL),
+    )
+    .selectAll("models")
+    .select(["channels.version as releasedVersion", "channels.releasedAt as releasedAt"]);
+}
+
+type ModelRow = Selectable<ModelsTable> & Pick<ModelRecord, "releasedVersion" | "releasedAt">;
+
+function toRecord(row: ModelRow): ModelRecord {
   return {
     name: row.name,
-    channel: row.channel,
     currentVersion: row.currentVersion,
     releasedVersion: row.releasedVersion,
     releasedAt: row.releasedAt,

@@ -1,10 +1,12 @@
 import { failure } from "@tributary/core";
+import { STABLE_CHANNEL } from "@tributary/protocol";
 import type { Selectable } from "kysely";
 import type { VersionRepository } from "../../../ports/metadata-store.ts";
 import type { VersionRecord } from "../../../ports/records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { VersionsTable } from "../schema.ts";
+import { putChannel } from "./channels.ts";
 
 export function versionRepository(db: Db): VersionRepository {
   return {
@@ -14,12 +16,7 @@ export function versionRepository(db: Db): VersionRepository {
         await constrained(what, () => tx.insertInto("versions").values(toRow(version)).execute());
         const { numUpdatedRows } = await tx
           .updateTable("models")
-          .set({
-            currentVersion: version.version,
-            ...(version.releasedAt === null
-              ? {}
-              : { releasedVersion: version.version, releasedAt: version.releasedAt }),
-          })
+          .set({ currentVersion: version.version })
           .where("name", "=", version.model)
           // The fence: a version grows out of the current one. A model's first one is current from its insertion.
           .where("currentVersion", "=", version.parentVersion ?? version.version)
@@ -30,6 +27,9 @@ export function versionRepository(db: Db): VersionRepository {
             "store/conflict",
             `store: ${what}: its parent ${version.parentVersion ?? "(none)"} is not the current version; another version was committed first`,
           );
+        const { model, releasedAt } = version;
+        if (releasedAt !== null)
+          await putChannel(tx, { model, name: STABLE_CHANNEL, version: version.version, releasedAt });
       });
     },
     async get(model, version) {

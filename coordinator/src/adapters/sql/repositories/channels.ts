@@ -1,0 +1,80 @@
+import { STABLE_CHANNEL } from "@tributary/protocol";
+import type { ChannelRepository } from "../../../ports/metadata-store.ts";
+import type { ChannelRecord } from "../../../ports/records.ts";
+import { constrained, requireRow } from "../constraint.ts";
+import { type Db, together } from "../rows.ts";
+
+export function channelRepository(db: Db): ChannelRepository {
+  return {
+    get: (model, name) =>
+      db
+        .selectFrom("channels")
+        .selectAll()
+        .where("model", "=", model)
+        .where("name", "=", name)
+        .executeTakeFirst(),
+    async list(model) {
+      const rows = await db
+        .selectFrom("channels")
+        .selectAll()
+        .where("model", "=", model)
+        .orderBy("name")
+        .execute();
+      const isStable = ({ name }: ChannelRecord): boolean => name === STABLE_CHANNEL;
+      return [...rows.filter(isStable), ...rows.filter((row) => !isStable(row))];
+    },
+    move: (channel) =>
+      together(db, async (tx) => {
+        const { model, version, name, releasedAt } = channel;
+        const what = `version ${version} of "${model}"`;
+        const row = await tx
+          .selectFrom("versions")
+          .select("version")
+          .where("model", "=", model)
+          .where("version", "=", version)
+          .executeTakeFirst();
+        requireRow(what, row === undefined ? 0n : 1n);
+        if (name === STABLE_CHANNEL)
+          await tx
+            .updateTable("versions")
+            .set({ releasedAt })
+            .where("model", "=", model)
+            .where("version", "=", version)
+            .execute();
+        await constrained(`channel "${name}" of "${model}"`, () => putChannel(tx, channel));
+      }),
+    async remove(model, name) {
+      const { numDeletedRows } = await db
+        .deleteFrom("channels")
+        .where("model", "=", model)
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      return numDeletedRows > 0n;
+    },
+    async history(model, { name, limit = 1000 } = {}) {
+      let query = db.selectFrom("channelHistory").selectAll().where("model", "=", model);
+      if (name !== undefined) query = query.where("name", "=", name);
+      return query
+        .orderBy("releasedAt", "desc")
+        .orderBy("version", "desc")
+        .orderBy("name")
+        .limit(limit)
+        .execute();
+    },
+  };
+}
+
+/** The row of a channel and its history; the version is there. */
+export async function putChannel(tx: Db, { model, name, version, releasedAt }: ChannelRecord): Promise<void> {
+  const changes = { version, releasedAt };
+  await tx
+    .insertInto("channels")
+    .values({ model, name, ...changes })
+    .onConflict((oc) => oc.columns(["model", "name"]).doUpdateSet(changes))
+    .execute();
+  await tx
+    .insertInto("channelHistory")
+    .values({ model, name, ...changes })
+    .onConflict((oc) => oc.columns(["model", "name", "version"]).doUpdateSet({ releasedAt }))
+    .execute();
+}

@@ -1,0 +1,89 @@
+import { failure } from "@tributary/core";
+import {
+  AuditList,
+  AuditQuery,
+  AuditRecords,
+  AuditRecordsQuery,
+  type AuditHead,
+  type AuditObject,
+} from "@tributary/protocol";
+import type { App } from "../http/app.ts";
+import type { AuditFilter, AuditRepository } from "../ports/metadata-store.ts";
+
+/** A head, and the timestamp that has it. */
+export type SignedAudit = AuditHead & { readonly timestampVersion: number };
+
+export interface AuditRoutesOptions {
+  readonly audit: AuditRepository;
+  /** The head in the newest signed timestamp. */
+  readonly signed: () => Promise<SignedAudit | undefined>;
+  readonly isOperator: (authorization: string | undefined) => boolean;
+}
+
+const tags = ["audit log"];
+const security = [{ operator: [] }];
+
+/** `GET /v1/audit` and below, for operators. */
+export function registerAuditRoutes(app: App, { audit, signed, isOperator }: AuditRoutesOptions): void {
+  const requireOperator = (authorization: string | undefined): void => {
+    if (!isOperator(authorization))
+      throw failure("identity/not-authorized", "http: the audit log needs an operator token");
+  };
+
+  app.get(
+    "/v1/audit",
+    {
+      schema: {
+        summary: "What operators did and what was decided without them, newest first",
+        tags,
+        security,
+        querystring: AuditQuery,
+        response: { 200: AuditList },
+      },
+    },
+    async ({ query: { limit, before, ...query }, headers }, reply) => {
+      requireOperator(headers.authorization);
+      const records = await audit.list(await filterOf(audit, query), {
+        limit,
+        ...(before === undefined ? {} : { before }),
+      });
+      return reply
+        .header("cache-control", "private, no-store")
+        .send({ records, head: await audit.head(), signed: (await signed()) ?? null });
+    },
+  );
+
+  app.get(
+    "/v1/audit/records",
+    {
+      schema: {
+        summary: "The audit log in its order: what its hashes are checked with",
+        tags,
+        security,
+        querystring: AuditRecordsQuery,
+        response: { 200: AuditRecords },
+      },
+    },
+    async ({ query: { start, limit }, headers }, reply) => {
+      requireOperator(headers.authorization);
+      return reply
+        .header("cache-control", "private, no-store")
+        .send({ start, records: await audit.read(start, limit) });
+    },
+  );
+}
+
+async function filterOf(
+  audit: Pick<AuditRepository, "pseudonym">,
+  { actor, action, since, until, device, ...object }: Omit<AuditQuery, "limit" | "before">,
+): Promise<AuditFilter> {
+  const named: AuditObject =
+    device === undefined ? object : { ...object, device: (await audit.pseudonym(device)) ?? device };
+  return {
+    ...(actor && { actor }),
+    ...(action && { action }),
+    ...(since && { since: Date.parse(since) }),
+    ...(until && { until: Date.parse(until) }),
+    object: named,
+  };
+}

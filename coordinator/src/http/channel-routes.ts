@@ -1,0 +1,75 @@
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import {
+  ChannelList,
+  ChannelSchema,
+  ModelNameSchema,
+  ReleaseRequest,
+  VersionView,
+} from "@tributary/protocol";
+import type { ModelName } from "@tributary/core";
+import Type from "typebox";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { Registry } from "../registry/registry.ts";
+import { channelView, versionView } from "../registry/views.ts";
+import type { App } from "./app.ts";
+
+export interface ChannelRouteOptions {
+  readonly store: Pick<MetadataStore, "channels">;
+  readonly registry: Pick<Registry, "model" | "release" | "removeChannel">;
+}
+
+const tags = ["operator"];
+const operator = [{ operator: [] }];
+
+/** What devices ask models by, and releasing a version. */
+export function registerChannelRoutes(app: App, { store, registry }: ChannelRouteOptions): void {
+  const channelsOf = async (model: ModelName): Promise<ChannelList> => ({
+    channels: (await store.channels.list(model)).map(channelView),
+  });
+
+  app.get(
+    "/v1/models/:model/channels",
+    {
+      schema: {
+        summary: "The channels of a model and the versions that they point to",
+        tags,
+        params: Type.Object({ model: ModelNameSchema }),
+        response: { 200: ChannelList },
+      },
+    },
+    async ({ params }) => channelsOf((await registry.model(params.model)).name),
+  );
+
+  app.post(
+    "/v1/models/:model/release",
+    {
+      schema: {
+        summary: "Move a channel to a version: devices that ask for the channel run it from here on",
+        tags,
+        security: operator,
+        params: Type.Object({ model: ModelNameSchema }),
+        body: ReleaseRequest,
+        response: { 200: VersionView },
+      },
+    },
+    async ({ params, body }) =>
+      versionView(await registry.release(params.model, body.version, body.channel, OPERATOR_BY_HTTP)),
+  );
+
+  app.delete(
+    "/v1/models/:model/channels/:channel",
+    {
+      schema: {
+        summary: "Remove a channel: devices on it stay on their version. stable cannot be removed",
+        tags,
+        security: operator,
+        params: Type.Object({ model: ModelNameSchema, channel: ChannelSchema }),
+        response: { 200: ChannelList },
+      },
+    },
+    async ({ params: { model, channel } }) => {
+      await registry.removeChannel(model, channel, OPERATOR_BY_HTTP);
+      return channelsOf(model);
+    },
+  );
+}

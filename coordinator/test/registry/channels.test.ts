@@ -1,0 +1,117 @@
+import { createApiClient, type ApiClient } from "../../../packages/api-client/src/index.ts";
+import { asModelVersion } from "@tributary/core";
+import { bindWeights, buildLinear, splitWeights } from "@tributary/onnx";
+import { MAX_CHANNELS, parseModelManifest } from "@tributary/protocol";
+import { parameterSet } from "@tributary/tensor";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { releaseReader, type ReleaseReader } from "../release-reader.ts";
+import { model, rooms } from "../rounds/rounds-room.ts";
+import { runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
+
+// A model with four versions, of which each is near the one before.
+
+let coordinator: RunningCoordinator;
+let api: ApiClient;
+let released: ReleaseReader;
+
+beforeAll(async () => {
+  coordinator = await runningCoordinator();
+  api = createApiClient({ baseUrl: coordinator.url, token: coordinator.operatorToken });
+  released = releaseReader(coordinator);
+  const { graph, parameters } = splitWeights(buildLinear({ seed: "channels" }));
+  for (const scale of [1, 1.01, 1.02, 1.03]) {
+    const values = parameters.values.map((value, i) => (i % 50 === 0 ? scale * value : value));
+    await api.publishModel("digits", bindWeights(graph, parameterSet(parameters.schema, values)));
+  }
+});
+afterAll(() => coordinator.end());
+
+const { open, dispose } = rooms();
+afterEach(dispose);
+
+const manifestOf = async (channel: string) => {
+  await released.client.refresh();
+  return parseModelManifest(await released.download(`models/digits/${channel}.json`));
+};
+
+test("each channel has its own signed manifest and is moved alone", async () => {
+  expect(await api.releaseVersion("digits", 2, { channel: "beta" })).toMatchObject({ version: 2 });
+  expect(await manifestOf("beta")).toMatchObject({ channel: "beta", version: 2, parentVersion: 1 });
+  expect(await manifestOf("stable")).toMatchObject({ channel: "stable", version: 4 });
+  await api.releaseVersion("digits", 3, { channel: "beta" });
+  await api.releaseVersion("digits", 1);
+  expect([(await manifestOf("beta")).version, (await manifestOf("stable")).version]).toEqual([3, 1]);
+  const channels = await api.channels("digits");
+  expect(channels.map(({ name, version }) => [name, version])).toEqual([
+    ["stable", 1],
+    ["beta", 3],
+  ]);
+  expect(await api.model("digits")).toMatchObject({ releasedVersion: 1, currentVersion: 4, channels });
+  // What only beta points to was released to everybody by its publication alone.
+  const before = (await api.versions("digits")).find(({ version }) => version === 3)!.releasedAt;
+  expect(Date.parse(before!)).toBeLessThan(Date.parse(channels[1]!.releasedAt));
+});
+
+test("deltas lead to a channel's version from those that the same channel pointed to before", async () => {
+  await api.releaseVersion("digits", 4, { channel: "beta" });
+  await released.client.refresh();
+  const names = await released.client.namesBeside("models/digits/versions/4/weights.int8.safetensors");
+  const from = names.flatMap((name) => /int8\.safetensors\.from-(\d+)/.exec(name)?.[1] ?? []);
+  expect(from.map(Number)).toContain(3);
+});
+
+test("a removed channel leaves the release; stable and what is not there cannot go", async () => {
+  await api.releaseVersion("digits", 2, { channel: "gone" });
+  const left = await api.removeChannel("digits", "gone");
+  expect(left.map(({ name }) => name)).toEqual(["stable", "beta"]);
+  await released.client.refresh();
+  expect(await released.client.find("models/digits/gone.json")).toBeUndefined();
+  expect(await released.client.find("models/digits/stable.json")).toBeDefined();
+  const refused = [
+    api.removeChannel("digits", "stable"),
+    api.removeChannel("digits", "gone"),
+    api.removeChannel("none", "beta"),
+    api.channels("none"),
+    api.releaseVersion("digits", 1, { channel: "No Channel" }),
+    api.releaseVersion("digits", 99, { channel: "beta" }),
+  ];
+  const codes = await Promise.all(refused.map((call) => call.catch((error: { code: string }) => error.code)));
+  expect(codes).toEqual([
+    "coordinator/channel-fixed",
+    "coordinator/unknown-channel",
+    "coordinator/unknown-model",
+    "coordinator/unknown-model",
+    "http/bad-request",
+    "coordinator/unknown-version",
+  ]);
+});
+
+test("what a channel points to can be downloaded however old it is, and so can any that is still offered", async () => {
+  await api.releaseVersion("digits", 1, { channel: "old" });
+  await api.releaseVersion("digits", 4);
+  for (let i = 0; i < 22; i++) await api.publishModel("digits", buildLinear({ seed: `later ${i}` }));
+  await released.client.refresh();
+  const offered = (version: number) =>
+    released.client.find(`models/digits/versions/${version}/weights.safetensors`);
+  const there = await Promise.all(
+    [1, 2, 3, 4, 5, 7].map(async (version) => (await offered(version)) !== undefined),
+  );
+  expect(there).toEqual([true, false, false, true, false, true]);
+  expect((await manifestOf("old")).version).toBe(asModelVersion(1));
+  await released.download((await manifestOf("old")).weights.int8.target);
+});
+
+test("a model has so many channels and no more", async () => {
+  const room = await open();
+  await room.registry.publish(model, buildLinear({ seed: 1 }));
+  const version = asModelVersion(1);
+  for (let i = 1; i < MAX_CHANNELS; i++)
+    await room.store.channels.move({ model, name: `customer-${i}`, version, releasedAt: i });
+  await expect(room.registry.release(model, version, "one-more")).rejects.toMatchObject({
+    code: "coordinator/too-many-channels",
+  });
+  await room.registry.release(model, version, "customer-1");
+  await room.registry.removeChannel(model, "customer-2");
+  await room.registry.release(model, version, "one-more");
+  expect(await room.store.channels.list(model)).toHaveLength(MAX_CHANNELS);
+});
