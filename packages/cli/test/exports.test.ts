@@ -25,7 +25,7 @@ const labelled = (): Uint8Array => {
   const model = decodeModel(build2nn({ seed: 3 }));
   const processing = {
     output: { name: "logits", activation: "softmax", topK: 2 },
-    labels: [..."0123456789"],
+    labels: Array.from("0123456789"),
   };
   return encodeModel({
     ...model,
@@ -88,7 +88,7 @@ describe("model export and import", () => {
     const manifest = parseExportedVersion(await read(out, "manifest.json"));
     expect(manifest).toMatchObject({
       version: { model: "labelled", version: 1 },
-      labels: [..."0123456789"],
+      labels: Array.from("0123456789"),
       processing: { output: { topK: 2 } },
     });
     const split = splitWeights(await read(out, "model.onnx"));
@@ -414,7 +414,13 @@ describe("reproduce", () => {
     const without = await exported("digits", 3, "without-states");
     expect((await reproduce(without)).stderr).toContain("--with-states");
     const nothing = await tributary(
-      ...["model", "export", "labelled", "1", "--with-states", "--out", at("no-step")],
+      "model",
+      "export",
+      "labelled",
+      "1",
+      "--with-states",
+      "--out",
+      at("no-step"),
     );
     expect(nothing.stderr).toContain("round published");
     expect(await readdir(folder)).not.toContain("no-step");

@@ -80,7 +80,12 @@ export function exportManifest(
   const manifest = {
     kind: "tributary-version",
     formatVersion: 1,
-    ...{ version, format, inputs, outputs, labels, processing },
+    version,
+    format,
+    inputs,
+    outputs,
+    labels,
+    processing,
     files,
   } satisfies Readonly<Record<keyof ExportedVersion, unknown>>;
   return encodeUtf8(`${JSON.stringify(manifest, undefined, 2)}\n`);

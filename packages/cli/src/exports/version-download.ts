@@ -6,7 +6,7 @@ import { parseVersionFiles, type FileRef, type VersionFiles } from "@tributary/p
 export interface VersionSource {
   readonly files: VersionFiles;
   /** Bytes of the digest that was asked for, and no others. */
-  download(file: FileRef): Promise<Uint8Array<ArrayBuffer>>;
+  readonly download: (file: FileRef) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /**
