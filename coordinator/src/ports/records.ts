@@ -11,6 +11,7 @@ import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState } from "@tributary/federation";
 import type {
   GraphPort,
+  Lineage,
   MetricDocument,
   ModelFormat,
   ModelProcessing,
@@ -124,6 +125,8 @@ export interface VersionRecord {
   readonly gate: VerdictView | null;
   /** What it answers on one row; null where it could not be run. */
   readonly selfCheck: SelfCheck | null;
+  /** What it was made of and by; null of versions of before it was kept. */
+  readonly lineage: Lineage | null;
 }
 
 /** A federated task and the plan it was published as. */

@@ -31,6 +31,7 @@ import { storeExplanation } from "./explanation.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
+import { publishedLineage } from "./lineage.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { releaseVersion, removeChannel } from "./release-version.ts";
@@ -156,6 +157,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         releasedAt: createdAt,
         gate: null,
         trust: null,
+        lineage: publishedLineage(model, by),
       };
       const stored = await storeVersion({ blobs, store, env }, model, published, parameters);
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({

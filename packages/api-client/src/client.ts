@@ -72,6 +72,8 @@ export interface ApiClient {
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  /** One of them, by its number or what it is called. */
+  version(model: string, version: number | string, options?: CallOptions): Promise<VersionView>;
   /** How its versions fare on single devices, newest first. */
   health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -162,6 +164,13 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
         )
       ).versions,
+    version: (model, version, call) =>
+      answered(`GET /v1/models/${model}/versions/${version}`, call, () =>
+        http.GET("/v1/models/{model}/versions/{version}", {
+          params: { path: { model, version: String(version) } },
+          ...json(call),
+        }),
+      ),
     health: async (model, call) =>
       (
         await answered(`GET /v1/models/${model}/health`, call, () =>

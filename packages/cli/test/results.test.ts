@@ -166,6 +166,7 @@ test("model release moves a channel, also back and by what a version is called",
     const table = async (command: string) => (await runMain("model", command, "digits", "--url", url)).stdout;
     expect(await table("channels")).toMatch(/^channel +version +since\nstable +1 +20\S+\nbeta +2 +20\S+\n$/);
     expect(await table("aliases")).toMatch(/^alias +version +since\nchampion +1 +\S+\nnext +2 +\S+\n$/);
+    expect(await table("versions")).toMatch(/^ +2 +1 +operator +0 +0 +- +- +beta next\n +1 +- +operator/m);
     expect(await of("alias", "digits", "next", "--remove")).toBe("removed alias next of digits\n");
     expect(await of("remove-channel", "digits", "beta")).toBe("removed channel beta of digits\n");
     const neither = await runMain("model", "alias", "digits", "next", ...at);

@@ -5,6 +5,7 @@ import { TaskSpec } from "./documents.ts";
 import { GraphPorts } from "./graph-ports.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
 import { TrustView } from "./trust-view.ts";
+import { Lineage } from "./lineage.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";
 import { SecureView } from "./secure-aggregation.ts";
 import { TaskReason } from "./task-stop.ts";
@@ -161,6 +162,8 @@ export const VersionView = Type.Object({
   gate: nullable(VerdictView),
   /** Null where the strategy does not compare updates with the server's own. */
   trust: nullable(TrustView),
+  /** Null of versions of before it was kept. */
+  lineage: nullable(Lineage),
 });
 export type VersionView = Static<typeof VersionView>;
 

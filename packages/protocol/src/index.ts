@@ -208,6 +208,7 @@ export {
   ModelHealthView,
   VersionHealthView,
 } from "./device-health.ts";
+export { Lineage, LineageCohort, MadeBy } from "./lineage.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";

@@ -1667,6 +1667,86 @@ export interface paths {
                                 lowest: number;
                                 highest: number;
                             } | null;
+                            lineage: {
+                                madeBy: {
+                                    /** @enum {string} */
+                                    kind: "operator";
+                                    /**
+                                     * @description http: with the operator's token; process: who runs the coordinator
+                                     * @enum {string}
+                                     */
+                                    via: "http" | "files" | "process";
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "task";
+                                    task: string;
+                                    plan: {
+                                        number: number;
+                                        digest: string;
+                                    };
+                                };
+                                /** @description Empty of a published version */
+                                cohorts: {
+                                    round: string;
+                                    updates: number;
+                                    numExamples: number;
+                                    /** @description Versions since the one it was trained from; null: synchronous */
+                                    staleness: number | null;
+                                }[];
+                                evaluation: {
+                                    dataset: string;
+                                    examples: number;
+                                } | null;
+                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                intervals: {
+                                    [key: string]: {
+                                        lower: number;
+                                        upper: number;
+                                        confidence: number;
+                                    };
+                                };
+                                privacy: {
+                                    /** @description Null: no differential privacy bounds it */
+                                    epsilon: number | null;
+                                    /** @description Why epsilon is null */
+                                    reason: string | null;
+                                    /** @description Null: the coordinator saw each update, or there was none */
+                                    secureAggregation: {
+                                        /** @description Updates in any sum */
+                                        minimumCohort: number;
+                                    } | null;
+                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                    maxUpdateNorm: number | null;
+                                };
+                                code: {
+                                    /** @description Its version */
+                                    coordinator: string;
+                                };
+                                dataSchema: {
+                                    digest: string;
+                                    inputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    outputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    /** @description Of training examples; null of a published version */
+                                    labels: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[] | null;
+                                    /** @description How many have names */
+                                    classes: number | null;
+                                };
+                            } | null;
                         };
                     };
                 };
@@ -2311,6 +2391,86 @@ export interface paths {
                                     lowest: number;
                                     highest: number;
                                 } | null;
+                                lineage: {
+                                    madeBy: {
+                                        /** @enum {string} */
+                                        kind: "operator";
+                                        /**
+                                         * @description http: with the operator's token; process: who runs the coordinator
+                                         * @enum {string}
+                                         */
+                                        via: "http" | "files" | "process";
+                                    } | {
+                                        /** @enum {string} */
+                                        kind: "task";
+                                        task: string;
+                                        plan: {
+                                            number: number;
+                                            digest: string;
+                                        };
+                                    };
+                                    /** @description Empty of a published version */
+                                    cohorts: {
+                                        round: string;
+                                        updates: number;
+                                        numExamples: number;
+                                        /** @description Versions since the one it was trained from; null: synchronous */
+                                        staleness: number | null;
+                                    }[];
+                                    evaluation: {
+                                        dataset: string;
+                                        examples: number;
+                                    } | null;
+                                    /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                    intervals: {
+                                        [key: string]: {
+                                            lower: number;
+                                            upper: number;
+                                            confidence: number;
+                                        };
+                                    };
+                                    privacy: {
+                                        /** @description Null: no differential privacy bounds it */
+                                        epsilon: number | null;
+                                        /** @description Why epsilon is null */
+                                        reason: string | null;
+                                        /** @description Null: the coordinator saw each update, or there was none */
+                                        secureAggregation: {
+                                            /** @description Updates in any sum */
+                                            minimumCohort: number;
+                                        } | null;
+                                        /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                        maxUpdateNorm: number | null;
+                                    };
+                                    code: {
+                                        /** @description Its version */
+                                        coordinator: string;
+                                    };
+                                    dataSchema: {
+                                        digest: string;
+                                        inputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        outputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        /** @description Of training examples; null of a published version */
+                                        labels: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[] | null;
+                                        /** @description How many have names */
+                                        classes: number | null;
+                                    };
+                                } | null;
                             }[];
                         };
                     };
@@ -2397,11 +2557,272 @@ export interface paths {
                                 lowest: number;
                                 highest: number;
                             } | null;
+                            lineage: {
+                                madeBy: {
+                                    /** @enum {string} */
+                                    kind: "operator";
+                                    /**
+                                     * @description http: with the operator's token; process: who runs the coordinator
+                                     * @enum {string}
+                                     */
+                                    via: "http" | "files" | "process";
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "task";
+                                    task: string;
+                                    plan: {
+                                        number: number;
+                                        digest: string;
+                                    };
+                                };
+                                /** @description Empty of a published version */
+                                cohorts: {
+                                    round: string;
+                                    updates: number;
+                                    numExamples: number;
+                                    /** @description Versions since the one it was trained from; null: synchronous */
+                                    staleness: number | null;
+                                }[];
+                                evaluation: {
+                                    dataset: string;
+                                    examples: number;
+                                } | null;
+                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                intervals: {
+                                    [key: string]: {
+                                        lower: number;
+                                        upper: number;
+                                        confidence: number;
+                                    };
+                                };
+                                privacy: {
+                                    /** @description Null: no differential privacy bounds it */
+                                    epsilon: number | null;
+                                    /** @description Why epsilon is null */
+                                    reason: string | null;
+                                    /** @description Null: the coordinator saw each update, or there was none */
+                                    secureAggregation: {
+                                        /** @description Updates in any sum */
+                                        minimumCohort: number;
+                                    } | null;
+                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                    maxUpdateNorm: number | null;
+                                };
+                                code: {
+                                    /** @description Its version */
+                                    coordinator: string;
+                                };
+                                dataSchema: {
+                                    digest: string;
+                                    inputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    outputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    /** @description Of training examples; null of a published version */
+                                    labels: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[] | null;
+                                    /** @description How many have names */
+                                    classes: number | null;
+                                };
+                            } | null;
                         };
                     };
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version of a model with its lineage, by its number or what it is called */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    /** @description A version's number, an alias, or "newest" */
+                    version: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            version: number;
+                            parentVersion: number | null;
+                            roundId: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            weightsDigest: string;
+                            sizeBytes: number;
+                            int8SizeBytes: number;
+                            parameterCount: number;
+                            loss: number | null;
+                            accuracy: number | null;
+                            /** @description On held-out data: means over the examples, of confusion counts */
+                            metrics: {
+                                [key: string]: number[];
+                            };
+                            cohort: number;
+                            numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                            trust: {
+                                compared: number;
+                                trusted: number;
+                                mean: number;
+                                lowest: number;
+                                highest: number;
+                            } | null;
+                            lineage: {
+                                madeBy: {
+                                    /** @enum {string} */
+                                    kind: "operator";
+                                    /**
+                                     * @description http: with the operator's token; process: who runs the coordinator
+                                     * @enum {string}
+                                     */
+                                    via: "http" | "files" | "process";
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "task";
+                                    task: string;
+                                    plan: {
+                                        number: number;
+                                        digest: string;
+                                    };
+                                };
+                                /** @description Empty of a published version */
+                                cohorts: {
+                                    round: string;
+                                    updates: number;
+                                    numExamples: number;
+                                    /** @description Versions since the one it was trained from; null: synchronous */
+                                    staleness: number | null;
+                                }[];
+                                evaluation: {
+                                    dataset: string;
+                                    examples: number;
+                                } | null;
+                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                intervals: {
+                                    [key: string]: {
+                                        lower: number;
+                                        upper: number;
+                                        confidence: number;
+                                    };
+                                };
+                                privacy: {
+                                    /** @description Null: no differential privacy bounds it */
+                                    epsilon: number | null;
+                                    /** @description Why epsilon is null */
+                                    reason: string | null;
+                                    /** @description Null: the coordinator saw each update, or there was none */
+                                    secureAggregation: {
+                                        /** @description Updates in any sum */
+                                        minimumCohort: number;
+                                    } | null;
+                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                    maxUpdateNorm: number | null;
+                                };
+                                code: {
+                                    /** @description Its version */
+                                    coordinator: string;
+                                };
+                                dataSchema: {
+                                    digest: string;
+                                    inputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    outputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    /** @description Of training examples; null of a published version */
+                                    labels: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[] | null;
+                                    /** @description How many have names */
+                                    classes: number | null;
+                                };
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
