@@ -3,6 +3,7 @@ import {
   sha256,
   type DeviceId,
   type Digest,
+  type ModelName,
   type RoundId,
   type SecureRandom,
   type TaskName,
@@ -10,6 +11,7 @@ import {
 import {
   canonicalText,
   type AuditActor,
+  type CardNotes,
   type JsonDocument,
   type NewAuditRecord,
   type TaskSpec,
@@ -63,6 +65,12 @@ export function taskChanged(
     object: { model, task: name },
     detail: { before: before.state, rounds: spec.rounds, spec: digestOfSpec(spec) },
   };
+}
+
+/** What operators write on the cards of a model; the text stands in the model's row. */
+export function cardNotesWritten(actor: AuditActor, model: ModelName, notes: CardNotes): NewAuditRecord {
+  const digest = sha256(encodeUtf8(canonicalText(notes)));
+  return { actor, action: "model.notes", object: { model }, detail: { notes: digest } };
 }
 
 /** A channel points to a version from here on. */

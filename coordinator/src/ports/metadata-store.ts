@@ -54,6 +54,8 @@ export interface ModelRepository {
   get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
+  /** @throws `store/not-found` */
+  setCardNotes(name: ModelName, notes: NonNullable<ModelRecord["cardNotes"]>): Promise<void>;
 }
 
 /** What devices ask models by. The channel stable comes with the model. */

@@ -10,6 +10,7 @@ import type {
 import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState } from "@tributary/federation";
 import type {
+  CardNotes,
   GraphPort,
   Lineage,
   MetricDocument,
@@ -69,6 +70,8 @@ export interface ModelRecord {
   readonly explanation: BlobRef | null;
   /** How devices train weights of their own, with the graphs that the document names; null: they do not. */
   readonly personalisation: { readonly document: BlobRef; readonly graphs: readonly BlobRef[] } | null;
+  /** What operators write on its cards; null: nothing. */
+  readonly cardNotes: { readonly notes: CardNotes; readonly updatedAt: number } | null;
   /** Forms that are derived of each version. */
   readonly variants: readonly VariantForm[];
   readonly createdAt: number;

@@ -14,13 +14,21 @@ import {
   parseTaskSpec,
   STABLE_CHANNEL,
   type AuditActor,
+  type CardNotes,
   type TaskSpec,
   type TaskStateChange,
   type VersionOrAlias,
 } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
-import { channelMoved, keysGiven, taskChanged, taskCreated, versionPublished } from "../audit/records.ts";
+import {
+  cardNotesWritten,
+  channelMoved,
+  keysGiven,
+  taskChanged,
+  taskCreated,
+  versionPublished,
+} from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
@@ -91,6 +99,8 @@ export interface Registry {
   moveAlias(model: ModelName, alias: string, version: VersionOrAlias, by?: AuditActor): Promise<AliasRecord>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-alias`, `coordinator/alias-fixed` */
   removeAlias(model: ModelName, alias: string, by?: AuditActor): Promise<void>;
+  /** Writes on the cards of a model, in the place of what was there. @throws `coordinator/unknown-model` */
+  setCardNotes(model: ModelName, notes: CardNotes, by?: AuditActor): Promise<ModelRecord>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -135,6 +145,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         graph: graphBlob,
         trainingGraph: trainingBlob,
         ...described,
+        cardNotes: null,
         variants: described.format === "onnx" ? wantedVariants(file) : [],
         explanation: await storeExplanation({ blobs, log: env.log }, file, read),
         personalisation: await storePersonalisation(blobs, name, file, read),
@@ -295,6 +306,17 @@ export function createRegistry(options: RegistryOptions): Registry {
     moveAlias: (name, alias, version, by = OPERATOR_BY_PROCESS) =>
       moveAlias({ store, bus, env }, name, alias, version, by),
     removeAlias: (name, alias, by = OPERATOR_BY_PROCESS) => removeAlias({ store, bus, env }, name, alias, by),
+
+    async setCardNotes(name, notes, by = OPERATOR_BY_PROCESS) {
+      await registry.model(name);
+      const updatedAt = env.clock.now();
+      await store.transaction(async (tx) => {
+        await tx.models.setCardNotes(name, { notes, updatedAt });
+        await tx.audit.append([cardNotesWritten(by, name, notes)], updatedAt);
+      });
+      env.log.info("registry: card notes written", { model: name });
+      return registry.model(name);
+    },
 
     async progress(task) {
       const model = await registry.model(task.model);

@@ -51,6 +51,7 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
       document: exampleBlob("personalisation"),
       graphs: [exampleBlob("head graph"), exampleBlob("low-rank graph")],
     },
+    cardNotes: null,
     variants: ["int8-dynamic"],
     createdAt: 1_790_000_000_000,
     ...changes,

@@ -5,6 +5,8 @@ import type {
   AliasView,
   BlobCreated,
   BufferView,
+  CardNotes,
+  CardNotesView,
   CertificateLogView,
   ChannelView,
   DraftView,
@@ -12,6 +14,7 @@ import type {
   KeyRoleView,
   LogEntries,
   MeasurementView,
+  ModelCard,
   ModelView,
   PublicKeyBody,
   RefusalView,
@@ -74,6 +77,13 @@ export interface ApiClient {
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
   /** One of them, by its number or what it is called. */
   version(model: string, version: number | string, options?: CallOptions): Promise<VersionView>;
+  /** What is known of a version, for whoever is to use it. */
+  card(model: string, version: number | string, options?: CallOptions): Promise<ModelCard>;
+  /** The same as Markdown. */
+  cardMarkdown(model: string, version: number | string, options?: CallOptions): Promise<string>;
+  cardNotes(model: string, options?: CallOptions): Promise<CardNotesView>;
+  /** Writes on the cards of a model, in the place of what was there. */
+  setCardNotes(model: string, notes: Partial<CardNotes>, options?: CallOptions): Promise<CardNotesView>;
   /** How its versions fare on single devices, newest first. */
   health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -140,6 +150,10 @@ type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["applicatio
 /** Likewise. */
 type KeyRoleBody = paths["/v1/keys/{role}"]["put"]["requestBody"]["content"]["application/json"];
 
+/** Likewise. */
+type CardNotesBody =
+  paths["/v1/models/{model}/card-notes"]["put"]["requestBody"]["content"]["application/json"];
+
 /** What openapi-fetch gives for any route. */
 interface Result<Data> {
   readonly data?: Data;
@@ -168,6 +182,41 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered(`GET /v1/models/${model}/versions/${version}`, call, () =>
         http.GET("/v1/models/{model}/versions/{version}", {
           params: { path: { model, version: String(version) } },
+          ...json(call),
+        }),
+      ),
+    card: (model, version, call) =>
+      answered(`GET /v1/models/${model}/versions/${version}/card`, call, () =>
+        http.GET("/v1/models/{model}/versions/{version}/card", {
+          params: { path: { model, version: String(version) } },
+          ...json(call),
+        }),
+      ),
+    cardMarkdown: async (model, version, call) => {
+      const { text } = await answered(
+        `GET /v1/models/${model}/versions/${version}/card.md`,
+        call,
+        async () => {
+          const { data, ...result } = await http.GET("/v1/models/{model}/versions/{version}/card.md", {
+            params: { path: { model, version: String(version) } },
+            parseAs: "text",
+            signal: call?.signal ?? null,
+          });
+          return { ...result, ...(data === undefined ? {} : { data: { text: data } }) };
+        },
+      );
+      return text;
+    },
+    cardNotes: (model, call) =>
+      answered(`GET /v1/models/${model}/card-notes`, call, () =>
+        http.GET("/v1/models/{model}/card-notes", { params: { path: { model } }, ...json(call) }),
+      ),
+    setCardNotes: (model, notes, call) =>
+      answered(`PUT /v1/models/${model}/card-notes`, call, () =>
+        http.PUT("/v1/models/{model}/card-notes", {
+          params: { path: { model } },
+          // What is left out is empty.
+          body: notes as CardNotesBody,
           ...json(call),
         }),
       ),

@@ -37,6 +37,7 @@ export const AUDIT_ACTIONS = [
   "key.rotate",
   "key.set",
   "key.sign",
+  "model.notes",
   "model.publish",
   "model.release",
   "plan.renew",

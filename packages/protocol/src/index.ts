@@ -208,6 +208,7 @@ export {
   ModelHealthView,
   VersionHealthView,
 } from "./device-health.ts";
+export { CardNotes, CardNotesView, MAX_NOTE_LENGTH, ModelCard } from "./model-card.ts";
 export { Lineage, LineageCohort, MadeBy } from "./lineage.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";

@@ -8,6 +8,7 @@ import {
 import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { versionOrAlias } from "../arguments.ts";
+import { addCardCommands } from "./card.ts";
 import { addHealthCommand } from "./health.ts";
 import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
@@ -39,7 +40,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|health`. */
+/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|card|card-notes|health`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, and release their versions.",
@@ -198,6 +199,7 @@ export function modelCommand(): Command {
       },
     );
 
+  addCardCommands(command);
   addHealthCommand(command);
   return command;
 }

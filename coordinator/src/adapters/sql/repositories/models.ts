@@ -2,7 +2,7 @@ import { STABLE_CHANNEL } from "@tributary/protocol";
 import type { Selectable } from "kysely";
 import type { ModelRepository } from "../../../ports/metadata-store.ts";
 import type { ModelRecord } from "../../../ports/records.ts";
-import { constrained } from "../constraint.ts";
+import { constrained, requireRow } from "../constraint.ts";
 import { blobRef, type Db, fromJson, together } from "../rows.ts";
 import type { ModelsTable } from "../schema.ts";
 
@@ -30,6 +30,8 @@ export function modelRepository(db: Db): ModelRepository {
               explanation: model.explanation === null ? null : JSON.stringify(model.explanation),
               personalisation: model.personalisation === null ? null : JSON.stringify(model.personalisation),
               variants: model.variants.length === 0 ? null : JSON.stringify(model.variants),
+              cardNotes: model.cardNotes && JSON.stringify(model.cardNotes),
+              retention: null,
               createdAt: model.createdAt,
             })
             .execute(),
@@ -48,6 +50,14 @@ export function modelRepository(db: Db): ModelRepository {
     async list() {
       const rows = await withStable(db).orderBy("models.name").execute();
       return rows.map(toRecord);
+    },
+    async setCardNotes(name, notes) {
+      const { numUpdatedRows } = await db
+        .updateTable("models")
+        .set({ cardNotes: JSON.stringify(notes) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`model "${name}"`, numUpdatedRows);
     },
   };
 }
@@ -86,6 +96,7 @@ function toRecord(row: ModelRow): ModelRecord {
     explanation: row.explanation === null ? null : fromJson(row.explanation),
     personalisation: row.personalisation === null ? null : fromJson(row.personalisation),
     variants: row.variants === null ? [] : fromJson(row.variants),
+    cardNotes: row.cardNotes === null ? null : fromJson(row.cardNotes),
     createdAt: row.createdAt,
   };
 }
