@@ -1,13 +1,14 @@
 import type { Digest } from "@tributary/core";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { MetadataStore } from "./ports/metadata-store.ts";
+import type { BlobRef, VersionRecord } from "./ports/records.ts";
 
 /** A blob that nothing refers to may have been uploaded for a task to come. */
 export const UNUSED_KEPT_MS = 7 * 86_400_000;
 
 const PAGE = 500;
 
-type Rows = "models" | "versions" | "tasks" | "releases" | "optimizers" | "bufferedCohorts";
+type Rows = "models" | "versions" | "versionStates" | "tasks" | "releases" | "optimizers" | "bufferedCohorts";
 
 /**
  * Removes blobs that nothing refers to any more: manifests that were replaced, what a commit that failed had written, data
@@ -31,6 +32,10 @@ export async function collectBlobs(options: {
   return removed;
 }
 
+function formBlobs({ variants }: Pick<VersionRecord, "variants">): readonly BlobRef[] {
+  return variants.flatMap((form) => (form.scales === undefined ? [form] : [form, form.scales]));
+}
+
 /** Digests of all blobs that some row refers to. */
 export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
@@ -43,10 +48,13 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
       for (const { digest } of [personalisation.document, ...personalisation.graphs]) used.add(digest);
     for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
       for (const version of page)
-        for (const blob of [version.graph, version.weights, version.int8, ...version.variants])
+        for (const blob of [version.graph, version.weights, version.int8, ...formBlobs(version)])
           used.add(blob.digest);
       page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
     }
+    for (const { plan, aggregate, before, after } of await store.versionStates.list(name))
+      for (const blob of [plan, aggregate, before?.state, before?.residual, after?.state, after?.residual])
+        if (blob) used.add(blob.digest);
   }
   for (const { name, plan, gatePlan, spec } of await store.tasks.list()) {
     used.add(plan.digest);

@@ -47,6 +47,13 @@ export interface CoordinatorConfig {
    * @defaultValue 7
    */
   readonly metadataDays?: number;
+  /**
+   * Whether what the server optimizer is given of each round, a sum over its cohort, is kept with the version as long as the version can be
+   * downloaded: `tributary reproduce` takes the step again from it. It takes as much space as the weights.
+   *
+   * @defaultValue true
+   */
+  readonly keepAggregates?: boolean;
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
   readonly limits?: Partial<CoordinatorLimits>;
@@ -117,6 +124,7 @@ export interface ResolvedConfig {
   /** Key in hexadecimal. */
   readonly issuer: Required<IssuerConfig> | undefined;
   readonly metadataDays: number;
+  readonly keepAggregates: boolean;
   readonly logLevel: LogLevel;
   readonly limits: CoordinatorLimits;
   readonly strategies: StrategyRegistry;
@@ -152,6 +160,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     publicUrl: publicUrl === undefined ? undefined : parseHttpUrl("publicUrl", publicUrl).origin,
     issuer: config.issuer === undefined ? undefined : checkIssuer(config.issuer),
     metadataDays,
+    keepAggregates: config.keepAggregates ?? true,
     logLevel,
     limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),

@@ -36,10 +36,12 @@ import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
+import { registerVersionRoutes } from "./http/version-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
+import { createReproducer } from "./registry/reproducer.ts";
 import { renewPlans } from "./registry/renew-plans.ts";
 import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
@@ -135,12 +137,15 @@ async function start(
   await publishIssuer({ ...vouching, name: config.issuer?.name ?? config.name });
   await renewPlans(vouching);
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
+  const reproducer = createReproducer({ store, blobs, strategies });
+  opened.defer(() => reproducer.close());
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
     ...context,
     dataDir: config.dataDir,
     releases,
     strategies,
+    keepAggregates: config.keepAggregates,
     issuerPublicKey,
     certificateLog,
     send: (device, message) => gateway.send(device, message),
@@ -217,6 +222,7 @@ async function start(
   auditLog.register(app);
   rounds.register(app);
   gateway.attach(app.server);
+  registerVersionRoutes(app, { store, registry, reproducer });
   registerMeasurementRoutes(app, { store, blobs, registry });
   registerChannelRoutes(app, { store, registry });
   registerAliasRoutes(app, { store, registry });

@@ -19,7 +19,7 @@ import {
 } from "@tributary/protocol";
 import { keyIdOf } from "@tributary/tuf";
 import type { AuditRepository } from "../ports/metadata-store.ts";
-import type { ModelRecord, RoleRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { RoleRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { auditedDevice, coordinatorFor } from "./actors.ts";
 
 // What the records of the audit log say.
@@ -138,7 +138,7 @@ export async function deviceQuarantined(
 export function roundAbandoned(round: {
   readonly id: RoundId;
   readonly task: TaskName;
-  readonly model: ModelRecord["name"];
+  readonly model: ModelName;
   readonly purpose: string;
   readonly reason: string | null;
 }): NewAuditRecord {

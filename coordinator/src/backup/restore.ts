@@ -5,7 +5,7 @@ import SqliteDatabase from "better-sqlite3";
 import { openSqlMetadataStore } from "../adapters/sql/sql-metadata-store.ts";
 import { storageFailure, syncFile, syncFolder } from "../durable-files.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
-import { NUMBERS_TAKEN, numbersTaken } from "../registry/next-number.ts";
+import { newestVersion, NUMBERS_TAKEN, numbersTaken } from "../registry/next-number.ts";
 import { RELEASES_RESTORED } from "../releases/releases.ts";
 import {
   BLOBS,
@@ -101,8 +101,8 @@ async function moveOn(store: MetadataStore, at: number): Promise<void> {
     for (const { name } of await tx.tasks.list())
       rounds[name] = Math.max(before.rounds[name] ?? 0, await tx.rounds.lastNumber(name)) + NUMBERS_GAP;
     const versions: Record<string, number> = {};
-    for (const { name, currentVersion } of await tx.models.list())
-      versions[name] = Math.max(before.versions[name] ?? 0, currentVersion) + NUMBERS_GAP;
+    for (const { name } of await tx.models.list())
+      versions[name] = Math.max(before.versions[name] ?? 0, await newestVersion(tx, name)) + NUMBERS_GAP;
     await tx.settings.set(NUMBERS_TAKEN, { rounds, versions });
     await tx.settings.set(RELEASES_RESTORED, true);
   });

@@ -12,6 +12,8 @@ import {
   TASK_SCHEMA,
   TaskList,
   TaskNameSchema,
+  TaskReset,
+  TaskResetView,
   TaskSpec,
   TaskStateChange,
   TaskView,
@@ -210,6 +212,24 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     async ({ params, body }) => {
       const task = await registry.changeTask(params.task, body, OPERATOR_BY_HTTP);
       return taskView(task, await registry.progress(task));
+    },
+  );
+
+  app.post(
+    "/v1/tasks/:task/head",
+    {
+      schema: {
+        summary: "Let a paused task go on from an earlier version, with what its server optimizer remembered",
+        tags,
+        security: operator,
+        params: taskParams,
+        body: TaskReset,
+        response: { 200: TaskResetView },
+      },
+    },
+    async ({ params, body }) => {
+      const { task, from, optimizer } = await registry.resetHead(params.task, body.version, OPERATOR_BY_HTTP);
+      return { task: taskView(task, await registry.progress(task)), from, optimizer };
     },
   );
 

@@ -8,7 +8,15 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "round" | "task" | "version" | "suspicion" | "channel" | "alias" | "devices";
+        readonly type:
+          | "rollout"
+          | "round"
+          | "task"
+          | "version"
+          | "suspicion"
+          | "channel"
+          | "alias"
+          | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };
@@ -22,6 +30,8 @@ export interface BusTopics {
   };
   /** A task was added, its state changed or a device was released: the round driver looks again. */
   readonly task: { readonly task: TaskName };
+  /** Training of a model goes on from another version than the newest one. */
+  readonly head: { readonly model: ModelName; readonly version: ModelVersion };
   /** Counts of the gateway, at most a few a second. */
   readonly devices: { readonly connected: number; readonly training: number };
 }

@@ -39,6 +39,7 @@ import type {
   RefusalRecord,
   ReleaseChange,
   RoleRecord,
+  RolloutRecord,
   RoundRecord,
   SignedMetadata,
   SuspicionRecord,
@@ -46,6 +47,9 @@ import type {
   TaskRecord,
   TokenUse,
   VersionRecord,
+  VersionStateRecord,
+  WatchedDeviceRecord,
+  WithdrawalRecord,
 } from "./records.ts";
 
 export interface ModelRepository {
@@ -56,6 +60,8 @@ export interface ModelRepository {
   list(): Promise<ModelRecord[]>;
   /** @throws `store/not-found` */
   setCardNotes(name: ModelName, notes: NonNullable<ModelRecord["cardNotes"]>): Promise<void>;
+  /** Training goes on from the version, newer or older. @throws `store/not-found` where there is no such version */
+  resetHead(name: ModelName, version: ModelVersion): Promise<void>;
 }
 
 /** What devices ask models by. The channel stable comes with the model. */
@@ -111,6 +117,17 @@ export interface VersionRepository {
   setGate(model: ModelName, version: ModelVersion, gate: NonNullable<VersionRecord["gate"]>): Promise<void>;
 }
 
+/** What versions came from, and what their tasks remembered after them. */
+export interface VersionStateRepository {
+  /** @throws `store/conflict` when the version has one, `store/not-found` when it is not there */
+  insert(state: VersionStateRecord): Promise<void>;
+  get(model: ModelName, version: ModelVersion): Promise<VersionStateRecord | undefined>;
+  /** Newest first. */
+  list(model: ModelName): Promise<VersionStateRecord[]>;
+  /** Forgets those of all versions up to this one, but for `kept`. */
+  forget(model: ModelName, upTo: ModelVersion, kept: readonly ModelVersion[]): Promise<void>;
+}
+
 export interface TaskRepository {
   /** @throws `store/conflict` when the name is taken, `store/not-found` when the model is not there. */
   insert(task: TaskRecord): Promise<void>;
@@ -152,7 +169,7 @@ export interface RoundRepository {
   lastNumber(task: TaskName): Promise<number>;
   /** Versions that the task's rounds have made, and rounds that made none and counted for the task itself: not those of its gate. */
   countCommitted(task: TaskName): Promise<number>;
-  /** Versions that the task made, up to this one. */
+  /** Versions that the task made, of those that this one grew out of, and it itself. */
   countVersions(task: TaskName, upTo: ModelVersion): Promise<number>;
   /**
    * Writes what became of cohorts whose sums had been buffered.
@@ -347,8 +364,39 @@ export interface DeviceHealthRepository {
     model: ModelName,
     options: { readonly limit: number; readonly after?: Pick<DeviceHealthRecord, "deviceId" | "version"> },
   ): Promise<DeviceHealthRecord[]>;
+  /** What devices told of a version from a time on, by device. */
+  toldSince(model: ModelName, version: ModelVersion, at: number): Promise<DeviceHealthRecord[]>;
   /** Forgets what was told before the time. */
   prune(toldBefore: number): Promise<void>;
+}
+
+export interface RolloutRepository {
+  /** @throws `store/conflict` when the name is taken, or another one of the channel is under way. */
+  insert(record: RolloutRecord): Promise<void>;
+  /** Replaces the row of the same name. @throws `store/conflict` when it has ended, or is not there. */
+  update(record: RolloutRecord): Promise<void>;
+  get(model: ModelName, rollout: string): Promise<RolloutRecord | undefined>;
+  /** Newest first. */
+  list(model: ModelName, options?: { readonly limit?: number }): Promise<RolloutRecord[]>;
+  /** Those that have not ended, of a model or of all. */
+  underWay(model?: ModelName): Promise<RolloutRecord[]>;
+  /** 0 where there was none. */
+  lastNumber(model: ModelName): Promise<number>;
+  /** Adds or replaces. */
+  putWatched(records: readonly WatchedDeviceRecord[]): Promise<void>;
+  /** By version and device. */
+  watched(of: Pick<RolloutRecord, "model" | "rollout">): Promise<WatchedDeviceRecord[]>;
+  /** Nothing of single devices is kept of a rollout that has ended. */
+  forgetWatched(of: Pick<RolloutRecord, "model" | "rollout">): Promise<void>;
+}
+
+/** Nothing in it is changed or removed: a version that was withdrawn stays so. */
+export interface WithdrawalRepository {
+  /** @throws `store/conflict` where it was withdrawn before, `store/not-found` without the model. */
+  insert(record: WithdrawalRecord): Promise<void>;
+  get(model: ModelName, version: ModelVersion): Promise<WithdrawalRecord | undefined>;
+  /** Newest versions first. */
+  list(model: ModelName): Promise<WithdrawalRecord[]>;
 }
 
 export interface ParticipationRepository {
@@ -361,6 +409,8 @@ export interface ParticipationRepository {
 export interface OptimizerRepository {
   get(task: TaskName): Promise<OptimizerRecord | undefined>;
   put(record: OptimizerRecord): Promise<void>;
+  /** It begins anew. Where it remembers nothing, that is no error. */
+  remove(task: TaskName): Promise<void>;
 }
 
 export interface EventRepository {
@@ -386,6 +436,7 @@ export interface MetadataRepositories {
   readonly channels: ChannelRepository;
   readonly aliases: AliasRepository;
   readonly versions: VersionRepository;
+  readonly versionStates: VersionStateRepository;
   readonly tasks: TaskRepository;
   readonly rounds: RoundRepository;
   readonly bufferedCohorts: BufferedCohortRepository;
@@ -399,6 +450,8 @@ export interface MetadataRepositories {
   readonly suspicions: SuspicionRepository;
   readonly participations: ParticipationRepository;
   readonly deviceHealth: DeviceHealthRepository;
+  readonly rollouts: RolloutRepository;
+  readonly withdrawals: WithdrawalRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;
@@ -412,6 +465,8 @@ export interface VersionCommit {
   /** The round's final row. */
   readonly round?: RoundRecord;
   readonly optimizer?: OptimizerRecord;
+  /** Of a version that a round made. */
+  readonly state?: VersionStateRecord;
   readonly journal?: readonly JournalEntry[];
   readonly release: ReleaseChange;
   /** Who or what made it, and with it whatever else the commit decides. */

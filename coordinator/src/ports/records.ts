@@ -8,11 +8,12 @@ import type {
   TaskName,
 } from "@tributary/core";
 import type { StrategyChoice } from "@tributary/aggregation";
-import type { GateState } from "@tributary/federation";
+import type { GateState, RolloutConfig, RolloutState } from "@tributary/federation";
 import type {
   CardNotes,
   GraphPort,
   Lineage,
+  InputSample,
   MetricDocument,
   ModelFormat,
   ModelProcessing,
@@ -47,7 +48,7 @@ export interface BlobRef {
 /** A published model: what stays the same over its versions. Times are ms since the epoch. */
 export interface ModelRecord {
   readonly name: ModelName;
-  /** The newest: what tasks train from. */
+  /** What tasks train from: the newest, unless training was taken back to an earlier one. */
   readonly currentVersion: ModelVersion;
   /** What the channel stable points to. */
   readonly releasedVersion: ModelVersion;
@@ -86,6 +87,15 @@ export interface ChannelRecord {
   readonly releasedAt: number;
 }
 
+/** A derived form of a version: a whole ONNX file. */
+export interface VariantRecord extends BlobRef {
+  readonly name: VariantForm;
+  /** What its weights and activations were quantized with, as JSON: what the next version keeps. */
+  readonly scales?: BlobRef;
+  /** What float inputs look like that it is good for; absent: any. */
+  readonly sample?: InputSample;
+}
+
 /** What a version of a model is called. */
 export interface AliasRecord {
   readonly model: ModelName;
@@ -107,8 +117,7 @@ export interface VersionRecord {
   readonly weights: BlobRef;
   /** Per-channel int8 safetensors. */
   readonly int8: BlobRef;
-  /** Whole ONNX files. */
-  readonly variants: readonly (BlobRef & { readonly name: VariantForm })[];
+  readonly variants: readonly VariantRecord[];
   readonly parameterCount: number;
   /** On held-out data, after the version; null when the task names none. */
   readonly loss: number | null;
@@ -338,6 +347,60 @@ export interface DeviceHealthRecord {
   readonly at: number;
 }
 
+/** A rollout: how it stands, and what it has read of the evidence. Times are ms since the epoch. */
+export interface RolloutRecord {
+  readonly model: ModelName;
+  /** Never used twice within a model. */
+  readonly rollout: string;
+  readonly channel: string;
+  /** Of the model's rollouts, from 1. */
+  readonly number: number;
+  readonly config: RolloutConfig;
+  readonly state: RolloutState;
+  readonly evidence: RolloutEvidence;
+  readonly createdAt: number;
+  /** Null: it is under way. At most one is of a channel. */
+  readonly endedAt: number | null;
+}
+
+/** How far the evidence of a rollout was read. */
+export interface RolloutEvidence {
+  /** Reports of devices that came before were looked at. */
+  readonly toldBefore: number;
+  /** Rounds of the telemetry task that were looked at: the newest of them. */
+  readonly round: RoundId | null;
+  /** Cohorts by version. */
+  readonly cohorts: Readonly<Record<string, number>>;
+  /** By arm: what a cohort showed, by gate, that waits for one of the other side. */
+  readonly waiting: Readonly<
+    Record<string, { readonly treated?: readonly number[]; readonly control?: readonly number[] }>
+  >;
+  /** Predictions of the first cohort of the control: what drift is measured from. */
+  readonly reference: readonly number[] | null;
+}
+
+/** A device that a rollout watches on one version. */
+export interface WatchedDeviceRecord {
+  readonly model: ModelName;
+  readonly rollout: string;
+  readonly deviceId: DeviceId;
+  readonly version: ModelVersion;
+  /** When it was first heard of. */
+  readonly openedAt: number;
+  /** What it had told of the version by then; null: nothing before the rollout. */
+  readonly baseline: readonly number[] | null;
+  /** When what it told since was counted; null: not yet. */
+  readonly countedAt: number | null;
+}
+
+/** A version that no device runs any more. */
+export interface WithdrawalRecord {
+  readonly model: ModelName;
+  readonly version: ModelVersion;
+  readonly reason: string;
+  readonly at: number;
+}
+
 /** A device in secure cohorts of a task whose sums failed; no row: not suspected. */
 export interface SuspicionRecord {
   readonly task: TaskName;
@@ -360,18 +423,44 @@ export interface ParticipationRecord {
   readonly at: number;
 }
 
-/** The state of a task's server optimizer after `version`, a safetensors file. */
-export interface OptimizerRecord {
-  readonly task: TaskName;
-  readonly version: ModelVersion;
+/** What a server optimizer remembers after a version. */
+export interface OptimizerBlobs {
+  /** A safetensors file. */
   readonly state: BlobRef;
   /** What rounding left out of the steps so far; null where none was rounded. */
   readonly residual: BlobRef | null;
 }
 
+/** The state of a task's server optimizer after `version`. */
+export interface OptimizerRecord extends OptimizerBlobs {
+  readonly task: TaskName;
+  readonly version: ModelVersion;
+}
+
+/**
+ * What a version of a round came from beside its parent's weights, and what its task remembered after it: enough to take the step
+ * again, and to go on from it.
+ */
+export interface VersionStateRecord {
+  readonly model: ModelName;
+  readonly version: ModelVersion;
+  readonly task: TaskName;
+  /** By which the round's mean became a step. */
+  readonly plan: BlobRef;
+  /** Which step of the task it was, from 1. */
+  readonly trainingRound: number;
+  readonly stepPrecision: TaskSpec["stepPrecision"];
+  /** `encodeAggregate`'s: what the server optimizer was given, never a single update; null: it was not to be kept. */
+  readonly aggregate: BlobRef | null;
+  /** Null: the server optimizer began. */
+  readonly before: OptimizerBlobs | null;
+  /** Null: the server optimizer remembers nothing. */
+  readonly after: OptimizerBlobs | null;
+}
+
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "round" | "task" | "version" | "suspicion" | "channel" | "alias";
+  readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel" | "alias";
   readonly data: JsonValue;
 }
 

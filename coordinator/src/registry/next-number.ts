@@ -1,5 +1,5 @@
 import { asModelVersion, type ModelName, type ModelVersion, type TaskName } from "@tributary/core";
-import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 
 type Rows = Pick<MetadataStore, "rounds" | "settings">;
 
@@ -18,13 +18,22 @@ export async function nextRoundNumber(store: Rows, task: TaskName): Promise<numb
   return Math.max(last, (await numbersTaken(store)).rounds[task] ?? 0) + 1;
 }
 
-/** The number of the version that grows out of a model's newest one. */
+/** The number of a model's next version, whichever one it grows out of. */
 export async function nextVersionNumber(
-  store: Pick<Rows, "settings">,
+  store: Pick<MetadataStore, "settings" | "versions">,
   model: ModelName,
-  newest: number,
 ): Promise<ModelVersion> {
+  const newest = await newestVersion(store, model);
   return asModelVersion(Math.max(newest, (await numbersTaken(store)).versions[model] ?? 0) + 1);
+}
+
+/** The highest number of a model's versions; 0 where it has none. */
+export async function newestVersion(
+  { versions }: Pick<MetadataRepositories, "versions">,
+  model: ModelName,
+): Promise<number> {
+  const [newest] = await versions.list(model, { limit: 1 });
+  return newest?.version ?? 0;
 }
 
 export async function numbersTaken({ settings }: Pick<Rows, "settings">): Promise<NumbersTaken> {

@@ -31,22 +31,25 @@ import {
 } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
-import type { MetadataRepositories, MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { AliasRecord, EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { Releases } from "../rooms.ts";
 import { followCandidate, moveAlias, removeAlias, versionOf } from "./aliases.ts";
 import { storeExplanation } from "./explanation.ts";
+import { requireIdleModel } from "./idle-model.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
 import { publishedLineage } from "./lineage.ts";
 import { readPublished } from "./read-published.ts";
 import { requireTrainable } from "./require-trainable.ts";
+import { resetHead, type HeadResetResult } from "./reset-head.ts";
 import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
-import { wantedVariants } from "./variants.ts";
+import { takeCalibration, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
+import { forgetStates } from "./version-states.ts";
 import { taskEvent, type TaskProgress, versionEvent } from "./views.ts";
 
 export interface RegistryOptions {
@@ -101,6 +104,12 @@ export interface Registry {
   removeAlias(model: ModelName, alias: string, by?: AuditActor): Promise<void>;
   /** Writes on the cards of a model, in the place of what was there. @throws `coordinator/unknown-model` */
   setCardNotes(model: ModelName, notes: CardNotes, by?: AuditActor): Promise<ModelRecord>;
+  /**
+   * Lets a task that does not run go on from a version of its model, with what its server optimizer remembered after it.
+   *
+   * @throws as `prepareReset`
+   */
+  resetHead(task: TaskName, version: ModelVersion, by?: AuditActor): Promise<HeadResetResult>;
   progress(task: TaskRecord): Promise<TaskProgress>;
   /** @throws `coordinator/unknown-model` */
   model(name: ModelName): Promise<ModelRecord>;
@@ -117,7 +126,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, file, by = OPERATOR_BY_PROCESS) {
+    async publish(name, given, by = OPERATOR_BY_PROCESS) {
+      const { file, calibration } = takeCalibration(given);
       const known = await store.models.get(name);
       const read = readPublished(file, known);
       const { graph, trainingGraph, parameters, described } = read;
@@ -152,8 +162,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         createdAt,
       };
       const parentVersion = known === undefined ? null : known.currentVersion;
-      const [newest] = await store.versions.list(name, { limit: 1 });
-      const version: ModelVersion = await nextVersionNumber(store, name, newest?.version ?? 0);
+      const version = await nextVersionNumber(store, name);
       const published = {
         version,
         parentVersion,
@@ -170,7 +179,9 @@ export function createRegistry(options: RegistryOptions): Registry {
         trust: null,
         lineage: publishedLineage(model, by),
       };
-      const stored = await storeVersion({ blobs, store, env }, model, published, parameters);
+      const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
+        calibration,
+      });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
           {
@@ -184,6 +195,7 @@ export function createRegistry(options: RegistryOptions): Registry {
             ],
             events: async (tx) => {
               await restartGates(tx, stored.version, createdAt);
+              await forgetStates(tx, stored.version);
               return [versionEvent(stored.version)];
             },
           },
@@ -306,6 +318,8 @@ export function createRegistry(options: RegistryOptions): Registry {
     moveAlias: (name, alias, version, by = OPERATOR_BY_PROCESS) =>
       moveAlias({ store, bus, env }, name, alias, version, by),
     removeAlias: (name, alias, by = OPERATOR_BY_PROCESS) => removeAlias({ store, bus, env }, name, alias, by),
+    resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
+      resetHead({ store, bus, env, releases }, name, version, by),
 
     async setCardNotes(name, notes, by = OPERATOR_BY_PROCESS) {
       await registry.model(name);
@@ -341,29 +355,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
   };
   return registry;
-}
-
-/**
- * A version grows out of the newest one, so that of two tasks on one model the faster would throw away every round of the
- * slower: one task trains a model at a time. Tasks that only measure make no versions.
- *
- * @throws `coordinator/model-busy`
- */
-async function requireIdleModel(
-  tasks: Pick<TaskRepository, "list">,
-  { name, model, kind }: Pick<TaskSpec, "name" | "model" | "kind">,
-): Promise<void> {
-  if (kind !== "train") return;
-  const other = (await tasks.list()).find(
-    (task) =>
-      task.model === model && task.name !== name && task.state === "running" && task.spec.kind === "train",
-  );
-  if (other === undefined) return;
-  throw failure(
-    "coordinator/model-busy",
-    `registry: task "${other.name}" is training "${model}"; pause it before "${name}" runs`,
-    { detail: { model, task: other.name } },
-  );
 }
 
 /** What an operator publishes is released: gates compare with it from here on, and what waited for a verdict is outdated. */

@@ -117,8 +117,9 @@ export async function moveChannel(
  */
 export async function removeChannel(
   { store, bus, env, releases }: Omit<ReleaseServices, "blobs">,
-  { model, channel, by }: { readonly model: ModelName; readonly channel: string; readonly by: AuditActor },
+  removed: { readonly model: ModelName; readonly channel: string; readonly by: AuditActor },
 ): Promise<void> {
+  const { model, channel, by } = removed;
   await requireModel(store, model);
   if (channel === STABLE_CHANNEL)
     throw failure("coordinator/channel-fixed", `registry: "${model}" keeps its channel "${channel}"`, {

@@ -4,12 +4,12 @@ import { quantizeWeightsFile } from "@tributary/onnx";
 import { STABLE_CHANNEL } from "@tributary/protocol";
 import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { makeSelfCheck } from "./self-check.ts";
-import { storeVariants } from "./variants.ts";
+import { storeVariants, type VariantSources } from "./variants.ts";
 import { releaseDeltas, stepDelta } from "./version-deltas.ts";
 
 /** What is known of a version before its weights are stored. */
@@ -31,6 +31,7 @@ export interface StoredVersion {
  * The first step of a commit: nothing refers to the blobs until the version is committed.
  *
  * @param steps - that made it of its parent, by parameter, where they were rounded
+ * @param sources - of what its forms are made, beside the weights and the parent's
  */
 export async function storeVersion(
   stores: { readonly blobs: BlobStore; readonly store: MetadataStore; readonly env: Pick<Env, "log"> },
@@ -38,6 +39,7 @@ export async function storeVersion(
   version: NewVersion,
   parameters: ParameterSet,
   steps?: ReadonlyMap<string, QuantizedStep>,
+  sources: Omit<VariantSources, "parent"> = {},
 ): Promise<StoredVersion> {
   const { blobs, store, env } = stores;
   const parent =
@@ -53,7 +55,7 @@ export async function storeVersion(
     weights,
     int8: await blobs.put(int8),
     selfCheck: await makeSelfCheck(env.log, model, { graph, parameters, int8 }, weights.digest),
-    variants: await storeVariants(blobs, model, parameters),
+    variants: await storeVariants(blobs, model, parameters, { ...sources, parent }),
     parameterCount: model.parameterCount,
   };
   const deltas = [
@@ -75,8 +77,8 @@ function withDeltas({ put, remove = [] }: TargetChanges, deltas: readonly Target
 }
 
 /** What channels point to, and what gates compare with, or devices are measuring, stays to be downloaded. */
-async function keptVersions(
-  store: Pick<MetadataStore, "channels" | "tasks" | "rounds">,
+export async function keptVersions(
+  store: Pick<MetadataRepositories, "channels" | "tasks" | "rounds">,
   model: Pick<ModelRecord, "name">,
 ): Promise<readonly ModelVersion[]> {
   const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);

@@ -1,4 +1,11 @@
-import { asModelName, encodeUtf8, sha256, type ModelName, type ModelVersion } from "@tributary/core";
+import {
+  asModelName,
+  encodeUtf8,
+  sha256,
+  type ModelName,
+  type ModelVersion,
+  type TaskName,
+} from "@tributary/core";
 import type { MeasurementContent, PlanContent } from "@tributary/federation/planning";
 import {
   deltaPath,
@@ -6,6 +13,7 @@ import {
   parseModelManifest,
   parsePlan,
   STABLE_CHANNEL,
+  VARIANT_USES,
   type MeasurementPlan,
   type ModelManifest,
   type Plan,
@@ -133,6 +141,8 @@ export function channelTargets(
           variants: version.variants.map((each) => ({
             name: each.name,
             target: variantPath(name, version.version, each.name),
+            ...VARIANT_USES[each.name],
+            ...(each.sample === undefined ? {} : { sample: each.sample }),
           })),
         }),
     ...(version.selfCheck === null ? {} : { selfCheck: version.selfCheck }),
@@ -256,10 +266,22 @@ export function controlTargets(
   current: Iterable<Pick<TargetRecord, "path">>,
 ): TargetChanges {
   const path = controlPath(model, task, version);
-  const earlier = Array.from(current, (target) => target.path).filter(
-    (each) => each.startsWith(controlFolder(model, task)) && each !== path,
-  );
-  return { put: [blobTarget(trainingRole(model), path, state)], remove: earlier };
+  const { remove = [] } = noControlTargets(model, task, current);
+  return {
+    put: [blobTarget(trainingRole(model), path, state)],
+    remove: remove.filter((earlier) => earlier !== path),
+  };
+}
+
+/** Devices begin with a control variate of zeros. */
+export function noControlTargets(
+  model: ModelName,
+  task: TaskName,
+  current: Iterable<Pick<TargetRecord, "path">>,
+): TargetChanges {
+  const folder = controlFolder(model, task);
+  const paths = Array.from(current, ({ path }) => path);
+  return { put: [], remove: paths.filter((path) => path.startsWith(folder)) };
 }
 
 /**

@@ -1,16 +1,24 @@
 import type { ModelVersion } from "@tributary/core";
-import { encodeState, isEmptyState, type ChosenStrategy } from "@tributary/aggregation";
-import { parametersFromSafetensors, parametersToSafetensors } from "@tributary/tensor";
+import type { ChosenStrategy } from "@tributary/aggregation";
+import { parametersFromSafetensors } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
-import { steppedWeights, type RoundMean, type SteppedWeights } from "@tributary/federation/aggregation";
+import {
+  encodeAggregate,
+  optimizerFiles,
+  steppedWeights,
+  type RoundMean,
+  type SteppedWeights,
+} from "@tributary/federation/aggregation";
 import type {
   EventRecord,
   ModelRecord,
   NewEvent,
+  OptimizerBlobs,
   OptimizerRecord,
   RoundRecord,
   TaskRecord,
   VersionRecord,
+  VersionStateRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
 import {
@@ -28,6 +36,7 @@ import { trainedLineage } from "../registry/lineage.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
+import { forgetStates } from "../registry/version-states.ts";
 import { roundEvent, taskEvent, versionEvent } from "../registry/views.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RoundPlan } from "./round-plan.ts";
@@ -67,7 +76,7 @@ export async function commitRound(
   const { env, store, blobs, bus, releases, evaluator } = services;
   const { config, plan, task, model, base, mean, strategy } = input;
 
-  const { weights, state, rounded } = await newWeights(services, input);
+  const { weights, state, rounded, before, trainingRound } = await newWeights(services, input);
   const { dataset } = task.spec.evaluation;
   const result =
     dataset === null
@@ -80,7 +89,7 @@ export async function commitRound(
         });
   await input.evaluated(result);
 
-  const version = await nextVersionNumber(store, model.name, base.version);
+  const version = await nextVersionNumber(store, model.name);
   const createdAt = env.clock.now();
   const stored = await storeVersion(
     { blobs, store, env },
@@ -116,16 +125,30 @@ export async function commitRound(
     },
     weights,
     rounded?.steps,
+    {
+      measureRanges:
+        dataset === null
+          ? undefined
+          : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
+    },
   );
-  const optimizer =
-    rounded === undefined && isEmptyState(state)
-      ? undefined
-      : {
-          task: task.name,
-          version,
-          state: await blobs.put(encodeState(strategy.choice.name, state)),
-          residual: rounded === undefined ? null : await blobs.put(parametersToSafetensors(rounded.residual)),
-        };
+  const files = optimizerFiles(strategy.choice.name, { state, rounded });
+  const after = files && {
+    state: await blobs.put(files.state),
+    residual: files.residual && (await blobs.put(files.residual)),
+  };
+  const optimizer = after === null ? undefined : { task: task.name, version, ...after };
+  const kept = {
+    model: model.name,
+    version,
+    task: task.name,
+    plan: { digest: task.plan.digest, sizeBytes: task.plan.sizeBytes },
+    trainingRound,
+    stepPrecision: task.spec.stepPrecision,
+    aggregate: services.keepAggregates ? await blobs.put(encodeAggregate(mean)) : null,
+    before,
+    after,
+  };
   const roundsCommitted = (await store.rounds.countCommitted(task.name)) + 1;
   const targets = await withControl(services, task, stored.targets, optimizer);
   const { events, timestampVersion } = await releases.release(targets, async (release) => {
@@ -135,10 +158,12 @@ export async function commitRound(
         version: stored.version,
         ...last,
         ...(optimizer === undefined ? {} : { optimizer }),
+        state: kept,
         release,
-        audit: committed(input, stored.version),
+        audit: committed(input, stored.version, kept),
         events: async (tx) => {
           await awaitVerdict(tx, task, version, createdAt);
+          await forgetStates(tx, stored.version);
           const also = await input.alsoStored(tx, version);
           const [newest = null] = await tx.rounds.list(task.name, { limit: 1 });
           const progress = { currentVersion: version, round: last.round ?? newest, roundsCommitted };
@@ -171,7 +196,11 @@ export async function commitRound(
 }
 
 /** The version, and that the channel moved to it, where it did. */
-function committed({ task, model, config }: CommitInput, version: VersionRecord): NewAuditRecord[] {
+function committed(
+  { task, model, config }: CommitInput,
+  version: VersionRecord,
+  { aggregate }: Pick<VersionStateRecord, "aggregate">,
+): NewAuditRecord[] {
   const { parentVersion, weights, cohort, numExamples, loss, accuracy, strategy, releasedAt } = version;
   const actor = coordinatorFor({ task: task.name, round: config.roundId });
   const commit: NewAuditRecord = {
@@ -181,6 +210,7 @@ function committed({ task, model, config }: CommitInput, version: VersionRecord)
     detail: {
       parentVersion,
       weights: weights.digest,
+      aggregate: aggregate?.digest ?? null,
       strategy: strategy?.name ?? null,
       cohort,
       numExamples,
@@ -224,24 +254,32 @@ export async function publishEvents(
   for (const event of events) await bus.publish("event", event);
 }
 
-async function newWeights(services: RoundServices, input: CommitInput): Promise<SteppedWeights> {
+/** A version in the making, and where it began. */
+interface NewWeights extends SteppedWeights {
+  readonly before: OptimizerBlobs | null;
+  readonly trainingRound: number;
+}
+
+async function newWeights(services: RoundServices, input: CommitInput): Promise<NewWeights> {
   const { mean, plan, base, strategy, task } = input;
   const { blobs } = services;
   const memory = await optimizerMemory(services, input);
   const { stepPrecision } = task.spec;
-  return steppedWeights({
+  const trainingRound = await trainingRoundOf(services, task, base);
+  const stepped = await steppedWeights({
     plan: plan.plan,
     strategy,
     base: parametersFromSafetensors(plan.plan.parameters, await blobs.bytes(base.weights.digest)),
     mean,
     baseVersion: base.version,
-    trainingRound: await trainingRoundOf(services, task, base),
+    trainingRound,
     before: memory.state,
     model: () => completeModel(blobs, input.model, base),
     ...(stepPrecision === "float32"
       ? {}
       : { rounding: { precision: stepPrecision, residual: memory.residual } }),
   });
+  return { ...stepped, before: memory.blobs, trainingRound };
 }
 
 /** What a round leaves behind when it ends without a version. */

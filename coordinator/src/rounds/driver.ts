@@ -31,7 +31,9 @@ export interface Driver {
   disconnected(device: DeviceId): void;
   /** The task's row or its model changed: looks again. */
   changed(): Promise<void>;
-  /** Another version of the model was published. */
+  /** Another version of the model is what tasks train from. */
   baseReplaced(version: number): Promise<void>;
+  /** The same, of a version that may be an older one, while the task does not run. */
+  headReset(version: number): void;
   close(): Promise<void>;
 }

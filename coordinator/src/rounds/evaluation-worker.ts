@@ -7,8 +7,17 @@ import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { isTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { openInstalledTfjs } from "@tributary/engine/tfjs-node";
 import { rootUpdate } from "@tributary/engine/training";
+import type { ActivationRange } from "@tributary/onnx";
 import { parameterSet } from "@tributary/tensor";
-import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, RootUpdateJob } from "./evaluation.ts";
+import type {
+  EvaluationAnswer,
+  EvaluationJob,
+  EvaluationOutcome,
+  EvaluationRequest,
+  RangesRequest,
+  RootUpdateJob,
+} from "./evaluation.ts";
+import { rowFeeds } from "./row-feeds.ts";
 
 // A worker thread: graphs and data sets come once, weights with every job.
 
@@ -42,8 +51,9 @@ async function handle(job: EvaluationJob): Promise<void> {
       return load(job.digest, async () => void datasets.set(job.digest, readExampleTable(job.bytes)));
     case "evaluate":
     case "root-update":
+    case "ranges":
       try {
-        answer({ id: job.id, result: job.type === "evaluate" ? await evaluate(job) : await train(job) });
+        answer({ id: job.id, result: await outcomeOf(job) });
       } catch (error) {
         const { code, message, detail } = toFailure(error, "round/evaluation-failed");
         answer({ id: job.id, error: { code, message, detail } });
@@ -54,6 +64,13 @@ async function handle(job: EvaluationJob): Promise<void> {
       throw new TypeError(`evaluation: no such job ${String(never)}`);
     }
   }
+}
+
+async function outcomeOf(
+  job: Exclude<EvaluationJob, { type: "close" | "graph" | "dataset" }>,
+): Promise<EvaluationOutcome> {
+  if (job.type === "evaluate") return await evaluate(job);
+  return await (job.type === "root-update" ? train(job) : ranges(job));
 }
 
 async function session(graph: Uint8Array): Promise<Session> {
@@ -79,10 +96,45 @@ async function evaluate({ graph, dataset, spec, values }: EvaluationRequest): Pr
   return evaluationResult(spec, await evaluationSums({ session, spec, data, values, signal }));
 }
 
+/** More examples move a range by little. */
+const RANGE_EXAMPLES = 256;
+
+async function ranges({
+  model,
+  dataset,
+  inputs,
+}: RangesRequest): Promise<ReadonlyMap<string, ActivationRange>> {
+  // Most threads evaluate and no more.
+  const { chosenRanges, gatherHistograms } = await import("@tributary/onnx");
+  const examples = rowFeeds(loadedTable(dataset), inputs, RANGE_EXAMPLES);
+  let observed: Promise<Session> | undefined;
+  try {
+    const histograms = await gatherHistograms(model, {
+      examples,
+      run: async (bytes, feeds) => {
+        signal.throwIfAborted();
+        return await (await (observed ??= engine.load(bytes))).run(feeds);
+      },
+    });
+    return chosenRanges(histograms);
+  } finally {
+    await (await observed?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  }
+}
+
 async function train({ graph, dataset, parameters, values, ...job }: RootUpdateJob): Promise<Float32Array> {
   const base = parameterSet(parameters, Float32Array.from(values));
   const { update } = await rootUpdate({ ...job, ...loaded(graph, dataset), base, signal });
   return update;
+}
+
+function loadedTable(dataset: Digest): ExampleTable {
+  const data = datasets.get(dataset);
+  if (data !== undefined) return data;
+  throw (
+    unusable.get(dataset) ??
+    failure("round/evaluation-failed", "evaluation: the data set comes before the job")
+  );
 }
 
 function loaded(graph: Digest, dataset: Digest): { readonly session: Session; readonly data: ExampleTable } {

@@ -1,7 +1,8 @@
 import type { Digest } from "@tributary/core";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
 import type { RootUpdateRequest } from "@tributary/engine/training";
-import type { EvaluationGraphDocument } from "@tributary/protocol";
+import type { ActivationRange } from "@tributary/onnx";
+import type { EvaluationGraphDocument, GraphPort } from "@tributary/protocol";
 import type { ParameterSchema } from "@tributary/tensor";
 
 /** Weights to measure on held-out data. */
@@ -25,6 +26,13 @@ export interface RootUpdateJob extends Pick<
   readonly values: Float32Array;
 }
 
+/** A whole model, and what to run it on. */
+export interface RangesRequest {
+  readonly model: Uint8Array;
+  readonly dataset: Digest;
+  readonly inputs: readonly GraphPort[];
+}
+
 /** Measures weights and trains from them, in a thread of its own. */
 export interface Evaluator {
   /** @throws `round/evaluation-failed`, `dataset/*` */
@@ -36,20 +44,29 @@ export interface Evaluator {
    * @throws `round/evaluation-failed`, `federation/training-diverged`, `dataset/*`, `engine/*`
    */
   rootUpdate(job: RootUpdateJob): Promise<Float32Array>;
+  /**
+   * The least and largest values of the activations that "int8-static" holds as integers, over some hundred examples.
+   *
+   * @throws `round/evaluation-failed`, `dataset/*`, `engine/*`, `onnx/*`
+   */
+  activationRanges(request: RangesRequest): Promise<ReadonlyMap<string, ActivationRange>>;
   /** Idempotent. */
   close(): Promise<void>;
 }
 
 // Between the threads.
 
+export type EvaluationOutcome = EvaluationResult | Float32Array | ReadonlyMap<string, ActivationRange>;
+
 export type EvaluationJob =
   | { readonly type: "graph" | "dataset"; readonly digest: Digest; readonly bytes: Uint8Array<ArrayBuffer> }
   | ({ readonly type: "evaluate"; readonly id: number } & EvaluationRequest)
   | ({ readonly type: "root-update"; readonly id: number } & RootUpdateJob)
+  | ({ readonly type: "ranges"; readonly id: number } & RangesRequest)
   | { readonly type: "close" };
 
 export type EvaluationAnswer =
-  | { readonly id: number; readonly result: EvaluationResult | Float32Array }
+  | { readonly id: number; readonly result: EvaluationOutcome }
   | {
       readonly id: number;
       readonly error: {

@@ -2,7 +2,14 @@ import { Worker } from "node:worker_threads";
 import { failure, isErrorCode, type Clock, type Digest } from "@tributary/core";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { EvaluationResult } from "@tributary/engine/evaluation";
-import type { EvaluationAnswer, EvaluationJob, EvaluationRequest, Evaluator } from "./evaluation.ts";
+import type { ActivationRange } from "@tributary/onnx";
+import type {
+  EvaluationAnswer,
+  EvaluationJob,
+  EvaluationOutcome,
+  EvaluationRequest,
+  Evaluator,
+} from "./evaluation.ts";
 
 /** An evaluation that takes longer is given up, and its thread with it. */
 const TIMEOUT_MS = 300_000;
@@ -21,14 +28,14 @@ export function createEvaluator(options: {
 
   /** The thread, with what a job needs. */
   const threadWith = async (
-    needed: Pick<EvaluationRequest, "graph" | "dataset">,
+    needed: Partial<Pick<EvaluationRequest, "graph" | "dataset">>,
   ): Promise<EvaluationThread> => {
     if (closed) throw failure("core/closed", "evaluator: closed");
     if (thread?.dead !== false) thread = new EvaluationThread(clock);
     const current = thread;
     for (const type of ["graph", "dataset"] as const) {
       const digest = needed[type];
-      if (current.has(digest)) continue;
+      if (digest === undefined || current.has(digest)) continue;
       const bytes = await blobs.bytes(digest, { maxBytes: 1024 * 1024 * 1024 });
       current.load(type, digest, bytes);
     }
@@ -44,6 +51,13 @@ export function createEvaluator(options: {
       const current = await threadWith(job);
       return (await current.run((id) => ({ type: "root-update", id, ...job }))) as Float32Array;
     },
+    async activationRanges(request) {
+      const current = await threadWith({ dataset: request.dataset });
+      return (await current.run((id) => ({ type: "ranges", id, ...request }))) as ReadonlyMap<
+        string,
+        ActivationRange
+      >;
+    },
     async close() {
       closed = true;
       await thread?.close();
@@ -52,7 +66,7 @@ export function createEvaluator(options: {
 }
 
 interface Pending {
-  resolve(result: EvaluationResult | Float32Array): void;
+  resolve(result: EvaluationOutcome): void;
   reject(error: Error): void;
 }
 
@@ -97,7 +111,7 @@ class EvaluationThread {
     this.#post({ type, digest, bytes }, [bytes.buffer]);
   }
 
-  run(jobOf: (id: number) => EvaluationJob): Promise<EvaluationResult | Float32Array> {
+  run(jobOf: (id: number) => EvaluationJob): Promise<EvaluationOutcome> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       const timer = this.#clock.schedule(TIMEOUT_MS, () => {

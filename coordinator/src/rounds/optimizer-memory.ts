@@ -1,10 +1,12 @@
 import { decodeState, type ChosenStrategy, type StrategyState } from "@tributary/aggregation";
 import { parametersFromSafetensors, type ParameterSchema, type ParameterSet } from "@tributary/tensor";
-import type { TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { OptimizerBlobs, TaskRecord, VersionRecord } from "../ports/records.ts";
 import type { RoundServices } from "./round-services.ts";
 
 /** What a task's server optimizer remembers of the rounds before. */
 export interface OptimizerMemory {
+  /** Where it stands; null: it begins. */
+  readonly blobs: OptimizerBlobs | null;
   readonly state: (schema: ParameterSchema) => Promise<StrategyState | undefined>;
   /** What rounding left out of its steps. */
   readonly residual: (schema: ParameterSchema) => Promise<ParameterSet | undefined>;
@@ -34,6 +36,7 @@ export async function optimizerMemory(
     return NOTHING;
   }
   return {
+    blobs: { state: record.state, residual: record.residual },
     state: async (schema) =>
       decodeState(strategy.choice.name, schema, await blobs.bytes(record.state.digest)),
     async residual(schema) {
@@ -44,6 +47,7 @@ export async function optimizerMemory(
 }
 
 const NOTHING: OptimizerMemory = {
+  blobs: null,
   state: () => Promise.resolve(undefined),
   residual: () => Promise.resolve(undefined),
 };

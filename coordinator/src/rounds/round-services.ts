@@ -27,6 +27,8 @@ export interface RoundServices {
   readonly bus: Pick<Bus, "publish" | "subscribe">;
   readonly releases: Pick<Releases, "release">;
   readonly strategies: StrategyRegistry;
+  /** Whether what the server optimizer is given of a round is kept with the version. */
+  readonly keepAggregates: boolean;
   /** What shows the members of a secure cohort that the others were admitted in the open. */
   readonly certificateLog: Pick<CertificateLog, "requireLogged" | "prove">;
   /** To a connected device, now; the gateway's `send`. */

@@ -1,6 +1,14 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { failure, toFailure, type DeviceId, type Digest, type RoundId, type TaskName } from "@tributary/core";
+import {
+  failure,
+  toFailure,
+  type DeviceId,
+  type Digest,
+  type ModelName,
+  type RoundId,
+  type TaskName,
+} from "@tributary/core";
 import { roundEnded } from "@tributary/federation";
 import { bufferedMode, refusalOf } from "@tributary/protocol";
 import type { GatewayHandler, RoundMessage, ConnectedDevice } from "../gateway/gateway-types.ts";
@@ -69,17 +77,23 @@ export function createRounds(options: RoundsOptions): RoundsRoom {
     drivers.set(name, mode === null ? new TaskDriver(given) : new BufferedDriver({ ...given, mode }));
   };
 
+  /** What a channel points to says nothing about what tasks train from: whatever was published does. */
+  const released = async (model: ModelName): Promise<void> => {
+    const head = (await store.models.get(model))?.currentVersion;
+    if (head === undefined) return;
+    const training = [...drivers.values()].filter(({ task }) => task.model === model);
+    await Promise.all(training.map((driver) => driver.baseReplaced(head)));
+  };
+
   const subscriptions = [
     bus.subscribe("task", ({ task }) => {
       taskChanged(task).catch((error: unknown) => log.error("task could not be driven", { task, error }));
     }),
-    bus.subscribe("release", ({ model, version }) => {
-      for (const driver of drivers.values()) {
-        if (driver.task.model !== model) continue;
-        driver
-          .baseReplaced(version)
-          .catch((error: unknown) => log.error("round could not be replaced", { error }));
-      }
+    bus.subscribe("release", ({ model }) => {
+      released(model).catch((error: unknown) => log.error("round could not be replaced", { error }));
+    }),
+    bus.subscribe("head", ({ model, version }) => {
+      for (const driver of drivers.values()) if (driver.task.model === model) driver.headReset(version);
     }),
   ];
 

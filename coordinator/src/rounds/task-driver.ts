@@ -42,7 +42,7 @@ export class TaskDriver implements Driver {
   #wake: (() => void) | undefined;
   /** Something changed since it was last looked whether a round is due. */
   #stale = false;
-  /** Newest version of the model that was announced. */
+  /** Newest version that was announced as what tasks train from. */
   #newest = 0;
   /** Rounds that failed in a row; unknown before the first look into the store. */
   #failures: number | undefined;
@@ -132,6 +132,10 @@ export class TaskDriver implements Driver {
     const run = this.#run;
     if (run === undefined || !isOutdated(run.config, version) || run.state.phase === "aggregating") return;
     await this.#interrupt("round/base-replaced");
+  }
+
+  headReset(version: number): void {
+    this.#newest = version;
   }
 
   async close(): Promise<void> {

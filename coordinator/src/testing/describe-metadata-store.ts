@@ -9,6 +9,8 @@ import { describeStoredChannels } from "./describe-stored-channels.ts";
 import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
+import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
+import { describeVersionStates } from "./describe-version-states.ts";
 import {
   exampleBlob,
   exampleDevice,
@@ -341,6 +343,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
 
       const [first, second, third, open] = [1, 2, 3, 4].map((number) => exampleRound(number).id);
       const two = asModelVersion(2);
+      await store.versions.insert(exampleVersion(2));
       const committed = [
         { roundId: first!, staleness: 1 },
         { roundId: second!, staleness: 0 },
@@ -460,10 +463,12 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     });
 
     describeStoredChannels(() => store);
+    describeVersionStates(() => store);
     describeStoredAliases(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredHealth(() => store);
+    describeStoredRollouts(() => store);
     describeStoredAudit(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {

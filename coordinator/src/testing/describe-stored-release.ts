@@ -10,6 +10,7 @@ import {
   exampleRound,
   exampleTask,
   exampleVersion,
+  exampleVersionState,
 } from "./records.ts";
 
 const DIGITS = asModelName("digits");
@@ -110,6 +111,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
           state: exampleBlob(`state ${number}`),
           residual: exampleBlob(`residual ${number}`),
         },
+        state: exampleVersionState(number + 1),
         journal: [{ roundId: round.id, sequence: 1, at: 1, input: { type: "committed" } }],
         release: exampleRelease(number + 1),
         audit: [exampleAudit("round.commit")],
@@ -132,6 +134,7 @@ export function describeStoredRelease(current: () => MetadataStore): void {
       expect(await store.versions.get(DIGITS, asModelVersion(2))).toEqual(commit.version);
       expect(await store.rounds.get(commit.round!.id)).toEqual(commit.round);
       expect(await store.optimizers.get(asTaskName("digits-task"))).toEqual(commit.optimizer);
+      expect(await store.versionStates.get(DIGITS, asModelVersion(2))).toEqual(commit.state);
       expect(await store.journal.read(commit.round!.id)).toEqual(commit.journal);
       const recorded = await store.audit.read(0, 10);
       expect(recorded.map(({ action, at }) => [action, Date.parse(at)])).toEqual([

@@ -17,6 +17,7 @@ import type {
   TaskRecord,
   TufRole,
   VersionRecord,
+  VersionStateRecord,
 } from "../ports/records.ts";
 
 // Records as the coordinator would store them, for suites and tests; override what a test is about.
@@ -118,6 +119,28 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
             int8: [{ name: "y", values: [1, 2] }],
           },
     lineage: number === 1 ? null : exampleLineage(number),
+    ...changes,
+  };
+}
+
+/** What version `number` of the example model came from. */
+export function exampleVersionState(
+  number: number,
+  changes: Partial<VersionStateRecord> = {},
+): VersionStateRecord {
+  return {
+    model: asModelName("digits"),
+    version: asModelVersion(number),
+    task: asTaskName("digits-task"),
+    plan: exampleBlob("plan"),
+    trainingRound: number - 1,
+    stepPrecision: "int8",
+    aggregate: exampleBlob(`aggregate ${number}`),
+    before:
+      number === 2
+        ? null
+        : { state: exampleBlob(`state ${number - 1}`), residual: exampleBlob(`residual ${number - 1}`) },
+    after: { state: exampleBlob(`state ${number}`), residual: exampleBlob(`residual ${number}`) },
     ...changes,
   };
 }

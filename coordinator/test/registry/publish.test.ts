@@ -140,7 +140,12 @@ describe("a published model", () => {
   test("is listed", async () => {
     const { models } = (await (await coordinator.request("/v1/models")).json()) as { models: unknown[] };
     expect(models).toEqual([
-      expect.objectContaining({ name: "digits", currentVersion: 1, versions: 1, channel: "stable" }),
+      expect.objectContaining({
+        name: "digits",
+        currentVersion: 1,
+        versions: 1,
+        channels: [expect.objectContaining({ name: "stable", version: 1 })],
+      }),
     ]);
     const one = await coordinator.request("/v1/models/digits");
     expect(await one.json()).toEqual(models[0]);

@@ -26,7 +26,7 @@ import { parametersFromSafetensors, schemaDigest, tensor, writeSafetensors } fro
 import { openFolderBlobStore } from "../../src/adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "../../src/adapters/bus/in-process-bus.ts";
 import { openSqlMetadataStore } from "../../src/adapters/sql/sql-metadata-store.ts";
-import { resolveConfig } from "../../src/config.ts";
+import { resolveConfig, type CoordinatorConfig } from "../../src/config.ts";
 import { createCertificateLog } from "../../src/enrolment/certificate-log.ts";
 import { createEnrolment } from "../../src/enrolment/enrolment.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
@@ -48,10 +48,14 @@ const population = asPopulationName("default");
 export const OPERATOR = "Bearer operator";
 
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
-export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
+export async function startRoom(
+  dataDir: string,
+  overrides: Partial<Env> = {},
+  more: Pick<CoordinatorConfig, "keepAggregates" | "strategies"> = {},
+) {
   const env = systemEnv({ log: silentLogger, ...overrides });
   const steadyNow = createSteadyNow(env.clock);
-  const config = resolveConfig({ dataDir });
+  const config = resolveConfig({ dataDir, ...more });
   const { strategies } = config;
   const store = await openSqlMetadataStore({ path: join(dataDir, "tributary.db") });
   const blobs = await openFolderBlobStore({ folder: join(dataDir, "blobs") });
@@ -77,6 +81,7 @@ export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
     bus,
     releases,
     strategies,
+    keepAggregates: config.keepAggregates,
     access,
     issuerPublicKey,
     certificateLog,
@@ -126,6 +131,7 @@ export async function startRoom(dataDir: string, overrides: Partial<Env> = {}) {
     bus,
     releases,
     registry,
+    strategies,
     rounds,
     gateway,
     identity: (): Promise<TestIdentity> => enrolDevice(enrolment, population),
@@ -294,14 +300,17 @@ export async function weightsOf(room: Room, version: number): Promise<Float32Arr
 
 /** Rooms in folders of their own, all stopped and removed by `dispose`. */
 export function rooms(): {
-  readonly open: (env?: Partial<Env>) => Promise<Room & { readonly folder: string }>;
+  readonly open: (
+    env?: Partial<Env>,
+    more?: Pick<CoordinatorConfig, "keepAggregates" | "strategies">,
+  ) => Promise<Room & { readonly folder: string }>;
   readonly dispose: () => Promise<void>;
 } {
   const disposals: (() => Promise<void>)[] = [];
   return {
-    open: async (env) => {
+    open: async (env, more) => {
       const folder = await temporaryFolder();
-      const room = await startRoom(folder.path, env);
+      const room = await startRoom(folder.path, env, more);
       disposals.push(
         () => folder.remove(),
         () => room.stop(),

@@ -74,7 +74,7 @@ describe("a server optimizer", () => {
     const again = await startRoom(room.folder);
     try {
       await expectRound(again, 3);
-      // Unused blobs go, among them the states of earlier versions; the newest is used.
+      // Unused blobs go; what versions came from is used.
       const later = { store: again.store, blobs: again.blobs, now: Date.now() + 2 * UNUSED_KEPT_MS };
       expect(await collectBlobs(later)).toBeGreaterThan(0);
       await expectRound(again, 4);

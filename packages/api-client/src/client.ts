@@ -3,6 +3,8 @@ import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
   AliasView,
+  AuditRecordView,
+  AuditView,
   BlobCreated,
   BufferView,
   CardNotes,
@@ -18,13 +20,16 @@ import type {
   ModelView,
   PublicKeyBody,
   RefusalView,
+  ReproductionView,
   RoundView,
   StatusView,
   SuspicionView,
   TaskActivityView,
+  TaskResetView,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
+  VersionFiles,
   VersionHealthView,
   VersionView,
 } from "./views.ts";
@@ -64,6 +69,15 @@ export interface LogEntriesOptions extends CallOptions {
   readonly limit?: number | undefined;
 }
 
+/** What is looked for in the audit log: records of which all that is given holds. */
+export type AuditFilter = Partial<paths["/v1/audit"]["get"]["parameters"]["query"]>;
+
+export interface AuditRecordsOptions extends CallOptions {
+  readonly start: number;
+  /** 1 to 1000. @defaultValue 1000 */
+  readonly limit?: number | undefined;
+}
+
 /**
  * The operators' side of the HTTP API, one method a route. Every method rejects with a `TributaryError`: the
  * coordinator's own, `transport/connect-failed` when nobody answers, `http/unexpected-response` when something else
@@ -84,6 +98,10 @@ export interface ApiClient {
   cardNotes(model: string, options?: CallOptions): Promise<CardNotesView>;
   /** Writes on the cards of a model, in the place of what was there. */
   setCardNotes(model: string, notes: Partial<CardNotes>, options?: CallOptions): Promise<CardNotesView>;
+  /** Everything that a version consists of, and how it came from its parent, by digest. */
+  versionFiles(model: string, version: number, options?: CallOptions): Promise<VersionFiles>;
+  /** Takes the step that made a version again, and compares. */
+  reproduce(model: string, version: number, options?: CallOptions): Promise<ReproductionView>;
   /** How its versions fare on single devices, newest first. */
   health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -124,6 +142,10 @@ export interface ApiClient {
   certificateLog(options?: CallOptions): Promise<CertificateLogView>;
   /** Certificates of the log from `start`, at most 1000. */
   logEntries(options: LogEntriesOptions): Promise<LogEntries>;
+  /** What operators did and what was decided without them, newest first, and the log's head. */
+  audit(filter?: AuditFilter, options?: CallOptions): Promise<AuditView>;
+  /** The audit log in its order from `start`, at most 1000 records. */
+  auditRecords(options: AuditRecordsOptions): Promise<readonly AuditRecordView[]>;
   /** Who signs each role of the release, and until when it is signed. */
   keys(options?: CallOptions): Promise<readonly KeyRoleView[]>;
   publicKeys(role: string, options?: CallOptions): Promise<readonly PublicKeyBody[]>;
@@ -142,6 +164,8 @@ export interface ApiClient {
   /** Creates a task and starts it. */
   createTask(spec: TaskSpecInput, options?: CallOptions): Promise<TaskView>;
   setTaskState(task: string, change: TaskStateChange, options?: CallOptions): Promise<TaskView>;
+  /** Lets a task that does not run go on from another version of its model, with what its server optimizer remembered then. */
+  resetTask(task: string, version: number, options?: CallOptions): Promise<TaskResetView>;
 }
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
@@ -217,6 +241,20 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           params: { path: { model } },
           // What is left out is empty.
           body: notes as CardNotesBody,
+          ...json(call),
+        }),
+      ),
+    versionFiles: (model, version, call) =>
+      answered(`GET /v1/models/${model}/versions/${version}/files`, call, () =>
+        http.GET("/v1/models/{model}/versions/{version}/files", {
+          params: { path: { model, version } },
+          ...json(call),
+        }),
+      ),
+    reproduce: (model, version, call) =>
+      answered(`POST /v1/models/${model}/versions/${version}/reproduction`, call, () =>
+        http.POST("/v1/models/{model}/versions/{version}/reproduction", {
+          params: { path: { model, version } },
           ...json(call),
         }),
       ),
@@ -333,6 +371,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered("GET /v1/certificate-log/entries", call, () =>
         http.GET("/v1/certificate-log/entries", { params: { query: { start, limit } }, ...json(call) }),
       ),
+    audit: (filter, call) =>
+      answered("GET /v1/audit", call, () =>
+        http.GET("/v1/audit", { params: { query: { limit: 100, ...filter } }, ...json(call) }),
+      ),
+    auditRecords: async ({ start, limit = 1000, ...call }) =>
+      (
+        await answered("GET /v1/audit/records", call, () =>
+          http.GET("/v1/audit/records", { params: { query: { start, limit } }, ...json(call) }),
+        )
+      ).records,
     keys: async (call) =>
       (await answered("GET /v1/keys", call, () => http.GET("/v1/keys", { ...json(call) }))).roles,
     publicKeys: async (role, call) =>
@@ -379,6 +427,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     setTaskState: (task, change, call) =>
       answered(`POST /v1/tasks/${task}/state`, call, () =>
         http.POST("/v1/tasks/{task}/state", { params: { path: { task } }, body: change, ...json(call) }),
+      ),
+    resetTask: (task, version, call) =>
+      answered(`POST /v1/tasks/${task}/head`, call, () =>
+        http.POST("/v1/tasks/{task}/head", {
+          params: { path: { task } },
+          body: { version },
+          ...json(call),
+        }),
       ),
   };
 }

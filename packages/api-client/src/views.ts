@@ -34,6 +34,9 @@ export interface KeyRoleChange {
 }
 /** The next metadata of a role, which waits for signatures. */
 export type DraftView = Answer<"/v1/keys/{role}/draft">;
+/** Records of the audit log, and its head. */
+export type AuditView = Answer<"/v1/audit">;
+export type AuditRecordView = AuditView["records"][number];
 export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];
@@ -64,6 +67,16 @@ export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][numb
 export type TaskView = Answer<"/v1/tasks/{task}">;
 /** When a task's next round may begin, and what its devices do. */
 export type TaskActivityView = Answer<"/v1/tasks/{task}/activity">;
+/** Everything that a version consists of, by digest. */
+export type VersionFiles = Answer<"/v1/models/{model}/versions/{version}/files">;
+/** Whether a version's step, taken again, makes the same. */
+export type ReproductionView = Frozen<
+  paths["/v1/models/{model}/versions/{version}/reproduction"]["post"]["responses"][200]["content"]["application/json"]
+>;
+/** A task that goes on from another version of its model. */
+export type TaskResetView = Frozen<
+  paths["/v1/tasks/{task}/head"]["post"]["responses"][200]["content"]["application/json"]
+>;
 export type RoundView = Answer<"/v1/rounds/{roundId}">;
 /** An update of a round that did not count, its sender and the reason. */
 export type RefusalView = Answer<"/v1/rounds/{roundId}/refusals">["refusals"][number];

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   keys: async () => (await import("./commands/keys.ts")).keysCommand(),
   token: async () => (await import("./commands/token.ts")).tokenCommand(),
   issue: async () => (await import("./commands/issue.ts")).issueCommand(),
+  audit: async () => (await import("./commands/audit.ts")).auditCommand(),
   log: async () => (await import("./commands/log.ts")).logCommand(),
   backup: async () => (await import("./commands/backup.ts")).backupCommand(),
   restore: async () => (await import("./commands/restore.ts")).restoreCommand(),

@@ -179,6 +179,8 @@ export const ERROR_CATALOG = {
   "onnx/needs-calibration": {
     status: 422,
     publicMessage: "Quantizing activations needs calibration examples.",
+    advice:
+      "`tributary publish` and `tributary quantize` take them as --calibration FILE or --histograms FILES.",
   },
   "onnx/external-data": {
     status: 415,
@@ -383,6 +385,10 @@ export const ERROR_CATALOG = {
     status: 502,
     publicMessage: "The audit log is not the one whose head was signed.",
   },
+  "audit/head-unsigned": {
+    status: 502,
+    publicMessage: "The head of the audit log is not in the signed metadata.",
+  },
   "audit/record-edited": {
     status: 502,
     publicMessage: "A record of the audit log was edited.",
@@ -432,6 +438,16 @@ export const ERROR_CATALOG = {
     status: 403,
     publicMessage: "The device stayed in cohorts whose sums failed; it takes no part until it is released.",
     advice: "An operator releases it: tributary task release TASK DEVICE.",
+  },
+  "federation/rollout-ended": {
+    status: 409,
+    publicMessage: "The rollout has ended.",
+    advice: "Start another one: tributary rollout start MODEL.",
+  },
+  "federation/rollout-state": {
+    status: 409,
+    publicMessage: "The rollout's state does not allow that.",
+    advice: "See where it stands: tributary rollout status MODEL.",
   },
 
   // secagg
@@ -970,7 +986,38 @@ export const ERROR_CATALOG = {
     publicMessage: "Another task is training this model.",
     advice: "Pause that task first: tributary task pause NAME.",
   },
+  "coordinator/busy": {
+    status: 503,
+    publicMessage: "The coordinator has too much of this to do.",
+    advice: "Ask again in a minute.",
+  },
+  "coordinator/task-running": {
+    status: 409,
+    publicMessage: "The task is running.",
+    advice: "Pause it first, and wait until its round has ended: tributary task pause NAME.",
+  },
   "coordinator/invalid-task": { status: 400, publicMessage: "The task is not valid." },
+  "coordinator/unknown-rollout": { status: 404, publicMessage: "There is no such rollout." },
+  "coordinator/invalid-rollout": {
+    status: 400,
+    publicMessage: "The rollout does not fit the model's versions, or its name was used before.",
+  },
+  "coordinator/rollout-running": {
+    status: 409,
+    publicMessage: "A rollout of this channel is under way.",
+    advice: "Let it end, or end it: tributary rollout promote, abort or rollback.",
+  },
+  "coordinator/no-rollout-evidence": {
+    status: 422,
+    publicMessage: "A gate of the rollout has nothing to decide by.",
+    advice:
+      "Let devices tell how they fare (createRuntime deviceHealth), or name a running telemetry task that measures it.",
+  },
+  "coordinator/version-withdrawn": {
+    status: 409,
+    publicMessage: "The version, or one that it grew out of, was withdrawn.",
+    advice: "Publish or train another one from a version that was not.",
+  },
   "coordinator/unknown-blob": { status: 404, publicMessage: "There is no such blob." },
   "coordinator/cannot-listen": {
     status: 500,
@@ -980,6 +1027,7 @@ export const ERROR_CATALOG = {
   "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
 
   // cli
+  "cli/declined": { status: 400, publicMessage: "Nothing was changed." },
   "cli/usage": { status: 400, publicMessage: "The command line is not valid." },
   "cli/unreachable": {
     status: 503,

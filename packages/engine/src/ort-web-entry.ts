@@ -17,7 +17,12 @@ export type AdapterVerdict =
 export interface EntryChoice {
   readonly entry: OrtWebEntry;
   readonly adapter: AdapterVerdict;
+  /** What the adapter has of what forms of models ask for; none where it is not used. */
+  readonly features: readonly string[];
 }
+
+/** Arithmetic in float16. */
+const ASKED_FOR = ["shader-f16"];
 
 interface AdapterInfo {
   readonly vendor?: string;
@@ -27,6 +32,7 @@ interface AdapterInfo {
 }
 
 interface Adapter {
+  readonly features?: { has(name: string): boolean };
   readonly info?: AdapterInfo;
   readonly isFallbackAdapter?: boolean;
 }
@@ -39,23 +45,27 @@ interface Gpu {
 const SOFTWARE_ADAPTERS = /swiftshader|llvmpipe|lavapipe|basic render|software/i;
 
 /** Asks the browser for a WebGPU adapter; never throws, as some browsers reject instead of answering null. */
-async function probeAdapter(): Promise<AdapterVerdict> {
+async function probeAdapter(): Promise<Omit<EntryChoice, "entry">> {
+  const none = { adapter: { kind: "none" }, features: [] } as const;
   const gpu = (globalThis.navigator as { gpu?: Gpu } | undefined)?.gpu;
-  if (gpu === undefined) return { kind: "none" };
+  if (gpu === undefined) return none;
   let adapter: Adapter | null;
   try {
     adapter = await gpu.requestAdapter();
   } catch {
-    return { kind: "none" };
+    return none;
   }
-  if (adapter === null) return { kind: "none" };
+  if (adapter === null) return none;
   const { vendor = "", architecture = "", description = "" } = adapter.info ?? {};
   const text = [vendor, architecture, description].filter((part) => part !== "").join(" ");
   const software =
     adapter.info?.isFallbackAdapter === true ||
     adapter.isFallbackAdapter === true ||
     SOFTWARE_ADAPTERS.test(text);
-  return { kind: software ? "software" : "hardware", description: text };
+  return {
+    adapter: { kind: software ? "software" : "hardware", description: text },
+    features: ASKED_FOR.filter((name) => adapter.features?.has(name) === true),
+  };
 }
 
 /**
@@ -68,8 +78,8 @@ export async function chooseEntry(
   prefer: "auto" | "wasm" | "webgpu",
   softwareAdapter: "skip" | "use",
 ): Promise<EntryChoice> {
-  if (prefer === "wasm") return { entry: "wasm", adapter: { kind: "not-asked" } };
-  const adapter = await probeAdapter();
+  if (prefer === "wasm") return { entry: "wasm", adapter: { kind: "not-asked" }, features: [] };
+  const { adapter, features } = await probeAdapter();
   if (prefer === "webgpu" && adapter.kind === "none") {
     throw failure(
       "engine/unavailable",
@@ -79,10 +89,10 @@ export async function chooseEntry(
   const usable =
     adapter.kind === "hardware" ||
     (adapter.kind === "software" && (prefer === "webgpu" || softwareAdapter === "use"));
-  if (!usable) return { entry: "wasm", adapter };
+  if (!usable) return { entry: "wasm", adapter, features: [] };
   // JSPI suspends the WASM stack natively; the asyncify build is 60 % larger and only for browsers without it.
   const jspi = typeof (WebAssembly as { Suspending?: unknown }).Suspending === "function";
-  return { entry: jspi ? "jspi" : "webgpu", adapter };
+  return { entry: jspi ? "jspi" : "webgpu", adapter, features };
 }
 
 /** Imports one entry; the root entry is never used (it carries the deprecated JSEP provider, which miscomputes). */

@@ -46,6 +46,8 @@ const DEFAULTS = { prefer: "auto", threads: 1, softwareAdapter: "skip" } as cons
 export interface OrtWeb {
   readonly entry: OrtWebEntry;
   readonly adapter: AdapterVerdict;
+  /** What the adapter has of what forms of models ask for; none where WebGPU is not used. */
+  readonly features: readonly string[];
   /** Of onnxruntime-web. */
   readonly version: string;
   /** As they are, not as they were asked for. */
@@ -73,7 +75,7 @@ export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > 64) {
     throw new RangeError(`openOrtWeb: threads must be an integer in [1, 64], got ${threads}`);
   }
-  const { entry, adapter } = await chooseEntry(prefer, softwareAdapter);
+  const { entry, adapter, features } = await chooseEntry(prefer, softwareAdapter);
   if (opened !== undefined && (opened.entry !== entry || opened.threads !== threads)) {
     throw failure(
       "engine/realm-taken",
@@ -100,6 +102,7 @@ export async function openOrtWeb(options: OrtWebOptions = {}): Promise<OrtWeb> {
   return {
     entry,
     adapter,
+    features,
     version: ort.env.versions.web ?? ort.env.versions.common,
     threads: ort.env.wasm.numThreads ?? 1,
     get heapBytes() {

@@ -100,3 +100,26 @@ export {
 } from "./server/stop-rule.ts";
 export { createTaskShares, keepsDevices, type TaskShares, type WaitingTask } from "./server/task-shares.ts";
 export { separationLeft, type Participation, type Separation } from "./separation.ts";
+export {
+  gateAlpha,
+  initialRollout,
+  readGate,
+  rolloutEnded,
+  rolloutShares,
+  rolloutWaitsFor,
+  stepRollout,
+  stepShare,
+  type GateReading,
+} from "./server/rollout.ts";
+export { simulateRollouts, type RolloutWorld, type SimulatedRates } from "./server/rollout-simulation.ts";
+export type {
+  ArmProgress,
+  GateTest,
+  RolloutConfig,
+  RolloutEffect,
+  RolloutInput,
+  RolloutProgress,
+  RolloutState,
+  RolloutTransition,
+  WatchedDevices,
+} from "./server/rollout-types.ts";

@@ -63,3 +63,11 @@ export {
   type TelemetryModel,
   type TelemetryName,
 } from "./telemetry-metrics.ts";
+export { NO_COHORTS, observeCohorts, readCohorts, type SequentialCohorts } from "./sequential-cohorts.ts";
+export {
+  observeDifference,
+  readDifference,
+  sequentialDifference,
+  type DifferenceReading,
+  type SequentialDifference,
+} from "./sequential-difference.ts";

@@ -8,9 +8,7 @@ import {
   DigestSchema,
   ModelNameSchema,
   ModelVersionSchema,
-  nullable,
   PopulationNameSchema,
-  readonlyArray,
   RoundIdSchema,
   TaskNameSchema,
   textEnum,
@@ -47,6 +45,7 @@ export const AUDIT_ACTIONS = [
   "task.finish",
   "task.pause",
   "task.pause-automatic",
+  "task.reset",
   "task.resume",
   "token.create",
 ] as const;
@@ -153,10 +152,10 @@ export function auditHeadAfter({ index, hash }: Pick<AuditRecord, "index" | "has
   return { size: index + 1, hash };
 }
 
-/** @param record `hash` is not part of what is hashed */
-export function auditHash(record: Omit<AuditRecord, "hash">): Digest {
-  const { index, at, actor, action, object, detail, previous } = record;
-  return sha256(encodeUtf8(canonicalText({ index, at, actor, action, object, detail, previous })));
+/** Of all that a record says, whatever its fields are, but `hash` itself. */
+export function auditHash(record: Omit<AuditRecord, "hash"> & { readonly hash?: unknown }): Digest {
+  const { hash: _, ...hashed } = record;
+  return sha256(encodeUtf8(canonicalText(hashed as JsonDocument)));
 }
 
 /**
@@ -228,43 +227,3 @@ const TimestampAudit = Type.Object({ auditLog: AuditHead });
 export function auditHeadOf(custom: unknown): AuditHead | undefined {
   return Check(TimestampAudit, custom) ? custom.auditLog : undefined;
 }
-
-/** Query of `GET /v1/audit`: records of which all that is given holds, newest first. */
-export const AuditQuery = Type.Object({
-  actor: Type.Optional(textEnum(["operator", "coordinator", "device"])),
-  action: Type.Optional(textEnum(AUDIT_ACTIONS)),
-  ...AuditObject.properties,
-  device: Type.Optional(
-    Type.Unsafe<Static<typeof DeviceIdSchema>>({
-      ...DeviceIdSchema,
-      description: "A device's id, or its name in the log",
-    }),
-  ),
-  since: Type.Optional(UtcTimestampSchema),
-  /** Not including it. */
-  until: Type.Optional(UtcTimestampSchema),
-  before: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Records of smaller indices" }),
-  ),
-  limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
-});
-export type AuditQuery = Static<typeof AuditQuery>;
-
-/** `GET /v1/audit` */
-export const AuditList = Type.Object({
-  records: readonlyArray(AuditRecord),
-  head: AuditHead,
-  /** The head in the newest signed timestamp, which follows within some seconds; null before the first. */
-  signed: nullable(Type.Object({ ...AuditHead.properties, timestampVersion: Type.Integer({ minimum: 1 }) })),
-});
-export type AuditList = Static<typeof AuditList>;
-
-/** Query of `GET /v1/audit/records` */
-export const AuditRecordsQuery = Type.Object({
-  start: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
-  limit: Type.Integer({ minimum: 1, maximum: 1_000, default: 1_000 }),
-});
-
-/** All records in order, from `start`. */
-export const AuditRecords = Type.Object({ start: RecordIndex, records: readonlyArray(AuditRecord) });
-export type AuditRecords = Static<typeof AuditRecords>;

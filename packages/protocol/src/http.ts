@@ -215,6 +215,24 @@ export const TaskStateChange = Type.Object(
 );
 export type TaskStateChange = Static<typeof TaskStateChange>;
 
+/** `POST /v1/tasks/:task/head` */
+export const TaskReset = Type.Object({ version: ModelVersionSchema }, { additionalProperties: false });
+export type TaskReset = Static<typeof TaskReset>;
+
+export const RESTORED_OPTIMIZERS = ["restored", "stateless", "anew"] as const;
+
+/** A task that goes on from another version of its model. */
+export const TaskResetView = Type.Object({
+  task: TaskView,
+  /** What tasks on the model trained from before. */
+  from: ModelVersionSchema,
+  optimizer: textEnum(RESTORED_OPTIMIZERS, {
+    description:
+      "What the server optimizer goes on with: what it remembered after the version, nothing because it remembers nothing, or nothing because what it remembered is not known",
+  }),
+});
+export type TaskResetView = Static<typeof TaskResetView>;
+
 /** Time from a push to running the version, over the devices that told it; from bins, so off by at most 26 %. */
 export const PushView = Type.Object({
   count: Count,

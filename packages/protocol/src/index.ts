@@ -5,12 +5,8 @@ export {
   AuditHead,
   auditHeadAfter,
   auditHeadOf,
-  AuditList,
   AuditObject,
-  AuditQuery,
   AuditRecord,
-  AuditRecords,
-  AuditRecordsQuery,
   EMPTY_AUDIT_LOG,
   followAudit,
   MAX_AUDIT_DETAIL_BYTES,
@@ -18,24 +14,55 @@ export {
   type AuditAction,
   type NewAuditRecord,
 } from "./audit-log.ts";
+export { createAuditCheck, type AuditCheck, type KnownAuditHead } from "./audit-check.ts";
+export { AuditFileHeader } from "./audit-file.ts";
+export { AuditList, AuditQuery, AuditRecords, AuditRecordsQuery } from "./audit-view.ts";
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
 export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
-  armOf,
   parseRollout,
   parseWithdrawnVersions,
   Rollout,
-  ROLLOUT_SHARE_UNITS,
   RolloutArm,
-  rolloutDevice,
   RolloutIdSchema,
-  rolloutManifestPath,
-  rolloutPath,
   RolloutShare,
   WithdrawnVersions,
+} from "./rollout.ts";
+export {
+  armOf,
+  ROLLOUT_SHARE_UNITS,
+  rolloutDevice,
+  rolloutManifestPath,
+  rolloutPath,
   withdrawnPath,
   type RolloutDevice,
-} from "./rollout.ts";
+} from "./rollout-arm.ts";
+export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
+export {
+  evidenceOf,
+  parseRolloutSpec,
+  ROLLOUT_EVIDENCE,
+  ROLLOUT_METRICS,
+  RolloutGate,
+  RolloutSpec,
+  RolloutStep,
+  type RolloutEvidence,
+  type RolloutMetric,
+} from "./rollout-spec.ts";
+export {
+  ROLLOUT_STATES,
+  RolloutChange,
+  RolloutComparison,
+  RolloutGateView,
+  RolloutList,
+  RolloutReason,
+  RolloutSimulation,
+  RolloutView,
+  VersionWithdrawal,
+  WithdrawnVersionList,
+  WithdrawnVersionView,
+  type RolloutStateName,
+} from "./rollout-view.ts";
 export { STEP_PRECISIONS } from "./step-precision.ts";
 export {
   CERTIFICATE_TYPE,
@@ -132,13 +159,9 @@ export {
 } from "./personalisation.ts";
 export { GraphPort, GraphPorts, ParameterSchemaDocument } from "./graph-ports.ts";
 export { EXPLANATION_KEY, ExplanationSpec, parseExplanationSpec } from "./explanation.ts";
-export {
-  parseVariantNames,
-  VARIANT_NAMES,
-  VariantDocument,
-  VARIANTS_KEY,
-  type VariantForm,
-} from "./model-variants.ts";
+export { type InputSample, parseVariantNames, VariantDocument, VARIANTS_KEY } from "./model-variants.ts";
+export { VARIANT_NAMES, VARIANT_USES, type VariantForm, type VariantUse } from "./variant-uses.ts";
+export { CALIBRATION_KEY, CalibrationDocument, parseCalibration } from "./calibration.ts";
 export { imageSizes } from "./image-sizes.ts";
 export { ModelManifest, parseModelManifest } from "./model-manifest.ts";
 export { readModelManifest } from "./read-manifest.ts";
@@ -152,6 +175,15 @@ export {
   type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
+export { VersionFiles } from "./version-files.ts";
+export {
+  FileRef,
+  parseVersionStep,
+  ReproductionView,
+  VersionStep,
+  type MissingSource,
+  type ReproducedFile,
+} from "./version-step.ts";
 export {
   BlobCreated,
   CERTIFICATE_SCHEME,
@@ -167,6 +199,7 @@ export {
   PushView,
   RefusalList,
   RefusalView,
+  RESTORED_OPTIMIZERS,
   ROUND_PHASES,
   RoundList,
   RoundListQuery,
@@ -178,6 +211,8 @@ export {
   SuspicionView,
   TASK_STATES,
   TaskList,
+  TaskReset,
+  TaskResetView,
   TaskStateChange,
   TaskView,
   UploadAccepted,

@@ -3,14 +3,14 @@ import { encodeUtf8, TributaryError } from "@tributary/core";
 import { parseModelManifest, readModelManifest } from "@tributary/protocol";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { generateManifestCheck } from "../scripts/generate-manifest-check.ts";
+import { generateManifestCheck, generateRolloutCheck } from "../scripts/generate-manifest-check.ts";
 
-// When the schemas of a manifest change:
+// When the schemas of a manifest, or of rollouts, change:
 //   pnpm exec vitest run --project unit packages/protocol/test/manifest-check.test.ts -u
-test("the check is generated from the schema", async () => {
-  await expect(generateManifestCheck()).toMatchFileSnapshot(
-    join(import.meta.dirname, "../src/generated/model-manifest-check.ts"),
-  );
+test("the checks are generated from the schemas", async () => {
+  const file = (name: string): string => join(import.meta.dirname, `../src/generated/${name}-check.ts`);
+  await expect(generateManifestCheck()).toMatchFileSnapshot(file("model-manifest"));
+  await expect(generateRolloutCheck()).toMatchFileSnapshot(file("rollout"));
 });
 
 const fields = {
@@ -22,6 +22,10 @@ const fields = {
   weights: { float32: { target: "w/f32" }, int8: { target: "w/int8" } },
   parameters: [{ name: "dense/kernel", shape: [784, 10] }],
   createdAt: "2026-03-01T10:00:00Z",
+  variants: [
+    { name: "int8-dynamic", target: "v/dynamic", engines: ["ort-wasm"] },
+    { name: "int9", target: "v/9", features: ["shader-f16"], sample: { image: [0, 0.5, 1] } },
+  ],
   labels: ["zero", "einß"],
   processing: {
     inputs: { image: { kind: "image", layout: "nchw", channels: "gray", fit: "contain", mean: [0.5] } },

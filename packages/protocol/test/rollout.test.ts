@@ -3,6 +3,8 @@ import {
   armOf,
   parseRollout,
   parseWithdrawnVersions,
+  readRollout,
+  readWithdrawnVersions,
   rolloutDevice,
   rolloutManifestPath,
   type Rollout,
@@ -113,6 +115,33 @@ describe("documents of rollouts", () => {
         detail: expect.objectContaining({ path }),
       }),
     );
+  });
+
+  test("are read by devices as they are parsed, and refused for the same reasons", async () => {
+    const good = rollout();
+    expect(await readRollout(encode(good))).toEqual(good);
+    const value = fc.oneof(fc.constant(undefined), fc.jsonValue(), fc.constantFrom(3, 4, "digits", []));
+    const path = fc.constantFrom(...Object.keys(good), "arms.0", "shares.0", "extra");
+    await fc.assert(
+      fc.asyncProperty(path, value, async (field, to) => {
+        const [name, index] = field.split(".") as [keyof Rollout, string?];
+        const changed = { ...good, [name]: index === undefined ? to : [to] };
+        let parsed: unknown;
+        try {
+          parsed = parseRollout(encode(changed));
+        } catch (error) {
+          const { detail } = error as { detail: object };
+          await expect(readRollout(encode(changed))).rejects.toMatchObject({ detail });
+          return;
+        }
+        expect(await readRollout(encode(changed))).toEqual(parsed);
+      }),
+    );
+    const withdrawn = { formatVersion: 1, model: "digits", versions: [] };
+    expect(await readWithdrawnVersions(encode(withdrawn))).toEqual(withdrawn);
+    await expect(readWithdrawnVersions(encode({ ...withdrawn, versions: [1] }))).rejects.toMatchObject({
+      code: "protocol/invalid-document",
+    });
   });
 
   test("of withdrawn versions say which, why and when", () => {

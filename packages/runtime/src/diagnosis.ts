@@ -27,6 +27,8 @@ export interface EngineDiagnosis {
   readonly fingerprint: string;
   /** The WebGPU adapter as the browser describes it, or why there is none. */
   readonly adapter?: string;
+  /** What that adapter has of what forms of models ask for: "shader-f16". */
+  readonly features?: readonly string[];
   /** Of WASM. */
   readonly threads?: number;
   /** Whether the page is cross-origin isolated, without which WASM has one thread. */
@@ -56,7 +58,10 @@ export interface ModelDiagnosis {
   readonly remembered: boolean;
   /** The form of the version that runs. */
   readonly variant: VariantName;
-  /** The forms that were compared on one batch, the reference first; empty where the manifest offers one only. */
+  /**
+   * The forms that were compared on one batch, the reference first, and those that this device cannot use; empty where the manifest
+   * offers one only.
+   */
   readonly triedVariants: readonly TriedVariant[];
   /** The newest version that was verified and did not take this one's place. */
   readonly refused?: RefusedVersion;
@@ -86,18 +91,19 @@ export interface RefusedVersion {
 }
 
 /**
- * A form of a version: float32 weights; weights that came as int8 and run as float32; or int8 weights and activations whose scale follows
- * from each batch.
+ * A form of a version: float32 weights; weights that came as int8 and run as float32; int8 weights and activations, whose scales follow
+ * from each batch, or were fixed by calibration; or float16 weights and arithmetic.
  */
 export type VariantName = "float32" | "int8-weights" | VariantForm;
 
 export interface TriedVariant {
   readonly variant: VariantName;
-  readonly verdict: "reference" | "agrees" | "disagrees" | "failed";
+  /** "unsuited": for other engines than the one that runs the model; it was not downloaded. */
+  readonly verdict: "reference" | "agrees" | "disagrees" | "failed" | "unsuited";
   /** Against the reference, max|a-b| / max|a|; null where nothing was compared. */
   readonly relativeError: number | null;
   readonly medianMs: number | null;
-  /** Of one that failed: what it said. */
+  /** Of one that failed: what it said; of one that is unsuited: what it is for. */
   readonly message?: string;
 }
 

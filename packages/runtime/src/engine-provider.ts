@@ -48,6 +48,8 @@ export interface OpenInferenceRequest extends CheckedRequest {
   readonly format: ModelFormat;
   /** The GPU was lost: the session was opened anew, maybe on another engine. */
   readonly onMoved?: () => void;
+  /** Opened on this engine, unchecked: whoever asks compares it with what was. @defaultValue the fastest that agrees */
+  readonly on?: EngineName;
 }
 
 export interface OpenTrainingRequest extends CheckedRequest {

@@ -14,11 +14,14 @@ import { optimizerRepository } from "./repositories/optimizers.ts";
 import { participationRepository } from "./repositories/participations.ts";
 import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
+import { rolloutRepository } from "./repositories/rollouts.ts";
 import { roundRepository } from "./repositories/rounds.ts";
 import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
+import { versionStateRepository } from "./repositories/version-states.ts";
 import { versionRepository } from "./repositories/versions.ts";
+import { withdrawalRepository } from "./repositories/withdrawals.ts";
 import type { Db } from "./rows.ts";
 
 /** All repositories over one database or one transaction. */
@@ -28,6 +31,7 @@ export function repositories(db: Db): MetadataRepositories {
     channels: channelRepository(db),
     aliases: aliasRepository(db),
     versions: versionRepository(db),
+    versionStates: versionStateRepository(db),
     tasks: taskRepository(db),
     rounds: roundRepository(db),
     bufferedCohorts: bufferedCohortRepository(db),
@@ -41,6 +45,8 @@ export function repositories(db: Db): MetadataRepositories {
     suspicions: suspicionRepository(db),
     participations: participationRepository(db),
     deviceHealth: deviceHealthRepository(db),
+    rollouts: rolloutRepository(db),
+    withdrawals: withdrawalRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

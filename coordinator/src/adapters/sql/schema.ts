@@ -17,7 +17,11 @@ import type {
   MeasurementRecord,
   ParticipationRecord,
   RoundRecord,
+  RolloutRecord,
   SuspicionRecord,
+  VersionStateRecord,
+  WatchedDeviceRecord,
+  WithdrawalRecord,
 } from "../../ports/records.ts";
 
 /** JSON text; parsed by the repository that owns the column. */
@@ -246,6 +250,12 @@ export interface OptimizersTable {
   residualSizeBytes: number | null;
 }
 
+export type VersionStatesTable = {
+  -readonly [
+    Column in "model" | "version" | "task" | "trainingRound" | "stepPrecision"
+  ]: VersionStateRecord[Column];
+} & { plan: JsonText; aggregate: JsonText | null; before: JsonText | null; after: JsonText | null };
+
 export interface EventsTable {
   id: Generated<number>;
   type: EventRecord["type"];
@@ -259,6 +269,20 @@ export interface SettingsTable {
 }
 
 /** The tables as TypeScript sees them; in SQL the names are snake_case (CamelCasePlugin). */
+export type RolloutsTable = {
+  -readonly [Column in keyof RolloutRecord]: Column extends "config" | "state" | "evidence"
+    ? JsonText
+    : RolloutRecord[Column];
+};
+
+export type WatchedDevicesTable = {
+  -readonly [Column in keyof WatchedDeviceRecord]: Column extends "baseline"
+    ? JsonText | null
+    : WatchedDeviceRecord[Column];
+};
+
+export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
+
 export interface Database {
   models: ModelsTable;
   channels: ChannelsTable;
@@ -266,6 +290,7 @@ export interface Database {
   channelHistory: ChannelsTable;
   aliases: AliasesTable;
   versions: VersionsTable;
+  versionStates: VersionStatesTable;
   tasks: TasksTable;
   rounds: RoundsTable;
   bufferedCohorts: BufferedCohortsTable;
@@ -287,6 +312,9 @@ export interface Database {
   suspicions: SuspicionsTable;
   participations: ParticipationsTable;
   deviceHealth: DeviceHealthTable;
+  rollouts: RolloutsTable;
+  watchedDevices: WatchedDevicesTable;
+  withdrawals: WithdrawalsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -45,6 +45,9 @@ class SqlMetadataStore implements MetadataStore {
   get versions() {
     return this.#repositories().versions;
   }
+  get versionStates() {
+    return this.#repositories().versionStates;
+  }
   get participations() {
     return this.#repositories().participations;
   }
@@ -84,6 +87,12 @@ class SqlMetadataStore implements MetadataStore {
   get suspicions() {
     return this.#repositories().suspicions;
   }
+  get rollouts() {
+    return this.#repositories().rollouts;
+  }
+  get withdrawals() {
+    return this.#repositories().withdrawals;
+  }
   get optimizers() {
     return this.#repositories().optimizers;
   }
@@ -107,6 +116,7 @@ class SqlMetadataStore implements MetadataStore {
       if (commit.round !== undefined) await tx.rounds.update(commit.round);
       await tx.versions.insert(commit.version);
       if (commit.optimizer !== undefined) await tx.optimizers.put(commit.optimizer);
+      if (commit.state !== undefined) await tx.versionStates.insert(commit.state);
       if (commit.journal !== undefined) await tx.journal.append(commit.journal);
       await tx.releases.apply(commit.release);
       await tx.audit.append(commit.audit, at);

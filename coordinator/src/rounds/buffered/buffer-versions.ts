@@ -33,14 +33,14 @@ export class BufferVersions {
   readonly #options: BufferVersionsOptions;
   #state: BufferState | undefined;
   #base: CohortBase | undefined;
-  /** Newest version of the model that was announced. */
+  /** Newest version that was announced as what tasks train from. */
   #newest = 0;
 
   constructor(options: BufferVersionsOptions) {
     this.#options = options;
   }
 
-  /** What cohorts begin from; undefined before `begin`. */
+  /** What cohorts begin from; undefined before `begin`, also where training was taken back. */
   get base(): CohortBase | undefined {
     return this.#base;
   }
@@ -75,6 +75,13 @@ export class BufferVersions {
     await this.#followReplacement();
   }
 
+  /** What was buffered is dropped, and the next beginning is from an older version. */
+  headReset(version: number): void {
+    this.#newest = version;
+    this.#state = undefined;
+    this.#base = undefined;
+  }
+
   async #give(input: BufferInput): Promise<void> {
     if (this.#state === undefined) return;
     const { services, mode, background } = this.#options;
@@ -104,6 +111,8 @@ export class BufferVersions {
       });
       log.info("buffer committed", { task: task.name, version, cohorts: cohorts.length });
       await committed();
+      // Training was taken back while it was being stored.
+      if (this.#state === undefined || this.#state.committing === null) return;
       await this.#advance({ type: "committed", version });
       await this.#followReplacement();
     } catch (error) {

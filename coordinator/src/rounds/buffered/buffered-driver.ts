@@ -166,6 +166,10 @@ export class BufferedDriver implements Driver {
     return this.#versions.announced(version);
   }
 
+  headReset(version: number): void {
+    this.#versions.headReset(version);
+  }
+
   async close(): Promise<void> {
     this.#stopped = true;
     this.#cohorts.stop();

@@ -18,6 +18,7 @@ interface ServeOptions {
   readonly issuerKey?: string;
   readonly issuerName?: string;
   readonly metadataDays: number;
+  readonly aggregates: boolean;
 }
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
@@ -45,6 +46,10 @@ export function serveCommand(): Command {
         .default(7)
         .argParser(integerBetween(1, 3_650)),
     )
+    .option(
+      "--no-aggregates",
+      "do not keep the sum of each round with its version; tributary reproduce cannot take the step again then",
+    )
     .action(async (options: ServeOptions) => {
       const shutdown = createShutdown(() => console.log("stopping"));
       const dashboard = createSiteBuilder(SITES.dashboard, siteCache());
@@ -57,6 +62,7 @@ export function serveCommand(): Command {
         allowHosts: options.allowHost,
         dashboardDir: () => dashboard.request(),
         metadataDays: options.metadataDays,
+        keepAggregates: options.aggregates,
         ...issuerOf(options),
       });
       shutdown.onClose(() => coordinator.close());

@@ -1,7 +1,8 @@
-import { createApiClient, type TaskView } from "@tributary/api-client";
+import { createApiClient, type TaskResetView, type TaskView } from "@tributary/api-client";
 import { parseTaskSpec } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
+import { confirm } from "../confirm.ts";
 import { bufferLines } from "./buffer-lines.ts";
 import { addDocumentCommands } from "./task-document.ts";
 import { measurementLines, verdictLine } from "./results.ts";
@@ -20,10 +21,22 @@ interface CreateOptions extends OperatorOptions, UpdateOptions {
   readonly json?: boolean;
 }
 
-/** `tributary task create|validate|schema|list|show|pause|resume|buffer|refusals|results|suspicions|release`. */
+interface ResetOptions extends OperatorOptions {
+  readonly to: number;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+const OPTIMIZER_WORDS = {
+  restored: "its server optimizer remembers what it did then",
+  stateless: "its server optimizer remembers nothing",
+  anew: "its server optimizer begins anew, what it remembered then is not known",
+} as const satisfies Record<TaskResetView["optimizer"], string>;
+
+/** `tributary task create|validate|schema|list|show|pause|resume|reset|buffer|refusals|results|suspicions|release`. */
 export function taskCommand(): Command {
   const command = new Command("task").description(
-    "Check and create federated tasks, list them, pause and resume them, see what was measured and what was refused, and who is suspected.",
+    "Check and create federated tasks, list them, pause and resume them, go back to an earlier version, see what was measured and what was refused, and who is suspected.",
   );
   const withOperator = (sub: Command): Command => sub.addOption(urlOption()).addOption(dataDirOption());
 
@@ -110,6 +123,35 @@ export function taskCommand(): Command {
         ...(options.rounds === undefined ? {} : { moreRounds: options.rounds }),
       };
       print(await client(options).setTaskState(name, change), false);
+    });
+
+  withOperator(command.command("reset"))
+    .description(
+      "Let a paused task go on from an earlier version of its model, with what its server optimizer remembered after it: the next version grows out of that one.",
+    )
+    .argument("<name>", "the task")
+    .requiredOption("--to <version>", "the version", integerBetween(1, Number.MAX_SAFE_INTEGER))
+    .option("--yes", "do not ask")
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tributary task pause digits && tributary task reset digits --to 12
+  tributary task reset digits --to 12 --yes && tributary task resume digits`,
+    )
+    .action(async (name: string, options: ResetOptions) => {
+      const api = client(options);
+      const { model, currentVersion } = await api.task(name);
+      await confirm(
+        `Training of ${model} goes on from version ${options.to} instead of ${currentVersion}; sums that wait in a buffer and versions that wait for a gate are dropped.`,
+        options,
+      );
+      const reset = await api.resetTask(name, options.to);
+      if (options.json === true) return console.log(JSON.stringify(reset));
+      console.log(
+        `${name} goes on from version ${options.to} instead of ${reset.from}: ${OPTIMIZER_WORDS[reset.optimizer]}; tributary task resume ${name} lets it run`,
+      );
     });
 
   withOperator(command.command("refusals"))

@@ -12,7 +12,7 @@ import {
   type LogHead,
   type TreeHash,
 } from "@tributary/protocol";
-import { createTufClient } from "@tributary/tuf";
+import { metadataOf, signedTimestamp } from "./signed-timestamp.ts";
 
 export interface VerifyLogOptions {
   readonly url: string;
@@ -76,48 +76,13 @@ async function verifyEntry(certificate: string, index: number, { issuers, issued
 
 /** The head in the newest timestamp, as a device verifies it. */
 async function signedHead({ url, root, clock }: VerifyLogOptions): Promise<LogHead> {
-  const files = new Map<string, Uint8Array>();
-  const client = createTufClient({
-    trustedRoot: root,
-    clock,
-    store: {
-      read: (role) => Promise.resolve(files.get(role)),
-      write: (role, bytes) => Promise.resolve(void files.set(role, bytes)),
-      delete: (role) => Promise.resolve(void files.delete(role)),
-    },
-    fetcher: { metadata: (fileName, { maxBytes }) => fetchMetadata(url, fileName, maxBytes) },
-  });
-  await client.refresh();
-  const head = logHeadOf(client.timestampCustom);
+  const { custom } = await signedTimestamp({ root, clock, fetch: metadataOf(url) });
+  const head = logHeadOf(custom);
   if (head !== undefined) return head;
   throw failure(
     "identity/log-unsigned",
     `log: the signed timestamp of ${url} has no head of a certificate log`,
   );
-}
-
-/** A metadata file; undefined where there is none. */
-export async function fetchMetadata(
-  url: string,
-  fileName: string,
-  maxBytes: number,
-): Promise<Uint8Array | undefined> {
-  const where = new URL(`/v1/tuf/${fileName}`, url);
-  const response = await fetch(where, { redirect: "error" }).catch((cause: unknown) => {
-    throw failure("transport/connect-failed", `log: ${where.href} cannot be reached`, { cause });
-  });
-  if (response.status === 404) return undefined;
-  if (!response.ok) {
-    throw failure("http/unexpected-response", `log: ${where.href} answered ${response.status}`);
-  }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) throw failure("tuf/too-large", `log: ${where.href} has more than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return new Uint8Array(Buffer.concat(chunks));
 }
 
 /** The tree while it is read: of its full subtrees only those on the right edge are needed. */

@@ -7,6 +7,9 @@ export interface ActivationRange {
   readonly max: number;
 }
 
+/** Of "percentile", where none is given. */
+export const DEFAULT_PERCENTILE = 99.99;
+
 /** The range that a method keeps. `percentile` in (50, 100]. */
 export function chooseRange(
   histogram: ActivationHistogram,

@@ -17,6 +17,7 @@ export async function gatherStatistics(
   names: readonly string[],
   calibration: Calibration,
 ): Promise<ActivationStatistics> {
+  if ("ranges" in calibration) return { histograms: new Map(), channelMeans: new Map() };
   if ("histograms" in calibration) return { histograms: calibration.histograms, channelMeans: new Map() };
   if (calibration.examples.length === 0) {
     throw failure(

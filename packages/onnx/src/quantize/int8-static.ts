@@ -4,7 +4,7 @@ import type { Model, Node, TensorValue } from "../ir/model.ts";
 import { floatValues, int32Tensor } from "../ir/tensor-value.ts";
 import type { ActivationHistogram } from "./activation-histogram.ts";
 import { activationGroups, MOVERS } from "./activation-groups.ts";
-import { chooseRange } from "./activation-range.ts";
+import { chooseRange, DEFAULT_PERCENTILE, type ActivationRange } from "./activation-range.ts";
 import { gatherStatistics, type ActivationStatistics } from "./calibrate.ts";
 import { inferenceForm } from "./inference-form.ts";
 import { dequantizeWeight } from "./int8-weights.ts";
@@ -159,17 +159,31 @@ function activationScale(
 ): QuantizationScale {
   const frozen = frozenActivation(options, name);
   if (frozen !== undefined) return frozen;
-  const histogram = histograms.get(name);
-  if (histogram === undefined) {
-    throw failure("onnx/needs-calibration", `onnx: no histogram of the activation "${name}"`);
-  }
-  const { method = "min-max", percentile = 99.99 } = options.calibration ?? {};
-  const range = chooseRange(histogram, method, percentile);
+  const range = rangeOf(name, histograms, options.calibration);
   const { scale, zeroPoint } = scaleOf(range, {
     type: activationType(options),
     symmetric: options.symmetric === true,
   });
   return { scales: [scale], zeroPoints: [zeroPoint] };
+}
+
+function rangeOf(
+  name: string,
+  histograms: ActivationStatistics["histograms"],
+  calibration: QuantizeOptions["calibration"],
+): ActivationRange {
+  const given =
+    calibration !== undefined && "ranges" in calibration ? calibration.ranges.get(name) : undefined;
+  if (given !== undefined) return given;
+  const histogram = histograms.get(name);
+  if (histogram === undefined) {
+    throw failure(
+      "onnx/needs-calibration",
+      `onnx: neither a histogram nor a range of the activation "${name}"`,
+    );
+  }
+  const { method = "min-max", percentile = DEFAULT_PERCENTILE } = calibration ?? {};
+  return chooseRange(histogram, method, percentile);
 }
 
 function quantizeSite(

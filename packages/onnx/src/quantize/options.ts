@@ -1,5 +1,6 @@
 import type { Tensor } from "@tributary/tensor";
 import type { ActivationHistogram } from "./activation-histogram.ts";
+import type { ActivationRange } from "./activation-range.ts";
 
 export type QuantizationScheme = "float16" | "int8-weights" | "int8-dynamic" | "int8-static" | "int4-weights";
 
@@ -30,11 +31,12 @@ interface RangeChoice {
   readonly percentile?: number;
 }
 
-/** Examples to run, or histograms of activations that were gathered elsewhere. */
+/** Examples to run, histograms of activations that were gathered elsewhere, or the ranges that were chosen of these. */
 export type Calibration = RangeChoice &
   (
     | { readonly run: RunModel; readonly examples: readonly Readonly<Record<string, Tensor>>[] }
     | { readonly histograms: ReadonlyMap<string, ActivationHistogram> }
+    | { readonly ranges: ReadonlyMap<string, ActivationRange> }
   );
 
 /** Scale and zero point of one tensor: one element, or one per channel (or block). */
@@ -76,6 +78,8 @@ export interface QuantizeOptions {
   readonly biasCorrection?: boolean;
   /** "int4-weights": MatMulNBits (com.microsoft; default), or standard DequantizeLinear of operator set 21. */
   readonly int4Form?: "matmul-nbits" | "dequantize-linear";
+  /** "float16": weights alone (default), or with the arithmetic, for engines that have it. */
+  readonly float16Form?: "weights" | "arithmetic";
 }
 
 /** How well one weight came through. */

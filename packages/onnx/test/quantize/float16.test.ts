@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fromFloat16, toFloat16 } from "../../src/quantize/float16.ts";
+import { fromFloat16, toFloat16 } from "../../src/quantize/float16-tensor.ts";
 
 test("every float16 survives the way through float32", () => {
   for (let bits = 0; bits < 0x10000; bits++) {

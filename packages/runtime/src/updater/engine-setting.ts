@@ -8,7 +8,10 @@ export function engineSetting(files: readonly InstalledFile[]): string {
     .join("+")}`;
 }
 
-/** Where a version's choice of form is kept: it holds for all of its files. */
+/** Where a version's choice of form is kept: it holds for its graph, its weights and the forms that it was made of. */
 export function formSetting(files: readonly InstalledFile[]): string {
-  return `form/${files.map(({ digest }) => digest.slice(0, 16)).join("+")}`;
+  return `form/${files
+    .slice(0, 2)
+    .map(({ digest }) => digest.slice(0, 16))
+    .join("+")}`;
 }

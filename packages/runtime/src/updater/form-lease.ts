@@ -8,11 +8,14 @@ export interface FormLease extends SessionLease {
   readonly triedVariants: readonly TriedVariant[];
 }
 
+/** @param chosen - the lease that its engine was chosen for, where that is of another form */
 export function asForm(
   lease: SessionLease,
   variant: VariantName,
   triedVariants: readonly TriedVariant[],
+  chosen: Pick<SessionLease, "note" | "check"> = lease,
 ): FormLease {
+  const { note, check } = chosen;
   return {
     variant,
     triedVariants,
@@ -21,10 +24,10 @@ export function asForm(
       return lease.engine;
     },
     get note() {
-      return lease.note;
+      return chosen === lease ? lease.note : note;
     },
     get check() {
-      return lease.check;
+      return chosen === lease ? lease.check : check;
     },
     release: (options) => lease.release(options),
   };

@@ -17,7 +17,7 @@ import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
-import type { ModelDiagnosis, RefusedVersion, VersionDownload } from "../diagnosis.ts";
+import type { ModelDiagnosis, RefusedVersion, VariantName, VersionDownload } from "../diagnosis.ts";
 import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
 import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
@@ -28,14 +28,8 @@ import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { engineSetting, formSetting } from "./engine-setting.ts";
 import { asForm, type FormLease } from "./form-lease.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
-import {
-  isInstalled,
-  loadedBytes,
-  otherForms,
-  variantOf,
-  versionFiles,
-  wantedPaths,
-} from "./version-files.ts";
+import { fetchVersion, type VersionFetch } from "./version-download.ts";
+import { basePaths, hasForms, isInstalled, loadedBytes, variantOf, versionFiles } from "./version-files.ts";
 
 /** Only who explains answers loads what does it. */
 const explanations = lazyPart("explanations", async () => ({
@@ -47,10 +41,7 @@ const explanations = lazyPart("explanations", async () => ({
 const binding = lazyPart("binding of weights", () => import("./bind-version.ts"));
 
 /** Only who has several forms to choose from loads what measures them. */
-const formChoices = lazyPart("choice of forms", async () => ({
-  ...(await import("./faster-form.ts")),
-  ...(await import("@tributary/engine/sample-feeds")),
-}));
+const formChoices = lazyPart("choice of forms", () => import("./faster-form.ts"));
 
 /** Only an update loads what it has to pass. */
 const selfChecks = lazyPart("self-check", () => import("./self-check.ts"));
@@ -128,7 +119,14 @@ export interface SlotAnswer {
 interface Downloaded {
   readonly release: ModelRelease;
   readonly files: readonly InstalledFile[];
-  readonly download: VersionDownload;
+  /** Where more of it comes from. */
+  readonly from: VersionFetch;
+}
+
+/** A version that is ready to run, and its files: with those of forms that came while it was opened. */
+interface Opened {
+  readonly lease: FormLease;
+  readonly files: readonly InstalledFile[];
 }
 
 /** A version with weights of the device's own. */
@@ -219,43 +217,30 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     ...(waiting === undefined ? {} : { available: waiting.release.manifest.version }),
   });
 
-  /** The files a version needs, into the cache: by deltas from what runs or waits, where these are smaller. */
+  /** What a version comes by: deltas from what runs or waits, where these are smaller. */
+  const fetchOf = ({ version }: ModelManifest): VersionFetch =>
+    fetchVersion({
+      releases,
+      held: [...(running?.installed.files ?? []), ...(waiting?.files ?? [])],
+      onBegin: (files) => prepare([...preparing, ...files.map(({ digest }) => digest)]),
+      onProgress: (progress) => options.onProgress({ model: name, version, ...progress }),
+    });
+
+  /** The files a version needs, into the cache: also the forms of it that what runs now can use. */
   const download = async (release: ModelRelease, signal: AbortSignal | undefined): Promise<Downloaded> => {
     const { manifest } = release;
-    const paths = wantedPaths(manifest, variant);
-    const targets = await Promise.all(paths.map((path) => releases.target(path, signal)));
-    const held = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
-    prepare(targets.map(({ sha256: digest }) => digest));
-    const progress = targets.map(({ length }) => ({ receivedBytes: 0, totalBytes: length }));
-    const came = { deltas: 0, sizeBytes: 0, fullBytes: total(targets.map(({ length }) => length)) };
-    await Promise.all(
-      targets.map(({ path }, i) =>
-        releases.fetchTarget(path, {
-          signal,
-          held,
-          onProgress(receivedBytes, totalBytes) {
-            progress[i] = { receivedBytes, totalBytes };
-            options.onProgress({
-              model: name,
-              version: manifest.version,
-              receivedBytes: total(progress.map((each) => each.receivedBytes)),
-              totalBytes: total(progress.map((each) => each.totalBytes)),
-              fullBytes: came.fullBytes,
-            });
-          },
-          onCame({ deltas, sizeBytes }) {
-            came.deltas += deltas;
-            came.sizeBytes += sizeBytes;
-          },
-        }),
-      ),
-    );
-    const files = targets.map(({ path, sha256, length }) => ({
-      target: path,
-      digest: sha256,
-      sizeBytes: length,
-    }));
-    return { release, files, download: came };
+    preparing = [];
+    const from = fetchOf(manifest);
+    const forms =
+      running === undefined || !hasForms(manifest, variant)
+        ? []
+        : (await formChoices.load()).usableForms(manifest, running.lease.engine, engines);
+    const paths = [...basePaths(manifest, variant), ...forms.map(({ target }) => target)];
+    return { release, files: await from.fetch(paths, signal), from };
+  };
+
+  const onMoved = (): void => {
+    if (running !== undefined) options.onMoved(stateOf(running));
   };
 
   const openBase = async (
@@ -288,9 +273,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         store.settings.write(setting, choice).catch((error: unknown) => {
           env.log.warn("a choice of engine could not be kept", { model: name, error: toFailure(error) });
         }),
-      onMoved() {
-        if (running !== undefined) options.onMoved(stateOf(running));
-      },
+      onMoved,
       ...(signal === undefined ? {} : { signal }),
     });
   };
@@ -299,35 +282,52 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     manifest: ModelManifest,
     files: readonly InstalledFile[],
     signal: AbortSignal | undefined,
-    isNew = false,
-  ): Promise<FormLease> => {
+    from?: VersionFetch,
+  ): Promise<Opened> => {
     const base = await openBase(manifest, files, signal);
     const baseName = variantOf(manifest, files);
-    if (isNew && manifest.selfCheck !== undefined) {
-      try {
+    try {
+      if (from !== undefined && manifest.selfCheck !== undefined) {
         const { selfCheck } = await selfChecks.load();
         await selfCheck(manifest, baseName === "float32" ? "float32" : "int8", base.session);
-      } catch (error) {
-        await base.release({ keep: false });
-        throw error;
       }
+      if (!hasForms(manifest, variant)) return { lease: asForm(base, baseName, []), files };
+      return await openFastest(base, baseName, manifest, files, signal, from);
+    } catch (error) {
+      await base.release({ keep: false });
+      throw error;
     }
-    const forms = variant === "auto" ? otherForms(manifest, files) : [];
-    // Integers are for processors: what a GPU runs faster stays there.
-    if (forms.length === 0 || base.engine.endsWith("webgpu")) return asForm(base, baseName, []);
-    const { fasterForm, sampleFeeds } = await formChoices.load();
+  };
+
+  const openFastest = async (
+    base: SessionLease,
+    baseName: VariantName,
+    manifest: ModelManifest,
+    files: readonly InstalledFile[],
+    signal: AbortSignal | undefined,
+    from: VersionFetch | undefined,
+  ): Promise<Opened> => {
+    const { fasterForm } = await formChoices.load();
     const setting = formSetting(files);
-    return await fasterForm({
+    const all = [...files];
+    const lease = await fasterForm({
+      manifest,
       base,
       baseName,
-      forms: forms.map(({ name: form, file }) => ({
-        name: form,
-        key: file.digest,
-        model: () => blobs.fetch({ ...file, signal }),
-      })),
       engines,
-      sample: () => sampleFeeds(manifest.inputs, setting),
+      seed: setting,
       clock: env.clock,
+      async fileOf(path) {
+        const here = all.find(({ target }) => target === path);
+        if (here !== undefined) return here;
+        if (from === undefined)
+          throw failure("store/not-found", `model ${name}: ${path} is not on this device`);
+        const [file] = await from.fetch([path], signal);
+        all.push(file!);
+        return file!;
+      },
+      read: (file) => blobs.fetch({ ...file, signal }),
+      onMoved,
       remembered: await store.settings.read(setting).catch(() => undefined),
       remember: (choice) =>
         store.settings.write(setting, choice).catch((error: unknown) => {
@@ -335,6 +335,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         }),
       signal,
     });
+    return { lease, files: all };
   };
 
   const queueOf = ({ session }: SessionLease, { inputs, outputs }: ModelManifest): InferenceQueue =>
@@ -386,9 +387,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
   const openInPlaceOf = async (
     replaced: Running,
-    manifest: ModelManifest,
-    files: readonly InstalledFile[],
-  ): Promise<FormLease> => {
+    { release: { manifest }, files, from }: Downloaded,
+  ): Promise<Opened> => {
     env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
     const own = personal;
     personal = undefined;
@@ -396,9 +396,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     await idle(replaced);
     await replaced.lease.release({ keep: false });
     try {
-      return await open(manifest, files, undefined, true);
+      return await open(manifest, files, undefined, from);
     } catch (error) {
-      const lease = await open(replaced.manifest, replaced.installed.files, undefined);
+      const { lease } = await open(replaced.manifest, replaced.installed.files, undefined);
       running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest) };
       throw error;
     }
@@ -424,34 +424,33 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     options.onRefused?.({ version: manifest.version, code, message });
   };
 
-  const install = async (
-    { release, files, download: came }: Downloaded,
-    signal: AbortSignal | undefined,
-  ): Promise<void> => {
+  const install = async (downloaded: Downloaded, signal: AbortSignal | undefined): Promise<void> => {
+    const { release, from } = downloaded;
     const { manifest, manifestBytes, manifestDigest } = release;
     const replaced = running;
-    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, files));
+    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, downloaded.files));
     const gap = isRoomy ? undefined : Promise.withResolvers<void>();
     between = gap?.promise;
-    const installed: InstalledModel = {
-      model: name,
-      channel,
-      version: manifest.version,
-      manifest: manifestBytes,
-      manifestDigest,
-      files,
-      installedAtMs: env.clock.now(),
-    };
+    let installed: InstalledModel;
     try {
       if (replaced !== undefined) {
         const { requireSamePorts } = await selfChecks.load();
         requireSamePorts(replaced.manifest, manifest);
       }
-      const lease = isRoomy
-        ? await open(manifest, files, signal, true)
-        : await openInPlaceOf(replaced, manifest, files);
+      const { lease, files } = isRoomy
+        ? await open(manifest, downloaded.files, signal, from)
+        : await openInPlaceOf(replaced, downloaded);
+      installed = {
+        model: name,
+        channel,
+        version: manifest.version,
+        manifest: manifestBytes,
+        manifestDigest,
+        files,
+        installedAtMs: env.clock.now(),
+      };
       // Swapped before it is recorded: a crash in between starts the version before, and follows again.
-      await swap({ lease, manifest, installed, download: came });
+      await swap({ lease, manifest, installed, download: from.came });
     } catch (error) {
       if (replaced !== undefined && !closed && signal?.aborted !== true) refuse(release, error);
       throw error;
@@ -515,7 +514,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           const manifest = await readModelManifest(installed.manifest);
           if (!isInstalled(installed, manifest, variant)) return false;
           prepare(installed.files.map(({ digest }) => digest));
-          await swap({ lease: await open(manifest, installed.files, signal), manifest, installed });
+          const { lease } = await open(manifest, installed.files, signal);
+          await swap({ lease, manifest, installed });
           return true;
         } catch (error) {
           signal?.throwIfAborted();
@@ -646,5 +646,3 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
   return slot;
 }
-
-const total = (sizes: readonly number[]): number => sizes.reduce((sum, each) => sum + each, 0);

@@ -1,5 +1,5 @@
 import { failure } from "@tributary/core";
-import type { ModelManifest, VariantForm } from "@tributary/protocol";
+import type { ModelManifest } from "@tributary/protocol";
 import { elementCount } from "@tributary/tensor";
 import type { ModelVariant } from "../runtime.ts";
 import type { InstalledFile, InstalledModel } from "../store/device-store.ts";
@@ -10,17 +10,14 @@ export interface VersionFiles {
   readonly weights: InstalledFile;
 }
 
-/** Paths of a version's graph and weights, as its manifest names them, and with "auto" of its other forms. */
-export function wantedPaths(manifest: ModelManifest, variant: ModelVariant): readonly string[] {
-  const { variants = [] } = manifest;
-  return [
-    ...basePaths(manifest, variant),
-    ...(variant === "auto" ? variants.map(({ target }) => target) : []),
-  ];
+/** Paths of a version's graph and weights, as its manifest names them. */
+export function basePaths({ graph, weights }: ModelManifest, variant: ModelVariant): readonly string[] {
+  return [graph.target, (variant === "float32" ? weights.float32 : weights.int8).target];
 }
 
-function basePaths({ graph, weights }: ModelManifest, variant: ModelVariant): readonly string[] {
-  return [graph.target, (variant === "float32" ? weights.float32 : weights.int8).target];
+/** Whether there are other forms that the app lets a device choose from. */
+export function hasForms({ variants }: ModelManifest, variant: ModelVariant): boolean {
+  return variant === "auto" && variants !== undefined;
 }
 
 /** Whether what is installed of this version will do. */
@@ -53,17 +50,6 @@ export function variantOf(
   files: readonly InstalledFile[],
 ): "float32" | "int8-weights" {
   return files[1]?.target === weights.float32.target ? "float32" : "int8-weights";
-}
-
-/** The other forms of a version that are installed. */
-export function otherForms(
-  { variants = [] }: ModelManifest,
-  files: readonly InstalledFile[],
-): readonly { readonly name: VariantForm; readonly file: InstalledFile }[] {
-  return variants.flatMap(({ name, target }) => {
-    const file = files.find((each) => each.target === target);
-    return file === undefined ? [] : [{ name, file }];
-  });
 }
 
 /** What a version needs in memory: its files, and its weights as float32. */

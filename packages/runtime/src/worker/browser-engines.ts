@@ -82,7 +82,8 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
     if (request.format === "tfjs") return await requireTfjs(tfjs).load(request);
     const { web, fingerprint } = await open();
     const { webgpu } = web;
-    if (webgpu === undefined) return await onlyWasm(web, request, adapterNote(web.adapter));
+    if (webgpu === undefined || request.on === "ort-wasm")
+      return await onlyWasm(web, request, adapterNote(web.adapter));
     return await (await gpu.load()).openInference({ ...web, webgpu, fingerprint }, request);
   };
 
@@ -99,7 +100,11 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
 
   return {
     openInference: (request) =>
-      cache.acquire(`inference:${request.key}`, () => loadInference(request), request.signal),
+      cache.acquire(
+        `inference:${request.on ?? ""}:${request.key}`,
+        () => loadInference(request),
+        request.signal,
+      ),
     openTraining: (request) =>
       cache.acquire(`training:${request.key}`, () => loadTraining(request), request.signal),
     openPart: (request) =>
@@ -119,7 +124,11 @@ export function createBrowserEngines(options: BrowserEnginesOptions): EngineProv
       fingerprint: opened?.fingerprint ?? "no model was opened yet",
       ...(opened === undefined
         ? {}
-        : { adapter: describeAdapter(opened.web.adapter), threads: opened.web.threads }),
+        : {
+            adapter: describeAdapter(opened.web.adapter),
+            threads: opened.web.threads,
+            features: opened.web.features,
+          }),
       crossOriginIsolated: globalThis.crossOriginIsolated === true,
       files: wasmFiles(),
       ...(opened?.web.heapBytes === undefined ? {} : { heapBytes: opened.web.heapBytes }),

@@ -73,6 +73,13 @@ export function createGpuEngine({ clock, insist, drop }: GpuEngineOptions): GpuE
     },
     async openInference(engines, request) {
       const keeping = { ...engines, webgpu: keepingOutputs(engines.webgpu) };
+      if (request.on !== undefined) {
+        // Where the GPU goes for good, WASM runs the same form.
+        const open = async (): Promise<LoadedSession> => ({
+          session: await (gpu.unstable ? keeping.wasm : keeping.webgpu).load(await request.model()),
+        });
+        return gpu.survive(await open(), open, request.onMoved);
+      }
       const loaded = await loadChecked(keeping, request, {});
       if (loaded.session.engine !== "ort-webgpu") return loaded;
       // What was measured on the lost GPU says nothing of the one that comes next.

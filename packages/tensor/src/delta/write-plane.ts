@@ -47,12 +47,74 @@ function cheapestAlphabet(values: Int8Array): number {
   const scale = values.length / Math.max(1, sample.length);
   let [best, bestCost] = [BYTES, Infinity];
   for (let number = 0; number < ALPHABETS.length; number++) {
-    const spelled = spell(number, sample);
-    const parts = spelled.escapes.length === 0 ? [spelled] : [spelled, spell(BYTES, spelled.escapes)];
-    const cost = parts.reduce((sum, part) => sum + scale * symbolCost(part) + tableCost(part), 0);
+    let cost = 0;
+    for (const part of countedParts(number, sample)) {
+      const frequencies = frequenciesOf(part.counts, part.total, ALPHABETS[part.number]!);
+      cost = cost + scale * symbolCost(part.counts, frequencies) + tableCost(part);
+      if (cost >= bestCost) break;
+    }
     if (cost < bestCost) [best, bestCost] = [number, cost];
   }
   return best;
+}
+
+/** How often each symbol of an alphabet occurs, which is all that its cost follows from. */
+interface Counted {
+  readonly number: number;
+  readonly counts: Uint32Array;
+  /** Of all symbols together. */
+  readonly total: number;
+}
+
+/** The symbols of a plane, and then, where it has some, those of its escapes. */
+function* countedParts(number: number, values: Int8Array): Generator<Counted> {
+  const { radix, group, symbols } = ALPHABETS[number]!;
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.length);
+  const counts = new Uint32Array(symbols);
+  if (group === 1) {
+    for (let i = 0; i < bytes.length; i++) counts[bytes[i]!]! += 1;
+    return yield { number, counts, total: bytes.length };
+  }
+  const escape = symbols - 1;
+  const digits = DIGITS[number]!;
+  const total = Math.ceil(bytes.length / group);
+  const escaped = new Uint32Array(256);
+  for (let i = 0; i < total; i++) {
+    const symbol = symbolAt(bytes, i * group, digits, radix, group);
+    if (symbol < escape) {
+      counts[symbol]! += 1;
+      continue;
+    }
+    counts[escape]! += 1;
+    for (let j = i * group; j < (i + 1) * group; j++) escaped[j < bytes.length ? bytes[j]! : 0]! += 1;
+  }
+  yield { number, counts, total };
+  if (counts[escape]! > 0) yield { number: BYTES, counts: escaped, total: counts[escape]! * group };
+}
+
+/** More than any symbol, wherever in a group it stands. */
+const ESCAPE_DIGIT = 4096;
+
+/** Of each alphabet, by a value's byte: its digit, or {@link ESCAPE_DIGIT}. */
+const DIGITS: readonly Uint16Array[] = ALPHABETS.map(({ radix }) =>
+  Uint16Array.from({ length: 256 }, (_, byte) => {
+    const digit = ((byte << 24) >> 24) + (radix - 1) / 2;
+    return digit >= 0 && digit < radix ? digit : ESCAPE_DIGIT;
+  }),
+);
+
+/** The symbol of the group that begins at a place; as large as the last one, or larger, where none stands for it. Beyond the end are zeros. */
+function symbolAt(
+  bytes: Uint8Array,
+  begin: number,
+  digits: Uint16Array,
+  radix: number,
+  group: number,
+): number {
+  let symbol = 0;
+  for (let j = begin; j < begin + group; j++)
+    symbol = symbol * radix + digits[j < bytes.length ? bytes[j]! : 0]!;
+  return symbol;
 }
 
 function sampleOf(values: Int8Array): Int8Array {
@@ -68,39 +130,36 @@ function sampleOf(values: Int8Array): Int8Array {
 function spell(number: number, values: Int8Array): Spelled {
   const alphabet = ALPHABETS[number]!;
   const { radix, group } = alphabet;
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.length);
+  const counts = new Uint32Array(alphabet.symbols);
   if (group === 1) {
-    const symbols = new Uint8Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.length));
-    return { number, symbols, escapes: new Int8Array(0), frequencies: frequenciesOf(symbols, alphabet) };
+    for (let i = 0; i < bytes.length; i++) counts[bytes[i]!]! += 1;
+    const frequencies = frequenciesOf(counts, bytes.length, alphabet);
+    return { number, symbols: bytes, escapes: new Int8Array(0), frequencies };
   }
-  const half = (radix - 1) / 2;
+  const escape = alphabet.symbols - 1;
+  const digits = DIGITS[number]!;
   const symbols = new Uint8Array(Math.ceil(values.length / group));
-  const escaped: number[] = [];
   for (let i = 0; i < symbols.length; i++) {
-    let symbol = 0;
-    let isEscape = false;
-    for (let j = i * group; j < (i + 1) * group; j++) {
-      const value = j < values.length ? values[j]! : 0;
-      isEscape ||= value > half || value < -half;
-      symbol = symbol * radix + value + half;
-    }
-    symbols[i] = isEscape ? alphabet.symbols - 1 : symbol;
-    if (isEscape) escaped.push(i);
+    symbols[i] = Math.min(escape, symbolAt(bytes, i * group, digits, radix, group));
+    counts[symbols[i]!]! += 1;
   }
-  const escapes = new Int8Array(escaped.length * group);
-  for (const [k, i] of escaped.entries())
-    escapes.set(values.subarray(i * group, Math.min(values.length, (i + 1) * group)), k * group);
-  return { number, symbols, escapes, frequencies: frequenciesOf(symbols, alphabet) };
+  const escapes = new Int8Array(counts[escape]! * group);
+  for (let [i, k] = [0, 0]; k < escapes.length; i++) {
+    if (symbols[i] !== escape) continue;
+    escapes.set(values.subarray(i * group, Math.min(values.length, (i + 1) * group)), k);
+    k += group;
+  }
+  return { number, symbols, escapes, frequencies: frequenciesOf(counts, symbols.length, alphabet) };
 }
 
 /** Shares of 4096, at least 1 where a symbol occurs at all and at most 4095. */
-function frequenciesOf(symbols: Symbols, alphabet: Alphabet): Uint16Array {
-  const counts = new Float64Array(alphabet.symbols);
-  for (const symbol of symbols) counts[symbol]! += 1;
+function frequenciesOf(counts: Uint32Array, total: number, alphabet: Alphabet): Uint16Array {
   const frequencies = new Uint16Array(alphabet.symbols);
   let sum = 0;
   for (const [symbol, count] of counts.entries()) {
     if (count === 0) continue;
-    const share = Math.floor((count * FREQUENCY_SUM) / symbols.length);
+    const share = Math.floor((count * FREQUENCY_SUM) / total);
     frequencies[symbol] = Math.max(1, Math.min(FREQUENCY_SUM - 1, share));
     sum += frequencies[symbol]!;
   }
@@ -132,15 +191,16 @@ const BITS = Uint32Array.from({ length: FREQUENCY_SUM + 1 }, (_, frequency) =>
   frequency === 0 ? 0 : Math.round(256 * (FREQUENCY_BITS - Math.log2(frequency))),
 );
 
-function symbolCost({ symbols, frequencies }: Spelled): number {
+function symbolCost(counts: Uint32Array, frequencies: Uint16Array): number {
   let cost = 0;
-  for (const symbol of symbols) cost += BITS[frequencies[symbol]!]!;
+  for (let symbol = 0; symbol < counts.length; symbol++)
+    cost += counts[symbol]! * BITS[frequencies[symbol]!]!;
   return cost;
 }
 
 /** A table's symbols take about a byte each. */
-function tableCost({ number, symbols }: Spelled): number {
-  return 256 * 8 * Math.min(ALPHABETS[number]!.symbols, symbols.length);
+function tableCost({ number, total }: Counted): number {
+  return 256 * 8 * Math.min(ALPHABETS[number]!.symbols, total);
 }
 
 function writeTable(writer: DeltaWriter, { frequencies }: Spelled): void {

@@ -20,6 +20,9 @@ import { weightDeltas } from "./0022-weight-deltas.ts";
 import { auditLog } from "./0023-audit-log.ts";
 import { channels } from "./0024-channels.ts";
 import { registry } from "./0025-registry.ts";
+import { versionStates } from "./0026-version-states.ts";
+import { rollouts } from "./0027-rollouts.ts";
+import { withdrawals } from "./0028-withdrawals.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -44,6 +47,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0023-audit-log": auditLog,
   "0024-channels": channels,
   "0025-registry": registry,
+  "0026-version-states": versionStates,
+  "0027-rollouts": rollouts,
+  "0028-withdrawals": withdrawals,
 };
 
 export const migrationProvider: MigrationProvider = {

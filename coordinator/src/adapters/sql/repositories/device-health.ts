@@ -59,6 +59,17 @@ export function deviceHealthRepository(db: Db): DeviceHealthRepository {
       const rows = await query.orderBy("version", "desc").orderBy("deviceId").limit(limit).execute();
       return rows.map(toRecord);
     },
+    async toldSince(model, version, at) {
+      const rows = await db
+        .selectFrom("deviceHealth")
+        .selectAll()
+        .where("model", "=", model)
+        .where("version", "=", version)
+        .where("at", ">=", at)
+        .orderBy("deviceId")
+        .execute();
+      return rows.map(toRecord);
+    },
     async prune(toldBefore) {
       await db.deleteFrom("deviceHealth").where("at", "<", toldBefore).execute();
     },

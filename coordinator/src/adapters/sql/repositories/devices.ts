@@ -61,7 +61,7 @@ export function deviceRepository(db: Db): DeviceRepository {
           .where("deviceId", "=", deviceId)
           .executeTakeFirstOrThrow();
         if (numDeletedRows === 0n) return false;
-        for (const table of ["suspicions", "deviceHealth", "auditPseudonyms"] as const)
+        for (const table of ["suspicions", "deviceHealth", "watchedDevices", "auditPseudonyms"] as const)
           await tx.deleteFrom(table).where("deviceId", "=", deviceId).execute();
         for (const table of ["participations", "refusals", "tokenUses"] as const) {
           await tx.updateTable(table).set({ deviceId: pseudonym }).where("deviceId", "=", deviceId).execute();

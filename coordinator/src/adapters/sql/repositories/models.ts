@@ -59,6 +59,23 @@ export function modelRepository(db: Db): ModelRepository {
         .executeTakeFirstOrThrow();
       requireRow(`model "${name}"`, numUpdatedRows);
     },
+    async resetHead(name, version) {
+      const { numUpdatedRows } = await db
+        .updateTable("models")
+        .set({ currentVersion: version })
+        .where("name", "=", name)
+        .where((eb) =>
+          eb.exists(
+            eb
+              .selectFrom("versions")
+              .select("version")
+              .where("model", "=", name)
+              .where("version", "=", version),
+          ),
+        )
+        .executeTakeFirstOrThrow();
+      requireRow(`version ${version} of "${name}"`, numUpdatedRows);
+    },
   };
 }
 

@@ -33,5 +33,8 @@ export function optimizerRepository(db: Db): OptimizerRepository {
           .execute(),
       );
     },
+    async remove(task) {
+      await db.deleteFrom("optimizers").where("task", "=", task).execute();
+    },
   };
 }

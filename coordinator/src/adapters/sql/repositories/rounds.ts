@@ -66,14 +66,18 @@ export function roundRepository(db: Db): RoundRepository {
       return Number(row.count);
     },
     async countVersions(task, upTo) {
-      const row = await db
-        .selectFrom("rounds")
-        .select(sql<number>`count(distinct version)`.as("count"))
-        .where("task", "=", task)
-        .where("phase", "=", "committed")
-        .where("version", "<=", upTo)
-        .executeTakeFirstOrThrow();
-      return Number(row.count);
+      // Training that was taken back left versions behind which are in nobody's line.
+      const { rows } = await sql<{ count: number }>`
+        with recursive line(version, parent) as (
+          select version, parent_version from versions
+            where version = ${upTo} and model = (select model from tasks where name = ${task})
+          union all
+          select versions.version, versions.parent_version from line
+            join versions on versions.version = line.parent
+              and versions.model = (select model from tasks where name = ${task}))
+        select count(distinct version) as count from rounds
+          where task = ${task} and phase = 'committed' and version in (select version from line)`.execute(db);
+      return Number(rows[0]?.count ?? 0);
     },
     settleBuffered: (ids, fate) =>
       together(db, async (tx) => {
