@@ -34,6 +34,7 @@ import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
+import { registerRetentionRoutes } from "./http/retention-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
@@ -227,6 +228,7 @@ async function start(
   registerChannelRoutes(app, { store, registry });
   registerAliasRoutes(app, { store, registry });
   registerCardRoutes(app, { store, registry });
+  registerRetentionRoutes(app, { registry });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,

@@ -14,6 +14,7 @@ import {
   type CardNotes,
   type JsonDocument,
   type NewAuditRecord,
+  type RetentionRule,
   type TaskSpec,
   type VerdictView,
 } from "@tributary/protocol";
@@ -65,6 +66,11 @@ export function taskChanged(
     object: { model, task: name },
     detail: { before: before.state, rounds: spec.rounds, spec: digestOfSpec(spec) },
   };
+}
+
+/** How long versions of a model stay in the release. */
+export function retentionChanged(actor: AuditActor, model: ModelName, rule: RetentionRule): NewAuditRecord {
+  return { actor, action: "model.retention", object: { model }, detail: { ...rule } };
 }
 
 /** What operators write on the cards of a model; the text stands in the model's row. */

@@ -17,6 +17,7 @@ import type {
   MetricDocument,
   ModelFormat,
   ModelProcessing,
+  RetentionRule,
   RoundPurpose,
   RoundView,
   SelfCheck,
@@ -73,6 +74,8 @@ export interface ModelRecord {
   readonly personalisation: { readonly document: BlobRef; readonly graphs: readonly BlobRef[] } | null;
   /** What operators write on its cards; null: nothing. */
   readonly cardNotes: { readonly notes: CardNotes; readonly updatedAt: number } | null;
+  /** How long its versions stay in the release; null: as by default. */
+  readonly retention: RetentionRule | null;
   /** Forms that are derived of each version. */
   readonly variants: readonly VariantForm[];
   readonly createdAt: number;

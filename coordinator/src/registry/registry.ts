@@ -15,6 +15,8 @@ import {
   STABLE_CHANNEL,
   type AuditActor,
   type CardNotes,
+  type RetentionRule,
+  type RetentionView,
   type TaskSpec,
   type TaskStateChange,
   type VersionOrAlias,
@@ -42,6 +44,7 @@ import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
 import { publishedLineage } from "./lineage.ts";
 import { readPublished } from "./read-published.ts";
+import { changeRetention, retentionView } from "./change-retention.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { resetHead, type HeadResetResult } from "./reset-head.ts";
 import { releaseVersion, removeChannel } from "./release-version.ts";
@@ -104,6 +107,10 @@ export interface Registry {
   removeAlias(model: ModelName, alias: string, by?: AuditActor): Promise<void>;
   /** Writes on the cards of a model, in the place of what was there. @throws `coordinator/unknown-model` */
   setCardNotes(model: ModelName, notes: CardNotes, by?: AuditActor): Promise<ModelRecord>;
+  /** The rule by which versions of a model stay, and those that do. @throws `coordinator/unknown-model` */
+  retention(model: ModelName): Promise<RetentionView>;
+  /** Gives a model another rule: what does not stay by it leaves the release at once. @throws `coordinator/unknown-model` */
+  setRetention(model: ModelName, rule: RetentionRule, by?: AuditActor): Promise<RetentionView>;
   /**
    * Lets a task that does not run go on from a version of its model, with what its server optimizer remembered after it.
    *
@@ -156,6 +163,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         trainingGraph: trainingBlob,
         ...described,
         cardNotes: null,
+        retention: null,
         variants: described.format === "onnx" ? wantedVariants(file) : [],
         explanation: await storeExplanation({ blobs, log: env.log }, file, read),
         personalisation: await storePersonalisation(blobs, name, file, read),
@@ -330,6 +338,12 @@ export function createRegistry(options: RegistryOptions): Registry {
       });
       env.log.info("registry: card notes written", { model: name });
       return registry.model(name);
+    },
+
+    retention: async (name) => retentionView(store, await registry.model(name), env.clock.now()),
+    async setRetention(name, rule, by = OPERATOR_BY_PROCESS) {
+      await changeRetention({ store, env, releases }, { model: await registry.model(name), rule, by });
+      return registry.retention(name);
     },
 
     async progress(task) {

@@ -53,6 +53,7 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
       graphs: [exampleBlob("head graph"), exampleBlob("low-rank graph")],
     },
     cardNotes: null,
+    retention: null,
     variants: ["int8-dynamic"],
     createdAt: 1_790_000_000_000,
     ...changes,

@@ -20,6 +20,8 @@ import type {
   ModelView,
   PublicKeyBody,
   RefusalView,
+  RetentionRule,
+  RetentionView,
   ReproductionView,
   RoundView,
   StatusView,
@@ -136,6 +138,10 @@ export interface ApiClient {
   ): Promise<AliasView>;
   /** Gives the aliases that are left. */
   removeAlias(model: string, alias: string, options?: CallOptions): Promise<readonly AliasView[]>;
+  /** Which versions of a model can be downloaded, and why they stay. */
+  retention(model: string, options?: CallOptions): Promise<RetentionView>;
+  /** Gives a model another rule: what does not stay by it leaves the release at once. */
+  setRetention(model: string, rule: RetentionRule, options?: CallOptions): Promise<RetentionView>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -358,6 +364,18 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).aliases,
+    retention: (model, call) =>
+      answered(`GET /v1/models/${model}/retention`, call, () =>
+        http.GET("/v1/models/{model}/retention", { params: { path: { model } }, ...json(call) }),
+      ),
+    setRetention: (model, rule, call) =>
+      answered(`PUT /v1/models/${model}/retention`, call, () =>
+        http.PUT("/v1/models/{model}/retention", {
+          params: { path: { model } },
+          body: rule,
+          ...json(call),
+        }),
+      ),
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {

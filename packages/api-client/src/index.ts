@@ -50,6 +50,8 @@ export type {
   PublicKeyBody,
   RoundPhase,
   RefusalView,
+  RetentionRule,
+  RetentionView,
   ReproductionView,
   BufferView,
   SuspicionView,

@@ -38,6 +38,7 @@ export const AUDIT_ACTIONS = [
   "model.notes",
   "model.publish",
   "model.release",
+  "model.retention",
   "plan.renew",
   "round.abandon",
   "round.commit",

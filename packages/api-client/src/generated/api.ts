@@ -861,7 +861,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.notes" | "model.publish" | "model.release" | "plan.renew" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create";
+                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -1496,6 +1496,86 @@ export interface paths {
                                     lowest: number;
                                     highest: number;
                                 } | null;
+                                lineage: {
+                                    madeBy: {
+                                        /** @enum {string} */
+                                        kind: "operator";
+                                        /**
+                                         * @description http: with the operator's token; process: who runs the coordinator
+                                         * @enum {string}
+                                         */
+                                        via: "http" | "files" | "process";
+                                    } | {
+                                        /** @enum {string} */
+                                        kind: "task";
+                                        task: string;
+                                        plan: {
+                                            number: number;
+                                            digest: string;
+                                        };
+                                    };
+                                    /** @description Empty of a published version */
+                                    cohorts: {
+                                        round: string;
+                                        updates: number;
+                                        numExamples: number;
+                                        /** @description Versions since the one it was trained from; null: synchronous */
+                                        staleness: number | null;
+                                    }[];
+                                    evaluation: {
+                                        dataset: string;
+                                        examples: number;
+                                    } | null;
+                                    /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                    intervals: {
+                                        [key: string]: {
+                                            lower: number;
+                                            upper: number;
+                                            confidence: number;
+                                        };
+                                    };
+                                    privacy: {
+                                        /** @description Null: no differential privacy bounds it */
+                                        epsilon: number | null;
+                                        /** @description Why epsilon is null */
+                                        reason: string | null;
+                                        /** @description Null: the coordinator saw each update, or there was none */
+                                        secureAggregation: {
+                                            /** @description Updates in any sum */
+                                            minimumCohort: number;
+                                        } | null;
+                                        /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                        maxUpdateNorm: number | null;
+                                    };
+                                    code: {
+                                        /** @description Its version */
+                                        coordinator: string;
+                                    };
+                                    dataSchema: {
+                                        digest: string;
+                                        inputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        outputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        /** @description Of training examples; null of a published version */
+                                        labels: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[] | null;
+                                        /** @description How many have names */
+                                        classes: number | null;
+                                    };
+                                } | null;
                             };
                             /** @enum {string} */
                             format: "onnx" | "tfjs";
@@ -1646,10 +1726,10 @@ export interface paths {
                                      */
                                     kind: "train" | "evaluate" | "telemetry";
                                     /**
-                                     * @description evaluate: the version that is compared with the released one
+                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                      * @default null
                                      */
-                                    candidate: "newest" | number | null;
+                                    candidate: string | number | null;
                                     /**
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []
@@ -3177,6 +3257,132 @@ export interface paths {
                                 contacts: string[];
                             } | null;
                             updatedAt: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which versions of a model can be downloaded, and why they stay */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            rule: {
+                                /**
+                                 * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+                                 * @default 20
+                                 */
+                                newest: number;
+                                /**
+                                 * @description What a channel pointed to within so many days stays
+                                 * @default 0
+                                 */
+                                releasedWithinDays: number;
+                                /**
+                                 * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+                                 * @default false
+                                 */
+                                deleteFiles: boolean;
+                            };
+                            /** @description Versions that can be downloaded, newest first, and why they stay; those without a reason leave with the next version */
+                            offered: {
+                                version: number;
+                                reasons: ("newest" | "training" | "recently-released" | "channel" | "alias" | "gate" | "task" | "round" | "delta-base")[];
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        /** Give a model another rule: what does not stay by it leaves the release at once, but for what devices may still need */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /**
+                         * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+                         * @default 20
+                         */
+                        newest: number;
+                        /**
+                         * @description What a channel pointed to within so many days stays
+                         * @default 0
+                         */
+                        releasedWithinDays: number;
+                        /**
+                         * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+                         * @default false
+                         */
+                        deleteFiles: boolean;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            rule: {
+                                /**
+                                 * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+                                 * @default 20
+                                 */
+                                newest: number;
+                                /**
+                                 * @description What a channel pointed to within so many days stays
+                                 * @default 0
+                                 */
+                                releasedWithinDays: number;
+                                /**
+                                 * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+                                 * @default false
+                                 */
+                                deleteFiles: boolean;
+                            };
+                            /** @description Versions that can be downloaded, newest first, and why they stay; those without a reason leave with the next version */
+                            offered: {
+                                version: number;
+                                reasons: ("newest" | "training" | "recently-released" | "channel" | "alias" | "gate" | "task" | "round" | "delta-base")[];
+                            }[];
                         };
                     };
                 };

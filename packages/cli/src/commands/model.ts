@@ -9,6 +9,7 @@ import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { versionOrAlias } from "../arguments.ts";
 import { addCardCommands } from "./card.ts";
+import { addRetentionCommand } from "./retention.ts";
 import { addHealthCommand } from "./health.ts";
 import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
@@ -40,7 +41,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|card|card-notes|health`. */
+/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, and release their versions.",
@@ -199,6 +200,7 @@ export function modelCommand(): Command {
       },
     );
 
+  addRetentionCommand(command);
   addCardCommands(command);
   addHealthCommand(command);
   return command;

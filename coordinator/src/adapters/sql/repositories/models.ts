@@ -31,7 +31,7 @@ export function modelRepository(db: Db): ModelRepository {
               personalisation: model.personalisation === null ? null : JSON.stringify(model.personalisation),
               variants: model.variants.length === 0 ? null : JSON.stringify(model.variants),
               cardNotes: model.cardNotes && JSON.stringify(model.cardNotes),
-              retention: null,
+              retention: model.retention && JSON.stringify(model.retention),
               createdAt: model.createdAt,
             })
             .execute(),
@@ -76,6 +76,14 @@ export function modelRepository(db: Db): ModelRepository {
         .executeTakeFirstOrThrow();
       requireRow(`version ${version} of "${name}"`, numUpdatedRows);
     },
+    async setRetention(name, rule) {
+      const { numUpdatedRows } = await db
+        .updateTable("models")
+        .set({ retention: JSON.stringify(rule) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`model "${name}"`, numUpdatedRows);
+    },
   };
 }
 
@@ -114,6 +122,7 @@ function toRecord(row: ModelRow): ModelRecord {
     personalisation: row.personalisation === null ? null : fromJson(row.personalisation),
     variants: row.variants === null ? [] : fromJson(row.variants),
     cardNotes: row.cardNotes === null ? null : fromJson(row.cardNotes),
+    retention: row.retention === null ? null : fromJson(row.retention),
     createdAt: row.createdAt,
   };
 }
