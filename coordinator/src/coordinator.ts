@@ -38,6 +38,8 @@ import { registerRetentionRoutes } from "./http/retention-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
+import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
+import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
@@ -53,7 +55,7 @@ import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 1_000, gateway: 600, http: 200 } as const;
+const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200 } as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -140,6 +142,7 @@ async function start(
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   const reproducer = createReproducer({ store, blobs, strategies });
   opened.defer(() => reproducer.close());
+  const rollouts = createRollouts({ ...context, releases });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
     ...context,
@@ -190,11 +193,11 @@ async function start(
   registerBlobRoutes(app, {
     blobs,
     store,
-    now: () => clock.now(),
+    clock,
     maxBlobBytes: limits.maxBlobBytes,
     isOperator,
   });
-  registerTufRoutes(app, store);
+  registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
   registerKeyRoutes(app, {
     keys: releases.keys,
@@ -229,6 +232,7 @@ async function start(
   registerAliasRoutes(app, { store, registry });
   registerCardRoutes(app, { store, registry });
   registerRetentionRoutes(app, { registry });
+  registerRolloutRoutes(app, { store, registry, rollouts });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,
@@ -245,9 +249,11 @@ async function start(
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
   opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));
+  opened.defer(() => closeInTime(env, "rollouts", () => rollouts.close()));
   opened.defer(() => closeInTime(env, "rounds", () => rounds.close()));
   // Before the first device can check in: it finds its task there.
   await rounds.start();
+  await rollouts.begin();
   const port = await listen(app, config);
 
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;

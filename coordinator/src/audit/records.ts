@@ -10,6 +10,7 @@ import {
 } from "@tributary/core";
 import {
   canonicalText,
+  type AuditAction,
   type AuditActor,
   type CardNotes,
   type JsonDocument,
@@ -20,7 +21,13 @@ import {
 } from "@tributary/protocol";
 import { keyIdOf } from "@tributary/tuf";
 import type { AuditRepository } from "../ports/metadata-store.ts";
-import type { RoleRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type {
+  RoleRecord,
+  RolloutRecord,
+  TaskRecord,
+  VersionRecord,
+  WithdrawalRecord,
+} from "../ports/records.ts";
 import { auditedDevice, coordinatorFor } from "./actors.ts";
 
 // What the records of the audit log say.
@@ -110,8 +117,9 @@ export function taskStopped(
 export function gateVerdict(
   { name: task, model }: Pick<TaskRecord, "name" | "model">,
   candidate: VersionRecord["version"],
-  { roundId: round, at: _, ...verdict }: VerdictView,
+  found: VerdictView,
 ): NewAuditRecord {
+  const { roundId: round, at: _, ...verdict } = found;
   return {
     actor: coordinatorFor({ task, round }),
     action: "gate.verdict",
@@ -174,4 +182,40 @@ export function keysGiven(
 /** Of its canonical JSON. */
 function digestOfSpec(spec: TaskSpec): Digest {
   return sha256(encodeUtf8(canonicalText(spec as unknown as JsonDocument)));
+}
+
+/** What became of a rollout, by an operator or by its gates. */
+export function rolloutChanged(
+  actor: AuditActor,
+  action: Extract<AuditAction, `rollout.${string}`>,
+  { model, channel, rollout, config, state }: RolloutRecord,
+): NewAuditRecord {
+  const reason = "reason" in state ? state.reason : null;
+  return {
+    actor,
+    action,
+    object: { model, channel, rollout },
+    detail: {
+      control: config.control,
+      arms: state.arms.map(({ name, version, ended }) => ({ name, version, ended: ended?.message ?? null })),
+      spec: sha256(encodeUtf8(canonicalText(JSON.parse(JSON.stringify(config.spec)) as JsonDocument))),
+      state: state.phase,
+      step: state.step + 1,
+      reason: reason && { code: reason.code, message: reason.message },
+    },
+  };
+}
+
+/** No device runs a version any more. */
+export function versionWithdrawn(
+  actor: AuditActor,
+  { model, version, reason }: WithdrawalRecord,
+  rollout?: string,
+): NewAuditRecord {
+  return {
+    actor,
+    action: "version.withdraw",
+    object: { model, version, ...(rollout === undefined ? {} : { rollout }) },
+    detail: { reason },
+  };
 }

@@ -3,6 +3,7 @@ import {
   ModelList,
   ModelNameSchema,
   ModelView,
+  PublishQuery,
   RefusalList,
   RoundIdSchema,
   RoundList,
@@ -153,12 +154,14 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
         consumes: ["application/octet-stream"],
         security: operator,
         params: modelParams,
+        querystring: PublishQuery,
         response: { 201: VersionView },
       },
     },
     async (request, reply) => {
       const onnx = await collect(octetStream(request.body), config.limits.maxModelBytes);
-      const version = await registry.publish(request.params.model, onnx, OPERATOR_BY_HTTP);
+      const { model } = request.params;
+      const version = await registry.publish(model, onnx, OPERATOR_BY_HTTP, request.query);
       return reply.status(201).send(versionView(version));
     },
   );

@@ -10,6 +10,7 @@ export interface BusTopics {
         readonly id: null;
         readonly type:
           | "rollout"
+          | "withdrawal"
           | "round"
           | "task"
           | "version"

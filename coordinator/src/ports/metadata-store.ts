@@ -118,6 +118,8 @@ export interface VersionRepository {
   count(model: ModelName): Promise<number>;
   /** @throws `store/not-found` */
   setGate(model: ModelName, version: ModelVersion, gate: NonNullable<VersionRecord["gate"]>): Promise<void>;
+  /** Says which runtime a version needs, from its next manifest on. @throws `store/not-found` */
+  setRequiredRuntime(model: ModelName, version: ModelVersion, runtime: string | null): Promise<void>;
 }
 
 /** What versions came from, and what their tasks remembered after them. */

@@ -138,6 +138,8 @@ export interface VersionRecord {
   readonly trust: TrustView | null;
   /** What the gate of its task found; null: nothing, so far. */
   readonly gate: VerdictView | null;
+  /** Least version of the runtime that may run it; null: any. */
+  readonly requiredRuntime: string | null;
   /** What it answers on one row; null where it could not be run. */
   readonly selfCheck: SelfCheck | null;
   /** What it was made of and by; null of versions of before it was kept. */
@@ -376,11 +378,14 @@ export interface RolloutEvidence {
   readonly cohorts: Readonly<Record<string, number>>;
   /** By arm: what a cohort showed, by gate, that waits for one of the other side. */
   readonly waiting: Readonly<
-    Record<string, { readonly treated?: readonly number[]; readonly control?: readonly number[] }>
+    Record<string, { readonly treated?: CohortMeans; readonly control?: CohortMeans }>
   >;
   /** Predictions of the first cohort of the control: what drift is measured from. */
   readonly reference: readonly number[] | null;
 }
+
+/** What a cohort showed, by gate; null where it says nothing of it. */
+export type CohortMeans = readonly (number | null)[];
 
 /** A device that a rollout watches on one version. */
 export interface WatchedDeviceRecord {
@@ -463,7 +468,7 @@ export interface VersionStateRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel" | "alias";
+  readonly type: "rollout" | "withdrawal" | "round" | "task" | "version" | "suspicion" | "channel" | "alias";
   readonly data: JsonValue;
 }
 

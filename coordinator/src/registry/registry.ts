@@ -35,6 +35,7 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { AliasRecord, EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import { requireNoRollout } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
 import { followCandidate, moveAlias, removeAlias, versionOf } from "./aliases.ts";
 import { storeExplanation } from "./explanation.ts";
@@ -66,14 +67,31 @@ export interface RegistryOptions {
   readonly issuerPublicKey: Uint8Array;
 }
 
+export interface PublishOptions {
+  /**
+   * False: no channel points to it, so that it can be rolled out in steps. A model's first version is what its channel begins with.
+   *
+   * @defaultValue true
+   */
+  readonly release?: boolean;
+  /** Least version of the runtime that may run it. */
+  readonly runtime?: string;
+}
+
 /** Models, their versions, and the tasks that improve them. `by` is who did it, for the audit log: who runs the process, by default. */
 export interface Registry {
   /**
    * Publishes an ONNX file or a TensorFlow.js artifact: as version 1, or as the next version of a model with the same graph.
    *
-   * @throws `onnx/*`, `engine/invalid-artifact`, `safetensors/*`; `protocol/invalid-document` for processing that does not fit; `coordinator/model-exists` when the name belongs to another graph
+   * @throws `onnx/*`, `engine/invalid-artifact`, `safetensors/*`; `protocol/invalid-document` for processing that does not fit; `coordinator/model-exists` when the name belongs to another graph;
+   *   `coordinator/rollout-running` where it would move the channel of one
    */
-  publish(model: ModelName, file: Uint8Array, by?: AuditActor): Promise<VersionRecord>;
+  publish(
+    model: ModelName,
+    file: Uint8Array,
+    by?: AuditActor,
+    options?: PublishOptions,
+  ): Promise<VersionRecord>;
   /** @throws `protocol/invalid-document`, `aggregation/*`, `coordinator/task-exists`, `coordinator/unknown-model`, `coordinator/invalid-task`, `coordinator/model-busy`, `onnx/*` */
   createTask(spec: unknown, by?: AuditActor): Promise<TaskRecord>;
   /** @throws `coordinator/unknown-task`, `coordinator/model-busy` */
@@ -133,9 +151,11 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, given, by = OPERATOR_BY_PROCESS) {
+    async publish(name, given, by = OPERATOR_BY_PROCESS, { release: wanted = true, runtime } = {}) {
       const { file, calibration } = takeCalibration(given);
       const known = await store.models.get(name);
+      const isReleased = wanted || known === undefined;
+      if (isReleased) await requireNoRollout(store, name, STABLE_CHANNEL);
       const read = readPublished(file, known);
       const { graph, trainingGraph, parameters, described } = read;
       const graphBlob = await blobs.put(graph);
@@ -182,10 +202,11 @@ export function createRegistry(options: RegistryOptions): Registry {
         cohort: 0,
         numExamples: 0,
         strategy: null,
-        releasedAt: createdAt,
+        releasedAt: isReleased ? createdAt : null,
         gate: null,
         trust: null,
         lineage: publishedLineage(model, by),
+        requiredRuntime: runtime ?? null,
       };
       const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
         calibration,
@@ -199,10 +220,10 @@ export function createRegistry(options: RegistryOptions): Registry {
             audit: [
               ...keysGiven(by, "key.create", release.roles),
               versionPublished(by, stored.version),
-              channelMoved(by, STABLE_CHANNEL, stored.version),
+              ...(isReleased ? [channelMoved(by, STABLE_CHANNEL, stored.version)] : []),
             ],
             events: async (tx) => {
-              await restartGates(tx, stored.version, createdAt);
+              if (isReleased) await restartGates(tx, stored.version, createdAt);
               await forgetStates(tx, stored.version);
               return [versionEvent(stored.version)];
             },
@@ -211,8 +232,9 @@ export function createRegistry(options: RegistryOptions): Registry {
         ),
         timestampVersion: release.metadata.find(({ role }) => role === "timestamp")?.version ?? 0,
       }));
-      env.log.info("registry: version published", { model: name, version });
+      env.log.info("registry: version published", { model: name, version, released: isReleased });
       await announce(events);
+      if (!isReleased) return stored.version;
       await bus.publish("release", {
         model: name,
         channel: STABLE_CHANNEL,

@@ -7,6 +7,7 @@ import type { MetadataRepositories, MetadataStore } from "../ports/metadata-stor
 import type { ModelRecord, NewEvent, ReleaseChange, VersionRecord } from "../ports/records.ts";
 import { channelTargets } from "../releases/model-targets.ts";
 import { manifestPath, weightsPath } from "../releases/target-paths.ts";
+import { requireNoRollout, requireNotBarred } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
 import { releaseDeltas } from "./version-deltas.ts";
 import { channelEvent, timestamp, versionEvent } from "./views.ts";
@@ -23,7 +24,8 @@ export interface ReleaseServices {
  * Moves a channel of a model to one of its versions, newer or older: devices that ask for the channel run it from here on.
  * A channel that is not there is made. Training goes on from the newest version.
  *
- * @throws `coordinator/unknown-model`, `coordinator/unknown-version` also where its weights have left the release, `coordinator/too-many-channels`
+ * @throws `coordinator/unknown-model`, `coordinator/unknown-version` also where its weights have left the release, `coordinator/too-many-channels`,
+ *   `coordinator/rollout-running`, `coordinator/version-withdrawn`
  */
 export async function releaseVersion(
   services: ReleaseServices,
@@ -46,6 +48,8 @@ export async function releaseVersion(
       detail: { model: name, version },
     });
   }
+  await requireNotBarred(store, name, version);
+  await requireNoRollout(store, name, channel);
   const channels = await store.channels.list(name);
   if (channels.length >= MAX_CHANNELS && channels.every((each) => each.name !== channel))
     throw failure(

@@ -7,7 +7,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
-import { keptVersions, retiredPaths } from "./retention.ts";
+import { keptVersions, offeredHeads, retiredPaths } from "./retention.ts";
 import { makeSelfCheck } from "./self-check.ts";
 import { storeVariants, type VariantSources } from "./variants.ts";
 import { releaseDeltas, stepDelta } from "./version-deltas.ts";
@@ -15,8 +15,9 @@ import { releaseDeltas, stepDelta } from "./version-deltas.ts";
 /** What is known of a version before its weights are stored. */
 export type NewVersion = Omit<
   VersionRecord,
-  "model" | "graph" | "weights" | "int8" | "variants" | "parameterCount" | "selfCheck"
->;
+  "model" | "graph" | "weights" | "int8" | "variants" | "parameterCount" | "selfCheck" | "requiredRuntime"
+> &
+  Partial<Pick<VersionRecord, "requiredRuntime">>;
 
 /** A version whose blobs are on disk, and what it changes in the release. */
 export interface StoredVersion {
@@ -49,6 +50,7 @@ export async function storeVersion(
   const weights = await blobs.put(parametersToSafetensors(parameters));
   const graph = await blobs.bytes(model.graph.digest);
   const record: VersionRecord = {
+    requiredRuntime: null,
     ...version,
     model: model.name,
     graph: model.graph,
@@ -77,7 +79,7 @@ async function retiredBy(
 ): Promise<readonly string[]> {
   const current = (await store.releases.targets()).map(({ path }) => path);
   const kept = await keptVersions(store, model, { now: createdAt, next });
-  const heads = (await store.channels.list(model)).map(({ version }) => version);
+  const heads = await offeredHeads(store, model);
   return retiredPaths([...current, ...put.map(({ path }) => path)], model, {
     kept: new Set(kept.keys()),
     heads: new Set(releasedAt === null ? heads : [...heads, next]),

@@ -28,7 +28,7 @@ export function timestamp(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-const optionalTimestamp = (ms: number | null) => (ms === null ? null : timestamp(ms));
+export const optionalTimestamp = (ms: number | null) => (ms === null ? null : timestamp(ms));
 
 export function refusalView({ deviceId, code, detail, at }: RefusalRecord): RefusalView {
   return { device: deviceId, code, detail, at: timestamp(at) };

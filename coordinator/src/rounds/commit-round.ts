@@ -29,6 +29,7 @@ import {
 } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import { channelMoved } from "../audit/records.ts";
+import { mayFollow } from "../rollouts/barred-versions.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { followCandidate } from "../registry/aliases.ts";
@@ -105,7 +106,10 @@ export async function commitRound(
       cohort: mean.updates,
       numExamples: mean.totalExamples,
       strategy: strategy.choice,
-      releasedAt: task.spec.release === "every" ? createdAt : null,
+      releasedAt:
+        task.spec.release === "every" && (await mayFollow(store, model.name, STABLE_CHANNEL, base.version))
+          ? createdAt
+          : null,
       gate: null,
       trust: mean.trust ?? null,
       lineage: trainedLineage({

@@ -24,6 +24,7 @@ describe("a version's targets", () => {
       ]),
     };
     const manifest = parseModelManifest(bytes);
+    const engines = ["ort-wasm", "ort-node"];
     expect(manifest).toEqual({
       formatVersion: 2,
       model: "digits",
@@ -43,10 +44,12 @@ describe("a version's targets", () => {
       explanation: { target: path },
       personalisation: { target: personal.target },
       variants: [
+        { name: "int8-dynamic", target: "models/digits/versions/3/int8-dynamic.onnx", engines },
         {
-          name: "int8-dynamic",
-          target: "models/digits/versions/3/int8-dynamic.onnx",
-          engines: ["ort-wasm", "ort-node"],
+          name: "int8-static",
+          target: "models/digits/versions/3/int8-static.onnx",
+          engines,
+          sample: { image: [0, 0.5, 1] },
         },
       ],
       selfCheck: version.selfCheck,
@@ -57,7 +60,11 @@ describe("a version's targets", () => {
       [manifest.graph.target, version.graph.digest, version.graph.sizeBytes],
       [manifest.weights.float32.target, version.weights.digest, version.weights.sizeBytes],
       [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],
-      [manifest.variants![0]!.target, version.variants[0]!.digest, version.variants[0]!.sizeBytes],
+      ...version.variants.map(({ digest, sizeBytes }, i) => [
+        manifest.variants![i]!.target,
+        digest,
+        sizeBytes,
+      ]),
       [path, explained.digest, explained.sizeBytes],
       [personal.target, document.digest, document.sizeBytes],
       ...personal.graphs,
@@ -69,7 +76,12 @@ describe("a version's targets", () => {
     const version = { ...exampleVersion(3), roundId: asRoundId("digits-3") };
     const names = ({ put }: { readonly put: readonly TargetRecord[] }, role: string) =>
       put.filter((target) => target.role === role).map(({ path }) => path.replace("models/digits/", ""));
-    const files = ["weights.safetensors", "weights.int8.safetensors", "int8-dynamic.onnx"];
+    const files = [
+      "weights.safetensors",
+      "weights.int8.safetensors",
+      "int8-dynamic.onnx",
+      "int8-static.onnx",
+    ];
     const own = files.map((file) => `versions/3/${file}`);
     const waiting = unreleasedTargets(version);
     expect(names({ put: waiting }, "digits-training")).toEqual(own);

@@ -40,6 +40,14 @@ export const AUDIT_ACTIONS = [
   "model.release",
   "model.retention",
   "plan.renew",
+  "rollout.abort",
+  "rollout.back",
+  "rollout.complete",
+  "rollout.pause",
+  "rollout.promote",
+  "rollout.resume",
+  "rollout.start",
+  "rollout.step",
   "round.abandon",
   "round.commit",
   "task.create",
@@ -49,6 +57,7 @@ export const AUDIT_ACTIONS = [
   "task.reset",
   "task.resume",
   "token.create",
+  "version.withdraw",
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

@@ -4,6 +4,7 @@ import { ChannelView, type ChannelChange } from "./channels.ts";
 import { TaskSpec } from "./documents.ts";
 import { GraphPorts } from "./graph-ports.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
+import type { RolloutView, WithdrawnVersionView } from "./rollout-view.ts";
 import { TrustView } from "./trust-view.ts";
 import { Lineage } from "./lineage.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";
@@ -204,6 +205,23 @@ export const TaskView = Type.Object({
 });
 export type TaskView = Static<typeof TaskView>;
 
+/** Query of `POST /v1/models/:model/versions` */
+export const PublishQuery = Type.Object({
+  release: Type.Optional(
+    Type.Boolean({
+      default: true,
+      description: "false: no channel points to it yet, so that it can be rolled out in steps",
+    }),
+  ),
+  runtime: Type.Optional(
+    Type.String({
+      pattern: "^\\d{1,5}\\.\\d{1,5}\\.\\d{1,5}$",
+      description: "Least version of the runtime that may run it",
+    }),
+  ),
+});
+export type PublishQuery = Static<typeof PublishQuery>;
+
 /** `POST /v1/tasks/:task/state` */
 export const TaskStateChange = Type.Object(
   {
@@ -356,6 +374,8 @@ export interface ServerEvents {
   suspicion: SuspicionView;
   channel: ChannelChange;
   alias: AliasChange;
+  rollout: RolloutView;
+  withdrawal: WithdrawnVersionView;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

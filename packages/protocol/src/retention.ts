@@ -38,6 +38,7 @@ export const RETENTION_REASONS = [
   "training",
   "recently-released",
   "channel",
+  "rollout",
   "alias",
   "gate",
   "task",

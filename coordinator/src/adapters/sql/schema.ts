@@ -84,6 +84,7 @@ export interface VersionsTable {
   trust: JsonText | null;
   selfCheck: JsonText | null;
   lineage: JsonText | null;
+  requiredRuntime: string | null;
 }
 
 export interface TasksTable {

@@ -16,6 +16,7 @@ import { followCandidate } from "../../registry/aliases.ts";
 import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
+import { mayFollow } from "../../rollouts/barred-versions.ts";
 import type { RoundServices } from "../round-services.ts";
 import type { MeasurementRound } from "./measurement-round.ts";
 
@@ -83,7 +84,12 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
       ...(await commit.alsoStored(tx)),
     ];
   };
-  if (candidate !== null && verdict?.result === "passed" && task.spec.release === "on-gate") {
+  const released =
+    candidate !== null &&
+    verdict?.result === "passed" &&
+    task.spec.release === "on-gate" &&
+    (await mayFollow(store, model.name, STABLE_CHANNEL, candidate.version));
+  if (released) {
     const by = coordinatorFor({ task: task.name, round: config.roundId });
     await moveChannel(services, { model, channel: STABLE_CHANNEL, version: candidate, at, by }, write);
   } else {

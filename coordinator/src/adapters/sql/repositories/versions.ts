@@ -64,6 +64,15 @@ export function versionRepository(db: Db): VersionRepository {
         .executeTakeFirstOrThrow();
       requireRow(`version ${version} of "${model}"`, numUpdatedRows);
     },
+    async setRequiredRuntime(model, version, requiredRuntime) {
+      const { numUpdatedRows } = await db
+        .updateTable("versions")
+        .set({ requiredRuntime })
+        .where("model", "=", model)
+        .where("version", "=", version)
+        .executeTakeFirstOrThrow();
+      requireRow(`version ${version} of "${model}"`, numUpdatedRows);
+    },
   };
 }
 
