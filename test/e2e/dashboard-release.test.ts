@@ -56,6 +56,14 @@ test("an operator releases a version from the dashboard, with the token alone", 
   await see(page.getByTestId("gate")).toHaveAttribute("data-state", "waiting");
   await see(page.getByTestId("gate-next")).toHaveText("Versions are released by an operator alone.");
 
+  // What operators write on a card is text there, whatever it looks like.
+  const card = page.getByTestId("model-card");
+  await see(card.getByRole("combobox")).toHaveValue("1");
+  await api.setCardNotes("digits", { intendedUse: "Digits <img src=x onerror=alert(1)>", licence: "MIT" });
+  await card.getByRole("combobox").selectOption("2");
+  await see(card.getByTestId("card-notes")).toContainText("Digits <img src=x onerror=alert(1)>");
+  expect(await card.locator("img").count()).toBe(0);
+
   const row = (version: number) => page.locator(`[data-testid="version-row"][data-version="${version}"]`);
   await see(row(1).getByTestId("release-word")).toHaveText("released");
   await see(row(2).getByTestId("release-word")).toHaveText("rolled back");
@@ -71,4 +79,23 @@ test("an operator releases a version from the dashboard, with the token alone", 
   // The stream tells: the newest is what runs, and nothing is left to release.
   await see(page.getByTestId("release")).toHaveCount(0);
   await see(page.getByTestId("release-word")).toHaveCount(0);
+
+  // Who did it is in the audit log, which asks for no other token.
+  await page.getByTestId("show-audit").click();
+  const records = page.getByTestId("audit-row");
+  await see(records.first()).toHaveAttribute("data-action", "model.release");
+  await see(records.first()).toContainText("digits, version 2, channel stable by an operator");
+  await api.setTaskState("digits", { state: "paused" });
+  await see(page.locator('[data-action="task.pause"]')).toContainText("digits, task digits by an operator");
+  await see(page.getByTestId("audit-signed")).toHaveText(/^\d+ records, signed by timestamp \d+$/, {
+    timeout: 15_000,
+  });
+
+  const other = await browser.newPage();
+  await other.goto(coordinator.url);
+  await other.getByTestId("show-audit").click();
+  await other.getByTestId("audit").getByTestId("operator-token").fill("not-the-token");
+  await other.getByTestId("unlock-audit").click();
+  await see(other.getByTestId("audit").getByRole("alert")).toBeVisible();
+  await see(other.getByTestId("audit-row")).toHaveCount(0);
 });
