@@ -12,6 +12,8 @@ import { addCardCommands } from "./card.ts";
 import { addRetentionCommand } from "./retention.ts";
 import { addHealthCommand } from "./health.ts";
 import { namesOf, versionColumns } from "../models/version-columns.ts";
+import { addExportCommand } from "./model-export.ts";
+import { addImportCommand } from "./model-import.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -41,10 +43,10 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health`. */
+/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health|export|import`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
-    "See the published models, what goes in and out, how they fare on devices, and release their versions.",
+    "See the published models, what goes in and out, how they fare on devices, release their versions, and write them to files and read them back.",
   );
 
   command
@@ -203,6 +205,8 @@ export function modelCommand(): Command {
   addRetentionCommand(command);
   addCardCommands(command);
   addHealthCommand(command);
+  addExportCommand(command);
+  addImportCommand(command);
   return command;
 }
 
