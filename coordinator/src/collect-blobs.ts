@@ -17,6 +17,7 @@ type Rows =
   | "aliases"
   | "tasks"
   | "rounds"
+  | "rollouts"
   | "releases"
   | "optimizers"
   | "bufferedCohorts"

@@ -230,9 +230,9 @@ async function start(
   registerMeasurementRoutes(app, { store, blobs, registry });
   registerChannelRoutes(app, { store, registry });
   registerAliasRoutes(app, { store, registry });
-  registerRolloutRoutes(app, { store, registry, rollouts });
   registerCardRoutes(app, { store, registry });
   registerRetentionRoutes(app, { registry });
+  registerRolloutRoutes(app, { store, registry, rollouts });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,

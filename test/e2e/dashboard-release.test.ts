@@ -56,6 +56,14 @@ test("an operator releases a version from the dashboard, with the token alone", 
   await see(page.getByTestId("gate")).toHaveAttribute("data-state", "waiting");
   await see(page.getByTestId("gate-next")).toHaveText("Versions are released by an operator alone.");
 
+  // What operators write on a card is text there, whatever it looks like.
+  const card = page.getByTestId("model-card");
+  await see(card.getByRole("combobox")).toHaveValue("1");
+  await api.setCardNotes("digits", { intendedUse: "Digits <img src=x onerror=alert(1)>", licence: "MIT" });
+  await card.getByRole("combobox").selectOption("2");
+  await see(card.getByTestId("card-notes")).toContainText("Digits <img src=x onerror=alert(1)>");
+  expect(await card.locator("img").count()).toBe(0);
+
   const row = (version: number) => page.locator(`[data-testid="version-row"][data-version="${version}"]`);
   await see(row(1).getByTestId("release-word")).toHaveText("released");
   await see(row(2).getByTestId("release-word")).toHaveText("rolled back");

@@ -11,7 +11,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord } from "../ports/records.ts";
 import { weightsPath } from "../releases/target-paths.ts";
 import type { Releases } from "../rooms.ts";
-import { keptVersions, retiredPaths } from "./retention.ts";
+import { keptVersions, offeredHeads, retiredPaths } from "./retention.ts";
 
 /** The rule of a model, and the versions that can be downloaded. */
 export async function retentionView(
@@ -49,7 +49,7 @@ export async function changeRetention(
   const model = change.model.name;
   const now = env.clock.now();
   const kept = await keptVersions(store, model, { now, rule });
-  const heads = new Set((await store.channels.list(model)).map(({ version }) => version));
+  const heads = new Set(await offeredHeads(store, model));
   const paths = (await store.releases.targets()).map(({ path }) => path);
   const remove = retiredPaths(paths, model, { kept: new Set(kept.keys()), heads });
   await releases.release({ put: [], remove }, (release) =>

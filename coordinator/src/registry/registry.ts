@@ -209,8 +209,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         releasedAt: isReleased ? createdAt : null,
         gate: null,
         trust: null,
-        requiredRuntime: runtime ?? null,
         lineage: publishedLineage(model, by),
+        requiredRuntime: runtime ?? null,
       };
       const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
         calibration,

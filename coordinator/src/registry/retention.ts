@@ -8,7 +8,6 @@ import {
   type RetentionRule,
 } from "@tributary/protocol";
 import type { MetadataRepositories } from "../ports/metadata-store.ts";
-import type { ChannelRecord } from "../ports/records.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -56,6 +55,8 @@ export async function keptVersions(
   keep("training", [stored?.currentVersion]);
   const heads = await store.channels.list(model);
   keep("channel", versionsOf(heads));
+  const tried = await triedVersions(store, model);
+  keep("rollout", tried);
   keep("alias", versionsOf(await store.aliases.list(model)));
   if (rule.releasedWithinDays > 0) {
     const since = now - rule.releasedWithinDays * DAY_MS;
@@ -70,8 +71,7 @@ export async function keptVersions(
     );
   }
   const paths = (await store.releases.targets()).map(({ path }) => path);
-  keep("delta-base", basesOfDeltas(model, paths, heads));
-  keep("rollout", await triedVersions(store, model));
+  keep("delta-base", basesOfDeltas(model, paths, [...versionsOf(heads), ...tried]));
   for (const { model: of, gate, spec } of await store.tasks.list()) {
     if (of !== model) continue;
     keep("gate", [gate?.reference, gate?.candidate]);
@@ -96,6 +96,14 @@ export async function triedVersions(
   ]);
 }
 
+/** What devices are to run: what channels point to, and rollouts try. */
+export async function offeredHeads(
+  store: Pick<MetadataRepositories, "channels" | "rollouts">,
+  model: ModelName,
+): Promise<readonly ModelVersion[]> {
+  return [...versionsOf(await store.channels.list(model)), ...(await triedVersions(store, model))];
+}
+
 function versionsOf(records: readonly { readonly version: ModelVersion }[]): readonly ModelVersion[] {
   return records.map(({ version }) => version);
 }
@@ -104,9 +112,9 @@ function versionsOf(records: readonly { readonly version: ModelVersion }[]): rea
 function basesOfDeltas(
   model: ModelName,
   paths: readonly string[],
-  heads: readonly ChannelRecord[],
+  heads: readonly ModelVersion[],
 ): readonly number[] {
-  const wanted = new Set<number>(versionsOf(heads));
+  const wanted = new Set<number>(heads);
   return paths.flatMap((path) => {
     const delta = path.startsWith(`models/${model}/`) ? parseDeltaPath(path) : undefined;
     return delta !== undefined && wanted.has(delta.version) ? [delta.from] : [];

@@ -7,7 +7,7 @@ import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
-import { keptVersions, retiredPaths } from "./retention.ts";
+import { keptVersions, offeredHeads, retiredPaths } from "./retention.ts";
 import { makeSelfCheck } from "./self-check.ts";
 import { storeVariants, type VariantSources } from "./variants.ts";
 import { releaseDeltas, stepDelta } from "./version-deltas.ts";
@@ -79,7 +79,7 @@ async function retiredBy(
 ): Promise<readonly string[]> {
   const current = (await store.releases.targets()).map(({ path }) => path);
   const kept = await keptVersions(store, model, { now: createdAt, next });
-  const heads = (await store.channels.list(model)).map(({ version }) => version);
+  const heads = await offeredHeads(store, model);
   return retiredPaths([...current, ...put.map(({ path }) => path)], model, {
     kept: new Set(kept.keys()),
     heads: new Set(releasedAt === null ? heads : [...heads, next]),

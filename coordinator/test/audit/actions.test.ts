@@ -19,6 +19,8 @@ const RECORDED: Readonly<Record<string, readonly AuditAction[] | null>> = {
   "delete /v1/models/{model}/channels/{channel}": ["channel.remove"],
   "put /v1/models/{model}/aliases/{alias}": ["alias.move"],
   "delete /v1/models/{model}/aliases/{alias}": ["alias.remove"],
+  "put /v1/models/{model}/card-notes": ["model.notes"],
+  "put /v1/models/{model}/retention": ["model.retention"],
   "post /v1/models/{model}/rollouts": ["rollout.start"],
   "post /v1/models/{model}/rollouts/{rollout}/state": [
     "rollout.abort",

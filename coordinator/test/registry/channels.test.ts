@@ -171,15 +171,16 @@ test("a version's card is read as JSON and as Markdown, with what operators writ
 
 test("what a channel points to can be downloaded however old it is, and so can any that is still offered", async () => {
   await api.releaseVersion("digits", 1, { channel: "old" });
-  await api.releaseVersion("digits", 4);
-  for (let i = 0; i < 22; i++) await api.publishModel("digits", buildLinear({ seed: `later ${i}` }));
+  await api.setRetention("digits", { newest: 2, releasedWithinDays: 0, deleteFiles: false });
+  for (let i = 0; i < 3; i++) await api.publishModel("digits", buildLinear({ seed: `later ${i}` }));
   await released.client.refresh();
-  const offered = (version: number) =>
-    released.client.find(`models/digits/versions/${version}/weights.safetensors`);
-  const there = await Promise.all(
-    [1, 2, 3, 4, 5, 7].map(async (version) => (await offered(version)) !== undefined),
-  );
-  expect(there).toEqual([true, false, false, true, false, true]);
+  const offered = async (version: number) =>
+    (await released.client.find(`models/digits/versions/${version}/weights.safetensors`)) !== undefined;
+  const { offered: listed } = await api.retention("digits");
+  expect(listed.find(({ version }) => version === 1)!.reasons).toContain("channel");
+  for (let version = 1; version <= 7; version++)
+    expect(await offered(version)).toBe(listed.some((each) => each.version === version));
+  expect(listed.slice(0, 2).map(({ version }) => version)).toEqual([7, 6]);
   expect((await manifestOf("old")).version).toBe(asModelVersion(1));
   await released.download((await manifestOf("old")).weights.int8.target);
 });

@@ -3,6 +3,7 @@ import {
   type BufferView,
   type KeyRoleView,
   type MeasurementView,
+  type ModelCard,
   type ModelView,
   type RefusalView,
   type RoundView,
@@ -65,6 +66,8 @@ export interface Queries {
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   /** How versions fare on single devices; no event tells of it. */
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
+  /** What is known of a version. */
+  card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -135,6 +138,13 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         refetchInterval: HEALTH_EVERY_MS,
         staleTime: 0,
       }),
+    card: (model, version) =>
+      queryOptions<ModelCard>({
+        queryKey: ["card", model, version],
+        queryFn: ({ signal }) => api.card(model, version, { signal }),
+        // No event tells what operators write on it.
+        staleTime: 0,
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -167,6 +177,9 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   if (event.type === "suspicion") {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });
+  }
+  if (event.type === "version" || event.type === "channel" || event.type === "alias") {
+    void client.invalidateQueries({ queryKey: ["card", event.data.model] });
   }
   if (event.type === "version") {
     const { model } = event.data;

@@ -8,6 +8,7 @@ import { GateCard } from "./gate-card.tsx";
 import { HealthCard } from "./health-card.tsx";
 import { LoadError } from "./load-error.tsx";
 import { MeasurementsCard } from "./measurements-card.tsx";
+import { ModelCard } from "./model-card.tsx";
 import { RoundPanel } from "./round-panel.tsx";
 import { RoundsCard } from "./rounds-card.tsx";
 import { Suspicions } from "./suspicions.tsx";
@@ -34,6 +35,7 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
         <RoundsCard rounds={rounds.data} />
         <VersionsCard model={task.model} current={task.currentVersion} rounds={rounds.data ?? []} />
       </div>
+      <ModelCard model={task.model} />
       <HealthCard model={task.model} />
     </div>
   );

@@ -11,9 +11,9 @@ import { versionOrAlias } from "../arguments.ts";
 import { addCardCommands } from "./card.ts";
 import { addRetentionCommand } from "./retention.ts";
 import { addHealthCommand } from "./health.ts";
+import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
-import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 

@@ -1,0 +1,97 @@
+import type { ModelCard as Card } from "@tributary/api-client";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useId, useState } from "react";
+import { useDashboard } from "../data/dashboard-context.ts";
+import { formatFull } from "../format/time.ts";
+import { cardLines } from "../model/card-lines.ts";
+import { LoadError } from "./load-error.tsx";
+import { CardSkeleton } from "./page-skeleton.tsx";
+
+/** What is known of a version, for whoever is to use it: of what runs, unless another is chosen. */
+export function ModelCard({ model }: { readonly model: string }): ReactNode {
+  const { queries } = useDashboard();
+  const [chosen, setChosen] = useState<number>();
+  const versions = useQuery(queries.versions(model)).data ?? [];
+  const released = useQuery(queries.models()).data?.find(({ name }) => name === model)?.releasedVersion;
+  const version = chosen ?? released;
+  const field = useId();
+  if (version === undefined) return null;
+  return (
+    <section className="card stack" aria-labelledby="model-card-title" data-testid="model-card">
+      <div className="card-head">
+        <h2 id="model-card-title">Model card</h2>
+        <label className="card-version" htmlFor={field}>
+          Version{" "}
+          <select id={field} value={version} onChange={(event) => setChosen(Number(event.target.value))}>
+            {versions.map((each) => (
+              <option key={each.version} value={each.version}>
+                {each.version}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      <CardOf key={version} model={model} version={version} />
+    </section>
+  );
+}
+
+function CardOf({ model, version }: { readonly model: string; readonly version: number }): ReactNode {
+  const { queries } = useDashboard();
+  const card = useQuery(queries.card(model, version));
+  if (card.data === undefined) {
+    return card.isError ? (
+      <LoadError error={card.error} retry={() => void card.refetch()} />
+    ) : (
+      <CardSkeleton />
+    );
+  }
+  return (
+    <>
+      <Notes {...card.data} />
+      <dl className="facts">
+        {cardLines(card.data).map(({ term, words, more }) => (
+          <div key={term}>
+            <dt>{term}</dt>
+            <dd>
+              {words}
+              {more !== undefined && <small>{more}</small>}
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <p className="quiet card-links">
+        <a href={`/v1/models/${model}/versions/${version}/card.md`}>As Markdown</a>,{" "}
+        <a href={`/v1/models/${model}/versions/${version}/card`}>as JSON</a>
+      </p>
+    </>
+  );
+}
+
+/** What operators wrote, as text: whatever is in it, nothing of it is markup here. */
+function Notes({ model, notes, updatedAt }: Card): ReactNode {
+  if (notes === null)
+    return (
+      <p className="quiet">
+        Nobody has written yet what it is for:{" "}
+        <code>tributary model card-notes {model} --intended-use …</code>
+      </p>
+    );
+  const { intendedUse, limitations, licence, contacts } = notes;
+  const about = [licence, ...contacts].filter((each) => each !== "").join(", ");
+  return (
+    <div
+      className="notes"
+      data-testid="card-notes"
+      title={updatedAt === null ? undefined : formatFull(updatedAt)}
+    >
+      {intendedUse !== "" && <p>{intendedUse}</p>}
+      {limitations !== "" && (
+        <p>
+          <strong>Limitations:</strong> {limitations}
+        </p>
+      )}
+      {about !== "" && <p className="quiet">{about}</p>}
+    </div>
+  );
+}
