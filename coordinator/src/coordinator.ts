@@ -23,6 +23,7 @@ import { createPushLatency } from "./gateway/push-latency.ts";
 import { createAccessPolicy } from "./http/access-policy.ts";
 import { type App, createApp } from "./http/app.ts";
 import { registerHealthRoutes } from "./health/health-routes.ts";
+import { registerAliasRoutes } from "./http/alias-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
@@ -35,6 +36,8 @@ import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
+import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
+import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
@@ -50,7 +53,7 @@ import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 1_000, gateway: 600, http: 200 } as const;
+const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200 } as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -137,6 +140,7 @@ async function start(
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
   const reproducer = createReproducer({ store, blobs, strategies });
   opened.defer(() => reproducer.close());
+  const rollouts = createRollouts({ ...context, releases });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
     ...context,
@@ -223,6 +227,8 @@ async function start(
   registerVersionRoutes(app, { store, registry, reproducer });
   registerMeasurementRoutes(app, { store, blobs, registry });
   registerChannelRoutes(app, { store, registry });
+  registerAliasRoutes(app, { store, registry });
+  registerRolloutRoutes(app, { store, registry, rollouts });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,
@@ -239,9 +245,11 @@ async function start(
 
   opened.defer(() => closeInTime(env, "http", () => app.close()));
   opened.defer(() => closeInTime(env, "gateway", () => gateway.close()));
+  opened.defer(() => closeInTime(env, "rollouts", () => rollouts.close()));
   opened.defer(() => closeInTime(env, "rounds", () => rounds.close()));
   // Before the first device can check in: it finds its task there.
   await rounds.start();
+  await rollouts.begin();
   const port = await listen(app, config);
 
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;

@@ -48,6 +48,14 @@ test("a restored directory holds what the running one held; what may have been g
     const { version } = (await again.store.releases.latest(role))!;
     expect(version).toBeGreaterThan(before!.version + 999_999);
   }
+  // The audit logs say what was made of what.
+  const [made] = await room.store.audit.list({ action: "backup.create" }, { limit: 2 });
+  expect(made).toMatchObject({ actor: { kind: "operator", via: "files" }, detail: { keys: true } });
+  const [restored] = await again.store.audit.list({ action: "backup.restore" }, { limit: 2 });
+  expect(restored).toMatchObject({
+    actor: { kind: "operator", via: "files" },
+    detail: { database: made!.detail["database"] },
+  });
   // The round that was under way is over; its number, and those that may have followed, stay taken.
   await vi.waitFor(async () =>
     expect(await again.store.rounds.list(asTaskName("digits"))).toMatchObject([

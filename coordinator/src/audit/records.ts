@@ -10,6 +10,7 @@ import {
 } from "@tributary/core";
 import {
   canonicalText,
+  type AuditAction,
   type AuditActor,
   type JsonDocument,
   type NewAuditRecord,
@@ -18,28 +19,38 @@ import {
 } from "@tributary/protocol";
 import { keyIdOf } from "@tributary/tuf";
 import type { AuditRepository } from "../ports/metadata-store.ts";
-import type { RoleRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type {
+  RoleRecord,
+  RolloutRecord,
+  TaskRecord,
+  VersionRecord,
+  WithdrawalRecord,
+} from "../ports/records.ts";
 import { auditedDevice, coordinatorFor } from "./actors.ts";
 
 // What the records of the audit log say.
 
-/** What a version was exported as before it came here. */
-export interface ImportedFrom {
-  readonly manifest: Digest;
-}
-
-/** A version that an operator made, or brought from elsewhere. */
+/**
+ * A version that an operator made, or brought from elsewhere.
+ *
+ * @param manifest - that it was exported with there
+ */
 export function versionPublished(
   actor: AuditActor,
   version: VersionRecord,
-  imported?: ImportedFrom,
+  manifest?: Digest,
 ): NewAuditRecord {
   const { model, parentVersion, graph, weights } = version;
   return {
     actor,
-    action: imported === undefined ? "model.publish" : "model.import",
+    action: manifest === undefined ? "model.publish" : "model.import",
     object: { model, version: version.version },
-    detail: { ...imported, parentVersion, graph: graph.digest, weights: weights.digest },
+    detail: {
+      ...(manifest === undefined ? {} : { manifest }),
+      parentVersion,
+      graph: graph.digest,
+      weights: weights.digest,
+    },
   };
 }
 
@@ -75,7 +86,7 @@ export function taskChanged(
   };
 }
 
-/** A model's channel points to a version from here on. */
+/** A channel points to a version from here on. */
 export function channelMoved(
   actor: AuditActor,
   channel: string,
@@ -87,11 +98,6 @@ export function channelMoved(
     object: { model, version, channel },
     detail: { weights: weights.digest },
   };
-}
-
-/** A model has a channel no more. */
-export function channelRemoved(actor: AuditActor, model: ModelName, channel: string): NewAuditRecord {
-  return { actor, action: "model.remove-channel", object: { model, channel } };
 }
 
 /** A task stopped by itself: it is done, or waits for an operator. */
@@ -111,8 +117,9 @@ export function taskStopped(
 export function gateVerdict(
   { name: task, model }: Pick<TaskRecord, "name" | "model">,
   candidate: VersionRecord["version"],
-  { roundId: round, at: _, ...verdict }: VerdictView,
+  found: VerdictView,
 ): NewAuditRecord {
+  const { roundId: round, at: _, ...verdict } = found;
   return {
     actor: coordinatorFor({ task, round }),
     action: "gate.verdict",
@@ -175,4 +182,40 @@ export function keysGiven(
 /** Of its canonical JSON. */
 function digestOfSpec(spec: TaskSpec): Digest {
   return sha256(encodeUtf8(canonicalText(spec as unknown as JsonDocument)));
+}
+
+/** What became of a rollout, by an operator or by its gates. */
+export function rolloutChanged(
+  actor: AuditActor,
+  action: Extract<AuditAction, `rollout.${string}`>,
+  { model, channel, rollout, config, state }: RolloutRecord,
+): NewAuditRecord {
+  const reason = "reason" in state ? state.reason : null;
+  return {
+    actor,
+    action,
+    object: { model, channel, rollout },
+    detail: {
+      control: config.control,
+      arms: state.arms.map(({ name, version, ended }) => ({ name, version, ended: ended?.message ?? null })),
+      spec: sha256(encodeUtf8(canonicalText(JSON.parse(JSON.stringify(config.spec)) as JsonDocument))),
+      state: state.phase,
+      step: state.step + 1,
+      reason: reason && { code: reason.code, message: reason.message },
+    },
+  };
+}
+
+/** No device runs a version any more. */
+export function versionWithdrawn(
+  actor: AuditActor,
+  { model, version, reason }: WithdrawalRecord,
+  rollout?: string,
+): NewAuditRecord {
+  return {
+    actor,
+    action: "version.withdraw",
+    object: { model, version, ...(rollout === undefined ? {} : { rollout }) },
+    detail: { reason },
+  };
 }

@@ -93,6 +93,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     modelView(model, {
       versions: await store.versions.count(model.name),
       channels: await store.channels.list(model.name),
+      aliases: await store.aliases.list(model.name),
     });
 
   app.get(
@@ -143,13 +144,8 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     },
     async (request, reply) => {
       const onnx = await collect(octetStream(request.body), config.limits.maxModelBytes);
-      const { importedFrom: manifest } = request.query;
-      const version = await registry.publish(
-        request.params.model,
-        onnx,
-        OPERATOR_BY_HTTP,
-        manifest && { manifest },
-      );
+      const { model } = request.params;
+      const version = await registry.publish(model, onnx, OPERATOR_BY_HTTP, request.query);
       return reply.status(201).send(versionView(version));
     },
   );

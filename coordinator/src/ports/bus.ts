@@ -8,7 +8,16 @@ export interface BusTopics {
     | EventRecord
     | {
         readonly id: null;
-        readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel" | "devices";
+        readonly type:
+          | "rollout"
+          | "withdrawal"
+          | "round"
+          | "task"
+          | "version"
+          | "suspicion"
+          | "channel"
+          | "alias"
+          | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;
       };

@@ -92,6 +92,14 @@ export interface VariantRecord extends BlobRef {
   readonly sample?: InputSample;
 }
 
+/** What a version of a model is called. */
+export interface AliasRecord {
+  readonly model: ModelName;
+  readonly name: string;
+  readonly version: ModelVersion;
+  readonly movedAt: number;
+}
+
 /** One version of a model and its lineage: the parent, and the round that made it (null: published). */
 export interface VersionRecord {
   readonly model: ModelName;
@@ -123,6 +131,8 @@ export interface VersionRecord {
   readonly trust: TrustView | null;
   /** What the gate of its task found; null: nothing, so far. */
   readonly gate: VerdictView | null;
+  /** Least version of the runtime that may run it; null: any. */
+  readonly requiredRuntime: string | null;
   /** What it answers on one row; null where it could not be run. */
   readonly selfCheck: SelfCheck | null;
 }
@@ -359,11 +369,14 @@ export interface RolloutEvidence {
   readonly cohorts: Readonly<Record<string, number>>;
   /** By arm: what a cohort showed, by gate, that waits for one of the other side. */
   readonly waiting: Readonly<
-    Record<string, { readonly treated?: readonly number[]; readonly control?: readonly number[] }>
+    Record<string, { readonly treated?: CohortMeans; readonly control?: CohortMeans }>
   >;
   /** Predictions of the first cohort of the control: what drift is measured from. */
   readonly reference: readonly number[] | null;
 }
+
+/** What a cohort showed, by gate; null where it says nothing of it. */
+export type CohortMeans = readonly (number | null)[];
 
 /** A device that a rollout watches on one version. */
 export interface WatchedDeviceRecord {
@@ -446,7 +459,7 @@ export interface VersionStateRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "rollout" | "round" | "task" | "version" | "suspicion" | "channel";
+  readonly type: "rollout" | "withdrawal" | "round" | "task" | "version" | "suspicion" | "channel" | "alias";
   readonly data: JsonValue;
 }
 

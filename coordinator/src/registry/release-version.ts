@@ -1,12 +1,13 @@
 import { failure, type Env, type ModelName, type ModelVersion } from "@tributary/core";
 import { MAX_CHANNELS, STABLE_CHANNEL, type AuditActor } from "@tributary/protocol";
-import { channelMoved, channelRemoved } from "../audit/records.ts";
+import { channelMoved } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, NewEvent, ReleaseChange, VersionRecord } from "../ports/records.ts";
 import { channelTargets } from "../releases/model-targets.ts";
 import { manifestPath, weightsPath } from "../releases/target-paths.ts";
+import { requireNoRollout, requireNotBarred } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
 import { releaseDeltas } from "./version-deltas.ts";
 import { channelEvent, timestamp, versionEvent } from "./views.ts";
@@ -23,7 +24,8 @@ export interface ReleaseServices {
  * Moves a channel of a model to one of its versions, newer or older: devices that ask for the channel run it from here on.
  * A channel that is not there is made. Training goes on from the newest version.
  *
- * @throws `coordinator/unknown-model`, `coordinator/unknown-version` also where its weights have left the release, `coordinator/too-many-channels`
+ * @throws `coordinator/unknown-model`, `coordinator/unknown-version` also where its weights have left the release, `coordinator/too-many-channels`,
+ *   `coordinator/rollout-running`, `coordinator/version-withdrawn`
  */
 export async function releaseVersion(
   services: ReleaseServices,
@@ -46,6 +48,8 @@ export async function releaseVersion(
       detail: { model: name, version },
     });
   }
+  await requireNotBarred(store, name, version);
+  await requireNoRollout(store, name, channel);
   const channels = await store.channels.list(name);
   if (channels.length >= MAX_CHANNELS && channels.every((each) => each.name !== channel))
     throw failure(
@@ -116,7 +120,7 @@ export async function moveChannel(
  * @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` for stable
  */
 export async function removeChannel(
-  { store, bus, env, releases }: ReleaseServices,
+  { store, bus, env, releases }: Omit<ReleaseServices, "blobs">,
   removed: { readonly model: ModelName; readonly channel: string; readonly by: AuditActor },
 ): Promise<void> {
   const { model, channel, by } = removed;
@@ -130,9 +134,12 @@ export async function removeChannel(
   const remove = [manifestPath(model, channel)];
   const events = await releases.release({ put: [], remove }, (change) =>
     store.transaction(async (tx) => {
-      if (!(await tx.channels.remove(model, channel))) throw unknownChannel(model, channel);
+      const head = await tx.channels.get(model, channel);
+      if (head === undefined) throw unknownChannel(model, channel);
+      await tx.channels.remove(model, channel);
       await tx.releases.apply(change);
-      await tx.audit.append([channelRemoved(by, model, channel)], at);
+      const object = { model, version: head.version, channel };
+      await tx.audit.append([{ actor: by, action: "channel.remove", object }], at);
       return tx.events.append([channelEvent({ model, name: channel, version: null, at: timestamp(at) })], at);
     }),
   );

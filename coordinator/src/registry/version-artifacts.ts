@@ -15,8 +15,9 @@ import { releaseDeltas, stepDelta } from "./version-deltas.ts";
 /** What is known of a version before its weights are stored. */
 export type NewVersion = Omit<
   VersionRecord,
-  "model" | "graph" | "weights" | "int8" | "variants" | "parameterCount" | "selfCheck"
->;
+  "model" | "graph" | "weights" | "int8" | "variants" | "parameterCount" | "selfCheck" | "requiredRuntime"
+> &
+  Partial<Pick<VersionRecord, "requiredRuntime">>;
 
 /** A version whose blobs are on disk, and what it changes in the release. */
 export interface StoredVersion {
@@ -49,6 +50,7 @@ export async function storeVersion(
   const weights = await blobs.put(parametersToSafetensors(parameters));
   const graph = await blobs.bytes(model.graph.digest);
   const record: VersionRecord = {
+    requiredRuntime: null,
     ...version,
     model: model.name,
     graph: model.graph,
@@ -76,9 +78,20 @@ function withDeltas({ put, remove = [] }: TargetChanges, deltas: readonly Target
   return { put: [...put, ...deltas], remove };
 }
 
-/** What channels point to, and what gates compare with, or devices are measuring, stays to be downloaded. */
+/** Versions that rollouts under way try, or compare with. */
+export async function triedVersions(
+  { rollouts }: Pick<MetadataRepositories, "rollouts">,
+  model: ModelRecord["name"],
+): Promise<readonly ModelVersion[]> {
+  return (await rollouts.underWay(model)).flatMap(({ config, state }) => [
+    config.control,
+    ...state.arms.flatMap(({ ended, version }) => (ended === null ? [version] : [])),
+  ]);
+}
+
+/** What channels point to and rollouts try, and what gates compare with, or devices are measuring, stays to be downloaded. */
 export async function keptVersions(
-  store: Pick<MetadataRepositories, "channels" | "tasks" | "rounds">,
+  store: Pick<MetadataRepositories, "channels" | "tasks" | "rounds" | "rollouts">,
   model: Pick<ModelRecord, "name">,
 ): Promise<readonly ModelVersion[]> {
   const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);
@@ -90,5 +103,5 @@ export async function keptVersions(
   }
   const numbers = compared.filter((each) => typeof each === "number");
   const heads = (await store.channels.list(model.name)).map(({ version }) => version);
-  return [...heads, ...numbers.map(asModelVersion)];
+  return [...heads, ...(await triedVersions(store, model.name)), ...numbers.map(asModelVersion)];
 }

@@ -6,7 +6,7 @@ import { keptVersions } from "./version-artifacts.ts";
 
 /** Forgets what versions came from that leave the release when this one comes. Their blobs go with the next clean-up. */
 export async function forgetStates(
-  tx: Pick<MetadataRepositories, "channels" | "tasks" | "rounds" | "versionStates">,
+  tx: Pick<MetadataRepositories, "channels" | "tasks" | "rounds" | "rollouts" | "versionStates">,
   { model, version }: Pick<VersionRecord, "model" | "version">,
 ): Promise<void> {
   if (version <= KEPT_VERSIONS) return;

@@ -101,11 +101,16 @@ function fileTargets(
   ];
 }
 
-/** Moves a channel to a version. The model's role signs for all of it, also for what the role of trainings signed before. */
+/**
+ * Moves a channel to a version. The model's role signs for all of it, also for what the role of trainings signed before.
+ *
+ * @param path - of the manifest, where it is that of a rollout's arm and not the channel's own
+ */
 export function channelTargets(
   model: ManifestModel,
   version: VersionRecord,
   channel: string,
+  path: string = manifestPath(version.model, channel),
 ): TargetDocument {
   const { model: name } = version;
   const role = modelRole(name);
@@ -146,6 +151,7 @@ export function channelTargets(
           })),
         }),
     ...(version.selfCheck === null ? {} : { selfCheck: version.selfCheck }),
+    ...(version.requiredRuntime === null ? {} : { requires: { runtime: version.requiredRuntime } }),
     createdAt: timestamp(version.createdAt),
   };
   const bytes = encodeUtf8(JSON.stringify(manifest));
@@ -154,7 +160,7 @@ export function channelTargets(
     bytes,
     changes: {
       put: [
-        documentTarget(role, manifestPath(name, channel), bytes),
+        documentTarget(role, path, bytes),
         blobTarget(role, graph, version.graph),
         ...fileTargets(version, role),
         ...(explanation === null ? [] : [explanation]),

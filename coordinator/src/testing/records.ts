@@ -80,6 +80,7 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     releasedAt: 1_790_000_000_000 + number,
     gate: null,
     trust: number === 1 ? null : { compared: 5, trusted: 4, mean: 0.5, lowest: 0, highest: 0.9 },
+    requiredRuntime: null,
     selfCheck:
       number === 1
         ? null

@@ -159,6 +159,8 @@ describe("a gate", () => {
       cohort: { goalCount: 2 },
     });
     const { training, heldOut } = await split(room, 2, 2);
+    const aliases = async () =>
+      Object.fromEntries((await room.store.aliases.list(model)).map(({ name, version }) => [name, version]));
     heldOut[0]!.socket.send({
       type: "subscribe",
       model,
@@ -167,6 +169,7 @@ describe("a gate", () => {
     });
 
     await trained(room, training);
+    await vi.waitFor(async () => expect(await aliases()).toEqual({ champion: 1, candidate: 2 }));
     const offers = await Promise.all(heldOut.map((device) => tell(room, device, paired(6, 0))));
     for (const { offer } of offers) {
       expect(offer).toMatchObject({
@@ -184,6 +187,8 @@ describe("a gate", () => {
       examples: 20,
       improvement: 0.6,
     });
+
+    expect(await aliases()).toEqual({ champion: 2 });
 
     // Twice no better than the version that passed: training goes on from the newest all the same.
     for (const [round, head] of [
@@ -213,6 +218,7 @@ describe("a gate", () => {
       failures: 2,
       last: { result: "failed" },
     });
+    expect(await aliases()).toEqual({ champion: 2 });
     expect(stored.reason).toMatchObject({
       code: "gate",
       message: expect.stringMatching(/2 versions in a row did not pass/),
@@ -227,6 +233,30 @@ describe("a gate", () => {
     });
     await room.registry.release(model, asModelVersion(4));
     expect(await room.store.models.get(model)).toMatchObject({ currentVersion: 4, releasedVersion: 4 });
+
+    // Who or what did each of it, in the order in which it was done.
+    const recorded = (await room.store.audit.read(0, 100)).flatMap(({ action, actor, object, detail }) =>
+      action === "round.abandon"
+        ? []
+        : [[action, actor.kind, object.version, object.round, detail["result"]]],
+    );
+    expect(recorded.slice(recorded.findIndex(([action]) => action === "round.commit"))).toEqual([
+      ["round.commit", "coordinator", 2, "digits-1", undefined],
+      ["gate.verdict", "coordinator", 2, "digits-2", "passed"],
+      ["model.release", "coordinator", 2, undefined, undefined],
+      ["round.commit", "coordinator", 3, "digits-3", undefined],
+      ["gate.verdict", "coordinator", 3, "digits-4", "failed"],
+      ["round.commit", "coordinator", 4, "digits-5", undefined],
+      ["gate.verdict", "coordinator", 4, "digits-6", "failed"],
+      ["task.pause-automatic", "coordinator", undefined, undefined, undefined],
+      ["task.resume", "operator", undefined, undefined, undefined],
+      ["model.release", "operator", 4, undefined, undefined],
+    ]);
+    const [paused] = await room.store.audit.list({ action: "task.pause-automatic" }, { limit: 1 });
+    expect(paused).toMatchObject({
+      actor: { task, round: "digits-6" },
+      detail: { reason: { code: "gate" } },
+    });
   });
 
   test("decides nothing where too few devices are held out, and training goes on", async () => {
@@ -268,7 +298,11 @@ describe("a gate", () => {
     const { training, heldOut } = await split(room, 2, 2);
     await trained(room, training);
     await Promise.all(heldOut.map((device) => device.socket.next("offer-measurement")));
+    expect((await room.registry.version(model, "candidate")).version).toBe(2);
     await room.registry.publish(model, buildLinear({ seed: 9 }));
+    await expect(room.registry.version(model, "candidate")).rejects.toMatchObject({
+      code: "coordinator/unknown-alias",
+    });
     expect(await ended(room, 2)).toMatchObject({ purpose: "gate", reason: "round/base-replaced" });
     expect((await room.store.tasks.get(task))?.gate).toMatchObject({ reference: 3, candidate: null });
     await trained(room, training);
@@ -291,5 +325,10 @@ describe("a gate", () => {
     await expect(room.registry.createTask({ ...evaluate, ...plain, candidate: 7 })).rejects.toMatchObject({
       code: "coordinator/unknown-version",
     });
+    await expect(
+      room.registry.createTask({ ...evaluate, ...plain, candidate: "nothing" }),
+    ).rejects.toMatchObject({ code: "coordinator/unknown-alias" });
+    const named = await room.registry.createTask({ ...evaluate, ...plain, candidate: "champion" });
+    expect(named.spec.candidate).toBe(1);
   });
 });

@@ -2,6 +2,7 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
+  AliasView,
   AuditRecordView,
   AuditView,
   BlobCreated,
@@ -50,6 +51,8 @@ export interface RoundsOptions extends CallOptions {
 }
 
 export interface PublishOptions extends CallOptions {
+  /** Whether the model's channel moves to it. @defaultValue true */
+  readonly release?: boolean | undefined;
   /** SHA-256 of the manifest that the version was exported with: it is in the audit log. */
   readonly importedFrom?: string | undefined;
 }
@@ -91,9 +94,9 @@ export interface ApiClient {
   /** Newest first. */
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
   /** Everything that a version consists of, and how it came from its parent, by digest. */
-  versionFiles(model: string, version: number, options?: CallOptions): Promise<VersionFiles>;
+  versionFiles(model: string, version: number | string, options?: CallOptions): Promise<VersionFiles>;
   /** Takes the step that made a version again, and compares. */
-  reproduce(model: string, version: number, options?: CallOptions): Promise<ReproductionView>;
+  reproduce(model: string, version: number | string, options?: CallOptions): Promise<ReproductionView>;
   /** How its versions fare on single devices, newest first. */
   health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -111,12 +114,23 @@ export interface ApiClient {
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** What the devices of a task measured, round by round, newest first. */
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
-  /** Moves a channel of a model to a version. */
-  releaseVersion(model: string, version: number, options?: ReleaseOptions): Promise<VersionView>;
+  /** Moves a channel of a model to a version, which may be given by an alias. */
+  releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
   channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Devices on the channel stay on their version. Gives those that are left. */
   removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** What versions of a model are called, by name. */
+  aliases(model: string, options?: CallOptions): Promise<readonly AliasView[]>;
+  /** Gives a version a name, and takes it from the one that had it. */
+  moveAlias(
+    model: string,
+    alias: string,
+    version: number | string,
+    options?: CallOptions,
+  ): Promise<AliasView>;
+  /** Gives the aliases that are left. */
+  removeAlias(model: string, alias: string, options?: CallOptions): Promise<readonly AliasView[]>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -182,14 +196,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     versionFiles: (model, version, call) =>
       answered(`GET /v1/models/${model}/versions/${version}/files`, call, () =>
         http.GET("/v1/models/{model}/versions/{version}/files", {
-          params: { path: { model, version } },
+          params: { path: { model, version: String(version) } },
           ...json(call),
         }),
       ),
     reproduce: (model, version, call) =>
       answered(`POST /v1/models/${model}/versions/${version}/reproduction`, call, () =>
         http.POST("/v1/models/{model}/versions/{version}/reproduction", {
-          params: { path: { model, version } },
+          params: { path: { model, version: String(version) } },
           ...json(call),
         }),
       ),
@@ -270,6 +284,29 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).channels,
+    aliases: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/aliases`, call, () =>
+          http.GET("/v1/models/{model}/aliases", { params: { path: { model } }, ...json(call) }),
+        )
+      ).aliases,
+    moveAlias: (model, alias, version, call) =>
+      answered(`PUT /v1/models/${model}/aliases/${alias}`, call, () =>
+        http.PUT("/v1/models/{model}/aliases/{alias}", {
+          params: { path: { model, alias } },
+          body: { version },
+          ...json(call),
+        }),
+      ),
+    removeAlias: async (model, alias, call) =>
+      (
+        await answered(`DELETE /v1/models/${model}/aliases/${alias}`, call, () =>
+          http.DELETE("/v1/models/{model}/aliases/{alias}", {
+            params: { path: { model, alias } },
+            ...json(call),
+          }),
+        )
+      ).aliases,
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {
@@ -325,10 +362,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
-    publishModel: (model, onnx, { importedFrom, ...call } = {}) =>
+    publishModel: (model, onnx, { importedFrom, release, ...call } = {}) =>
       answered(`POST /v1/models/${model}/versions`, call, () =>
         http.POST("/v1/models/{model}/versions", {
-          params: { path: { model }, query: importedFrom === undefined ? {} : { importedFrom } },
+          params: {
+            path: { model },
+            query: {
+              ...(importedFrom === undefined ? {} : { importedFrom }),
+              ...(release === undefined ? {} : { release }),
+            },
+          },
           ...octets(onnx, call),
         }),
       ),

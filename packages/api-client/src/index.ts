@@ -26,6 +26,8 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AliasChange,
+  AliasView,
   AuditRecordView,
   AuditView,
   BlobCreated,

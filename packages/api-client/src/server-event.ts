@@ -1,6 +1,14 @@
 import { failure } from "@tributary/core";
 import type { StreamMessage } from "./event-stream-parser.ts";
-import type { ChannelChange, DevicesView, RoundView, SuspicionView, TaskView, VersionView } from "./views.ts";
+import type {
+  AliasChange,
+  ChannelChange,
+  DevicesView,
+  RoundView,
+  SuspicionView,
+  TaskView,
+  VersionView,
+} from "./views.ts";
 
 interface EventData {
   readonly round: RoundView;
@@ -9,6 +17,7 @@ interface EventData {
   /** A device was quarantined, or an operator released one. */
   readonly suspicion: SuspicionView;
   readonly channel: ChannelChange;
+  readonly alias: AliasChange;
   readonly devices: DevicesView;
   /** Events were lost: what was read before must be read again. */
   readonly reset: Readonly<Record<string, never>>;
@@ -34,6 +43,7 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   version: true,
   suspicion: true,
   channel: true,
+  alias: true,
   devices: true,
   reset: true,
 };

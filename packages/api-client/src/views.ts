@@ -49,6 +49,14 @@ export type ChannelChange = Omit<ChannelView, "version" | "releasedAt"> & {
   readonly version: number | null;
   readonly at: string;
 };
+/** What a version is called. */
+export type AliasView = ModelView["aliases"][number];
+/** An operator moved an alias or, where the version is null, removed it. */
+export type AliasChange = Pick<AliasView, "name"> & {
+  readonly model: string;
+  readonly version: number | null;
+  readonly at: string;
+};
 export type GraphPort = ModelView["inputs"][number];
 export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
 export type TaskView = Answer<"/v1/tasks/{task}">;

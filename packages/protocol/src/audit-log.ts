@@ -19,9 +19,12 @@ import {
 
 /** All that is recorded. A name is never given another meaning, as records keep it. */
 export const AUDIT_ACTIONS = [
+  "alias.move",
+  "alias.remove",
   "backup.create",
   "backup.restore",
   "blob.upload",
+  "channel.remove",
   "cohort.discard",
   "device.erase",
   "device.quarantine",
@@ -35,9 +38,16 @@ export const AUDIT_ACTIONS = [
   "model.import",
   "model.publish",
   "model.release",
-  "model.remove-channel",
   "plan.renew",
   "round.abandon",
+  "rollout.abort",
+  "rollout.back",
+  "rollout.complete",
+  "rollout.pause",
+  "rollout.promote",
+  "rollout.resume",
+  "rollout.start",
+  "rollout.step",
   "round.commit",
   "task.create",
   "task.finish",
@@ -46,6 +56,7 @@ export const AUDIT_ACTIONS = [
   "task.reset",
   "task.resume",
   "token.create",
+  "version.withdraw",
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

@@ -1,8 +1,10 @@
 import Type, { type Static } from "typebox";
+import { AliasView, type AliasChange } from "./aliases.ts";
 import { ChannelView, type ChannelChange } from "./channels.ts";
 import { TaskSpec } from "./documents.ts";
 import { GraphPorts } from "./graph-ports.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
+import type { RolloutView, WithdrawnVersionView } from "./rollout-view.ts";
 import { TrustView } from "./trust-view.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";
 import { SecureView } from "./secure-aggregation.ts";
@@ -128,17 +130,6 @@ export const RoundView = Type.Object({
 });
 export type RoundView = Static<typeof RoundView>;
 
-/** Query of `POST /v1/models/:model/versions` */
-export const PublishQuery = Type.Object({
-  importedFrom: Type.Optional(
-    Type.Unsafe<Static<typeof DigestSchema>>({
-      ...DigestSchema,
-      description: "SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log",
-    }),
-  ),
-});
-export type PublishQuery = Static<typeof PublishQuery>;
-
 export const VersionView = Type.Object({
   model: ModelNameSchema,
   version: ModelVersionSchema,
@@ -183,6 +174,8 @@ export const ModelView = Type.Object({
   releasedAt: TimestampSchema,
   /** All of them, stable first. */
   channels: readonlyArray(ChannelView),
+  /** By name. */
+  aliases: readonlyArray(AliasView),
   parameterCount: Count,
   createdAt: TimestampSchema,
   versions: Count,
@@ -208,6 +201,29 @@ export const TaskView = Type.Object({
   reason: nullable(TaskReason, { description: "Why it does not run; null while it runs" }),
 });
 export type TaskView = Static<typeof TaskView>;
+
+/** Query of `POST /v1/models/:model/versions` */
+export const PublishQuery = Type.Object({
+  importedFrom: Type.Optional(
+    Type.Unsafe<Static<typeof DigestSchema>>({
+      ...DigestSchema,
+      description: "SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log",
+    }),
+  ),
+  release: Type.Optional(
+    Type.Boolean({
+      default: true,
+      description: "false: no channel points to it yet, so that it can be rolled out in steps",
+    }),
+  ),
+  runtime: Type.Optional(
+    Type.String({
+      pattern: "^\\d{1,5}\\.\\d{1,5}\\.\\d{1,5}$",
+      description: "Least version of the runtime that may run it",
+    }),
+  ),
+});
+export type PublishQuery = Static<typeof PublishQuery>;
 
 /** `POST /v1/tasks/:task/state` */
 export const TaskStateChange = Type.Object(
@@ -360,6 +376,9 @@ export interface ServerEvents {
   /** A device was quarantined, or an operator released one. */
   suspicion: SuspicionView;
   channel: ChannelChange;
+  alias: AliasChange;
+  rollout: RolloutView;
+  withdrawal: WithdrawnVersionView;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

@@ -97,6 +97,20 @@ export {
   type MembershipProof,
 } from "./certificate-log.ts";
 export {
+  AliasChange,
+  AliasList,
+  AliasRequest,
+  AliasSchema,
+  AliasView,
+  ALIAS_PATTERN,
+  CANDIDATE,
+  CHAMPION,
+  MAX_ALIASES,
+  NEWEST,
+  VersionOrAlias,
+  VersionOrAliasParam,
+} from "./aliases.ts";
+export {
   ChannelChange,
   ChannelList,
   ChannelView,

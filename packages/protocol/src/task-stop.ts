@@ -54,7 +54,7 @@ export const StopRules = Type.Object(
 );
 export type StopRules = Static<typeof StopRules>;
 
-/** Why a task is not running, by its code. All but `operator`, `consecutive-failures` and `gate` finish it. */
+/** Why a task is not running, by its code. All but `operator`, `consecutive-failures`, `gate` and `withdrawn` finish it. */
 export const TASK_REASONS = [
   "operator",
   "rounds",
@@ -63,6 +63,7 @@ export const TASK_REASONS = [
   "no-improvement",
   "consecutive-failures",
   "gate",
+  "withdrawn",
 ] as const;
 
 /** Why a task is not running: a code for programs and a sentence for people. */

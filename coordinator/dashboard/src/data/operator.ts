@@ -1,4 +1,10 @@
-import { createApiClient, type VersionView } from "@tributary/api-client";
+import {
+  createApiClient,
+  type ApiClient,
+  type AuditFilter,
+  type AuditView,
+  type VersionView,
+} from "@tributary/api-client";
 
 /** What the page does in the operator's name. The token is asked for once, and lives as long as the page. */
 export interface Operator {
@@ -6,23 +12,31 @@ export interface Operator {
   readonly known: boolean;
   /** @param token needed until one was accepted */
   release(model: string, version: number, token?: string): Promise<VersionView>;
+  /** What is in the audit log, newest first. @param token needed until one was accepted */
+  audit(filter: AuditFilter, token?: string): Promise<AuditView>;
 }
 
 export function createOperator(baseUrl: string): Operator {
   let accepted: string | undefined;
+  const withToken = async <T>(
+    token: string | undefined,
+    call: (api: ApiClient) => Promise<T>,
+  ): Promise<T> => {
+    try {
+      const answer = await call(createApiClient({ baseUrl, token }));
+      accepted = token;
+      return answer;
+    } catch (error) {
+      accepted = undefined;
+      throw error;
+    }
+  };
   return {
     get known() {
       return accepted !== undefined;
     },
-    async release(model, version, token = accepted) {
-      try {
-        const released = await createApiClient({ baseUrl, token }).releaseVersion(model, version);
-        accepted = token;
-        return released;
-      } catch (error) {
-        accepted = undefined;
-        throw error;
-      }
-    },
+    release: (model, version, token = accepted) =>
+      withToken(token, (api) => api.releaseVersion(model, version)),
+    audit: (filter, token = accepted) => withToken(token, (api) => api.audit(filter)),
   };
 }

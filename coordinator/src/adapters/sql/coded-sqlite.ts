@@ -30,7 +30,8 @@ export function codedSqlite(
     prepare(sql) {
       // A transaction that the database gave up itself, for want of room, has nothing left to roll back.
       if (sql === "rollback" && !raw.inTransaction) return NOTHING;
-      const statement = coded(() => raw.prepare(sql));
+      // Whoever reads first and writes then would fail where another process wrote in between, instead of waiting for it.
+      const statement = coded(() => raw.prepare(sql === "begin" ? "begin immediate" : sql));
       return {
         reader: statement.reader,
         all: (parameters) => coded(() => statement.all(parameters)),

@@ -10,6 +10,7 @@ import type {
 import type { AuditActor, AuditObject, TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type {
+  AliasRecord,
   DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
@@ -54,6 +55,8 @@ export interface ChannelsTable {
   releasedAt: number;
 }
 
+export type AliasesTable = { -readonly [Column in keyof AliasRecord]: AliasRecord[Column] };
+
 export interface VersionsTable {
   model: ModelName;
   version: ModelVersion;
@@ -78,6 +81,8 @@ export interface VersionsTable {
   gate: JsonText | null;
   trust: JsonText | null;
   selfCheck: JsonText | null;
+  lineage: JsonText | null;
+  requiredRuntime: string | null;
 }
 
 export interface TasksTable {
@@ -282,6 +287,7 @@ export interface Database {
   channels: ChannelsTable;
   /** What channels pointed to. */
   channelHistory: ChannelsTable;
+  aliases: AliasesTable;
   versions: VersionsTable;
   versionStates: VersionStatesTable;
   tasks: TasksTable;

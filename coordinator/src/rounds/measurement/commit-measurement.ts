@@ -12,9 +12,11 @@ import type {
 } from "../../ports/records.ts";
 import { coordinatorFor } from "../../audit/actors.ts";
 import { gateVerdict, taskStopped } from "../../audit/records.ts";
+import { followCandidate } from "../../registry/aliases.ts";
 import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
+import { mayFollow } from "../../rollouts/barred-versions.ts";
 import type { RoundServices } from "../round-services.ts";
 import type { MeasurementRound } from "./measurement-round.ts";
 
@@ -82,7 +84,12 @@ export async function commitMeasurement(services: RoundServices, commit: Measure
       ...(await commit.alsoStored(tx)),
     ];
   };
-  if (candidate !== null && verdict?.result === "passed" && task.spec.release === "on-gate") {
+  const released =
+    candidate !== null &&
+    verdict?.result === "passed" &&
+    task.spec.release === "on-gate" &&
+    (await mayFollow(store, model.name, STABLE_CHANNEL, candidate.version));
+  if (released) {
     const by = coordinatorFor({ task: task.name, round: config.roundId });
     await moveChannel(services, { model, channel: STABLE_CHANNEL, version: candidate, at, by }, write);
   } else {
@@ -115,6 +122,7 @@ export async function storeUndecided(
   if (version !== undefined) await tx.versions.setGate(task.model, candidate, verdict);
   await tx.audit.append([gateVerdict(task, candidate, verdict)], round.at);
   await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
+  await followCandidate(tx, task.model, round.at);
 }
 
 const NOTHING = Object.freeze(readPaired(createMetrics(pairedMetrics)));
@@ -154,6 +162,7 @@ async function storeGate(
     return now;
   const gate: GateRecord = advanceGate(now.gate, candidate, verdict);
   await tx.tasks.setGate(task.name, gate);
+  await followCandidate(tx, task.model, at);
   const reason = gateReason(gate, now.spec.gate);
   if (reason === undefined || now.state !== "running") return { ...now, gate };
   await tx.tasks.setState(task.name, "paused", { reason });

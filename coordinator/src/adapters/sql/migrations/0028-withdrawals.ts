@@ -1,9 +1,10 @@
 import type { Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 
-/** Versions that no device runs any more. */
+/** Versions that no device runs any more, and those that only newer runtimes may run. */
 export const withdrawals: Migration = {
   async up(db: Kysely<unknown>): Promise<void> {
+    await db.schema.alterTable("versions").addColumn("requiredRuntime", "text").execute();
     await db.schema
       .createTable("withdrawals")
       .addColumn("model", "text", (c) => c.notNull().references("models.name"))

@@ -64,6 +64,15 @@ export function versionRepository(db: Db): VersionRepository {
         .executeTakeFirstOrThrow();
       requireRow(`version ${version} of "${model}"`, numUpdatedRows);
     },
+    async setRequiredRuntime(model, version, requiredRuntime) {
+      const { numUpdatedRows } = await db
+        .updateTable("versions")
+        .set({ requiredRuntime })
+        .where("model", "=", model)
+        .where("version", "=", version)
+        .executeTakeFirstOrThrow();
+      requireRow(`version ${version} of "${model}"`, numUpdatedRows);
+    },
   };
 }
 
@@ -83,6 +92,7 @@ function toRow(version: VersionRecord): VersionsTable {
     gate: gate && JSON.stringify(gate),
     trust: trust && JSON.stringify(trust),
     selfCheck: selfCheck && JSON.stringify(selfCheck),
+    lineage: null,
   };
 }
 
@@ -100,6 +110,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     gate,
     trust,
     selfCheck,
+    lineage: _,
     ...rest
   } = row;
   return {
