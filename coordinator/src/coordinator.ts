@@ -191,11 +191,11 @@ async function start(
   registerBlobRoutes(app, {
     blobs,
     store,
-    now: () => clock.now(),
+    clock,
     maxBlobBytes: limits.maxBlobBytes,
     isOperator,
   });
-  registerTufRoutes(app, store);
+  registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
   registerKeyRoutes(app, {
     keys: releases.keys,

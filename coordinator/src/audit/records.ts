@@ -30,27 +30,23 @@ import { auditedDevice, coordinatorFor } from "./actors.ts";
 
 // What the records of the audit log say.
 
-/**
- * A version that an operator made, or brought from elsewhere.
- *
- * @param manifest - that it was exported with there
- */
+/** What a version was exported as before it came here. */
+export interface ImportedFrom {
+  readonly manifest: Digest;
+}
+
+/** A version that an operator made, or brought from elsewhere. */
 export function versionPublished(
   actor: AuditActor,
   version: VersionRecord,
-  manifest?: Digest,
+  imported?: ImportedFrom,
 ): NewAuditRecord {
   const { model, parentVersion, graph, weights } = version;
   return {
     actor,
-    action: manifest === undefined ? "model.publish" : "model.import",
+    action: imported === undefined ? "model.publish" : "model.import",
     object: { model, version: version.version },
-    detail: {
-      ...(manifest === undefined ? {} : { manifest }),
-      parentVersion,
-      graph: graph.digest,
-      weights: weights.digest,
-    },
+    detail: { ...imported, parentVersion, graph: graph.digest, weights: weights.digest },
   };
 }
 

@@ -129,7 +129,10 @@ async function takeIn(thread: Worker, job: GatheredStep): Promise<StepResult> {
   const gone = (cause: unknown): void =>
     reject(failure("core/closed", "registry: the thread that reproduces ended", { cause }));
   thread.once("message", resolve).once("error", gone).once("exit", gone);
-  thread.postMessage(job);
+  // They were read for it: the thread gets them without a copy.
+  thread.postMessage(job, [
+    ...new Set(Array.from(job.files.values(), ({ buffer }) => buffer as ArrayBuffer)),
+  ]);
   try {
     const answer = await promise;
     if (answer.type === "reproduced") return answer.result;

@@ -204,12 +204,6 @@ export type TaskView = Static<typeof TaskView>;
 
 /** Query of `POST /v1/models/:model/versions` */
 export const PublishQuery = Type.Object({
-  importedFrom: Type.Optional(
-    Type.Unsafe<Static<typeof DigestSchema>>({
-      ...DigestSchema,
-      description: "SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log",
-    }),
-  ),
   release: Type.Optional(
     Type.Boolean({
       default: true,
@@ -220,6 +214,12 @@ export const PublishQuery = Type.Object({
     Type.String({
       pattern: "^\\d{1,5}\\.\\d{1,5}\\.\\d{1,5}$",
       description: "Least version of the runtime that may run it",
+    }),
+  ),
+  importedFrom: Type.Optional(
+    Type.Unsafe<Static<typeof DigestSchema>>({
+      ...DigestSchema,
+      description: "SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log",
     }),
   ),
 });
