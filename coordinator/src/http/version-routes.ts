@@ -1,14 +1,14 @@
-import { failure } from "@tributary/core";
-import { ModelNameSchema, ModelVersionSchema, ReproductionView, VersionFiles } from "@tributary/protocol";
+import { ModelNameSchema, ReproductionView, VersionFiles, VersionOrAliasParam } from "@tributary/protocol";
 import Type from "typebox";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Reproducer } from "../registry/reproducer.ts";
+import { versionInPath, versionOf } from "../registry/aliases.ts";
 import { versionStep } from "../registry/version-step.ts";
 import { versionView } from "../registry/views.ts";
 import type { App } from "./app.ts";
 
-const params = Type.Object({ model: ModelNameSchema, version: ModelVersionSchema });
+const params = Type.Object({ model: ModelNameSchema, version: VersionOrAliasParam });
 const common = { tags: ["operator"], params };
 
 export interface VersionRoutesOptions {
@@ -28,13 +28,9 @@ export function registerVersionRoutes(app: App, { store, registry, reproducer }:
         response: { 200: VersionFiles },
       },
     },
-    async ({ params: { model: name, version: number } }): Promise<VersionFiles> => {
+    async ({ params: { model: name, version: wanted } }): Promise<VersionFiles> => {
+      const version = await versionOf(store, name, versionInPath(wanted));
       const model = await registry.model(name);
-      const version = await store.versions.get(name, number);
-      if (version === undefined)
-        throw failure("coordinator/unknown-version", `registry: "${name}" has no version ${number}`, {
-          detail: { model: name, version: number },
-        });
       const step = await versionStep(store, model, version);
       const { format, inputs, outputs, labels, processing, parameters, trainingGraph } = model;
       const { graph, weights, int8, variants } = version;
@@ -67,6 +63,6 @@ export function registerVersionRoutes(app: App, { store, registry, reproducer }:
         response: { 200: ReproductionView },
       },
     },
-    ({ params: { model, version } }) => reproducer.reproduce(model, version),
+    ({ params: { model, version } }) => reproducer.reproduce(model, versionInPath(version)),
   );
 }

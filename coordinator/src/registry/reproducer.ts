@@ -1,18 +1,12 @@
 import { Worker } from "node:worker_threads";
 import { builtInStrategies, type StrategyRegistry } from "@tributary/aggregation";
-import {
-  failure,
-  TributaryError,
-  type Digest,
-  type ErrorCode,
-  type ModelName,
-  type ModelVersion,
-} from "@tributary/core";
+import { failure, TributaryError, type Digest, type ErrorCode, type ModelName } from "@tributary/core";
 import { gatherStep, reproduceStep, type GatheredStep } from "@tributary/federation/aggregation";
-import type { MissingSource, ReproductionView } from "@tributary/protocol";
+import type { MissingSource, ReproductionView, VersionOrAlias } from "@tributary/protocol";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { Semaphore } from "../rounds/serial-queue.ts";
+import { versionOf } from "./aliases.ts";
 import { versionStep } from "./version-step.ts";
 
 /** Operators that may wait for the one step that is taken at a time. */
@@ -29,9 +23,9 @@ export interface Reproducer {
   /**
    * Takes the step that made a version again, from what is kept of it, and compares.
    *
-   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/busy`, and what the step throws
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/unknown-alias`, `coordinator/busy`, and what the step throws
    */
-  reproduce(model: ModelName, version: ModelVersion): Promise<ReproductionView>;
+  reproduce(model: ModelName, version: VersionOrAlias): Promise<ReproductionView>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -84,18 +78,18 @@ export function createReproducer({
   };
 
   return {
-    async reproduce(name, number) {
+    async reproduce(name, wanted) {
+      const version = await versionOf(store, name, wanted);
       const model = await store.models.get(name);
-      if (model === undefined)
-        throw failure("coordinator/unknown-model", `registry: no model "${name}"`, {
-          detail: { model: name },
-        });
-      const version = await store.versions.get(name, number);
-      if (version === undefined)
-        throw failure("coordinator/unknown-version", `registry: "${name}" has no version ${number}`, {
-          detail: { model: name, version: number },
-        });
-      const view = { model: name, version: number, files: [], missing: [], aggregate: null, masked: false };
+      if (model === undefined) throw failure("coordinator/unknown-model", `registry: no model "${name}"`);
+      const view = {
+        model: name,
+        version: version.version,
+        files: [],
+        missing: [],
+        aggregate: null,
+        masked: false,
+      };
       const missing = (sources: readonly MissingSource[]): ReproductionView => ({
         ...view,
         result: "missing",
@@ -135,7 +129,10 @@ async function takeIn(thread: Worker, job: GatheredStep): Promise<StepResult> {
   const gone = (cause: unknown): void =>
     reject(failure("core/closed", "registry: the thread that reproduces ended", { cause }));
   thread.once("message", resolve).once("error", gone).once("exit", gone);
-  thread.postMessage(job);
+  // They were read for it: the thread gets them without a copy.
+  thread.postMessage(job, [
+    ...new Set(Array.from(job.files.values(), ({ buffer }) => buffer as ArrayBuffer)),
+  ]);
   try {
     const answer = await promise;
     if (answer.type === "reproduced") return answer.result;

@@ -56,6 +56,8 @@ export interface RoundsOptions extends CallOptions {
 }
 
 export interface PublishOptions extends CallOptions {
+  /** Whether the model's channel moves to it. @defaultValue true */
+  readonly release?: boolean | undefined;
   /** SHA-256 of the manifest that the version was exported with: it is in the audit log. */
   readonly importedFrom?: string | undefined;
 }
@@ -106,9 +108,9 @@ export interface ApiClient {
   /** Writes on the cards of a model, in the place of what was there. */
   setCardNotes(model: string, notes: Partial<CardNotes>, options?: CallOptions): Promise<CardNotesView>;
   /** Everything that a version consists of, and how it came from its parent, by digest. */
-  versionFiles(model: string, version: number, options?: CallOptions): Promise<VersionFiles>;
+  versionFiles(model: string, version: number | string, options?: CallOptions): Promise<VersionFiles>;
   /** Takes the step that made a version again, and compares. */
-  reproduce(model: string, version: number, options?: CallOptions): Promise<ReproductionView>;
+  reproduce(model: string, version: number | string, options?: CallOptions): Promise<ReproductionView>;
   /** How its versions fare on single devices, newest first. */
   health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -258,14 +260,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     versionFiles: (model, version, call) =>
       answered(`GET /v1/models/${model}/versions/${version}/files`, call, () =>
         http.GET("/v1/models/{model}/versions/{version}/files", {
-          params: { path: { model, version } },
+          params: { path: { model, version: String(version) } },
           ...json(call),
         }),
       ),
     reproduce: (model, version, call) =>
       answered(`POST /v1/models/${model}/versions/${version}/reproduction`, call, () =>
         http.POST("/v1/models/{model}/versions/{version}/reproduction", {
-          params: { path: { model, version } },
+          params: { path: { model, version: String(version) } },
           ...json(call),
         }),
       ),
@@ -436,10 +438,16 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
-    publishModel: (model, onnx, { importedFrom, ...call } = {}) =>
+    publishModel: (model, onnx, { importedFrom, release, ...call } = {}) =>
       answered(`POST /v1/models/${model}/versions`, call, () =>
         http.POST("/v1/models/{model}/versions", {
-          params: { path: { model }, query: importedFrom === undefined ? {} : { importedFrom } },
+          params: {
+            path: { model },
+            query: {
+              ...(importedFrom === undefined ? {} : { importedFrom }),
+              ...(release === undefined ? {} : { release }),
+            },
+          },
           ...octets(onnx, call),
         }),
       ),

@@ -1422,7 +1422,8 @@ export interface paths {
                 header?: never;
                 path: {
                     model: string;
-                    version: number;
+                    /** @description A version's number, an alias, or "newest" */
+                    version: string;
                 };
                 cookie?: never;
             };
@@ -2280,7 +2281,8 @@ export interface paths {
                 header?: never;
                 path: {
                     model: string;
-                    version: number;
+                    /** @description A version's number, an alias, or "newest" */
+                    version: string;
                 };
                 cookie?: never;
             };

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Option, type Command } from "commander";
-import { integerBetween } from "../arguments.ts";
+import { versionOrAlias } from "../arguments.ts";
 import { exportedFiles, type FileOfExport } from "../exports/exported-files.ts";
 import { writeFolderFormat } from "../exports/folder-format.ts";
 import { writeMlflowDirectory } from "../exports/mlflow-directory.ts";
@@ -35,7 +35,7 @@ export function addExportCommand(command: Command): void {
       "Write a version as a folder that does not exist yet: with its manifest and checksums, as an OCI image layout for registries, or as an MLflow model directory.",
     )
     .argument("<name>", "the model")
-    .argument("<version>", "its version", integerBetween(1, 2 ** 32 - 1))
+    .argument("<version>", "its version, or an alias such as champion", versionOrAlias)
     .requiredOption("--out <dir>", "the folder to make")
     .addOption(
       new Option("--format <format>", "what reads it").choices(Object.keys(FORMATS)).default("folder"),
@@ -58,10 +58,11 @@ Examples:
     .action(exportVersion);
 }
 
-async function exportVersion(name: string, version: number, options: Options): Promise<void> {
+async function exportVersion(name: string, wanted: number | string, options: Options): Promise<void> {
   const { format, url, withStates = false } = options;
   const folder = resolve(options.out);
-  const source = await versionOf({ url, token: operatorToken(options) }, name, version);
+  const source = await versionOf({ url, token: operatorToken(options) }, name, wanted);
+  const { version } = source.files.version;
   const progress = createProgress(process.stderr);
   let [files, sizeBytes] = [0, 0];
   try {

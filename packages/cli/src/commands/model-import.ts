@@ -8,6 +8,7 @@ import { formatBytes } from "../start/format.ts";
 
 interface Options extends OperatorOptions {
   readonly name?: string;
+  readonly release: boolean;
   readonly json?: boolean;
 }
 
@@ -20,6 +21,10 @@ export function addImportCommand(command: Command): void {
     )
     .argument("<path>", "the folder")
     .option("--name <name>", "the model's name here (default: the name that it had)")
+    .option(
+      "--no-release",
+      "leave the model's channel where it is, to roll the version out in steps (a model's first version is released)",
+    )
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
@@ -36,7 +41,10 @@ Examples:
       const name = asModelName(options.name ?? model);
       const { bytes } = await importedModel(exported);
       const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
-      const version = await api.publishModel(name, bytes, { importedFrom: exported.digest });
+      const version = await api.publishModel(name, bytes, {
+        importedFrom: exported.digest,
+        release: options.release,
+      });
       if (options.json === true) return console.log(JSON.stringify(version));
       console.log(
         `imported ${model} version ${was} as ${name} version ${version.version}: ${version.parameterCount} parameters, ${formatBytes(version.sizeBytes)} float32`,

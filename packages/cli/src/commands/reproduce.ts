@@ -1,7 +1,7 @@
 import { createApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
 import { Command } from "commander";
-import { integerBetween } from "../arguments.ts";
+import { versionOrAlias } from "../arguments.ts";
 import { openExported } from "../exports/read-exported.ts";
 import { reproduceOffline } from "../exports/reproduce-offline.ts";
 import { reproductionLines } from "../exports/reproduction-lines.ts";
@@ -19,7 +19,7 @@ export function reproduceCommand(): Command {
       "Take the step that made a version again, from the sum of its cohort, its parent and what the server optimizer remembered, and say whether it is the same bit for bit, or what is missing. Exit code 1 unless it is the same.",
     )
     .argument("[model]", "the model")
-    .argument("[version]", "its version", integerBetween(1, 2 ** 32 - 1))
+    .argument("[version]", "its version, or an alias such as champion", versionOrAlias)
     .option(
       "--from <path>",
       "without a coordinator: a folder or OCI layout that was exported --with-states, instead of model and version",
@@ -34,7 +34,7 @@ Examples:
   tributary reproduce digits 12
   tributary model export digits 12 --with-states --out digits-12 && tributary reproduce --from digits-12`,
     )
-    .action(async (model: string | undefined, version: number | undefined, options: Options) => {
+    .action(async (model: string | undefined, version: number | string | undefined, options: Options) => {
       const view = await reproduced(model, version, options);
       if (view.result !== "same") process.exitCode = 1;
       if (options.json === true) return console.log(JSON.stringify(view));
@@ -42,7 +42,7 @@ Examples:
     });
 }
 
-async function reproduced(model: string | undefined, version: number | undefined, options: Options) {
+async function reproduced(model: string | undefined, version: number | string | undefined, options: Options) {
   if (options.from !== undefined && model === undefined)
     return reproduceOffline(await openExported(options.from));
   if (options.from !== undefined || model === undefined || version === undefined)

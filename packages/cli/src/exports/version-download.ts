@@ -17,7 +17,7 @@ export interface VersionSource {
 export async function versionOf(
   { url, token }: { readonly url: string; readonly token: string },
   model: string,
-  version: number,
+  version: number | string,
 ): Promise<VersionSource> {
   const answer = await createApiClient({ baseUrl: url, token }).versionFiles(model, version);
   // Files are written by the names in it.
