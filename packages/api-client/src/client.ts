@@ -16,6 +16,9 @@ import type {
   ModelView,
   PublicKeyBody,
   RefusalView,
+  RolloutChange,
+  RolloutSpecInput,
+  RolloutView,
   RoundView,
   StatusView,
   SuspicionView,
@@ -26,6 +29,7 @@ import type {
   TaskView,
   VersionHealthView,
   VersionView,
+  WithdrawnVersionView,
 } from "./views.ts";
 
 export interface ApiClientOptions {
@@ -55,6 +59,13 @@ export interface MeasurementsOptions extends CallOptions {
 export interface ReleaseOptions extends CallOptions {
   /** Which channel is moved; one that is not there is made. @defaultValue "stable" */
   readonly channel?: string | undefined;
+}
+
+export interface PublishOptions extends CallOptions {
+  /** False: no channel points to it, so that it can be rolled out in steps. @defaultValue true */
+  readonly release?: boolean | undefined;
+  /** Least version of the runtime that may run it. */
+  readonly runtime?: string | undefined;
 }
 
 export interface LogEntriesOptions extends CallOptions {
@@ -106,6 +117,26 @@ export interface ApiClient {
   channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Devices on the channel stay on their version. Gives those that are left. */
   removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** Newest first. */
+  rollouts(model: string, options?: CallOptions): Promise<readonly RolloutView[]>;
+  rollout(model: string, rollout: string, options?: CallOptions): Promise<RolloutView>;
+  startRollout(model: string, spec: RolloutSpecInput, options?: CallOptions): Promise<RolloutView>;
+  /** Pauses it, lets it go on, ends it, takes it back, or releases one of its arms. */
+  changeRollout(
+    model: string,
+    rollout: string,
+    change: RolloutChange,
+    options?: CallOptions,
+  ): Promise<RolloutView>;
+  /** Versions that no device runs any more, newest first. */
+  withdrawals(model: string, options?: CallOptions): Promise<readonly WithdrawnVersionView[]>;
+  /** No device runs the version any more, and it is offered to none again. */
+  withdrawVersion(
+    model: string,
+    version: number,
+    reason: string,
+    options?: CallOptions,
+  ): Promise<WithdrawnVersionView>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -128,7 +159,7 @@ export interface ApiClient {
   /** Adds the signatures of a copy of the draft. */
   addSignatures(role: string, file: string, options?: CallOptions): Promise<KeyRoleView>;
   /** Publishes an ONNX file as a new model. */
-  publishModel(name: string, onnx: Uint8Array, options?: CallOptions): Promise<VersionView>;
+  publishModel(name: string, onnx: Uint8Array, options?: PublishOptions): Promise<VersionView>;
   /** Uploads bytes, such as a held-out data set; they are named by their digest from then on. */
   uploadBlob(bytes: Uint8Array, options?: CallOptions): Promise<BlobCreated>;
   /** Creates a task and starts it. */
@@ -140,6 +171,9 @@ export interface ApiClient {
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
 type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"];
+
+/** Likewise. */
+type RolloutBody = paths["/v1/models/{model}/rollouts"]["post"]["requestBody"]["content"]["application/json"];
 
 /** Likewise. */
 type KeyRoleBody = paths["/v1/keys/{role}"]["put"]["requestBody"]["content"]["application/json"];
@@ -245,6 +279,50 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).channels,
+    rollouts: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/rollouts`, call, () =>
+          http.GET("/v1/models/{model}/rollouts", { params: { path: { model } }, ...json(call) }),
+        )
+      ).rollouts,
+    rollout: (model, rollout, call) =>
+      answered(`GET /v1/models/${model}/rollouts/${rollout}`, call, () =>
+        http.GET("/v1/models/{model}/rollouts/{rollout}", {
+          params: { path: { model, rollout } },
+          ...json(call),
+        }),
+      ),
+    startRollout: (model, spec, call) =>
+      answered(`POST /v1/models/${model}/rollouts`, call, () =>
+        // The document describes the filled-in rollout; the coordinator fills in what is left out.
+        http.POST("/v1/models/{model}/rollouts", {
+          params: { path: { model } },
+          body: spec as RolloutBody,
+          ...json(call),
+        }),
+      ),
+    changeRollout: (model, rollout, change, call) =>
+      answered(`POST /v1/models/${model}/rollouts/${rollout}/state`, call, () =>
+        http.POST("/v1/models/{model}/rollouts/{rollout}/state", {
+          params: { path: { model, rollout } },
+          body: change,
+          ...json(call),
+        }),
+      ),
+    withdrawals: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/withdrawals`, call, () =>
+          http.GET("/v1/models/{model}/withdrawals", { params: { path: { model } }, ...json(call) }),
+        )
+      ).withdrawals,
+    withdrawVersion: (model, version, reason, call) =>
+      answered(`POST /v1/models/${model}/versions/${version}/withdrawal`, call, () =>
+        http.POST("/v1/models/{model}/versions/{version}/withdrawal", {
+          params: { path: { model, version } },
+          body: { reason },
+          ...json(call),
+        }),
+      ),
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {
@@ -300,10 +378,18 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
-    publishModel: (model, onnx, call) =>
-      answered(`POST /v1/models/${model}/versions`, call, () =>
-        http.POST("/v1/models/{model}/versions", { params: { path: { model } }, ...octets(onnx, call) }),
-      ),
+    publishModel: (model, onnx, { release, runtime, ...call } = {}) => {
+      const query = {
+        ...(release === undefined ? {} : { release }),
+        ...(runtime === undefined ? {} : { runtime }),
+      };
+      return answered(`POST /v1/models/${model}/versions`, call, () =>
+        http.POST("/v1/models/{model}/versions", {
+          params: { path: { model }, query },
+          ...octets(onnx, call),
+        }),
+      );
+    },
     uploadBlob: (bytes, call) =>
       answered("POST /v1/blobs", call, () => http.POST("/v1/blobs", { ...octets(bytes, call) })),
     createTask: (spec, call) =>

@@ -10,6 +10,7 @@ export {
   type LogEntriesOptions,
   type ReleaseOptions,
   type MeasurementsOptions,
+  type PublishOptions,
   type RoundsOptions,
 } from "./client.ts";
 export {
@@ -49,6 +50,11 @@ export type {
   SuspicionView,
   TaskActivityView,
   TaskResetView,
+  RolloutChange,
+  RolloutGateView,
+  RolloutSpec,
+  RolloutSpecInput,
+  RolloutView,
   RoundView,
   StatusView,
   TaskSpec,
@@ -58,4 +64,5 @@ export type {
   VerdictView,
   VersionHealthView,
   VersionView,
+  WithdrawnVersionView,
 } from "./views.ts";

@@ -1,6 +1,15 @@
 import { failure } from "@tributary/core";
 import type { StreamMessage } from "./event-stream-parser.ts";
-import type { ChannelChange, DevicesView, RoundView, SuspicionView, TaskView, VersionView } from "./views.ts";
+import type {
+  ChannelChange,
+  DevicesView,
+  RolloutView,
+  RoundView,
+  SuspicionView,
+  TaskView,
+  VersionView,
+  WithdrawnVersionView,
+} from "./views.ts";
 
 interface EventData {
   readonly round: RoundView;
@@ -9,6 +18,8 @@ interface EventData {
   /** A device was quarantined, or an operator released one. */
   readonly suspicion: SuspicionView;
   readonly channel: ChannelChange;
+  readonly rollout: RolloutView;
+  readonly withdrawal: WithdrawnVersionView;
   readonly devices: DevicesView;
   /** Events were lost: what was read before must be read again. */
   readonly reset: Readonly<Record<string, never>>;
@@ -34,6 +45,8 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   version: true,
   suspicion: true,
   channel: true,
+  rollout: true,
+  withdrawal: true,
   devices: true,
   reset: true,
 };

@@ -294,6 +294,7 @@ describe("a simulation", () => {
   test("finds the false alarms within what was asked for, and the harm that is done", () => {
     const found = simulateRollouts(spec, world, { rollouts: 20, seed: 5 });
     expect(found.falseAlarmRate).toBeLessThanOrEqual(0.05);
+    expect(found.falseAlarmRateAtMargin).toBeLessThanOrEqual(0.05);
     expect(found.power).toBeGreaterThan(0.9);
     expect(found.completed).toBeGreaterThan(0.9);
     expect(found.percentAtRollBack).toBeLessThanOrEqual(10);

@@ -33,6 +33,8 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
     }
     case "suspicion":
     case "channel":
+    case "rollout":
+    case "withdrawal":
     case "devices":
     case "reset":
       return tasks;

@@ -861,7 +861,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "backup.create" | "backup.restore" | "blob.upload" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.publish" | "model.release" | "model.remove-channel" | "plan.renew" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create";
+                    action?: "backup.create" | "backup.restore" | "blob.upload" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.publish" | "model.release" | "model.remove-channel" | "plan.renew" | "round.abandon" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -1726,6 +1726,1290 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{model}/rollouts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Rollouts of a model, newest first, with what their gates find of treated and control devices */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            rollouts: {
+                                model: string;
+                                channel: string;
+                                /** @description Name of a rollout, never used twice within a model */
+                                rollout: string;
+                                /** @enum {string} */
+                                state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
+                                reason: {
+                                    /** @enum {string} */
+                                    code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+                                    message: string;
+                                } | null;
+                                control: number;
+                                arms: {
+                                    name: string;
+                                    version: number;
+                                    /** @enum {string} */
+                                    state: "tried" | "withdrawn" | "released" | "not-released";
+                                    reason: {
+                                        /** @enum {string} */
+                                        code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+                                        message: string;
+                                    } | null;
+                                    devices: number;
+                                }[];
+                                steps: {
+                                    /** @description Of the devices with one of the tags, in hundredths of a percent */
+                                    percent: number;
+                                    /**
+                                     * @description The app's own; none: all devices
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description In it whatever the percentage
+                                     * @default []
+                                     */
+                                    devices: string[];
+                                    /** @default 3600000 */
+                                    minimumMs: number;
+                                    /**
+                                     * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                                     * @default 5
+                                     */
+                                    minimumDevices: number;
+                                    /**
+                                     * @description Pairs of cohorts by then, where a gate rests on sums
+                                     * @default 5
+                                     */
+                                    minimumCohorts: number;
+                                    /**
+                                     * @description When it may not pass by then the rollout is paused; null: never
+                                     * @default 604800000
+                                     */
+                                    deadlineMs: number | null;
+                                    share: number;
+                                    /** @enum {string} */
+                                    state: "passed" | "current" | "ahead" | "not-reached";
+                                    startedAt: string | null;
+                                    passedAt: string | null;
+                                }[];
+                                gates: {
+                                    /**
+                                     * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                                     * @enum {string}
+                                     */
+                                    metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                                    /**
+                                     * @description Worse by more than this is taken back
+                                     * @default 0.02
+                                     */
+                                    margin: number;
+                                    /**
+                                     * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                                     * @default no-harm
+                                     * @enum {string}
+                                     */
+                                    toPass: "no-harm" | "not-worse";
+                                    /** @description latency: runs of this many milliseconds and more are slow */
+                                    latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                                    /** @enum {string} */
+                                    evidence: "devices" | "cohorts";
+                                    alpha: number;
+                                    comparisons: {
+                                        arm: string;
+                                        treated: number | null;
+                                        control: number | null;
+                                        difference: number | null;
+                                        lower: number;
+                                        upper: number;
+                                        worse: number;
+                                        notWorse: number;
+                                        treatedCount: number;
+                                        controlCount: number;
+                                        /** @enum {string} */
+                                        verdict: "undecided" | "worse" | "not-worse";
+                                    }[];
+                                }[];
+                                waitsFor: string[];
+                                controlDevices: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                endedAt: string | null;
+                                spec: {
+                                    /**
+                                     * @default 1
+                                     * @enum {number}
+                                     */
+                                    formatVersion: 1;
+                                    /** @description Name of a rollout, never used twice within a model */
+                                    rollout?: string;
+                                    /** @default stable */
+                                    channel: string;
+                                    /** @default default */
+                                    population: string;
+                                    /** @description Versions that are tried against the channel's */
+                                    arms: {
+                                        name: string;
+                                        version: number;
+                                    }[];
+                                    /**
+                                     * @default [
+                                     *       {
+                                     *         "percent": 1
+                                     *       },
+                                     *       {
+                                     *         "percent": 10
+                                     *       },
+                                     *       {
+                                     *         "percent": 50
+                                     *       },
+                                     *       {
+                                     *         "percent": 100
+                                     *       }
+                                     *     ]
+                                     */
+                                    steps: {
+                                        /** @description Of the devices with one of the tags, in hundredths of a percent */
+                                        percent: number;
+                                        /**
+                                         * @description The app's own; none: all devices
+                                         * @default []
+                                         */
+                                        tags: string[];
+                                        /**
+                                         * @description In it whatever the percentage
+                                         * @default []
+                                         */
+                                        devices: string[];
+                                        /** @default 3600000 */
+                                        minimumMs: number;
+                                        /**
+                                         * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                                         * @default 5
+                                         */
+                                        minimumDevices: number;
+                                        /**
+                                         * @description Pairs of cohorts by then, where a gate rests on sums
+                                         * @default 5
+                                         */
+                                        minimumCohorts: number;
+                                        /**
+                                         * @description When it may not pass by then the rollout is paused; null: never
+                                         * @default 604800000
+                                         */
+                                        deadlineMs: number | null;
+                                    }[];
+                                    /**
+                                     * @default [
+                                     *       {
+                                     *         "metric": "crashes"
+                                     *       },
+                                     *       {
+                                     *         "metric": "self-checks"
+                                     *       },
+                                     *       {
+                                     *         "metric": "errors"
+                                     *       }
+                                     *     ]
+                                     */
+                                    gates: {
+                                        /**
+                                         * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                                         * @enum {string}
+                                         */
+                                        metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                                        /**
+                                         * @description Worse by more than this is taken back
+                                         * @default 0.02
+                                         */
+                                        margin: number;
+                                        /**
+                                         * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                                         * @default no-harm
+                                         * @enum {string}
+                                         */
+                                        toPass: "no-harm" | "not-worse";
+                                        /** @description latency: runs of this many milliseconds and more are slow */
+                                        latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                                        /**
+                                         * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+                                         * @enum {string}
+                                         */
+                                        evidence?: "devices" | "cohorts";
+                                    }[];
+                                    /**
+                                     * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+                                     * @default 0.05
+                                     */
+                                    falseAlarmRate: number;
+                                    /**
+                                     * @description How long a device is watched from its first report; then it counts, once
+                                     * @default 900000
+                                     */
+                                    observeMs: number;
+                                    /**
+                                     * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+                                     * @default null
+                                     */
+                                    telemetryTask: string | null;
+                                    /** @description Least version of the runtime that the arms need */
+                                    runtime?: string;
+                                };
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Start a rollout: versions reach a channel's devices in steps, and are taken back where they do worse */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /**
+                         * @default 1
+                         * @enum {number}
+                         */
+                        formatVersion: 1;
+                        /** @description Name of a rollout, never used twice within a model */
+                        rollout?: string;
+                        /** @default stable */
+                        channel: string;
+                        /** @default default */
+                        population: string;
+                        /** @description Versions that are tried against the channel's */
+                        arms: {
+                            name: string;
+                            version: number;
+                        }[];
+                        /**
+                         * @default [
+                         *       {
+                         *         "percent": 1
+                         *       },
+                         *       {
+                         *         "percent": 10
+                         *       },
+                         *       {
+                         *         "percent": 50
+                         *       },
+                         *       {
+                         *         "percent": 100
+                         *       }
+                         *     ]
+                         */
+                        steps: {
+                            /** @description Of the devices with one of the tags, in hundredths of a percent */
+                            percent: number;
+                            /**
+                             * @description The app's own; none: all devices
+                             * @default []
+                             */
+                            tags: string[];
+                            /**
+                             * @description In it whatever the percentage
+                             * @default []
+                             */
+                            devices: string[];
+                            /** @default 3600000 */
+                            minimumMs: number;
+                            /**
+                             * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                             * @default 5
+                             */
+                            minimumDevices: number;
+                            /**
+                             * @description Pairs of cohorts by then, where a gate rests on sums
+                             * @default 5
+                             */
+                            minimumCohorts: number;
+                            /**
+                             * @description When it may not pass by then the rollout is paused; null: never
+                             * @default 604800000
+                             */
+                            deadlineMs: number | null;
+                        }[];
+                        /**
+                         * @default [
+                         *       {
+                         *         "metric": "crashes"
+                         *       },
+                         *       {
+                         *         "metric": "self-checks"
+                         *       },
+                         *       {
+                         *         "metric": "errors"
+                         *       }
+                         *     ]
+                         */
+                        gates: {
+                            /**
+                             * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                             * @enum {string}
+                             */
+                            metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                            /**
+                             * @description Worse by more than this is taken back
+                             * @default 0.02
+                             */
+                            margin: number;
+                            /**
+                             * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                             * @default no-harm
+                             * @enum {string}
+                             */
+                            toPass: "no-harm" | "not-worse";
+                            /** @description latency: runs of this many milliseconds and more are slow */
+                            latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                            /**
+                             * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+                             * @enum {string}
+                             */
+                            evidence?: "devices" | "cohorts";
+                        }[];
+                        /**
+                         * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+                         * @default 0.05
+                         */
+                        falseAlarmRate: number;
+                        /**
+                         * @description How long a device is watched from its first report; then it counts, once
+                         * @default 900000
+                         */
+                        observeMs: number;
+                        /**
+                         * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+                         * @default null
+                         */
+                        telemetryTask: string | null;
+                        /** @description Least version of the runtime that the arms need */
+                        runtime?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            channel: string;
+                            /** @description Name of a rollout, never used twice within a model */
+                            rollout: string;
+                            /** @enum {string} */
+                            state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+                                message: string;
+                            } | null;
+                            control: number;
+                            arms: {
+                                name: string;
+                                version: number;
+                                /** @enum {string} */
+                                state: "tried" | "withdrawn" | "released" | "not-released";
+                                reason: {
+                                    /** @enum {string} */
+                                    code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+                                    message: string;
+                                } | null;
+                                devices: number;
+                            }[];
+                            steps: {
+                                /** @description Of the devices with one of the tags, in hundredths of a percent */
+                                percent: number;
+                                /**
+                                 * @description The app's own; none: all devices
+                                 * @default []
+                                 */
+                                tags: string[];
+                                /**
+                                 * @description In it whatever the percentage
+                                 * @default []
+                                 */
+                                devices: string[];
+                                /** @default 3600000 */
+                                minimumMs: number;
+                                /**
+                                 * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                                 * @default 5
+                                 */
+                                minimumDevices: number;
+                                /**
+                                 * @description Pairs of cohorts by then, where a gate rests on sums
+                                 * @default 5
+                                 */
+                                minimumCohorts: number;
+                                /**
+                                 * @description When it may not pass by then the rollout is paused; null: never
+                                 * @default 604800000
+                                 */
+                                deadlineMs: number | null;
+                                share: number;
+                                /** @enum {string} */
+                                state: "passed" | "current" | "ahead" | "not-reached";
+                                startedAt: string | null;
+                                passedAt: string | null;
+                            }[];
+                            gates: {
+                                /**
+                                 * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                                 * @enum {string}
+                                 */
+                                metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                                /**
+                                 * @description Worse by more than this is taken back
+                                 * @default 0.02
+                                 */
+                                margin: number;
+                                /**
+                                 * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                                 * @default no-harm
+                                 * @enum {string}
+                                 */
+                                toPass: "no-harm" | "not-worse";
+                                /** @description latency: runs of this many milliseconds and more are slow */
+                                latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                                /** @enum {string} */
+                                evidence: "devices" | "cohorts";
+                                alpha: number;
+                                comparisons: {
+                                    arm: string;
+                                    treated: number | null;
+                                    control: number | null;
+                                    difference: number | null;
+                                    lower: number;
+                                    upper: number;
+                                    worse: number;
+                                    notWorse: number;
+                                    treatedCount: number;
+                                    controlCount: number;
+                                    /** @enum {string} */
+                                    verdict: "undecided" | "worse" | "not-worse";
+                                }[];
+                            }[];
+                            waitsFor: string[];
+                            controlDevices: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            endedAt: string | null;
+                            spec: {
+                                /**
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
+                                /** @description Name of a rollout, never used twice within a model */
+                                rollout?: string;
+                                /** @default stable */
+                                channel: string;
+                                /** @default default */
+                                population: string;
+                                /** @description Versions that are tried against the channel's */
+                                arms: {
+                                    name: string;
+                                    version: number;
+                                }[];
+                                /**
+                                 * @default [
+                                 *       {
+                                 *         "percent": 1
+                                 *       },
+                                 *       {
+                                 *         "percent": 10
+                                 *       },
+                                 *       {
+                                 *         "percent": 50
+                                 *       },
+                                 *       {
+                                 *         "percent": 100
+                                 *       }
+                                 *     ]
+                                 */
+                                steps: {
+                                    /** @description Of the devices with one of the tags, in hundredths of a percent */
+                                    percent: number;
+                                    /**
+                                     * @description The app's own; none: all devices
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description In it whatever the percentage
+                                     * @default []
+                                     */
+                                    devices: string[];
+                                    /** @default 3600000 */
+                                    minimumMs: number;
+                                    /**
+                                     * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                                     * @default 5
+                                     */
+                                    minimumDevices: number;
+                                    /**
+                                     * @description Pairs of cohorts by then, where a gate rests on sums
+                                     * @default 5
+                                     */
+                                    minimumCohorts: number;
+                                    /**
+                                     * @description When it may not pass by then the rollout is paused; null: never
+                                     * @default 604800000
+                                     */
+                                    deadlineMs: number | null;
+                                }[];
+                                /**
+                                 * @default [
+                                 *       {
+                                 *         "metric": "crashes"
+                                 *       },
+                                 *       {
+                                 *         "metric": "self-checks"
+                                 *       },
+                                 *       {
+                                 *         "metric": "errors"
+                                 *       }
+                                 *     ]
+                                 */
+                                gates: {
+                                    /**
+                                     * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                                     * @enum {string}
+                                     */
+                                    metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                                    /**
+                                     * @description Worse by more than this is taken back
+                                     * @default 0.02
+                                     */
+                                    margin: number;
+                                    /**
+                                     * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                                     * @default no-harm
+                                     * @enum {string}
+                                     */
+                                    toPass: "no-harm" | "not-worse";
+                                    /** @description latency: runs of this many milliseconds and more are slow */
+                                    latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                                    /**
+                                     * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+                                     * @enum {string}
+                                     */
+                                    evidence?: "devices" | "cohorts";
+                                }[];
+                                /**
+                                 * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+                                 * @default 0.05
+                                 */
+                                falseAlarmRate: number;
+                                /**
+                                 * @description How long a device is watched from its first report; then it counts, once
+                                 * @default 900000
+                                 */
+                                observeMs: number;
+                                /**
+                                 * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+                                 * @default null
+                                 */
+                                telemetryTask: string | null;
+                                /** @description Least version of the runtime that the arms need */
+                                runtime?: string;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/rollouts/{rollout}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One rollout */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    /** @description Name of a rollout, never used twice within a model */
+                    rollout: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            channel: string;
+                            /** @description Name of a rollout, never used twice within a model */
+                            rollout: string;
+                            /** @enum {string} */
+                            state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+                                message: string;
+                            } | null;
+                            control: number;
+                            arms: {
+                                name: string;
+                                version: number;
+                                /** @enum {string} */
+                                state: "tried" | "withdrawn" | "released" | "not-released";
+                                reason: {
+                                    /** @enum {string} */
+                                    code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+                                    message: string;
+                                } | null;
+                                devices: number;
+                            }[];
+                            steps: {
+                                /** @description Of the devices with one of the tags, in hundredths of a percent */
+                                percent: number;
+                                /**
+                                 * @description The app's own; none: all devices
+                                 * @default []
+                                 */
+                                tags: string[];
+                                /**
+                                 * @description In it whatever the percentage
+                                 * @default []
+                                 */
+                                devices: string[];
+                                /** @default 3600000 */
+                                minimumMs: number;
+                                /**
+                                 * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                                 * @default 5
+                                 */
+                                minimumDevices: number;
+                                /**
+                                 * @description Pairs of cohorts by then, where a gate rests on sums
+                                 * @default 5
+                                 */
+                                minimumCohorts: number;
+                                /**
+                                 * @description When it may not pass by then the rollout is paused; null: never
+                                 * @default 604800000
+                                 */
+                                deadlineMs: number | null;
+                                share: number;
+                                /** @enum {string} */
+                                state: "passed" | "current" | "ahead" | "not-reached";
+                                startedAt: string | null;
+                                passedAt: string | null;
+                            }[];
+                            gates: {
+                                /**
+                                 * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                                 * @enum {string}
+                                 */
+                                metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                                /**
+                                 * @description Worse by more than this is taken back
+                                 * @default 0.02
+                                 */
+                                margin: number;
+                                /**
+                                 * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                                 * @default no-harm
+                                 * @enum {string}
+                                 */
+                                toPass: "no-harm" | "not-worse";
+                                /** @description latency: runs of this many milliseconds and more are slow */
+                                latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                                /** @enum {string} */
+                                evidence: "devices" | "cohorts";
+                                alpha: number;
+                                comparisons: {
+                                    arm: string;
+                                    treated: number | null;
+                                    control: number | null;
+                                    difference: number | null;
+                                    lower: number;
+                                    upper: number;
+                                    worse: number;
+                                    notWorse: number;
+                                    treatedCount: number;
+                                    controlCount: number;
+                                    /** @enum {string} */
+                                    verdict: "undecided" | "worse" | "not-worse";
+                                }[];
+                            }[];
+                            waitsFor: string[];
+                            controlDevices: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            endedAt: string | null;
+                            spec: {
+                                /**
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
+                                /** @description Name of a rollout, never used twice within a model */
+                                rollout?: string;
+                                /** @default stable */
+                                channel: string;
+                                /** @default default */
+                                population: string;
+                                /** @description Versions that are tried against the channel's */
+                                arms: {
+                                    name: string;
+                                    version: number;
+                                }[];
+                                /**
+                                 * @default [
+                                 *       {
+                                 *         "percent": 1
+                                 *       },
+                                 *       {
+                                 *         "percent": 10
+                                 *       },
+                                 *       {
+                                 *         "percent": 50
+                                 *       },
+                                 *       {
+                                 *         "percent": 100
+                                 *       }
+                                 *     ]
+                                 */
+                                steps: {
+                                    /** @description Of the devices with one of the tags, in hundredths of a percent */
+                                    percent: number;
+                                    /**
+                                     * @description The app's own; none: all devices
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description In it whatever the percentage
+                                     * @default []
+                                     */
+                                    devices: string[];
+                                    /** @default 3600000 */
+                                    minimumMs: number;
+                                    /**
+                                     * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                                     * @default 5
+                                     */
+                                    minimumDevices: number;
+                                    /**
+                                     * @description Pairs of cohorts by then, where a gate rests on sums
+                                     * @default 5
+                                     */
+                                    minimumCohorts: number;
+                                    /**
+                                     * @description When it may not pass by then the rollout is paused; null: never
+                                     * @default 604800000
+                                     */
+                                    deadlineMs: number | null;
+                                }[];
+                                /**
+                                 * @default [
+                                 *       {
+                                 *         "metric": "crashes"
+                                 *       },
+                                 *       {
+                                 *         "metric": "self-checks"
+                                 *       },
+                                 *       {
+                                 *         "metric": "errors"
+                                 *       }
+                                 *     ]
+                                 */
+                                gates: {
+                                    /**
+                                     * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                                     * @enum {string}
+                                     */
+                                    metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                                    /**
+                                     * @description Worse by more than this is taken back
+                                     * @default 0.02
+                                     */
+                                    margin: number;
+                                    /**
+                                     * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                                     * @default no-harm
+                                     * @enum {string}
+                                     */
+                                    toPass: "no-harm" | "not-worse";
+                                    /** @description latency: runs of this many milliseconds and more are slow */
+                                    latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                                    /**
+                                     * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+                                     * @enum {string}
+                                     */
+                                    evidence?: "devices" | "cohorts";
+                                }[];
+                                /**
+                                 * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+                                 * @default 0.05
+                                 */
+                                falseAlarmRate: number;
+                                /**
+                                 * @description How long a device is watched from its first report; then it counts, once
+                                 * @default 900000
+                                 */
+                                observeMs: number;
+                                /**
+                                 * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+                                 * @default null
+                                 */
+                                telemetryTask: string | null;
+                                /** @description Least version of the runtime that the arms need */
+                                runtime?: string;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/rollouts/{rollout}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pause a rollout, let it go on, end it, take it back, or release one of its arms */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    /** @description Name of a rollout, never used twice within a model */
+                    rollout: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /**
+                         * @description abort: ends it, and withdraws nothing; rollback: ends it, and withdraws its arms; promote: ends it, and moves the channel to an arm
+                         * @enum {string}
+                         */
+                        action: "pause" | "resume" | "abort" | "rollback" | "promote";
+                        reason?: string;
+                        arm?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            channel: string;
+                            /** @description Name of a rollout, never used twice within a model */
+                            rollout: string;
+                            /** @enum {string} */
+                            state: "running" | "paused" | "completed" | "rolled-back" | "aborted";
+                            reason: {
+                                /** @enum {string} */
+                                code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+                                message: string;
+                            } | null;
+                            control: number;
+                            arms: {
+                                name: string;
+                                version: number;
+                                /** @enum {string} */
+                                state: "tried" | "withdrawn" | "released" | "not-released";
+                                reason: {
+                                    /** @enum {string} */
+                                    code: "operator" | "gate" | "deadline" | "several-arms" | "withdrawn";
+                                    message: string;
+                                } | null;
+                                devices: number;
+                            }[];
+                            steps: {
+                                /** @description Of the devices with one of the tags, in hundredths of a percent */
+                                percent: number;
+                                /**
+                                 * @description The app's own; none: all devices
+                                 * @default []
+                                 */
+                                tags: string[];
+                                /**
+                                 * @description In it whatever the percentage
+                                 * @default []
+                                 */
+                                devices: string[];
+                                /** @default 3600000 */
+                                minimumMs: number;
+                                /**
+                                 * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                                 * @default 5
+                                 */
+                                minimumDevices: number;
+                                /**
+                                 * @description Pairs of cohorts by then, where a gate rests on sums
+                                 * @default 5
+                                 */
+                                minimumCohorts: number;
+                                /**
+                                 * @description When it may not pass by then the rollout is paused; null: never
+                                 * @default 604800000
+                                 */
+                                deadlineMs: number | null;
+                                share: number;
+                                /** @enum {string} */
+                                state: "passed" | "current" | "ahead" | "not-reached";
+                                startedAt: string | null;
+                                passedAt: string | null;
+                            }[];
+                            gates: {
+                                /**
+                                 * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                                 * @enum {string}
+                                 */
+                                metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                                /**
+                                 * @description Worse by more than this is taken back
+                                 * @default 0.02
+                                 */
+                                margin: number;
+                                /**
+                                 * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                                 * @default no-harm
+                                 * @enum {string}
+                                 */
+                                toPass: "no-harm" | "not-worse";
+                                /** @description latency: runs of this many milliseconds and more are slow */
+                                latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                                /** @enum {string} */
+                                evidence: "devices" | "cohorts";
+                                alpha: number;
+                                comparisons: {
+                                    arm: string;
+                                    treated: number | null;
+                                    control: number | null;
+                                    difference: number | null;
+                                    lower: number;
+                                    upper: number;
+                                    worse: number;
+                                    notWorse: number;
+                                    treatedCount: number;
+                                    controlCount: number;
+                                    /** @enum {string} */
+                                    verdict: "undecided" | "worse" | "not-worse";
+                                }[];
+                            }[];
+                            waitsFor: string[];
+                            controlDevices: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            endedAt: string | null;
+                            spec: {
+                                /**
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
+                                /** @description Name of a rollout, never used twice within a model */
+                                rollout?: string;
+                                /** @default stable */
+                                channel: string;
+                                /** @default default */
+                                population: string;
+                                /** @description Versions that are tried against the channel's */
+                                arms: {
+                                    name: string;
+                                    version: number;
+                                }[];
+                                /**
+                                 * @default [
+                                 *       {
+                                 *         "percent": 1
+                                 *       },
+                                 *       {
+                                 *         "percent": 10
+                                 *       },
+                                 *       {
+                                 *         "percent": 50
+                                 *       },
+                                 *       {
+                                 *         "percent": 100
+                                 *       }
+                                 *     ]
+                                 */
+                                steps: {
+                                    /** @description Of the devices with one of the tags, in hundredths of a percent */
+                                    percent: number;
+                                    /**
+                                     * @description The app's own; none: all devices
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description In it whatever the percentage
+                                     * @default []
+                                     */
+                                    devices: string[];
+                                    /** @default 3600000 */
+                                    minimumMs: number;
+                                    /**
+                                     * @description Devices of each arm that were watched by then, where a gate rests on what devices tell
+                                     * @default 5
+                                     */
+                                    minimumDevices: number;
+                                    /**
+                                     * @description Pairs of cohorts by then, where a gate rests on sums
+                                     * @default 5
+                                     */
+                                    minimumCohorts: number;
+                                    /**
+                                     * @description When it may not pass by then the rollout is paused; null: never
+                                     * @default 604800000
+                                     */
+                                    deadlineMs: number | null;
+                                }[];
+                                /**
+                                 * @default [
+                                 *       {
+                                 *         "metric": "crashes"
+                                 *       },
+                                 *       {
+                                 *         "metric": "self-checks"
+                                 *       },
+                                 *       {
+                                 *         "metric": "errors"
+                                 *       }
+                                 *     ]
+                                 */
+                                gates: {
+                                    /**
+                                     * @description crashes, self-checks: share of devices that had one; errors: share of calls; latency: share of runs at or above latencyMs; accuracy: share of answers that were wrong; confidence: what the largest probability lacks to 1; drift: how far predictions lie from the control's
+                                     * @enum {string}
+                                     */
+                                    metric: "crashes" | "self-checks" | "errors" | "latency" | "accuracy" | "confidence" | "drift";
+                                    /**
+                                     * @description Worse by more than this is taken back
+                                     * @default 0.02
+                                     */
+                                    margin: number;
+                                    /**
+                                     * @description When a step may pass: no-harm, as long as nothing shows that the version is worse by more than the margin; not-worse, when it is shown that it is not
+                                     * @default no-harm
+                                     * @enum {string}
+                                     */
+                                    toPass: "no-harm" | "not-worse";
+                                    /** @description latency: runs of this many milliseconds and more are slow */
+                                    latencyMs?: 1 | 3 | 10 | 30 | 100 | 300 | 1000 | 3000 | 10000;
+                                    /**
+                                     * @description Left out: what devices tell where the metric is among it, else sums over cohorts
+                                     * @enum {string}
+                                     */
+                                    evidence?: "devices" | "cohorts";
+                                }[];
+                                /**
+                                 * @description Probability that a rollout of what is no worse is taken back, over all gates and arms
+                                 * @default 0.05
+                                 */
+                                falseAlarmRate: number;
+                                /**
+                                 * @description How long a device is watched from its first report; then it counts, once
+                                 * @default 900000
+                                 */
+                                observeMs: number;
+                                /**
+                                 * @description Task of kind telemetry whose cohorts are compared, where a gate rests on sums
+                                 * @default null
+                                 */
+                                telemetryTask: string | null;
+                                /** @description Least version of the runtime that the arms need */
+                                runtime?: string;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions that no device runs any more, newest first */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            withdrawals: {
+                                model: string;
+                                version: number;
+                                reason: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/versions/{version}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Withdraw a version: no device runs it any more, channels on it go back to the last good one, and it is offered to none again */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        reason: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            version: number;
+                            reason: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            at: string;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/populations/{population}/device/health": {
         parameters: {
             query?: never;
@@ -2167,7 +3451,12 @@ export interface paths {
         /** Publish a model: an ONNX file, or the artifact of a TensorFlow.js model */
         post: {
             parameters: {
-                query?: never;
+                query?: {
+                    /** @description false: no channel points to it yet, so that it can be rolled out in steps */
+                    release?: boolean;
+                    /** @description Least version of the runtime that may run it */
+                    runtime?: string;
+                };
                 header?: never;
                 path: {
                     model: string;
@@ -2906,7 +4195,7 @@ export interface paths {
                                 /** @description Why it does not run; null while it runs */
                                 reason: {
                                     /** @enum {string} */
-                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
                                     message: string;
                                 } | null;
                             }[];
@@ -4092,7 +5381,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
                                 message: string;
                             } | null;
                         };
@@ -4759,7 +6048,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
                                 message: string;
                             } | null;
                         };
@@ -5438,7 +6727,7 @@ export interface paths {
                             /** @description Why it does not run; null while it runs */
                             reason: {
                                 /** @enum {string} */
-                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
                                 message: string;
                             } | null;
                         };
@@ -6114,7 +7403,7 @@ export interface paths {
                                 /** @description Why it does not run; null while it runs */
                                 reason: {
                                     /** @enum {string} */
-                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate";
+                                    code: "operator" | "rounds" | "target-metric" | "elapsed" | "no-improvement" | "consecutive-failures" | "gate" | "withdrawn";
                                     message: string;
                                 } | null;
                             };

@@ -2,6 +2,7 @@ import { createApiClient, type ChannelView, type GraphPort, type ModelView } fro
 import { Command } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { addHealthCommand } from "./health.ts";
+import { addWithdrawCommands } from "./withdraw.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -25,7 +26,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|release|channels|remove-channel|health`. */
+/** `tributary model list|show|release|channels|remove-channel|health|withdraw|withdrawals`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, and release their versions.",
@@ -119,6 +120,7 @@ export function modelCommand(): Command {
     });
 
   addHealthCommand(command);
+  addWithdrawCommands(command);
   return command;
 }
 
