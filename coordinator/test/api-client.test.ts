@@ -46,6 +46,14 @@ test("an operator's whole way: publish, upload, create, pause, read back, hear o
   expect(await api.models()).toEqual([]);
   const version = await api.publishModel("digits", buildLinear({ seed: 1 }));
   expect(version).toMatchObject({ model: "digits", version: 1, parentVersion: null, parameterCount: 7850 });
+  expect(await api.versionFiles("digits", 1)).toMatchObject({
+    version,
+    format: "onnx",
+    weights: { digest: version.weightsDigest, sizeBytes: version.sizeBytes },
+    step: null,
+    missing: [{ what: "round", why: "published" }],
+  });
+  expect(await api.reproduce("digits", 1)).toMatchObject({ result: "missing", files: [] });
   const { digest, sizeBytes } = await api.uploadBlob(Uint8Array.of(1, 2, 3));
   expect(digest).toBe("039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81");
   expect(sizeBytes).toBe(3);

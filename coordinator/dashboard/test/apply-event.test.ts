@@ -46,6 +46,7 @@ describe("what an event changes", () => {
       releasedVersion: 6,
       releasedAt: "2026-11-01T09:00:00.000Z",
       channels: [{ name: "stable", version: 6, releasedAt: "2026-11-01T09:00:00.000Z" }],
+      aliases: [{ name: "champion", version: 6, movedAt: "2026-11-01T09:00:00.000Z" }],
       parameterCount: 1,
       createdAt: "",
       versions: 6,
@@ -64,6 +65,9 @@ describe("what an event changes", () => {
     expect(applyToModels(once, event)).toEqual(once);
     expect(rolledBack[0]!.channels).toEqual([
       { name: "stable", version: 6, releasedAt: "2026-11-01T11:00:00.000Z" },
+    ]);
+    expect(rolledBack[0]!.aliases).toEqual([
+      { name: "champion", version: 6, movedAt: "2026-11-01T11:00:00.000Z" },
     ]);
     expect(applyToVersions("digits", [aVersion(6, 5)], event).map(({ version }) => version)).toEqual([7, 6]);
   });
@@ -89,6 +93,26 @@ describe("what an event changes", () => {
     expect(removed[0]!.channels.map(({ name }) => name)).toEqual(["stable", "beta"]);
     const other = { ...change("beta", 1), data: { model: "cats", name: "beta", version: 1, at } } as const;
     expect(applyToModels(made, other as ServerEvent)).toEqual(made);
+  });
+
+  test("an alias is moved, given and removed", () => {
+    const at = "2026-11-01T12:00:00.000Z";
+    const model = {
+      name: "digits",
+      aliases: [{ name: "champion", version: 6, movedAt: "" }],
+    } as unknown as ModelView;
+    const change = (name: string, version: number | null): ServerEvent => ({
+      type: "alias",
+      id: 1,
+      data: { model: "digits", name, version, at },
+    });
+    const given = applyToModels(applyToModels([model], change("approved", 5)), change("champion", 4));
+    expect(given[0]!.aliases).toEqual([
+      { name: "approved", version: 5, movedAt: at },
+      { name: "champion", version: 4, movedAt: at },
+    ]);
+    expect(applyToModels(given, change("approved", null))[0]!.aliases).toHaveLength(1);
+    expect(applyToTasks([aTask()], change("approved", 5))).toEqual([aTask()]);
   });
 
   test("a task that was not known is added; device counts go into the status", () => {

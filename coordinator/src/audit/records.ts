@@ -73,7 +73,7 @@ export function taskChanged(
   };
 }
 
-/** A model's channel points to a version from here on. */
+/** A channel points to a version from here on. */
 export function channelMoved(
   actor: AuditActor,
   channel: string,
@@ -85,11 +85,6 @@ export function channelMoved(
     object: { model, version, channel },
     detail: { weights: weights.digest },
   };
-}
-
-/** A model has a channel no more. */
-export function channelRemoved(actor: AuditActor, model: ModelName, channel: string): NewAuditRecord {
-  return { actor, action: "model.remove-channel", object: { model, channel } };
 }
 
 /** A task stopped by itself: it is done, or waits for an operator. */

@@ -1,4 +1,3 @@
-import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import {
   ChannelList,
   ChannelSchema,
@@ -8,6 +7,7 @@ import {
 } from "@tributary/protocol";
 import type { ModelName } from "@tributary/core";
 import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { Registry } from "../registry/registry.ts";
 import { channelView, versionView } from "../registry/views.ts";
@@ -52,8 +52,8 @@ export function registerChannelRoutes(app: App, { store, registry }: ChannelRout
         response: { 200: VersionView },
       },
     },
-    async ({ params, body }) =>
-      versionView(await registry.release(params.model, body.version, body.channel, OPERATOR_BY_HTTP)),
+    async ({ params, body: { version, channel } }) =>
+      versionView(await registry.release(params.model, version, { channel, by: OPERATOR_BY_HTTP })),
   );
 
   app.delete(

@@ -93,6 +93,7 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     modelView(model, {
       versions: await store.versions.count(model.name),
       channels: await store.channels.list(model.name),
+      aliases: await store.aliases.list(model.name),
     });
 
   app.get(

@@ -16,6 +16,7 @@ export interface BusTopics {
           | "version"
           | "suspicion"
           | "channel"
+          | "alias"
           | "devices";
         readonly data: EventRecord["data"];
         readonly at: number;

@@ -19,6 +19,7 @@ import type {
   TaskState,
 } from "@tributary/protocol";
 import type {
+  AliasRecord,
   BufferedCohortRecord,
   ChannelRecord,
   DeviceHealthRecord,
@@ -67,7 +68,7 @@ export interface ChannelRepository {
   /** Of a model, stable first, then by name. */
   list(model: ModelName): Promise<ChannelRecord[]>;
   /**
-   * Points a channel to a version; one that is not there is made. Stable notes it with the version, too.
+   * Points a channel to a version; one that is not there is made. With stable goes the alias `champion`, and the version notes it.
    *
    * @throws `store/not-found`
    */
@@ -85,9 +86,21 @@ export interface ChannelRepository {
   ): Promise<ChannelRecord[]>;
 }
 
+/** What versions are called beside their numbers. */
+export interface AliasRepository {
+  get(model: ModelName, name: string): Promise<AliasRecord | undefined>;
+  /** Of a model, by name. */
+  list(model: ModelName): Promise<AliasRecord[]>;
+  /** Gives a version the name, and takes it from the one that had it. @throws `store/not-found` */
+  move(alias: AliasRecord): Promise<void>;
+  /** @returns false where there is none */
+  remove(model: ModelName, name: string): Promise<boolean>;
+}
+
 export interface VersionRepository {
   /**
-   * Adds a version and makes it the model's current one, and where it says `releasedAt` what the channel stable points to.
+   * Adds a version and makes it the model's current one, and where it says `releasedAt` what the channel stable points to,
+   * and the alias `champion`.
    * @throws `store/conflict` when the number is taken, the round made a version already, or the parent is not the current version.
    */
   insert(version: VersionRecord): Promise<void>;
@@ -421,6 +434,7 @@ export interface SettingsRepository {
 export interface MetadataRepositories {
   readonly models: ModelRepository;
   readonly channels: ChannelRepository;
+  readonly aliases: AliasRepository;
   readonly versions: VersionRepository;
   readonly versionStates: VersionStateRepository;
   readonly tasks: TaskRepository;

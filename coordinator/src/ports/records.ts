@@ -92,6 +92,14 @@ export interface VariantRecord extends BlobRef {
   readonly sample?: InputSample;
 }
 
+/** What a version of a model is called. */
+export interface AliasRecord {
+  readonly model: ModelName;
+  readonly name: string;
+  readonly version: ModelVersion;
+  readonly movedAt: number;
+}
+
 /** One version of a model and its lineage: the parent, and the round that made it (null: published). */
 export interface VersionRecord {
   readonly model: ModelName;
@@ -451,7 +459,7 @@ export interface VersionStateRecord {
 
 /** An event to log: `type` is the SSE event name, `data` the view it carries (`roundEvent` and its siblings make them). */
 export interface NewEvent {
-  readonly type: "rollout" | "withdrawal" | "round" | "task" | "version" | "suspicion" | "channel";
+  readonly type: "rollout" | "withdrawal" | "round" | "task" | "version" | "suspicion" | "channel" | "alias";
   readonly data: JsonValue;
 }
 

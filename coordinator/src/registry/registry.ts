@@ -10,21 +10,24 @@ import type { StrategyRegistry } from "@tributary/aggregation";
 import { isTfjsInstalled } from "@tributary/engine/tfjs-node";
 import { strategyOf, withLoss } from "@tributary/federation/planning";
 import {
+  NEWEST,
   parseTaskSpec,
   STABLE_CHANNEL,
   type AuditActor,
   type TaskSpec,
   type TaskStateChange,
+  type VersionOrAlias,
 } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
 import { channelMoved, keysGiven, taskChanged, taskCreated, versionPublished } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
-import type { MetadataStore, TaskRepository } from "../ports/metadata-store.ts";
-import type { EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
+import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
+import type { AliasRecord, EventRecord, ModelRecord, TaskRecord, VersionRecord } from "../ports/records.ts";
 import { requireNoRollout } from "../rollouts/barred-versions.ts";
 import type { Releases } from "../rooms.ts";
+import { followCandidate, moveAlias, removeAlias, versionOf } from "./aliases.ts";
 import { storeExplanation } from "./explanation.ts";
 import { requireIdleModel } from "./idle-model.ts";
 import { requireDatasets } from "./require-dataset.ts";
@@ -35,7 +38,7 @@ import { requireTrainable } from "./require-trainable.ts";
 import { resetHead, type HeadResetResult } from "./reset-head.ts";
 import { releaseVersion, removeChannel } from "./release-version.ts";
 import { storePlans } from "./task-plans.ts";
-import { calibrationOf, wantedVariants } from "./variants.ts";
+import { takeCalibration, wantedVariants } from "./variants.ts";
 import { nextVersionNumber } from "./next-number.ts";
 import { storeVersion } from "./version-artifacts.ts";
 import { forgetStates } from "./version-states.ts";
@@ -87,9 +90,27 @@ export interface Registry {
    * @param channel - @defaultValue "stable"
    * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/too-many-channels`
    */
-  release(model: ModelName, version: ModelVersion, channel?: string, by?: AuditActor): Promise<VersionRecord>;
+  release(
+    model: ModelName,
+    version: VersionOrAlias,
+    options?: { readonly channel?: string; readonly by?: AuditActor },
+  ): Promise<VersionRecord>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` */
   removeChannel(model: ModelName, channel: string, by?: AuditActor): Promise<void>;
+  /**
+   * A version by its number or what it is called.
+   *
+   * @throws `coordinator/unknown-model`, `coordinator/unknown-version`, `coordinator/unknown-alias`
+   */
+  version(model: ModelName, version: VersionOrAlias): Promise<VersionRecord>;
+  /**
+   * Gives a version a name, and takes it from the one that had it.
+   *
+   * @throws as `version`, and `coordinator/too-many-aliases`, `coordinator/alias-fixed`
+   */
+  moveAlias(model: ModelName, alias: string, version: VersionOrAlias, by?: AuditActor): Promise<AliasRecord>;
+  /** @throws `coordinator/unknown-model`, `coordinator/unknown-alias`, `coordinator/alias-fixed` */
+  removeAlias(model: ModelName, alias: string, by?: AuditActor): Promise<void>;
   /**
    * Lets a task that does not run go on from a version of its model, with what its server optimizer remembered after it.
    *
@@ -112,7 +133,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, file, by = OPERATOR_BY_PROCESS, { release: wanted = true, runtime } = {}) {
+    async publish(name, given, by = OPERATOR_BY_PROCESS, { release: wanted = true, runtime } = {}) {
+      const { file, calibration } = takeCalibration(given);
       const known = await store.models.get(name);
       const isReleased = wanted || known === undefined;
       if (isReleased) await requireNoRollout(store, name, STABLE_CHANNEL);
@@ -166,7 +188,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         requiredRuntime: runtime ?? null,
       };
       const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
-        calibration: described.format === "onnx" ? calibrationOf(file) : undefined,
+        calibration,
       });
       const { events, timestampVersion } = await releases.release(stored.targets, async (release) => ({
         events: await store.commitVersion(
@@ -180,7 +202,7 @@ export function createRegistry(options: RegistryOptions): Registry {
               ...(isReleased ? [channelMoved(by, STABLE_CHANNEL, stored.version)] : []),
             ],
             events: async (tx) => {
-              if (isReleased) await restartGates(tx.tasks, stored.version);
+              if (isReleased) await restartGates(tx, stored.version, createdAt);
               await forgetStates(tx, stored.version);
               return [versionEvent(stored.version)];
             },
@@ -218,7 +240,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           `registry: version ${model.currentVersion} of "${model.name}"`,
         );
       const complete = await planSource(blobs, model, version);
-      const spec = withLoss(asked, complete);
+      const spec = { ...withLoss(asked, complete), candidate: await candidateOf(store, asked) };
       await requireDatasets(blobs, spec, model, isTfjsInstalled);
       await requireIdleModel(store.tasks, spec);
       const { targets, ...plans } = await storePlans(blobs, {
@@ -229,7 +251,6 @@ export function createRegistry(options: RegistryOptions): Registry {
         issuerPublicKey,
       });
       await requireTrainable(blobs, spec, plans.plan);
-      if (typeof spec.candidate === "number") await requireVersion(store, spec, spec.candidate);
       const createdAt = env.clock.now();
       const task: TaskRecord = {
         name: spec.name,
@@ -296,11 +317,16 @@ export function createRegistry(options: RegistryOptions): Registry {
       return registry.task(name);
     },
 
-    release: (name, version, channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS) =>
-      releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, channel, by }),
+    async release(name, wanted, { channel = STABLE_CHANNEL, by = OPERATOR_BY_PROCESS } = {}) {
+      const { version } = await versionOf(store, name, wanted);
+      return releaseVersion({ store, blobs, bus, env, releases }, { model: name, version, channel, by });
+    },
     removeChannel: (name, channel, by = OPERATOR_BY_PROCESS) =>
-      removeChannel({ store, blobs, bus, env, releases }, { model: name, channel, by }),
-
+      removeChannel({ store, bus, env, releases }, { model: name, channel, by }),
+    version: (name, wanted) => versionOf(store, name, wanted),
+    moveAlias: (name, alias, version, by = OPERATOR_BY_PROCESS) =>
+      moveAlias({ store, bus, env }, name, alias, version, by),
+    removeAlias: (name, alias, by = OPERATOR_BY_PROCESS) => removeAlias({ store, bus, env }, name, alias, by),
     resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
       resetHead({ store, bus, env, releases }, name, version, by),
 
@@ -331,24 +357,26 @@ export function createRegistry(options: RegistryOptions): Registry {
 
 /** What an operator publishes is released: gates compare with it from here on, and what waited for a verdict is outdated. */
 async function restartGates(
-  tasks: Pick<TaskRepository, "list" | "setGate">,
+  tx: Pick<MetadataRepositories, "tasks" | "aliases">,
   { model, version }: Pick<VersionRecord, "model" | "version">,
+  at: number,
 ): Promise<void> {
+  const { tasks } = tx;
   for (const task of await tasks.list()) {
     if (task.model !== model || task.gate === null) continue;
     await tasks.setGate(task.name, { ...task.gate, reference: version, candidate: null, failures: 0 });
   }
+  await followCandidate(tx, model, at);
 }
 
-async function requireVersion(
-  { versions }: Pick<MetadataStore, "versions">,
-  { model }: Pick<TaskSpec, "model">,
-  version: number,
-): Promise<void> {
-  if ((await versions.get(model, asModelVersion(version))) !== undefined) return;
-  throw failure("coordinator/unknown-version", `registry: "${model}" has no version ${version}`, {
-    detail: { model, version },
-  });
+/** What a task compares with the released version: the newest of each time, or one version. */
+async function candidateOf(
+  store: Pick<MetadataStore, "models" | "versions" | "aliases">,
+  { model, candidate }: Pick<TaskSpec, "model" | "candidate">,
+): Promise<TaskSpec["candidate"]> {
+  if (candidate === null || candidate === NEWEST) return candidate;
+  const wanted = typeof candidate === "number" ? asModelVersion(candidate) : candidate;
+  return (await versionOf(store, model, wanted)).version;
 }
 
 function unknownTask(name: TaskName): Error {

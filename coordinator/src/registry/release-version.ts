@@ -1,6 +1,6 @@
 import { failure, type Env, type ModelName, type ModelVersion } from "@tributary/core";
 import { MAX_CHANNELS, STABLE_CHANNEL, type AuditActor } from "@tributary/protocol";
-import { channelMoved, channelRemoved } from "../audit/records.ts";
+import { channelMoved } from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
@@ -120,7 +120,7 @@ export async function moveChannel(
  * @throws `coordinator/unknown-model`, `coordinator/unknown-channel`, `coordinator/channel-fixed` for stable
  */
 export async function removeChannel(
-  { store, bus, env, releases }: ReleaseServices,
+  { store, bus, env, releases }: Omit<ReleaseServices, "blobs">,
   removed: { readonly model: ModelName; readonly channel: string; readonly by: AuditActor },
 ): Promise<void> {
   const { model, channel, by } = removed;
@@ -134,9 +134,12 @@ export async function removeChannel(
   const remove = [manifestPath(model, channel)];
   const events = await releases.release({ put: [], remove }, (change) =>
     store.transaction(async (tx) => {
-      if (!(await tx.channels.remove(model, channel))) throw unknownChannel(model, channel);
+      const head = await tx.channels.get(model, channel);
+      if (head === undefined) throw unknownChannel(model, channel);
+      await tx.channels.remove(model, channel);
       await tx.releases.apply(change);
-      await tx.audit.append([channelRemoved(by, model, channel)], at);
+      const object = { model, version: head.version, channel };
+      await tx.audit.append([{ actor: by, action: "channel.remove", object }], at);
       return tx.events.append([channelEvent({ model, name: channel, version: null, at: timestamp(at) })], at);
     }),
   );

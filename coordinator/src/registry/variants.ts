@@ -1,11 +1,14 @@
 import { decodeUtf8, encodeUtf8 } from "@tributary/core";
+import { isTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import {
   type ActivationRange,
   bindWeights,
   decodeModel,
+  encodeModel,
   keptActivations,
-  type QuantizationScales,
   quantize,
+  quantizeNext,
+  type QuantizationScales,
   type QuantizedModel,
   type QuantizeOptions,
 } from "@tributary/onnx";
@@ -29,22 +32,28 @@ type Variant = VersionRecord["variants"][number];
  * @throws `protocol/invalid-document`
  */
 export function wantedVariants(onnx: Uint8Array): readonly VariantForm[] {
-  const value = metadataOf(onnx, VARIANTS_KEY);
-  return value === undefined ? [] : parseVariantNames(encodeUtf8(value));
+  const entry = decodeModel(onnx).metadata.find(({ key }) => key === VARIANTS_KEY);
+  return entry === undefined ? [] : parseVariantNames(encodeUtf8(entry.value));
 }
 
 /**
- * What an ONNX file says of its activations.
+ * A published file without what it says of its activations, and that: it is of these weights, and no part of the graph that versions share.
  *
  * @throws `protocol/invalid-document`
  */
-export function calibrationOf(onnx: Uint8Array): CalibrationDocument | undefined {
-  const value = metadataOf(onnx, CALIBRATION_KEY);
-  return value === undefined ? undefined : parseCalibration(encodeUtf8(value));
-}
-
-function metadataOf(onnx: Uint8Array, wanted: string): string | undefined {
-  return decodeModel(onnx).metadata.find(({ key }) => key === wanted)?.value;
+export function takeCalibration(file: Uint8Array): {
+  readonly file: Uint8Array;
+  readonly calibration?: CalibrationDocument;
+} {
+  if (isTfjsArtifact(file)) return { file };
+  const model = decodeModel(file);
+  const entry = model.metadata.find(({ key }) => key === CALIBRATION_KEY);
+  if (entry === undefined) return { file };
+  const metadata = model.metadata.filter((each) => each !== entry);
+  return {
+    file: encodeModel({ ...model, metadata }),
+    calibration: parseCalibration(encodeUtf8(entry.value)),
+  };
 }
 
 /** What forms are made of, beside the weights. */
@@ -102,24 +111,15 @@ async function derive(
       ]),
     );
     const weights = frozen && { ...frozen, activations: {} };
-    return await inChain(complete, { scheme: name, calibration: { ranges } }, weights);
+    const options: QuantizeOptions = { scheme: name, calibration: { ranges } };
+    return await (weights === undefined
+      ? quantize(complete, options)
+      : quantizeNext(complete, options, weights));
   }
   if (frozen === undefined) return await quantize(complete, { scheme: name });
   const seen = await measureRanges?.(complete);
   const activations = seen === undefined ? frozen.activations : keptActivations(frozen.activations, seen);
-  return await inChain(complete, { scheme: name }, { ...frozen, activations });
-}
-
-/** With the scales of the version before; weights that these do not fit any more get new ones. */
-async function inChain(
-  complete: Uint8Array,
-  options: QuantizeOptions,
-  frozen: QuantizationScales | undefined,
-): Promise<QuantizedModel> {
-  if (frozen === undefined) return await quantize(complete, options);
-  const made = await quantize(complete, { ...options, frozenScales: frozen });
-  if (!made.chain.startNewChain) return made;
-  return await quantize(complete, { ...options, frozenScales: { ...frozen, weights: {} } });
+  return await quantizeNext(complete, { scheme: name }, { ...frozen, activations });
 }
 
 /** A version of an earlier release has none. */

@@ -1,4 +1,6 @@
 import type {
+  AliasChange,
+  AliasView,
   ChannelChange,
   ChannelView,
   ModelView,
@@ -9,6 +11,7 @@ import type {
   VersionView,
 } from "@tributary/protocol";
 import type {
+  AliasRecord,
   ChannelRecord,
   JsonValue,
   ModelRecord,
@@ -75,9 +78,17 @@ export function channelView({ name, version, releasedAt }: ChannelRecord): Chann
   return { name, version, releasedAt: timestamp(releasedAt) };
 }
 
+export function aliasView({ name, version, movedAt }: AliasRecord): AliasView {
+  return { name, version, movedAt: timestamp(movedAt) };
+}
+
 export function modelView(
   record: ModelRecord,
-  more: { readonly versions: number; readonly channels: readonly ChannelRecord[] },
+  more: {
+    readonly versions: number;
+    readonly channels: readonly ChannelRecord[];
+    readonly aliases: readonly AliasRecord[];
+  },
 ): ModelView {
   return {
     name: record.name,
@@ -85,6 +96,7 @@ export function modelView(
     releasedVersion: record.releasedVersion,
     releasedAt: timestamp(record.releasedAt),
     channels: more.channels.map(channelView),
+    aliases: more.aliases.map(aliasView),
     parameterCount: record.parameterCount,
     createdAt: timestamp(record.createdAt),
     versions: more.versions,
@@ -118,7 +130,7 @@ export function taskView(record: TaskRecord, progress: TaskProgress): TaskView {
 }
 
 // Views are JSON by their schemas; TypeScript does not see that of an interface.
-const json = (view: RoundView | TaskView | VersionView | SuspicionView | ChannelChange) =>
+const json = (view: RoundView | TaskView | VersionView | SuspicionView | ChannelChange | AliasChange) =>
   view as unknown as JsonValue;
 
 /** The logged events that carry these views. */
@@ -134,6 +146,10 @@ export function taskEvent(record: TaskRecord, progress: TaskProgress): NewEvent 
 /** A channel other than stable was moved or, where the version is null, removed. */
 export function channelEvent(change: ChannelChange): NewEvent {
   return { type: "channel", data: json(change) };
+}
+/** An operator moved an alias or, where the version is null, removed it. */
+export function aliasEvent(change: AliasChange): NewEvent {
+  return { type: "alias", data: json(change) };
 }
 /** For the audit log: who was quarantined, and whom an operator released. */
 export function suspicionEvent(record: SuspicionRecord, state: SuspicionView["state"]): NewEvent {

@@ -1,9 +1,10 @@
 import type { ModelVersion } from "@tributary/core";
-import { encodeState, isEmptyState, type ChosenStrategy } from "@tributary/aggregation";
-import { parametersFromSafetensors, parametersToSafetensors } from "@tributary/tensor";
+import type { ChosenStrategy } from "@tributary/aggregation";
+import { parametersFromSafetensors } from "@tributary/tensor";
 import type { RoundConfig } from "@tributary/federation";
 import {
   encodeAggregate,
+  optimizerFiles,
   steppedWeights,
   type RoundMean,
   type SteppedWeights,
@@ -19,13 +20,14 @@ import type {
   VersionRecord,
   VersionStateRecord,
 } from "../ports/records.ts";
-import type { MetadataRepositories, TaskRepository, VersionCommit } from "../ports/metadata-store.ts";
+import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
 import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import { channelMoved } from "../audit/records.ts";
 import { mayFollow } from "../rollouts/barred-versions.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
+import { followCandidate } from "../registry/aliases.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
@@ -112,13 +114,11 @@ export async function commitRound(
           : (complete) => evaluator.activationRanges({ model: complete, dataset, inputs: model.inputs }),
     },
   );
-  const after =
-    rounded === undefined && isEmptyState(state)
-      ? null
-      : {
-          state: await blobs.put(encodeState(strategy.choice.name, state)),
-          residual: rounded === undefined ? null : await blobs.put(parametersToSafetensors(rounded.residual)),
-        };
+  const files = optimizerFiles(strategy.choice.name, { state, rounded });
+  const after = files && {
+    state: await blobs.put(files.state),
+    residual: files.residual && (await blobs.put(files.residual)),
+  };
   const optimizer = after === null ? undefined : { task: task.name, version, ...after };
   const kept = {
     model: model.name,
@@ -144,7 +144,7 @@ export async function commitRound(
         release,
         audit: committed(input, stored.version, kept),
         events: async (tx) => {
-          await awaitVerdict(tx.tasks, task.name, version);
+          await awaitVerdict(tx, task, version, createdAt);
           await forgetStates(tx, stored.version);
           const also = await input.alsoStored(tx, version);
           const [newest = null] = await tx.rounds.list(task.name, { limit: 1 });
@@ -217,12 +217,15 @@ async function withControl(
 
 /** With a gate, the new version is what held-out devices measure next. */
 async function awaitVerdict(
-  tasks: Pick<TaskRepository, "get" | "setGate">,
-  name: TaskRecord["name"],
+  tx: Pick<MetadataRepositories, "tasks" | "aliases">,
+  { name, model }: Pick<TaskRecord, "name" | "model">,
   candidate: ModelVersion,
+  at: number,
 ): Promise<void> {
-  const gate = (await tasks.get(name))?.gate ?? null;
-  if (gate !== null) await tasks.setGate(name, { ...gate, candidate });
+  const gate = (await tx.tasks.get(name))?.gate ?? null;
+  if (gate === null) return;
+  await tx.tasks.setGate(name, { ...gate, candidate });
+  await followCandidate(tx, model, at);
 }
 
 /** Announces logged events once their transaction is through. */

@@ -7,7 +7,7 @@ import { createOrtNodeEngine } from "@tributary/engine/ort-node";
 import { isTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { openInstalledTfjs } from "@tributary/engine/tfjs-node";
 import { rootUpdate } from "@tributary/engine/training";
-import { type ActivationRange, chosenRanges, gatherHistograms } from "@tributary/onnx";
+import type { ActivationRange } from "@tributary/onnx";
 import { parameterSet } from "@tributary/tensor";
 import type {
   EvaluationAnswer,
@@ -104,6 +104,8 @@ async function ranges({
   dataset,
   inputs,
 }: RangesRequest): Promise<ReadonlyMap<string, ActivationRange>> {
+  // Most threads evaluate and no more.
+  const { chosenRanges, gatherHistograms } = await import("@tributary/onnx");
   const examples = rowFeeds(loadedTable(dataset), inputs, RANGE_EXAMPLES);
   let observed: Promise<Session> | undefined;
   try {

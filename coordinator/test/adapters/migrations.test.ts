@@ -114,6 +114,9 @@ test("what the first release stored says afterwards how it was trained and avera
     { ...stable, version: 2 },
     { ...stable, version: 1 },
   ]);
+  expect(await store.aliases.list("digits" as never)).toEqual([
+    { model: "digits", name: "champion", version: 2, movedAt: 1 },
+  ]);
   expect((await store.rounds.list(asTaskName("digits")))[0]?.purpose).toBe("train");
   expect(task).toMatchObject({ gate: null, gatePlan: null });
   const versionOf = (version: number) => store.versions.get("digits" as never, asModelVersion(version));
@@ -135,6 +138,45 @@ test("what the first release stored says afterwards how it was trained and avera
     { role: "targets", path: "plans/digits/1.json", digest, sizeBytes: 4, custom: null },
   ]);
   expect((await versionOf(2))?.selfCheck).toBeNull();
+  await store.close();
+  await folder.remove();
+});
+
+test("the newest version that waited for a verdict is called so", async () => {
+  const folder = await temporaryFolder();
+  const path = join(folder.path, "tributary.db");
+  const raw = new SqliteDatabase(path);
+  const plugins = [new CamelCasePlugin()];
+  const db = new Kysely<unknown>({ dialect: new SqliteDialect({ database: raw }), plugins });
+  await new Migrator({ db, provider: migrationProvider }).migrateTo("0024-channels");
+  const digest = "a".repeat(64);
+  for (const model of ["digits", "cats"]) {
+    raw.exec(`insert into models (name, current_version, parameters, parameter_count, graph_digest, graph_size_bytes, inputs, outputs, created_at)
+      values ('${model}', 3, '[]', 1, '${digest}', 1, '[]', '[]', 1);
+      insert into channels values ('${model}', 'stable', 1, 5);`);
+    for (const version of [1, 2, 3])
+      raw.exec(`insert into versions (model, version, parent_version, created_at, graph_digest, graph_size_bytes, weights_digest, weights_size_bytes, int8_digest, int8_size_bytes, parameter_count, metrics, cohort, num_examples)
+        values ('${model}', ${version}, ${version === 1 ? null : version - 1}, ${10 * version}, '${digest}', 1, '${digest}', 1, '${digest}', 1, 1, '{}', 0, 0);`);
+  }
+  for (const [name, candidate] of [
+    ["first", 3],
+    ["second", 2],
+    ["third", null],
+  ]) {
+    const spec = JSON.stringify(parseTaskSpec({ name, model: "digits" }));
+    const gate = JSON.stringify({ reference: 1, candidate, failures: 0, last: null });
+    raw.exec(`insert into tasks (name, model, population, state, spec, plan_number, plan_target, plan_digest, plan_size_bytes, gate, created_at)
+      values ('${name}', 'digits', 'default', 'paused', '${spec}', 1, 'x', '${digest}', 1, '${gate}', 1);`);
+  }
+  await db.destroy();
+  const store = await openSqlMetadataStore({ path });
+  const aliases = async (model: string) =>
+    (await store.aliases.list(model as never)).map(({ name, version, movedAt }) => [name, version, movedAt]);
+  expect(await aliases("digits")).toEqual([
+    ["candidate", 3, 30],
+    ["champion", 1, 5],
+  ]);
+  expect(await aliases("cats")).toEqual([["champion", 1, 5]]);
   await store.close();
   await folder.remove();
 });

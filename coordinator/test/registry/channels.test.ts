@@ -1,7 +1,7 @@
 import { createApiClient, type ApiClient } from "../../../packages/api-client/src/index.ts";
 import { asModelVersion } from "@tributary/core";
 import { bindWeights, buildLinear, splitWeights } from "@tributary/onnx";
-import { MAX_CHANNELS, parseModelManifest } from "@tributary/protocol";
+import { MAX_ALIASES, MAX_CHANNELS, parseModelManifest } from "@tributary/protocol";
 import { parameterSet } from "@tributary/tensor";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { releaseReader, type ReleaseReader } from "../release-reader.ts";
@@ -86,6 +86,46 @@ test("a removed channel leaves the release; stable and what is not there cannot 
   ]);
 });
 
+test("versions are called by names wherever a number would do", async () => {
+  await api.releaseVersion("digits", 1);
+  const named = async () =>
+    (await api.aliases("digits")).map(({ name, version }) => `${name} ${version}`).join(", ");
+  expect(await named()).toBe("champion 1");
+  expect(await api.moveAlias("digits", "reviewed", 3)).toMatchObject({ name: "reviewed", version: 3 });
+  await api.releaseVersion("digits", "reviewed");
+  await api.moveAlias("digits", "reviewed", "newest");
+  expect(await named()).toBe("champion 3, reviewed 4");
+  await api.releaseVersion("digits", "reviewed", { channel: "beta" });
+  expect((await manifestOf("beta")).version).toBe(4);
+  expect((await api.model("digits")).aliases).toEqual(await api.aliases("digits"));
+  await api.moveAlias("digits", "champion", 1);
+  expect(await named()).toBe("champion 1, reviewed 4");
+  expect(await api.removeAlias("digits", "reviewed")).toHaveLength(1);
+  const refused = [
+    api.removeAlias("digits", "reviewed"),
+    api.removeAlias("digits", "champion"),
+    api.moveAlias("digits", "newest", 1),
+    api.moveAlias("digits", "x", 99),
+    api.moveAlias("digits", "x", "nothing"),
+    api.moveAlias("none", "x", 1),
+    api.moveAlias("digits", "7", 1),
+    api.releaseVersion("digits", "nothing"),
+    api.aliases("none"),
+  ];
+  const codes = await Promise.all(refused.map((call) => call.catch((error: { code: string }) => error.code)));
+  expect(codes).toEqual([
+    "coordinator/unknown-alias",
+    "coordinator/alias-fixed",
+    "coordinator/alias-fixed",
+    "coordinator/unknown-version",
+    "coordinator/unknown-alias",
+    "coordinator/unknown-model",
+    "http/bad-request",
+    "coordinator/unknown-alias",
+    "coordinator/unknown-model",
+  ]);
+});
+
 test("what a channel points to can be downloaded however old it is, and so can any that is still offered", async () => {
   await api.releaseVersion("digits", 1, { channel: "old" });
   await api.releaseVersion("digits", 4);
@@ -101,17 +141,42 @@ test("what a channel points to can be downloaded however old it is, and so can a
   await released.download((await manifestOf("old")).weights.int8.target);
 });
 
+test("a model has so many aliases and no more, and the audit log says who gave and took them", async () => {
+  const room = await open();
+  await room.registry.publish(model, buildLinear({ seed: 1 }));
+  const version = asModelVersion(1);
+  for (let i = 1; i < MAX_ALIASES; i++)
+    await room.store.aliases.move({ model, name: `name-${i}`, version, movedAt: i });
+  await expect(room.registry.moveAlias(model, "one-more", version)).rejects.toMatchObject({
+    code: "coordinator/too-many-aliases",
+  });
+  await room.registry.removeAlias(model, "name-1");
+  await room.registry.moveAlias(model, "one-more", "champion");
+  const records = await room.store.audit.list({ object: { alias: "one-more" } }, { limit: 10 });
+  expect(records).toMatchObject([
+    {
+      action: "alias.move",
+      actor: { kind: "operator", via: "process" },
+      object: { model, version },
+      detail: { before: null },
+    },
+  ]);
+  expect(await room.store.audit.list({ action: "alias.remove" }, { limit: 10 })).toMatchObject([
+    { object: { alias: "name-1" } },
+  ]);
+});
+
 test("a model has so many channels and no more", async () => {
   const room = await open();
   await room.registry.publish(model, buildLinear({ seed: 1 }));
   const version = asModelVersion(1);
   for (let i = 1; i < MAX_CHANNELS; i++)
     await room.store.channels.move({ model, name: `customer-${i}`, version, releasedAt: i });
-  await expect(room.registry.release(model, version, "one-more")).rejects.toMatchObject({
+  await expect(room.registry.release(model, version, { channel: "one-more" })).rejects.toMatchObject({
     code: "coordinator/too-many-channels",
   });
-  await room.registry.release(model, version, "customer-1");
+  await room.registry.release(model, version, { channel: "customer-1" });
   await room.registry.removeChannel(model, "customer-2");
-  await room.registry.release(model, version, "one-more");
+  await room.registry.release(model, version, { channel: "one-more" });
   expect(await room.store.channels.list(model)).toHaveLength(MAX_CHANNELS);
 });

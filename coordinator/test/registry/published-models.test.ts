@@ -3,11 +3,11 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { bindTfjs, writeTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { buildLinear, decodeModel, encodeModel } from "@tributary/onnx";
-import { parseModelManifest, VARIANTS_KEY } from "@tributary/protocol";
+import { CALIBRATION_KEY, parseModelManifest, VARIANTS_KEY } from "@tributary/protocol";
 import { parametersFromSafetensors, tensor } from "@tributary/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { releaseReader } from "../release-reader.ts";
-import { runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
+import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
 
 const FOLDER = join(
   process.env["TRIBUTARY_DATA"] ?? join(import.meta.dirname, "../../../../shared/data"),
@@ -33,23 +33,67 @@ const publish = async (model: string): Promise<Response> =>
 const post = (path: string, body: BodyInit, type = "application/json"): Promise<Response> =>
   coordinator.request(path, { method: "POST", operator: true, headers: { "content-type": type }, body });
 
-test("the forms that a file asks for are derived of every version", async () => {
-  const decoded = decodeModel(buildLinear({ seed: "forms" }));
-  const ask = (model: string, names: string): Promise<Response> => {
-    const onnx = encodeModel({ ...decoded, metadata: [{ key: VARIANTS_KEY, value: names }] });
-    return post(`/v1/models/${model}/versions`, onnx, "application/octet-stream");
-  };
-  for (const expected of [1, 2]) {
-    expect((await ask("forms", '["int8-dynamic"]')).status).toBe(201);
+/** A published file with what its metadata is to say. */
+const withMetadata = (
+  onnx: Uint8Array,
+  metadata: Readonly<Record<string, unknown>>,
+): Uint8Array<ArrayBuffer> => {
+  const entries = Object.entries(metadata).map(([key, value]) => ({ key, value: JSON.stringify(value) }));
+  return encodeModel({ ...decodeModel(onnx), metadata: entries });
+};
+const publishBytes = (model: string, onnx: Uint8Array<ArrayBuffer>): Promise<Response> =>
+  post(`/v1/models/${model}/versions`, onnx, "application/octet-stream");
+
+test("the forms that a file asks for are derived of every version, with the ranges of the first", async () => {
+  const sample = { image: [0, 0.5, 1] };
+  // Wide enough for whatever random weights make of inputs up to 1.
+  const calibration = { formatVersion: 1, ranges: { image: [0, 1] }, sample };
+  const names = ["int8-dynamic", "int8-static", "float16"];
+  const model = (seed: number) => buildLinear({ seed });
+  const first = withMetadata(model(1), { [VARIANTS_KEY]: names });
+  const refused = await publishBytes("forms", first);
+  expect([refused.status, await errorCode(refused)]).toEqual([422, "onnx/needs-calibration"]);
+  const files = [
+    withMetadata(model(1), { [VARIANTS_KEY]: names, [CALIBRATION_KEY]: calibration }),
+    withMetadata(model(2), { [VARIANTS_KEY]: names }),
+  ];
+  const scales: (readonly number[])[] = [];
+  for (const [i, file] of files.entries()) {
+    expect((await publishBytes("forms", file)).status).toBe(201);
     const released = releaseReader(coordinator);
     await released.client.refresh();
     const { version, variants } = parseModelManifest(await released.download("models/forms/stable.json"));
-    const target = `models/forms/versions/${expected}/int8-dynamic.onnx`;
-    expect([version, variants]).toEqual([expected, [{ name: "int8-dynamic", target }]]);
-    const ops = decodeModel(await released.download(target)).graph.nodes.map(({ opType }) => opType);
+    const targetOf = (form: string) => `models/forms/versions/${i + 1}/${form}.onnx`;
+    const processors = ["ort-wasm", "ort-node"];
+    expect([version, variants]).toEqual([
+      i + 1,
+      [
+        { name: "int8-dynamic", target: targetOf("int8-dynamic"), engines: processors },
+        { name: "int8-static", target: targetOf("int8-static"), engines: processors, sample },
+        {
+          name: "float16",
+          target: targetOf("float16"),
+          engines: ["ort-webgpu"],
+          features: ["shader-f16"],
+        },
+      ],
+    ]);
+    const graphOf = async (form: string) => decodeModel(await released.download(targetOf(form))).graph;
+    const ops = (await graphOf("int8-dynamic")).nodes.map(({ opType }) => opType);
     expect(ops).toContain("DynamicQuantizeLinear");
+    const fixed = await graphOf("int8-static");
+    const quantizer = fixed.nodes.find(({ opType }) => opType === "QuantizeLinear")!;
+    const scale = fixed.initializers.find((each) => each.name === quantizer.inputs[1])!;
+    scales.push([...new Float32Array(Uint8Array.from(scale.data).buffer)]);
+    const half = (await graphOf("float16")).initializers.map(({ elementType }) => elementType);
+    expect(half).toContain("float16");
   }
-  expect((await ask("others", '["int2"]')).status).toBe(400);
+  expect(scales).toEqual([[Math.fround(1 / 255)], [Math.fround(1 / 255)]]);
+  expect((await publishBytes("others", withMetadata(model(1), { [VARIANTS_KEY]: ["int2"] }))).status).toBe(
+    400,
+  );
+  const broken = withMetadata(model(1), { [VARIANTS_KEY]: names, [CALIBRATION_KEY]: { formatVersion: 1 } });
+  expect((await publishBytes("others", broken)).status).toBe(400);
 });
 
 test("a TensorFlow.js artifact is published in a format of its own, versioned, and trained where its file tells how", async () => {

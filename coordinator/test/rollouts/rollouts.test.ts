@@ -185,7 +185,7 @@ test("a gate that nothing tells of is refused with what to do", async () => {
 test("a version is withdrawn for good: its channels go back, what grew out of it and its rollouts end", async () => {
   const { rollouts, registry, store } = room.rooms;
   await registry.release(DIGITS, asModelVersion(2));
-  await registry.release(DIGITS, asModelVersion(2), "beta");
+  await registry.release(DIGITS, asModelVersion(2), { channel: "beta" });
   await start({ arms: [{ name: "third", version: 3 }], gates: [] });
   const done = await rollouts.withdraw(DIGITS, asModelVersion(2), "it answers nonsense", OPERATOR_BY_HTTP);
   expect(done).toMatchObject({ version: 2, reason: "it answers nonsense" });

@@ -68,6 +68,18 @@ function byHand(): { loss: number; accuracy: number } {
 }
 
 describe("evaluation in its thread", () => {
+  test("measures a model's activations on the rows of a data set", async () => {
+    const { dataset } = await store("uint8");
+    const inputs = [{ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] }] as const;
+    const ranges = await evaluator.activationRanges({ model: onnx, dataset, inputs });
+    // A linear model has no activation but its input.
+    expect([...ranges]).toEqual([["image", { min: 0, max: 1 }]]);
+    const wrong = [{ name: "image", dtype: "float32", shape: [-1, 3, 28, 28] }] as const;
+    await expect(evaluator.activationRanges({ model: onnx, dataset, inputs: wrong })).rejects.toMatchObject({
+      code: "dataset/mismatch",
+    });
+  });
+
   test.each(["uint8", "float32"] as const)(
     "of %s images agrees with the sum by hand, the padded batch included",
     async (images) => {

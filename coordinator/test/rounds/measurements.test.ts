@@ -159,6 +159,8 @@ describe("a gate", () => {
       cohort: { goalCount: 2 },
     });
     const { training, heldOut } = await split(room, 2, 2);
+    const aliases = async () =>
+      Object.fromEntries((await room.store.aliases.list(model)).map(({ name, version }) => [name, version]));
     heldOut[0]!.socket.send({
       type: "subscribe",
       model,
@@ -167,6 +169,7 @@ describe("a gate", () => {
     });
 
     await trained(room, training);
+    await vi.waitFor(async () => expect(await aliases()).toEqual({ champion: 1, candidate: 2 }));
     const offers = await Promise.all(heldOut.map((device) => tell(room, device, paired(6, 0))));
     for (const { offer } of offers) {
       expect(offer).toMatchObject({
@@ -184,6 +187,8 @@ describe("a gate", () => {
       examples: 20,
       improvement: 0.6,
     });
+
+    expect(await aliases()).toEqual({ champion: 2 });
 
     // Twice no better than the version that passed: training goes on from the newest all the same.
     for (const [round, head] of [
@@ -213,6 +218,7 @@ describe("a gate", () => {
       failures: 2,
       last: { result: "failed" },
     });
+    expect(await aliases()).toEqual({ champion: 2 });
     expect(stored.reason).toMatchObject({
       code: "gate",
       message: expect.stringMatching(/2 versions in a row did not pass/),
@@ -268,7 +274,11 @@ describe("a gate", () => {
     const { training, heldOut } = await split(room, 2, 2);
     await trained(room, training);
     await Promise.all(heldOut.map((device) => device.socket.next("offer-measurement")));
+    expect((await room.registry.version(model, "candidate")).version).toBe(2);
     await room.registry.publish(model, buildLinear({ seed: 9 }));
+    await expect(room.registry.version(model, "candidate")).rejects.toMatchObject({
+      code: "coordinator/unknown-alias",
+    });
     expect(await ended(room, 2)).toMatchObject({ purpose: "gate", reason: "round/base-replaced" });
     expect((await room.store.tasks.get(task))?.gate).toMatchObject({ reference: 3, candidate: null });
     await trained(room, training);
@@ -291,5 +301,10 @@ describe("a gate", () => {
     await expect(room.registry.createTask({ ...evaluate, ...plain, candidate: 7 })).rejects.toMatchObject({
       code: "coordinator/unknown-version",
     });
+    await expect(
+      room.registry.createTask({ ...evaluate, ...plain, candidate: "nothing" }),
+    ).rejects.toMatchObject({ code: "coordinator/unknown-alias" });
+    const named = await room.registry.createTask({ ...evaluate, ...plain, candidate: "champion" });
+    expect(named.spec.candidate).toBe(1);
   });
 });

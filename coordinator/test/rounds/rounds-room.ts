@@ -51,7 +51,7 @@ export const OPERATOR = "Bearer operator";
 export async function startRoom(
   dataDir: string,
   overrides: Partial<Env> = {},
-  more: Pick<CoordinatorConfig, "keepAggregates"> = {},
+  more: Pick<CoordinatorConfig, "keepAggregates" | "strategies"> = {},
 ) {
   const env = systemEnv({ log: silentLogger, ...overrides });
   const steadyNow = createSteadyNow(env.clock);
@@ -131,6 +131,7 @@ export async function startRoom(
     bus,
     releases,
     registry,
+    strategies,
     rounds,
     gateway,
     identity: (): Promise<TestIdentity> => enrolDevice(enrolment, population),
@@ -299,14 +300,17 @@ export async function weightsOf(room: Room, version: number): Promise<Float32Arr
 
 /** Rooms in folders of their own, all stopped and removed by `dispose`. */
 export function rooms(): {
-  readonly open: (env?: Partial<Env>) => Promise<Room & { readonly folder: string }>;
+  readonly open: (
+    env?: Partial<Env>,
+    more?: Pick<CoordinatorConfig, "keepAggregates" | "strategies">,
+  ) => Promise<Room & { readonly folder: string }>;
   readonly dispose: () => Promise<void>;
 } {
   const disposals: (() => Promise<void>)[] = [];
   return {
-    open: async (env) => {
+    open: async (env, more) => {
       const folder = await temporaryFolder();
-      const room = await startRoom(folder.path, env);
+      const room = await startRoom(folder.path, env, more);
       disposals.push(
         () => folder.remove(),
         () => room.stop(),

@@ -2,6 +2,7 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
+  AliasView,
   AuditRecordView,
   AuditView,
   BlobCreated,
@@ -19,6 +20,7 @@ import type {
   RolloutChange,
   RolloutSpecInput,
   RolloutView,
+  ReproductionView,
   RoundView,
   StatusView,
   SuspicionView,
@@ -27,6 +29,7 @@ import type {
   TaskSpecInput,
   TaskStateChange,
   TaskView,
+  VersionFiles,
   VersionHealthView,
   VersionView,
   WithdrawnVersionView,
@@ -94,6 +97,10 @@ export interface ApiClient {
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  /** Everything that a version consists of, and how it came from its parent, by digest. */
+  versionFiles(model: string, version: number, options?: CallOptions): Promise<VersionFiles>;
+  /** Takes the step that made a version again, and compares. */
+  reproduce(model: string, version: number, options?: CallOptions): Promise<ReproductionView>;
   /** How its versions fare on single devices, newest first. */
   health(model: string, options?: CallOptions): Promise<readonly VersionHealthView[]>;
   tasks(options?: CallOptions): Promise<readonly TaskView[]>;
@@ -111,8 +118,8 @@ export interface ApiClient {
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** What the devices of a task measured, round by round, newest first. */
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
-  /** Moves a channel of a model to a version. */
-  releaseVersion(model: string, version: number, options?: ReleaseOptions): Promise<VersionView>;
+  /** Moves a channel of a model to a version, which may be given by an alias. */
+  releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
   channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Devices on the channel stay on their version. Gives those that are left. */
@@ -137,6 +144,17 @@ export interface ApiClient {
     reason: string,
     options?: CallOptions,
   ): Promise<WithdrawnVersionView>;
+  /** What versions of a model are called, by name. */
+  aliases(model: string, options?: CallOptions): Promise<readonly AliasView[]>;
+  /** Gives a version a name, and takes it from the one that had it. */
+  moveAlias(
+    model: string,
+    alias: string,
+    version: number | string,
+    options?: CallOptions,
+  ): Promise<AliasView>;
+  /** Gives the aliases that are left. */
+  removeAlias(model: string, alias: string, options?: CallOptions): Promise<readonly AliasView[]>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -202,6 +220,20 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
         )
       ).versions,
+    versionFiles: (model, version, call) =>
+      answered(`GET /v1/models/${model}/versions/${version}/files`, call, () =>
+        http.GET("/v1/models/{model}/versions/{version}/files", {
+          params: { path: { model, version } },
+          ...json(call),
+        }),
+      ),
+    reproduce: (model, version, call) =>
+      answered(`POST /v1/models/${model}/versions/${version}/reproduction`, call, () =>
+        http.POST("/v1/models/{model}/versions/{version}/reproduction", {
+          params: { path: { model, version } },
+          ...json(call),
+        }),
+      ),
     health: async (model, call) =>
       (
         await answered(`GET /v1/models/${model}/health`, call, () =>
@@ -323,6 +355,29 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
+    aliases: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/aliases`, call, () =>
+          http.GET("/v1/models/{model}/aliases", { params: { path: { model } }, ...json(call) }),
+        )
+      ).aliases,
+    moveAlias: (model, alias, version, call) =>
+      answered(`PUT /v1/models/${model}/aliases/${alias}`, call, () =>
+        http.PUT("/v1/models/{model}/aliases/{alias}", {
+          params: { path: { model, alias } },
+          body: { version },
+          ...json(call),
+        }),
+      ),
+    removeAlias: async (model, alias, call) =>
+      (
+        await answered(`DELETE /v1/models/${model}/aliases/${alias}`, call, () =>
+          http.DELETE("/v1/models/{model}/aliases/{alias}", {
+            params: { path: { model, alias } },
+            ...json(call),
+          }),
+        )
+      ).aliases,
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {

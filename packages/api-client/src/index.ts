@@ -26,6 +26,8 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AliasChange,
+  AliasView,
   AuditRecordView,
   AuditView,
   BlobCreated,
@@ -46,6 +48,7 @@ export type {
   PublicKeyBody,
   RoundPhase,
   RefusalView,
+  ReproductionView,
   BufferView,
   SuspicionView,
   TaskActivityView,
@@ -62,6 +65,7 @@ export type {
   TaskStateChange,
   TaskView,
   VerdictView,
+  VersionFiles,
   VersionHealthView,
   VersionView,
   WithdrawnVersionView,

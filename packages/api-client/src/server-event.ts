@@ -1,6 +1,7 @@
 import { failure } from "@tributary/core";
 import type { StreamMessage } from "./event-stream-parser.ts";
 import type {
+  AliasChange,
   ChannelChange,
   DevicesView,
   RolloutView,
@@ -20,6 +21,7 @@ interface EventData {
   readonly channel: ChannelChange;
   readonly rollout: RolloutView;
   readonly withdrawal: WithdrawnVersionView;
+  readonly alias: AliasChange;
   readonly devices: DevicesView;
   /** Events were lost: what was read before must be read again. */
   readonly reset: Readonly<Record<string, never>>;
@@ -47,6 +49,7 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   channel: true,
   rollout: true,
   withdrawal: true,
+  alias: true,
   devices: true,
   reset: true,
 };

@@ -49,11 +49,25 @@ export type ChannelChange = Omit<ChannelView, "version" | "releasedAt"> & {
   readonly version: number | null;
   readonly at: string;
 };
+/** What a version is called. */
+export type AliasView = ModelView["aliases"][number];
+/** An operator moved an alias or, where the version is null, removed it. */
+export type AliasChange = Pick<AliasView, "name"> & {
+  readonly model: string;
+  readonly version: number | null;
+  readonly at: string;
+};
 export type GraphPort = ModelView["inputs"][number];
 export type VersionView = Answer<"/v1/models/{model}/versions">["versions"][number];
 export type TaskView = Answer<"/v1/tasks/{task}">;
 /** When a task's next round may begin, and what its devices do. */
 export type TaskActivityView = Answer<"/v1/tasks/{task}/activity">;
+/** Everything that a version consists of, by digest. */
+export type VersionFiles = Answer<"/v1/models/{model}/versions/{version}/files">;
+/** Whether a version's step, taken again, makes the same. */
+export type ReproductionView = Frozen<
+  paths["/v1/models/{model}/versions/{version}/reproduction"]["post"]["responses"][200]["content"]["application/json"]
+>;
 /** A task that goes on from another version of its model. */
 export type TaskResetView = Frozen<
   paths["/v1/tasks/{task}/head"]["post"]["responses"][200]["content"]["application/json"]

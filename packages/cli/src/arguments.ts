@@ -11,6 +11,13 @@ export function integerBetween(low: number, high: number): (text: string) => num
   };
 }
 
+/** A version of a model: its number, or what it is called. */
+export function versionOrAlias(text: string): number | string {
+  if (/^[a-z][a-z0-9-]{0,31}$/.test(text)) return text;
+  if (/^[1-9][0-9]*$/.test(text) && Number(text) < 2 ** 32) return Number(text);
+  throw new InvalidArgumentError(`Expected a version's number, or an alias such as champion, got "${text}".`);
+}
+
 /** Above `low`, at most `high`. */
 export function numberBetween(low: number, high: number): (text: string) => number {
   return (text) => {

@@ -140,7 +140,7 @@ test("a verdict says by how much, and on what it rests", () => {
   );
 });
 
-test("model release moves the channel, also back", async () => {
+test("model release moves a channel, also back and by what a version is called", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "tributary-release-"));
   const coordinator = await createCoordinator({ dataDir, port: 0 });
   try {
@@ -151,11 +151,27 @@ test("model release moves the channel, also back", async () => {
     const at = ["--url", url, "--data-dir", dataDir];
     expect(await runMain("model", "release", "digits", "1", ...at)).toMatchObject({
       code: 0,
-      stdout: "released digits 1\n",
+      stdout: "released digits 1 on stable\n",
     });
     expect((await runMain("model", "health", "digits", "--url", url)).stdout).toMatch(/^no device tells/);
     expect((await runMain("model", "list", "--url", url)).stdout).toMatch(
       /version 1 of 2, newest 2 is not released/,
+    );
+    const of = async (...args: string[]) => (await runMain("model", ...args, ...at)).stdout;
+    expect(await of("alias", "digits", "next", "2")).toBe("next of digits is 2\n");
+    expect(await of("release", "digits", "next", "--channel", "beta")).toBe("released digits 2 on beta\n");
+    expect((await runMain("model", "list", "--url", url)).stdout).toMatch(
+      /stable {2}version 1 of 2, newest 2 is not released, beta 2, \d+ param/,
+    );
+    const table = async (command: string) => (await runMain("model", command, "digits", "--url", url)).stdout;
+    expect(await table("channels")).toMatch(/^channel +version +since\nstable +1 +20\S+\nbeta +2 +20\S+\n$/);
+    expect(await table("aliases")).toMatch(/^alias +version +since\nchampion +1 +\S+\nnext +2 +\S+\n$/);
+    expect(await of("alias", "digits", "next", "--remove")).toBe("removed alias next of digits\n");
+    expect(await of("remove-channel", "digits", "beta")).toBe("removed channel beta of digits\n");
+    const neither = await runMain("model", "alias", "digits", "next", ...at);
+    expect(neither.stderr).toMatch(/cli\/usage/);
+    expect((await runMain("model", "release", "digits", "0", ...at)).stderr).toMatch(
+      /alias such as champion/,
     );
     const missing = await runMain("model", "release", "digits", "7", ...at);
     expect(missing.code).not.toBe(0);

@@ -179,6 +179,8 @@ export const ERROR_CATALOG = {
   "onnx/needs-calibration": {
     status: 422,
     publicMessage: "Quantizing activations needs calibration examples.",
+    advice:
+      "`tributary publish` and `tributary quantize` take them as --calibration FILE or --histograms FILES.",
   },
   "onnx/external-data": {
     status: 415,
@@ -948,6 +950,21 @@ export const ERROR_CATALOG = {
     publicMessage: "There is no such version.",
   },
   "coordinator/unknown-channel": { status: 404, publicMessage: "The model has no such channel." },
+  "coordinator/unknown-alias": {
+    status: 404,
+    publicMessage: "No version of the model is called so.",
+    advice: "tributary model aliases NAME shows what its versions are called.",
+  },
+  "coordinator/alias-fixed": {
+    status: 409,
+    publicMessage: "The coordinator itself says what is called so.",
+    advice: "Choose another name; champion can be moved, not removed.",
+  },
+  "coordinator/too-many-aliases": {
+    status: 409,
+    publicMessage: "The model has too many aliases.",
+    advice: "Remove one first: tributary model alias NAME ALIAS --remove.",
+  },
   "coordinator/channel-fixed": {
     status: 409,
     publicMessage: "The channel stable cannot be removed.",
@@ -968,6 +985,11 @@ export const ERROR_CATALOG = {
     status: 409,
     publicMessage: "Another task is training this model.",
     advice: "Pause that task first: tributary task pause NAME.",
+  },
+  "coordinator/busy": {
+    status: 503,
+    publicMessage: "The coordinator has too much of this to do.",
+    advice: "Ask again in a minute.",
   },
   "coordinator/task-running": {
     status: 409,

@@ -102,6 +102,7 @@ export type { ActivationRange } from "./quantize/activation-range.ts";
 export { chosenRanges, keptActivations, quantilesOf } from "./quantize/kept-ranges.ts";
 export { quantizeWeightsFile, type QuantizedWeightsFile } from "./quantize/quantize-weights-file.ts";
 export { quantize } from "./quantize/quantize.ts";
+export { quantizeNext } from "./quantize/quantize-next.ts";
 export {
   recommend,
   SCHEME_MEASUREMENTS,

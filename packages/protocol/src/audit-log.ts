@@ -19,9 +19,12 @@ import {
 
 /** All that is recorded. A name is never given another meaning, as records keep it. */
 export const AUDIT_ACTIONS = [
+  "alias.move",
+  "alias.remove",
   "backup.create",
   "backup.restore",
   "blob.upload",
+  "channel.remove",
   "cohort.discard",
   "device.erase",
   "device.quarantine",
@@ -34,7 +37,6 @@ export const AUDIT_ACTIONS = [
   "key.sign",
   "model.publish",
   "model.release",
-  "model.remove-channel",
   "plan.renew",
   "round.abandon",
   "rollout.abort",

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { VersionOrAlias } from "./aliases.ts";
 import {
   CHANNEL_PATTERN,
   ChannelSchema,
@@ -39,7 +40,7 @@ export type ChannelChange = Static<typeof ChannelChange>;
 /** `POST /v1/models/:model/release` */
 export const ReleaseRequest = Type.Object(
   {
-    version: ModelVersionSchema,
+    version: VersionOrAlias,
     channel: Type.String({
       pattern: CHANNEL_PATTERN,
       default: STABLE_CHANNEL,

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { AliasView, type AliasChange } from "./aliases.ts";
 import { ChannelView, type ChannelChange } from "./channels.ts";
 import { TaskSpec } from "./documents.ts";
 import { GraphPorts } from "./graph-ports.ts";
@@ -173,6 +174,8 @@ export const ModelView = Type.Object({
   releasedAt: TimestampSchema,
   /** All of them, stable first. */
   channels: readonlyArray(ChannelView),
+  /** By name. */
+  aliases: readonlyArray(AliasView),
   parameterCount: Count,
   createdAt: TimestampSchema,
   versions: Count,
@@ -369,6 +372,7 @@ export interface ServerEvents {
   channel: ChannelChange;
   rollout: RolloutView;
   withdrawal: WithdrawnVersionView;
+  alias: AliasChange;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

@@ -97,6 +97,20 @@ export {
   type MembershipProof,
 } from "./certificate-log.ts";
 export {
+  AliasChange,
+  AliasList,
+  AliasRequest,
+  AliasSchema,
+  AliasView,
+  ALIAS_PATTERN,
+  CANDIDATE,
+  CHAMPION,
+  MAX_ALIASES,
+  NEWEST,
+  VersionOrAlias,
+  VersionOrAliasParam,
+} from "./aliases.ts";
+export {
   ChannelChange,
   ChannelList,
   ChannelView,
@@ -161,6 +175,15 @@ export {
   type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
+export { VersionFiles } from "./version-files.ts";
+export {
+  FileRef,
+  parseVersionStep,
+  ReproductionView,
+  VersionStep,
+  type MissingSource,
+  type ReproducedFile,
+} from "./version-step.ts";
 export {
   BlobCreated,
   CERTIFICATE_SCHEME,

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { AliasSchema } from "./aliases.ts";
 import type { TaskSpec } from "./documents.ts";
 import { DigestSchema, nullable, textEnum } from "./schema.ts";
 import type { DocumentFault } from "./training-faults.ts";
@@ -79,10 +80,11 @@ export const MEASURING_FIELDS = {
     default: "train",
     description: "evaluate: the released version on devices' examples; telemetry: how it runs there",
   }),
-  candidate: Type.Unsafe<"newest" | number | null>(
-    Type.Union([Type.Literal("newest"), Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 }), Type.Null()], {
+  candidate: Type.Unsafe<string | number | null>(
+    Type.Union([AliasSchema, Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 }), Type.Null()], {
       default: null,
-      description: "evaluate: the version that is compared with the released one",
+      description:
+        "evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created",
     }),
   ),
   telemetry: Type.Unsafe<readonly TelemetryGroup[]>(

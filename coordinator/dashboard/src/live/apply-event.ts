@@ -35,6 +35,7 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
     case "channel":
     case "rollout":
     case "withdrawal":
+    case "alias":
     case "devices":
     case "reset":
       return tasks;
@@ -74,6 +75,12 @@ export function applyToModels(models: readonly ModelView[], event: ServerEvent):
       item.name === model ? { ...item, channels: changedChannels(item.channels, change) } : item,
     );
   }
+  if (event.type === "alias") {
+    const { model, name, version, at } = event.data;
+    return models.map((item) =>
+      item.name === model ? { ...item, aliases: changedAliases(item.aliases, name, version, at) } : item,
+    );
+  }
   if (event.type !== "version") return models;
   const { model, version, releasedAt } = event.data;
   return models.map((item) => {
@@ -85,8 +92,20 @@ export function applyToModels(models: readonly ModelView[], event: ServerEvent):
     // stable points to what was released last, which may be an older version.
     if (releasedAt === null || Date.parse(releasedAt) <= Date.parse(item.releasedAt)) return known;
     const channels = changedChannels(item.channels, { name: "stable", version, at: releasedAt });
-    return { ...known, releasedVersion: version, releasedAt, channels };
+    const aliases = changedAliases(item.aliases, "champion", version, releasedAt);
+    return { ...known, releasedVersion: version, releasedAt, channels, aliases };
   });
+}
+
+function changedAliases(
+  aliases: ModelView["aliases"],
+  name: string,
+  version: number | null,
+  movedAt: string,
+): ModelView["aliases"] {
+  const others = aliases.filter((alias) => alias.name !== name);
+  if (version === null) return others;
+  return [...others, { name, version, movedAt }].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function changedChannels(

@@ -1,6 +1,7 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
 import { auditRepository } from "./repositories/audit.ts";
 import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
+import { aliasRepository } from "./repositories/aliases.ts";
 import { channelRepository } from "./repositories/channels.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
@@ -28,6 +29,7 @@ export function repositories(db: Db): MetadataRepositories {
   return {
     models: modelRepository(db),
     channels: channelRepository(db),
+    aliases: aliasRepository(db),
     versions: versionRepository(db),
     versionStates: versionStateRepository(db),
     tasks: taskRepository(db),

@@ -10,6 +10,7 @@ import type {
 import type { AuditActor, AuditObject, TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
 import type {
+  AliasRecord,
   DeviceHealthRecord,
   DeviceRecord,
   EventRecord,
@@ -54,6 +55,8 @@ export interface ChannelsTable {
   releasedAt: number;
 }
 
+export type AliasesTable = { -readonly [Column in keyof AliasRecord]: AliasRecord[Column] };
+
 export interface VersionsTable {
   model: ModelName;
   version: ModelVersion;
@@ -79,6 +82,7 @@ export interface VersionsTable {
   trust: JsonText | null;
   selfCheck: JsonText | null;
   requiredRuntime: string | null;
+  lineage: JsonText | null;
 }
 
 export interface TasksTable {
@@ -283,6 +287,7 @@ export interface Database {
   channels: ChannelsTable;
   /** What channels pointed to. */
   channelHistory: ChannelsTable;
+  aliases: AliasesTable;
   versions: VersionsTable;
   versionStates: VersionStatesTable;
   tasks: TasksTable;

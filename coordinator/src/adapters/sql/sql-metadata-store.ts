@@ -39,6 +39,9 @@ class SqlMetadataStore implements MetadataStore {
   get channels() {
     return this.#repositories().channels;
   }
+  get aliases() {
+    return this.#repositories().aliases;
+  }
   get versions() {
     return this.#repositories().versions;
   }

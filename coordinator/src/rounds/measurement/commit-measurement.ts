@@ -12,6 +12,7 @@ import type {
 } from "../../ports/records.ts";
 import { coordinatorFor } from "../../audit/actors.ts";
 import { gateVerdict, taskStopped } from "../../audit/records.ts";
+import { followCandidate } from "../../registry/aliases.ts";
 import { moveChannel } from "../../registry/release-version.ts";
 import { roundEvent, taskEvent, timestamp, versionEvent } from "../../registry/views.ts";
 import { publishEvents } from "../commit-round.ts";
@@ -121,6 +122,7 @@ export async function storeUndecided(
   if (version !== undefined) await tx.versions.setGate(task.model, candidate, verdict);
   await tx.audit.append([gateVerdict(task, candidate, verdict)], round.at);
   await tx.tasks.setGate(task.name, advanceGate(task.gate, candidate, verdict));
+  await followCandidate(tx, task.model, round.at);
 }
 
 const NOTHING = Object.freeze(readPaired(createMetrics(pairedMetrics)));
@@ -160,6 +162,7 @@ async function storeGate(
     return now;
   const gate: GateRecord = advanceGate(now.gate, candidate, verdict);
   await tx.tasks.setGate(task.name, gate);
+  await followCandidate(tx, task.model, at);
   const reason = gateReason(gate, now.spec.gate);
   if (reason === undefined || now.state !== "running") return { ...now, gate };
   await tx.tasks.setState(task.name, "paused", { reason });

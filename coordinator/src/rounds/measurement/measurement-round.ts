@@ -50,7 +50,8 @@ export async function nextMeasurement(
   const model = await services.store.models.get(task.model);
   if (model === undefined) throw failure("store/corrupt", `rounds: task "${task.name}" has no model`);
   const current = model.releasedVersion;
-  const wanted = candidate === "newest" ? model.currentVersion : candidate;
+  // Other names were taken for what they meant when the task was created.
+  const wanted = typeof candidate === "string" ? model.currentVersion : candidate;
   if (wanted === current) return "idle";
   return open(services, task, {
     purpose: kind,

@@ -861,7 +861,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "backup.create" | "backup.restore" | "blob.upload" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.publish" | "model.release" | "model.remove-channel" | "plan.renew" | "round.abandon" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.publish" | "model.release" | "plan.renew" | "round.abandon" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -1408,6 +1408,848 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{model}/versions/{version}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that a version consists of, and how it came from its parent, by digest */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            version: {
+                                model: string;
+                                version: number;
+                                parentVersion: number | null;
+                                roundId: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                weightsDigest: string;
+                                sizeBytes: number;
+                                int8SizeBytes: number;
+                                parameterCount: number;
+                                loss: number | null;
+                                accuracy: number | null;
+                                /** @description On held-out data: means over the examples, of confusion counts */
+                                metrics: {
+                                    [key: string]: number[];
+                                };
+                                cohort: number;
+                                numExamples: number;
+                                /** @description How it came from the updates of its round; null: it was published */
+                                strategy: {
+                                    name: string;
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
+                                } | null;
+                                releasedAt: string | null;
+                                gate: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                                trust: {
+                                    compared: number;
+                                    trusted: number;
+                                    mean: number;
+                                    lowest: number;
+                                    highest: number;
+                                } | null;
+                            };
+                            /** @enum {string} */
+                            format: "onnx" | "tfjs";
+                            inputs: {
+                                name: string;
+                                /** @enum {string} */
+                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                shape: number[];
+                            }[];
+                            outputs: {
+                                name: string;
+                                /** @enum {string} */
+                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                shape: number[];
+                            }[];
+                            labels: string[] | null;
+                            processing: {
+                                inputs?: {
+                                    [key: string]: {
+                                        /** @enum {string} */
+                                        kind: "image";
+                                        /** @enum {string} */
+                                        layout: "nchw" | "nhwc";
+                                        /** @enum {string} */
+                                        channels: "rgb" | "bgr" | "gray";
+                                        /** @enum {string} */
+                                        fit: "cover" | "contain" | "stretch";
+                                        invert?: boolean;
+                                        mean?: number[];
+                                        standardDeviation?: number[];
+                                    } | {
+                                        /** @enum {string} */
+                                        kind: "text";
+                                        tokenizer: string;
+                                        maxTokens: number;
+                                        padId?: number;
+                                        mask?: string;
+                                        typeIds?: string;
+                                    };
+                                };
+                                output?: {
+                                    name: string;
+                                    /** @enum {string} */
+                                    activation: "softmax" | "sigmoid" | "none";
+                                    topK?: number;
+                                };
+                            } | null;
+                            parameters: {
+                                name: string;
+                                shape: number[];
+                            }[];
+                            graph: {
+                                digest: string;
+                                sizeBytes: number;
+                            };
+                            trainingGraph: {
+                                digest: string;
+                                sizeBytes: number;
+                            } | null;
+                            weights: {
+                                digest: string;
+                                sizeBytes: number;
+                            };
+                            int8: {
+                                digest: string;
+                                sizeBytes: number;
+                            };
+                            variants: {
+                                name: string;
+                                digest: string;
+                                sizeBytes: number;
+                            }[];
+                            step: {
+                                /** @enum {number} */
+                                formatVersion: 1;
+                                model: string;
+                                version: number;
+                                task: {
+                                    /**
+                                     * @description Of this document's form
+                                     * @default 1
+                                     * @enum {number}
+                                     */
+                                    formatVersion: 1;
+                                    name: string;
+                                    model: string;
+                                    /**
+                                     * @description Devices of this population are asked
+                                     * @default default
+                                     */
+                                    population: string;
+                                    /**
+                                     * @description Committed rounds after which the task is done; null: no end
+                                     * @default null
+                                     */
+                                    rounds: number | null;
+                                    /**
+                                     * @description When the task is done, beside its `rounds`
+                                     * @default {}
+                                     */
+                                    stop: {
+                                        /**
+                                         * @description Done when a round reaches it
+                                         * @default null
+                                         */
+                                        targetMetric: {
+                                            /**
+                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                             * @default loss
+                                             * @enum {string}
+                                             */
+                                            name: "loss" | "accuracy";
+                                            /** @description A loss at most, or an accuracy of at least, this */
+                                            value: number;
+                                        } | null;
+                                        /**
+                                         * @description Done so long after the task was created or last resumed
+                                         * @default null
+                                         */
+                                        elapsedMs: number | null;
+                                        /**
+                                         * @description Done when the best value is so many rounds old
+                                         * @default null
+                                         */
+                                        noImprovement: {
+                                            /**
+                                             * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                             * @default loss
+                                             * @enum {string}
+                                             */
+                                            metric: "loss" | "accuracy";
+                                            /**
+                                             * @description Committed rounds without a new best
+                                             * @default 20
+                                             */
+                                            rounds: number;
+                                            /**
+                                             * @description A smaller change is no improvement
+                                             * @default 0
+                                             */
+                                            minimumChange: number;
+                                        } | null;
+                                    };
+                                    /**
+                                     * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                     * @default train
+                                     * @enum {string}
+                                     */
+                                    kind: "train" | "evaluate" | "telemetry";
+                                    /**
+                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
+                                     * @default null
+                                     */
+                                    candidate: string | number | null;
+                                    /**
+                                     * @description telemetry: what is counted besides runs; none named: all
+                                     * @default []
+                                     */
+                                    telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                    /**
+                                     * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                     * @default null
+                                     */
+                                    reference: string | null;
+                                    /**
+                                     * @description train: what a version must show on held-out devices
+                                     * @default null
+                                     */
+                                    gate: {
+                                        /**
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Share of devices that measure and never train in this task
+                                         * @default 0.1
+                                         */
+                                        heldOutShare: number;
+                                        /**
+                                         * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                         * @default 0
+                                         */
+                                        requiredImprovement: number;
+                                        /**
+                                         * @description With which the improvement has to be at least that
+                                         * @default 0.95
+                                         */
+                                        confidence: number;
+                                        /**
+                                         * @description Failures in a row after which the task pauses
+                                         * @default 5
+                                         */
+                                        patience: number;
+                                        /**
+                                         * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
+                                         * @default 16
+                                         */
+                                        minimumDevices: number;
+                                    } | null;
+                                    /**
+                                     * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                     * @default every
+                                     * @enum {string}
+                                     */
+                                    release: "every" | "on-gate" | "manual";
+                                    /**
+                                     * @description Parameters that learn, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    trainable: string[];
+                                    /** @default {} */
+                                    loss: {
+                                        /**
+                                         * @description What is minimised; auto: what the model's first output looks made for
+                                         * @default auto
+                                         * @enum {string}
+                                         */
+                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                        /** @description The model's output that it is put on */
+                                        output?: string;
+                                        /** @description Factor in the sum of several losses */
+                                        weight?: number;
+                                        /** @description softmax-cross-entropy */
+                                        labelSmoothing?: number;
+                                        /** @description softmax-cross-entropy: a factor per class */
+                                        classWeights?: number[];
+                                        /** @description huber */
+                                        delta?: number;
+                                        graph?: string;
+                                    };
+                                    /**
+                                     * @description Losses on further outputs
+                                     * @default []
+                                     */
+                                    moreLosses: {
+                                        /**
+                                         * @description What is minimised; auto: what the model's first output looks made for
+                                         * @default auto
+                                         * @enum {string}
+                                         */
+                                        kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                        /** @description The model's output that it is put on */
+                                        output?: string;
+                                        /** @description Factor in the sum of several losses */
+                                        weight?: number;
+                                        /** @description softmax-cross-entropy */
+                                        labelSmoothing?: number;
+                                        /** @description softmax-cross-entropy: a factor per class */
+                                        classWeights?: number[];
+                                        /** @description huber */
+                                        delta?: number;
+                                        graph?: string;
+                                    }[];
+                                    /**
+                                     * @description Measured on held-out data besides loss and accuracy
+                                     * @default []
+                                     */
+                                    metrics: {
+                                        /** @enum {string} */
+                                        kind: "topK" | "confusion" | "mae";
+                                        /** @description topK */
+                                        k?: number;
+                                    }[];
+                                    /**
+                                     * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                     * @default as-exported
+                                     * @enum {string}
+                                     */
+                                    batchNormalization: "as-exported" | "frozen" | "federated";
+                                    /**
+                                     * @description Low-rank adapters: devices train and send only these
+                                     * @default null
+                                     */
+                                    adapters: {
+                                        /**
+                                         * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                         * @default [
+                                         *       "*"
+                                         *     ]
+                                         */
+                                        targets: string[];
+                                        /**
+                                         * @description Columns between the two factors
+                                         * @default 8
+                                         */
+                                        rank: number;
+                                        /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                        alpha?: number;
+                                        /**
+                                         * @description Train the second factor alone: only then is the mean of updates exact
+                                         * @default true
+                                         */
+                                        freezeA: boolean;
+                                    } | null;
+                                    /** @default {} */
+                                    local: {
+                                        /**
+                                         * @description Passes over the device's examples
+                                         * @default 1
+                                         */
+                                        epochs: number;
+                                        /**
+                                         * @description Examples a gradient step
+                                         * @default 10
+                                         */
+                                        batchSize: number;
+                                        /** @default 0.05 */
+                                        learningRate: number;
+                                        /**
+                                         * @description Most examples used a round
+                                         * @default 600
+                                         */
+                                        maxExamples: number;
+                                        /** @default {} */
+                                        learningRateSchedule: {
+                                            /**
+                                             * @description Changes by round
+                                             * @default constant
+                                             * @enum {string}
+                                             */
+                                            kind: "constant" | "step" | "exponential" | "cosine";
+                                            /** @description step: every everyRounds rounds; exponential: every round */
+                                            factor?: number;
+                                            /** @description step */
+                                            everyRounds?: number;
+                                            /** @description cosine: rounds until the end is reached */
+                                            totalRounds?: number;
+                                            /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                            finalShare?: number;
+                                        };
+                                        /** @default {} */
+                                        optimizer: {
+                                            /**
+                                             * @description Of the devices; anew in every round
+                                             * @default sgd
+                                             * @enum {string}
+                                             */
+                                            kind: "sgd" | "momentum" | "adam" | "adamw";
+                                            /** @description momentum; 0.9 if left out */
+                                            momentum?: number;
+                                            /** @description momentum */
+                                            nesterov?: boolean;
+                                            /** @description adam, adamw; 0.9 if left out */
+                                            beta1?: number;
+                                            /** @description adam, adamw; 0.999 if left out */
+                                            beta2?: number;
+                                            /** @description adam, adamw; 1e-8 if left out */
+                                            epsilon?: number;
+                                            /** @description 0 if left out, of adamw 0.01 */
+                                            weightDecay?: number;
+                                        };
+                                        /** @default null */
+                                        clipGradientNorm: number | null;
+                                        /**
+                                         * @description Most steps of one run; fewer where they would take more than 30 ms
+                                         * @default 64
+                                         */
+                                        loopSteps: number;
+                                        /**
+                                         * @description FedProx's mu: holds devices close to the weights they began with
+                                         * @default null
+                                         */
+                                        proximalTerm: number | null;
+                                    };
+                                    /** @default {} */
+                                    cohort: {
+                                        /**
+                                         * @description Ready devices that form the cohort
+                                         * @default 24
+                                         */
+                                        goalCount: number;
+                                        /**
+                                         * @description Fewest updates a sum may hold
+                                         * @default 2
+                                         */
+                                        minimumCount: number;
+                                        /**
+                                         * @description Open offers per wanted device
+                                         * @default 1.3
+                                         */
+                                        overSelection: number;
+                                        /** @default 60000 */
+                                        trainDeadlineMs: number;
+                                        /** @default 20000 */
+                                        reportDeadlineMs: number;
+                                    };
+                                    /** @default {} */
+                                    mode: {
+                                        /**
+                                         * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                         * @default synchronous
+                                         * @enum {string}
+                                         */
+                                        type: "synchronous" | "buffered";
+                                        /** @description buffered: K, the updates that make a version */
+                                        bufferSize?: number;
+                                        /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                        maxStaleness?: number;
+                                        /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                        concurrency?: number;
+                                    };
+                                    /** @default {} */
+                                    strategy: {
+                                        /**
+                                         * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                         * @default fedAvg
+                                         */
+                                        name: string;
+                                        /**
+                                         * @description Of the strategy; what is left out gets its default
+                                         * @default {}
+                                         */
+                                        parameters: {
+                                            [key: string]: number;
+                                        };
+                                        /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                        trustedDataset?: string;
+                                    };
+                                    /**
+                                     * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                                     * @default int8
+                                     * @enum {string}
+                                     */
+                                    stepPrecision: "int8" | "int4" | "float32";
+                                    /**
+                                     * @description Who of the willing devices is asked
+                                     * @default {}
+                                     */
+                                    selection: {
+                                        /**
+                                         * @description Least time between two participations of a device
+                                         * @default 0
+                                         */
+                                        minimumSeparationMs: number;
+                                        /**
+                                         * @description Rounds of the task that a device sits out after each of its own
+                                         * @default 0
+                                         */
+                                        minimumSeparationRounds: number;
+                                        /**
+                                         * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                         * @default 0.5
+                                         */
+                                        fairness: number;
+                                    };
+                                    /**
+                                     * @description Which devices may take part; they decide by themselves
+                                     * @default {}
+                                     */
+                                    eligibility: {
+                                        /**
+                                         * @description A device has one of these; all may, where it is empty, that run what the model is written in
+                                         * @default []
+                                         */
+                                        engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
+                                        /**
+                                         * @description Memory of the device, as coarsely as a browser tells it
+                                         * @default null
+                                         */
+                                        minMemoryMb: number | null;
+                                        /**
+                                         * @description Devices without a battery pass
+                                         * @default null
+                                         */
+                                        battery: {
+                                            /**
+                                             * @description Charging is enough, whatever the level
+                                             * @default true
+                                             */
+                                            charging: boolean;
+                                            /**
+                                             * @description Without charging, at least this full; 1: only when charging
+                                             * @default 1
+                                             */
+                                            minLevel: number;
+                                        } | null;
+                                        /**
+                                         * @description unmetered: no cellular network, and no wish to save data
+                                         * @default any
+                                         * @enum {string}
+                                         */
+                                        network: "any" | "unmetered";
+                                        /**
+                                         * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                         * @default []
+                                         */
+                                        localeTags: string[];
+                                        /**
+                                         * @description Tags that the app gave the device: it has all of these
+                                         * @default []
+                                         */
+                                        tags: string[];
+                                        /**
+                                         * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                                         * @enum {string}
+                                         */
+                                        storage?: "durable";
+                                        /**
+                                         * @description What a device is of which a rule asks something that its platform does not tell
+                                         * @default ineligible
+                                         * @enum {string}
+                                         */
+                                        whenUnknown: "ineligible" | "eligible";
+                                    };
+                                    /**
+                                     * @description When rounds may begin; null: at any time
+                                     * @default null
+                                     */
+                                    schedule: {
+                                        windows: {
+                                            /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                            cron: string;
+                                            /** @description How long */
+                                            durationMs: number;
+                                        }[];
+                                        /**
+                                         * @description IANA name, such as Europe/Zurich
+                                         * @default UTC
+                                         */
+                                        timeZone: string;
+                                    } | null;
+                                    /**
+                                     * @description What follows abandoned rounds
+                                     * @default {}
+                                     */
+                                    retries: {
+                                        /**
+                                         * @description After so many in a row the task pauses itself; null: never
+                                         * @default 1000
+                                         */
+                                        maxConsecutiveFailures: number | null;
+                                        /**
+                                         * @description Before the second try; it doubles with each failure, with jitter
+                                         * @default 500
+                                         */
+                                        backoffMs: number;
+                                        /** @default 30000 */
+                                        maxBackoffMs: number;
+                                    };
+                                    /** @default 0 */
+                                    pauseBetweenRoundsMs: number;
+                                    /** @default {} */
+                                    evaluation: {
+                                        /** @default null */
+                                        dataset: string | null;
+                                        /** @default 200 */
+                                        batchSize: number;
+                                        /**
+                                         * @description On devices: what one example can say at most of the difference of two versions
+                                         * @default 10
+                                         */
+                                        maxLossDifference: number;
+                                    };
+                                    /**
+                                     * @description L2 norm the weights of an update may have
+                                     * @default 100
+                                     */
+                                    maxUpdateNorm: number;
+                                    /**
+                                     * @description Most that one running mean or variance may change in a round
+                                     * @default 100
+                                     */
+                                    maxStatisticChange: number;
+                                    /** @default {} */
+                                    secureAggregation: {
+                                        /**
+                                         * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                         * @default on
+                                         * @enum {string}
+                                         */
+                                        mode: "on" | "off";
+                                        /**
+                                         * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                                         * @default 16
+                                         */
+                                        minimumCohort: number;
+                                        /**
+                                         * @description Largest share of members that may be corrupt
+                                         * @default 0.05
+                                         */
+                                        corruption: number;
+                                        /**
+                                         * @description Largest share of members that may drop out
+                                         * @default 0.3
+                                         */
+                                        dropout: number;
+                                        /**
+                                         * @description Each of the five steps ends when all have answered, else then
+                                         * @default 10000
+                                         */
+                                        phaseDeadlineMs: number;
+                                        /**
+                                         * @description Bits of one rounded value of an update
+                                         * @default 16
+                                         */
+                                        valueBits: number;
+                                        /**
+                                         * @description Largest mean loss a device can tell
+                                         * @default 1000
+                                         */
+                                        maxExampleLoss: number;
+                                    };
+                                };
+                                strategy: {
+                                    name: string;
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
+                                };
+                                plan: {
+                                    digest: string;
+                                    sizeBytes: number;
+                                };
+                                trainingRound: number;
+                                parent: {
+                                    version: number;
+                                    weights: {
+                                        digest: string;
+                                        sizeBytes: number;
+                                    };
+                                    int8: {
+                                        digest: string;
+                                        sizeBytes: number;
+                                    };
+                                };
+                                graph: {
+                                    digest: string;
+                                    sizeBytes: number;
+                                } | null;
+                                aggregate: {
+                                    digest: string;
+                                    sizeBytes: number;
+                                } | null;
+                                masked: boolean;
+                                before: {
+                                    state: {
+                                        digest: string;
+                                        sizeBytes: number;
+                                    };
+                                    residual: {
+                                        digest: string;
+                                        sizeBytes: number;
+                                    } | null;
+                                } | null;
+                                after: {
+                                    state: {
+                                        digest: string;
+                                        sizeBytes: number;
+                                    };
+                                    residual: {
+                                        digest: string;
+                                        sizeBytes: number;
+                                    } | null;
+                                } | null;
+                                weights: {
+                                    digest: string;
+                                    sizeBytes: number;
+                                };
+                                int8: {
+                                    digest: string;
+                                    sizeBytes: number;
+                                };
+                            } | null;
+                            missing: {
+                                /** @enum {string} */
+                                what: "round" | "strategy" | "plan" | "graph" | "parent-weights" | "parent-int8" | "aggregate" | "optimizer" | "residual";
+                                /**
+                                 * @description published: an operator did, there was no round; not-kept: it was not to be kept, or left with older versions; gone: it is not stored any more; damaged: its bytes are others; unknown: nobody here knows it
+                                 * @enum {string}
+                                 */
+                                why: "published" | "not-kept" | "gone" | "damaged" | "unknown";
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/versions/{version}/reproduction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the step that made a version again, from what is kept of it, and compare bit for bit */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    version: number;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            version: number;
+                            /**
+                             * @description same: bit for bit; different: it came to something else; missing: it could not be tried
+                             * @enum {string}
+                             */
+                            result: "same" | "different" | "missing";
+                            /** @description What the step makes: as the version has it, and as it came out now */
+                            files: {
+                                /** @enum {string} */
+                                name: "weights" | "int8" | "optimizer" | "residual";
+                                expected: string | null;
+                                got: string | null;
+                            }[];
+                            missing: {
+                                /** @enum {string} */
+                                what: "round" | "strategy" | "plan" | "graph" | "parent-weights" | "parent-int8" | "aggregate" | "optimizer" | "residual";
+                                /**
+                                 * @description published: an operator did, there was no round; not-kept: it was not to be kept, or left with older versions; gone: it is not stored any more; damaged: its bytes are others; unknown: nobody here knows it
+                                 * @enum {string}
+                                 */
+                                why: "published" | "not-kept" | "gone" | "damaged" | "unknown";
+                            }[];
+                            aggregate: string | null;
+                            /** @description Whether the members' updates were masked: then nobody saw one, and the sum cannot be made again. Where they were not, they are not kept either */
+                            masked: boolean;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tasks/{task}/measurements": {
         parameters: {
             query?: never;
@@ -1589,7 +2431,8 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": {
-                        version: number;
+                        /** @description A version's number, an alias, or "newest" */
+                        version: number | string;
                         /**
                          * @description Which channel is moved; one that is not there yet is made
                          * @default stable
@@ -3010,6 +3853,141 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{model}/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What versions of a model are called */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/aliases/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a version a name, and take it from the version that had it */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    alias: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description A version's number, an alias, or "newest" */
+                        version: number | string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            name: string;
+                            version: number;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            movedAt: string;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        /** Remove an alias; champion and newest cannot be removed */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    alias: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/populations/{population}/device/health": {
         parameters: {
             query?: never;
@@ -3246,6 +4224,15 @@ export interface paths {
                                      */
                                     releasedAt: string;
                                 }[];
+                                aliases: {
+                                    name: string;
+                                    version: number;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    movedAt: string;
+                                }[];
                                 parameterCount: number;
                                 /**
                                  * Format: date-time
@@ -3321,6 +4308,15 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 releasedAt: string;
+                            }[];
+                            aliases: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                movedAt: string;
                             }[];
                             parameterCount: number;
                             /**
@@ -3646,10 +4642,10 @@ export interface paths {
                                      */
                                     kind: "train" | "evaluate" | "telemetry";
                                     /**
-                                     * @description evaluate: the version that is compared with the released one
+                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                      * @default null
                                      */
-                                    candidate: "newest" | number | null;
+                                    candidate: string | number | null;
                                     /**
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []
@@ -4288,10 +5284,10 @@ export interface paths {
                          */
                         kind: "train" | "evaluate" | "telemetry";
                         /**
-                         * @description evaluate: the version that is compared with the released one
+                         * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                          * @default null
                          */
-                        candidate: "newest" | number | null;
+                        candidate: string | number | null;
                         /**
                          * @description telemetry: what is counted besides runs; none named: all
                          * @default []
@@ -4832,10 +5828,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
@@ -5499,10 +6495,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
@@ -6178,10 +7174,10 @@ export interface paths {
                                  */
                                 kind: "train" | "evaluate" | "telemetry";
                                 /**
-                                 * @description evaluate: the version that is compared with the released one
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                  * @default null
                                  */
-                                candidate: "newest" | number | null;
+                                candidate: string | number | null;
                                 /**
                                  * @description telemetry: what is counted besides runs; none named: all
                                  * @default []
@@ -6854,10 +7850,10 @@ export interface paths {
                                      */
                                     kind: "train" | "evaluate" | "telemetry";
                                     /**
-                                     * @description evaluate: the version that is compared with the released one
+                                     * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
                                      * @default null
                                      */
-                                    candidate: "newest" | number | null;
+                                    candidate: string | number | null;
                                     /**
                                      * @description telemetry: what is counted besides runs; none named: all
                                      * @default []

@@ -1,24 +1,22 @@
 import { resolve } from "node:path";
-import type { VariantForm } from "@tributary/protocol";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { publishLocally } from "../bundle/publish-locally.ts";
 import { readRelease, type ReadRelease } from "../bundle/read-release.ts";
 import { writeReleaseFolder } from "../bundle/release-folder.ts";
 import { isModelFile, readPublishedFile } from "../models/read-published-file.ts";
-import { variantsOption } from "../models/variants-option.ts";
+import { addVariantsOptions, type VariantsOptions } from "../models/variants-option.ts";
 import { urlOption } from "../operator.ts";
 import { formatBytes } from "../start/format.ts";
 import { trustedRoot } from "../trusted-root.ts";
 
-interface Options {
+interface Options extends VariantsOptions {
   readonly out: string;
   readonly url: string;
   readonly root?: string;
   readonly channel: string;
   readonly name?: string;
   readonly processing?: string;
-  readonly variants?: readonly VariantForm[];
   readonly float32?: boolean;
   readonly keys: string;
   readonly validDays: number;
@@ -27,7 +25,7 @@ interface Options {
 
 /** `tributary bundle MODEL --out DIR`: a signed release as a folder of files. */
 export function bundleCommand(): Command {
-  return new Command("bundle")
+  const command = new Command("bundle")
     .description(
       "Write a signed release as a folder of files, and the root that an app pins: of a coordinator's model, as the seed of an app that " +
         "has to start offline; or of a file of a model, for an app that runs models from a static server without any coordinator.",
@@ -41,8 +39,8 @@ export function bundleCommand(): Command {
     .option("--root <file>", "trust root that the app pins (default: the one the coordinator shows)")
     .option("--channel <name>", "of a coordinator's model", "stable")
     .option("--name <name>", "of a file: the model's name (default: the file's)")
-    .option("--processing <file>", "of a file: JSON of how images become inputs, and outputs answers")
-    .addOption(variantsOption())
+    .option("--processing <file>", "of a file: JSON of how images become inputs, and outputs answers");
+  return addVariantsOptions(command)
     .option("--float32", 'the exact weights too, for apps that open models as variant "float32"')
     .option(
       "--keys <dir>",
@@ -78,9 +76,9 @@ async function bundle(model: string, options: Options): Promise<void> {
 
 async function ofFile(
   file: string,
-  { name, processing, variants, float32, keys, validDays }: Options,
+  { float32, keys, validDays, ...options }: Options,
 ): Promise<{ readonly release: ReadRelease; readonly root: Uint8Array }> {
-  const { name: called, bytes } = await readPublishedFile(file, { name, processing, variants });
+  const { name: called, bytes } = await readPublishedFile(file, options);
   return await publishLocally({
     dataDir: resolve(keys),
     name: called,

@@ -1,6 +1,13 @@
-import { createApiClient, type ChannelView, type GraphPort, type ModelView } from "@tributary/api-client";
+import {
+  createApiClient,
+  type AliasView,
+  type ChannelView,
+  type GraphPort,
+  type ModelView,
+} from "@tributary/api-client";
+import { failure } from "@tributary/core";
 import { Command } from "commander";
-import { integerBetween } from "../arguments.ts";
+import { versionOrAlias } from "../arguments.ts";
 import { addHealthCommand } from "./health.ts";
 import { addWithdrawCommands } from "./withdraw.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
@@ -21,12 +28,18 @@ const CHANNELS: readonly TableColumn<ChannelView>[] = [
   { title: "since", cell: ({ releasedAt }) => releasedAt },
 ];
 
+const ALIASES: readonly TableColumn<AliasView>[] = [
+  { title: "alias", cell: ({ name }) => name },
+  { title: "version", cell: ({ version }) => String(version), align: "right" },
+  { title: "since", cell: ({ movedAt }) => movedAt },
+];
+
 interface Options {
   readonly url: string;
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|release|channels|remove-channel|health|withdraw|withdrawals`. */
+/** `tributary model list|show|release|channels|remove-channel|aliases|alias|health|withdraw|withdrawals`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, and release their versions.",
@@ -67,19 +80,19 @@ export function modelCommand(): Command {
       "Move a channel of a model to a version, newer or older: devices on it run it from here on. Training goes on from the newest version.",
     )
     .argument("<name>", "the model")
-    .argument("<version>", "its version", integerBetween(1, 2 ** 32 - 1))
+    .argument("<version>", "its version: a number, or an alias", versionOrAlias)
     .option("--channel <name>", "the channel; one that is not there yet is made", "stable")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary model release digits 7\n  tributary model release digits 8 --channel beta",
+      "\nExamples:\n  tributary model release digits 7\n  tributary model release digits candidate --channel beta",
     )
     .action(
       async (
         name: string,
-        version: number,
+        version: number | string,
         options: OperatorOptions & { readonly channel: string; readonly json?: boolean },
       ) => {
         const { channel } = options;
@@ -118,6 +131,58 @@ export function modelCommand(): Command {
       if (options.json === true) return console.log(JSON.stringify({ channels }));
       console.log(`removed channel ${channel} of ${name}`);
     });
+
+  command
+    .command("aliases")
+    .description(
+      "Show what versions of a model are called: champion is what was last released on stable, candidate what waits for a gate's verdict.",
+    )
+    .argument("<name>", "the model")
+    .addOption(urlOption())
+    .option("--json", "print one JSON object")
+    .action(async (name: string, { url, json }: Options) => {
+      const aliases = await createApiClient({ baseUrl: url }).aliases(name);
+      if (json === true) return console.log(JSON.stringify({ aliases }));
+      for (const line of tableLines(ALIASES, aliases)) console.log(line);
+    });
+
+  command
+    .command("alias")
+    .description("Give a version a name that commands take in the place of its number.")
+    .argument("<name>", "the model")
+    .argument("<alias>", "a lowercase name, such as champion")
+    .argument("[version]", "the version: a number, or another alias", versionOrAlias)
+    .option("--remove", "take the name away instead")
+    .addOption(urlOption())
+    .addOption(dataDirOption())
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tributary model alias digits reviewed 7\n  tributary model release digits reviewed\n  tributary model alias digits reviewed --remove",
+    )
+    .action(
+      async (
+        name: string,
+        alias: string,
+        version: number | string | undefined,
+        options: OperatorOptions & { readonly remove?: boolean; readonly json?: boolean },
+      ) => {
+        if ((version === undefined) !== (options.remove === true))
+          throw failure("cli/usage", "model alias: give either a version, or --remove");
+        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        if (version === undefined) {
+          const aliases = await api.removeAlias(name, alias);
+          console.log(
+            options.json === true ? JSON.stringify({ aliases }) : `removed alias ${alias} of ${name}`,
+          );
+          return;
+        }
+        const moved = await api.moveAlias(name, alias, version);
+        console.log(
+          options.json === true ? JSON.stringify(moved) : `${alias} of ${name} is ${moved.version}`,
+        );
+      },
+    );
 
   addHealthCommand(command);
   addWithdrawCommands(command);

@@ -1,24 +1,23 @@
 import { createApiClient } from "@tributary/api-client";
 import { readTfjsArtifact } from "@tributary/engine/tfjs-artifact";
 import { describeModel } from "@tributary/onnx";
-import type { VariantForm } from "@tributary/protocol";
 import { Command } from "commander";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
-import { variantsOption } from "../models/variants-option.ts";
+import { addVariantsOptions, type VariantsOptions } from "../models/variants-option.ts";
 import { readPublishedFile } from "../models/read-published-file.ts";
 import { formatBytes } from "../start/format.ts";
 
 /** `tributary publish model.onnx`: an ONNX file, or a model of TensorFlow.js, becomes a version of a model. */
 export function publishCommand(): Command {
-  return new Command("publish")
+  const command = new Command("publish")
     .description("Publish a model: its graph, its float32 and int8 weights, and a signed release.")
     .argument(
       "<file>",
       "the ONNX file; or the model.json of a TensorFlow.js model: devices run it, and train it if it is a LayersModel",
     )
     .option("--name <name>", "the model's name (default: the file's)")
-    .option("--processing <file>", "JSON: how images become inputs, and outputs answers with labels")
-    .addOption(variantsOption())
+    .option("--processing <file>", "JSON: how images become inputs, and outputs answers with labels");
+  return addVariantsOptions(command)
     .option("--no-personalisation", "leave out the graphs by which devices train weights of their own")
     .option("--no-release", "point no channel to it, so that it can be rolled out in steps")
     .option("--runtime <version>", "least version of the runtime that may run it, x.y.z")
@@ -28,15 +27,15 @@ export function publishCommand(): Command {
     .action(
       async (
         file: string,
-        options: OperatorOptions & {
-          readonly name?: string;
-          readonly processing?: string;
-          readonly variants?: readonly VariantForm[];
-          readonly personalisation: boolean;
-          readonly release: boolean;
-          readonly runtime?: string;
-          readonly json?: boolean;
-        },
+        options: OperatorOptions &
+          VariantsOptions & {
+            readonly name?: string;
+            readonly processing?: string;
+            readonly personalisation: boolean;
+            readonly release: boolean;
+            readonly runtime?: string;
+            readonly json?: boolean;
+          },
       ) => {
         const { name, format, bytes } = await readPublishedFile(file, options);
         // Here first: the reader's own message says more than a server tells a stranger.

@@ -1,9 +1,10 @@
 import { basename } from "node:path";
 import { asModelName, type ModelName } from "@tributary/core";
-import type { VariantForm } from "@tributary/protocol";
 import { readInput } from "../read-input.ts";
 import { packTfjsFile } from "./pack-tfjs-file.ts";
 import { readModelFile } from "./read-model-file.ts";
+import type { VariantsOptions } from "./variants-option.ts";
+import { withCalibration } from "./with-calibration.ts";
 import { withProcessing } from "./with-processing.ts";
 import { withVariants } from "./with-variants.ts";
 import { withoutPersonalisation } from "./without-personalisation.ts";
@@ -26,15 +27,15 @@ export function isModelFile(word: string): boolean {
  * @param options.name - the model's name; left out: the file's
  * @param options.processing - name of a file
  * @param options.variants - forms to derive of an ONNX model's versions
+ * @param options.calibration - file of examples, or `histograms`: what "int8-static" among them is made with
  * @param options.personalisation - whether devices may train weights of their own for it. @defaultValue true
  * @throws `cli/file`, `onnx/*`, `protocol/invalid-document`, and as `packTfjsFile`
  */
 export async function readPublishedFile(
   file: string,
-  options: {
+  options: VariantsOptions & {
     readonly name?: string | undefined;
     readonly processing?: string | undefined;
-    readonly variants?: readonly VariantForm[] | undefined;
     readonly personalisation?: boolean | undefined;
   },
 ): Promise<PublishedFile> {
@@ -50,6 +51,8 @@ export async function readPublishedFile(
   const model = await readModelFile(file);
   const processed = document === undefined ? model : withProcessing(model, document);
   const varied = variants.length === 0 ? processed : withVariants(processed, variants);
-  const bytes = personalisation ? varied : withoutPersonalisation(varied);
+  const isCalibrated = options.calibration !== undefined || options.histograms !== undefined;
+  const calibrated = isCalibrated ? await withCalibration(varied, options) : varied;
+  const bytes = personalisation ? calibrated : withoutPersonalisation(calibrated);
   return { name, format: "onnx", bytes };
 }

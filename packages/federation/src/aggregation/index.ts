@@ -3,6 +3,14 @@ export { decodeAggregate, encodeAggregate, type Aggregate } from "./aggregate-fi
 export { bufferMean, type StaleMean } from "./buffer-mean.ts";
 export { checkCohortSum, type CheckedSum, type SumLimits } from "./cohort-sum.ts";
 export { nextWeights, optimizedWeights, steppedWeights, type SteppedWeights } from "./next-weights.ts";
+export {
+  gatherStep,
+  optimizerFiles,
+  reproduceStep,
+  type GatheredStep,
+  type OptimizerFiles,
+  type ReadStepFile,
+} from "./reproduce-step.ts";
 export { roundStep, type RoundedStep, type StepRounding } from "./rounded-step.ts";
 export {
   measurementRoundRules,

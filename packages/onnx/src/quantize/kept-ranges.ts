@@ -20,22 +20,23 @@ export function chosenRanges(
   );
 }
 
-/** Values that so many even shares of what was seen lie below, from the least to the largest. */
+/**
+ * Values that even shares of what was seen lie below, from the least to the largest: `shares` + 1 of them, as fine as the bins are. Where
+ * nothing was seen, zeros.
+ */
 export function quantilesOf(histogram: ActivationHistogram, shares = 16): readonly number[] {
   const { counts, limit, min, max } = histogram;
   const total = counts.reduce((sum, count) => sum + count, 0);
   const width = (2 * limit) / HISTOGRAM_BINS;
-  const found: number[] = [min];
   let [seen, bin] = [0, 0];
-  for (let share = 1; share < shares; share++) {
+  return Array.from({ length: shares + 1 }, (_, share) => {
     const wanted = (total * share) / shares;
-    while (bin < HISTOGRAM_BINS - 1 && seen + counts[bin]! < wanted) seen += counts[bin++]!;
-    // Where within a bin they lie is not known; one of zeros alone begins with them.
-    const within = counts[bin]! > 0 ? (wanted - seen) / counts[bin]! : 0;
-    const value = bin === HISTOGRAM_BINS / 2 ? 0 : bin * width - limit + within * width;
-    found.push(Math.min(max, Math.max(min, value)));
-  }
-  return [...found, max];
+    while (bin < HISTOGRAM_BINS - 1 && (counts[bin] === 0 || seen + counts[bin]! < wanted))
+      seen += counts[bin++]!;
+    // Zeros have a bin of their own, nearly: those behind a Relu, and the background of pictures.
+    const within = bin === HISTOGRAM_BINS / 2 || counts[bin] === 0 ? 0 : (wanted - seen) / counts[bin]!;
+    return total === 0 ? 0 : Math.min(max, Math.max(min, (bin + within) * width - limit));
+  });
 }
 
 /** What a range may be beyond a scale's, as a share of that, and how little of it may be in use. */

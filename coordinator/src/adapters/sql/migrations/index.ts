@@ -19,6 +19,7 @@ import { releases } from "./0021-releases.ts";
 import { weightDeltas } from "./0022-weight-deltas.ts";
 import { auditLog } from "./0023-audit-log.ts";
 import { channels } from "./0024-channels.ts";
+import { registry } from "./0025-registry.ts";
 import { versionStates } from "./0026-version-states.ts";
 import { rollouts } from "./0027-rollouts.ts";
 import { withdrawals } from "./0028-withdrawals.ts";
@@ -45,6 +46,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0022-weight-deltas": weightDeltas,
   "0023-audit-log": auditLog,
   "0024-channels": channels,
+  "0025-registry": registry,
   "0026-version-states": versionStates,
   "0027-rollouts": rollouts,
   "0028-withdrawals": withdrawals,

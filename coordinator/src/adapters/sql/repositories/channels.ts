@@ -1,8 +1,9 @@
-import { STABLE_CHANNEL } from "@tributary/protocol";
+import { CHAMPION, STABLE_CHANNEL } from "@tributary/protocol";
 import type { ChannelRepository } from "../../../ports/metadata-store.ts";
 import type { ChannelRecord } from "../../../ports/records.ts";
 import { constrained, requireRow } from "../constraint.ts";
 import { type Db, together } from "../rows.ts";
+import { putAlias } from "./aliases.ts";
 
 export function channelRepository(db: Db): ChannelRepository {
   return {
@@ -64,7 +65,7 @@ export function channelRepository(db: Db): ChannelRepository {
   };
 }
 
-/** The row of a channel and its history; the version is there. */
+/** The row of a channel, its history and, of stable, the alias `champion`; the version is there. */
 export async function putChannel(tx: Db, { model, name, version, releasedAt }: ChannelRecord): Promise<void> {
   const changes = { version, releasedAt };
   await tx
@@ -77,4 +78,5 @@ export async function putChannel(tx: Db, { model, name, version, releasedAt }: C
     .values({ model, name, ...changes })
     .onConflict((oc) => oc.columns(["model", "name", "version"]).doUpdateSet({ releasedAt }))
     .execute();
+  if (name === STABLE_CHANNEL) await putAlias(tx, { model, name: CHAMPION, version, movedAt: releasedAt });
 }

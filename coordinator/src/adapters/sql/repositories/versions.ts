@@ -92,6 +92,7 @@ function toRow(version: VersionRecord): VersionsTable {
     gate: gate && JSON.stringify(gate),
     trust: trust && JSON.stringify(trust),
     selfCheck: selfCheck && JSON.stringify(selfCheck),
+    lineage: null,
   };
 }
 
@@ -109,6 +110,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     gate,
     trust,
     selfCheck,
+    lineage: _,
     ...rest
   } = row;
   return {
