@@ -9,6 +9,7 @@ import "./styles/shell.css";
 import "./styles/round.css";
 import "./styles/curves.css";
 import "./styles/tables.css";
+import "./styles/rollout.css";
 import { createQueries, createQueryClient } from "./data/queries.ts";
 import { createOperator } from "./data/operator.ts";
 import { DashboardContext } from "./data/dashboard-context.ts";

@@ -53,7 +53,7 @@ describe("a rollout", () => {
   test("goes from step to step once each had its time and its devices, and releases the arm at the end", () => {
     const config = configOf();
     expect(rolloutWaitsFor(config, initialRollout(config, 0), 0)).toEqual([
-      "3600 more seconds",
+      "60 more minutes",
       "devices of b: 0 of 5",
       "devices of the control: 0 of 5",
     ]);

@@ -5,6 +5,7 @@ import {
   type MeasurementView,
   type ModelView,
   type RefusalView,
+  type RolloutView,
   type RoundView,
   type ServerEvent,
   type StatusView,
@@ -17,6 +18,7 @@ import {
 import { QueryClient, queryOptions } from "@tanstack/react-query";
 import {
   applyToModels,
+  applyToRollouts,
   applyToRounds,
   applyToStatus,
   applyToTasks,
@@ -65,6 +67,8 @@ export interface Queries {
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   /** How versions fare on single devices; no event tells of it. */
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
+  /** Newest first. */
+  rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -135,6 +139,16 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         refetchInterval: HEALTH_EVERY_MS,
         staleTime: 0,
       }),
+    rollouts: (model) =>
+      queryOptions<readonly RolloutView[]>({
+        queryKey: ["rollouts", model],
+        queryFn: ({ signal }) =>
+          readWithEvents(
+            log,
+            () => api.rollouts(model, { signal }),
+            (rollouts, event) => applyToRollouts(model, rollouts, event),
+          ),
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -167,6 +181,12 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
   if (event.type === "suspicion") {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });
+  }
+  if (event.type === "rollout") {
+    const { model } = event.data;
+    update<readonly RolloutView[]>(client, ["rollouts", model], (rollouts) =>
+      applyToRollouts(model, rollouts, event),
+    );
   }
   if (event.type === "version") {
     const { model } = event.data;
