@@ -35,9 +35,9 @@ import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
+import { registerVersionRoutes } from "./http/version-routes.ts";
 import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
 import { createRollouts } from "./rollouts/rollouts.ts";
-import { registerVersionRoutes } from "./http/version-routes.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
@@ -138,9 +138,9 @@ async function start(
   await publishIssuer({ ...vouching, name: config.issuer?.name ?? config.name });
   await renewPlans(vouching);
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
-  const rollouts = createRollouts({ ...context, releases });
   const reproducer = createReproducer({ store, blobs, strategies });
   opened.defer(() => reproducer.close());
+  const rollouts = createRollouts({ ...context, releases });
   // Rounds speak to devices through the gateway, and the gateway hands them what devices say.
   const rounds = createRounds({
     ...context,
@@ -191,11 +191,11 @@ async function start(
   registerBlobRoutes(app, {
     blobs,
     store,
-    now: () => clock.now(),
+    clock,
     maxBlobBytes: limits.maxBlobBytes,
     isOperator,
   });
-  registerTufRoutes(app, store);
+  registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
   registerKeyRoutes(app, {
     keys: releases.keys,
@@ -227,8 +227,8 @@ async function start(
   registerVersionRoutes(app, { store, registry, reproducer });
   registerMeasurementRoutes(app, { store, blobs, registry });
   registerChannelRoutes(app, { store, registry });
-  registerRolloutRoutes(app, { store, registry, rollouts });
   registerAliasRoutes(app, { store, registry });
+  registerRolloutRoutes(app, { store, registry, rollouts });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,

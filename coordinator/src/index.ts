@@ -6,7 +6,7 @@ export { DEFAULT_LIMITS, LOG_LEVELS } from "./config.ts";
 export { type Coordinator, createCoordinator } from "./coordinator.ts";
 export { DEFAULT_TOKEN_TTL_MS, type EnrolmentTokens, type MintOptions } from "./enrolment/enrolment-token.ts";
 export { createIssuerKey, readIssuerKey } from "./enrolment/issuer-key.ts";
-export { openEnrolmentTokens } from "./enrolment/tokens-of-data-dir.ts";
+export { mintRecordedToken, openEnrolmentTokens } from "./enrolment/tokens-of-data-dir.ts";
 export {
   createSigningKeyFile,
   KEY_ALGORITHMS,

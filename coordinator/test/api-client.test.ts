@@ -6,6 +6,7 @@ import { TASK_SCHEMA } from "@tributary/protocol";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   type ApiClient,
+  type AuditFilter,
   createApiClient,
   type ServerEvent,
   subscribeEvents,
@@ -82,6 +83,57 @@ test("an operator's whole way: publish, upload, create, pause, read back, hear o
   expect((await subscription.ended).status).toBe("closed");
   expect(heard.find(({ type }) => type === "version")?.data).toEqual(version);
   expect(heard.map(({ type }) => type)).toContain("devices");
+});
+
+test("what operators do is in the audit log", async () => {
+  const by = async (filter: AuditFilter) =>
+    (await api.audit(filter)).records.map(({ action, object }) => [action, object]);
+  const [model, task] = ["digits", "learn"];
+  expect(await by({ actor: "operator" })).toEqual([
+    ["task.pause", { model, task }],
+    ["task.create", { model, task, population: "default" }],
+    ["blob.upload", {}],
+    ["model.release", { model, version: 1, channel: "stable" }],
+    ["model.publish", { model, version: 1 }],
+    ["key.create", { role: "digits-training", model }],
+    ["key.create", { role: "digits", model }],
+    ["issuer.set", {}],
+  ]);
+  await api.releaseVersion(model, 1);
+  await api.setTaskState(task, { state: "running", moreRounds: 2 });
+  await api.setTaskState(task, { state: "paused" });
+  await api.rotateKey("snapshot");
+  await api.setKeys("digits", { threshold: 1 });
+  expect((await by({ actor: "operator", limit: 5 })).toReversed()).toEqual([
+    ["model.release", { model, version: 1, channel: "stable" }],
+    ["task.resume", { model, task }],
+    ["task.pause", { model, task }],
+    ["key.rotate", { role: "snapshot" }],
+    ["key.set", { role: "digits", model }],
+  ]);
+  const { records, head } = await api.audit({ action: "task.resume" });
+  expect(records).toMatchObject([{ actor: { kind: "operator", via: "http" }, detail: { rounds: 2 } }]);
+  // Keys, tokens and documents are in it by their digests alone.
+  const all = await api.auditRecords({ start: 0 });
+  expect(all).toHaveLength(head.size);
+  expect(JSON.stringify(all)).not.toContain(coordinator.operatorToken);
+  expect(await api.auditRecords({ start: 2, limit: 1 })).toEqual([all[2]]);
+  expect(await api.audit({ until: "2020-01-01T00:00:00.000Z" })).toMatchObject({ records: [] });
+  // Pages run from the newest to the oldest.
+  const pages: number[] = [];
+  for (let before = head.size; before > 0; before = pages.at(-1)!)
+    pages.push(...(await api.audit({ before, limit: 4 })).records.map(({ index }) => index));
+  expect(pages).toEqual(all.map(({ index }) => index).toReversed());
+});
+
+test("the audit log is for operators", async () => {
+  const stranger = createApiClient({ baseUrl: coordinator.url });
+  const refused = { code: "identity/not-authorized" };
+  await expect(stranger.audit()).rejects.toMatchObject(refused);
+  await expect(stranger.auditRecords({ start: 0 })).rejects.toMatchObject(refused);
+  await expect(api.audit({ action: "model.eat" as never })).rejects.toMatchObject({
+    code: "http/bad-request",
+  });
 });
 
 test("a stream that begins after an event gets what came since, in order, once", async () => {

@@ -1,13 +1,16 @@
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import type { RoundRow } from "@tributary/simulator";
 import type { Benchmark } from "../src/bench/benchmark.ts";
 import { dataFolder } from "../src/data-folder.ts";
 import { openMnist } from "../src/fedavg-run.ts";
+import { adoptVersion } from "../src/fleet/adopt-version.ts";
 import { applyInChromium } from "../src/ota-bench/apply-in-chromium.ts";
 import { keptPieces } from "../src/ota-bench/kept-pieces.ts";
 import { ReleaseMeter, type ReleaseSizes } from "../src/ota-bench/release-sizes.ts";
 import {
   applyFigures,
+  fleetFigures,
   otaVerdicts,
   penaltyFigures,
   sizeFigures,
@@ -15,7 +18,7 @@ import {
 } from "../src/ota-bench/report.ts";
 import { KINDS, trainRounds, type Kind } from "../src/ota-bench/trained-versions.ts";
 
-const PARTS = [...KINDS, "apply", "penalty"] as const;
+const PARTS = [...KINDS, "apply", "penalty", "fleet"] as const;
 type Part = (typeof PARTS)[number];
 
 const TARGET = 0.97;
@@ -27,8 +30,8 @@ const TRIES = 30;
 const ota: Benchmark = {
   name: "ota",
   summary:
-    "Bytes of a new version, whole and as a delta after 1, 5 and 20 rounds of MNIST; time to apply it in Chromium; what rounding steps costs.",
-  usage: `[--only ${PARTS.join(",")}] [--bases 5] [--accuracy 0.98] [--rounds 20] [--seeds 3] [--max-rounds 150] [--keep FOLDER]`,
+    "Bytes of a new version, whole and as a delta after 1, 5 and 20 rounds of MNIST; time to apply it in Chromium; what rounding steps costs; how soon a fleet has it.",
+  usage: `[--only ${PARTS.join(",")}] [--bases 5] [--accuracy 0.98] [--rounds 20] [--seeds 3] [--max-rounds 150] [--devices 1000] [--keep FOLDER]`,
   async run({ args, log }) {
     const { values } = parseArgs({
       args: [...args],
@@ -40,6 +43,7 @@ const ota: Benchmark = {
         rounds: { type: "string", default: "20" },
         seeds: { type: "string", default: "3" },
         "max-rounds": { type: "string", default: "150" },
+        devices: { type: "string", default: "1000" },
         keep: { type: "string" },
       },
     });
@@ -49,12 +53,24 @@ const ota: Benchmark = {
     const [bases, rounds, seeds] = [Number(values.bases), Number(values.rounds), Number(values.seeds)];
     const maxRounds = Number(values["max-rounds"]);
     const baseAccuracy = Number(values.accuracy);
-    const mnist = dataFolder("datasets/mnist");
-    if (mnist.missing !== undefined) throw new Error(mnist.missing);
-    const data = await openMnist(mnist.path);
     const kept = keptPieces(values.keep);
     const results: Record<string, unknown> = {};
     const figures: Record<string, number> = {};
+    if (parts.includes("fleet")) {
+      const adoption = await adoptVersion({
+        devices: Number(values.devices),
+        processes: 4,
+        loading: 24,
+        seed: "ota",
+        log: (line) => log(`  ${line}`),
+      });
+      results.fleet = { ...adoption, loadAverage: loadavg()[0] };
+      Object.assign(figures, fleetFigures(adoption));
+      if (parts.length === 1) return { results, figures, verdicts: otaVerdicts(figures) };
+    }
+    const mnist = dataFolder("datasets/mnist");
+    if (mnist.missing !== undefined) throw new Error(mnist.missing);
+    const data = await openMnist(mnist.path);
 
     /** Round by round, so that what was trained is not lost where a run is broken off. */
     const trainedBase = async (kind: "cnn" | "2nn", index: number): Promise<Uint8Array> => {

@@ -71,4 +71,23 @@ test("an operator releases a version from the dashboard, with the token alone", 
   // The stream tells: the newest is what runs, and nothing is left to release.
   await see(page.getByTestId("release")).toHaveCount(0);
   await see(page.getByTestId("release-word")).toHaveCount(0);
+
+  // Who did it is in the audit log, which asks for no other token.
+  await page.getByTestId("show-audit").click();
+  const records = page.getByTestId("audit-row");
+  await see(records.first()).toHaveAttribute("data-action", "model.release");
+  await see(records.first()).toContainText("digits, version 2, channel stable by an operator");
+  await api.setTaskState("digits", { state: "paused" });
+  await see(page.locator('[data-action="task.pause"]')).toContainText("digits, task digits by an operator");
+  await see(page.getByTestId("audit-signed")).toHaveText(/^\d+ records, signed by timestamp \d+$/, {
+    timeout: 15_000,
+  });
+
+  const other = await browser.newPage();
+  await other.goto(coordinator.url);
+  await other.getByTestId("show-audit").click();
+  await other.getByTestId("audit").getByTestId("operator-token").fill("not-the-token");
+  await other.getByTestId("unlock-audit").click();
+  await see(other.getByTestId("audit").getByRole("alert")).toBeVisible();
+  await see(other.getByTestId("audit-row")).toHaveCount(0);
 });

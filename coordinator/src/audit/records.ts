@@ -104,8 +104,9 @@ export function taskStopped(
 export function gateVerdict(
   { name: task, model }: Pick<TaskRecord, "name" | "model">,
   candidate: VersionRecord["version"],
-  { roundId: round, at: _, ...verdict }: VerdictView,
+  found: VerdictView,
 ): NewAuditRecord {
+  const { roundId: round, at: _, ...verdict } = found;
   return {
     actor: coordinatorFor({ task, round }),
     action: "gate.verdict",

@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { failure, systemClock, type Clock } from "@tributary/core";
 import SqliteDatabase from "better-sqlite3";
+import { OPERATOR_BY_FILES } from "../audit/actors.ts";
+import { recordInDataDir } from "../audit/record-in-data-dir.ts";
 import { storageFailure, syncFile, syncFolder } from "../durable-files.ts";
 import { VERSION } from "../version.ts";
 import { BLOBS, copySecrets, DATABASE, digestOfFile, MANIFEST, type BackupManifest } from "./backup-files.ts";
@@ -27,7 +29,8 @@ const ALL_PAGES = 2 ** 30;
 
 /**
  * Copies a data directory while its coordinator runs, or does not: first the database, as it is at one moment, then the blobs, which
- * never change and are on disk before the database names them. The folder appears under its name when it is complete.
+ * never change and are on disk before the database names them. The folder appears under its name when it is complete, and that it was
+ * made is in the directory's audit log then.
  *
  * @throws `coordinator/backup-unusable`, `store/corrupt`, `store/unavailable`, `store/quota-exceeded`
  */
@@ -71,6 +74,16 @@ export async function backupDataDir(options: BackupOptions): Promise<Backup> {
     await writeFile(join(partial, MANIFEST), `${JSON.stringify(manifest, undefined, 2)}\n`, { mode: 0o600 });
     await syncFile(join(partial, MANIFEST));
     await syncFolder(partial);
+    await recordInDataDir(
+      dataDir,
+      {
+        actor: OPERATOR_BY_FILES,
+        action: "backup.create",
+        object: {},
+        detail: { database: manifest.database.digest, keys },
+      },
+      clock.now(),
+    );
     await rm(out, { recursive: true, force: true });
     await rename(partial, out);
     await syncFolder(dirname(out));

@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { failure, systemClock, type Clock } from "@tributary/core";
 import SqliteDatabase from "better-sqlite3";
 import { openSqlMetadataStore } from "../adapters/sql/sql-metadata-store.ts";
+import { OPERATOR_BY_FILES } from "../audit/actors.ts";
+import { roundAbandoned } from "../audit/records.ts";
 import { storageFailure, syncFile, syncFolder } from "../durable-files.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { newestVersion, NUMBERS_TAKEN, numbersTaken } from "../registry/next-number.ts";
+import { requireAuditWhole, requireLogsContinued, storedHeads } from "../releases/signed-heads.ts";
 import { RELEASES_RESTORED } from "../releases/releases.ts";
 import {
   BLOBS,
@@ -58,7 +61,11 @@ export async function restoreDataDir(options: RestoreOptions): Promise<BackupMan
     await copyBlobs(join(backup, BLOBS), join(dataDir, BLOBS), database);
     const store = await openSqlMetadataStore({ path: database });
     try {
-      await moveOn(store, clock.now());
+      // What a start would refuse is refused here, while the directory from before may still be there.
+      const timestamp = await store.releases.latest("timestamp");
+      await requireLogsContinued(store, timestamp, await storedHeads(store));
+      await requireAuditWhole(store, timestamp);
+      await moveOn(store, manifest, clock.now());
     } finally {
       await store.close();
     }
@@ -82,7 +89,11 @@ function requireIntact(path: string): void {
   }
 }
 
-async function moveOn(store: MetadataStore, at: number): Promise<void> {
+async function moveOn(
+  store: MetadataStore,
+  { createdAt, database }: BackupManifest,
+  at: number,
+): Promise<void> {
   await store.transaction(async (tx) => {
     for (const round of await tx.rounds.open()) {
       const seconds = Math.max(0, at - round.startedAt) / 1000;
@@ -95,6 +106,7 @@ async function moveOn(store: MetadataStore, at: number): Promise<void> {
         deadlineAt: null,
         seconds,
       });
+      await tx.audit.append([roundAbandoned({ ...round, reason })], at);
     }
     const before = await numbersTaken(tx);
     const rounds: Record<string, number> = {};
@@ -105,5 +117,17 @@ async function moveOn(store: MetadataStore, at: number): Promise<void> {
       versions[name] = Math.max(before.versions[name] ?? 0, await newestVersion(tx, name)) + NUMBERS_GAP;
     await tx.settings.set(NUMBERS_TAKEN, { rounds, versions });
     await tx.settings.set(RELEASES_RESTORED, true);
+    // The log goes on from what was in the backup: what came after it is lost, and this says so.
+    await tx.audit.append(
+      [
+        {
+          actor: OPERATOR_BY_FILES,
+          action: "backup.restore",
+          object: {},
+          detail: { database: database.digest, createdAt: new Date(createdAt).toISOString() },
+        },
+      ],
+      at,
+    );
   });
 }

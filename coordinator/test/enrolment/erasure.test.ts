@@ -2,6 +2,7 @@ import { asPopulationName, decodeBase64url, encodeBase64url, type DeviceId } fro
 import { enrolmentMessage, erasureMessage, erasurePath, PROOF_HEADER } from "@tributary/protocol";
 import { generateTufKey, type Ed25519Signer } from "@tributary/tuf";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { auditedDevice } from "../../src/audit/actors.ts";
 import { resolveConfig } from "../../src/config.ts";
 import { createEnrolment, type EnrolmentRoom } from "../../src/enrolment/enrolment.ts";
 import { registerErasureRoute } from "../../src/enrolment/erasure-route.ts";
@@ -71,6 +72,7 @@ async function erase(
 test("a device has its record erased by its key alone, and its certificate admits nobody from then on", async () => {
   const [{ signer: key }, { signer: other }] = [await generateTufKey(), await generateTufKey()];
   const [mine, theirs] = [await enrol(key), await enrol(other)];
+  const quarantined = await auditedDevice(room.store.audit, mine.deviceId as DeviceId, room.env.random);
   const codeOf = (answer: { json(): { error: { code: string } } }): string => answer.json().error.code;
   expect(codeOf(await erase(mine.bytes, mine.bytes, other))).toBe("identity/invalid-proof");
   expect(codeOf(await erase(mine.bytes, theirs.bytes, key))).toBe("identity/invalid-proof");
@@ -84,6 +86,16 @@ test("a device has its record erased by its key alone, and its certificate admit
   expect(await room.store.devices.get(mine.deviceId as DeviceId)).toBeUndefined();
   expect(disconnected).toEqual([mine.deviceId]);
   expect(codeOf(await erase(mine.bytes, mine.bytes, key))).toBe("identity/invalid-certificate");
+
+  // The audit log says that it was, and not whose it was; what it said of the device before goes on to mean the same one.
+  const [record] = await room.store.audit.list({ action: "device.erase" }, { limit: 2 });
+  expect(record).toMatchObject({
+    actor: { kind: "device" },
+    object: { device: quarantined, population: "default" },
+    detail: {},
+  });
+  expect(quarantined).not.toBe(mine.deviceId);
+  expect(await room.store.audit.pseudonym(mine.deviceId as DeviceId)).toBeUndefined();
 
   // Who was revoked does not get rid of that.
   await room.store.devices.setState(theirs.deviceId as DeviceId, "revoked");

@@ -233,6 +233,30 @@ describe("a gate", () => {
     });
     await room.registry.release(model, asModelVersion(4));
     expect(await room.store.models.get(model)).toMatchObject({ currentVersion: 4, releasedVersion: 4 });
+
+    // Who or what did each of it, in the order in which it was done.
+    const recorded = (await room.store.audit.read(0, 100)).flatMap(({ action, actor, object, detail }) =>
+      action === "round.abandon"
+        ? []
+        : [[action, actor.kind, object.version, object.round, detail["result"]]],
+    );
+    expect(recorded.slice(recorded.findIndex(([action]) => action === "round.commit"))).toEqual([
+      ["round.commit", "coordinator", 2, "digits-1", undefined],
+      ["gate.verdict", "coordinator", 2, "digits-2", "passed"],
+      ["model.release", "coordinator", 2, undefined, undefined],
+      ["round.commit", "coordinator", 3, "digits-3", undefined],
+      ["gate.verdict", "coordinator", 3, "digits-4", "failed"],
+      ["round.commit", "coordinator", 4, "digits-5", undefined],
+      ["gate.verdict", "coordinator", 4, "digits-6", "failed"],
+      ["task.pause-automatic", "coordinator", undefined, undefined, undefined],
+      ["task.resume", "operator", undefined, undefined, undefined],
+      ["model.release", "operator", 4, undefined, undefined],
+    ]);
+    const [paused] = await room.store.audit.list({ action: "task.pause-automatic" }, { limit: 1 });
+    expect(paused).toMatchObject({
+      actor: { task, round: "digits-6" },
+      detail: { reason: { code: "gate" } },
+    });
   });
 
   test("decides nothing where too few devices are held out, and training goes on", async () => {

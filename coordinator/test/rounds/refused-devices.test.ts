@@ -39,4 +39,12 @@ test("a device whose updates are refused for what is in them is left out after t
   expect(events.filter(({ type }) => type === "suspicion").map(({ data }) => data)).toMatchObject([
     { device: deviceId, state: "quarantined" },
   ]);
+  const [record] = await room.store.audit.list({ action: "device.quarantine" }, { limit: 2 });
+  const pseudonym = await room.store.audit.pseudonym(deviceId);
+  expect(record).toMatchObject({
+    actor: { kind: "coordinator", task },
+    object: { task, device: pseudonym },
+    detail: { points: 3 },
+  });
+  expect(JSON.stringify(record)).not.toContain(deviceId);
 });

@@ -224,6 +224,12 @@ describe("members of cohorts whose sums fail", () => {
       { device: deviceId, state: "quarantined", roundId: found.roundId },
       { device: deviceId, state: "released" },
     ]);
+    const device = (await room.store.audit.pseudonym(deviceId))!;
+    const records = await room.store.audit.list({ object: { task, device } }, { limit: 10 });
+    expect(records).toMatchObject([
+      { action: "device.release", actor: { kind: "operator", via: "http" }, detail: { was: "quarantined" } },
+      { action: "device.quarantine", actor: { kind: "coordinator", task, round: found.roundId } },
+    ]);
     // It takes part again at once, and as before.
     liar!.checkIn();
     await vi.waitFor(async () => expect(await room.store.suspicions.list(task)).not.toEqual([]), {

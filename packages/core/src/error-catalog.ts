@@ -807,6 +807,22 @@ export const ERROR_CATALOG = {
     status: 426,
     publicMessage: "The release needs a newer runtime.",
   },
+  "runtime/too-old": {
+    status: 426,
+    publicMessage: "The version needs a newer runtime than the app was built with.",
+    advice: "Build the app with a newer @tributary/runtime; the device keeps the version that it runs.",
+  },
+  "runtime/version-withdrawn": {
+    status: 410,
+    publicMessage: "The version was withdrawn, and the device may run no other.",
+    advice: "Point the channel to a version that is good; devices go on to it by themselves.",
+  },
+  "runtime/version-crashed": {
+    status: 500,
+    publicMessage: "The version ended the process that it was started in.",
+    advice:
+      "The version before goes on, where there is one. Where there is none, open the model again to try once more; publish a version that does not.",
+  },
   "runtime/part-unavailable": {
     status: 503,
     publicMessage: "A script of the runtime could not be loaded.",

@@ -370,9 +370,9 @@ export interface ServerEvents {
   /** A device was quarantined, or an operator released one. */
   suspicion: SuspicionView;
   channel: ChannelChange;
+  alias: AliasChange;
   rollout: RolloutView;
   withdrawal: WithdrawnVersionView;
-  alias: AliasChange;
   devices: DevicesView;
   /** The `Last-Event-ID` is too old or unknown: read everything again. */
   reset: Record<string, never>;

@@ -33,10 +33,9 @@ export {
   ROLLOUT_SHARE_UNITS,
   rolloutDevice,
   rolloutManifestPath,
-  rolloutPath,
-  withdrawnPath,
   type RolloutDevice,
 } from "./rollout-arm.ts";
+export { rolloutPath, withdrawnPath } from "./rollout-paths.ts";
 export { readRollout, readWithdrawnVersions } from "./read-rollout.ts";
 export {
   evidenceOf,

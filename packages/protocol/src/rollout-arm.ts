@@ -10,17 +10,9 @@ const BUCKET_PURPOSE = "tributary-rollout-v1";
 const DEVICE_PURPOSE = "tributary-rollout-device-v1";
 const FRACTION_DIGITS = 12;
 
-export function rolloutPath(model: string, channel: string): string {
-  return `models/${model}/${channel}.rollout.json`;
-}
-
 /** The whole manifest of an arm's version. */
 export function rolloutManifestPath(model: string, rollout: string, arm: string): string {
   return `models/${model}/rollouts/${rollout}/${arm}.json`;
-}
-
-export function withdrawnPath(model: string): string {
-  return `models/${model}/versions.withdrawn.json`;
 }
 
 /**

@@ -5,7 +5,7 @@ import { canonicalText, type JsonDocument } from "../src/index.ts";
 describe("canonical JSON", () => {
   test("writes numbers and texts as RFC 8785, 3.2.2 shows", () => {
     const value = {
-      numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001, -0],
+      numbers: [333333333.3333333, 1e30, 4.5, 2e-3, 0.000000000000000000000000001, -0],
       string: '€$\u000F\u000aA\'B"\\\\"/',
       literals: [null, true, false],
     };

@@ -1,12 +1,13 @@
-import { asModelName, failure, toFailure, type ModelName } from "@tributary/core";
+import { asModelName, asModelVersion, failure, toFailure, type ModelName } from "@tributary/core";
 import type { Feeds } from "@tributary/engine";
 import type { ServerMessage } from "@tributary/protocol";
 import type { Connection } from "./connection.ts";
 import { isConsent } from "./consent.ts";
 import type { Device, DeviceConfig, DevicePorts } from "./device.ts";
 import { createDeviceEvents } from "./device-events.ts";
+import type { RefusedVersion } from "./diagnosis.ts";
 import type { DeviceHealthPart } from "./health/device-health.ts";
-import { failedCheck } from "./health/failed-check.ts";
+import type { failedCheck } from "./health/failed-check.ts";
 import { lazyPart } from "./lazy-part.ts";
 import { createOpenModels } from "./open-models.ts";
 import type { ExamplePolicy } from "./examples/example-policy.ts";
@@ -14,7 +15,6 @@ import { personalName } from "./personal/personal-name.ts";
 import type { ModelState, RuntimeStatus } from "./runtime.ts";
 import type { RunCounter } from "./telemetry/recorder.ts";
 import type { ModelSlot } from "./updater/model-slot.ts";
-import { readLogHead } from "./store/log-head.ts";
 import { createReleaseHttp, type ReleaseHttp } from "./transport/release-http.ts";
 import { createRequests } from "./transport/requests.ts";
 import { withSeed } from "./transport/with-seed.ts";
@@ -24,7 +24,7 @@ import { createModelSpace } from "./updater/model-space.ts";
 import { own } from "./updater/own.ts";
 import { createReleases } from "./updater/releases.ts";
 
-/** How often a device without a control connection looks for releases. */
+/** How often a device without a control connection looks for releases, give or take a quarter. */
 const POLL_INTERVAL_MS = 5 * 60_000;
 /** How long until the connection's script is asked for again. */
 const RELOAD_INTERVAL_MS = 30_000;
@@ -60,6 +60,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     closing: closing.signal,
     exclusive: ports.exclusive,
     seed: shipped,
+    identity: { store, tags: config.tags },
   });
   const models = createOpenModels({
     releases,
@@ -76,13 +77,25 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     onRunning(state: ModelState, appliedAfterMs: number | null) {
       connection.loaded?.running(state, appliedAfterMs);
       const slot = models.slot(state.model);
-      withHealth(slot, (part) => part.running(state, failedCheck(slot)));
+      const facts = slot.facts();
+      withHealth(slot, (part) => part.running(state, part.failedCheck(facts)));
       learner.loaded?.participations.modelsChanged();
       // Of the first version, the opening itself waits for it.
       if (opened.has(state.model)) void restorePersonal(state.model);
     },
-    onRefused: (model, refused) => connection.loaded?.refused(model, refused),
+    onRefused(model, refused) {
+      if (connection.loaded?.state === "connected") connection.loaded.refused(model, refused);
+      else untold.set(model, refused);
+    },
+    onDied(model, { version, engine }) {
+      health?.load().then(
+        (part) => part.died({ model: asModelName(model), version: asModelVersion(version), engine }),
+        () => undefined,
+      );
+    },
   });
+  /** Versions that were refused while nobody listened. */
+  const untold = new Map<string, RefusedVersion>();
   const opened = new Set<string>();
   engines.onDownload?.((download) => events.emit({ type: "progress", part: "engine", ...download }));
   const openModels = (): readonly ModelName[] => models.slots.map(({ name }) => asModelName(name));
@@ -92,6 +105,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
   let battery: Parameters<Device["setBattery"]>[0] = null;
   let closed: Promise<void> | undefined;
   let timer: { cancel(): void } | undefined;
+  let polling: { cancel(): void } | undefined;
 
   const connection = lazyPart("connection", async () => {
     const { coordinator } = config.source;
@@ -111,6 +125,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       onMessage: receive,
       onConnected() {
         for (const state of models.states()) connection.loaded?.subscribe(state);
+        for (const [model, refused] of untold) connection.loaded?.refused(model, refused);
+        untold.clear();
         // Releases may have been pushed while nobody listened.
         models.followAll();
         learner.loaded?.participations.connected();
@@ -130,11 +146,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     config.healthIntervalMs === undefined || token === undefined
       ? undefined
       : lazyPart("health reports", async () => {
-          const [{ identity, http: federation }, { createDeviceHealth }] = await Promise.all([
+          const [{ identity, http: federation }, { createDeviceHealth }, checks] = await Promise.all([
             connection.load(),
             import("./health/device-health.ts"),
+            import("./health/failed-check.ts"),
           ]);
-          return await createDeviceHealth({
+          const part = await createDeviceHealth({
             env,
             settings: store.settings,
             identity,
@@ -144,11 +161,15 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
             endsCleanly: ports.listen === undefined,
             closing: closing.signal,
           });
+          return { ...part, failedCheck: checks.failedCheck };
         });
   /** What cannot be loaded tells nothing, and is tried again by what happens next. */
   const withHealth = (
     slot: ModelSlot,
-    tell: (part: DeviceHealthPart, state: ModelState) => unknown,
+    tell: (
+      part: DeviceHealthPart & { readonly failedCheck: typeof failedCheck },
+      state: ModelState,
+    ) => unknown,
   ): void => {
     if (health === undefined || !slot.isRunning) return;
     const { state } = slot;
@@ -226,9 +247,13 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     learner.loaded?.participations.receive(message);
   }
 
+  /** Who is connected is told; whoever is not, or cannot be where sockets are blocked, looks by itself, and not all at once. */
   const poll = (): void => {
-    models.followAll();
-    timer = env.clock.schedule(POLL_INTERVAL_MS, poll);
+    const wait = POLL_INTERVAL_MS * (0.75 + env.random.bytes(1)[0]! / 512);
+    polling = env.clock.schedule(wait, () => {
+      if (connection.loaded?.state !== "connected") models.followAll();
+      poll();
+    });
   };
   const connect = (): void => {
     timer = undefined;
@@ -244,8 +269,8 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       },
     );
   };
-  if (token === undefined) timer = env.clock.schedule(POLL_INTERVAL_MS, poll);
-  else connect();
+  poll();
+  if (token !== undefined) connect();
 
   /** For the page, and with consent for telemetry; a model that was closed meanwhile has nothing to count. */
   const counting = (slot: ModelSlot, count: (recorder: RunCounter, state: ModelState) => void): void => {
@@ -466,7 +491,9 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       connect();
     },
     async status(): Promise<RuntimeStatus> {
-      const certificateLog = await readLogHead(store.settings).catch(() => undefined);
+      const certificateLog = await import("./store/log-head.ts")
+        .then(({ readLogHead }) => readLogHead(store.settings))
+        .catch(() => undefined);
       const deviceId = connection.loaded?.identity.deviceId;
       return {
         ...(deviceId === undefined ? {} : { deviceId }),
@@ -491,11 +518,12 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
     async diagnose() {
       requireOpen();
       const open = models.slots.filter(({ isRunning }) => isRunning);
+      const { slotDiagnosis } = await import("./updater/slot-diagnosis.ts");
       return {
         engines: engines.diagnose(),
         models: open.map((slot) => {
           const own = personal.loaded?.diagnose(slot.name);
-          return { ...slot.diagnose(), ...(own === undefined ? {} : { personal: own }) };
+          return { ...slotDiagnosis(slot.facts()), ...(own === undefined ? {} : { personal: own }) };
         }),
         storage: await space.diagnose(),
         ...(learner.loaded === undefined ? {} : { training: learner.loaded.diagnose() }),
@@ -506,6 +534,7 @@ export function createDevice(config: DeviceConfig, ports: DevicePorts): Device {
       closed ??= (async () => {
         closing.abort(failure("runtime/closed", "runtime: it was closed"));
         timer?.cancel();
+        polling?.cancel();
         await (await learner.settled())?.participations.stop();
         await (await health?.settled())?.close();
         (await connection.settled())?.close();

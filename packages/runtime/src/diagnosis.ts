@@ -5,6 +5,7 @@ import type { VariantForm } from "@tributary/protocol";
 import type { PersonalDiagnosis } from "./personal/personalisation.ts";
 import type { TrainingDiagnosis } from "./participation/training-diagnosis.ts";
 import type { BatchingState } from "./inference/inference-queue.ts";
+import type { RolloutStanding } from "./updater/standing.ts";
 
 /**
  * What a runtime does, and why: plain data for a support page or a bug report. It is told to the page alone; no other device or
@@ -65,12 +66,23 @@ export interface ModelDiagnosis {
   readonly triedVariants: readonly TriedVariant[];
   /** The newest version that was verified and did not take this one's place. */
   readonly refused?: RefusedVersion;
+  /** Where this device stands in a rollout of the channel, while one goes on. */
+  readonly rollout?: RolloutStanding;
+  /** What ran before, and is kept so that the device can go back to it without a download. */
+  readonly kept?: KeptVersion;
+  /** The version is not to run any more and there is no other: calls fail with `runtime/version-withdrawn`. */
+  readonly withdrawn?: { readonly version: number; readonly message: string };
   /** Weights of this device's own, once there were some since the start. */
   readonly personal?: PersonalDiagnosis;
   readonly batching: BatchingState;
   readonly calls: CallDiagnosis;
   /** How the version came; left out where it was here when the app started. */
   readonly download?: VersionDownload;
+}
+
+export interface KeptVersion {
+  readonly version: number;
+  readonly sizeBytes: number;
 }
 
 /** How a version's files came to this device. */
@@ -83,7 +95,7 @@ export interface VersionDownload {
   readonly fullBytes: number;
 }
 
-/** A version that could not be loaded here, or answered otherwise than where it was published. */
+/** A version that could not be loaded here, answered otherwise than where it was published, ended the process, or needs a newer runtime. */
 export interface RefusedVersion {
   readonly version: number;
   readonly code: ErrorCode;

@@ -3,14 +3,17 @@ export type {
   CallDiagnosis,
   Diagnosis,
   EngineDiagnosis,
+  KeptVersion,
   ModelDiagnosis,
   StorageDiagnosis,
   TriedEngine,
   RefusedVersion,
   TriedVariant,
   VariantName,
+  VersionDownload,
   WorkerDiagnosis,
 } from "./diagnosis.ts";
+export type { RolloutStanding } from "./updater/standing.ts";
 export type { ExplainOptions, Explanation, ExplanationMethod } from "./explain/explanation.ts";
 export type { ExampleOptions } from "./examples/example-policy.ts";
 export type {

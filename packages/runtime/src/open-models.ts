@@ -12,6 +12,7 @@ import type { BlobHolds } from "./updater/blob-holds.ts";
 import { createModelSlot, type ModelSlot } from "./updater/model-slot.ts";
 import type { ModelSpace } from "./updater/model-space.ts";
 import type { Releases } from "./updater/releases.ts";
+import type { TrialRecord } from "./updater/trial.ts";
 
 export interface OpenModelsOptions {
   readonly releases: Releases;
@@ -32,6 +33,8 @@ export interface OpenModelsOptions {
   readonly onRunning: (state: ModelState, appliedAfterMs: number | null) => void;
   /** A version did not take the place of the one that runs. */
   readonly onRefused: (model: string, refused: RefusedVersion) => void;
+  /** The process before this one ended by a version of a model. */
+  readonly onDied: (model: string, died: Pick<TrialRecord, "version" | "engine">) => void;
 }
 
 /** The models that are open on a device, each once however many handles there are. */
@@ -101,7 +104,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
     const held = await options.holds?.held();
     const installed = await options.store.models.list();
     const files = [
-      ...installed.flatMap((model) => model.files),
+      ...installed.flatMap(({ files: own, previous }) => [...own, ...(previous?.files ?? [])]),
       ...(await keptBaseWeights(options.store.settings)),
     ];
     const recorded = new Set<string>(files.map(({ digest }) => digest));
@@ -154,6 +157,9 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         options.onRefused(model, refused);
         background(prune);
       },
+      holds: options.holds,
+      onDied: (died) => options.onDied(model, died),
+      onLessNeeded: () => background(prune),
       onMoved: (state) => events.emit({ type: "engine-changed", model, state }),
       onNeeds: (digests) => options.holds?.hold(`model ${model}`, digests),
       onRunning(state, previousVersion) {
@@ -184,6 +190,7 @@ export function createOpenModels(options: OpenModelsOptions): OpenModels {
         await slot.follow(closing);
         return true;
       }
+      if (slot.barred !== undefined) throw slot.barred;
       throw failure(
         "runtime/offline",
         `model ${slot.name}: the coordinator cannot be reached and no version is installed here`,

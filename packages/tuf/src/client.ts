@@ -2,6 +2,7 @@ import { failure, TributaryError, type Clock } from "@tributary/core";
 import type { JsonValue } from "./json.ts";
 import { resolveLimits, type TufLimits } from "./limits.ts";
 import type { DelegationSearch } from "./delegation-search.ts";
+import { rememberedVerifier } from "./remembered-verifier.ts";
 import type {
   DelegatedRole,
   MetaFile,
@@ -99,7 +100,7 @@ export function createTufClient(options: TufClientOptions): TufClient {
   const inTurn = <T>(run: (update: Update) => Promise<T>, signal?: AbortSignal): Promise<T> => {
     const turn = queue.then(async () => {
       signal?.throwIfAborted();
-      const verify = await (verifier ??= createVerifier(options));
+      const verify = await (verifier ??= createVerifier(options).then(rememberedVerifier));
       // 5.1: the time of the whole update is fixed here.
       return run(new Update(options, limits, verify, options.clock.now(), signal));
     });

@@ -1,4 +1,5 @@
 import { quantile } from "../bench/quantile.ts";
+import type { FleetAdoption } from "../fleet/adopt-version.ts";
 import type { ApplyTimes } from "./apply-in-chromium.ts";
 import type { ReleaseSizes } from "./release-sizes.ts";
 import type { Kind } from "./trained-versions.ts";
@@ -61,12 +62,24 @@ export function penaltyFigures({ int8, float32 }: PenaltyRuns): Figures {
   };
 }
 
+/** The bound is for 1,000 devices. */
+export function fleetFigures({ adoptions, ...times }: FleetAdoption): Figures {
+  return {
+    [`adoptionP99Ms${adoptions.length}`]: times.p99Ms,
+    [`adoptionP50Ms${adoptions.length}`]: times.p50Ms,
+    adoptionLoadingP99Ms: times.loadingP99Ms,
+    adoptionDeviceCpuMs: times.deviceCpuMs,
+    adoptionCoordinatorCpuMs: times.coordinatorCpuMs,
+  };
+}
+
 const BOUNDS: readonly { readonly figure: string; readonly atLeast?: number; readonly atMost?: number }[] = [
   { figure: "deltaRatio1", atMost: 0.025 },
   { figure: "deltaRatio5", atMost: 0.05 },
   { figure: "trainDeltaRatio1", atMost: 0.2 },
   { figure: "applyMBps", atLeast: 150 },
   { figure: "roundsPenalty", atMost: 1.05 },
+  { figure: "adoptionP99Ms1000", atMost: 5_000 },
 ];
 
 /** Of what was measured. */

@@ -1,6 +1,8 @@
 import {
   createApiClient,
   type ApiClient,
+  type AuditFilter,
+  type AuditView,
   type RolloutChange,
   type RolloutView,
   type VersionView,
@@ -12,6 +14,8 @@ export interface Operator {
   readonly known: boolean;
   /** @param token needed until one was accepted */
   release(model: string, version: number, token?: string): Promise<VersionView>;
+  /** What is in the audit log, newest first. @param token needed until one was accepted */
+  audit(filter: AuditFilter, token?: string): Promise<AuditView>;
   /** @param token needed until one was accepted */
   changeRollout(
     rollout: Pick<RolloutView, "model" | "rollout">,
@@ -22,10 +26,10 @@ export interface Operator {
 
 export function createOperator(baseUrl: string): Operator {
   let accepted: string | undefined;
-  const as = async <Answer>(
+  const withToken = async <T>(
     token: string | undefined,
-    call: (api: ApiClient) => Promise<Answer>,
-  ): Promise<Answer> => {
+    call: (api: ApiClient) => Promise<T>,
+  ): Promise<T> => {
     try {
       const answer = await call(createApiClient({ baseUrl, token }));
       accepted = token;
@@ -39,8 +43,10 @@ export function createOperator(baseUrl: string): Operator {
     get known() {
       return accepted !== undefined;
     },
-    release: (model, version, token = accepted) => as(token, (api) => api.releaseVersion(model, version)),
+    release: (model, version, token = accepted) =>
+      withToken(token, (api) => api.releaseVersion(model, version)),
+    audit: (filter, token = accepted) => withToken(token, (api) => api.audit(filter)),
     changeRollout: ({ model, rollout }, change, token = accepted) =>
-      as(token, (api) => api.changeRollout(model, rollout, change)),
+      withToken(token, (api) => api.changeRollout(model, rollout, change)),
   };
 }

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { useSelectedTask } from "../data/use-selected-task.ts";
+import { AuditCard } from "./audit-card.tsx";
 import { ConnectionBanner } from "./connection-banner.tsx";
 import { ReleaseBanner } from "./release-banner.tsx";
 import { StorageBanner } from "./storage-banner.tsx";
@@ -30,6 +31,9 @@ export function App(): ReactNode {
       <ReleaseBanner />
       <main id="main" tabIndex={-1}>
         <Content />
+        <div className="page">
+          <AuditCard />
+        </div>
       </main>
     </>
   );

@@ -1,5 +1,6 @@
-import { type ReactNode, useId, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
+import { OperatorTokenForm } from "./operator-token-form.tsx";
 
 type Progress = "idle" | "asking" | "releasing" | { readonly failed: string };
 
@@ -13,13 +14,11 @@ export function ReleaseButton({
 }): ReactNode {
   const { operator } = useDashboard();
   const [progress, setProgress] = useState<Progress>("idle");
-  const [token, setToken] = useState("");
-  const field = useId();
 
-  const release = (): void => {
+  const release = (token?: string): void => {
     setProgress("releasing");
     // The stream tells that it is released; nothing is to be done here.
-    operator.release(model, version, operator.known ? undefined : token.trim()).then(
+    operator.release(model, version, token).then(
       () => setProgress("idle"),
       (error: unknown) => setProgress({ failed: error instanceof Error ? error.message : String(error) }),
     );
@@ -39,33 +38,11 @@ export function ReleaseButton({
     );
   }
   return (
-    <form
-      className="release-form"
-      onSubmit={(event) => {
-        event.preventDefault();
-        release();
-      }}
-    >
-      <label htmlFor={field}>
-        Operator token, of the file <code>operator-token</code> in the coordinator&apos;s data folder
-      </label>
-      <input
-        id={field}
-        type="password"
-        autoComplete="off"
-        required
-        value={token}
-        data-testid="operator-token"
-        onChange={(event) => setToken(event.target.value)}
-      />
-      <button type="submit" className="more" data-testid="confirm-release">
-        Release version {version}
-      </button>
-      {typeof progress === "object" && (
-        <p role="alert" className="lost">
-          {progress.failed}
-        </p>
-      )}
-    </form>
+    <OperatorTokenForm
+      action={`Release version ${version}`}
+      failed={typeof progress === "object" ? progress.failed : undefined}
+      onToken={release}
+      testId="confirm-release"
+    />
   );
 }

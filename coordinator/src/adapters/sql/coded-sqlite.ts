@@ -16,6 +16,21 @@ export function codedSqlite(
   observer?: SqliteObserver,
 ): KyselyDatabase {
   let wrote = false;
+  const prepared = new Map<string, SqliteDatabase.Statement>();
+  /** Preparing a statement takes longer than most take to run. */
+  const statementOf = (sql: string): SqliteDatabase.Statement => {
+    if (!REPEATED.test(sql)) {
+      // It may change the tables that others were prepared for.
+      prepared.clear();
+      return raw.prepare(sql);
+    }
+    const known = prepared.get(sql) ?? raw.prepare(sql);
+    prepared.delete(sql);
+    prepared.set(sql, known);
+    const [oldest] = prepared.keys();
+    if (prepared.size > MAX_PREPARED) prepared.delete(oldest!);
+    return known;
+  };
   const coded = <T>(run: () => T): T => {
     try {
       return run();
@@ -30,11 +45,13 @@ export function codedSqlite(
     prepare(sql) {
       // A transaction that the database gave up itself, for want of room, has nothing left to roll back.
       if (sql === "rollback" && !raw.inTransaction) return NOTHING;
-      const statement = coded(() => raw.prepare(sql));
+      // Whoever reads first and writes then would fail where another process wrote in between, instead of waiting for it.
+      const statement = coded(() => statementOf(sql === "begin" ? "begin immediate" : sql));
       return {
         reader: statement.reader,
         all: (parameters) => coded(() => statement.all(parameters)),
-        iterate: (parameters) => coded(() => statement.iterate(parameters)),
+        // One that is read row by row is busy until the last.
+        iterate: (parameters) => coded(() => raw.prepare(sql).iterate(parameters)),
         run(parameters) {
           const result = coded(() => statement.run(parameters));
           wrote = sql !== "rollback" && (wrote || result.changes > 0);
@@ -48,6 +65,9 @@ export function codedSqlite(
     },
   };
 }
+
+const MAX_PREPARED = 256;
+const REPEATED = /^(select|insert|update|delete|with|begin|commit)\b/;
 
 const NOTHING: SqliteStatement = {
   reader: false,

@@ -81,8 +81,8 @@ export interface VersionsTable {
   gate: JsonText | null;
   trust: JsonText | null;
   selfCheck: JsonText | null;
-  requiredRuntime: string | null;
   lineage: JsonText | null;
+  requiredRuntime: string | null;
 }
 
 export interface TasksTable {

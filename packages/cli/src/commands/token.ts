@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { openEnrolmentTokens } from "@tributary/coordinator";
+import { mintRecordedToken } from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
@@ -42,7 +42,7 @@ export function tokenCommand(): Command {
           },
         );
       }
-      const token = await openEnrolmentTokens(dataDir).mint(asPopulationName(options.population), {
+      const token = await mintRecordedToken(dataDir, asPopulationName(options.population), {
         ttlMs: options.ttlMinutes * 60_000,
         maxUses: options.devices,
         ...(options.subject === undefined ? {} : { subject: options.subject }),

@@ -22,7 +22,7 @@ export interface ForgetDeviceOptions extends ForgetOptions {
 }
 
 /** Settings that are of the machine or the coordinator and not of the person. */
-const KEPT = /^(engine[/:]|certificate-log:)/;
+const KEPT = /^(engine[/:]|certificate-log:|trial\/|withdrawn\/)/;
 
 /** @throws `store/not-erased`, `store/*`; with `requireCoordinator` what kept it from being told */
 export async function forgetDevice(options: ForgetDeviceOptions): Promise<Erasure> {

@@ -23,6 +23,8 @@ export interface DeviceHealthPart {
   running(state: ModelState, checkFailed: boolean): Promise<void>;
   /** The worker before this one was lost while the version ran. */
   crashed(state: ModelState): void;
+  /** The process, or worker, before this one ended by a version that began to run, whatever ran beside it. */
+  died(ran: RanVersion): void;
   /** Ends as it should; what was not told yet is not told any more. */
   close(): Promise<void>;
 }
@@ -50,6 +52,10 @@ interface Told extends Pick<RanVersion, "model" | "version"> {
 export async function createDeviceHealth(options: DeviceHealthOptions): Promise<DeviceHealthPart> {
   const { env, settings, identity, http, population, intervalMs, endsCleanly, closing } = options;
   const session = encodeHex(env.random.bytes(16));
+  /** What ended without being asked to before this start, by model; it is counted once that is known to be its doing. */
+  const atEnd = new Map<string, RanVersion>();
+  /** Models of which a version ended the worker: `crashed` is not about what runs of them now. */
+  const blamed = new Set<string>();
   /** In order of the last use. */
   const versions = new Map<string, Told>();
   const runs = new Map<string, RanVersion>();
@@ -131,7 +137,7 @@ export async function createDeviceHealth(options: DeviceHealthOptions): Promise<
 
   if (endsCleanly) {
     const crashed = await settings.read(RUNNING).catch(() => undefined);
-    for (const ran of readRunning(crashed)) add(ran, "crashes");
+    for (const ran of readRunning(crashed)) atEnd.set(ran.model, ran);
   }
 
   return {
@@ -145,11 +151,20 @@ export async function createDeviceHealth(options: DeviceHealthOptions): Promise<
     },
     async running(state, checkFailed) {
       const ran = ranOf(state);
+      const ended = atEnd.get(ran.model);
+      if (atEnd.delete(ran.model)) add(ended!, "crashes");
       runs.set(ran.model, ran);
       if (checkFailed) add(ran, "selfCheckFailures");
       if (endsCleanly) await settings.write(RUNNING, [...runs.values()]).catch(() => undefined);
     },
-    crashed: (state) => void add(ranOf(state), "crashes"),
+    crashed(state) {
+      if (!blamed.delete(state.model)) add(ranOf(state), "crashes");
+    },
+    died(ran) {
+      atEnd.delete(ran.model);
+      blamed.add(ran.model);
+      add(ran, "crashes");
+    },
     async close() {
       ended = true;
       timer?.cancel();

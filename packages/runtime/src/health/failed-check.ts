@@ -1,9 +1,10 @@
-import type { ModelSlot } from "../updater/model-slot.ts";
+import { engineDiagnosis } from "../updater/engine-diagnosis.ts";
+import type { SlotFacts } from "../updater/slot-diagnosis.ts";
 
 /** Whether another engine or form of the version that runs was found to compute wrong here, or not to run, just now. */
-export function failedCheck(slot: Pick<ModelSlot, "diagnose">): boolean {
-  const { tried, remembered, triedVariants } = slot.diagnose();
+export function failedCheck({ lease }: Pick<SlotFacts, "lease">): boolean {
+  const { tried, remembered } = engineDiagnosis(lease.check);
   const isBad = ({ verdict }: { readonly verdict: string }): boolean =>
     verdict === "disagrees" || verdict === "failed";
-  return (!remembered && tried.some(isBad)) || triedVariants.some(isBad);
+  return (!remembered && tried.some(isBad)) || lease.triedVariants.some(isBad);
 }

@@ -2,7 +2,7 @@ import { readdir, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure, sha256 } from "@tributary/core";
 import { TUF_ROLES } from "@tributary/tuf";
-import type { DeviceStore, InstalledModel } from "../store/device-store.ts";
+import type { DeviceStore, InstalledModel, InstalledVersion } from "../store/device-store.ts";
 import { makeDirectory, readFileIfAny, removeFile, writeFileAtomic } from "./atomic-file.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { createFileBlobs } from "./file-blobs.ts";
@@ -55,24 +55,41 @@ export async function openFileStore({ dataDir }: FileStoreOptions): Promise<Devi
     folder(join("models", `${model}@${fileName(channel)}.json`));
   const settingFile = (key: string): string => folder(join("settings", `${fileName(key)}.json`));
   const blobs = createFileBlobs(folder("blobs"));
+  /** What the files say, by role: nobody else writes them while the folder is locked. */
+  const metadata = new Map<string, Uint8Array | undefined>();
   let closed: Promise<void> | undefined;
 
   return {
     needsExtractableKeys: true,
     identity: trackAll(createFileIdentity(folder("identity.json")), tracked),
     metadata: {
-      read: (role) => readFileIfAny(metadataFile(role)),
-      write: tracked((role, bytes) => writeFileAtomic(metadataFile(role), bytes)),
-      delete: tracked((role) => removeFile(metadataFile(role))),
+      async read(role) {
+        if (metadata.has(role)) return metadata.get(role);
+        const bytes = await readFileIfAny(metadataFile(role));
+        // What was written meanwhile is newer.
+        if (!metadata.has(role)) metadata.set(role, bytes);
+        return metadata.get(role);
+      },
+      write: tracked(async (role, bytes) => {
+        metadata.delete(role);
+        await writeFileAtomic(metadataFile(role), bytes);
+        metadata.set(role, bytes);
+      }),
+      delete: tracked(async (role) => {
+        await removeFile(metadataFile(role));
+        metadata.set(role, undefined);
+      }),
     },
     blobs: trackAll(blobs, tracked),
     space: {
       kind: "files",
       async estimate() {
-        const kept = [...(await blobs.list()), ...(await blobs.listPartials())];
-        const usageBytes = kept.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+        const [whole, partial] = await Promise.all([blobs.list(), blobs.listPartials()]);
+        const sum = (all: typeof whole): number => all.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
+        const [blobBytes, partialBytes] = [sum(whole), sum(partial)];
+        const usageBytes = blobBytes + partialBytes;
         const { bavail, bsize } = await statfs(dataDir);
-        return { usageBytes, quotaBytes: usageBytes + bavail * bsize };
+        return { blobBytes, partialBytes, usageBytes, quotaBytes: usageBytes + bavail * bsize };
       },
     },
     models: {
@@ -124,26 +141,42 @@ function trackAll<T extends object>(part: T, tracked: Track): T {
   return Object.fromEntries(entries.map(([name, operation]) => [name, tracked(operation)])) as T;
 }
 
-function encodeInstalled(installed: InstalledModel): Uint8Array {
-  const { manifest, ...rest } = installed;
-  return encodeUtf8(`${JSON.stringify({ ...rest, manifest: encodeBase64url(manifest) })}\n`);
+function encodeInstalled({ previous, ...installed }: InstalledModel): Uint8Array {
+  const document = {
+    ...encodeVersion(installed),
+    ...(previous === undefined ? {} : { previous: encodeVersion(previous) }),
+  };
+  return encodeUtf8(`${JSON.stringify(document)}\n`);
+}
+
+type Encoded<Version extends InstalledVersion> = Omit<Version, "manifest"> & { readonly manifest: string };
+
+function encodeVersion<Version extends InstalledVersion>(installed: Version): Encoded<Version> {
+  return { ...installed, manifest: encodeBase64url(installed.manifest) };
+}
+
+function decodeVersion<Version extends InstalledVersion>(encoded: Encoded<Version>, path: string): Version {
+  const manifest = decodeBase64url(encoded.manifest);
+  if (sha256(manifest) !== encoded.manifestDigest) {
+    throw failure(
+      "store/corrupt",
+      `store: the manifest in ${path} does not match its digest; remove the file`,
+      { detail: { path } },
+    );
+  }
+  return { ...encoded, manifest } as unknown as Version;
 }
 
 async function readInstalled(path: string): Promise<InstalledModel | undefined> {
   const bytes = await readFileIfAny(path);
   if (bytes === undefined) return undefined;
-  const document = parse(bytes, path) as Omit<InstalledModel, "manifest"> & { manifest: string };
-  const installed = { ...document, manifest: decodeBase64url(document.manifest) };
-  if (sha256(installed.manifest) !== installed.manifestDigest) {
-    throw failure(
-      "store/corrupt",
-      `store: the manifest in ${path} does not match its digest; remove the file`,
-      {
-        detail: { path },
-      },
-    );
-  }
-  return installed;
+  const { previous, ...document } = parse(bytes, path) as Encoded<Omit<InstalledModel, "previous">> & {
+    readonly previous?: Encoded<InstalledVersion>;
+  };
+  return {
+    ...decodeVersion(document, path),
+    ...(previous === undefined ? {} : { previous: decodeVersion(previous, path) }),
+  };
 }
 
 function parse(bytes: Uint8Array, path: string): unknown {

@@ -10,9 +10,14 @@ export interface StoredIdentity {
 }
 
 /** Which verified release of a model runs on this device. Survives restarts, so the next start works offline. */
-export interface InstalledModel {
+export interface InstalledModel extends InstalledVersion {
   readonly model: ModelName;
   readonly channel: string;
+  /** What ran before, as long as the device may have to go back to it without a download; its files are in the blob cache too. */
+  readonly previous?: InstalledVersion;
+}
+
+export interface InstalledVersion {
   readonly version: number;
   /** The manifest as signed for, and its digest. */
   readonly manifest: Uint8Array;
@@ -75,6 +80,9 @@ export interface StorageSpace {
 }
 
 export interface StorageEstimate {
+  /** What is kept of blobs and of downloads under way, where the platform counts it anyway. */
+  readonly blobBytes?: number;
+  readonly partialBytes?: number;
   readonly usageBytes?: number;
   readonly quotaBytes?: number;
   /** Whether the browser keeps it when the device runs short of space. */

@@ -82,9 +82,13 @@ export function describeDeviceStore(name: string, options: DescribeDeviceStoreOp
         files: [{ target: "models/digits/graph.onnx", digest: sha256(manifest), sizeBytes: 2 }],
         installedAtMs: 1_700_000_000_000,
       };
+      const { model: _model, channel: _channel, ...previous } = { ...installed, version: 2 };
       await store.models.write({ ...installed, version: 2 });
-      await store.models.write(installed);
+      await store.models.write({ ...installed, previous });
       await reopen();
+      expect(await store.models.read(digits, "stable")).toEqual({ ...installed, previous });
+      expect(await store.models.list()).toEqual([{ ...installed, previous }]);
+      await store.models.write(installed);
       expect(await store.models.read(digits, "stable")).toEqual(installed);
       expect(await store.models.read(digits, "beta")).toBeUndefined();
       expect(await store.models.list()).toEqual([installed]);

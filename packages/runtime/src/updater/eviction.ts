@@ -1,6 +1,6 @@
 /** What gives way where the storage is full. Loaded when it first is. */
 import { failure, TributaryError, type Digest, type Logger } from "@tributary/core";
-import type { DeviceStore, InstalledModel } from "../store/device-store.ts";
+import type { DeviceStore, InstalledModel, InstalledVersion } from "../store/device-store.ts";
 import type { BlobHolds } from "./blob-holds.ts";
 import { engineSetting, formSetting } from "./engine-setting.ts";
 import { usedSetting } from "./used-setting.ts";
@@ -23,7 +23,7 @@ interface Victim {
 
 /**
  * Frees so many bytes, or as many as there are to free: first what belongs to no model, then models that are open nowhere, the one
- * first that was not used for longest.
+ * first that was not used for longest; last the versions that open models could go back to.
  *
  * @returns bytes that were freed
  */
@@ -60,7 +60,7 @@ async function victims({ store, isNeeded, holds }: EvictionOptions): Promise<Vic
   const held = (await holds?.held()) ?? new Set<Digest>();
   const isInUse = (digest: Digest): boolean => isNeeded(digest) || held.has(digest);
   const installed = await models.list();
-  const recorded = new Set(installed.flatMap(digestsOf));
+  const recorded = new Set(installed.flatMap(allDigestsOf));
   const strays = (await blobs.list()).filter(({ digest }) => !recorded.has(digest) && !isInUse(digest));
   const partials = (await blobs.listPartials()).filter(({ digest }) => !isInUse(digest));
   // One that is open has all of its blobs in use; others may share some with it, such as the graph.
@@ -94,6 +94,16 @@ async function victims({ store, isNeeded, holds }: EvictionOptions): Promise<Vic
       name: `${each.model} ${each.version}`,
       remove: () => uninstall(store, each, isInUse),
     })),
+    ...installed.flatMap((each) =>
+      each.previous === undefined || idle.includes(each)
+        ? []
+        : [
+            {
+              name: `${each.model} ${each.previous.version}, which it could go back to`,
+              remove: () => uninstallPrevious(store, each, isInUse),
+            },
+          ],
+    ),
   ];
 }
 
@@ -104,19 +114,48 @@ async function uninstall(
   isInUse: (digest: Digest) => boolean,
 ): Promise<number> {
   await models.delete(gone.model, gone.channel);
-  const shared = new Set((await models.list()).flatMap(digestsOf));
+  const { previous } = gone;
+  let freed = await removeFiles({ blobs, models, settings }, gone, isInUse);
+  if (previous !== undefined) freed += await removeFiles({ blobs, models, settings }, previous, isInUse);
+  await settings.delete(usedSetting(gone.model, gone.channel));
+  return freed;
+}
+
+async function uninstallPrevious(
+  store: EvictionOptions["store"],
+  { previous, ...kept }: InstalledModel,
+  isInUse: (digest: Digest) => boolean,
+): Promise<number> {
+  const now = await store.models.read(kept.model, kept.channel);
+  // Meanwhile it may have been installed anew, or have gone back.
+  if (previous === undefined || now?.previous?.manifestDigest !== previous.manifestDigest) return 0;
+  await store.models.write(kept);
+  return await removeFiles(store, previous, isInUse);
+}
+
+/** Of a version that no record names any more. */
+async function removeFiles(
+  { blobs, models, settings }: EvictionOptions["store"],
+  { files }: InstalledVersion,
+  isInUse: (digest: Digest) => boolean,
+): Promise<number> {
+  const shared = new Set((await models.list()).flatMap(allDigestsOf));
   let freed = 0;
-  for (const { digest, sizeBytes } of gone.files) {
+  for (const { digest, sizeBytes } of files) {
     if (shared.has(digest) || isInUse(digest)) continue;
     await blobs.delete(digest);
     freed += sizeBytes;
   }
-  await settings.delete(usedSetting(gone.model, gone.channel));
-  await settings.delete(engineSetting(gone.files));
-  await settings.delete(formSetting(gone.files));
+  await settings.delete(engineSetting(files));
+  await settings.delete(formSetting(files));
   return freed;
 }
 
-function digestsOf({ files }: Pick<InstalledModel, "files">): Digest[] {
+function digestsOf({ files }: Pick<InstalledVersion, "files">): Digest[] {
   return files.map(({ digest }) => digest);
+}
+
+/** Of what is installed, and of what it could go back to. */
+function allDigestsOf(installed: InstalledModel): Digest[] {
+  return [installed, ...(installed.previous === undefined ? [] : [installed.previous])].flatMap(digestsOf);
 }

@@ -17,17 +17,21 @@ import { withTensors } from "../images/with-tensors.ts";
 import { checkedBatching, type BatchingOptions } from "../inference/batching.ts";
 import { createInferenceQueue, type InferenceQueue } from "../inference/inference-queue.ts";
 import { readAnswer } from "../inference/read-answer.ts";
-import type { ModelDiagnosis, RefusedVersion, VariantName, VersionDownload } from "../diagnosis.ts";
+import type { RefusedVersion, VariantName, VersionDownload } from "../diagnosis.ts";
 import type { Inference, ModelProgress, ModelState, ModelVariant } from "../runtime.ts";
-import type { DeviceStore, InstalledFile, InstalledModel } from "../store/device-store.ts";
+import type { DeviceStore, InstalledFile, InstalledModel, InstalledVersion } from "../store/device-store.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
+import type { BlobHolds } from "./blob-holds.ts";
 import type { Explanation, ExplainRequest } from "../explain/explanation.ts";
 import { lazyPart } from "../lazy-part.ts";
-import { engineDiagnosis } from "./engine-diagnosis.ts";
 import { engineSetting, formSetting } from "./engine-setting.ts";
 import { asForm, type FormLease } from "./form-lease.ts";
 import type { ModelRelease, Releases } from "./releases.ts";
+import { trialSetting, withdrawnSetting } from "./rollout-settings.ts";
+import type { SlotFacts } from "./slot-diagnosis.ts";
+import type { Standing } from "./standing.ts";
+import type { Trial, TrialRecord } from "./trial.ts";
 import { fetchVersion, type VersionFetch } from "./version-download.ts";
 import { basePaths, hasForms, isInstalled, loadedBytes, variantOf, versionFiles } from "./version-files.ts";
 
@@ -43,8 +47,8 @@ const binding = lazyPart("binding of weights", () => import("./bind-version.ts")
 /** Only who has several forms to choose from loads what measures them. */
 const formChoices = lazyPart("choice of forms", () => import("./faster-form.ts"));
 
-/** Only an update loads what it has to pass. */
-const selfChecks = lazyPart("self-check", () => import("./self-check.ts"));
+/** Only a version that is new here loads what it has to pass. */
+const newVersions = lazyPart("self-check", () => import("./new-version.ts"));
 
 export interface ModelSlotOptions {
   readonly model: string;
@@ -68,6 +72,12 @@ export interface ModelSlotOptions {
   readonly onRefused?: ((refused: RefusedVersion) => void) | undefined;
   /** A newer version was verified and downloaded, and waits to be applied. */
   readonly onAvailable: (version: number, previousVersion: number) => void;
+  /** The process before this one, or the worker, ended while a version was opened or ran for the first time. */
+  readonly onDied?: ((died: Pick<TrialRecord, "version" | "engine">) => void) | undefined;
+  /** Files that were kept are of no more use. */
+  readonly onLessNeeded?: (() => void) | undefined;
+  /** Where others share the store. */
+  readonly holds?: BlobHolds | undefined;
 }
 
 /** A model that is open on this device: one version runs, the next is prepared beside it and swapped in. */
@@ -90,8 +100,10 @@ export interface ModelSlot {
    * Runs under way complete.
    */
   setPersonal(form: PersonalForm | undefined): Promise<void>;
-  /** Starts the version installed earlier; false where there is none, or it is damaged. */
+  /** Starts the version installed earlier; false where there is none, it is damaged, or is not to run any more. */
   startInstalled(signal?: AbortSignal): Promise<boolean>;
+  /** Why what is installed does not run: it was withdrawn, or ended processes. */
+  readonly barred: TributaryError | undefined;
   /** Follows the verified metadata to its newest version. Calls run one after the other. */
   follow(signal?: AbortSignal): Promise<void>;
   /** Swaps in the version that waits. */
@@ -102,7 +114,7 @@ export interface ModelSlot {
   use<T>(work: (session: Session, manifest: ModelManifest) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** @throws `runtime/not-explainable` */
   explain(feeds: RunFeeds, request: ExplainRequest, signal?: AbortSignal): Promise<Explanation>;
-  diagnose(): ModelDiagnosis;
+  facts(): SlotFacts;
   /** Blobs that belong to what runs, waits or is being prepared. */
   needed(): readonly Digest[];
   /** Idempotent. Runs under way complete. */
@@ -148,11 +160,19 @@ interface Running {
   readonly download?: VersionDownload | undefined;
   /** The graph that explains what runs, where the metadata at hand has it. */
   readonly explanation: Digest | undefined;
+  /** Until it has answered once here. */
+  readonly trial: Trial | undefined;
 }
 
 /** Whether trying again changes nothing: the answers are wrong, or of another kind. A lack of memory passes. */
 function isFinal(refused: RefusedVersion | undefined): boolean {
-  return refused?.code === "runtime/self-check-failed" || refused?.code === "runtime/incompatible-release";
+  const code = refused?.code;
+  return (
+    code === "runtime/self-check-failed" ||
+    code === "runtime/incompatible-release" ||
+    code === "runtime/too-old" ||
+    code === "runtime/version-crashed"
+  );
 }
 
 /** Once all that was accepted has ended. */
@@ -162,7 +182,7 @@ async function idle({ queue, uses }: Running): Promise<void> {
 }
 
 export function createModelSlot(options: ModelSlotOptions): ModelSlot {
-  const { channel, variant, releases, blobs, engines, store, env } = options;
+  const { channel, variant, releases, blobs, engines, store, env, holds, onDied } = options;
   const name = asModelName(options.model);
   let running: Running | undefined;
   let personal: (Pick<Running, "queue"> & { readonly lease: SessionLease }) | undefined;
@@ -171,8 +191,15 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   let refused: (RefusedVersion & { readonly manifestDigest: Digest }) | undefined;
   let turn: Promise<unknown> = Promise.resolve();
   let closed = false;
-  /** While one version has ended and the next one is not there yet. */
+  /** While one version has ended, or is not to answer any more, and the next one is not there yet. */
   let between: Promise<void> | undefined;
+  /** What ran before, as long as the device may have to go back to it. */
+  let kept: InstalledVersion | undefined;
+  let standing: Standing | undefined;
+  let withdrawn: Standing["withdrawn"] = [];
+  let barred: TributaryError | undefined;
+  /** What runs is what the channel points to for all. */
+  let isSettled = false;
 
   const needed = (): Digest[] => {
     const files = [...(running?.installed.files ?? []), ...(waiting?.files ?? [])];
@@ -201,6 +228,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       throw failure("runtime/closed", `model ${name}: it is not open`);
     }
     return running;
+  };
+
+  /** What may be asked. */
+  const answering = (): Running => {
+    if (barred !== undefined) throw barred;
+    return current();
   };
 
   const stateOf = ({ lease, manifest }: Running): ModelState => ({
@@ -283,12 +316,13 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     files: readonly InstalledFile[],
     signal: AbortSignal | undefined,
     from?: VersionFetch,
+    isNew = from !== undefined,
   ): Promise<Opened> => {
     const base = await openBase(manifest, files, signal);
     const baseName = variantOf(manifest, files);
     try {
-      if (from !== undefined && manifest.selfCheck !== undefined) {
-        const { selfCheck } = await selfChecks.load();
+      if (isNew && manifest.selfCheck !== undefined) {
+        const { selfCheck } = await newVersions.load();
         await selfCheck(manifest, baseName === "float32" ? "float32" : "int8", base.session);
       }
       if (!hasForms(manifest, variant)) return { lease: asForm(base, baseName, []), files };
@@ -338,9 +372,14 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return { lease, files: all };
   };
 
-  const queueOf = ({ session }: SessionLease, { inputs, outputs }: ModelManifest): InferenceQueue =>
+  const queueOf = (
+    { session }: SessionLease,
+    { inputs, outputs }: ModelManifest,
+    trial?: Trial,
+  ): InferenceQueue =>
     createInferenceQueue({
-      run: (feeds) => session.run(feeds),
+      run: (feeds) =>
+        trial === undefined || trial.isOver ? session.run(feeds) : onTrial(trial, () => session.run(feeds)),
       inputs,
       outputs,
       batching: () => slot.batching,
@@ -352,9 +391,12 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     return (await releases.find(explanation.target).catch(() => undefined))?.sha256;
   };
 
-  const swap = async (prepared: Omit<Running, "queue" | "uses" | "explanation">): Promise<void> => {
+  const swap = async (
+    prepared: Omit<Running, "queue" | "uses" | "explanation">,
+    beside: InstalledVersion | undefined,
+  ): Promise<void> => {
     const explanation = await explanationOf(prepared.manifest);
-    const queue = queueOf(prepared.lease, prepared.manifest);
+    const queue = queueOf(prepared.lease, prepared.manifest, prepared.trial);
     const next = { ...prepared, queue, uses: new Set<never>(), explanation };
     if (closed) {
       await next.lease.release();
@@ -366,8 +408,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     const previous = running;
     const own = personal;
     running = next;
-    refused = undefined;
-    personal = undefined;
+    kept = beside;
+    preparing = [];
+    refused = barred = personal = undefined;
     if (waiting !== undefined && waiting.release.manifest.version <= next.manifest.version)
       waiting = undefined;
     options.onNeeds?.(needed());
@@ -376,7 +419,15 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     await endPersonal(own);
     if (previous !== undefined) await idle(previous);
     await previous?.lease.release();
-    if (previous !== undefined) await forgetEngine(previous.installed.files, next.installed.files);
+    if (previous !== undefined && previous.installed.manifestDigest !== beside?.manifestDigest)
+      await forgetEngine(previous.installed.files, next.installed.files);
+  };
+
+  /** The first answer ends it, and with it what the device kept for the case that there is none. */
+  const onTrial = async <T>(trial: Trial, work: () => Promise<T>): Promise<T> => {
+    const answer = await trial.running(work);
+    if (kept !== undefined) void inTurn(letGo).catch(() => undefined);
+    return answer;
   };
 
   const endPersonal = async (ended: typeof personal): Promise<void> => {
@@ -385,10 +436,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   };
 
   /** Where there is no memory for two versions: calls wait until the old one has made room and the new one is there. */
-  const openInPlaceOf = async (
-    replaced: Running,
-    { release: { manifest }, files, from }: Downloaded,
-  ): Promise<Opened> => {
+  const openInPlaceOf = async (replaced: Running, next: () => Promise<Opened>): Promise<Opened> => {
     env.log.info("no memory for two versions; the old one ends before the new one begins", { model: name });
     const own = personal;
     personal = undefined;
@@ -396,10 +444,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     await idle(replaced);
     await replaced.lease.release({ keep: false });
     try {
-      return await open(manifest, files, undefined, from);
+      return await next();
     } catch (error) {
       const { lease } = await open(replaced.manifest, replaced.installed.files, undefined);
-      running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest) };
+      running = { ...replaced, lease, queue: queueOf(lease, replaced.manifest, replaced.trial) };
       throw error;
     }
   };
@@ -419,51 +467,203 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
   const refuse = ({ manifest, manifestDigest }: ModelRelease, error: unknown): void => {
     const { code, message } = toFailure(error);
     if (isOffline(error)) return;
-    refused = { version: manifest.version, code, message, manifestDigest };
     waiting = undefined;
-    options.onRefused?.({ version: manifest.version, code, message });
+    tell({ version: manifest.version, code, message, manifestDigest });
+  };
+
+  const tell = (told: NonNullable<typeof refused>): void => {
+    const { version, code, message } = told;
+    refused = told;
+    options.onRefused?.({ version, code, message });
+  };
+
+  const record = async (): Promise<void> => {
+    const { previous: _, ...installed } = current().installed;
+    try {
+      await store.models.write(kept === undefined ? installed : { ...installed, previous: kept });
+    } catch (error) {
+      // A full disk does not keep the new version from running, only from being there at the next start.
+      env.log.warn("an installed version could not be recorded", { model: name, error: toFailure(error) });
+    }
+  };
+
+  const isOut = (version: number): boolean => withdrawn.some((each) => each.version === version);
+
+  /** What is kept for a way back is let go once nobody may have to take it. */
+  const letGo = async (): Promise<void> => {
+    if (kept === undefined || running === undefined || !isSettled || running.trial?.isOver === false) return;
+    const { files } = kept;
+    kept = undefined;
+    await record();
+    await forgetEngine(files, running.installed.files);
+    options.onLessNeeded?.();
+  };
+
+  /** Swaps in a version whose files are here, beside which what runs now is kept. */
+  const bringIn = async (
+    manifest: ModelManifest,
+    found: InstalledModel,
+    signal: AbortSignal | undefined,
+    how: {
+      readonly trial?: Trial | undefined;
+      readonly isNew: boolean;
+      readonly from?: VersionFetch;
+    },
+  ): Promise<void> => {
+    const { trial, isNew, from } = how;
+    const replaced = running;
+    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, found.files));
+    const gap = isRoomy ? undefined : Promise.withResolvers<void>();
+    const outer = between;
+    between = gap?.promise ?? outer;
+    const opening = (): Promise<Opened> => {
+      const work = () => open(manifest, found.files, isRoomy ? signal : undefined, from, isNew);
+      return trial === undefined ? work() : trial.opening(work);
+    };
+    try {
+      const { lease, files } = isRoomy ? await opening() : await openInPlaceOf(replaced, opening);
+      const installed = { ...found, files };
+      const { keptBeside } = await newVersions.load();
+      const beside = keptBeside(installed, [running, kept && { installed: kept }], standing);
+      // Swapped before it is recorded: a crash in between starts the version before, and follows again.
+      await swap({ lease, manifest, installed, download: from?.came, trial }, beside);
+    } finally {
+      between = outer;
+      gap?.resolve();
+    }
+    await record();
+    if (replaced !== undefined && kept === undefined) options.onLessNeeded?.();
   };
 
   const install = async (downloaded: Downloaded, signal: AbortSignal | undefined): Promise<void> => {
     const { release, from } = downloaded;
     const { manifest, manifestBytes, manifestDigest } = release;
     const replaced = running;
-    const isRoomy = replaced === undefined || engines.hasRoomFor(loadedBytes(manifest, downloaded.files));
-    const gap = isRoomy ? undefined : Promise.withResolvers<void>();
-    between = gap?.promise;
-    let installed: InstalledModel;
+    const installed: InstalledModel = {
+      model: name,
+      channel,
+      version: manifest.version,
+      manifest: manifestBytes,
+      manifestDigest,
+      files: downloaded.files,
+      installedAtMs: env.clock.now(),
+    };
+    // It ran here before, and is gone back to as it was.
+    const isNew = kept?.manifestDigest !== manifestDigest;
+    let trial: Trial | undefined;
     try {
       if (replaced !== undefined) {
-        const { requireSamePorts } = await selfChecks.load();
+        const { requireSamePorts } = await newVersions.load();
         requireSamePorts(replaced.manifest, manifest);
       }
-      const { lease, files } = isRoomy
-        ? await open(manifest, downloaded.files, signal, from)
-        : await openInPlaceOf(replaced, downloaded);
-      installed = {
-        model: name,
-        channel,
-        version: manifest.version,
-        manifest: manifestBytes,
-        manifestDigest,
-        files,
-        installedAtMs: env.clock.now(),
-      };
-      // Swapped before it is recorded: a crash in between starts the version before, and follows again.
-      await swap({ lease, manifest, installed, download: from.came });
+      trial = isNew ? await trialOf(installed) : undefined;
+      if (trial?.crashed !== undefined) {
+        if (replaced === undefined) await trial.forgive();
+        throw trial.crashed;
+      }
+      await bringIn(manifest, installed, signal, { trial, isNew, from });
     } catch (error) {
       if (replaced !== undefined && !closed && signal?.aborted !== true) refuse(release, error);
+      if (trial?.crashed === undefined) await trial?.end();
       throw error;
-    } finally {
-      between = undefined;
-      gap?.resolve();
     }
+    isSettled = standing?.rollout === undefined;
+    await letGo();
+  };
+
+  const trialOf = async (installed: InstalledVersion, isNew = true): Promise<Trial | undefined> => {
+    const { openTrial } = await newVersions.load();
+    const options = {
+      model: name,
+      setting: trialSetting(name, channel),
+      version: installed.version,
+      manifestDigest: installed.manifestDigest,
+      engine: engines.diagnose().available[0] ?? "ort-wasm",
+    };
+    return await openTrial(
+      { ...options, settings: store.settings, holds, log: env.log, onDied: (died) => onDied?.(died) },
+      isNew,
+    );
+  };
+
+  /** The device goes back to what it holds, where it may; a version that is withdrawn answers nothing meanwhile. */
+  const leaveWithdrawn = async (signal: AbortSignal | undefined): Promise<void> => {
+    const back = kept;
+    if (back === undefined || isOut(back.version)) return;
     try {
-      await store.models.write(installed);
+      const manifest = await readModelManifest(back.manifest);
+      await bringIn(manifest, { ...back, model: name, channel }, signal, { isNew: false });
     } catch (error) {
-      // A full disk does not keep the new version from running, only from being there at the next start.
-      env.log.warn("an installed version could not be recorded", { model: name, error: toFailure(error) });
+      env.log.warn("the version before could not be gone back to", { model: name, error: toFailure(error) });
     }
+  };
+
+  /** Known at the next start too, also without network. */
+  const heed = async (told: Standing["withdrawn"]): Promise<void> => {
+    if (JSON.stringify(told) === JSON.stringify(withdrawn)) return;
+    withdrawn = told;
+    await store.settings.write(withdrawnSetting(name), told).catch((error: unknown) => {
+      env.log.warn("withdrawn versions could not be noted", { model: name, error: toFailure(error) });
+    });
+  };
+
+  /** Towards what the device is to run. */
+  const pursue = async (
+    release: ModelRelease,
+    update: ModelSlot["update"],
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const { manifest, manifestDigest } = release;
+    if (running !== undefined && barred === undefined && standing?.problem !== undefined)
+      throw standing.problem;
+    isSettled = false;
+    const isRunning =
+      running !== undefined &&
+      manifestDigest === running.installed.manifestDigest &&
+      isInstalled(running.installed, manifest, variant);
+    if (isRunning) {
+      if (barred !== undefined) throw barred;
+      isSettled = standing?.rollout === undefined;
+      return await letGo();
+    }
+    if (manifestDigest === waiting?.release.manifestDigest && barred === undefined) return;
+    if (running !== undefined && isFinal(refused) && manifestDigest === refused?.manifestDigest) return;
+    if (isOut(manifest.version)) {
+      if (running !== undefined && barred === undefined) return;
+      throw (barred ??= (await newVersions.load()).withdrawal(manifest, withdrawn));
+    }
+    if (manifest.requires?.runtime !== undefined) {
+      const { requireRuntime } = await newVersions.load();
+      try {
+        requireRuntime(manifest);
+      } catch (error) {
+        if (running !== undefined) refuse(release, error);
+        throw error;
+      }
+    }
+    const downloaded = await download(release, signal);
+    if (running === undefined || update === "auto") {
+      await install(downloaded, signal);
+      return;
+    }
+    waiting = downloaded;
+    options.onAvailable(manifest.version, running.manifest.version);
+  };
+
+  /** What of an installation may be started: it, or what it could go back to. */
+  const startable = async (
+    recorded: InstalledModel,
+  ): Promise<{ readonly installed?: InstalledModel | undefined; readonly trial?: Trial | undefined }> => {
+    const { settings } = store;
+    const read = (key: string): Promise<unknown> => settings.read(key).catch(() => undefined);
+    const told = await read(withdrawnSetting(name));
+    if (Array.isArray(told)) withdrawn = told as typeof withdrawn;
+    const hasTrial = (await read(trialSetting(name, channel))) !== undefined;
+    if (!hasTrial && !isOut(recorded.version)) return { installed: recorded };
+    const trial = hasTrial ? await trialOf(recorded, false) : undefined;
+    const start = (await newVersions.load()).startable(recorded, trial, withdrawn);
+    ({ barred } = start);
+    return start;
   };
 
   const slot: ModelSlot = {
@@ -480,6 +680,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     },
     get installed() {
       return current().installed;
+    },
+    get barred() {
+      return barred;
     },
     get current() {
       return current();
@@ -506,7 +709,10 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       inTurn(async () => {
         if (running !== undefined) return true;
         try {
-          const installed = await store.models.read(name, channel);
+          const recorded = await store.models.read(name, channel);
+          if (recorded === undefined) return false;
+          const { installed, trial } = await startable(recorded);
+          const crashed = barred?.code === "runtime/version-crashed" ? barred : undefined;
           if (installed === undefined) return false;
           if ((await digestOf(installed.manifest)) !== installed.manifestDigest) {
             throw failure("store/corrupt", `model ${name}: the stored manifest does not match its digest`);
@@ -514,8 +720,11 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
           const manifest = await readModelManifest(installed.manifest);
           if (!isInstalled(installed, manifest, variant)) return false;
           prepare(installed.files.map(({ digest }) => digest));
-          const { lease } = await open(manifest, installed.files, signal);
-          await swap({ lease, manifest, installed });
+          const opening = () => open(manifest, installed.files, signal);
+          const { lease } = await (trial === undefined ? opening() : trial.opening(opening));
+          await swap({ lease, manifest, installed, trial }, installed.previous);
+          if (installed.version !== recorded.version) await record();
+          if (crashed !== undefined) tell({ ...recorded, code: crashed.code, message: crashed.message });
           return true;
         } catch (error) {
           signal?.throwIfAborted();
@@ -525,7 +734,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             error: toFailure(error),
           });
           // An engine that cannot start, or a network that is away, says nothing about the installation.
-          if (TributaryError.is(error) && !error.code.startsWith("engine/") && !isOffline(error)) {
+          if (TributaryError.is(error) && !isOffline(error) && !/^engine|part-un/.test(error.code)) {
             await store.models.delete(name, channel);
           }
           return false;
@@ -534,7 +743,8 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     follow(signal) {
       const { update } = this;
       return inTurn(async () => {
-        const release = await releases.model(name, channel, signal);
+        const here = [running?.installed, kept].filter((each) => each !== undefined);
+        const release = await releases.model(name, channel, signal, here);
         if (release === undefined) {
           if (running !== undefined) return;
           throw failure(
@@ -545,21 +755,27 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
             },
           );
         }
-        const isRunning =
-          running !== undefined &&
-          release.manifestDigest === running.installed.manifestDigest &&
-          isInstalled(running.installed, release.manifest, variant);
-        if (isRunning) return;
-        if (release.manifestDigest === waiting?.release.manifestDigest) return;
-        if (running !== undefined && isFinal(refused) && release.manifestDigest === refused?.manifestDigest)
-          return;
-        const downloaded = await download(release, signal);
-        if (running === undefined || update === "auto") {
-          await install(downloaded, signal);
-          return;
+        standing = release.standing;
+        await heed(standing?.withdrawn ?? []);
+        if (waiting !== undefined && isOut(waiting.release.manifest.version)) waiting = undefined;
+        if (running === undefined || !isOut(running.manifest.version))
+          return await pursue(release, update, signal);
+        // It answers nothing any more, whatever the app says of updates.
+        barred = (await newVersions.load()).withdrawal(running.manifest, withdrawn);
+        const gap = Promise.withResolvers<void>();
+        between = gap.promise;
+        const goOn = (): void => {
+          between = undefined;
+          gap.resolve();
+        };
+        try {
+          await leaveWithdrawn(signal);
+          const isBack = barred === undefined;
+          if (isBack) goOn();
+          await pursue(release, isBack ? update : "auto", signal);
+        } finally {
+          goOn();
         }
-        waiting = downloaded;
-        options.onAvailable(release.manifest.version, running.manifest.version);
       });
     },
     apply: () =>
@@ -569,18 +785,19 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
       }),
     async run(given, signal, usePersonal = true) {
       if (between !== undefined) await abortable(between, signal);
-      const prepared = withTensors(current().manifest, given, options.images);
+      const prepared = withTensors(answering().manifest, given, options.images);
       const feeds = prepared instanceof Promise ? await prepared : prepared;
       // Whatever runs now: how a model is fed does not change from version to version.
-      const { queue, manifest } = current();
+      const { queue, manifest } = answering();
       const own = usePersonal ? personal : undefined;
       const answer = readAnswer(manifest, await (own?.queue ?? queue).run(feeds, signal));
       return { inference: own === undefined ? answer : { ...answer, personal: true }, feeds };
     },
     async use(work, signal) {
       if (between !== undefined) await abortable(between, signal);
-      const { lease, manifest, uses } = current();
-      const use = work(lease.session, manifest);
+      const { lease, manifest, uses, trial } = answering();
+      const begin = () => work(lease.session, manifest);
+      const use = trial === undefined || trial.isOver ? begin() : onTrial(trial, begin);
       uses.add(use);
       try {
         return await use;
@@ -591,7 +808,7 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
     async explain(given, request, signal) {
       if (between !== undefined) await abortable(between, signal);
       const { explain, openGradients } = await explanations.load();
-      const { manifest, queue, installed } = current();
+      const { manifest, queue, installed } = answering();
       const feeds = await withTensors(manifest, given, options.images);
       return await explain({
         manifest,
@@ -611,24 +828,9 @@ export function createModelSlot(options: ModelSlotOptions): ModelSlot {
         signal,
       });
     },
-    diagnose() {
+    facts() {
       const { lease, manifest, queue, download: came } = current();
-      return {
-        ...(came === undefined ? {} : { download: came }),
-        model: name,
-        channel,
-        version: manifest.version,
-        engine: lease.engine,
-        ...(lease.note === undefined ? {} : { note: lease.note }),
-        ...engineDiagnosis(lease.check),
-        ...(refused === undefined
-          ? {}
-          : { refused: { version: refused.version, code: refused.code, message: refused.message } }),
-        variant: lease.variant,
-        triedVariants: lease.triedVariants,
-        batching: queue.batching,
-        calls: queue.diagnose(),
-      };
+      return { channel, lease, manifest, queue, download: came, refused, standing, kept, barred };
     },
     needed,
     async close() {

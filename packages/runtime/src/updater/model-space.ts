@@ -1,7 +1,7 @@
 import { toFailure, TributaryError, type Clock, type Digest } from "@tributary/core";
 import type { StorageDiagnosis } from "../diagnosis.ts";
 import { lazyPart } from "../lazy-part.ts";
-import type { DeviceStore } from "../store/device-store.ts";
+import type { DeviceStore, StorageEstimate } from "../store/device-store.ts";
 import { createTurns } from "../turns.ts";
 import type { EvictionOptions } from "./eviction.ts";
 import { usedSetting } from "./used-setting.ts";
@@ -35,7 +35,11 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
   /** Two that need room at once do not count the same bytes. */
   const turns = createTurns();
 
-  const keptBytes = async (): Promise<{ blobBytes: number; partialBytes: number }> => {
+  const keptBytes = async ({ blobBytes, partialBytes }: StorageEstimate = {}): Promise<{
+    blobBytes: number;
+    partialBytes: number;
+  }> => {
+    if (blobBytes !== undefined && partialBytes !== undefined) return { blobBytes, partialBytes };
     const [whole, partial] = await Promise.all([blobs.list(), blobs.listPartials()]);
     const sum = (all: readonly { readonly sizeBytes: number }[]): number =>
       all.reduce((total, { sizeBytes }) => total + sizeBytes, 0);
@@ -44,11 +48,12 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
 
   /** Infinity where nobody says. */
   const availableBytes = async (): Promise<number> => {
-    const { usageBytes, quotaBytes } = (await space?.estimate()) ?? {};
+    const estimate = await space?.estimate();
+    const { usageBytes, quotaBytes } = estimate ?? {};
     const quota =
       usageBytes === undefined || quotaBytes === undefined ? Infinity : Math.max(0, quotaBytes - usageBytes);
     if (maxBytes === Infinity) return quota;
-    const { blobBytes, partialBytes } = await keptBytes();
+    const { blobBytes, partialBytes } = await keptBytes(estimate);
     return Math.min(quota, Math.max(0, maxBytes - blobBytes - partialBytes));
   };
 
@@ -98,7 +103,8 @@ export function createModelSpace(options: ModelSpaceOptions): ModelSpace {
       });
     },
     async diagnose() {
-      const [kept, estimate] = await Promise.all([keptBytes(), space?.estimate()]);
+      const estimate = await space?.estimate();
+      const kept = await keptBytes(estimate);
       return {
         kind: space?.kind ?? "memory",
         ...kept,

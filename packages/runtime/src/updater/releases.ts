@@ -1,12 +1,14 @@
-import { abortable, digestOf, failure, type Digest, type Env } from "@tributary/core";
-import { readModelManifest, type ModelManifest } from "@tributary/protocol";
+import { abortable, failure, type Digest, type Env } from "@tributary/core";
+import { readModelManifest, rolloutPath, withdrawnPath, type ModelManifest } from "@tributary/protocol";
 import { createTufClient, type TargetFile, type TufClient } from "@tributary/tuf";
 import type { Exclusive } from "../device.ts";
-import type { InstalledFile, MetadataStore } from "../store/device-store.ts";
+import type { InstalledFile, InstalledVersion, MetadataStore } from "../store/device-store.ts";
 import type { ReleaseHttp } from "../transport/release-http.ts";
 import { isOffline } from "../transport/retry.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 import { requireOwn } from "./require-own.ts";
+import type { RolloutIdentity, Rollouts } from "./rollouts.ts";
+import type { Standing } from "./standing.ts";
 import { lazyPart } from "../lazy-part.ts";
 
 export interface ReleasesOptions {
@@ -22,6 +24,8 @@ export interface ReleasesOptions {
   readonly exclusive?: Exclusive | undefined;
   /** A release that the app ships. */
   readonly seed?: Pick<ReleaseHttp, "metadata"> | undefined;
+  /** Which device this is, as rollouts draw. */
+  readonly identity: RolloutIdentity;
 }
 
 export interface FetchTargetOptions {
@@ -43,12 +47,17 @@ export interface TargetDownload {
   readonly sizeBytes: number;
 }
 
-/** What a channel points to, as verified. */
+/** What this device is to run of a channel, as verified. */
 export interface ModelRelease {
   readonly manifest: ModelManifest;
   readonly manifestBytes: Uint8Array;
   readonly manifestDigest: Digest;
+  /** Where there is more to say than what the channel points to. */
+  readonly standing?: Standing;
 }
+
+/** A manifest that is here. */
+export type HeldManifest = Pick<InstalledVersion, "manifest" | "manifestDigest">;
 
 /** Everything that was released, as far as verified metadata says so. Nothing else is run, nor trained. */
 export interface Releases {
@@ -68,8 +77,17 @@ export interface Releases {
   /** @throws `tuf/target-missing` */
   target(path: string, signal?: AbortSignal): Promise<TargetFile>;
   fetchTarget(path: string, options?: FetchTargetOptions): Promise<Uint8Array<ArrayBuffer>>;
-  /** The release of a channel; `undefined` where the metadata knows no such model. */
-  model(model: string, channel: string, signal?: AbortSignal): Promise<ModelRelease | undefined>;
+  /**
+   * The release of a channel, or of the rollout's arm that this device belongs to; `undefined` where the metadata knows no such model.
+   *
+   * @param held - is not fetched
+   */
+  model(
+    model: string,
+    channel: string,
+    signal?: AbortSignal,
+    held?: readonly HeldManifest[],
+  ): Promise<ModelRelease | undefined>;
   /** Models that the metadata says who signs for. */
   models(): readonly string[];
   /** What those roles name that are asked for a path. */
@@ -80,6 +98,9 @@ export interface Releases {
 
 /** Only a device that has a version and looks for another one loads it. */
 const deltaDownloads = lazyPart("delta downloads", () => import("./delta-download.ts"));
+
+/** Only a device whose models are rolled out, or were withdrawn, loads it. */
+const rolloutDocuments = lazyPart("rollouts", () => import("./rollouts.ts"));
 
 const MODEL_PATH = /^models\/([a-z0-9-]+)\//;
 
@@ -99,6 +120,7 @@ export function createReleases(options: ReleasesOptions): Releases {
   let client: TufClient | undefined;
   let refreshing: Promise<void> | undefined;
   let next: Promise<void> | undefined;
+  let rollouts: Rollouts | undefined;
 
   const open = (): Promise<TufClient> => {
     opened ??= (async () => {
@@ -222,20 +244,42 @@ export function createReleases(options: ReleasesOptions): Releases {
     find,
     target,
     fetchTarget,
-    async model(model, channel, signal) {
-      const path = `models/${model}/${channel}.json`;
+    async model(model, channel, signal, held = []) {
       await open();
-      if ((await find(path, signal)) === undefined) return undefined;
-      const bytes = await fetchTarget(path, { signal, keep: false });
-      const manifest = await readModelManifest(bytes);
-      if (manifest.model !== model || manifest.channel !== channel) {
-        throw failure(
-          "runtime/incompatible-release",
-          `release: ${path} is the manifest of ${manifest.model}, channel ${manifest.channel}`,
-        );
-      }
-      requireOwn(manifest.model, manifestTargets(manifest));
-      return { manifest, manifestBytes: bytes, manifestDigest: await digestOf(bytes) };
+      const [named, rollout, withdrawn] = await Promise.all(
+        [`models/${model}/${channel}.json`, rolloutPath(model, channel), withdrawnPath(model)].map((path) =>
+          find(path, signal),
+        ),
+      );
+      if (named === undefined) return undefined;
+      const read = async (arm?: {
+        readonly version: number;
+        readonly manifest: { readonly target: string };
+      }) => {
+        const path = arm?.manifest.target ?? named.path;
+        const { sha256: manifestDigest } = arm === undefined ? named : await target(path, signal);
+        const here = held.find((each) => each.manifestDigest === manifestDigest);
+        const manifestBytes = here?.manifest ?? (await fetchTarget(path, { signal, keep: false }));
+        const manifest = await readModelManifest(manifestBytes);
+        const { model: of, channel: at, version } = manifest;
+        if (of !== model || at !== channel || (arm !== undefined && arm.version !== version)) {
+          throw failure(
+            "runtime/incompatible-release",
+            `release: ${path} is the manifest of ${of}, channel ${at}, version ${version}`,
+          );
+        }
+        requireOwn(of, manifestTargets(manifest));
+        return { manifest, manifestBytes, manifestDigest };
+      };
+      if (rollout === undefined && withdrawn === undefined) return await read();
+      rollouts ??= (await rolloutDocuments.load()).createRollouts({
+        ...options.identity,
+        fetch: (path, aborted) => fetchTarget(path, { signal: aborted, keep: false }),
+        env,
+        exclusive,
+        closing,
+      });
+      return await rollouts.resolve({ model, channel, rollout, withdrawn, read, signal });
     },
     models() {
       const patterns = client?.delegations().flatMap(({ paths }) => {

@@ -10,7 +10,6 @@ import { createDeviceHost } from "./device-host.ts";
 import type { RunEndpoint } from "./run-messages.ts";
 import type { OpenDevice } from "./device-host.ts";
 import { holdBlobs } from "./held-blobs.ts";
-import { tabDownloads } from "./tab-downloads.ts";
 import { createListen } from "./listen.ts";
 import { shareForgetting } from "./share-forgetting.ts";
 import { shareTouches } from "./share-touches.ts";
@@ -29,6 +28,13 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
     const env = { ...systemEnv(), log };
     const leader = electLeader(navigator.locks, start.leaderLock);
     const engines = createBrowserEngines({ ...politeThreads(start.engine), clock: env.clock, tfjs });
+    const downloads = lazyPart("downloads of tabs", async () =>
+      (await import("./tab-downloads.ts")).tabDownloads({
+        locks: navigator.locks,
+        scope: start.database,
+        clock: env.clock,
+      }),
+    );
     const device = createDevice(start.config, {
       env,
       store: await openBrowserStore({ name: start.database, clock: env.clock, log: env.log }),
@@ -53,7 +59,14 @@ export function serveDevice(tfjs?: BrowserEnginesOptions["tfjs"]): void {
       exclusive: (work, signal) =>
         navigator.locks.request(`${start.database} metadata`, { signal }, () => work()),
       holds: holdBlobs(navigator.locks, start.database),
-      downloads: tabDownloads({ locks: navigator.locks, scope: start.database, clock: env.clock }),
+      downloads: {
+        // Without its script this tab is on its own.
+        inTurn: async (digest, options, work) =>
+          await downloads.load().then(
+            (part) => part.inTurn(digest, options, work),
+            () => work(false, () => undefined),
+          ),
+      },
       ...(start.enrols ? { token } : {}),
     });
     const reconnect = (): void => void device.reconnect();

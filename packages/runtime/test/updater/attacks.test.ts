@@ -77,6 +77,7 @@ function device(): Releases {
   return createReleases({
     trustedRoot: async () => root,
     store: store.metadata,
+    identity: { store, tags: [] },
     http,
     blobs: createBlobFetcher({ cache: store.blobs, http, env }),
     env,

@@ -25,6 +25,7 @@ test("devices that share a store refresh one after the other, and never step bac
     return createReleases({
       trustedRoot: async () => site.repository.root,
       store: store.metadata,
+      identity: { store, tags: [] },
       http,
       blobs: createBlobFetcher({ cache: store.blobs, http, env }),
       env,
@@ -59,6 +60,7 @@ test("who looks for a release after it was made finds it, also while somebody lo
   const releases = createReleases({
     trustedRoot: async () => site.repository.root,
     store: store.metadata,
+    identity: { store, tags: [] },
     http: {
       ...http,
       async metadata(name, request) {

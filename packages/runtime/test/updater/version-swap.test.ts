@@ -55,6 +55,7 @@ beforeEach(async () => {
   releases = createReleases({
     trustedRoot: async () => site.repository.root,
     store: store.metadata,
+    identity: { store, tags: [] },
     http,
     blobs,
     env,
