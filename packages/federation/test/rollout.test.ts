@@ -59,6 +59,8 @@ describe("a rollout", () => {
     ]);
     const early = run(config, [fine(config, HOUR - 1)]);
     expect(early).toMatchObject({ state: { phase: "running", step: 0 }, effects: [] });
+    // A look that finds nothing leaves nothing to be stored.
+    expect(stepRollout(config, early.state, { type: "tick", now: HOUR - 1 }).state).toBe(early.state);
     const ticks = [1, 2, 3].map((hours): RolloutInput => ({ type: "tick", now: hours * HOUR }));
     const later = run(config, ticks, early.state);
     expect(later.state).toMatchObject({ step: 3, passedAt: [HOUR, 2 * HOUR, 3 * HOUR] });

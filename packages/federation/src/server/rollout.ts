@@ -244,7 +244,8 @@ function proceed(config: RolloutConfig, before: Live, now: number): RolloutTrans
     effects.push({ type: "withdraw", version: arm.version, reason });
     return { ...arm, ended: reason };
   });
-  const state: Live = { ...before, arms };
+  // The same object where nothing came of it: then there is nothing to store either.
+  const state: Live = effects.length === 0 ? before : { ...before, arms };
   const live = arms.filter(({ ended }) => ended === null);
   if (live.length === 0) {
     const reason = arms.find((arm, i) => arm.ended !== null && before.arms[i]!.ended === null)!.ended!;
