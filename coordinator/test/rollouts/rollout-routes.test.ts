@@ -37,7 +37,9 @@ test("a rollout over HTTP: started, read, followed, promoted, and its version wi
     expect(await api.model("digits")).toMatchObject({ releasedVersion: 1, currentVersion: 2 });
     const arms = [{ name: "second", version: 2 }];
     const stranger = createApiClient({ baseUrl: coordinator.url });
-    expect(await codeOf(stranger.startRollout("digits", { arms, gates: [] }))).toBe("identity/not-authorized");
+    expect(await codeOf(stranger.startRollout("digits", { arms, gates: [] }))).toBe(
+      "identity/not-authorized",
+    );
     expect(await codeOf(api.startRollout("digits", { arms }))).toBe("coordinator/no-rollout-evidence");
     expect(await codeOf(api.startRollout("digits", { arms: [] }))).toBe("protocol/invalid-document");
     const { rollout } = await api.startRollout("digits", {

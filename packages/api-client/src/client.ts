@@ -69,6 +69,8 @@ export interface PublishOptions extends CallOptions {
   readonly release?: boolean | undefined;
   /** Least version of the runtime that may run it. */
   readonly runtime?: string | undefined;
+  /** SHA-256 of the manifest that the version was exported with: it is in the audit log. */
+  readonly importedFrom?: string | undefined;
 }
 
 export interface LogEntriesOptions extends CallOptions {
@@ -433,10 +435,11 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
-    publishModel: (model, onnx, { release, runtime, ...call } = {}) => {
+    publishModel: (model, onnx, { release, runtime, importedFrom, ...call } = {}) => {
       const query = {
         ...(release === undefined ? {} : { release }),
         ...(runtime === undefined ? {} : { runtime }),
+        ...(importedFrom === undefined ? {} : { importedFrom }),
       };
       return answered(`POST /v1/models/${model}/versions`, call, () =>
         http.POST("/v1/models/{model}/versions", {

@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   model: async () => (await import("./commands/model.ts")).modelCommand(),
   rollout: async () => (await import("./commands/rollout.ts")).rolloutCommand(),
   task: async () => (await import("./commands/task.ts")).taskCommand(),
+  reproduce: async () => (await import("./commands/reproduce.ts")).reproduceCommand(),
   describe: async () => (await import("./commands/describe.ts")).describeCommand(),
   quantize: async () => (await import("./commands/quantize.ts")).quantizeCommand(),
   adapt: async () => (await import("./commands/adapt.ts")).adaptCommand(),

@@ -35,6 +35,7 @@ export const AUDIT_ACTIONS = [
   "key.rotate",
   "key.set",
   "key.sign",
+  "model.import",
   "model.publish",
   "model.release",
   "plan.renew",
