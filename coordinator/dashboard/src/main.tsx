@@ -10,6 +10,7 @@ import "./styles/round.css";
 import "./styles/curves.css";
 import "./styles/tables.css";
 import "./styles/model-card.css";
+import "./styles/rollout.css";
 import "./styles/audit.css";
 import { createQueries, createQueryClient } from "./data/queries.ts";
 import { createOperator } from "./data/operator.ts";

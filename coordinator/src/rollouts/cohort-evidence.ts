@@ -28,7 +28,9 @@ export async function lookAtCohorts(
   const fresh = (seen < 0 ? newest : newest.slice(0, seen)).filter(({ at }) => at >= createdAt).toReversed();
   const live = state.arms.filter(({ ended }) => ended === null);
   const pairs: Pair[] = [];
-  let [{ reference, round }, cohorts, waiting] = [evidence, { ...evidence.cohorts }, { ...evidence.waiting }];
+  const cohorts = { ...evidence.cohorts };
+  const waiting = { ...evidence.waiting };
+  let { reference, round } = evidence;
   for (const record of fresh) {
     round = record.roundId;
     const ofControl = record.version === config.control;

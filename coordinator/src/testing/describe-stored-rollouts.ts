@@ -124,7 +124,7 @@ export function describeStoredRollouts(opened: () => MetadataStore): void {
       });
       for (const each of [told(1, 5), told(2, 6), told(3, 7), told(4, 8, 2)]) await deviceHealth.put(each, 8);
       const found = await deviceHealth.toldSince(DIGITS, asModelVersion(1), 6);
-      expect(found.map(({ at }) => at).toSorted()).toEqual([6, 7]);
+      expect(new Set(found.map(({ at }) => at))).toEqual(new Set([6, 7]));
     });
   });
 }

@@ -61,7 +61,7 @@ test("goes through its steps, each signed, and ends with its version on the chan
   await room.look(60_000);
   const [now] = await room.rooms.rollouts.list(DIGITS);
   expect(now).toMatchObject({ controlDevices: 20, arms: [{ devices: 6, state: "tried" }] });
-  expect(now!.waitsFor).toEqual([expect.stringMatching(/more seconds/)]);
+  expect(now!.waitsFor).toEqual([expect.stringMatching(/more minutes/)]);
   await room.restart();
   await room.look(HOUR);
   expect((await room.rooms.rollouts.list(DIGITS))[0]!.steps.map(({ state }) => state)).toEqual([

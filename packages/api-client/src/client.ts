@@ -22,6 +22,9 @@ import type {
   RefusalView,
   RetentionRule,
   RetentionView,
+  RolloutChange,
+  RolloutSpecInput,
+  RolloutView,
   ReproductionView,
   RoundView,
   StatusView,
@@ -34,6 +37,7 @@ import type {
   VersionFiles,
   VersionHealthView,
   VersionView,
+  WithdrawnVersionView,
 } from "./views.ts";
 
 export interface ApiClientOptions {
@@ -55,13 +59,6 @@ export interface RoundsOptions extends CallOptions {
   readonly before?: number | undefined;
 }
 
-export interface PublishOptions extends CallOptions {
-  /** Whether the model's channel moves to it. @defaultValue true */
-  readonly release?: boolean | undefined;
-  /** SHA-256 of the manifest that the version was exported with: it is in the audit log. */
-  readonly importedFrom?: string | undefined;
-}
-
 export interface MeasurementsOptions extends CallOptions {
   /** At most this many, 1 to 500. @defaultValue 100 */
   readonly limit?: number | undefined;
@@ -70,6 +67,15 @@ export interface MeasurementsOptions extends CallOptions {
 export interface ReleaseOptions extends CallOptions {
   /** Which channel is moved; one that is not there is made. @defaultValue "stable" */
   readonly channel?: string | undefined;
+}
+
+export interface PublishOptions extends CallOptions {
+  /** False: no channel points to it, so that it can be rolled out in steps. @defaultValue true */
+  readonly release?: boolean | undefined;
+  /** Least version of the runtime that may run it. */
+  readonly runtime?: string | undefined;
+  /** SHA-256 of the manifest that the version was exported with: it is in the audit log. */
+  readonly importedFrom?: string | undefined;
 }
 
 export interface LogEntriesOptions extends CallOptions {
@@ -134,6 +140,26 @@ export interface ApiClient {
   channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Devices on the channel stay on their version. Gives those that are left. */
   removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** Newest first. */
+  rollouts(model: string, options?: CallOptions): Promise<readonly RolloutView[]>;
+  rollout(model: string, rollout: string, options?: CallOptions): Promise<RolloutView>;
+  startRollout(model: string, spec: RolloutSpecInput, options?: CallOptions): Promise<RolloutView>;
+  /** Pauses it, lets it go on, ends it, takes it back, or releases one of its arms. */
+  changeRollout(
+    model: string,
+    rollout: string,
+    change: RolloutChange,
+    options?: CallOptions,
+  ): Promise<RolloutView>;
+  /** Versions that no device runs any more, newest first. */
+  withdrawals(model: string, options?: CallOptions): Promise<readonly WithdrawnVersionView[]>;
+  /** No device runs the version any more, and it is offered to none again. */
+  withdrawVersion(
+    model: string,
+    version: number,
+    reason: string,
+    options?: CallOptions,
+  ): Promise<WithdrawnVersionView>;
   /** What versions of a model are called, by name. */
   aliases(model: string, options?: CallOptions): Promise<readonly AliasView[]>;
   /** Gives a version a name, and takes it from the one that had it. */
@@ -183,6 +209,9 @@ export interface ApiClient {
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
 type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"];
+
+/** Likewise. */
+type RolloutBody = paths["/v1/models/{model}/rollouts"]["post"]["requestBody"]["content"]["application/json"];
 
 /** Likewise. */
 type KeyRoleBody = paths["/v1/keys/{role}"]["put"]["requestBody"]["content"]["application/json"];
@@ -348,6 +377,50 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).channels,
+    rollouts: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/rollouts`, call, () =>
+          http.GET("/v1/models/{model}/rollouts", { params: { path: { model } }, ...json(call) }),
+        )
+      ).rollouts,
+    rollout: (model, rollout, call) =>
+      answered(`GET /v1/models/${model}/rollouts/${rollout}`, call, () =>
+        http.GET("/v1/models/{model}/rollouts/{rollout}", {
+          params: { path: { model, rollout } },
+          ...json(call),
+        }),
+      ),
+    startRollout: (model, spec, call) =>
+      answered(`POST /v1/models/${model}/rollouts`, call, () =>
+        // The document describes the filled-in rollout; the coordinator fills in what is left out.
+        http.POST("/v1/models/{model}/rollouts", {
+          params: { path: { model } },
+          body: spec as RolloutBody,
+          ...json(call),
+        }),
+      ),
+    changeRollout: (model, rollout, change, call) =>
+      answered(`POST /v1/models/${model}/rollouts/${rollout}/state`, call, () =>
+        http.POST("/v1/models/{model}/rollouts/{rollout}/state", {
+          params: { path: { model, rollout } },
+          body: change,
+          ...json(call),
+        }),
+      ),
+    withdrawals: async (model, call) =>
+      (
+        await answered(`GET /v1/models/${model}/withdrawals`, call, () =>
+          http.GET("/v1/models/{model}/withdrawals", { params: { path: { model } }, ...json(call) }),
+        )
+      ).withdrawals,
+    withdrawVersion: (model, version, reason, call) =>
+      answered(`POST /v1/models/${model}/versions/${version}/withdrawal`, call, () =>
+        http.POST("/v1/models/{model}/versions/{version}/withdrawal", {
+          params: { path: { model, version } },
+          body: { reason },
+          ...json(call),
+        }),
+      ),
     aliases: async (model, call) =>
       (
         await answered(`GET /v1/models/${model}/aliases`, call, () =>
@@ -438,19 +511,19 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
-    publishModel: (model, onnx, { importedFrom, release, ...call } = {}) =>
-      answered(`POST /v1/models/${model}/versions`, call, () =>
+    publishModel: (model, onnx, { release, runtime, importedFrom, ...call } = {}) => {
+      const query = {
+        ...(release === undefined ? {} : { release }),
+        ...(runtime === undefined ? {} : { runtime }),
+        ...(importedFrom === undefined ? {} : { importedFrom }),
+      };
+      return answered(`POST /v1/models/${model}/versions`, call, () =>
         http.POST("/v1/models/{model}/versions", {
-          params: {
-            path: { model },
-            query: {
-              ...(importedFrom === undefined ? {} : { importedFrom }),
-              ...(release === undefined ? {} : { release }),
-            },
-          },
+          params: { path: { model }, query },
           ...octets(onnx, call),
         }),
-      ),
+      );
+    },
     uploadBlob: (bytes, call) =>
       answered("POST /v1/blobs", call, () => http.POST("/v1/blobs", { ...octets(bytes, call) })),
     createTask: (spec, call) =>

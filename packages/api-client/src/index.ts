@@ -58,6 +58,11 @@ export type {
   SuspicionView,
   TaskActivityView,
   TaskResetView,
+  RolloutChange,
+  RolloutGateView,
+  RolloutSpec,
+  RolloutSpecInput,
+  RolloutView,
   RoundView,
   StatusView,
   TaskSpec,
@@ -68,4 +73,5 @@ export type {
   VersionFiles,
   VersionHealthView,
   VersionView,
+  WithdrawnVersionView,
 } from "./views.ts";

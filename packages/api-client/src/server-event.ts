@@ -4,10 +4,12 @@ import type {
   AliasChange,
   ChannelChange,
   DevicesView,
+  RolloutView,
   RoundView,
   SuspicionView,
   TaskView,
   VersionView,
+  WithdrawnVersionView,
 } from "./views.ts";
 
 interface EventData {
@@ -17,6 +19,8 @@ interface EventData {
   /** A device was quarantined, or an operator released one. */
   readonly suspicion: SuspicionView;
   readonly channel: ChannelChange;
+  readonly rollout: RolloutView;
+  readonly withdrawal: WithdrawnVersionView;
   readonly alias: AliasChange;
   readonly devices: DevicesView;
   /** Events were lost: what was read before must be read again. */
@@ -43,6 +47,8 @@ const TYPES: Readonly<Record<ServerEventType, true>> = {
   version: true,
   suspicion: true,
   channel: true,
+  rollout: true,
+  withdrawal: true,
   alias: true,
   devices: true,
   reset: true,

@@ -125,4 +125,21 @@ type Group =
 export type TaskSpecInput = Pick<TaskSpec, "name" | "model"> &
   Partial<Omit<TaskSpec, "name" | "model" | Group>> & { readonly [Name in Group]?: Partial<TaskSpec[Name]> };
 
+/** A version that reaches a channel's devices in steps. */
+export type RolloutView = Answer<"/v1/models/{model}/rollouts/{rollout}">;
+/** How treated devices compare with the control, by one gate. */
+export type RolloutGateView = RolloutView["gates"][number];
+export type RolloutChange = Body<"/v1/models/{model}/rollouts/{rollout}/state">;
+/** A rollout's document, every field filled in. */
+export type RolloutSpec = Body<"/v1/models/{model}/rollouts">;
+/** As an operator writes it: what is left out gets the coordinator's default. */
+export type RolloutSpecInput = Pick<RolloutSpec, "arms"> &
+  Partial<Omit<RolloutSpec, "arms" | "steps" | "gates">> & {
+    readonly steps?: readonly (Partial<RolloutSpec["steps"][number]> & { readonly percent: number })[];
+    readonly gates?: readonly (Partial<RolloutSpec["gates"][number]> &
+      Pick<RolloutSpec["gates"][number], "metric">)[];
+  };
+/** A version that no device runs any more. */
+export type WithdrawnVersionView = Answer<"/v1/models/{model}/withdrawals">["withdrawals"][number];
+
 export type BlobCreated = Frozen<paths["/v1/blobs"]["post"]["responses"][201]["content"]["application/json"]>;

@@ -7,6 +7,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   publish: async () => (await import("./commands/publish.ts")).publishCommand(),
   bundle: async () => (await import("./commands/bundle.ts")).bundleCommand(),
   model: async () => (await import("./commands/model.ts")).modelCommand(),
+  rollout: async () => (await import("./commands/rollout.ts")).rolloutCommand(),
   task: async () => (await import("./commands/task.ts")).taskCommand(),
   reproduce: async () => (await import("./commands/reproduce.ts")).reproduceCommand(),
   describe: async () => (await import("./commands/describe.ts")).describeCommand(),

@@ -53,12 +53,14 @@ describe("a rollout", () => {
   test("goes from step to step once each had its time and its devices, and releases the arm at the end", () => {
     const config = configOf();
     expect(rolloutWaitsFor(config, initialRollout(config, 0), 0)).toEqual([
-      "3600 more seconds",
+      "60 more minutes",
       "devices of b: 0 of 5",
       "devices of the control: 0 of 5",
     ]);
     const early = run(config, [fine(config, HOUR - 1)]);
     expect(early).toMatchObject({ state: { phase: "running", step: 0 }, effects: [] });
+    // A look that finds nothing leaves nothing to be stored.
+    expect(stepRollout(config, early.state, { type: "tick", now: HOUR - 1 }).state).toBe(early.state);
     const ticks = [1, 2, 3].map((hours): RolloutInput => ({ type: "tick", now: hours * HOUR }));
     const later = run(config, ticks, early.state);
     expect(later.state).toMatchObject({ step: 3, passedAt: [HOUR, 2 * HOUR, 3 * HOUR] });
@@ -294,6 +296,7 @@ describe("a simulation", () => {
   test("finds the false alarms within what was asked for, and the harm that is done", () => {
     const found = simulateRollouts(spec, world, { rollouts: 20, seed: 5 });
     expect(found.falseAlarmRate).toBeLessThanOrEqual(0.05);
+    expect(found.falseAlarmRateAtMargin).toBeLessThanOrEqual(0.05);
     expect(found.power).toBeGreaterThan(0.9);
     expect(found.completed).toBeGreaterThan(0.9);
     expect(found.percentAtRollBack).toBeLessThanOrEqual(10);

@@ -138,6 +138,8 @@ export const RolloutSimulation = Type.Object({
   rollouts: Count,
   /** Share of rollouts that were taken back though the versions were alike. */
   falseAlarmRate: Type.Number({ minimum: 0, maximum: 1 }),
+  /** The same of versions that are worse by the margins of all gates, and by no more. */
+  falseAlarmRateAtMargin: Type.Number({ minimum: 0, maximum: 1 }),
   /** Share of rollouts of a version that does the stated harm that were taken back. */
   power: Type.Number({ minimum: 0, maximum: 1 }),
   /** Treated devices by then, in half of them. */

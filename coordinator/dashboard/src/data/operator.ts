@@ -3,6 +3,8 @@ import {
   type ApiClient,
   type AuditFilter,
   type AuditView,
+  type RolloutChange,
+  type RolloutView,
   type VersionView,
 } from "@tributary/api-client";
 
@@ -14,6 +16,12 @@ export interface Operator {
   release(model: string, version: number, token?: string): Promise<VersionView>;
   /** What is in the audit log, newest first. @param token needed until one was accepted */
   audit(filter: AuditFilter, token?: string): Promise<AuditView>;
+  /** @param token needed until one was accepted */
+  changeRollout(
+    rollout: Pick<RolloutView, "model" | "rollout">,
+    change: RolloutChange,
+    token?: string,
+  ): Promise<RolloutView>;
 }
 
 export function createOperator(baseUrl: string): Operator {
@@ -38,5 +46,7 @@ export function createOperator(baseUrl: string): Operator {
     release: (model, version, token = accepted) =>
       withToken(token, (api) => api.releaseVersion(model, version)),
     audit: (filter, token = accepted) => withToken(token, (api) => api.audit(filter)),
+    changeRollout: ({ model, rollout }, change, token = accepted) =>
+      withToken(token, (api) => api.changeRollout(model, rollout, change)),
   };
 }

@@ -6,6 +6,7 @@ import {
   type ModelCard,
   type ModelView,
   type RefusalView,
+  type RolloutView,
   type RoundView,
   type ServerEvent,
   type StatusView,
@@ -18,6 +19,7 @@ import {
 import { QueryClient, queryOptions } from "@tanstack/react-query";
 import {
   applyToModels,
+  applyToRollouts,
   applyToRounds,
   applyToStatus,
   applyToTasks,
@@ -68,6 +70,8 @@ export interface Queries {
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
   /** What is known of a version. */
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
+  /** Newest first. */
+  rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
 
@@ -145,6 +149,16 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         // No event tells what operators write on it.
         staleTime: 0,
       }),
+    rollouts: (model) =>
+      queryOptions<readonly RolloutView[]>({
+        queryKey: ["rollouts", model],
+        queryFn: ({ signal }) =>
+          readWithEvents(
+            log,
+            () => api.rollouts(model, { signal }),
+            (rollouts, event) => applyToRollouts(model, rollouts, event),
+          ),
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -180,6 +194,12 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   }
   if (event.type === "version" || event.type === "channel" || event.type === "alias") {
     void client.invalidateQueries({ queryKey: ["card", event.data.model] });
+  }
+  if (event.type === "rollout") {
+    const { model } = event.data;
+    update<readonly RolloutView[]>(client, ["rollouts", model], (rollouts) =>
+      applyToRollouts(model, rollouts, event),
+    );
   }
   if (event.type === "version") {
     const { model } = event.data;

@@ -2,6 +2,7 @@ import type {
   ChannelChange,
   ChannelView,
   ModelView,
+  RolloutView,
   RoundView,
   ServerEvent,
   StatusView,
@@ -33,6 +34,8 @@ export function applyToTasks(tasks: readonly TaskView[], event: ServerEvent): re
     }
     case "suspicion":
     case "channel":
+    case "rollout":
+    case "withdrawal":
     case "alias":
     case "devices":
     case "reset":
@@ -64,6 +67,19 @@ export function applyToVersions(
     upsert(versions, event.data, (version) => version.version),
     (version) => version.version,
   );
+}
+
+/** Rollouts of one model, newest first. */
+export function applyToRollouts(
+  model: string,
+  rollouts: readonly RolloutView[],
+  event: ServerEvent,
+): readonly RolloutView[] {
+  if (event.type !== "rollout" || event.data.model !== model) return rollouts;
+  const changed = event.data;
+  return rollouts.some(({ rollout }) => rollout === changed.rollout)
+    ? rollouts.map((each) => (each.rollout === changed.rollout ? changed : each))
+    : [changed, ...rollouts];
 }
 
 export function applyToModels(models: readonly ModelView[], event: ServerEvent): readonly ModelView[] {

@@ -9,6 +9,7 @@ import { HealthCard } from "./health-card.tsx";
 import { LoadError } from "./load-error.tsx";
 import { MeasurementsCard } from "./measurements-card.tsx";
 import { ModelCard } from "./model-card.tsx";
+import { RolloutCard } from "./rollout-card.tsx";
 import { RoundPanel } from "./round-panel.tsx";
 import { RoundsCard } from "./rounds-card.tsx";
 import { Suspicions } from "./suspicions.tsx";
@@ -27,6 +28,7 @@ export function TaskPage({ task }: { readonly task: TaskView }): ReactNode {
       <RoundPanel task={task} />
       {task.spec.mode.type === "buffered" && <BufferCard task={task} />}
       <GateCard task={task} />
+      <RolloutCard model={task.model} />
       {task.spec.kind !== "train" && <MeasurementsCard task={task} />}
       <Suspicions task={task} />
       {rounds.isError && <LoadError error={rounds.error} retry={() => void rounds.refetch()} />}

@@ -8,6 +8,8 @@ import {
 import { parseMeasurementPlan, type MeasurementPlan } from "@tributary/protocol";
 import type { ModelRecord, PlanRef, TaskRecord, VersionRecord } from "../../ports/records.ts";
 import { weightsPath } from "../../releases/target-paths.ts";
+import type { MetadataStore } from "../../ports/metadata-store.ts";
+import { nextMeasured } from "../../rollouts/cohort-evidence.ts";
 import type { RoundServices } from "../round-services.ts";
 
 /** What the devices of a round measure. */
@@ -49,6 +51,11 @@ export async function nextMeasurement(
   }
   const model = await services.store.models.get(task.model);
   if (model === undefined) throw failure("store/corrupt", `rounds: task "${task.name}" has no model`);
+  if (kind === "telemetry") {
+    const measured = await rolloutMeasured(services.store, task);
+    if (measured !== undefined)
+      return open(services, task, { purpose: kind, planRef: task.plan, current: measured, candidate: null });
+  }
   const current = model.releasedVersion;
   // Other names were taken for what they meant when the task was created.
   const wanted = typeof candidate === "string" ? model.currentVersion : candidate;
@@ -59,6 +66,15 @@ export async function nextMeasurement(
     current,
     candidate: wanted === null ? null : asModelVersion(wanted),
   });
+}
+
+/** While a rollout rests on a task's sums, treated and control devices are measured in turn. */
+async function rolloutMeasured(
+  { rollouts }: Pick<MetadataStore, "rollouts">,
+  { name, model }: TaskRecord,
+): Promise<ModelVersion | undefined> {
+  const resting = (await rollouts.underWay(model)).find(({ config }) => config.spec.telemetryTask === name);
+  return resting && nextMeasured(resting);
 }
 
 /**

@@ -14,6 +14,7 @@ import { addHealthCommand } from "./health.ts";
 import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
+import { addWithdrawCommands } from "./withdraw.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -43,7 +44,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health|export|import`. */
+/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health|withdraw|withdrawals|export|import`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, release their versions, and write them to files and read them back.",
@@ -207,6 +208,7 @@ export function modelCommand(): Command {
   addHealthCommand(command);
   addExportCommand(command);
   addImportCommand(command);
+  addWithdrawCommands(command);
   return command;
 }
 

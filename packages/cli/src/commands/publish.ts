@@ -19,6 +19,8 @@ export function publishCommand(): Command {
     .option("--processing <file>", "JSON: how images become inputs, and outputs answers with labels");
   return addVariantsOptions(command)
     .option("--no-personalisation", "leave out the graphs by which devices train weights of their own")
+    .option("--no-release", "point no channel to it, so that it can be rolled out in steps")
+    .option("--runtime <version>", "least version of the runtime that may run it, x.y.z")
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
@@ -38,6 +40,8 @@ Examples:
             readonly name?: string;
             readonly processing?: string;
             readonly personalisation: boolean;
+            readonly release: boolean;
+            readonly runtime?: string;
             readonly json?: boolean;
           },
       ) => {
@@ -45,11 +49,15 @@ Examples:
         // Here first: the reader's own message says more than a server tells a stranger.
         const { trainable, reasons } = format === "onnx" ? describeModel(bytes) : describeTfjs(bytes);
         const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
-        const version = await api.publishModel(name, bytes);
+        const { release, runtime } = options;
+        const version = await api.publishModel(name, bytes, { release, runtime });
         if (options.json === true) return console.log(JSON.stringify(version));
         console.log(
           `published ${name} version ${version.version}: ${version.parameterCount} parameters, ` +
-            `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8`,
+            `${formatBytes(version.sizeBytes)} float32, ${formatBytes(version.int8SizeBytes)} int8` +
+            (version.releasedAt === null
+              ? `; no channel points to it: tributary rollout start ${name} --arm ${version.version}`
+              : ""),
         );
         if (!trainable) console.error(`devices can run it but not train it: ${reasons.join("; ")}`);
       },

@@ -34,8 +34,18 @@ export function simulateRollouts(
 ): RolloutSimulation {
   const random = seededRandom(`rollouts ${seed}`);
   const alike = { ...world, rates: { ...world.rates, harm: world.rates.harm.map(() => 0) } };
+  const { gates } = spec;
+  // As much worse as is let pass: where a false alarm is likeliest.
+  const atMargin = {
+    ...world,
+    rates: {
+      ...world.rates,
+      harm: gates.map(({ margin }, i) => Math.min(margin, 1 - world.rates.control[i]!)),
+    },
+  };
   const all = Array.from({ length: rollouts }, (_, i) => i);
   const same = all.map((i) => play(spec, alike, random.fork(`alike ${i}`)));
+  const tolerated = all.map((i) => play(spec, atMargin, random.fork(`tolerated ${i}`)));
   const worse = all.map((i) => play(spec, world, random.fork(`worse ${i}`)));
   const isBack = ({ phase }: RolloutState): boolean => phase === "rolled-back";
   const caught = worse.filter(isBack);
@@ -43,6 +53,7 @@ export function simulateRollouts(
     seed,
     rollouts,
     falseAlarmRate: same.filter(isBack).length / rollouts,
+    falseAlarmRateAtMargin: tolerated.filter(isBack).length / rollouts,
     power: caught.length / rollouts,
     devicesToRollBack: median(caught.map(({ arms }) => arms.reduce((sum, { devices }) => sum + devices, 0))),
     percentAtRollBack: median(caught.map(({ step }) => spec.steps[step]!.percent)),

@@ -149,7 +149,7 @@ export function rolloutWaitsFor({ spec }: RolloutConfig, state: RolloutProgress,
   const live = state.arms.filter(({ ended }) => ended === null);
   const waits: string[] = [];
   const left = step.minimumMs - (now - state.since);
-  if (left > 0) waits.push(`${Math.ceil(left / 1000)} more seconds`);
+  if (left > 0) waits.push(timeLeft(left));
   const rests = spec.gates.map(evidenceOf);
   if (rests.includes("devices")) {
     for (const { name, devices } of live) {
@@ -169,6 +169,14 @@ export function rolloutWaitsFor({ spec }: RolloutConfig, state: RolloutProgress,
     }
   }
   return waits;
+}
+
+function timeLeft(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 120) return `${seconds} more seconds`;
+  return seconds < 7200
+    ? `${Math.ceil(seconds / 60)} more minutes`
+    : `${Math.ceil(seconds / 3600)} more hours`;
 }
 
 /** What is signed for devices: all shares up to the step under way, so that nobody who was in a rollout drops out. */
@@ -236,7 +244,8 @@ function proceed(config: RolloutConfig, before: Live, now: number): RolloutTrans
     effects.push({ type: "withdraw", version: arm.version, reason });
     return { ...arm, ended: reason };
   });
-  const state: Live = { ...before, arms };
+  // The same object where nothing came of it: then there is nothing to store either.
+  const state: Live = effects.length === 0 ? before : { ...before, arms };
   const live = arms.filter(({ ended }) => ended === null);
   if (live.length === 0) {
     const reason = arms.find((arm, i) => arm.ended !== null && before.arms[i]!.ended === null)!.ended!;
@@ -283,7 +292,7 @@ function passed(
   return { state: paused(state, { code: "several-arms", message }, now), effects };
 }
 
-function paused({ phase: _, ...state }: Live, reason: RolloutReason, now: number): Live {
+function paused(state: Live, reason: RolloutReason, now: number): Live {
   return { ...state, phase: "paused", reason, pausedAt: now };
 }
 

@@ -133,6 +133,13 @@ export function createLocalMeasurer(options: LocalMeasurerOptions): LocalMeasure
   const telemetry = (offer: MeasurementOffer, plan: MeasurementPlan): Measured => {
     const { model, metrics } = plan;
     const vector = recorder.read(model, offer.baseVersion, metrics);
+    // A sum over a cohort of which few ran the version would tell of those few.
+    if (vector.every((value) => value === 0)) {
+      throw failure(
+        "federation/no-examples",
+        `measure: nothing was counted of version ${offer.baseVersion} here`,
+      );
+    }
     return {
       vector,
       // What it stands for is in the vector; nothing of it is told besides.

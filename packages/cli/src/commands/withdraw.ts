@@ -1,0 +1,75 @@
+import { createApiClient } from "@tributary/api-client";
+import { failure } from "@tributary/core";
+import type { Command } from "commander";
+import { integerBetween } from "../arguments.ts";
+import { confirm } from "../confirm.ts";
+import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+
+/** `tributary model withdraw|restore|withdrawals`. */
+export function addWithdrawCommands(command: Command): void {
+  command
+    .command("withdraw")
+    .description(
+      "The kill switch of a version: no device runs it any more, channels on it go back to their last good version, rollouts of it end, training goes back, and it is offered to none again.",
+    )
+    .argument("<name>", "the model")
+    .argument("<version>", "its version", integerBetween(1, 2 ** 32 - 1))
+    .requiredOption("--reason <text>", "why; devices and the audit log keep it")
+    .option("--yes", "do not ask")
+    .addOption(urlOption())
+    .addOption(dataDirOption())
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      '\nExamples:\n  tributary model withdraw digits 7 --reason "it calls a 1 a 7" --yes',
+    )
+    .action(
+      async (
+        name: string,
+        version: number,
+        options: OperatorOptions & {
+          readonly reason: string;
+          readonly yes?: boolean;
+          readonly json?: boolean;
+        },
+      ) => {
+        await confirm(
+          `Version ${version} of ${name} is withdrawn for good: nothing brings it back, nor what was trained from it.`,
+          options,
+        );
+        const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+        const withdrawn = await api.withdrawVersion(name, version, options.reason);
+        if (options.json === true) return console.log(JSON.stringify(withdrawn));
+        console.log(`withdrawn ${name} ${version}: ${withdrawn.reason}`);
+        for (const channel of await api.channels(name))
+          console.log(`  ${channel.name} points to version ${channel.version}`);
+      },
+    );
+
+  command
+    .command("restore", { hidden: true })
+    .description("Refused: what devices were told not to run stays so.")
+    .argument("<name>", "the model")
+    .argument("<version>", "its version")
+    .action((name: string, version: string) => {
+      throw failure(
+        "coordinator/version-withdrawn",
+        `version ${version} of ${name} cannot be restored: devices were told not to run it any more; publish its file again, as a new version`,
+        { detail: { model: name, version } },
+      );
+    });
+
+  command
+    .command("withdrawals")
+    .description("List the versions of a model that no device runs any more.")
+    .argument("<name>", "the model")
+    .addOption(urlOption())
+    .option("--json", "print one JSON object")
+    .addHelpText("after", "\nExamples:\n  tributary model withdrawals digits")
+    .action(async (name: string, { url, json }: { readonly url: string; readonly json?: boolean }) => {
+      const withdrawals = await createApiClient({ baseUrl: url }).withdrawals(name);
+      if (json === true) return console.log(JSON.stringify({ withdrawals }));
+      for (const { version, at, reason } of withdrawals) console.log(`${name} ${version}  ${at}  ${reason}`);
+      if (withdrawals.length === 0) console.log("none was withdrawn");
+    });
+}
