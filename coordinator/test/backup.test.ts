@@ -1,10 +1,13 @@
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { asModelName, asTaskName, failure } from "@tributary/core";
+import { asModelName, asTaskName, failure, sha256 } from "@tributary/core";
 import { buildLinear } from "@tributary/onnx";
+import { createAuditCheck, EMPTY_AUDIT_LOG, followAudit } from "@tributary/protocol";
+import SqliteDatabase from "better-sqlite3";
 import { afterEach, expect, test, vi } from "vitest";
 import { backupDataDir } from "../src/backup/backup.ts";
 import { restoreDataDir } from "../src/backup/restore.ts";
+import { signedHeads } from "../src/releases/signed-heads.ts";
 import { codeOf } from "../src/testing/index.ts";
 import { publishTask, rooms, startRoom } from "./rounds/rounds-room.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -118,6 +121,69 @@ test("nothing is overwritten, and nothing half made is believed", async () => {
   const rows = await readFile(database);
   await writeFile(database, rows.subarray(0, rows.length - 1));
   expect(await codeOf(restoreDataDir({ backup, dataDir: at("last") }))).toBe("store/corrupt");
+});
+
+test("a backup whose logs do not continue what was signed is not restored; who kept a later head sees what a restore lost", async () => {
+  const { room, at } = await running();
+  const backup = at("backup");
+  await room.identity();
+  await room.releases.signLogHeads();
+  await backupDataDir({ dataDir: room.folder, out: backup, keys: true });
+  await room.registry.publish(model, buildLinear({ seed: 2 }));
+  const lost = await room.store.audit.head();
+
+  await restoreDataDir({ backup, dataDir: at("well") });
+  const again = await startRoom(at("well"));
+  disposals.push(() => again.stop());
+  const finding = async () => {
+    const check = createAuditCheck([{ head: lost, from: "the audit before" }]);
+    try {
+      for (const record of await again.store.audit.read(0, 1_000)) check.add(record);
+      return check.end();
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  };
+  // Each record follows the one before it, and the one that says so was signed at the start.
+  const restored = (await again.store.audit.list({ action: "backup.restore" }, { limit: 1 }))[0]!;
+  const { audit } = await signedHeads(await again.store.releases.latest("timestamp"));
+  expect(audit!.size).toBeGreaterThan(restored.index);
+  const records = await again.store.audit.read(0, 1_000);
+  expect(records.reduce(followAudit, EMPTY_AUDIT_LOG).size).toBe(records.length);
+  expect(["audit/cut-off", "audit/forked"]).toContain(await finding());
+  for (let seed = 3; (await again.store.audit.head()).size < lost.size; seed++)
+    await again.registry.publish(model, buildLinear({ seed }));
+  expect(await finding()).toBe("audit/forked");
+
+  // Whoever puts the digest right too.
+  const database = join(backup, "tributary.db");
+  const whole = await readFile(database);
+  const attacks = [
+    "update audit_records set detail = '{}' where record_index = (select max(record_index) from audit_records)",
+    "update audit_records set detail = '{}' where record_index = 1",
+    "delete from audit_records where record_index > 0",
+    "delete from audit_records where record_index = (select max(record_index) - 1 from audit_records)",
+    "delete from certificate_log",
+  ];
+  for (const [i, attack] of attacks.entries()) {
+    await writeFile(database, whole);
+    const raw = new SqliteDatabase(database);
+    raw.prepare(attack).run();
+    raw.pragma("journal_mode = DELETE");
+    raw.close();
+    const manifest = JSON.parse(await readFile(join(backup, "backup.json"), "utf8")) as object;
+    const digest = sha256(await readFile(database));
+    const { length: sizeBytes } = await readFile(database);
+    await writeFile(
+      join(backup, "backup.json"),
+      JSON.stringify({ ...manifest, database: { digest, sizeBytes } }),
+    );
+    expect([attack, await codeOf(restoreDataDir({ backup, dataDir: at(`attacked-${i}`) }))]).toEqual([
+      attack,
+      "store/corrupt",
+    ]);
+    expect(await readdir(at(`attacked-${i}`))).not.toContain("tributary.db");
+  }
 });
 
 test("a damaged blob ends the backup of a directory that uses it, and only then", async () => {

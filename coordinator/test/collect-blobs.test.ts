@@ -1,5 +1,6 @@
-import { encodeUtf8, type Digest } from "@tributary/core";
-import { buildLinear } from "@tributary/onnx";
+import { asModelName, encodeUtf8, type Digest } from "@tributary/core";
+import { buildLinear, decodeModel, encodeModel } from "@tributary/onnx";
+import { VARIANTS_KEY } from "@tributary/protocol";
 import { afterEach, expect, test } from "vitest";
 import { collectBlobs, UNUSED_KEPT_MS } from "../src/collect-blobs.ts";
 import { manifestPath } from "../src/releases/target-paths.ts";
@@ -21,9 +22,18 @@ test("what nothing refers to goes once it is old; everything else stays", async 
 
   await room.registry.publish(model, buildLinear({ seed: 2 }));
   expect(await manifest()).not.toBe(replaced);
+  const decoded = decodeModel(buildLinear({ seed: 3 }));
+  const metadata = [{ key: VARIANTS_KEY, value: '["int8-dynamic"]' }];
+  const { variants } = await room.registry.publish(
+    asModelName("forms"),
+    encodeModel({ ...decoded, metadata }),
+  );
   expect(await collect(later + 60_000)).toBe(2);
   const there = async (digest: Digest) => (await blobs.stat(digest)) !== undefined;
   expect([await there(replaced), await there(upload)]).toEqual([false, false]);
+
+  // What the next version's form keeps the scales of.
+  expect(await there(variants[0]!.scales!.digest)).toBe(true);
 
   // The old version's weights are its own; the task goes on with what is left.
   expect(await weightsOf(room, 1)).not.toEqual(await weightsOf(room, 2));

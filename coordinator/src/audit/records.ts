@@ -30,14 +30,23 @@ import { auditedDevice, coordinatorFor } from "./actors.ts";
 
 // What the records of the audit log say.
 
-/** A version that an operator made. */
-export function versionPublished(actor: AuditActor, version: VersionRecord): NewAuditRecord {
+/** What a version was exported as before it came here. */
+export interface ImportedFrom {
+  readonly manifest: Digest;
+}
+
+/** A version that an operator made, or brought from elsewhere. */
+export function versionPublished(
+  actor: AuditActor,
+  version: VersionRecord,
+  imported?: ImportedFrom,
+): NewAuditRecord {
   const { model, parentVersion, graph, weights } = version;
   return {
     actor,
-    action: "model.publish",
+    action: imported === undefined ? "model.publish" : "model.import",
     object: { model, version: version.version },
-    detail: { parentVersion, graph: graph.digest, weights: weights.digest },
+    detail: { ...imported, parentVersion, graph: graph.digest, weights: weights.digest },
   };
 }
 

@@ -8,6 +8,7 @@ import { roundAbandoned } from "../audit/records.ts";
 import { storageFailure, syncFile, syncFolder } from "../durable-files.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { newestVersion, NUMBERS_TAKEN, numbersTaken } from "../registry/next-number.ts";
+import { requireAuditWhole, requireLogsContinued, storedHeads } from "../releases/signed-heads.ts";
 import { RELEASES_RESTORED } from "../releases/releases.ts";
 import {
   BLOBS,
@@ -60,6 +61,10 @@ export async function restoreDataDir(options: RestoreOptions): Promise<BackupMan
     await copyBlobs(join(backup, BLOBS), join(dataDir, BLOBS), database);
     const store = await openSqlMetadataStore({ path: database });
     try {
+      // What a start would refuse is refused here, while the directory from before may still be there.
+      const timestamp = await store.releases.latest("timestamp");
+      await requireLogsContinued(store, timestamp, await storedHeads(store));
+      await requireAuditWhole(store, timestamp);
       await moveOn(store, manifest, clock.now());
     } finally {
       await store.close();

@@ -145,7 +145,11 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     async (request, reply) => {
       const onnx = await collect(octetStream(request.body), config.limits.maxModelBytes);
       const { model } = request.params;
-      const version = await registry.publish(model, onnx, OPERATOR_BY_HTTP, request.query);
+      const { importedFrom: manifest, ...wanted } = request.query;
+      const version = await registry.publish(model, onnx, OPERATOR_BY_HTTP, {
+        ...wanted,
+        imported: manifest && { manifest },
+      });
       return reply.status(201).send(versionView(version));
     },
   );

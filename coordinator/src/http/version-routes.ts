@@ -40,8 +40,17 @@ export function registerVersionRoutes(app: App, { store, registry, reproducer }:
       const { graph, weights, int8, variants } = version;
       return {
         version: versionView(version),
-        ...{ format, inputs, outputs, labels, processing, parameters },
-        ...{ graph, trainingGraph, weights, int8, variants },
+        format,
+        inputs,
+        outputs,
+        labels,
+        processing,
+        parameters,
+        graph,
+        trainingGraph,
+        weights,
+        int8,
+        variants,
         step: "why" in step ? null : step,
         missing: "why" in step ? [step] : [],
       };

@@ -20,7 +20,14 @@ import {
 } from "@tributary/protocol";
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
-import { channelMoved, keysGiven, taskChanged, taskCreated, versionPublished } from "../audit/records.ts";
+import {
+  channelMoved,
+  keysGiven,
+  taskChanged,
+  taskCreated,
+  versionPublished,
+  type ImportedFrom,
+} from "../audit/records.ts";
 import type { BlobStore } from "../ports/blob-store.ts";
 import type { Bus } from "../ports/bus.ts";
 import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
@@ -64,6 +71,8 @@ export interface PublishOptions {
   readonly release?: boolean;
   /** Least version of the runtime that may run it. */
   readonly runtime?: string;
+  /** Where it was exported before, for the audit log. */
+  readonly imported?: ImportedFrom | undefined;
 }
 
 /** Models, their versions, and the tasks that improve them. `by` is who did it, for the audit log: who runs the process, by default. */
@@ -133,7 +142,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   };
 
   const registry: Registry = {
-    async publish(name, given, by = OPERATOR_BY_PROCESS, { release: wanted = true, runtime } = {}) {
+    async publish(name, given, by = OPERATOR_BY_PROCESS, options = {}) {
+      const { release: wanted = true, runtime, imported } = options;
       const { file, calibration } = takeCalibration(given);
       const known = await store.models.get(name);
       const isReleased = wanted || known === undefined;
@@ -198,7 +208,7 @@ export function createRegistry(options: RegistryOptions): Registry {
             release,
             audit: [
               ...keysGiven(by, "key.create", release.roles),
-              versionPublished(by, stored.version),
+              versionPublished(by, stored.version, imported),
               ...(isReleased ? [channelMoved(by, STABLE_CHANNEL, stored.version)] : []),
             ],
             events: async (tx) => {

@@ -3,7 +3,6 @@ import { failure, type Timer } from "@tributary/core";
 import type { LogHead, NewAuditRecord } from "@tributary/protocol";
 import { parseMetadata, TUF_ROLES } from "@tributary/tuf";
 import { RELEASES_KEPT } from "../housekeeping.ts";
-import { headOf } from "../enrolment/certificate-tree.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ReleaseChange, RoleRecord } from "../ports/records.ts";
 import type { Releases, RoomContext, TargetChanges } from "../rooms.ts";
@@ -13,7 +12,7 @@ import { signWanted } from "./release-signer.ts";
 import { createRoleKeys } from "./role-keys.ts";
 import { modelOfPath, modelRole, trainingRole } from "./roles.ts";
 import { signedRoles, watchExpiry } from "./role-views.ts";
-import { areSigned, requireLogsContinued, signedHeads } from "./signed-heads.ts";
+import { areSigned, requireLogsContinued, signedHeads, storedHeads } from "./signed-heads.ts";
 import { changedState, readSigningState, type SigningState } from "./signing-state.ts";
 
 /** How often the age of the signed metadata is looked at. */
@@ -56,11 +55,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     return turn;
   };
 
-  const current = async (): Promise<SigningState> =>
-    readSigningState(store, {
-      certificates: await headOf(store.certificateLog),
-      audit: await store.audit.head(),
-    });
+  const current = async (): Promise<SigningState> => readSigningState(store, await storedHeads(store));
 
   /** Keys for roles that are new: of top-level ones at the first start, of a model's with its first version. */
   const newRoles = async (state: SigningState, { put }: TargetChanges): Promise<RoleRecord[]> => {
@@ -89,7 +84,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     options: { readonly gap?: number; readonly roles?: readonly RoleRecord[] } = {},
   ): Promise<ReleaseChange> => {
     const before = await current();
-    await requireLogsContinued(store, before);
+    await requireContinued(before);
     const roles = [...(await newRoles(before, changes)), ...(options.roles ?? [])];
     const { metadata, drafts } = await signWanted(
       changedState(before, changes, roles),
@@ -119,10 +114,13 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
     }
   };
 
+  const requireContinued = ({ signed, heads }: SigningState): Promise<void> =>
+    requireLogsContinued(store, signed.get("timestamp"), heads);
+
   const signLogHeads = async (): Promise<LogHead> => {
     const state = await current();
     const signed = await signedHeads(state.signed.get("timestamp"));
-    if (areSigned(signed, state.heads)) await requireLogsContinued(store, state);
+    if (areSigned(signed, state.heads)) await requireContinued(state);
     else await apply(await prepare(NOTHING));
     return state.heads.certificates;
   };
@@ -193,7 +191,7 @@ export async function createReleases({ config, env, store }: ReleasesContext): P
 
   async function prepareWith(draft: ReleaseChange["drafts"][number]): Promise<ReleaseChange> {
     const before = await current();
-    await requireLogsContinued(store, before);
+    await requireContinued(before);
     const state = { ...before, drafts: new Map([...before.drafts, [draft.role, draft]]) };
     const { metadata, drafts } = await signWanted(state, { ring, lifetimes, clock });
     const timestamp = before.signed.get("timestamp")?.version ?? null;

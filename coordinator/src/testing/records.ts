@@ -52,7 +52,7 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
       document: exampleBlob("personalisation"),
       graphs: [exampleBlob("head graph"), exampleBlob("low-rank graph")],
     },
-    variants: ["int8-dynamic"],
+    variants: ["int8-dynamic", "int8-static"],
     createdAt: 1_790_000_000_000,
     ...changes,
   };
@@ -69,7 +69,15 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
     graph: exampleBlob("graph"),
     weights: exampleBlob(`weights ${number}`),
     int8: exampleBlob(`int8 ${number}`),
-    variants: [{ name: "int8-dynamic", ...exampleBlob(`int8-dynamic ${number}`) }],
+    variants: [
+      { name: "int8-dynamic", ...exampleBlob(`int8-dynamic ${number}`) },
+      {
+        name: "int8-static",
+        ...exampleBlob(`int8-static ${number}`),
+        scales: exampleBlob(`scales ${number}`),
+        sample: { image: [0, 0.5, 1] },
+      },
+    ],
     parameterCount: 7850,
     loss: number === 1 ? null : 0.5 / number,
     accuracy: number === 1 ? null : 0.9,

@@ -137,6 +137,10 @@ describe("nothing is signed any more over a log", () => {
     ],
     ["whose record at the signed head is another", () => forge(2)],
     [
+      "whose record at the signed head was edited",
+      () => tamper("update audit_records set object = '{}' where record_index = 2"),
+    ],
+    [
       "with a record that was edited since",
       () => tamper("update audit_records set action = 'x' where record_index = 4"),
     ],

@@ -32,6 +32,7 @@ describe("a version's targets", () => {
       ]),
     };
     const manifest = parseModelManifest(bytes);
+    const engines = ["ort-wasm", "ort-node"];
     expect(manifest).toEqual({
       formatVersion: 2,
       model: "digits",
@@ -50,7 +51,15 @@ describe("a version's targets", () => {
       processing: exampleModel().processing,
       explanation: { target: path },
       personalisation: { target: personal.target },
-      variants: [{ name: "int8-dynamic", target: "models/digits/versions/3/int8-dynamic.onnx" }],
+      variants: [
+        { name: "int8-dynamic", target: "models/digits/versions/3/int8-dynamic.onnx", engines },
+        {
+          name: "int8-static",
+          target: "models/digits/versions/3/int8-static.onnx",
+          engines,
+          sample: { image: [0, 0.5, 1] },
+        },
+      ],
       selfCheck: version.selfCheck,
       createdAt: new Date(version.createdAt).toISOString(),
     });
@@ -59,7 +68,11 @@ describe("a version's targets", () => {
       [manifest.graph.target, version.graph.digest, version.graph.sizeBytes],
       [manifest.weights.float32.target, version.weights.digest, version.weights.sizeBytes],
       [manifest.weights.int8.target, version.int8.digest, version.int8.sizeBytes],
-      [manifest.variants![0]!.target, version.variants[0]!.digest, version.variants[0]!.sizeBytes],
+      ...version.variants.map(({ digest, sizeBytes }, i) => [
+        manifest.variants![i]!.target,
+        digest,
+        sizeBytes,
+      ]),
       [path, explained.digest, explained.sizeBytes],
       [personal.target, document.digest, document.sizeBytes],
       ...personal.graphs,
@@ -72,7 +85,12 @@ describe("a version's targets", () => {
     const version = { ...exampleVersion(3), roundId: asRoundId("digits-3") };
     const names = ({ put }: { readonly put: readonly TargetRecord[] }, role: string) =>
       put.filter((target) => target.role === role).map(({ path }) => path.replace("models/digits/", ""));
-    const files = ["weights.safetensors", "weights.int8.safetensors", "int8-dynamic.onnx"];
+    const files = [
+      "weights.safetensors",
+      "weights.int8.safetensors",
+      "int8-dynamic.onnx",
+      "int8-static.onnx",
+    ];
     const own = files.map((file) => `versions/3/${file}`);
     const waiting = unreleasedTargets(version, [], []);
     expect(names(waiting, "digits-training")).toEqual(own);

@@ -144,13 +144,15 @@ export async function startRoom(
 
 export type Room = Awaited<ReturnType<typeof startRoom>>;
 
+const BUILDS = { linear: buildLinear, "2nn": build2nn };
+
 /** A model, a held-out data set and a task on it whose updates, unless `spec` says otherwise, come one by one and whose steps are exact. */
 export async function publishTask(
   room: Room,
   spec: Record<string, unknown> = {},
-  build: "linear" | "2nn" = "linear",
+  build: "linear" | "2nn" | Uint8Array = "linear",
 ): Promise<void> {
-  await room.registry.publish(model, build === "linear" ? buildLinear({ seed: 1 }) : build2nn({ seed: 1 }));
+  await room.registry.publish(model, typeof build === "string" ? BUILDS[build]({ seed: 1 }) : build);
   const dataset = await room.blobs.put(heldOut());
   await room.registry.createTask({
     name: "digits",

@@ -50,6 +50,11 @@ export interface RoundsOptions extends CallOptions {
   readonly before?: number | undefined;
 }
 
+export interface PublishOptions extends CallOptions {
+  /** SHA-256 of the manifest that the version was exported with: it is in the audit log. */
+  readonly importedFrom?: string | undefined;
+}
+
 export interface MeasurementsOptions extends CallOptions {
   /** At most this many, 1 to 500. @defaultValue 100 */
   readonly limit?: number | undefined;
@@ -146,7 +151,7 @@ export interface ApiClient {
   /** Adds the signatures of a copy of the draft. */
   addSignatures(role: string, file: string, options?: CallOptions): Promise<KeyRoleView>;
   /** Publishes an ONNX file as a new model. */
-  publishModel(name: string, onnx: Uint8Array, options?: CallOptions): Promise<VersionView>;
+  publishModel(name: string, onnx: Uint8Array, options?: PublishOptions): Promise<VersionView>;
   /** Uploads bytes, such as a held-out data set; they are named by their digest from then on. */
   uploadBlob(bytes: Uint8Array, options?: CallOptions): Promise<BlobCreated>;
   /** Creates a task and starts it. */
@@ -355,9 +360,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
-    publishModel: (model, onnx, call) =>
+    publishModel: (model, onnx, { importedFrom, ...call } = {}) =>
       answered(`POST /v1/models/${model}/versions`, call, () =>
-        http.POST("/v1/models/{model}/versions", { params: { path: { model } }, ...octets(onnx, call) }),
+        http.POST("/v1/models/{model}/versions", {
+          params: { path: { model }, query: importedFrom === undefined ? {} : { importedFrom } },
+          ...octets(onnx, call),
+        }),
       ),
     uploadBlob: (bytes, call) =>
       answered("POST /v1/blobs", call, () => http.POST("/v1/blobs", { ...octets(bytes, call) })),

@@ -10,6 +10,7 @@ export {
   type LogEntriesOptions,
   type ReleaseOptions,
   type MeasurementsOptions,
+  type PublishOptions,
   type RoundsOptions,
 } from "./client.ts";
 export {

@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   bundle: async () => (await import("./commands/bundle.ts")).bundleCommand(),
   model: async () => (await import("./commands/model.ts")).modelCommand(),
   task: async () => (await import("./commands/task.ts")).taskCommand(),
+  reproduce: async () => (await import("./commands/reproduce.ts")).reproduceCommand(),
   describe: async () => (await import("./commands/describe.ts")).describeCommand(),
   quantize: async () => (await import("./commands/quantize.ts")).quantizeCommand(),
   adapt: async () => (await import("./commands/adapt.ts")).adaptCommand(),

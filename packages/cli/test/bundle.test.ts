@@ -6,6 +6,8 @@ import { createCoordinator } from "@tributary/coordinator";
 import { createApiClient } from "@tributary/api-client";
 import { asModelName } from "@tributary/core";
 import { buildLinear } from "@tributary/onnx";
+import { parseModelManifest } from "@tributary/protocol";
+import { tensor, writeSafetensors } from "@tributary/tensor";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { runMain } from "./run-main.ts";
 
@@ -44,8 +46,14 @@ async function versionOf(model: string): Promise<number> {
 
 test("an ONNX file becomes a folder that apps run from, and a changed one its next version", async () => {
   await writeFile(at("digits.onnx"), buildLinear({ seed: 1 }));
-  const options = ["--keys", at("keys"), "--valid-days", "30", "--variants", "int8-dynamic"];
-  const args = [at("digits.onnx"), ...options];
+  const images = tensor(
+    "float32",
+    [16, 1, 28, 28],
+    Float32Array.from({ length: 16 * 784 }, (_, i) => (i % 17) / 16),
+  );
+  await writeFile(at("examples.safetensors"), writeSafetensors([["images", images]]));
+  const forms = ["--variants", "int8-dynamic,int8-static", "--calibration", at("examples.safetensors")];
+  const args = [at("digits.onnx"), "--keys", at("keys"), "--valid-days", "30", ...forms];
   const first = await bundle(...args);
   expect(first.models).toEqual([{ name: "digits", version: 1 }]);
   const days = (Date.parse(first.expiresAt) - Date.now()) / 86_400_000;
@@ -59,10 +67,21 @@ test("an ONNX file becomes a folder that apps run from, and a changed one its ne
   expect((await bundle(...args)).models).toEqual([{ name: "digits", version: 2 }]);
   expect(await versionOf("digits")).toBe(2);
   expect(await readFile(at("models/root.json"))).toEqual(root);
-  // The manifest, the graph, its int8 weights, its int8 form, the graph that explains it, and the document and three graphs of a device's
-  // own weights. Those of the first version are gone.
   const names = await readdir(at("models"), { recursive: true });
-  expect(names.filter((name) => name.startsWith("blobs/"))).toHaveLength(9);
+  const published = names.filter((name) => name.startsWith("blobs/"));
+  const manifests = await Promise.all(published.map((name) => readFile(at(`models/${name}`))));
+  const manifest = manifests.find(
+    (bytes) => bytes.includes('"formatVersion":2') && bytes.includes("variants"),
+  )!;
+  const { variants } = parseModelManifest(manifest);
+  expect(variants!.map(({ name }) => name)).toEqual(["int8-dynamic", "int8-static"]);
+  // Seventeen quantiles of what the examples look like, and no example.
+  const { image } = variants![1]!.sample!;
+  expect(image).toHaveLength(17);
+  for (const [i, value] of image!.entries()) expect(Math.abs(value - i / 16)).toBeLessThan(0.06);
+  // The manifest, the graph, its int8 weights, its two int8 forms, the graph that explains it, and the document and three graphs of a device's
+  // own weights. Those of the first version are gone.
+  expect(published).toHaveLength(10);
   // Secrets were never there.
   expect(names.filter((name) => /key|token|sqlite|tmp/.test(name))).toEqual([]);
 }, 60_000);

@@ -1043,6 +1043,25 @@ export const ERROR_CATALOG = {
   "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
 
   // cli
+  "cli/folder-exists": {
+    status: 409,
+    publicMessage: "The folder exists.",
+    advice: "Name a folder that does not exist yet, or move that one away; nothing is overwritten.",
+  },
+  "cli/export-unsupported": {
+    status: 400,
+    publicMessage: "The model cannot be written in this format.",
+    advice: "Choose another --format.",
+  },
+  "cli/invalid-export": {
+    status: 422,
+    publicMessage: "The folder is no exported version, or was changed since.",
+    advice: "Export it again, or fetch it again from where it came from.",
+  },
+  "cli/nothing-to-reproduce": {
+    status: 409,
+    publicMessage: "How the version came about is not known there.",
+  },
   "cli/declined": { status: 400, publicMessage: "Nothing was changed." },
   "cli/usage": { status: 400, publicMessage: "The command line is not valid." },
   "cli/unreachable": {

@@ -216,6 +216,12 @@ export const PublishQuery = Type.Object({
       description: "Least version of the runtime that may run it",
     }),
   ),
+  importedFrom: Type.Optional(
+    Type.Unsafe<Static<typeof DigestSchema>>({
+      ...DigestSchema,
+      description: "SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log",
+    }),
+  ),
 });
 export type PublishQuery = Static<typeof PublishQuery>;
 

@@ -174,7 +174,13 @@ export {
   type InputProcessing,
 } from "./model-processing.ts";
 export { ISSUER_TARGET, IssuerDocument, parseIssuerDocument } from "./issuer-document.ts";
-export { VersionFiles } from "./version-files.ts";
+export {
+  ExportedVersion,
+  parseExportedVersion,
+  type ExportedFile,
+  type ExportedRole,
+} from "./exported-version.ts";
+export { parseVersionFiles, VersionFiles } from "./version-files.ts";
 export {
   FileRef,
   parseVersionStep,
@@ -194,11 +200,11 @@ export {
   IssuerView,
   ModelList,
   ModelView,
-  PublishQuery,
   PROOF_HEADER,
   PushView,
   RefusalList,
   RefusalView,
+  PublishQuery,
   RESTORED_OPTIMIZERS,
   ROUND_PHASES,
   RoundList,

@@ -2,6 +2,7 @@ import Type, { type Static } from "typebox";
 import { AnyParametersDocument, GraphPorts } from "./graph-ports.ts";
 import { VersionView } from "./http.ts";
 import { Labels, ModelProcessing } from "./model-processing.ts";
+import { parseDocument } from "./parse.ts";
 import { nullable, readonlyArray, textEnum } from "./schema.ts";
 import { FileRef, ReproductionView, VersionStep } from "./version-step.ts";
 
@@ -23,9 +24,16 @@ export const VersionFiles = Type.Object({
   /** Per-channel int8 safetensors. */
   int8: FileRef,
   /** Whole ONNX files. */
-  variants: readonlyArray(Type.Object({ name: Type.String(), ...FileRef.properties })),
+  variants: readonlyArray(
+    Type.Object({ name: Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,31}$" }), ...FileRef.properties }),
+  ),
   /** How it came from its parent; null: see `missing`. */
   step: nullable(VersionStep),
   missing: Type.Index(ReproductionView, ["missing"]),
 });
 export type VersionFiles = Static<typeof VersionFiles>;
+
+/** @throws protocol/invalid-document with the path of the first fault in `detail`. */
+export function parseVersionFiles(value: unknown): VersionFiles {
+  return parseDocument("files of a version", VersionFiles, value);
+}

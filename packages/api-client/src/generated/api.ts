@@ -861,7 +861,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.publish" | "model.release" | "plan.renew" | "round.abandon" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.publish" | "model.release" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -4452,6 +4452,8 @@ export interface paths {
                     release?: boolean;
                     /** @description Least version of the runtime that may run it */
                     runtime?: string;
+                    /** @description SHA-256 of the manifest that it was exported with elsewhere: it is in the audit log */
+                    importedFrom?: string;
                 };
                 header?: never;
                 path: {

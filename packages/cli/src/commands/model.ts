@@ -9,6 +9,8 @@ import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { versionOrAlias } from "../arguments.ts";
 import { addHealthCommand } from "./health.ts";
+import { addExportCommand } from "./model-export.ts";
+import { addImportCommand } from "./model-import.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -38,10 +40,10 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|release|channels|remove-channel|aliases|alias|health`. */
+/** `tributary model list|show|release|channels|remove-channel|aliases|alias|health|export|import`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
-    "See the published models, what goes in and out, how they fare on devices, and release their versions.",
+    "See the published models, what goes in and out, how they fare on devices, release their versions, and write them to files and read them back.",
   );
 
   command
@@ -184,6 +186,8 @@ export function modelCommand(): Command {
     );
 
   addHealthCommand(command);
+  addExportCommand(command);
+  addImportCommand(command);
   return command;
 }
 

@@ -22,6 +22,14 @@ export function publishCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tributary publish model.onnx --name digits
+  tributary publish model.onnx --variants int8-dynamic,float16
+  tributary publish model.onnx --variants int8-static --calibration examples.safetensors`,
+    )
     .action(
       async (
         file: string,

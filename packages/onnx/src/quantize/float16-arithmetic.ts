@@ -13,36 +13,11 @@ import type { Scheme } from "./scheme.ts";
  * many squares (normalizations, variances) stay float32, and so does what this list does not know.
  */
 const HALF_OPS = [
-  ...["Conv", "ConvTranspose", "MatMul", "Gemm"],
-  ...["Add", "Sub", "Mul", "Div", "Neg", "Abs", "Min", "Max"],
-  ...[
-    "Relu",
-    "LeakyRelu",
-    "PRelu",
-    "Elu",
-    "Sigmoid",
-    "HardSigmoid",
-    "HardSwish",
-    "Tanh",
-    "Gelu",
-    "Erf",
-    "Clip",
-  ],
-  ...["MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"],
-  ...[
-    "Reshape",
-    "Flatten",
-    "Squeeze",
-    "Unsqueeze",
-    "Transpose",
-    "Concat",
-    "Split",
-    "Slice",
-    "Gather",
-    "Expand",
-  ],
-  ...["Pad", "Where", "Identity", "Softmax"],
-];
+  "Conv ConvTranspose MatMul Gemm Add Sub Mul Div Neg Abs Min Max",
+  "Relu LeakyRelu PRelu Elu Sigmoid HardSigmoid HardSwish Tanh Gelu Erf Clip Softmax",
+  "MaxPool AveragePool GlobalAveragePool GlobalMaxPool",
+  "Reshape Flatten Squeeze Unsqueeze Transpose Concat Split Slice Gather Expand Pad Where Identity",
+].flatMap((line) => line.split(" "));
 
 /** Element types as Cast names them. */
 const CODES = { float32: 1, float16: 10 } as const;

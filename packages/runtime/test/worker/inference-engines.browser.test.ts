@@ -63,6 +63,18 @@ test("a choice holds for the browser, driver and engine it was made with, and is
   expect([other.check?.remembered, remembered!["fingerprint"]]).toEqual([false, choice["fingerprint"]]);
 });
 
+test("a form that is opened for an engine is not checked against another, and survives its GPU too", async () => {
+  const onWasm = await open({ on: "ort-wasm" });
+  expect([onWasm.engine, onWasm.check]).toEqual(["ort-wasm", undefined]);
+  let moved = 0;
+  const onGpu = await open({ on: "ort-webgpu", onMoved: () => (moved += 1) });
+  expect([onGpu.engine, onGpu.check, remembered]).toEqual(["ort-webgpu", undefined, undefined]);
+  const ort = await import("onnxruntime-web/jspi");
+  ((await ort.env.webgpu.device) as unknown as { destroy(): void }).destroy();
+  expect((await onGpu.session.run(feeds))["y"]!.data).toEqual(doubled);
+  expect([onGpu.engine, moved]).toEqual(["ort-webgpu", 1]);
+});
+
 test("a lost GPU is survived: the run is made again where the model runs fastest now", async () => {
   const probe = await open();
   const choice = { ...remembered, engine: "ort-webgpu" };

@@ -4,6 +4,7 @@
  */
 import { silentLogger, systemEnv } from "@tributary/core";
 import { buildLinear } from "@tributary/onnx";
+import type { InputSample, VariantForm } from "@tributary/protocol";
 import { openSecAggCrypto } from "@tributary/secagg";
 import { expose } from "comlink";
 import { createDevice } from "../../src/create-device.ts";
@@ -16,7 +17,7 @@ import type { RunEndpoint } from "../../src/worker/run-messages.ts";
 import type { OpenDevice } from "../../src/worker/device-host.ts";
 import { createTfjsEngines } from "../../src/worker/tfjs-engines.ts";
 import { buildConvolution } from "../fixtures/convolution-model.ts";
-import { createReleaseRepository } from "../fixtures/release-repository.ts";
+import { createReleaseRepository, type ReleaseRepository } from "../fixtures/release-repository.ts";
 import { buildTextModel } from "../fixtures/several-inputs.ts";
 
 /** Another model to release, beside those that are there from the start. */
@@ -24,7 +25,13 @@ export interface ReleasedModel {
   readonly name: string;
   /** ONNX, or a TensorFlow.js artifact. */
   readonly onnx: Uint8Array;
+  /** Derived forms of it, and what their inputs look like. */
+  readonly forms?: Readonly<Partial<Record<VariantForm, Uint8Array>>>;
+  readonly sample?: InputSample;
 }
+
+const releaseModel = (repository: ReleaseRepository, { name, onnx, ...more }: ReleasedModel): Promise<void> =>
+  repository.releaseModel(name, onnx, 2, more);
 
 const open: OpenDevice = async (start) => {
   const repository = await createReleaseRepository();
@@ -41,8 +48,7 @@ const open: OpenDevice = async (start) => {
   await repository.releaseModel("convolution", buildConvolution(6));
   const channel = new BroadcastChannel(start.lifeLock);
   channel.addEventListener("message", ({ data }: MessageEvent<number | ReleasedModel>) => {
-    const released =
-      typeof data === "number" ? repository.release(data) : repository.releaseModel(data.name, data.onnx);
+    const released = typeof data === "number" ? repository.release(data) : releaseModel(repository, data);
     void released.then(() => channel.postMessage("released"));
   });
   const answer = async (input: string | URL | Request): Promise<Response> => {

@@ -1,0 +1,59 @@
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { AUDIT_ACTIONS, type AuditAction } from "@tributary/protocol";
+import { expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../../..");
+
+/** What each route of operators that may change something is recorded as; null: it changes nothing. */
+const RECORDED: Readonly<Record<string, readonly AuditAction[] | null>> = {
+  "post /v1/blobs": ["blob.upload"],
+  "put /v1/keys/{role}": ["key.set"],
+  "post /v1/keys/{role}/rotation": ["key.rotate"],
+  "post /v1/keys/{role}/signatures": ["key.sign"],
+  "delete /v1/tasks/{task}/suspicions/{device}": ["device.release"],
+  "post /v1/models/{model}/versions": ["model.publish", "model.release"],
+  "post /v1/models/{model}/versions/{version}/reproduction": null,
+  "post /v1/models/{model}/versions/{version}/withdrawal": ["version.withdraw"],
+  "post /v1/models/{model}/release": ["model.release"],
+  "delete /v1/models/{model}/channels/{channel}": ["channel.remove"],
+  "put /v1/models/{model}/aliases/{alias}": ["alias.move"],
+  "delete /v1/models/{model}/aliases/{alias}": ["alias.remove"],
+  "post /v1/models/{model}/rollouts": ["rollout.start"],
+  "post /v1/models/{model}/rollouts/{rollout}/state": [
+    "rollout.abort",
+    "rollout.back",
+    "rollout.pause",
+    "rollout.promote",
+    "rollout.resume",
+  ],
+  "post /v1/tasks": ["task.create"],
+  "post /v1/tasks/{task}/state": ["task.pause", "task.resume"],
+  "post /v1/tasks/{task}/head": ["task.reset"],
+};
+
+interface OpenApi {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly security?: unknown }>>>>;
+}
+
+test("each route that operators change something by is recorded, or is known to change nothing", () => {
+  const file = join(ROOT, "packages/api-client/src/generated/openapi.json");
+  const { paths } = JSON.parse(readFileSync(file, "utf8")) as OpenApi;
+  const routes = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { security }]) =>
+      method === "get" || method === "head" || security === undefined ? [] : [`${method} ${path}`],
+    ),
+  );
+  expect(routes.toSorted()).toEqual(Object.keys(RECORDED).toSorted());
+});
+
+test("there is no name for what is never recorded", () => {
+  const sources = globSync("coordinator/src/**/*.ts", { cwd: ROOT })
+    .map((file) => readFileSync(join(ROOT, file), "utf8"))
+    .join("\n");
+  // As it is, or made of what an operator asked for.
+  const isRecorded = (action: AuditAction): boolean =>
+    sources.includes(`"${action}"`) || sources.includes(`\`${action.split(".")[0]}.\${`);
+  expect(AUDIT_ACTIONS.filter((action) => !isRecorded(action))).toEqual([]);
+  expect([...AUDIT_ACTIONS]).toEqual([...AUDIT_ACTIONS].toSorted());
+});

@@ -1,0 +1,45 @@
+import { createApiClient } from "@tributary/api-client";
+import { asModelName } from "@tributary/core";
+import type { Command } from "commander";
+import { importedModel } from "../exports/imported-model.ts";
+import { openExported } from "../exports/read-exported.ts";
+import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { formatBytes } from "../start/format.ts";
+
+interface Options extends OperatorOptions {
+  readonly name?: string;
+  readonly json?: boolean;
+}
+
+/** `tributary model import PATH`: an exported version becomes a version here. */
+export function addImportCommand(command: Command): void {
+  command
+    .command("import")
+    .description(
+      "Publish an exported version, a folder or an OCI image layout: as the next version of its model, or of another one. Every file is verified first.",
+    )
+    .argument("<path>", "the folder")
+    .option("--name <name>", "the model's name here (default: the name that it had)")
+    .addOption(urlOption())
+    .addOption(dataDirOption())
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tributary model import digits-12
+  tributary model import layout --name digits-of-the-clinic`,
+    )
+    .action(async (path: string, options: Options) => {
+      const exported = await openExported(path);
+      const { model, version: was } = exported.manifest.version;
+      const name = asModelName(options.name ?? model);
+      const { bytes } = await importedModel(exported);
+      const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
+      const version = await api.publishModel(name, bytes, { importedFrom: exported.digest });
+      if (options.json === true) return console.log(JSON.stringify(version));
+      console.log(
+        `imported ${model} version ${was} as ${name} version ${version.version}: ${version.parameterCount} parameters, ${formatBytes(version.sizeBytes)} float32`,
+      );
+    });
+}
