@@ -2,17 +2,29 @@ import type { Digest } from "@tributary/core";
 import type { BlobStore } from "./ports/blob-store.ts";
 import type { MetadataStore } from "./ports/metadata-store.ts";
 import type { BlobRef, VersionRecord } from "./ports/records.ts";
+import { keptVersions } from "./registry/retention.ts";
 
 /** A blob that nothing refers to may have been uploaded for a task to come. */
 export const UNUSED_KEPT_MS = 7 * 86_400_000;
 
 const PAGE = 500;
 
-type Rows = "models" | "versions" | "versionStates" | "tasks" | "releases" | "optimizers" | "bufferedCohorts";
+type Rows =
+  | "models"
+  | "versions"
+  | "versionStates"
+  | "channels"
+  | "aliases"
+  | "tasks"
+  | "rounds"
+  | "releases"
+  | "optimizers"
+  | "bufferedCohorts"
+  | "rollouts";
 
 /**
  * Removes blobs that nothing refers to any more: manifests that were replaced, what a commit that failed had written, data
- * sets that no task uses. Versions keep theirs, also when they have left the release. To be called while nobody else
+ * sets that no task uses. Versions that left the release keep theirs, unless the rule of their model says otherwise. To be called while nobody else
  * uses the store: between a blob and the row that refers to it nothing tells it from an unused one but its age.
  *
  * @returns how many were removed
@@ -23,7 +35,7 @@ export async function collectBlobs(options: {
   readonly now: number;
 }): Promise<number> {
   const { store, blobs, now } = options;
-  const used = await usedBlobs(store);
+  const used = await usedBlobs(store, now);
   let removed = 0;
   for await (const { digest, putAt } of blobs.list()) {
     if (used.has(digest) || putAt > now - UNUSED_KEPT_MS) continue;
@@ -36,11 +48,17 @@ function formBlobs({ variants }: Pick<VersionRecord, "variants">): readonly Blob
   return variants.flatMap((form) => (form.scales === undefined ? [form] : [form, form.scales]));
 }
 
-/** Digests of all blobs that some row refers to. */
-export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<ReadonlySet<Digest>> {
+/**
+ * Digests of all blobs that some row refers to.
+ *
+ * @param now - ms since the epoch: some versions stay for a time
+ */
+export async function usedBlobs(store: Pick<MetadataStore, Rows>, now: number): Promise<ReadonlySet<Digest>> {
   const used = new Set<Digest>();
   for (const { digest } of await store.releases.targets()) used.add(digest);
-  for (const { name, graph, trainingGraph, explanation, personalisation } of await store.models.list()) {
+  for (const model of await store.models.list()) {
+    const { name, graph, trainingGraph, explanation, personalisation, retention } = model;
+    const kept = retention?.deleteFiles === true ? await keptVersions(store, name, { now }) : undefined;
     used.add(graph.digest);
     if (trainingGraph !== null) used.add(trainingGraph.digest);
     if (explanation !== null) used.add(explanation.digest);
@@ -48,8 +66,9 @@ export async function usedBlobs(store: Pick<MetadataStore, Rows>): Promise<Reado
       for (const { digest } of [personalisation.document, ...personalisation.graphs]) used.add(digest);
     for (let page = await store.versions.list(name, { limit: PAGE }); page.length > 0;) {
       for (const version of page)
-        for (const blob of [version.graph, version.weights, version.int8, ...formBlobs(version)])
-          used.add(blob.digest);
+        if (kept?.has(version.version) !== false)
+          for (const blob of [version.graph, version.weights, version.int8, ...formBlobs(version)])
+            used.add(blob.digest);
       page = await store.versions.list(name, { limit: PAGE, before: page.at(-1)!.version });
     }
     for (const { plan, aggregate, before, after } of await store.versionStates.list(name))

@@ -25,6 +25,7 @@ import { type App, createApp } from "./http/app.ts";
 import { registerHealthRoutes } from "./health/health-routes.ts";
 import { registerAliasRoutes } from "./http/alias-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
+import { registerCardRoutes } from "./http/card-routes.ts";
 import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
@@ -33,6 +34,7 @@ import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
+import { registerRetentionRoutes } from "./http/retention-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
@@ -229,6 +231,8 @@ async function start(
   registerChannelRoutes(app, { store, registry });
   registerAliasRoutes(app, { store, registry });
   registerRolloutRoutes(app, { store, registry, rollouts });
+  registerCardRoutes(app, { store, registry });
+  registerRetentionRoutes(app, { registry });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {
     config,

@@ -90,6 +90,7 @@ test("what operators do is in the audit log", async () => {
     (await api.audit(filter)).records.map(({ action, object }) => [action, object]);
   const [model, task] = ["digits", "learn"];
   expect(await by({ actor: "operator" })).toEqual([
+    ["task.reset", { model, task, version: 1 }],
     ["task.pause", { model, task }],
     ["task.create", { model, task, population: "default" }],
     ["blob.upload", {}],

@@ -265,7 +265,7 @@ await runtime.close();
 });
 
 describe("what it says of the repository", () => {
-  test.each(["README.md", "packages/protocol/SPEC.md", "coordinator/ISSUER.md"])(
+  test.each(["README.md", "packages/protocol/SPEC.md", "coordinator/ISSUER.md", "coordinator/AUDIT.md"])(
     "links in %s lead somewhere",
     (document) => {
       const text = readFileSync(join(ROOT, document), "utf8");

@@ -55,6 +55,7 @@ export function aVersion(version: number, parentVersion: number | null): Version
     releasedAt: "2026-11-01T10:00:00.000Z",
     gate: null,
     trust: null,
+    lineage: null,
   };
 }
 

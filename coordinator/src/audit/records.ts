@@ -12,8 +12,10 @@ import {
   canonicalText,
   type AuditAction,
   type AuditActor,
+  type CardNotes,
   type JsonDocument,
   type NewAuditRecord,
+  type RetentionRule,
   type TaskSpec,
   type VerdictView,
 } from "@tributary/protocol";
@@ -80,6 +82,17 @@ export function taskChanged(
     object: { model, task: name },
     detail: { before: before.state, rounds: spec.rounds, spec: digestOfSpec(spec) },
   };
+}
+
+/** How long versions of a model stay in the release. */
+export function retentionChanged(actor: AuditActor, model: ModelName, rule: RetentionRule): NewAuditRecord {
+  return { actor, action: "model.retention", object: { model }, detail: { ...rule } };
+}
+
+/** What operators write on the cards of a model; the text stands in the model's row. */
+export function cardNotesWritten(actor: AuditActor, model: ModelName, notes: CardNotes): NewAuditRecord {
+  const digest = sha256(encodeUtf8(canonicalText(notes)));
+  return { actor, action: "model.notes", object: { model }, detail: { notes: digest } };
 }
 
 /** A channel points to a version from here on. */

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { failure, TributaryError, type Digest } from "@tributary/core";
+import { failure, systemClock, TributaryError, type Digest } from "@tributary/core";
 import { openFolderBlobStore } from "../adapters/blob/folder-blob-store.ts";
 import { openSqlMetadataStore } from "../adapters/sql/sql-metadata-store.ts";
 import { usedBlobs } from "../collect-blobs.ts";
@@ -49,7 +49,7 @@ export async function copyBlobs(from: string, to: string, database: string): Pro
 async function blobsOf(database: string): Promise<ReadonlySet<Digest>> {
   const store = await openSqlMetadataStore({ path: database });
   try {
-    return await usedBlobs(store);
+    return await usedBlobs(store, systemClock.now());
   } finally {
     await store.close();
   }

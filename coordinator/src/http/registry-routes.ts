@@ -19,6 +19,7 @@ import {
   TaskStateChange,
   TaskView,
   VersionList,
+  VersionOrAliasParam,
   VersionView,
   type DevicesView,
   type PushView,
@@ -29,6 +30,7 @@ import Type from "typebox";
 import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
 import type { ResolvedConfig } from "../config.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
+import { versionInPath } from "../registry/aliases.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { ModelRecord, RoundRecord } from "../ports/records.ts";
 import { modelView, refusalView, roundView, taskView, timestamp, versionView } from "../registry/views.ts";
@@ -53,6 +55,7 @@ export interface RegistryRoutesOptions {
 
 const tags = ["operator"];
 const modelParams = Type.Object({ model: ModelNameSchema });
+const versionParams = Type.Object({ model: ModelNameSchema, version: VersionOrAliasParam });
 const taskParams = Type.Object({ task: TaskNameSchema });
 const roundParams = Type.Object({ roundId: RoundIdSchema });
 const operator = [{ operator: [] }];
@@ -127,6 +130,19 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
       const versions = await store.versions.list(model.name, { limit: 500 });
       return { versions: versions.map(versionView) };
     },
+  );
+
+  app.get(
+    "/v1/models/:model/versions/:version",
+    {
+      schema: {
+        summary: "One version of a model with its lineage, by its number or what it is called",
+        tags,
+        params: versionParams,
+        response: { 200: VersionView },
+      },
+    },
+    async ({ params }) => versionView(await registry.version(params.model, versionInPath(params.version))),
   );
 
   app.post(

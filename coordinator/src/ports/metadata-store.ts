@@ -14,6 +14,7 @@ import type {
   AuditObject,
   AuditRecord,
   NewAuditRecord,
+  RetentionRule,
   TaskReason,
   TaskSpec,
   TaskState,
@@ -58,6 +59,10 @@ export interface ModelRepository {
   get(name: ModelName): Promise<ModelRecord | undefined>;
   /** By name. */
   list(): Promise<ModelRecord[]>;
+  /** @throws `store/not-found` */
+  setCardNotes(name: ModelName, notes: NonNullable<ModelRecord["cardNotes"]>): Promise<void>;
+  /** @throws `store/not-found` */
+  setRetention(name: ModelName, rule: RetentionRule): Promise<void>;
   /** Training goes on from the version, newer or older. @throws `store/not-found` where there is no such version */
   resetHead(name: ModelName, version: ModelVersion): Promise<void>;
 }

@@ -10,11 +10,14 @@ import type {
 import type { StrategyChoice } from "@tributary/aggregation";
 import type { GateState, RolloutConfig, RolloutState } from "@tributary/federation";
 import type {
+  CardNotes,
   GraphPort,
+  Lineage,
   InputSample,
   MetricDocument,
   ModelFormat,
   ModelProcessing,
+  RetentionRule,
   RoundPurpose,
   RoundView,
   SelfCheck,
@@ -69,6 +72,10 @@ export interface ModelRecord {
   readonly explanation: BlobRef | null;
   /** How devices train weights of their own, with the graphs that the document names; null: they do not. */
   readonly personalisation: { readonly document: BlobRef; readonly graphs: readonly BlobRef[] } | null;
+  /** What operators write on its cards; null: nothing. */
+  readonly cardNotes: { readonly notes: CardNotes; readonly updatedAt: number } | null;
+  /** How long its versions stay in the release; null: as by default. */
+  readonly retention: RetentionRule | null;
   /** Forms that are derived of each version. */
   readonly variants: readonly VariantForm[];
   readonly createdAt: number;
@@ -135,6 +142,8 @@ export interface VersionRecord {
   readonly requiredRuntime: string | null;
   /** What it answers on one row; null where it could not be run. */
   readonly selfCheck: SelfCheck | null;
+  /** What it was made of and by; null of versions of before it was kept. */
+  readonly lineage: Lineage | null;
 }
 
 /** A federated task and the plan it was published as. */

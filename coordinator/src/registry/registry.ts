@@ -14,6 +14,9 @@ import {
   parseTaskSpec,
   STABLE_CHANNEL,
   type AuditActor,
+  type CardNotes,
+  type RetentionRule,
+  type RetentionView,
   type TaskSpec,
   type TaskStateChange,
   type VersionOrAlias,
@@ -21,6 +24,7 @@ import {
 import { parameterCount, sameSchema } from "@tributary/tensor";
 import { OPERATOR_BY_PROCESS } from "../audit/actors.ts";
 import {
+  cardNotesWritten,
   channelMoved,
   keysGiven,
   taskChanged,
@@ -40,7 +44,9 @@ import { requireIdleModel } from "./idle-model.ts";
 import { requireDatasets } from "./require-dataset.ts";
 import { storePersonalisation } from "./personalisation.ts";
 import { planSource } from "./plan.ts";
+import { publishedLineage } from "./lineage.ts";
 import { readPublished } from "./read-published.ts";
+import { changeRetention, retentionView } from "./change-retention.ts";
 import { requireTrainable } from "./require-trainable.ts";
 import { resetHead, type HeadResetResult } from "./reset-head.ts";
 import { releaseVersion, removeChannel } from "./release-version.ts";
@@ -120,6 +126,12 @@ export interface Registry {
   moveAlias(model: ModelName, alias: string, version: VersionOrAlias, by?: AuditActor): Promise<AliasRecord>;
   /** @throws `coordinator/unknown-model`, `coordinator/unknown-alias`, `coordinator/alias-fixed` */
   removeAlias(model: ModelName, alias: string, by?: AuditActor): Promise<void>;
+  /** Writes on the cards of a model, in the place of what was there. @throws `coordinator/unknown-model` */
+  setCardNotes(model: ModelName, notes: CardNotes, by?: AuditActor): Promise<ModelRecord>;
+  /** The rule by which versions of a model stay, and those that do. @throws `coordinator/unknown-model` */
+  retention(model: ModelName): Promise<RetentionView>;
+  /** Gives a model another rule: what does not stay by it leaves the release at once. @throws `coordinator/unknown-model` */
+  setRetention(model: ModelName, rule: RetentionRule, by?: AuditActor): Promise<RetentionView>;
   /**
    * Lets a task that does not run go on from a version of its model, with what its server optimizer remembered after it.
    *
@@ -174,6 +186,8 @@ export function createRegistry(options: RegistryOptions): Registry {
         graph: graphBlob,
         trainingGraph: trainingBlob,
         ...described,
+        cardNotes: null,
+        retention: null,
         variants: described.format === "onnx" ? wantedVariants(file) : [],
         explanation: await storeExplanation({ blobs, log: env.log }, file, read),
         personalisation: await storePersonalisation(blobs, name, file, read),
@@ -196,6 +210,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         gate: null,
         trust: null,
         requiredRuntime: runtime ?? null,
+        lineage: publishedLineage(model, by),
       };
       const stored = await storeVersion({ blobs, store, env }, model, published, parameters, undefined, {
         calibration,
@@ -339,6 +354,23 @@ export function createRegistry(options: RegistryOptions): Registry {
     removeAlias: (name, alias, by = OPERATOR_BY_PROCESS) => removeAlias({ store, bus, env }, name, alias, by),
     resetHead: (name, version, by = OPERATOR_BY_PROCESS) =>
       resetHead({ store, bus, env, releases }, name, version, by),
+
+    async setCardNotes(name, notes, by = OPERATOR_BY_PROCESS) {
+      await registry.model(name);
+      const updatedAt = env.clock.now();
+      await store.transaction(async (tx) => {
+        await tx.models.setCardNotes(name, { notes, updatedAt });
+        await tx.audit.append([cardNotesWritten(by, name, notes)], updatedAt);
+      });
+      env.log.info("registry: card notes written", { model: name });
+      return registry.model(name);
+    },
+
+    retention: async (name) => retentionView(store, await registry.model(name), env.clock.now()),
+    async setRetention(name, rule, by = OPERATOR_BY_PROCESS) {
+      await changeRetention({ store, env, releases }, { model: await registry.model(name), rule, by });
+      return registry.retention(name);
+    },
 
     async progress(task) {
       const model = await registry.model(task.model);

@@ -1,13 +1,13 @@
-import { asModelVersion, type Env, type ModelVersion } from "@tributary/core";
-import type { RoundConfig } from "@tributary/federation";
+import type { Env } from "@tributary/core";
 import { quantizeWeightsFile } from "@tributary/onnx";
 import { STABLE_CHANNEL } from "@tributary/protocol";
 import { type ParameterSet, parametersToSafetensors, type QuantizedStep } from "@tributary/tensor";
 import type { BlobStore } from "../ports/blob-store.ts";
-import type { MetadataRepositories, MetadataStore } from "../ports/metadata-store.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { ModelRecord, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { unreleasedTargets, versionTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
+import { keptVersions, retiredPaths } from "./retention.ts";
 import { makeSelfCheck } from "./self-check.ts";
 import { storeVariants, type VariantSources } from "./variants.ts";
 import { releaseDeltas, stepDelta } from "./version-deltas.ts";
@@ -64,44 +64,24 @@ export async function storeVersion(
     ...(parent === undefined || steps === undefined ? [] : await stepDelta(blobs, parent, record, steps)),
     ...(record.releasedAt === null ? [] : await releaseDeltas(stores, record, STABLE_CHANNEL)),
   ];
-  const current = await store.releases.targets();
-  const kept = await keptVersions(store, model);
-  if (record.releasedAt === null) {
-    return { version: record, targets: withDeltas(unreleasedTargets(record, current, kept), deltas) };
-  }
-  const manifest = versionTargets(model, record, current, kept);
-  await blobs.put(manifest.bytes);
-  return { version: record, targets: withDeltas(manifest.changes, deltas) };
+  const isReleased = record.releasedAt !== null;
+  const manifest = isReleased ? versionTargets(model, record) : undefined;
+  if (manifest !== undefined) await blobs.put(manifest.bytes);
+  const put = [...(manifest?.changes.put ?? unreleasedTargets(record)), ...deltas];
+  return { version: record, targets: { put, remove: await retiredBy(stores, record, put) } };
 }
 
-function withDeltas({ put, remove = [] }: TargetChanges, deltas: readonly TargetRecord[]): TargetChanges {
-  return { put: [...put, ...deltas], remove };
-}
-
-/** Versions that rollouts under way try, or compare with. */
-export async function triedVersions(
-  { rollouts }: Pick<MetadataRepositories, "rollouts">,
-  model: ModelRecord["name"],
-): Promise<readonly ModelVersion[]> {
-  return (await rollouts.underWay(model)).flatMap(({ config, state }) => [
-    config.control,
-    ...state.arms.flatMap(({ ended, version }) => (ended === null ? [version] : [])),
-  ]);
-}
-
-/** What channels point to and rollouts try, and what gates compare with, or devices are measuring, stays to be downloaded. */
-export async function keptVersions(
-  store: Pick<MetadataRepositories, "channels" | "tasks" | "rounds" | "rollouts">,
-  model: Pick<ModelRecord, "name">,
-): Promise<readonly ModelVersion[]> {
-  const tasks = (await store.tasks.list()).filter((task) => task.model === model.name);
-  const compared = tasks.flatMap(({ gate, spec }) => [gate?.reference, gate?.candidate, spec.candidate]);
-  for (const round of await store.rounds.open()) {
-    const config = round.config as unknown as RoundConfig;
-    if (round.model !== model.name || config.measurement === undefined) continue;
-    compared.push(config.baseVersion, config.measurement.candidate?.version);
-  }
-  const numbers = compared.filter((each) => typeof each === "number");
-  const heads = (await store.channels.list(model.name)).map(({ version }) => version);
-  return [...heads, ...(await triedVersions(store, model.name)), ...numbers.map(asModelVersion)];
+/** What leaves the release when a version enters it. */
+async function retiredBy(
+  { store }: Pick<Parameters<typeof storeVersion>[0], "store">,
+  { model, version: next, createdAt, releasedAt }: VersionRecord,
+  put: readonly TargetRecord[],
+): Promise<readonly string[]> {
+  const current = (await store.releases.targets()).map(({ path }) => path);
+  const kept = await keptVersions(store, model, { now: createdAt, next });
+  const heads = (await store.channels.list(model)).map(({ version }) => version);
+  return retiredPaths([...current, ...put.map(({ path }) => path)], model, {
+    kept: new Set(kept.keys()),
+    heads: new Set(releasedAt === null ? heads : [...heads, next]),
+  });
 }

@@ -5,13 +5,9 @@ import type { BlobStore } from "../ports/blob-store.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import type { BlobRef, TargetRecord, VersionRecord } from "../ports/records.ts";
 import { deltaTarget } from "../releases/model-targets.ts";
+import { RELEASES_BACK } from "./retention.ts";
 import { int8WeightsPath, variantPath, weightsPath } from "../releases/target-paths.ts";
 
-/**
- * From which of the releases before on its channel there are deltas to a new one, the last being 1: whoever was away for longer takes several, and
- * a delta over five versions is less than half of five deltas. Each costs every device some 200 bytes of metadata.
- */
-const RELEASES_BACK = [1, 5, 20] as const;
 /** A delta that is hardly smaller than the file is not worth its place in the metadata. */
 const LARGEST_SHARE = 0.75;
 
@@ -21,7 +17,7 @@ const LARGEST_SHARE = 0.75;
  * @returns nothing where the delta would be hardly smaller than the weights
  */
 export async function stepDelta(
-  blobs: Pick<BlobStore, "put" | "bytes">,
+  blobs: Pick<BlobStore, "put" | "bytes" | "stat">,
   base: VersionRecord,
   next: VersionRecord,
   steps: ReadonlyMap<string, QuantizedStep>,
@@ -38,7 +34,7 @@ export async function releaseDeltas(
     blobs,
     store,
   }: {
-    readonly blobs: Pick<BlobStore, "put" | "bytes">;
+    readonly blobs: Pick<BlobStore, "put" | "bytes" | "stat">;
     readonly store: Pick<MetadataStore, "versions" | "channels">;
   },
   next: VersionRecord,
@@ -74,7 +70,7 @@ async function releasedBefore(
 }
 
 async function storeDelta(
-  blobs: Pick<BlobStore, "put" | "bytes">,
+  blobs: Pick<BlobStore, "put" | "bytes" | "stat">,
   model: ModelName,
   path: string,
   from: ModelVersion,
@@ -82,7 +78,8 @@ async function storeDelta(
   next: BlobRef,
   regionsOf: (file: Uint8Array) => readonly DeltaRegion[],
 ): Promise<readonly TargetRecord[]> {
-  if (base.sizeBytes !== next.sizeBytes) return [];
+  // By the rule of the model, files of versions that left the release may be gone.
+  if (base.sizeBytes !== next.sizeBytes || (await blobs.stat(base.digest)) === undefined) return [];
   const file = await blobs.bytes(next.digest);
   const delta = encodeDelta(await blobs.bytes(base.digest), file, regionsOf(file));
   if (delta === undefined || delta.length > LARGEST_SHARE * next.sizeBytes) return [];

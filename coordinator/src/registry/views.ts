@@ -71,6 +71,7 @@ export function versionView(record: VersionRecord): VersionView {
     releasedAt: optionalTimestamp(record.releasedAt),
     gate: record.gate,
     trust: record.trust,
+    lineage: record.lineage,
   };
 }
 

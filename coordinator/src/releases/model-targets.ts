@@ -33,7 +33,6 @@ import {
   microBatchPath,
   personalisationPath,
   planPaths,
-  retiredPaths,
   variantPath,
   weightsPath,
 } from "./target-paths.ts";
@@ -49,44 +48,17 @@ type ManifestModel = Pick<
   "format" | "parameters" | "inputs" | "outputs" | "labels" | "processing" | "explanation" | "personalisation"
 >;
 
-/**
- * The targets of a new version that is released: the manifest of the channel stable, graph, float32 and int8 weights.
- * Versions beyond the newest 20 leave.
- *
- * @param current - the targets of the present release
- * @param kept - versions that stay although they are older
- */
-export function versionTargets(
-  model: ManifestModel,
-  version: VersionRecord,
-  current: Iterable<Pick<TargetRecord, "path">>,
-  kept: readonly ModelVersion[] = [],
-): TargetDocument {
+/** The targets of a new version that is released: the manifest of the channel stable, graph, float32 and int8 weights. */
+export function versionTargets(model: ManifestModel, version: VersionRecord): TargetDocument {
   const manifest = channelTargets(model, version, STABLE_CHANNEL);
   // A version of a round is what devices train from next, whoever signs for its release.
-  const { put, remove = [] } =
-    version.roundId === null
-      ? { put: [], remove: retired(version, current, kept) }
-      : unreleasedTargets(version, current, kept);
-  return { bytes: manifest.bytes, changes: { put: [...manifest.changes.put, ...put], remove } };
+  const own = version.roundId === null ? [] : unreleasedTargets(version);
+  return { bytes: manifest.bytes, changes: { put: [...manifest.changes.put, ...own] } };
 }
 
 /** The targets of a new version that no channel points to yet, signed by the role of trainings: devices train from it, and measure it. */
-export function unreleasedTargets(
-  version: VersionRecord,
-  current: Iterable<Pick<TargetRecord, "path">>,
-  kept: readonly ModelVersion[],
-): TargetChanges {
-  return { put: fileTargets(version, trainingRole(version.model)), remove: retired(version, current, kept) };
-}
-
-function retired(
-  { model, version }: VersionRecord,
-  current: Iterable<Pick<TargetRecord, "path">>,
-  kept: readonly ModelVersion[],
-): string[] {
-  const paths = new Set(Array.from(current, ({ path }) => path));
-  return retiredPaths(paths, model, version, kept);
+export function unreleasedTargets(version: VersionRecord): readonly TargetRecord[] {
+  return fileTargets(version, trainingRole(version.model));
 }
 
 /** The files of a version, which a role signs for. */

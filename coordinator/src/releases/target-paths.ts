@@ -2,9 +2,6 @@ import type { Digest, ModelName, ModelVersion, TaskName } from "@tributary/core"
 
 // Where everything that a release consists of has its place. Paths name; bytes are served by digest.
 
-/** Versions of a model whose weights stay in the release; what is older can no longer be downloaded. */
-export const KEPT_VERSIONS = 20;
-
 export function manifestPath(model: ModelName, channel: string): string {
   return `models/${model}/${channel}.json`;
 }
@@ -87,22 +84,4 @@ export function measurementPaths(
 ): Readonly<Record<"plan" | "evaluate", string>> {
   const folder = `models/${model}/measurements/${task}/${number}`;
   return { plan: `${folder}.json`, evaluate: `${folder}/evaluate.onnx` };
-}
-
-/**
- * The targets of a model's versions that leave when `newest` comes: all but the newest {@linkcode KEPT_VERSIONS}, and those that
- * are kept for a reason of their own.
- */
-export function retiredPaths(
-  paths: Iterable<string>,
-  model: ModelName,
-  newest: ModelVersion,
-  kept: readonly ModelVersion[] = [],
-): string[] {
-  const prefix = `models/${model}/versions/`;
-  return Array.from(paths).filter((path) => {
-    if (!path.startsWith(prefix)) return false;
-    const version = Number(/^(\d+)\//.exec(path.slice(prefix.length))?.[1]);
-    return version <= newest - KEPT_VERSIONS && !kept.some((each) => each === version);
-  });
 }

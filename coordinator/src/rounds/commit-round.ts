@@ -21,13 +21,19 @@ import type {
   VersionStateRecord,
 } from "../ports/records.ts";
 import type { MetadataRepositories, VersionCommit } from "../ports/metadata-store.ts";
-import { STABLE_CHANNEL, usesControlVariates, type NewAuditRecord } from "@tributary/protocol";
+import {
+  STABLE_CHANNEL,
+  usesControlVariates,
+  type LineageCohort,
+  type NewAuditRecord,
+} from "@tributary/protocol";
 import { coordinatorFor } from "../audit/actors.ts";
 import { channelMoved } from "../audit/records.ts";
 import { mayFollow } from "../rollouts/barred-versions.ts";
 import { controlTargets } from "../releases/model-targets.ts";
 import type { TargetChanges } from "../rooms.ts";
 import { followCandidate } from "../registry/aliases.ts";
+import { trainedLineage } from "../registry/lineage.ts";
 import { nextVersionNumber } from "../registry/next-number.ts";
 import { completeModel } from "../registry/plan.ts";
 import { storeVersion } from "../registry/version-artifacts.ts";
@@ -48,6 +54,8 @@ export interface CommitInput {
   readonly base: VersionRecord;
   readonly strategy: ChosenStrategy;
   readonly mean: RoundMean;
+  /** Whose sums are in the mean, where it is not the round's own alone. */
+  readonly cohorts?: readonly LineageCohort[];
   /** The weights are known and measured; the transaction begins. */
   evaluated(result: EvaluationResult | undefined): Promise<void>;
   /** The round's final row and the rest of its journal, for the version about to be stored; nothing where it has ended. */
@@ -104,6 +112,20 @@ export async function commitRound(
           : null,
       gate: null,
       trust: mean.trust ?? null,
+      lineage: trainedLineage({
+        model,
+        task,
+        training: plan.plan.training.spec,
+        cohorts: input.cohorts ?? [
+          {
+            round: config.roundId,
+            updates: mean.updates,
+            numExamples: mean.totalExamples,
+            staleness: null,
+          },
+        ],
+        measured: result,
+      }),
     },
     weights,
     rounded?.steps,

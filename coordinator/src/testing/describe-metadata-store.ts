@@ -61,6 +61,16 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
       expect((await store.models.list()).map((model) => model.name)).toEqual(["cats", "digits"]);
       expect(await store.models.get(asModelName("none"))).toBeUndefined();
       expect(await codeOf(store.models.insert(exampleModel()))).toBe("store/conflict");
+      const notes = { intendedUse: "digits", limitations: "", licence: "MIT", contacts: ["a@b.example"] };
+      await store.models.setCardNotes(DIGITS, { notes, updatedAt: 7 });
+      const noted = exampleModel({ cardNotes: { notes, updatedAt: 7 } });
+      expect(await store.models.get(DIGITS)).toEqual(noted);
+      const rule = { newest: 3, releasedWithinDays: 7, deleteFiles: true };
+      await store.models.setRetention(DIGITS, rule);
+      expect(await store.models.get(DIGITS)).toEqual({ ...noted, retention: rule });
+      expect(await codeOf(store.models.setRetention(asModelName("none"), rule))).toBe("store/not-found");
+      const nobody = store.models.setCardNotes(asModelName("none"), noted.cardNotes!);
+      expect(await codeOf(nobody)).toBe("store/not-found");
     });
 
     test("a version becomes current, and its number is never used twice", async () => {

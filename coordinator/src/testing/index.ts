@@ -10,6 +10,7 @@ export {
   exampleAudit,
   exampleBlob,
   exampleDevice,
+  exampleLineage,
   exampleModel,
   exampleRelease,
   exampleRound,

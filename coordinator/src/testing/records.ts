@@ -7,7 +7,7 @@ import {
   asTaskName,
   sha256,
 } from "@tributary/core";
-import { parseTaskSpec, type AuditAction, type NewAuditRecord } from "@tributary/protocol";
+import { parseTaskSpec, type Lineage, type AuditAction, type NewAuditRecord } from "@tributary/protocol";
 import type {
   BlobRef,
   DeviceRecord,
@@ -52,9 +52,39 @@ export function exampleModel(changes: Partial<ModelRecord> = {}): ModelRecord {
       document: exampleBlob("personalisation"),
       graphs: [exampleBlob("head graph"), exampleBlob("low-rank graph")],
     },
+    cardNotes: null,
+    retention: null,
     variants: ["int8-dynamic", "int8-static"],
     createdAt: 1_790_000_000_000,
     ...changes,
+  };
+}
+
+/** Of version `number`, as rounds make it. */
+export function exampleLineage(number: number): Lineage {
+  return {
+    madeBy: {
+      kind: "task",
+      task: asTaskName("digits-task"),
+      plan: { number: 1, digest: exampleBlob("plan").digest },
+    },
+    cohorts: [{ round: asRoundId(`digits-task-${number}`), updates: 3, numExamples: 30, staleness: null }],
+    evaluation: { dataset: exampleBlob("held out").digest, examples: 100 },
+    intervals: { accuracy: { lower: 0.8, upper: 0.95, confidence: 0.95 } },
+    privacy: {
+      epsilon: null,
+      reason: "no noise",
+      secureAggregation: { minimumCohort: 16 },
+      maxUpdateNorm: 10,
+    },
+    code: { coordinator: "0.1.0" },
+    dataSchema: {
+      digest: exampleBlob("data schema").digest,
+      inputs: [{ name: "image", dtype: "float32", shape: [-1, 1, 28, 28] }],
+      outputs: [{ name: "logits", dtype: "float32", shape: [-1, 10] }],
+      labels: [{ name: "labels", dtype: "int32", shape: [-1] }],
+      classes: 2,
+    },
   };
 }
 
@@ -98,6 +128,7 @@ export function exampleVersion(number: number, changes: Partial<VersionRecord> =
             float32: [{ name: "y", values: [1, 2] }],
             int8: [{ name: "y", values: [1, 2] }],
           },
+    lineage: number === 1 ? null : exampleLineage(number),
     ...changes,
   };
 }

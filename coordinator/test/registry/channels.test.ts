@@ -1,12 +1,12 @@
 import { createApiClient, type ApiClient } from "../../../packages/api-client/src/index.ts";
 import { asModelVersion } from "@tributary/core";
 import { bindWeights, buildLinear, splitWeights } from "@tributary/onnx";
-import { MAX_ALIASES, MAX_CHANNELS, parseModelManifest } from "@tributary/protocol";
+import { MAX_ALIASES, MAX_CHANNELS, MAX_NOTE_LENGTH, parseModelManifest } from "@tributary/protocol";
 import { parameterSet } from "@tributary/tensor";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { releaseReader, type ReleaseReader } from "../release-reader.ts";
 import { model, rooms } from "../rounds/rounds-room.ts";
-import { runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
+import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
 
 // A model with four versions, of which each is near the one before.
 
@@ -124,6 +124,49 @@ test("versions are called by names wherever a number would do", async () => {
     "coordinator/unknown-alias",
     "coordinator/unknown-model",
   ]);
+});
+
+test("a version's card is read as JSON and as Markdown, with what operators write on it", async () => {
+  const notes = { intendedUse: "Reading <digits>", contacts: ["ml@example.org"] };
+  expect(await api.cardNotes("digits")).toEqual({ notes: null, updatedAt: null });
+  const written = await api.setCardNotes("digits", notes);
+  expect(written.notes).toEqual({ limitations: "", licence: "", ...notes });
+  const card = await api.card("digits", "champion");
+  expect(card).toMatchObject({ model: "digits", aliases: ["champion"], version: { version: 1 }, ...written });
+  expect(card.version).toEqual(await api.version("digits", 1));
+  const markdown = await api.cardMarkdown("digits", 1);
+  expect(markdown).toMatch(/^# digits, version 1\n/);
+  expect(markdown).toContain("Reading &lt;digits&gt;");
+  const path = "/v1/models/digits/versions/champion/card";
+  const negotiated = await coordinator.request(path, { headers: { accept: "text/markdown" } });
+  expect(negotiated.headers.get("content-type")).toBe("text/markdown; charset=utf-8");
+  expect([await negotiated.text(), negotiated.headers.get("vary")]).toEqual([markdown, "accept"]);
+  const put = (body: object, operator: boolean) =>
+    coordinator.request("/v1/models/digits/card-notes", {
+      method: "PUT",
+      operator,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const codes = [
+    put({ licence: "x".repeat(201) }, true),
+    put({ intendedUse: "x".repeat(MAX_NOTE_LENGTH + 1) }, true),
+    put({ contacts: Array.from({ length: 17 }, () => "x") }, true),
+    put(notes, false),
+    coordinator.request("/v1/models/digits/versions/99/card"),
+    coordinator.request("/v1/models/digits/versions/nothing/card.md"),
+    coordinator.request("/v1/models/none/versions/1/card"),
+  ].map(async (answer) => errorCode(await answer));
+  expect(await Promise.all(codes)).toEqual([
+    "http/bad-request",
+    "http/bad-request",
+    "http/bad-request",
+    "identity/not-authorized",
+    "coordinator/unknown-version",
+    "coordinator/unknown-alias",
+    "coordinator/unknown-model",
+  ]);
+  expect((await api.cardNotes("digits")).notes).toEqual(written.notes);
 });
 
 test("what a channel points to can be downloaded however old it is, and so can any that is still offered", async () => {

@@ -1,17 +1,9 @@
-import {
-  asModelName,
-  asModelVersion,
-  asPopulationName,
-  asRoundId,
-  asTaskName,
-  sha256,
-} from "@tributary/core";
+import { asModelName, asPopulationName, asRoundId, asTaskName, sha256 } from "@tributary/core";
 import { layoutOfParameters, parseModelManifest, parsePlan } from "@tributary/protocol";
 import { describe, expect, test } from "vitest";
 import type { PlanContent } from "@tributary/federation/planning";
 import { planTargets, unreleasedTargets, versionTargets } from "../../src/releases/model-targets.ts";
 import type { TargetRecord } from "../../src/ports/records.ts";
-import { KEPT_VERSIONS, retiredPaths } from "../../src/releases/target-paths.ts";
 import { exampleBlob, exampleModel, exampleVersion } from "../../src/testing/index.ts";
 
 const DIGITS = asModelName("digits");
@@ -19,7 +11,7 @@ const DIGITS = asModelName("digits");
 describe("a version's targets", () => {
   test("are the manifest, the graph and both weights, and name each other", () => {
     const version = exampleVersion(3);
-    const { bytes, changes } = versionTargets(exampleModel(), version, []);
+    const { bytes, changes } = versionTargets(exampleModel(), version);
     const explained = exampleModel().explanation!;
     const path = `models/digits/explanations/${explained.digest.slice(0, 16)}.onnx`;
     const { document, graphs } = exampleModel().personalisation!;
@@ -78,7 +70,6 @@ describe("a version's targets", () => {
       ...personal.graphs,
     ]);
     expect(new Set(changes.put.map(({ role }) => role))).toEqual(new Set(["digits"]));
-    expect(changes.remove).toEqual([]);
   });
 
   test("of a round are signed by the role of trainings, and once they are released by the model's too", () => {
@@ -92,17 +83,17 @@ describe("a version's targets", () => {
       "int8-static.onnx",
     ];
     const own = files.map((file) => `versions/3/${file}`);
-    const waiting = unreleasedTargets(version, [], []);
-    expect(names(waiting, "digits-training")).toEqual(own);
-    expect(names(waiting, "digits")).toEqual([]);
-    const { changes } = versionTargets(exampleModel(), version, []);
+    const waiting = unreleasedTargets(version);
+    expect(names({ put: waiting }, "digits-training")).toEqual(own);
+    expect(names({ put: waiting }, "digits")).toEqual([]);
+    const { changes } = versionTargets(exampleModel(), version);
     expect(names(changes, "digits-training")).toEqual(own);
     expect(names(changes, "digits")).toEqual(expect.arrayContaining(["stable.json", ...own]));
   });
 
   test("labels and processing are left out where a model has none", () => {
     const model = exampleModel({ labels: null, processing: null, explanation: null });
-    const { bytes } = versionTargets(model, exampleVersion(1), []);
+    const { bytes } = versionTargets(model, exampleVersion(1));
     expect(parseModelManifest(bytes)).not.toHaveProperty("labels");
     expect(parseModelManifest(bytes)).not.toHaveProperty("processing");
     expect(parseModelManifest(bytes)).not.toHaveProperty("explanation");
@@ -110,34 +101,9 @@ describe("a version's targets", () => {
 
   test("a document that devices would refuse is not made", () => {
     const model = exampleModel({ inputs: [] });
-    expect(() => versionTargets(model, exampleVersion(1), [])).toThrow(
+    expect(() => versionTargets(model, exampleVersion(1))).toThrow(
       expect.objectContaining({ code: "protocol/invalid-document" }),
     );
-  });
-
-  test("the newest 20 versions stay; older ones leave, those of other models do not", () => {
-    const paths = (model: string) =>
-      Array.from({ length: 25 }, (_, index) => ({
-        path: `models/${model}/versions/${index + 1}/weights.safetensors`,
-      }));
-    const current = [
-      ...paths("digits"),
-      ...paths("digits-2"),
-      { path: "models/digits/stable.json" },
-      { path: "models/digits/versions/not-a-number/x" },
-    ];
-    const { changes } = versionTargets(exampleModel(), exampleVersion(26), current);
-    expect(changes.remove).toEqual(
-      [1, 2, 3, 4, 5, 6].map((version) => `models/digits/versions/${version}/weights.safetensors`),
-    );
-    expect(26 - changes.remove!.length).toBe(KEPT_VERSIONS);
-    expect(
-      retiredPaths(
-        current.map(({ path }) => path),
-        DIGITS,
-        asModelVersion(20),
-      ),
-    ).toEqual([]);
   });
 });
 

@@ -112,6 +112,10 @@ describe("a buffered task", () => {
     expect(made.map(({ version }) => version)).toEqual([3, 2]);
     expect(await room.store.rounds.countCommitted(task)).toBe(2);
     expect((await room.store.versions.get(model, 3 as never))?.strategy?.name).toBe("fedBuff");
+    const cohortsOf = async (version: number) =>
+      (await room.store.versions.get(model, version as never))?.lineage?.cohorts;
+    expect(await cohortsOf(2)).toMatchObject([{ updates: 2, numExamples: 40, staleness: 0 }]);
+    expect(await cohortsOf(3)).toMatchObject([{ updates: 2, numExamples: 20, staleness: 1 }]);
   });
 
   test("commits when its cohorts hold K updates, not before, and after a crash goes on with what is there", async () => {

@@ -1,3 +1,5 @@
+import { shareInterval } from "@tributary/metrics";
+import { VERSION } from "../../src/version.ts";
 import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -107,6 +109,31 @@ describe("a round", () => {
       numExamples: total,
       loss: round.loss,
     });
+    const { plan, spec } = (await room.store.tasks.get(task))!;
+    expect(version!.lineage).toMatchObject({
+      madeBy: { kind: "task", task, plan: { number: 1, digest: plan.digest } },
+      cohorts: [{ round: round.id, updates: 3, numExamples: total, staleness: null }],
+      evaluation: { dataset: spec.evaluation.dataset },
+      privacy: { epsilon: null, secureAggregation: null, maxUpdateNorm: spec.maxUpdateNorm },
+      code: { coordinator: VERSION },
+      dataSchema: {
+        inputs: [{ name: "image", shape: [-1, 1, 28, 28] }],
+        outputs: [{ name: "logits" }],
+        labels: [{ dtype: "int32", shape: [-1] }],
+      },
+    });
+    const { evaluation, intervals } = version!.lineage!;
+    const bounds = shareInterval(version!.accuracy!, evaluation!.examples, 0.95);
+    expect(intervals).toEqual({ accuracy: { ...bounds, confidence: 0.95 } });
+    const published = (await room.store.versions.get(model, 1 as never))!.lineage!;
+    expect(published).toMatchObject({
+      madeBy: { kind: "operator", via: "process" },
+      cohorts: [],
+      evaluation: null,
+      privacy: { epsilon: null, secureAggregation: null, maxUpdateNorm: null },
+      dataSchema: { labels: null },
+    });
+    expect(published.dataSchema.digest).not.toBe(version!.lineage!.dataSchema.digest);
     await expectNoUploads(room);
     await vi.waitFor(async () => expect((await room.store.tasks.get(task))?.state).toBe("finished"));
   });

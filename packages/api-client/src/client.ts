@@ -7,6 +7,8 @@ import type {
   AuditView,
   BlobCreated,
   BufferView,
+  CardNotes,
+  CardNotesView,
   CertificateLogView,
   ChannelView,
   DraftView,
@@ -14,9 +16,12 @@ import type {
   KeyRoleView,
   LogEntries,
   MeasurementView,
+  ModelCard,
   ModelView,
   PublicKeyBody,
   RefusalView,
+  RetentionRule,
+  RetentionView,
   ReproductionView,
   RoundView,
   StatusView,
@@ -91,6 +96,15 @@ export interface ApiClient {
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
   versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  /** One of them, by its number or what it is called. */
+  version(model: string, version: number | string, options?: CallOptions): Promise<VersionView>;
+  /** What is known of a version, for whoever is to use it. */
+  card(model: string, version: number | string, options?: CallOptions): Promise<ModelCard>;
+  /** The same as Markdown. */
+  cardMarkdown(model: string, version: number | string, options?: CallOptions): Promise<string>;
+  cardNotes(model: string, options?: CallOptions): Promise<CardNotesView>;
+  /** Writes on the cards of a model, in the place of what was there. */
+  setCardNotes(model: string, notes: Partial<CardNotes>, options?: CallOptions): Promise<CardNotesView>;
   /** Everything that a version consists of, and how it came from its parent, by digest. */
   versionFiles(model: string, version: number, options?: CallOptions): Promise<VersionFiles>;
   /** Takes the step that made a version again, and compares. */
@@ -129,6 +143,10 @@ export interface ApiClient {
   ): Promise<AliasView>;
   /** Gives the aliases that are left. */
   removeAlias(model: string, alias: string, options?: CallOptions): Promise<readonly AliasView[]>;
+  /** Which versions of a model can be downloaded, and why they stay. */
+  retention(model: string, options?: CallOptions): Promise<RetentionView>;
+  /** Gives a model another rule: what does not stay by it leaves the release at once. */
+  setRetention(model: string, rule: RetentionRule, options?: CallOptions): Promise<RetentionView>;
   /** Lets a device take part again, and suspects it no more. */
   releaseDevice(task: string, device: string, options?: CallOptions): Promise<SuspicionView>;
   /** The head of the certificate log, now and as it was signed last. */
@@ -167,6 +185,10 @@ type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["applicatio
 /** Likewise. */
 type KeyRoleBody = paths["/v1/keys/{role}"]["put"]["requestBody"]["content"]["application/json"];
 
+/** Likewise. */
+type CardNotesBody =
+  paths["/v1/models/{model}/card-notes"]["put"]["requestBody"]["content"]["application/json"];
+
 /** What openapi-fetch gives for any route. */
 interface Result<Data> {
   readonly data?: Data;
@@ -191,6 +213,48 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
         )
       ).versions,
+    version: (model, version, call) =>
+      answered(`GET /v1/models/${model}/versions/${version}`, call, () =>
+        http.GET("/v1/models/{model}/versions/{version}", {
+          params: { path: { model, version: String(version) } },
+          ...json(call),
+        }),
+      ),
+    card: (model, version, call) =>
+      answered(`GET /v1/models/${model}/versions/${version}/card`, call, () =>
+        http.GET("/v1/models/{model}/versions/{version}/card", {
+          params: { path: { model, version: String(version) } },
+          ...json(call),
+        }),
+      ),
+    cardMarkdown: async (model, version, call) => {
+      const { text } = await answered(
+        `GET /v1/models/${model}/versions/${version}/card.md`,
+        call,
+        async () => {
+          const { data, ...result } = await http.GET("/v1/models/{model}/versions/{version}/card.md", {
+            params: { path: { model, version: String(version) } },
+            parseAs: "text",
+            signal: call?.signal ?? null,
+          });
+          return { ...result, ...(data === undefined ? {} : { data: { text: data } }) };
+        },
+      );
+      return text;
+    },
+    cardNotes: (model, call) =>
+      answered(`GET /v1/models/${model}/card-notes`, call, () =>
+        http.GET("/v1/models/{model}/card-notes", { params: { path: { model } }, ...json(call) }),
+      ),
+    setCardNotes: (model, notes, call) =>
+      answered(`PUT /v1/models/${model}/card-notes`, call, () =>
+        http.PUT("/v1/models/{model}/card-notes", {
+          params: { path: { model } },
+          // What is left out is empty.
+          body: notes as CardNotesBody,
+          ...json(call),
+        }),
+      ),
     versionFiles: (model, version, call) =>
       answered(`GET /v1/models/${model}/versions/${version}/files`, call, () =>
         http.GET("/v1/models/{model}/versions/{version}/files", {
@@ -305,6 +369,18 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).aliases,
+    retention: (model, call) =>
+      answered(`GET /v1/models/${model}/retention`, call, () =>
+        http.GET("/v1/models/{model}/retention", { params: { path: { model } }, ...json(call) }),
+      ),
+    setRetention: (model, rule, call) =>
+      answered(`PUT /v1/models/${model}/retention`, call, () =>
+        http.PUT("/v1/models/{model}/retention", {
+          params: { path: { model } },
+          body: rule,
+          ...json(call),
+        }),
+      ),
     releaseDevice: (task, device, call) =>
       answered(`DELETE /v1/tasks/${task}/suspicions/${device}`, call, () =>
         http.DELETE("/v1/tasks/{task}/suspicions/{device}", {

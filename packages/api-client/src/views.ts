@@ -41,6 +41,14 @@ export type StatusView = Answer<"/v1/status">;
 /** Connected devices, and those with an open offer. */
 export type DevicesView = StatusView["devices"];
 export type ModelView = Answer<"/v1/models/{model}">;
+/** What is known of a version, for whoever is to use it. */
+export type ModelCard = Answer<"/v1/models/{model}/versions/{version}/card">;
+/** What operators wrote on the cards of a model. */
+export type CardNotesView = Answer<"/v1/models/{model}/card-notes">;
+export type CardNotes = NonNullable<CardNotesView["notes"]>;
+/** Which versions of a model can be downloaded, and the rule by which they stay. */
+export type RetentionView = Answer<"/v1/models/{model}/retention">;
+export type RetentionRule = RetentionView["rule"];
 /** What a channel points to. */
 export type ChannelView = ModelView["channels"][number];
 /** A channel other than stable was moved or, where the version is null, removed. */

@@ -166,6 +166,29 @@ test("model release moves a channel, also back and by what a version is called",
     const table = async (command: string) => (await runMain("model", command, "digits", "--url", url)).stdout;
     expect(await table("channels")).toMatch(/^channel +version +since\nstable +1 +20\S+\nbeta +2 +20\S+\n$/);
     expect(await table("aliases")).toMatch(/^alias +version +since\nchampion +1 +\S+\nnext +2 +\S+\n$/);
+    expect(await table("versions")).toMatch(/^ +2 +1 +operator +0 +0 +- +- +beta next\n +1 +- +operator/m);
+    expect(await of("card-notes", "digits", "--licence", "MIT", "--contact", "a@b.example")).toBe(
+      "wrote licence, contacts on the cards of digits\n",
+    );
+    await of("card-notes", "digits", "--limitations", "small");
+    const { notes } = await api.cardNotes("digits");
+    expect(notes).toEqual({
+      intendedUse: "",
+      limitations: "small",
+      licence: "MIT",
+      contacts: ["a@b.example"],
+    });
+    expect((await runMain("model", "card-notes", "digits", ...at)).stderr).toMatch(/cli\/usage/);
+    expect(await table("card")).toMatch(/^# digits, version 1\n[^]*- licence: MIT\n- a@b.example\n$/);
+    const json = await runMain("model", "card", "digits", "next", "--json", "--url", url);
+    expect(JSON.parse(json.stdout)).toMatchObject({ channels: ["beta"], version: { version: 2 } });
+    expect(await of("retention", "digits", "--newest", "1", "--released-within-days", "3")).toBe(
+      "the newest 1 versions stay, and what was released in the last 3 days; files of versions that left stay in the coordinator's folder\n" +
+        "version  stays as\n" +
+        "      2  newest, training, channel, alias, recently-released, delta-base\n" +
+        "      1  channel, alias, recently-released, delta-base\n",
+    );
+    expect(await table("retention")).toMatch(/^the newest 1 versions stay/);
     expect(await of("alias", "digits", "next", "--remove")).toBe("removed alias next of digits\n");
     expect(await of("remove-channel", "digits", "beta")).toBe("removed channel beta of digits\n");
     const neither = await runMain("model", "alias", "digits", "next", ...at);

@@ -37,6 +37,7 @@ export {
   pairedTTest,
   type PairedInterval,
 } from "./paired-test.ts";
+export { shareInterval, type ShareInterval } from "./share-interval.ts";
 export { driftOf, type Drift } from "./drift.ts";
 export {
   FEATURE_BINS,

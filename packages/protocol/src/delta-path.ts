@@ -1,3 +1,6 @@
+/** Most deltas that are applied one after the other: each is a request, and a pass over the file. */
+export const MAX_DELTAS = 8;
+
 /**
  * Where the delta lies that makes a version's file of the same file of version `from`: beside the file. That it is there is all that has
  * to be said of it, and both are signed for: metadata names its length, and the digest of what it makes.

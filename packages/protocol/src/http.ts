@@ -6,6 +6,7 @@ import { GraphPorts } from "./graph-ports.ts";
 import { GateView, VerdictView } from "./measurement-view.ts";
 import type { RolloutView, WithdrawnVersionView } from "./rollout-view.ts";
 import { TrustView } from "./trust-view.ts";
+import { Lineage } from "./lineage.ts";
 import { ROUND_PURPOSES } from "./measuring.ts";
 import { SecureView } from "./secure-aggregation.ts";
 import { TaskReason } from "./task-stop.ts";
@@ -162,6 +163,8 @@ export const VersionView = Type.Object({
   gate: nullable(VerdictView),
   /** Null where the strategy does not compare updates with the server's own. */
   trust: nullable(TrustView),
+  /** Null of versions of before it was kept. */
+  lineage: nullable(Lineage),
 });
 export type VersionView = Static<typeof VersionView>;
 

@@ -18,7 +18,7 @@ export { createAuditCheck, type AuditCheck, type KnownAuditHead } from "./audit-
 export { AuditFileHeader } from "./audit-file.ts";
 export { AuditList, AuditQuery, AuditRecords, AuditRecordsQuery } from "./audit-view.ts";
 export { canonicalText, type JsonDocument } from "./canonical-text.ts";
-export { deltaPath, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
+export { deltaPath, MAX_DELTAS, parseDeltaPath, parseVersionFile, type VersionFile } from "./delta-path.ts";
 export {
   parseRollout,
   parseWithdrawnVersions,
@@ -249,6 +249,15 @@ export {
   ModelHealthView,
   VersionHealthView,
 } from "./device-health.ts";
+export {
+  DEFAULT_RETENTION,
+  RETENTION_REASONS,
+  RetentionRule,
+  RetentionView,
+  type RetentionReason,
+} from "./retention.ts";
+export { CardNotes, CardNotesView, MAX_NOTE_LENGTH, ModelCard } from "./model-card.ts";
+export { Lineage, LineageCohort, MadeBy } from "./lineage.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";

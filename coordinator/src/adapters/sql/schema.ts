@@ -45,6 +45,8 @@ export interface ModelsTable {
   outputs: JsonText;
   labels: JsonText | null;
   processing: JsonText | null;
+  cardNotes: JsonText | null;
+  retention: JsonText | null;
   createdAt: number;
 }
 

@@ -2,6 +2,7 @@ import { failure, type RoundId } from "@tributary/core";
 import type { ChosenStrategy } from "@tributary/aggregation";
 import type { StaleCohort } from "@tributary/federation";
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
+import type { LineageCohort } from "@tributary/protocol";
 import type { ModelRecord, NewEvent, TaskRecord, VersionRecord } from "../../ports/records.ts";
 import { coordinatorFor } from "../../audit/actors.ts";
 import { roundEvent } from "../../registry/views.ts";
@@ -58,6 +59,7 @@ export async function commitBuffer(
     base,
     strategy,
     mean,
+    cohorts: await lineageOf(services, input),
     evaluated: async (result) => {
       measured = result;
     },
@@ -70,6 +72,19 @@ export async function commitBuffer(
       return roundEvents(tx, ids);
     },
   });
+}
+
+async function lineageOf(
+  { store }: Pick<RoundServices, "store">,
+  { task, cohorts }: CommitBufferInput,
+): Promise<readonly LineageCohort[]> {
+  const pending = new Map((await store.bufferedCohorts.pending(task.name)).map((row) => [row.roundId, row]));
+  return cohorts.map(({ roundId, updates, staleness }) => ({
+    round: roundId,
+    updates,
+    numExamples: pending.get(roundId)?.numExamples ?? 0,
+    staleness,
+  }));
 }
 
 /** Forgets sums that will be in no version; their rounds say why. */

@@ -861,7 +861,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.publish" | "model.release" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -1495,6 +1495,86 @@ export interface paths {
                                     mean: number;
                                     lowest: number;
                                     highest: number;
+                                } | null;
+                                lineage: {
+                                    madeBy: {
+                                        /** @enum {string} */
+                                        kind: "operator";
+                                        /**
+                                         * @description http: with the operator's token; process: who runs the coordinator
+                                         * @enum {string}
+                                         */
+                                        via: "http" | "files" | "process";
+                                    } | {
+                                        /** @enum {string} */
+                                        kind: "task";
+                                        task: string;
+                                        plan: {
+                                            number: number;
+                                            digest: string;
+                                        };
+                                    };
+                                    /** @description Empty of a published version */
+                                    cohorts: {
+                                        round: string;
+                                        updates: number;
+                                        numExamples: number;
+                                        /** @description Versions since the one it was trained from; null: synchronous */
+                                        staleness: number | null;
+                                    }[];
+                                    evaluation: {
+                                        dataset: string;
+                                        examples: number;
+                                    } | null;
+                                    /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                    intervals: {
+                                        [key: string]: {
+                                            lower: number;
+                                            upper: number;
+                                            confidence: number;
+                                        };
+                                    };
+                                    privacy: {
+                                        /** @description Null: no differential privacy bounds it */
+                                        epsilon: number | null;
+                                        /** @description Why epsilon is null */
+                                        reason: string | null;
+                                        /** @description Null: the coordinator saw each update, or there was none */
+                                        secureAggregation: {
+                                            /** @description Updates in any sum */
+                                            minimumCohort: number;
+                                        } | null;
+                                        /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                        maxUpdateNorm: number | null;
+                                    };
+                                    code: {
+                                        /** @description Its version */
+                                        coordinator: string;
+                                    };
+                                    dataSchema: {
+                                        digest: string;
+                                        inputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        outputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        /** @description Of training examples; null of a published version */
+                                        labels: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[] | null;
+                                        /** @description How many have names */
+                                        classes: number | null;
+                                    };
                                 } | null;
                             };
                             /** @enum {string} */
@@ -2508,6 +2588,86 @@ export interface paths {
                                 mean: number;
                                 lowest: number;
                                 highest: number;
+                            } | null;
+                            lineage: {
+                                madeBy: {
+                                    /** @enum {string} */
+                                    kind: "operator";
+                                    /**
+                                     * @description http: with the operator's token; process: who runs the coordinator
+                                     * @enum {string}
+                                     */
+                                    via: "http" | "files" | "process";
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "task";
+                                    task: string;
+                                    plan: {
+                                        number: number;
+                                        digest: string;
+                                    };
+                                };
+                                /** @description Empty of a published version */
+                                cohorts: {
+                                    round: string;
+                                    updates: number;
+                                    numExamples: number;
+                                    /** @description Versions since the one it was trained from; null: synchronous */
+                                    staleness: number | null;
+                                }[];
+                                evaluation: {
+                                    dataset: string;
+                                    examples: number;
+                                } | null;
+                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                intervals: {
+                                    [key: string]: {
+                                        lower: number;
+                                        upper: number;
+                                        confidence: number;
+                                    };
+                                };
+                                privacy: {
+                                    /** @description Null: no differential privacy bounds it */
+                                    epsilon: number | null;
+                                    /** @description Why epsilon is null */
+                                    reason: string | null;
+                                    /** @description Null: the coordinator saw each update, or there was none */
+                                    secureAggregation: {
+                                        /** @description Updates in any sum */
+                                        minimumCohort: number;
+                                    } | null;
+                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                    maxUpdateNorm: number | null;
+                                };
+                                code: {
+                                    /** @description Its version */
+                                    coordinator: string;
+                                };
+                                dataSchema: {
+                                    digest: string;
+                                    inputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    outputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    /** @description Of training examples; null of a published version */
+                                    labels: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[] | null;
+                                    /** @description How many have names */
+                                    classes: number | null;
+                                };
                             } | null;
                         };
                     };
@@ -3988,6 +4148,537 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{model}/versions/{version}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The card of a version: what is known of it. As Markdown where that is preferred */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    /** @description A version's number, an alias, or "newest" */
+                    version: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @enum {number} */
+                            formatVersion: 1;
+                            model: string;
+                            /** @enum {string} */
+                            format: "onnx" | "tfjs";
+                            inputs: {
+                                name: string;
+                                /** @enum {string} */
+                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                shape: number[];
+                            }[];
+                            outputs: {
+                                name: string;
+                                /** @enum {string} */
+                                dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                shape: number[];
+                            }[];
+                            /** @description Names of what it tells apart */
+                            classes: string[] | null;
+                            /** @description Forms that are derived of the version */
+                            variants: string[];
+                            channels: string[];
+                            aliases: string[];
+                            version: {
+                                model: string;
+                                version: number;
+                                parentVersion: number | null;
+                                roundId: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                weightsDigest: string;
+                                sizeBytes: number;
+                                int8SizeBytes: number;
+                                parameterCount: number;
+                                loss: number | null;
+                                accuracy: number | null;
+                                /** @description On held-out data: means over the examples, of confusion counts */
+                                metrics: {
+                                    [key: string]: number[];
+                                };
+                                cohort: number;
+                                numExamples: number;
+                                /** @description How it came from the updates of its round; null: it was published */
+                                strategy: {
+                                    name: string;
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
+                                } | null;
+                                releasedAt: string | null;
+                                gate: {
+                                    /**
+                                     * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                     * @enum {string}
+                                     */
+                                    result: "passed" | "failed" | "undecided";
+                                    /** @enum {string} */
+                                    metric: "loss" | "accuracy";
+                                    reference: number;
+                                    devices: number;
+                                    examples: number;
+                                    improvement: number | null;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    requiredImprovement: number;
+                                    confidence: number;
+                                    mcNemarP: number | null;
+                                    roundId: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                                trust: {
+                                    compared: number;
+                                    trusted: number;
+                                    mean: number;
+                                    lowest: number;
+                                    highest: number;
+                                } | null;
+                                lineage: {
+                                    madeBy: {
+                                        /** @enum {string} */
+                                        kind: "operator";
+                                        /**
+                                         * @description http: with the operator's token; process: who runs the coordinator
+                                         * @enum {string}
+                                         */
+                                        via: "http" | "files" | "process";
+                                    } | {
+                                        /** @enum {string} */
+                                        kind: "task";
+                                        task: string;
+                                        plan: {
+                                            number: number;
+                                            digest: string;
+                                        };
+                                    };
+                                    /** @description Empty of a published version */
+                                    cohorts: {
+                                        round: string;
+                                        updates: number;
+                                        numExamples: number;
+                                        /** @description Versions since the one it was trained from; null: synchronous */
+                                        staleness: number | null;
+                                    }[];
+                                    evaluation: {
+                                        dataset: string;
+                                        examples: number;
+                                    } | null;
+                                    /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                    intervals: {
+                                        [key: string]: {
+                                            lower: number;
+                                            upper: number;
+                                            confidence: number;
+                                        };
+                                    };
+                                    privacy: {
+                                        /** @description Null: no differential privacy bounds it */
+                                        epsilon: number | null;
+                                        /** @description Why epsilon is null */
+                                        reason: string | null;
+                                        /** @description Null: the coordinator saw each update, or there was none */
+                                        secureAggregation: {
+                                            /** @description Updates in any sum */
+                                            minimumCohort: number;
+                                        } | null;
+                                        /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                        maxUpdateNorm: number | null;
+                                    };
+                                    code: {
+                                        /** @description Its version */
+                                        coordinator: string;
+                                    };
+                                    dataSchema: {
+                                        digest: string;
+                                        inputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        outputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        /** @description Of training examples; null of a published version */
+                                        labels: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[] | null;
+                                        /** @description How many have names */
+                                        classes: number | null;
+                                    };
+                                } | null;
+                            };
+                            /** @description Null: nobody wrote any */
+                            notes: {
+                                /**
+                                 * @description What it is for, and what it is not for
+                                 * @default
+                                 */
+                                intendedUse: string;
+                                /**
+                                 * @description Where it does badly, and what is known of bias
+                                 * @default
+                                 */
+                                limitations: string;
+                                /**
+                                 * @description A name, such as Apache-2.0
+                                 * @default
+                                 */
+                                licence: string;
+                                /**
+                                 * @description Who is asked and told
+                                 * @default []
+                                 */
+                                contacts: string[];
+                            } | null;
+                            updatedAt: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/versions/{version}/card.md": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The card of a version as Markdown */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    /** @description A version's number, an alias, or "newest" */
+                    version: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/markdown": string;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/card-notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What operators wrote on the cards of a model */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Null: nobody wrote any */
+                            notes: {
+                                /**
+                                 * @description What it is for, and what it is not for
+                                 * @default
+                                 */
+                                intendedUse: string;
+                                /**
+                                 * @description Where it does badly, and what is known of bias
+                                 * @default
+                                 */
+                                limitations: string;
+                                /**
+                                 * @description A name, such as Apache-2.0
+                                 * @default
+                                 */
+                                licence: string;
+                                /**
+                                 * @description Who is asked and told
+                                 * @default []
+                                 */
+                                contacts: string[];
+                            } | null;
+                            updatedAt: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        /** Write on the cards of a model, in the place of what was there */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /**
+                         * @description What it is for, and what it is not for
+                         * @default
+                         */
+                        intendedUse: string;
+                        /**
+                         * @description Where it does badly, and what is known of bias
+                         * @default
+                         */
+                        limitations: string;
+                        /**
+                         * @description A name, such as Apache-2.0
+                         * @default
+                         */
+                        licence: string;
+                        /**
+                         * @description Who is asked and told
+                         * @default []
+                         */
+                        contacts: string[];
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Null: nobody wrote any */
+                            notes: {
+                                /**
+                                 * @description What it is for, and what it is not for
+                                 * @default
+                                 */
+                                intendedUse: string;
+                                /**
+                                 * @description Where it does badly, and what is known of bias
+                                 * @default
+                                 */
+                                limitations: string;
+                                /**
+                                 * @description A name, such as Apache-2.0
+                                 * @default
+                                 */
+                                licence: string;
+                                /**
+                                 * @description Who is asked and told
+                                 * @default []
+                                 */
+                                contacts: string[];
+                            } | null;
+                            updatedAt: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which versions of a model can be downloaded, and why they stay */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            rule: {
+                                /**
+                                 * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+                                 * @default 20
+                                 */
+                                newest: number;
+                                /**
+                                 * @description What a channel pointed to within so many days stays
+                                 * @default 0
+                                 */
+                                releasedWithinDays: number;
+                                /**
+                                 * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+                                 * @default false
+                                 */
+                                deleteFiles: boolean;
+                            };
+                            /** @description Versions that can be downloaded, newest first, and why they stay; those without a reason leave with the next version */
+                            offered: {
+                                version: number;
+                                reasons: ("newest" | "training" | "recently-released" | "rollout" | "channel" | "alias" | "gate" | "task" | "round" | "delta-base")[];
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        /** Give a model another rule: what does not stay by it leaves the release at once, but for what devices may still need */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /**
+                         * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+                         * @default 20
+                         */
+                        newest: number;
+                        /**
+                         * @description What a channel pointed to within so many days stays
+                         * @default 0
+                         */
+                        releasedWithinDays: number;
+                        /**
+                         * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+                         * @default false
+                         */
+                        deleteFiles: boolean;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            rule: {
+                                /**
+                                 * @description So many of the newest versions stay; each costs devices some hundred bytes of metadata
+                                 * @default 20
+                                 */
+                                newest: number;
+                                /**
+                                 * @description What a channel pointed to within so many days stays
+                                 * @default 0
+                                 */
+                                releasedWithinDays: number;
+                                /**
+                                 * @description The files of versions that left the release are deleted at the coordinator's next start; false: they stay in its folder, for exports
+                                 * @default false
+                                 */
+                                deleteFiles: boolean;
+                            };
+                            /** @description Versions that can be downloaded, newest first, and why they stay; those without a reason leave with the next version */
+                            offered: {
+                                version: number;
+                                reasons: ("newest" | "training" | "recently-released" | "rollout" | "channel" | "alias" | "gate" | "task" | "round" | "delta-base")[];
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/populations/{population}/device/health": {
         parameters: {
             query?: never;
@@ -4437,6 +5128,86 @@ export interface paths {
                                     lowest: number;
                                     highest: number;
                                 } | null;
+                                lineage: {
+                                    madeBy: {
+                                        /** @enum {string} */
+                                        kind: "operator";
+                                        /**
+                                         * @description http: with the operator's token; process: who runs the coordinator
+                                         * @enum {string}
+                                         */
+                                        via: "http" | "files" | "process";
+                                    } | {
+                                        /** @enum {string} */
+                                        kind: "task";
+                                        task: string;
+                                        plan: {
+                                            number: number;
+                                            digest: string;
+                                        };
+                                    };
+                                    /** @description Empty of a published version */
+                                    cohorts: {
+                                        round: string;
+                                        updates: number;
+                                        numExamples: number;
+                                        /** @description Versions since the one it was trained from; null: synchronous */
+                                        staleness: number | null;
+                                    }[];
+                                    evaluation: {
+                                        dataset: string;
+                                        examples: number;
+                                    } | null;
+                                    /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                    intervals: {
+                                        [key: string]: {
+                                            lower: number;
+                                            upper: number;
+                                            confidence: number;
+                                        };
+                                    };
+                                    privacy: {
+                                        /** @description Null: no differential privacy bounds it */
+                                        epsilon: number | null;
+                                        /** @description Why epsilon is null */
+                                        reason: string | null;
+                                        /** @description Null: the coordinator saw each update, or there was none */
+                                        secureAggregation: {
+                                            /** @description Updates in any sum */
+                                            minimumCohort: number;
+                                        } | null;
+                                        /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                        maxUpdateNorm: number | null;
+                                    };
+                                    code: {
+                                        /** @description Its version */
+                                        coordinator: string;
+                                    };
+                                    dataSchema: {
+                                        digest: string;
+                                        inputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        outputs: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[];
+                                        /** @description Of training examples; null of a published version */
+                                        labels: {
+                                            name: string;
+                                            /** @enum {string} */
+                                            dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                            shape: number[];
+                                        }[] | null;
+                                        /** @description How many have names */
+                                        classes: number | null;
+                                    };
+                                } | null;
                             }[];
                         };
                     };
@@ -4530,11 +5301,272 @@ export interface paths {
                                 lowest: number;
                                 highest: number;
                             } | null;
+                            lineage: {
+                                madeBy: {
+                                    /** @enum {string} */
+                                    kind: "operator";
+                                    /**
+                                     * @description http: with the operator's token; process: who runs the coordinator
+                                     * @enum {string}
+                                     */
+                                    via: "http" | "files" | "process";
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "task";
+                                    task: string;
+                                    plan: {
+                                        number: number;
+                                        digest: string;
+                                    };
+                                };
+                                /** @description Empty of a published version */
+                                cohorts: {
+                                    round: string;
+                                    updates: number;
+                                    numExamples: number;
+                                    /** @description Versions since the one it was trained from; null: synchronous */
+                                    staleness: number | null;
+                                }[];
+                                evaluation: {
+                                    dataset: string;
+                                    examples: number;
+                                } | null;
+                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                intervals: {
+                                    [key: string]: {
+                                        lower: number;
+                                        upper: number;
+                                        confidence: number;
+                                    };
+                                };
+                                privacy: {
+                                    /** @description Null: no differential privacy bounds it */
+                                    epsilon: number | null;
+                                    /** @description Why epsilon is null */
+                                    reason: string | null;
+                                    /** @description Null: the coordinator saw each update, or there was none */
+                                    secureAggregation: {
+                                        /** @description Updates in any sum */
+                                        minimumCohort: number;
+                                    } | null;
+                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                    maxUpdateNorm: number | null;
+                                };
+                                code: {
+                                    /** @description Its version */
+                                    coordinator: string;
+                                };
+                                dataSchema: {
+                                    digest: string;
+                                    inputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    outputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    /** @description Of training examples; null of a published version */
+                                    labels: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[] | null;
+                                    /** @description How many have names */
+                                    classes: number | null;
+                                };
+                            } | null;
                         };
                     };
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version of a model with its lineage, by its number or what it is called */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    model: string;
+                    /** @description A version's number, an alias, or "newest" */
+                    version: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            model: string;
+                            version: number;
+                            parentVersion: number | null;
+                            roundId: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            weightsDigest: string;
+                            sizeBytes: number;
+                            int8SizeBytes: number;
+                            parameterCount: number;
+                            loss: number | null;
+                            accuracy: number | null;
+                            /** @description On held-out data: means over the examples, of confusion counts */
+                            metrics: {
+                                [key: string]: number[];
+                            };
+                            cohort: number;
+                            numExamples: number;
+                            /** @description How it came from the updates of its round; null: it was published */
+                            strategy: {
+                                name: string;
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                            } | null;
+                            releasedAt: string | null;
+                            gate: {
+                                /**
+                                 * @description undecided: too few held-out devices; the version is not released by the gate, and nothing is counted
+                                 * @enum {string}
+                                 */
+                                result: "passed" | "failed" | "undecided";
+                                /** @enum {string} */
+                                metric: "loss" | "accuracy";
+                                reference: number;
+                                devices: number;
+                                examples: number;
+                                improvement: number | null;
+                                lower: number | null;
+                                upper: number | null;
+                                requiredImprovement: number;
+                                confidence: number;
+                                mcNemarP: number | null;
+                                roundId: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            } | null;
+                            trust: {
+                                compared: number;
+                                trusted: number;
+                                mean: number;
+                                lowest: number;
+                                highest: number;
+                            } | null;
+                            lineage: {
+                                madeBy: {
+                                    /** @enum {string} */
+                                    kind: "operator";
+                                    /**
+                                     * @description http: with the operator's token; process: who runs the coordinator
+                                     * @enum {string}
+                                     */
+                                    via: "http" | "files" | "process";
+                                } | {
+                                    /** @enum {string} */
+                                    kind: "task";
+                                    task: string;
+                                    plan: {
+                                        number: number;
+                                        digest: string;
+                                    };
+                                };
+                                /** @description Empty of a published version */
+                                cohorts: {
+                                    round: string;
+                                    updates: number;
+                                    numExamples: number;
+                                    /** @description Versions since the one it was trained from; null: synchronous */
+                                    staleness: number | null;
+                                }[];
+                                evaluation: {
+                                    dataset: string;
+                                    examples: number;
+                                } | null;
+                                /** @description Between what accuracy and such metrics lie, for independent examples; losses have none */
+                                intervals: {
+                                    [key: string]: {
+                                        lower: number;
+                                        upper: number;
+                                        confidence: number;
+                                    };
+                                };
+                                privacy: {
+                                    /** @description Null: no differential privacy bounds it */
+                                    epsilon: number | null;
+                                    /** @description Why epsilon is null */
+                                    reason: string | null;
+                                    /** @description Null: the coordinator saw each update, or there was none */
+                                    secureAggregation: {
+                                        /** @description Updates in any sum */
+                                        minimumCohort: number;
+                                    } | null;
+                                    /** @description Largest L2 norm of an update: in secure sums it is cut to it, else refused above */
+                                    maxUpdateNorm: number | null;
+                                };
+                                code: {
+                                    /** @description Its version */
+                                    coordinator: string;
+                                };
+                                dataSchema: {
+                                    digest: string;
+                                    inputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    outputs: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[];
+                                    /** @description Of training examples; null of a published version */
+                                    labels: {
+                                        name: string;
+                                        /** @enum {string} */
+                                        dtype: "float32" | "float64" | "float16" | "int8" | "uint8" | "int16" | "uint16" | "int32" | "uint32" | "int64" | "uint64" | "bool";
+                                        shape: number[];
+                                    }[] | null;
+                                    /** @description How many have names */
+                                    classes: number | null;
+                                };
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;

@@ -42,6 +42,7 @@ function fieldsText(fields: Readonly<Record<string, unknown>>): string {
 }
 
 function shown(value: unknown): string {
+  if (Array.isArray(value)) return value.map(shown).join(" ");
   if (typeof value !== "string") return JSON.stringify(value);
   return DIGEST.test(value) ? value.slice(0, 12) : value;
 }

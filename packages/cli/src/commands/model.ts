@@ -8,9 +8,12 @@ import {
 import { failure } from "@tributary/core";
 import { Command } from "commander";
 import { versionOrAlias } from "../arguments.ts";
+import { addCardCommands } from "./card.ts";
+import { addRetentionCommand } from "./retention.ts";
 import { addHealthCommand } from "./health.ts";
 import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
+import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -40,7 +43,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|release|channels|remove-channel|aliases|alias|health|export|import`. */
+/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health|export|import`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, release their versions, and write them to files and read them back.",
@@ -73,6 +76,20 @@ export function modelCommand(): Command {
         ...model.outputs.map((port): Port => ({ ...port, direction: "output" })),
       ];
       for (const line of tableLines(PORTS, ports)) console.log(line);
+    });
+
+  command
+    .command("versions")
+    .description("List a model's versions, newest first: where each came from and how it was measured.")
+    .argument("<name>", "the model")
+    .addOption(urlOption())
+    .option("--json", "print one JSON object")
+    .action(async (name: string, { url, json }: Options) => {
+      const api = createApiClient({ baseUrl: url });
+      const versions = await api.versions(name);
+      if (json === true) return console.log(JSON.stringify({ versions }));
+      const names = namesOf(await api.model(name));
+      for (const line of tableLines(versionColumns(names), versions)) console.log(line);
     });
 
   command
@@ -185,6 +202,8 @@ export function modelCommand(): Command {
       },
     );
 
+  addRetentionCommand(command);
+  addCardCommands(command);
   addHealthCommand(command);
   addExportCommand(command);
   addImportCommand(command);

@@ -1,13 +1,11 @@
 /** Loaded when a device that has a version looks for the next: how few bytes make it of what is there. */
 import { toFailure, type Env } from "@tributary/core";
-import { parseDeltaPath, parseVersionFile, type VersionFile } from "@tributary/protocol";
+import { MAX_DELTAS, parseDeltaPath, parseVersionFile, type VersionFile } from "@tributary/protocol";
 import { applyDelta } from "@tributary/tensor";
 import type { TargetFile } from "@tributary/tuf";
 import type { InstalledFile } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
 
-/** Most deltas that are applied one after the other: each is a request, and a pass over the file. */
-export const MAX_DELTAS = 8;
 /** What a request costs beside the bytes that are signed for, as bytes. */
 const REQUEST_BYTES = 1_000;
 

@@ -1,8 +1,8 @@
 import { asDigest } from "@tributary/core";
-import { deltaPath, parseDeltaPath } from "@tributary/protocol";
+import { deltaPath, MAX_DELTAS, parseDeltaPath } from "@tributary/protocol";
 import type { TargetFile } from "@tributary/tuf";
 import { expect, test } from "vitest";
-import { cheapestRoute as routeOver, deltasBetween, MAX_DELTAS } from "../../src/updater/delta-download.ts";
+import { cheapestRoute as routeOver, deltasBetween } from "../../src/updater/delta-download.ts";
 
 const digest = asDigest("a".repeat(64));
 const FULL = 100_000;

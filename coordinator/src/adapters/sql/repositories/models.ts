@@ -30,6 +30,8 @@ export function modelRepository(db: Db): ModelRepository {
               explanation: model.explanation === null ? null : JSON.stringify(model.explanation),
               personalisation: model.personalisation === null ? null : JSON.stringify(model.personalisation),
               variants: model.variants.length === 0 ? null : JSON.stringify(model.variants),
+              cardNotes: model.cardNotes && JSON.stringify(model.cardNotes),
+              retention: model.retention && JSON.stringify(model.retention),
               createdAt: model.createdAt,
             })
             .execute(),
@@ -49,6 +51,14 @@ export function modelRepository(db: Db): ModelRepository {
       const rows = await withStable(db).orderBy("models.name").execute();
       return rows.map(toRecord);
     },
+    async setCardNotes(name, notes) {
+      const { numUpdatedRows } = await db
+        .updateTable("models")
+        .set({ cardNotes: JSON.stringify(notes) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`model "${name}"`, numUpdatedRows);
+    },
     async resetHead(name, version) {
       const { numUpdatedRows } = await db
         .updateTable("models")
@@ -65,6 +75,14 @@ export function modelRepository(db: Db): ModelRepository {
         )
         .executeTakeFirstOrThrow();
       requireRow(`version ${version} of "${name}"`, numUpdatedRows);
+    },
+    async setRetention(name, rule) {
+      const { numUpdatedRows } = await db
+        .updateTable("models")
+        .set({ retention: JSON.stringify(rule) })
+        .where("name", "=", name)
+        .executeTakeFirstOrThrow();
+      requireRow(`model "${name}"`, numUpdatedRows);
     },
   };
 }
@@ -103,6 +121,8 @@ function toRecord(row: ModelRow): ModelRecord {
     explanation: row.explanation === null ? null : fromJson(row.explanation),
     personalisation: row.personalisation === null ? null : fromJson(row.personalisation),
     variants: row.variants === null ? [] : fromJson(row.variants),
+    cardNotes: row.cardNotes === null ? null : fromJson(row.cardNotes),
+    retention: row.retention === null ? null : fromJson(row.retention),
     createdAt: row.createdAt,
   };
 }

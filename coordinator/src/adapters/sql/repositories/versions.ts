@@ -77,7 +77,8 @@ export function versionRepository(db: Db): VersionRepository {
 }
 
 function toRow(version: VersionRecord): VersionsTable {
-  const { graph, weights, int8, variants, metrics, strategy, gate, trust, selfCheck, ...rest } = version;
+  const { graph, weights, int8, variants, metrics, strategy, gate, trust, selfCheck, lineage, ...rest } =
+    version;
   return {
     ...rest,
     metrics: JSON.stringify(metrics),
@@ -92,7 +93,7 @@ function toRow(version: VersionRecord): VersionsTable {
     gate: gate && JSON.stringify(gate),
     trust: trust && JSON.stringify(trust),
     selfCheck: selfCheck && JSON.stringify(selfCheck),
-    lineage: null,
+    lineage: lineage && JSON.stringify(lineage),
   };
 }
 
@@ -110,7 +111,7 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     gate,
     trust,
     selfCheck,
-    lineage: _,
+    lineage,
     ...rest
   } = row;
   return {
@@ -124,5 +125,6 @@ function toRecord(row: Selectable<VersionsTable>): VersionRecord {
     gate: gate === null ? null : fromJson(gate),
     trust: trust === null ? null : fromJson(trust),
     selfCheck: selfCheck === null ? null : fromJson(selfCheck),
+    lineage: lineage === null ? null : fromJson(lineage),
   };
 }

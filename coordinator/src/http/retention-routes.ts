@@ -1,0 +1,43 @@
+import { ModelNameSchema, RetentionRule, RetentionView } from "@tributary/protocol";
+import Type from "typebox";
+import { OPERATOR_BY_HTTP } from "../audit/actors.ts";
+import type { Registry } from "../registry/registry.ts";
+import type { App } from "./app.ts";
+
+const tags = ["operator"];
+const params = Type.Object({ model: ModelNameSchema });
+
+/** How long versions can be downloaded. */
+export function registerRetentionRoutes(
+  app: App,
+  { registry }: { readonly registry: Pick<Registry, "retention" | "setRetention"> },
+): void {
+  app.get(
+    "/v1/models/:model/retention",
+    {
+      schema: {
+        summary: "Which versions of a model can be downloaded, and why they stay",
+        tags,
+        params,
+        response: { 200: RetentionView },
+      },
+    },
+    ({ params: { model } }) => registry.retention(model),
+  );
+
+  app.put(
+    "/v1/models/:model/retention",
+    {
+      schema: {
+        summary:
+          "Give a model another rule: what does not stay by it leaves the release at once, but for what devices may still need",
+        tags,
+        security: [{ operator: [] }],
+        params,
+        body: RetentionRule,
+        response: { 200: RetentionView },
+      },
+    },
+    ({ params: { model }, body }) => registry.setRetention(model, body, OPERATOR_BY_HTTP),
+  );
+}

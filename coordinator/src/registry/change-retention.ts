@@ -1,0 +1,63 @@
+import { asModelVersion, type Env, type ModelVersion } from "@tributary/core";
+import {
+  DEFAULT_RETENTION,
+  parseVersionFile,
+  type AuditActor,
+  type RetentionRule,
+  type RetentionView,
+} from "@tributary/protocol";
+import { retentionChanged } from "../audit/records.ts";
+import type { MetadataStore } from "../ports/metadata-store.ts";
+import type { ModelRecord } from "../ports/records.ts";
+import { weightsPath } from "../releases/target-paths.ts";
+import type { Releases } from "../rooms.ts";
+import { keptVersions, retiredPaths } from "./retention.ts";
+
+/** The rule of a model, and the versions that can be downloaded. */
+export async function retentionView(
+  store: MetadataStore,
+  { name, retention }: ModelRecord,
+  now: number,
+): Promise<RetentionView> {
+  const kept = await keptVersions(store, name, { now });
+  const paths = new Set((await store.releases.targets()).map(({ path }) => path));
+  const versions: ModelVersion[] = [];
+  for (const path of paths) {
+    const file = parseVersionFile(path);
+    const version = file && asModelVersion(file.version);
+    if (version !== undefined && path === weightsPath(name, version)) versions.push(version);
+  }
+  return {
+    rule: retention ?? DEFAULT_RETENTION,
+    offered: versions
+      .toSorted((a, b) => b - a)
+      .map((version) => ({ version, reasons: kept.get(version) ?? [] })),
+  };
+}
+
+/** What does not stay by the new rule leaves the release with it. */
+export async function changeRetention(
+  services: {
+    readonly store: MetadataStore;
+    readonly env: Pick<Env, "clock" | "log">;
+    readonly releases: Pick<Releases, "release">;
+  },
+  change: { readonly model: ModelRecord; readonly rule: RetentionRule; readonly by: AuditActor },
+): Promise<void> {
+  const { store, env, releases } = services;
+  const { rule, by } = change;
+  const model = change.model.name;
+  const now = env.clock.now();
+  const kept = await keptVersions(store, model, { now, rule });
+  const heads = new Set((await store.channels.list(model)).map(({ version }) => version));
+  const paths = (await store.releases.targets()).map(({ path }) => path);
+  const remove = retiredPaths(paths, model, { kept: new Set(kept.keys()), heads });
+  await releases.release({ put: [], remove }, (release) =>
+    store.transaction(async (tx) => {
+      await tx.models.setRetention(model, rule);
+      await tx.releases.apply(release);
+      await tx.audit.append([retentionChanged(by, model, rule)], now);
+    }),
+  );
+  env.log.info("registry: retention changed", { model, ...rule, retired: remove.length });
+}
