@@ -132,6 +132,41 @@ await runtime.close();
   }
 });
 
+test("its example of a rollout tells of one", async () => {
+  await site.repository.release(1);
+  await site.repository.releaseRollout({
+    rollout: "stable-1",
+    control: 1 as never,
+    arms: [{ name: "new", version: 2 }],
+  });
+  const root = join(folder.path, "rollout-root.json");
+  writeFileSync(root, site.repository.root);
+  const { text } = fencedBlocks(GUIDE).find(({ heading }) => heading === "While a version is rolled out")!;
+  const scratch = mkdtempSync(join(import.meta.dirname, ".guide-"));
+  try {
+    writeFileSync(
+      join(scratch, "rollout.ts"),
+      `
+import { createRuntime } from "@tributary/runtime/node";
+const runtime = await createRuntime({
+  coordinator: ${JSON.stringify(site.url)},
+  trust: { root: ${JSON.stringify(root)} },
+  dataDir: ${JSON.stringify(join(folder.path, "rollout-device"))},
+});
+await runtime.model("digits");
+${text}
+await runtime.close();
+`,
+    );
+    const { code, stdout, stderr } = await runNode(join(scratch, "rollout.ts"));
+    expect(code, stderr).toBe(0);
+    expect(stdout.trim()).toBe("digits 2 stable-1 new undefined undefined");
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+    await site.repository.endRollout();
+  }
+});
+
 test("its example of a TensorFlow.js model runs in Node", async () => {
   await site.repository.releaseModel("dense", buildTfjsModel());
   const root = join(folder.path, "tfjs-root.json");

@@ -76,7 +76,7 @@ export interface RuntimeOptions {
   readonly coordinator?: string | URL;
   /**
    * A folder of released files, as `tributary bundle` writes it, on any static server: no coordinator, no enrolment, no rounds. What
-   * is in it runs once its signatures hold, as from a coordinator; new versions are looked for every five minutes.
+   * is in it runs once its signatures hold, as from a coordinator; new versions are looked for every five minutes or so.
    */
   readonly models?: string | URL;
   /**
@@ -163,7 +163,11 @@ export interface Runtime extends AsyncDisposable {
 export interface ModelOptions {
   /** @defaultValue "stable" */
   readonly channel?: string;
-  /** "auto" swaps a new version in when it arrives, "manual" offers it in `updates()`. @defaultValue "auto" */
+  /**
+   * "auto" swaps a new version in when it arrives, "manual" offers it in `updates()`. A version that is withdrawn is left at once either way.
+   *
+   * @defaultValue "auto"
+   */
   readonly update?: "auto" | "manual";
   /**
    * Which form of a version runs. "auto": what the device measured to be fastest of those that were published for its engines; its
@@ -587,7 +591,10 @@ export type RuntimeEvent =
       readonly appliedAfterMs: number | null;
       readonly state: ModelState;
     }
-  /** A version was verified and did not take the place of the one that runs: it failed its self-check, or could not be loaded. */
+  /**
+   * A version was verified and did not take the place of the one that runs: it failed its self-check, could not be loaded, needs a newer
+   * runtime, or ended the process that it was started in.
+   */
   | {
       readonly type: "update-refused";
       readonly at: number;

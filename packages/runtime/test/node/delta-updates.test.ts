@@ -117,3 +117,44 @@ test("who was away for several versions takes one delta after the other", async 
   const { models } = await runtime.diagnose();
   expect(models[0]!.download).toMatchObject({ deltas: 3 });
 });
+
+test("who was away for thirty versions downloads once, by the way that costs least", async () => {
+  const { repository } = site;
+  const weightsOf = (version: number) =>
+    parameterSet(
+      repository.parameters.schema,
+      repository.parameters.values.map((value, i) => (i % 97 === 0 ? (value * (64 - version)) / 64 : value)),
+    );
+  const deltas = new Map<number, Uint8Array>();
+  let before = blobOf(int8Of(1));
+  const start = before;
+  for (let version = 2; version <= 31; version++) {
+    await repository.release(version, weightsOf(version));
+    const next = blobOf(int8Of(version));
+    const delta = encodeDelta(before, next, safetensorsRegions(next))!;
+    await repository.releaseFile(deltaPath(int8Of(version), version - 1), delta);
+    deltas.set(version, delta);
+    before = next;
+  }
+  // One by one there are too many; the twentieth before the newest is a step from the first.
+  const leaps = new Map([
+    [11, start],
+    [31, blobOf(int8Of(11))],
+  ]);
+  for (const [version, base] of leaps) {
+    const next = blobOf(int8Of(version));
+    const from = version === 11 ? 1 : 11;
+    const delta = encodeDelta(base, next, safetensorsRegions(next))!;
+    await repository.releaseFile(deltaPath(int8Of(version), from), delta);
+    deltas.set(version, delta);
+  }
+  const earlier = site.requests.length;
+  expect((await digits.refresh()).version).toBe(31);
+  const { models } = await runtime.diagnose();
+  expect(models[0]!.download).toMatchObject({
+    deltas: 2,
+    sizeBytes: deltas.get(11)!.length + deltas.get(31)!.length,
+  });
+  // The manifest and two deltas.
+  expect(site.requests.slice(earlier).filter((each) => each.includes("/blobs/"))).toHaveLength(3);
+});

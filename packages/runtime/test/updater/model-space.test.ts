@@ -210,3 +210,26 @@ test("what is kept and may be kept is told", async () => {
     partialBytes: 7,
   });
 });
+
+test("what an open model could go back to gives way last, and what it runs never", async () => {
+  const space = spaceOf(4 * MODEL_BYTES);
+  const [running, before, idle] = [await install(space, "r"), digestOf("b"), await install(space, "i")];
+  await store.blobs.write(before, bytesOf("b"));
+  const record = (await store.models.read(asModelName("r"), "stable"))!;
+  const previous = {
+    version: 0,
+    manifest: new Uint8Array(),
+    manifestDigest: before,
+    files: [{ target: "b", digest: before, sizeBytes: MODEL_BYTES }],
+    installedAtMs: 0,
+  };
+  await store.models.write({ ...record, previous });
+  needed.add(running);
+  await space.reserve(2 * MODEL_BYTES);
+  expect((await store.blobs.list()).map(({ digest }) => digest)).toEqual([running, before]);
+  await space.reserve(3 * MODEL_BYTES);
+  expect((await store.blobs.list()).map(({ digest }) => digest)).toEqual([running]);
+  expect(await store.models.list()).toEqual([record]);
+  expect(await store.blobs.read(idle)).toBeUndefined();
+  await expect(space.reserve(4 * MODEL_BYTES)).rejects.toMatchObject({ code: "store/quota-exceeded" });
+});
