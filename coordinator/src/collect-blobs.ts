@@ -20,8 +20,7 @@ type Rows =
   | "rollouts"
   | "releases"
   | "optimizers"
-  | "bufferedCohorts"
-  | "rollouts";
+  | "bufferedCohorts";
 
 /**
  * Removes blobs that nothing refers to any more: manifests that were replaced, what a commit that failed had written, data

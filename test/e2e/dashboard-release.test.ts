@@ -91,6 +91,29 @@ test("an operator releases a version from the dashboard, with the token alone", 
     timeout: 15_000,
   });
 
+  // A rollout's buttons say what they do, and ask.
+  await api.publishModel("digits", buildLinear({ seed: 3 }), { release: false });
+  await api.startRollout("digits", {
+    rollout: "spring",
+    arms: [{ name: "third", version: 3 }],
+    gates: [],
+  });
+  const rollout = page.getByTestId("rollout");
+  await see(rollout).toHaveAttribute("data-state", "running");
+  await see(rollout.getByTestId("rollout-step")).toHaveText(["1 %", "10 %", "50 %", "100 %"]);
+  for (const [action, state] of [
+    ["pause", "paused"],
+    ["resume", "running"],
+    ["rollback", "rolled-back"],
+  ] as const) {
+    await rollout.getByTestId(`rollout-${action}`).click();
+    await see(rollout.getByTestId("rollout-consequence")).not.toBeEmpty();
+    await rollout.getByTestId("rollout-confirm").click();
+    await see(rollout).toHaveAttribute("data-state", state);
+  }
+  expect((await api.withdrawals("digits")).map(({ version }) => version)).toEqual([3]);
+  await see(page.locator('[data-action="rollout.back"]').first()).toContainText("digits");
+
   const other = await browser.newPage();
   await other.goto(coordinator.url);
   await other.getByTestId("show-audit").click();

@@ -78,6 +78,8 @@ describe("model export and import", () => {
     const out = await exported("labelled", 1, "labelled-1");
     expect(await tree(out)).toEqual([
       "SHA256SUMS",
+      "card.json",
+      "card.md",
       "manifest.json",
       "model.onnx",
       "weights.int8.safetensors",
@@ -91,6 +93,8 @@ describe("model export and import", () => {
       labels: Array.from("0123456789"),
       processing: { output: { topK: 2 } },
     });
+    expect(await json(out, "card.json")).toMatchObject({ version: { model: "labelled", version: 1 } });
+    expect((await read(out, "card.md")).toString()).toMatch(/^# labelled/);
     const split = splitWeights(await read(out, "model.onnx"));
     expect(sha(parametersToSafetensors(split.parameters))).toBe(manifest.version.weightsDigest);
 
@@ -249,10 +253,12 @@ utc_time_created: "${version!.createdAt.slice(0, -1).replace("T", " ")}"
     expect(await readdir(at("taken"))).toEqual([]);
     const unknown = await tributary("model", "export", "labelled", "99", "--out", at("none"));
     expect(unknown.code).toBe(1);
-    const { weights } = await api.versionFiles("in-training", 1);
+    // Nobody has asked for its files yet: what a coordinator has answered it may have in memory.
+    await api.publishModel("lost", buildLinear({ seed: 5 }));
+    const { weights } = await api.versionFiles("lost", 1);
     const blob = join(dataDir, "blobs", weights.digest.slice(0, 2), weights.digest);
     await rename(blob, `${blob}.away`);
-    const half = await tributary("model", "export", "in-training", "1", "--out", at("half"));
+    const half = await tributary("model", "export", "lost", "1", "--out", at("half"));
     await rename(`${blob}.away`, blob);
     expect(half.code).toBe(1);
     const names = await readdir(folder);

@@ -16,12 +16,12 @@ export const STEP_PATH = "step/step.json";
 
 /**
  * The files of a version, one after the other: the whole model as others run it, the one in training mode that makes the same version when it
- * is published, weights and their derived forms, and where asked for what its step is taken with.
+ * is published, weights and their derived forms, its card, and where asked for what its step is taken with.
  *
  * @throws as `download`; `cli/nothing-to-reproduce` for steps that nobody can take
  */
 export async function* exportedFiles(
-  { files, download }: VersionSource,
+  { files, download, card }: VersionSource,
   { withStates = false }: { readonly withStates?: boolean } = {},
 ): AsyncGenerator<FileOfExport> {
   if (withStates && files.step === null) {
@@ -44,6 +44,9 @@ export async function* exportedFiles(
   yield { path: "weights.int8.safetensors", role: "int8-weights", bytes: await download(files.int8) };
   for (const { name, ...file } of files.variants)
     yield { path: `variants/${name}.onnx`, role: "variant", bytes: await download(file) };
+  const { json, markdown } = await card();
+  yield { path: "card.json", role: "card", bytes: encodeUtf8(`${json}\n`) };
+  yield { path: "card.md", role: "card", bytes: encodeUtf8(markdown) };
   if (withStates && files.step !== null) yield* stepFiles(files.step, download);
 }
 

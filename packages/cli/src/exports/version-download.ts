@@ -7,6 +7,8 @@ export interface VersionSource {
   readonly files: VersionFiles;
   /** Bytes of the digest that was asked for, and no others. */
   readonly download: (file: FileRef) => Promise<Uint8Array<ArrayBuffer>>;
+  /** The version's card as it is now: as JSON, and in Markdown. */
+  readonly card: () => Promise<{ readonly json: string; readonly markdown: string }>;
 }
 
 /**
@@ -19,10 +21,18 @@ export async function versionOf(
   model: string,
   version: number | string,
 ): Promise<VersionSource> {
-  const answer = await createApiClient({ baseUrl: url, token }).versionFiles(model, version);
+  const api = createApiClient({ baseUrl: url, token });
   // Files are written by the names in it.
-  const files = parseVersionFiles(answer);
-  return { files, download: (file) => download(`${url.replace(/\/$/, "")}/v1/blobs/`, token, file) };
+  const files = parseVersionFiles(await api.versionFiles(model, version));
+  const { version: number } = files.version;
+  return {
+    files,
+    download: (file) => download(`${url.replace(/\/$/, "")}/v1/blobs/`, token, file),
+    card: async () => ({
+      json: JSON.stringify(await api.card(model, number), undefined, 2),
+      markdown: await api.cardMarkdown(model, number),
+    }),
+  };
 }
 
 async function download(
