@@ -191,6 +191,8 @@ describe("model export and import", () => {
       "model.onnx",
       "weights.safetensors",
       "weights.int8.safetensors",
+      "card.json",
+      "card.md",
     ]);
     // Everything in the layout is named by something: blobs are those of layers, configuration and manifest.
     expect(blobs.size).toBe(manifest.layers.length + 2);

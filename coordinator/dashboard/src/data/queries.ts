@@ -189,6 +189,11 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     }
   }
   if (event.type === "task") void client.invalidateQueries({ queryKey: ["activity", event.data.name] });
+  // Whatever was done is recorded with it; a round under way is not.
+  const isRound = event.type === "round";
+  if (isRound ? event.data.endedAt !== null : event.type !== "devices" && event.type !== "reset") {
+    void client.invalidateQueries({ queryKey: ["audit"] });
+  }
   if (event.type === "suspicion") {
     void client.invalidateQueries({ queryKey: ["suspicions", event.data.task] });
   }
