@@ -6,11 +6,13 @@ import { createApiClient } from "@tributary/api-client";
 import { createCoordinator } from "@tributary/coordinator";
 import { buildLinear } from "@tributary/onnx";
 import { parseTaskSpec } from "@tributary/protocol";
-import { chromium, expect as see } from "playwright/test";
+import { chromium, expect as seeWithin } from "playwright/test";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../src/coordinator-process.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
+// Coordinator, dashboard and other tests share two processors.
+const see = seeWithin.configure({ timeout: 20_000 });
 const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
 
 test("an operator releases a version from the dashboard, with the token alone", async () => {
@@ -87,9 +89,7 @@ test("an operator releases a version from the dashboard, with the token alone", 
   await see(records.first()).toContainText("digits, version 2, channel stable by an operator");
   await api.setTaskState("digits", { state: "paused" });
   await see(page.locator('[data-action="task.pause"]')).toContainText("digits, task digits by an operator");
-  await see(page.getByTestId("audit-signed")).toHaveText(/^\d+ records, signed by timestamp \d+$/, {
-    timeout: 15_000,
-  });
+  await see(page.getByTestId("audit-signed")).toHaveText(/^\d+ records, signed by timestamp \d+$/);
 
   // A rollout's buttons say what they do, and ask.
   await api.publishModel("digits", buildLinear({ seed: 3 }), { release: false });

@@ -8,7 +8,7 @@ import {
   type Browser,
   type BrowserContext,
   chromium,
-  expect as see,
+  expect as seeWithin,
   type Page,
   type Request,
 } from "playwright/test";
@@ -16,6 +16,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type CoordinatorProcess, startCoordinator, temporaryFolder } from "../src/coordinator-process.ts";
 import { freePort } from "../src/free-port.ts";
 import { findChromium } from "../src/runner/chromium.ts";
+
+// Coordinator, dashboard and other tests share two processors.
+const see = seeWithin.configure({ timeout: 20_000 });
 
 const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
 const TABS = 8;
@@ -128,7 +131,7 @@ test("eight tabs share one event stream, and lose nothing when the one that carr
   coordinator = await start();
   await api.setTaskState("learn", { state: "paused" });
   for (const page of rest) {
-    await see(page.getByTestId("connection")).toHaveAttribute("data-status", "live", { timeout: 20_000 });
+    await see(page.getByTestId("connection")).toHaveAttribute("data-status", "live");
     await see(page.getByTestId("connection-lost")).toBeHidden();
     await see(page.getByTestId("task-state")).toHaveText("paused");
   }

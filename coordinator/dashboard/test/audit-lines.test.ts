@@ -33,6 +33,11 @@ test("what it was done to, and what else there is to say", () => {
   );
 });
 
+test("lists of what has fields of its own", () => {
+  const arms = [{ name: "third", version: 3, ended: null }];
+  expect(auditDetail({ control: 2, arms })).toBe("control 2, arms (name third, version 3)");
+});
+
 test("how far it is signed", () => {
   const signed = (size: number) => ({ size, timestampVersion: 9 });
   expect(auditSigned({ size: 1 }, signed(1))).toBe("1 record, signed by timestamp 9");

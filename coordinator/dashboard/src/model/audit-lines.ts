@@ -52,8 +52,8 @@ function shown(value: unknown): string {
   if (typeof value === "number") return String(Number(value.toPrecision(4)));
   if (typeof value === "string") return DIGEST.test(value) ? value.slice(0, 10) : value;
   if (Array.isArray(value)) return value.map(shown).join(" ");
-  if (typeof value === "object" && value !== null && "message" in value) return String(value.message);
-  return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  return "message" in value ? String(value.message) : `(${auditDetail(value as AuditRecordView["detail"])})`;
 }
 
 /** How far the log is signed. */

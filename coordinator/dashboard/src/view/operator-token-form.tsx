@@ -1,4 +1,5 @@
-import { type ReactNode, useId, useState } from "react";
+import { type ReactNode, useState } from "react";
+import { OperatorTokenField } from "./operator-token-field.tsx";
 
 /** Asks for the operator's token. */
 export function OperatorTokenForm({
@@ -16,7 +17,6 @@ export function OperatorTokenForm({
   readonly testId: string;
 }): ReactNode {
   const [token, setToken] = useState("");
-  const field = useId();
   return (
     <form
       className="release-form"
@@ -25,18 +25,7 @@ export function OperatorTokenForm({
         onToken(token.trim());
       }}
     >
-      <label htmlFor={field}>
-        Operator token, of the file <code>operator-token</code> in the coordinator&apos;s data folder
-      </label>
-      <input
-        id={field}
-        type="password"
-        autoComplete="off"
-        required
-        value={token}
-        data-testid="operator-token"
-        onChange={(event) => setToken(event.target.value)}
-      />
+      <OperatorTokenField token={token} onChange={setToken} />
       <button type="submit" className="more" data-testid={testId}>
         {action}
       </button>

@@ -1,6 +1,6 @@
 import type { RolloutGateView, RolloutView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useId, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatShare } from "../format/numbers.ts";
 import { formatFull } from "../format/time.ts";
@@ -12,6 +12,7 @@ import {
   rolloutActions,
   type RolloutAction,
 } from "../model/rollout-lines.ts";
+import { OperatorTokenField } from "./operator-token-field.tsx";
 
 const STATE_WORDS = {
   running: "running",
@@ -149,7 +150,6 @@ function RolloutActions({ view }: { readonly view: RolloutView }): ReactNode {
   const { operator } = useDashboard();
   const [progress, setProgress] = useState<Progress>();
   const [token, setToken] = useState("");
-  const field = useId();
   const actions = rolloutActions(view);
   if (actions.length === 0) return null;
   if (progress === undefined) {
@@ -190,22 +190,7 @@ function RolloutActions({ view }: { readonly view: RolloutView }): ReactNode {
       }}
     >
       <p data-testid="rollout-consequence">{chosen.consequence}</p>
-      {!operator.known && (
-        <>
-          <label htmlFor={field}>
-            Operator token, of the file <code>operator-token</code> in the coordinator&apos;s data folder
-          </label>
-          <input
-            id={field}
-            type="password"
-            autoComplete="off"
-            required
-            value={token}
-            data-testid="rollout-token"
-            onChange={(event) => setToken(event.target.value)}
-          />
-        </>
-      )}
+      {!operator.known && <OperatorTokenField token={token} onChange={setToken} />}
       <div className="actions">
         <button
           type="submit"
