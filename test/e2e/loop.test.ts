@@ -140,13 +140,15 @@ test("two browser contexts, served from another origin than the coordinator, and
     // No task lowers the floor of the pages and devices, which is sixteen.
     expect(round.secure).toMatchObject({ private: true, threshold: ALL, survivors: ALL });
   }
-  const delays: number[] = [];
+  const delays: number[][] = [];
   for (const { page, record } of pages) {
+    const ofPage: number[] = [];
+    delays.push(ofPage);
     const sightings = await sightingsOf(page, ROUNDS + 1);
     expect(sightings.map(({ version }) => version)).toEqual([2, 3, 4]);
     for (const { version, answeredAt } of sightings) {
       const { createdAt } = versions.find((committed) => committed.version === version)!;
-      delays.push(answeredAt! - Date.parse(createdAt));
+      ofPage.push(answeredAt! - Date.parse(createdAt));
     }
     for (const { number, version } of rounds) {
       await page
@@ -163,11 +165,10 @@ test("two browser contexts, served from another origin than the coordinator, and
     expect(record.navigations).toEqual([`${stack.demoUrl}/`]);
     expect(record.complaints).toEqual([]);
   }
-  console.log(`from commit to the page's answer: ${delays.join(", ")} ms`);
-  expect(Math.min(...delays)).toBeGreaterThan(0);
-  // Half of them: single ones wait for whoever else uses the processor. `bench loop` has the slowest of a hundred.
-  const median = delays.toSorted((a, b) => a - b)[Math.floor(delays.length / 2)];
-  expect(median).toBeLessThanOrEqual(PUSH_LIMIT_MS);
+  console.log(`from commit to the page's answer: ${delays.flat().join(", ")} ms`);
+  expect(Math.min(...delays.flat())).toBeGreaterThan(0);
+  // Each page can: single versions wait for whoever else uses the processors. `bench loop` has the slowest of a hundred.
+  for (const ofPage of delays) expect(Math.min(...ofPage)).toBeLessThanOrEqual(PUSH_LIMIT_MS);
   expect(await api.task(TASK)).toMatchObject({
     state: "finished",
     roundsCommitted: ROUNDS,
