@@ -24,10 +24,20 @@ export interface Prometheus {
 
 const PUSH_SECONDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300];
 
+let ofProcess: Registry | undefined;
+
+/** The process has these once, however many coordinators it opens, and watches its event loop only where somebody asks for them. */
+function processMetrics(): Registry {
+  if (ofProcess === undefined) {
+    ofProcess = new Registry();
+    collectDefaultMetrics({ register: ofProcess });
+  }
+  return ofProcess;
+}
+
 export function createPrometheus(options: PrometheusOptions): Prometheus {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
   new Gauge({
     name: "tributary_build_info",
     help: "1, with the coordinator's version.",
@@ -59,7 +69,7 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
               "identity/not-authorized",
               "http: GET /metrics: no valid operator token; give Prometheus the file operator-token of the data directory as credentials_file",
             );
-          const text = await registry.metrics();
+          const text = await Registry.merge([registry, processMetrics()]).metrics();
           return await reply.header("cache-control", "no-store").type(registry.contentType).send(text);
         },
       );

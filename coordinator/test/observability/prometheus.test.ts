@@ -45,6 +45,9 @@ describe("GET /metrics", () => {
     expect(samples.get("tributary_audit_records")).toBeGreaterThanOrEqual(1);
     const expires = samples.get('tributary_metadata_expires_timestamp_seconds{role="timestamp"}')!;
     expect(expires).toBeGreaterThan(Date.now() / 1_000);
+    // Of the process, and again where it is asked again.
+    expect(samples.get("process_resident_memory_bytes")).toBeGreaterThan(0);
+    expect(samplesOf(await scrape()).get("process_resident_memory_bytes")).toBeGreaterThan(0);
   });
 
   test("times answers by route and never by path", async () => {
