@@ -104,23 +104,37 @@ test("a version whose sessions fail is stopped at the 10 % step and taken back u
     observeMs: 1_000,
   };
   await vi.waitFor(() => ask("rollouts", start), { timeout: 40_000, interval: 500 });
-  let view: RolloutView;
-  do {
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    view = await ask<RolloutView>(`rollouts/${ROLLOUT}`);
-  } while (view.state === "running");
+  const view = await vi.waitFor(
+    async () => {
+      const now = await ask<RolloutView>(`rollouts/${ROLLOUT}`);
+      expect(now.state).not.toBe("running");
+      return now;
+    },
+    { timeout: 120_000, interval: 250 },
+  );
   expect(view).toMatchObject({
     state: "rolled-back",
     reason: { code: "gate" },
     steps: [{ percent: 10, state: "not-reached" }, { state: "not-reached" }],
   });
-  // Long enough for the push, and to answer once more.
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-  const answers = children.map((child) => told<AnsweringDevice[]>(child));
-  for (const child of children) child.send("tell");
-  const devices = (await Promise.all(answers)).flat();
-  const of = (some: readonly string[]) => devices.filter(({ installation }) => some.includes(installation));
-  for (const device of of(treated))
-    expect(device).toMatchObject({ versions: [1, 2, 1], downloadedBytes: 0, lastAnswer: "answered" });
-  for (const device of of(control)) expect(device).toMatchObject({ versions: [1], lastAnswer: "answered" });
+  const tellAll = async (): Promise<AnsweringDevice[]> => {
+    const answers = children.map((child) => told<AnsweringDevice[]>(child));
+    for (const child of children) child.send("tell");
+    return (await Promise.all(answers)).flat();
+  };
+  const of = (devices: readonly AnsweringDevice[], some: readonly string[]) =>
+    devices.filter(({ installation }) => some.includes(installation));
+  // The push takes its time, and devices to answer once more.
+  await vi.waitFor(
+    async () => {
+      const devices = of(await tellAll(), treated);
+      expect(devices).toHaveLength(TREATED);
+      for (const device of devices)
+        expect(device).toMatchObject({ versions: [1, 2, 1], downloadedBytes: 0, lastAnswer: "answered" });
+    },
+    { timeout: 20_000, interval: 100 },
+  );
+  const others = of(await tellAll(), control);
+  expect(others).toHaveLength(CONTROL);
+  for (const device of others) expect(device).toMatchObject({ versions: [1], lastAnswer: "answered" });
 }, 180_000);

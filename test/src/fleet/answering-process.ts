@@ -73,8 +73,6 @@ process.on("message", () => {
       return { installation, versions, lastAnswer, downloadedBytes };
     });
     process.send!(await Promise.all(told));
-    await Promise.all(devices.map(({ runtime }) => runtime.close()));
-    process.disconnect();
   })();
 });
 process.send!("ready");
