@@ -21,6 +21,8 @@ declare module "fastify" {
      * the operator's token. @defaultValue "operator"
      */
     audience?: "device" | "operator";
+    /** Statuses of errors that it answers with, and others of its kind do not. */
+    problems?: readonly number[];
     /** Its answers can be asked for in ranges. */
     ranges?: boolean;
   }

@@ -62,7 +62,14 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
       observeHttp(app, registry);
       app.get(
         "/metrics",
-        { schema: { summary: "Metrics for Prometheus", tags: ["operator"], produces: ["text/plain"] } },
+        {
+          schema: {
+            summary: "Metrics for Prometheus",
+            tags: ["operator"],
+            security: [{ operator: [] }],
+            produces: ["text/plain"],
+          },
+        },
         async (request, reply) => {
           if (!options.isOperator(request.headers.authorization))
             throw failure(
