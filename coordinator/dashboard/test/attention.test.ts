@@ -41,7 +41,11 @@ test("what is wrong is told with the way to it, the worst first", () => {
     activities: new Map([["digits", { failures: 3 } as TaskActivityView]]),
     rollouts: [
       rollout,
-      { ...rollout, rollout: "last-year", steps: [{ startedAt: "2025-11-01T10:00:00Z" }] } as RolloutView,
+      {
+        ...rollout,
+        rollout: "last-year",
+        steps: [{ startedAt: "2025-11-01T10:00:00Z" }],
+      } as unknown as RolloutView,
     ],
     keys: [{ role: "targets", waiting: null, expiresInDays: -1 } as unknown as KeyRoleView],
   });

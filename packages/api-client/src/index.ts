@@ -12,6 +12,7 @@ export {
   type MeasurementsOptions,
   type PublishOptions,
   type RoundsOptions,
+  type VersionsOptions,
 } from "./client.ts";
 export {
   createEventStreamParser,
