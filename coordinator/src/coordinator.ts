@@ -16,6 +16,8 @@ import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./co
 import { createCertificateLog } from "./enrolment/certificate-log.ts";
 import { createEnrolment } from "./enrolment/enrolment.ts";
 import { registerErasureRoute } from "./enrolment/erasure-route.ts";
+import { createFleet } from "./fleet/fleet.ts";
+import { registerFleetRoutes } from "./fleet/fleet-routes.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import type { DeviceGateway } from "./gateway/gateway-types.ts";
 import { createVersionRefusals } from "./gateway/version-refusals.ts";
@@ -155,6 +157,8 @@ async function start(
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
+  const fleet = createFleet({ env, store, connected: () => gateway.connected() });
+  opened.defer(() => fleet.close());
   const push = createPushLatency();
   const versionRefusals = createVersionRefusals();
   const gateway: DeviceGateway = createGateway({
@@ -162,7 +166,18 @@ async function start(
     issuerPublicKey,
     handler: {
       ...rounds.handler,
-      running(_, { appliedAfterMs }) {
+      connected(from, { software }) {
+        fleet.checkedIn(from.device, software);
+      },
+      disconnected(from) {
+        fleet.left(from.device);
+        rounds.handler.disconnected(from);
+      },
+      subscribed({ device }, { model, runningVersion: version }) {
+        if (version !== undefined) fleet.runs(device, { model, version });
+      },
+      running({ device }, { model, version, appliedAfterMs }) {
+        fleet.runs(device, { model, version });
         push.record(appliedAfterMs);
         prometheus.pushed(appliedAfterMs);
       },
@@ -233,7 +248,22 @@ async function start(
   registerCardRoutes(app, { store, registry });
   registerRetentionRoutes(app, { registry });
   registerRolloutRoutes(app, { store, registry, rollouts });
-  registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
+  registerHealthRoutes(app, {
+    env,
+    store,
+    registry,
+    issuerPublicKey,
+    told: (device, runs) => fleet.runs(device, runs),
+  });
+  registerFleetRoutes(app, {
+    env,
+    store,
+    fleet,
+    isConnected: (device) => gateway.isConnected(device),
+    connectedCount: () => gateway.counts().connected,
+    disconnect: (device, reason) => gateway.disconnect(device, reason),
+    isOperator,
+  });
   registerRegistryRoutes(app, {
     config,
     store,

@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   simulate: async () => (await import("./commands/simulate.ts")).simulateCommand(),
   histograms: async () => (await import("./commands/histograms.ts")).histogramsCommand(),
   keys: async () => (await import("./commands/keys.ts")).keysCommand(),
+  devices: async () => (await import("./commands/devices.ts")).devicesCommand(),
   token: async () => (await import("./commands/token.ts")).tokenCommand(),
   issue: async () => (await import("./commands/issue.ts")).issueCommand(),
   audit: async () => (await import("./commands/audit.ts")).auditCommand(),

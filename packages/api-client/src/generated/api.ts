@@ -861,7 +861,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.readmit" | "device.release" | "device.revoke" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -4781,6 +4781,441 @@ export interface paths {
                                  * @description RFC 3339, UTC
                                  */
                                 at: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Devices by id, page by page: those of which all that is given holds */
+        get: {
+            parameters: {
+                query: {
+                    population?: string;
+                    /** @description revoked: refused everywhere; readmitted: the same, but it may enrol again */
+                    state?: "active" | "revoked" | "readmitted";
+                    tag?: string;
+                    software?: string;
+                    /** @description Devices that run it */
+                    model?: string;
+                    /** @description Of the model */
+                    version?: number;
+                    /** @description Of the model */
+                    engine?: string;
+                    /** @description RFC 3339, UTC */
+                    seenSince?: string;
+                    /** @description RFC 3339, UTC */
+                    seenBefore?: string;
+                    search?: string;
+                    /** @description `next` of the page before */
+                    after?: string;
+                    limit: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            devices: {
+                                deviceId: string;
+                                population: string;
+                                /**
+                                 * @description revoked: refused everywhere; readmitted: the same, but it may enrol again
+                                 * @enum {string}
+                                 */
+                                state: "active" | "revoked" | "readmitted";
+                                connected: boolean;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                enrolledAt: string;
+                                lastSeenAt: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                certificateExpiresAt: string;
+                                software: string | null;
+                                versions: {
+                                    model: string;
+                                    version: number;
+                                    engine: string | null;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                }[];
+                                tags: string[];
+                            }[];
+                            total: number;
+                            next: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/devices/{device}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of a device */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            deviceId: string;
+                            population: string;
+                            /**
+                             * @description revoked: refused everywhere; readmitted: the same, but it may enrol again
+                             * @enum {string}
+                             */
+                            state: "active" | "revoked" | "readmitted";
+                            connected: boolean;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            enrolledAt: string;
+                            lastSeenAt: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            certificateExpiresAt: string;
+                            software: string | null;
+                            versions: {
+                                model: string;
+                                version: number;
+                                engine: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                            tags: string[];
+                            refusals: {
+                                total: number;
+                                newest: {
+                                    round: string;
+                                    code: string;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                }[];
+                            };
+                            auditName: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/devices/{device}/revocation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revoke a device: its connection ends within a second, and it is refused everywhere from then on */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description For the audit log */
+                        reason: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            deviceId: string;
+                            population: string;
+                            /**
+                             * @description revoked: refused everywhere; readmitted: the same, but it may enrol again
+                             * @enum {string}
+                             */
+                            state: "active" | "revoked" | "readmitted";
+                            connected: boolean;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            enrolledAt: string;
+                            lastSeenAt: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            certificateExpiresAt: string;
+                            software: string | null;
+                            versions: {
+                                model: string;
+                                version: number;
+                                engine: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                            tags: string[];
+                        };
+                    };
+                };
+            };
+        };
+        /** Let a revoked device enrol again; until it does, and with its old certificates, it is refused */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    device: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            deviceId: string;
+                            population: string;
+                            /**
+                             * @description revoked: refused everywhere; readmitted: the same, but it may enrol again
+                             * @enum {string}
+                             */
+                            state: "active" | "revoked" | "readmitted";
+                            connected: boolean;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            enrolledAt: string;
+                            lastSeenAt: string | null;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            certificateExpiresAt: string;
+                            software: string | null;
+                            versions: {
+                                model: string;
+                                version: number;
+                                engine: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                            }[];
+                            tags: string[];
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fleet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Devices by population, version, engine, software and tag: those that were heard of within 30 days */
+        get: {
+            parameters: {
+                query?: {
+                    population?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            devices: {
+                                known: number;
+                                active: number;
+                                connected: number;
+                                revoked: number;
+                            };
+                            populations: {
+                                population: string;
+                                devices: number;
+                            }[];
+                            versions: {
+                                model: string;
+                                version: number;
+                                devices: number;
+                            }[];
+                            engines: {
+                                model: string;
+                                engine: string | null;
+                                devices: number;
+                            }[];
+                            software: {
+                                software: string | null;
+                                devices: number;
+                            }[];
+                            tags: {
+                                tag: string;
+                                devices: number;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fleet/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check-ins, and which versions ran on how many devices, hour by hour */
+        get: {
+            parameters: {
+                query: {
+                    /** @description Whose versions; without it check-ins alone */
+                    model?: string;
+                    population?: string;
+                    hours: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            stepHours: number;
+                            checkIns: {
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                checkIns: number;
+                                devices: number;
+                            }[];
+                            versions: number[];
+                            adoption: {
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                devices: number[];
+                                others: number;
                             }[];
                         };
                     };

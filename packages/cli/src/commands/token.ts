@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { mintRecordedToken } from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
-import { integerBetween } from "../arguments.ts";
+import { integerBetween, list } from "../arguments.ts";
 import { dataDirOption } from "../operator.ts";
 
 interface TokenOptions {
@@ -12,6 +12,7 @@ interface TokenOptions {
   readonly ttlMinutes: number;
   readonly devices: number;
   readonly subject?: string;
+  readonly tag: readonly string[];
 }
 
 /** `tributary token`: what an app's backend hands to a device so that it may enrol. */
@@ -31,6 +32,11 @@ export function tokenCommand(): Command {
         .argParser(integerBetween(1, 1_000_000)),
     )
     .option("--subject <text>", "for whom it is; not interpreted")
+    .option("--tag <word>", "a word by which the fleet shows the device; may be repeated", list, [])
+    .addHelpText(
+      "after",
+      "\nExamples:\n  tributary token --ttl-minutes 10\n  tributary token --devices 500 --tag pilot --population clinics",
+    )
     .action(async (options: TokenOptions) => {
       const dataDir = resolve(options.dataDir);
       if (!existsSync(join(dataDir, "keys"))) {
@@ -45,6 +51,7 @@ export function tokenCommand(): Command {
       const token = await mintRecordedToken(dataDir, asPopulationName(options.population), {
         ttlMs: options.ttlMinutes * 60_000,
         maxUses: options.devices,
+        tags: options.tag,
         ...(options.subject === undefined ? {} : { subject: options.subject }),
       });
       console.log(token);
