@@ -66,7 +66,7 @@ test("devices are listed, shown, revoked and let in again", async () => {
   expect(shown.stdout).toContain("never");
 
   // Without a terminal it does not happen by accident.
-  expect(await devices("revoke", pilot, "--reason", "stolen")).toMatchObject({ code: 1 });
+  expect(await devices("revoke", pilot, "--reason", "stolen")).toMatchObject({ code: 2 });
   const revoked = await devices("revoke", pilot, "--reason", "stolen", "--yes");
   expect(revoked).toMatchObject({ code: 0, stdout: `revoked ${pilot} of default\n` });
   expect(await listed("--state", "revoked")).toEqual([pilot]);
@@ -78,8 +78,8 @@ test.each([
   [["list", "--seen-since", "yesterday"], 2, /Expected a time/],
   [["list", "--state", "gone"], 2, /allowed choices|Allowed choices/i],
   [["list", "--model-version", "3"], 1, /http\/bad-request/],
-  [["show", "f".repeat(32)], 1, /identity\/unknown-device/],
-  [["readmit", "f".repeat(32)], 1, /identity\/unknown-device/],
+  [["show", "f".repeat(32)], 5, /identity\/unknown-device/],
+  [["readmit", "f".repeat(32)], 5, /identity\/unknown-device/],
 ])("%j is refused", async ([command, ...more], code, message) => {
   const result = await devices(command!, ...more);
   expect(result.code).toBe(code);

@@ -8,6 +8,7 @@ import {
 import { Command, InvalidArgumentError, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
+import { examples } from "../examples.ts";
 import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -72,7 +73,11 @@ export function devicesCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary devices list --seen-since 24h\n  tributary devices list --model digits --model-version 7 --engine ort-wasm\n  tributary devices list --state revoked --json",
+      examples(
+        "tributary devices list --seen-since 24h",
+        "tributary devices list --model digits --model-version 7 --engine ort-wasm",
+        "tributary devices list --state revoked --json",
+      ),
     )
     .action(async ({ url, dataDir, json, modelVersion, ...rest }: ListOptions) => {
       const filter: DeviceFilter = {
@@ -95,7 +100,7 @@ export function devicesCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .addHelpText("after", "\nExamples:\n  tributary devices show 0b1c6e0f2a5d48c7b39e1f6a7d5c4b3a")
+    .addHelpText("after", examples("tributary devices show 0b1c6e0f2a5d48c7b39e1f6a7d5c4b3a"))
     .action(async (device: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const view = await apiOf(options).device(device);
       if (options.json === true) return console.log(JSON.stringify(view));
@@ -115,7 +120,7 @@ export function devicesCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      '\nExamples:\n  tributary devices revoke 0b1c6e0f2a5d48c7b39e1f6a7d5c4b3a --reason "stolen" --yes',
+      examples('tributary devices revoke 0b1c6e0f2a5d48c7b39e1f6a7d5c4b3a --reason "stolen" --yes'),
     )
     .action(
       async (
@@ -145,7 +150,7 @@ export function devicesCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .addHelpText("after", "\nExamples:\n  tributary devices readmit 0b1c6e0f2a5d48c7b39e1f6a7d5c4b3a")
+    .addHelpText("after", examples("tributary devices readmit 0b1c6e0f2a5d48c7b39e1f6a7d5c4b3a"))
     .action(async (device: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const view = await apiOf(options).readmitDevice(device);
       if (options.json === true) return console.log(JSON.stringify(view));

@@ -5,6 +5,7 @@ import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween, list } from "../arguments.ts";
 import { dataDirOption } from "../operator.ts";
+import { examples } from "../examples.ts";
 
 interface TokenOptions {
   readonly dataDir: string;
@@ -35,7 +36,7 @@ export function tokenCommand(): Command {
     .option("--tag <word>", "a word by which the fleet shows the device; may be repeated", list, [])
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary token --ttl-minutes 10\n  tributary token --devices 500 --tag pilot --population clinics",
+      examples("tributary token --population homes", "tributary token --devices 500 --tag pilot"),
     )
     .action(async (options: TokenOptions) => {
       const dataDir = resolve(options.dataDir);
