@@ -1,3 +1,4 @@
+import type { Server as TlsServer } from "node:https";
 import { join } from "node:path";
 import {
   createLogger,
@@ -16,6 +17,7 @@ import { type CoordinatorConfig, type ResolvedConfig, resolveConfig } from "./co
 import { createCertificateLog } from "./enrolment/certificate-log.ts";
 import { createEnrolment } from "./enrolment/enrolment.ts";
 import { registerErasureRoute } from "./enrolment/erasure-route.ts";
+import { registerOpenEnrolment } from "./enrolment/open-enrolment.ts";
 import { createFleet } from "./fleet/fleet.ts";
 import { registerFleetRoutes } from "./fleet/fleet-routes.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -54,6 +56,8 @@ import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
 import { StorageHealth } from "./storage-health.ts";
 import { createSteadyNow } from "./steady-time.ts";
+import { noticesOf } from "./notices.ts";
+import { openServerTls } from "./tls/server-tls.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
@@ -68,6 +72,12 @@ export interface Coordinator {
   readonly operatorToken: string;
   /** The TUF root that apps pin. */
   readonly tufRoot: Uint8Array<ArrayBuffer>;
+  /** SHA-256 of its certificate, as browsers show it; undefined where it has none. */
+  readonly tlsFingerprint: string | undefined;
+  /** What whoever starts it should know of its configuration, a sentence each. */
+  readonly notices: readonly string[];
+  /** Reads the files of its certificate now. What cannot be used is logged, and the one before stays. */
+  reloadCertificate(): Promise<void>;
   /** A token with which one device enrols. */
   mintEnrolmentToken(population: PopulationName): Promise<string>;
   /** Ends everything within two seconds: no round goes on, no connection stays, the database is checkpointed. Idempotent. */
@@ -106,7 +116,8 @@ async function start(
   const operatorToken = await operatorTokenOf(config.dataDir, random);
   const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
-  const { app } = await createApp({ config, access, isOperator, version: VERSION });
+  const tls = await openServerTls(config, { clock, random });
+  const { app, peers } = await createApp({ config, access, isOperator, version: VERSION, tls });
   const log =
     seams.log ??
     createLogger({
@@ -115,6 +126,10 @@ async function start(
       write: ({ level, message, fields }) => app.log[level](fields, message),
     });
   const env: Env = { clock, random, log };
+  const certificateFiles = tls?.follow(app.server as TlsServer, env);
+  if (certificateFiles !== undefined) opened.defer(() => certificateFiles.close());
+  const notices = noticesOf(config, tls);
+  for (const notice of notices) log.info("coordinator: notice", { notice });
   const steadyNow = createSteadyNow(clock);
 
   const health = new StorageHealth(env);
@@ -187,6 +202,7 @@ async function start(
       },
     },
     training: () => rounds.training(),
+    addressOf: (request) => peers.addressOf(request),
   });
   const devices = () => gateway.counts();
   const prometheus = createPrometheus({
@@ -231,6 +247,13 @@ async function start(
   });
   registerEventRoutes(app, streams);
   enrolment.register(app);
+  registerOpenEnrolment(app, {
+    populations: config.openEnrolment,
+    perAddress: config.rates.openTokensPerAddress,
+    inAll: config.rates.openTokensInAll,
+    mintToken: (population, ttlMs) => enrolment.mintOpenToken(population, ttlMs),
+    addressOf: (request) => peers.addressOf(request),
+  });
   registerErasureRoute(app, {
     env,
     store,
@@ -286,13 +309,17 @@ async function start(
   await rollouts.begin();
   const port = await listen(app, config);
 
-  const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;
+  const url =
+    config.publicUrl ?? `${tls === undefined ? "http" : "https"}://${reachableHost(config.host)}:${port}`;
   let closing: Promise<void> | undefined;
   return {
     url,
     port,
     operatorToken,
     tufRoot: releases.root,
+    tlsFingerprint: tls?.fingerprint,
+    notices,
+    reloadCertificate: () => certificateFiles?.reload() ?? Promise.resolve(),
     mintEnrolmentToken: (population) => enrolment.mintToken(population),
     close: () => (closing ??= opened.disposeAsync()),
   };

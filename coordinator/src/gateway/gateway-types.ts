@@ -91,6 +91,8 @@ export interface GatewayOptions {
   /** Devices with an open offer, for the counts; see `countsChanged`. @defaultValue 0 */
   readonly training?: () => number;
   readonly limits?: Partial<GatewayLimits>;
+  /** Who is at the other end, behind proxies. @defaultValue the socket's address */
+  readonly addressOf?: (request: IncomingMessage) => string;
 }
 
 /** The gateway, with what the rounds use of it. */

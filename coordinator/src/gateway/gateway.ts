@@ -87,7 +87,7 @@ class WebSocketGateway implements DeviceGateway {
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
     socket.on("error", () => socket.destroy());
-    const address = request.socket.remoteAddress ?? "";
+    const address = this.#options.addressOf?.(request) ?? request.socket.remoteAddress ?? "";
     const refused = refuseUpgrade(request, this.#options.access);
     if (refused !== undefined) return answerRefused(socket, refused);
     const full = this.#noRoomFor(address);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
-import { compile, proxyAddr } from "@fastify/proxy-addr";
+import proxyAddr from "@fastify/proxy-addr";
 
 /** Whether a peer's word about whom it speaks for is believed. */
 export type TrustProxy = (address: string, hop: number) => boolean;
@@ -16,7 +16,8 @@ export interface Peers {
 
 /** @param trustedProxies - addresses and blocks of them (CIDR); headers of anyone else say nothing */
 export function createPeers(trustedProxies: readonly string[]): Peers {
-  const trusts: TrustProxy = trustedProxies.length === 0 ? () => false : compile([...trustedProxies]);
+  const trusts: TrustProxy =
+    trustedProxies.length === 0 ? () => false : proxyAddr.compile([...trustedProxies]);
   return {
     trusts,
     addressOf(request) {

@@ -1,7 +1,10 @@
 import rateLimit from "@fastify/rate-limit";
-import { failure } from "@tributary/core";
+import { failure, TributaryError } from "@tributary/core";
 import type { FastifyRequest } from "fastify";
+import type { ResolvedConfig } from "../config.ts";
+import { isLoopback } from "../gateway/admission.ts";
 import type { App } from "./app.ts";
+import type { Peers } from "./peers.ts";
 
 /** IPv6 gives whoever has one address a whole network of them: one client is as much of it. */
 const IPV6_CLIENT_BITS = 64;
@@ -23,9 +26,39 @@ export interface Limiter {
   requireRoom(request: FastifyRequest): Promise<void>;
 }
 
-/** Makes limiters possible; before any of them. */
-export async function registerRateLimits(app: App): Promise<void> {
+const MINUTE_MS = 60_000;
+
+/**
+ * Bounds what one address may ask, and how often one may come with an operator's credential that is none. Programs on this machine are
+ * not counted: a fleet of the simulator, and a proxy that was not named, come from there.
+ */
+export async function limitRequests(
+  app: App,
+  { rates }: Pick<ResolvedConfig, "rates">,
+  peers: Peers,
+): Promise<void> {
   await app.register(rateLimit, { global: false, cache: COUNTED_CLIENTS });
+  const key = (request: FastifyRequest): string => peers.addressOf(request.raw);
+  const requests = createLimiter(app, { max: rates.requestsPerAddress, windowMs: MINUTE_MS, key });
+  const refusals = createLimiter(app, { max: rates.refusalsPerAddress, windowMs: MINUTE_MS, key });
+  const isCounted = (request: FastifyRequest): boolean => !isLoopback(key(request));
+
+  app.addHook("onRequest", async (request) => {
+    if (!isCounted(request)) return;
+    await requests.take(request);
+    if (hasOperatorCredential(request)) await refusals.requireRoom(request);
+  });
+  app.addHook("onError", async (request, _reply, error) => {
+    if (!isCounted(request) || !hasOperatorCredential(request)) return;
+    if (!TributaryError.is(error) || error.code !== "identity/not-authorized") return;
+    // That it was one too many, the next request hears.
+    await refusals.take(request).catch(() => undefined);
+  });
+}
+
+/** Devices show certificates, and many may share an address: what becomes of one is no guess of another. */
+function hasOperatorCredential({ headers }: FastifyRequest): boolean {
+  return /^Bearer /i.test(headers.authorization ?? "") || headers.cookie !== undefined;
 }
 
 export function createLimiter(app: App, { max, windowMs, key }: LimiterOptions): Limiter {

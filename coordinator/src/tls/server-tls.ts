@@ -6,6 +6,12 @@ import { hostName, listensEverywhere } from "../http/host-name.ts";
 import { readCertificateFiles, watchCertificateFiles, type KeyPair } from "./certificate-files.ts";
 import { fingerprintOf, openSelfSigned } from "./self-signed.ts";
 
+export interface FollowedFiles {
+  /** Reads them now. */
+  reload(): Promise<void>;
+  close(): void;
+}
+
 /** How the server speaks TLS by itself. */
 export interface ServerTls {
   readonly pair: KeyPair;
@@ -13,13 +19,13 @@ export interface ServerTls {
   readonly fingerprint: string;
   readonly selfSigned: boolean;
   /** Goes on with the certificate that is in the files from then on, for connections that begin later. */
-  follow(server: TlsServer): { reload(): Promise<void>; close(): void };
+  follow(server: TlsServer, env: Pick<Env, "clock" | "log">): FollowedFiles;
 }
 
 /** @throws `coordinator/tls-unusable`, `coordinator/key-insecure` */
 export async function openServerTls(
   config: Pick<ResolvedConfig, "allowHosts" | "dataDir" | "host" | "publicUrl" | "tls">,
-  env: Pick<Env, "clock" | "log" | "random">,
+  env: Pick<Env, "clock" | "random">,
 ): Promise<ServerTls | undefined> {
   const { tls } = config;
   if (tls === undefined) return undefined;
@@ -34,9 +40,9 @@ export async function openServerTls(
     pair,
     fingerprint: fingerprintOf(pair.cert),
     selfSigned: false,
-    follow: (server) =>
+    follow: (server, own) =>
       watchCertificateFiles({
-        env,
+        env: own,
         files: tls,
         onChange: (next) => server.setSecureContext({ ...next, ...TLS_OPTIONS }),
       }),

@@ -11,7 +11,7 @@ const AFTER_HEX = "g";
 
 /** Devices of which all that is given holds; what of them is read, and in which order, is the caller's. */
 export function matchingDevices(db: Db, filter: FleetFilter): DeviceQuery {
-  const { population, state, tag, software, model, version, engine, seenSince, seenBefore, search } = filter;
+  const { population, state, tag, software, model, seenSince, seenBefore, search } = filter;
   let query: DeviceQuery = db.selectFrom("devices");
   if (population !== undefined) query = query.where("devices.population", "=", population);
   if (state !== undefined) query = query.where("devices.state", "=", state);
@@ -28,7 +28,7 @@ export function matchingDevices(db: Db, filter: FleetFilter): DeviceQuery {
       .where("devices.deviceId", "<", `${search}${AFTER_HEX}` as DeviceId);
   }
   if (tag !== undefined) query = tagged(query, tag);
-  if (model !== undefined) query = running(query, { model, version, engine });
+  if (model !== undefined) query = running(query, filter);
   return query;
 }
 
