@@ -72,7 +72,7 @@ export function registerFleetRoutes(app: App, options: FleetRouteOptions): void 
         });
       await fleet.freshen();
       const filter = filterOf(query);
-      const { limit, after } = query;
+      const { limit, cursor: after } = query;
       // One more than is sent tells whether there is another page.
       const records = await store.fleet.list(filter, {
         limit: limit + 1,

@@ -39,7 +39,7 @@ export function filterOf({
   version,
   seenSince,
   seenBefore,
-  after: _after,
+  cursor: _cursor,
   limit: _limit,
   ...rest
 }: DeviceListQuery): FleetFilter {

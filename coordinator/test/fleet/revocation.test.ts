@@ -40,8 +40,8 @@ async function enrol({ publicKey, sign }: Key, token: string): Promise<TestIdent
       proof: encodeBase64url(await sign(enrolmentMessage(token))),
     }),
   });
-  const body = (await answer.json()) as { certificate: string; error: { code: string } };
-  if (!answer.ok) return body.error.code;
+  const body = (await answer.json()) as { certificate: string; code: string };
+  if (!answer.ok) return body.code;
   return { deviceId: await deviceIdOf(publicKey), certificate: decodeBase64url(body.certificate), sign };
 }
 

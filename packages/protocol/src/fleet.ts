@@ -67,12 +67,7 @@ export const DeviceListQuery = Type.Object({
   seenBefore: Type.Optional(UtcTimestampSchema),
   /** How its id begins. */
   search: Type.Optional(Type.String({ pattern: "^[0-9a-f]{1,32}$" })),
-  after: Type.Optional(
-    Type.Unsafe<Static<typeof DeviceIdSchema>>({
-      ...DeviceIdSchema,
-      description: "`next` of the page before",
-    }),
-  ),
+  cursor: Type.Optional(DeviceIdSchema),
   limit: Type.Integer({ minimum: 1, maximum: 500, default: 100 }),
 });
 export type DeviceListQuery = Static<typeof DeviceListQuery>;

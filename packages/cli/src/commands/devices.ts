@@ -79,10 +79,11 @@ export function devicesCommand(): Command {
         "tributary devices list --state revoked --json",
       ),
     )
-    .action(async ({ url, dataDir, json, modelVersion, ...rest }: ListOptions) => {
+    .action(async ({ url, dataDir, json, modelVersion, after, ...rest }: ListOptions) => {
       const filter: DeviceFilter = {
         ...rest,
         ...(modelVersion === undefined ? {} : { version: modelVersion }),
+        ...(after === undefined ? {} : { cursor: after }),
       };
       const page = await apiOf({ url, dataDir }).devices(filter);
       if (json === true) return console.log(JSON.stringify(page));
