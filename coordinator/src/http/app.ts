@@ -1,7 +1,7 @@
 import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { failure, PROBLEM_MEDIA_TYPE, statusOf, toProblem } from "@tributary/core";
+import { failure } from "@tributary/core";
 import { PROOF_HEADER } from "@tributary/protocol";
 import {
   fastify,
@@ -23,6 +23,7 @@ import { createPeers, type Peers } from "./peers.ts";
 import { registerPreconditions } from "./preconditions.ts";
 import { limitRequests } from "./rate-limits.ts";
 import { strictBody } from "./strict-bodies.ts";
+import { answerUnreadable } from "./unreadable-request.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -104,13 +105,7 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     genReqId: () => randomUUID(),
     frameworkErrors: (error, request, reply) => void sendError(error, request as never, reply as never),
     clientErrorHandler(error, socket) {
-      // No request could be read; what can be said is said, and the connection ends.
-      if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
-      const refused = failure("http/bad-request", "http: not a request");
-      const body = JSON.stringify(toProblem(refused));
-      socket.end(
-        `HTTP/1.1 ${statusOf(refused)} Bad Request\r\ncontent-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
-      );
+      answerUnreadable(app.log, error, socket);
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 

@@ -703,6 +703,10 @@ export const ERROR_CATALOG = {
     status: 408,
     publicMessage: "The request took too long.",
   },
+  "http/headers-too-large": {
+    status: 431,
+    publicMessage: "The request's headers exceed the limit.",
+  },
   "http/unsupported-media-type": {
     status: 415,
     publicMessage: "The content type is not supported.",
