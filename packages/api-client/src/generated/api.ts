@@ -223,6 +223,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The messages of the device socket (AsyncAPI 3.0) */
+        get: operations["getAsyncapiJson"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document as a page to read */
+        get: operations["getApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/populations/{population}/enrolments": {
         parameters: {
             query?: never;
@@ -234,6 +268,23 @@ export interface paths {
         put?: never;
         /** Enrol a device: a certificate for its key against a token, or one of the app's own issuer as the token */
         post: operations["postPopulationEnrolments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/populations/{population}/enrolment-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A token for the device that asks, where the operator opened the population to anybody */
+        post: operations["postPopulationEnrolmentToken"];
         delete?: never;
         options?: never;
         head?: never;
@@ -822,6 +873,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Devices by id, page by page: those of which all that is given holds */
+        get: operations["getDevices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/devices/{device}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of a device */
+        get: operations["getDevice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/devices/{device}/revocation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revoke a device: its connection ends within a second, and it is refused everywhere from then on */
+        post: operations["postDeviceRevocation"];
+        /** Let a revoked device enrol again; until it does, and with its old certificates, it is refused */
+        delete: operations["deleteDeviceRevocation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fleet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Devices by population, version, engine, software and tag: those that were heard of within 30 days */
+        get: operations["getFleet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fleet/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check-ins, and which versions ran on how many devices, hour by hour */
+        get: operations["getFleetHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -1146,6 +1283,10 @@ export interface components {
             start: number;
             records: components["schemas"]["AuditRecord"][];
         };
+        BlobCreated: {
+            digest: string;
+            sizeBytes: number;
+        };
         BufferView: {
             bufferSize: number;
             updates: number;
@@ -1262,8 +1403,96 @@ export interface components {
             } | null;
             confidence: number;
         };
+        DeviceDetailView: {
+            deviceId: string;
+            population: string;
+            /**
+             * @description revoked: refused everywhere; readmitted: the same, but it may enrol again
+             * @enum {string}
+             */
+            state: "active" | "revoked" | "readmitted";
+            connected: boolean;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            enrolledAt: string;
+            lastSeenAt: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            certificateExpiresAt: string;
+            software: string | null;
+            versions: {
+                model: string;
+                version: number;
+                engine: string | null;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+            }[];
+            tags: string[];
+            refusals: {
+                total: number;
+                newest: {
+                    round: string;
+                    code: string;
+                    /**
+                     * Format: date-time
+                     * @description RFC 3339, UTC
+                     */
+                    at: string;
+                }[];
+            };
+            auditName: string | null;
+        };
         DeviceErasure: {
             erased: boolean;
+        };
+        DeviceList: {
+            devices: components["schemas"]["DeviceView"][];
+            total: number;
+            next: string | null;
+        };
+        DeviceRevocation: {
+            /** @description For the audit log */
+            reason: string;
+        };
+        DeviceView: {
+            deviceId: string;
+            population: string;
+            /**
+             * @description revoked: refused everywhere; readmitted: the same, but it may enrol again
+             * @enum {string}
+             */
+            state: "active" | "revoked" | "readmitted";
+            connected: boolean;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            enrolledAt: string;
+            lastSeenAt: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            certificateExpiresAt: string;
+            software: string | null;
+            versions: {
+                model: string;
+                version: number;
+                engine: string | null;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+            }[];
+            tags: string[];
         };
         DevicesView: {
             connected: number;
@@ -1431,9 +1660,57 @@ export interface components {
              */
             expiresAt: string;
         };
-        FileRef: {
-            digest: string;
-            sizeBytes: number;
+        FleetHistory: {
+            stepHours: number;
+            checkIns: {
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+                checkIns: number;
+                devices: number;
+            }[];
+            versions: number[];
+            adoption: {
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+                devices: number[];
+                others: number;
+            }[];
+        };
+        FleetView: {
+            devices: {
+                known: number;
+                active: number;
+                connected: number;
+                revoked: number;
+            };
+            populations: {
+                population: string;
+                devices: number;
+            }[];
+            versions: {
+                model: string;
+                version: number;
+                devices: number;
+            }[];
+            engines: {
+                model: string;
+                engine: string | null;
+                devices: number;
+            }[];
+            software: {
+                software: string | null;
+                devices: number;
+            }[];
+            tags: {
+                tag: string;
+                devices: number;
+            }[];
         };
         GateSpec: {
             /**
@@ -1850,6 +2127,16 @@ export interface components {
             /** @enum {string} */
             activation: "softmax" | "sigmoid" | "none";
             topK?: number;
+        };
+        PhaseBegin: {
+            /** @enum {string} */
+            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            dropouts: number;
         };
         /** @description An error (RFC 9457) */
         ProblemBody: {
@@ -2379,6 +2666,8 @@ export interface components {
             startedAt: string;
             endedAt: string | null;
             deadlineAt: string | null;
+            /** @description The phases it came through, in order; none are kept of rounds of older coordinators */
+            phases: components["schemas"]["PhaseBegin"][];
             offered: number;
             ready: number;
             cohort: number;
@@ -3381,10 +3670,10 @@ export interface components {
                 name: string;
                 shape: number[];
             }[];
-            graph: components["schemas"]["FileRef"];
-            trainingGraph: components["schemas"]["FileRef"] | null;
-            weights: components["schemas"]["FileRef"];
-            int8: components["schemas"]["FileRef"];
+            graph: components["schemas"]["BlobCreated"];
+            trainingGraph: components["schemas"]["BlobCreated"] | null;
+            weights: components["schemas"]["BlobCreated"];
+            int8: components["schemas"]["BlobCreated"];
             variants: {
                 name: string;
                 digest: string;
@@ -3438,26 +3727,26 @@ export interface components {
                     [key: string]: number;
                 };
             };
-            plan: components["schemas"]["FileRef"];
+            plan: components["schemas"]["BlobCreated"];
             trainingRound: number;
             parent: {
                 version: number;
-                weights: components["schemas"]["FileRef"];
-                int8: components["schemas"]["FileRef"];
+                weights: components["schemas"]["BlobCreated"];
+                int8: components["schemas"]["BlobCreated"];
             };
-            graph: components["schemas"]["FileRef"] | null;
-            aggregate: components["schemas"]["FileRef"] | null;
+            graph: components["schemas"]["BlobCreated"] | null;
+            aggregate: components["schemas"]["BlobCreated"] | null;
             masked: boolean;
             before: {
-                state: components["schemas"]["FileRef"];
-                residual: components["schemas"]["FileRef"] | null;
+                state: components["schemas"]["BlobCreated"];
+                residual: components["schemas"]["BlobCreated"] | null;
             } | null;
             after: {
-                state: components["schemas"]["FileRef"];
-                residual: components["schemas"]["FileRef"] | null;
+                state: components["schemas"]["BlobCreated"];
+                residual: components["schemas"]["BlobCreated"] | null;
             } | null;
-            weights: components["schemas"]["FileRef"];
-            int8: components["schemas"]["FileRef"];
+            weights: components["schemas"]["BlobCreated"];
+            int8: components["schemas"]["BlobCreated"];
         };
         VersionView: {
             model: string;
@@ -3784,14 +4073,14 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FileRef"];
+                    "application/json": components["schemas"]["BlobCreated"];
                 };
             };
             /** @description The request is malformed */
@@ -3957,7 +4246,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4010,7 +4299,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4071,7 +4360,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4141,7 +4430,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4208,7 +4497,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4269,7 +4558,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -4374,7 +4663,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4385,6 +4674,102 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getAsyncapiJson: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getApi: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked for */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
                 };
             };
             /** @description The caller's copy is current */
@@ -4427,7 +4812,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4474,6 +4859,66 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    postPopulationEnrolmentToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
     deletePopulationDevice: {
         parameters: {
             query?: never;
@@ -4489,7 +4934,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4549,7 +4994,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4600,7 +5045,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4652,7 +5097,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4710,7 +5155,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4750,7 +5195,7 @@ export interface operations {
         parameters: {
             query: {
                 actor?: "operator" | "coordinator" | "device";
-                action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.readmit" | "device.release" | "device.revoke" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                 /**
                  * @description Name of a model
                  * @example digits
@@ -4824,7 +5269,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4886,7 +5331,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -4946,7 +5391,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -5098,7 +5543,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -5166,7 +5611,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5223,7 +5668,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5285,7 +5730,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5353,7 +5798,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5415,7 +5860,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5482,7 +5927,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -5557,7 +6002,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5614,7 +6059,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5682,7 +6127,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5748,7 +6193,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -5824,7 +6269,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5892,7 +6337,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -5958,7 +6403,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6033,7 +6478,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6106,7 +6551,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6168,7 +6613,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6225,7 +6670,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6286,7 +6731,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6356,7 +6801,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6417,7 +6862,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6487,7 +6932,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6553,7 +6998,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -6629,7 +7074,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6700,7 +7145,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -6771,7 +7216,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -6842,7 +7287,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -6911,7 +7356,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description Taken; there is nothing to say */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6977,7 +7422,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7013,6 +7458,423 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    getDevices: {
+        parameters: {
+            query: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population?: string;
+                /** @description revoked: refused everywhere; readmitted: the same, but it may enrol again */
+                state?: "active" | "revoked" | "readmitted";
+                tag?: string;
+                software?: string;
+                /**
+                 * @description Devices that run it
+                 * @example digits
+                 */
+                model?: string;
+                /**
+                 * @description Of the model
+                 * @example 3
+                 */
+                version?: number;
+                /** @description Of the model */
+                engine?: string;
+                /** @description RFC 3339, UTC */
+                seenSince?: string;
+                /** @description RFC 3339, UTC */
+                seenBefore?: string;
+                search?: string;
+                /**
+                 * @description `next` of the page before; the first page without it
+                 * @example WzEyXQ
+                 */
+                cursor?: string;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getDevice: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of a device
+                 * @example 9f86d081884c7d659a2feaa0c55ad015
+                 */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDetailView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postDeviceRevocation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Id of a device
+                 * @example 9f86d081884c7d659a2feaa0c55ad015
+                 */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceRevocation"];
+            };
+        };
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteDeviceRevocation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of a device
+                 * @example 9f86d081884c7d659a2feaa0c55ad015
+                 */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getFleet: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population?: string;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getFleetHistory: {
+        parameters: {
+            query: {
+                /**
+                 * @description Whose versions; without it check-ins alone
+                 * @example digits
+                 */
+                model?: string;
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population?: string;
+                hours: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for, as it is now */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetHistory"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
     getStatus: {
         parameters: {
             query?: never;
@@ -7028,7 +7890,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7075,7 +7937,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7128,7 +7990,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7166,7 +8028,18 @@ export interface operations {
     };
     getModelVersions: {
         parameters: {
-            query?: never;
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description Only what comes before this number
+                 * @example 40
+                 */
+                before?: number;
+            };
             header?: {
                 /**
                  * @description ETag of a copy that the caller has: 304 while it is current
@@ -7185,7 +8058,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7258,7 +8131,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7334,7 +8207,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7385,7 +8258,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7441,7 +8314,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was made */
             201: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7508,7 +8381,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7574,7 +8447,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7654,7 +8527,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -7736,7 +8609,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7793,7 +8666,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7850,7 +8723,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -7901,7 +8774,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Default Response */
+            /** @description What was asked for, as it is now */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
