@@ -53,7 +53,9 @@ describe("served", () => {
     const document = (await (await coordinator.request("/asyncapi.json")).json()) as {
       components: { messages: Record<string, { payload: Schema }> };
     };
-    const specification = createRequire(import.meta.url)("@asyncapi/specs/schemas/3.0.0-without-$id.json") as Schema;
+    const specification = createRequire(import.meta.url)(
+      "@asyncapi/specs/schemas/3.0.0-without-$id.json",
+    ) as Schema;
     const check = ajv.compile(specification);
     expect(check(document) ? [] : check.errors).toEqual([]);
 
