@@ -23,6 +23,7 @@ import { createPeers, type Peers } from "./peers.ts";
 import { registerPreconditions } from "./preconditions.ts";
 import { limitRequests } from "./rate-limits.ts";
 import { strictBody } from "./strict-bodies.ts";
+import { createValidatorCompiler } from "./validators.ts";
 import { answerUnreadable } from "./unreadable-request.ts";
 
 declare module "fastify" {
@@ -97,8 +98,6 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     http: serverLimits,
     // The types of Fastify have a server either of one kind or the other; to everyone here it is a server.
     ...(tls && ({ https: { ...tls.pair, ...TLS_OPTIONS, ...serverLimits } } as object)),
-    // A field that nobody knows is refused, not left out unsaid.
-    ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
     forceCloseConnections: true,
     // No header of a client is believed about who it is, but of proxies that are named.
@@ -110,6 +109,8 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       answerUnreadable(app.log, error, socket);
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setValidatorCompiler(createValidatorCompiler());
 
   app.removeContentTypeParser("text/plain");
   // Bulk bodies reach their handler as a stream: it knows the limit and where the bytes go.
