@@ -7,6 +7,8 @@ import {
   systemClock,
   systemRandom,
 } from "@tributary/core";
+import { createAccessRoom } from "./access/access-room.ts";
+import type { ServedRoute } from "./access/route-access.ts";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { createAuditLog } from "./audit/audit-log.ts";
@@ -29,7 +31,7 @@ import { registerCardRoutes } from "./http/card-routes.ts";
 import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
-import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { operatorTokenOf } from "./http/operator-token.ts";
 import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
@@ -62,10 +64,14 @@ export interface Coordinator {
   /** Where it is reached, without a trailing slash: `http://127.0.0.1:7700`. */
   readonly url: string;
   readonly port: number;
-  /** Bearer token for what operators write. */
+  /** The token of the data directory: its bearer may everything. */
   readonly operatorToken: string;
+  /** Where the first admin is made, once and within a day; null where there is an account. Whoever has it becomes the admin. */
+  readonly setupUrl: string | null;
   /** The TUF root that apps pin. */
   readonly tufRoot: Uint8Array<ArrayBuffer>;
+  /** What it answers, and who may ask. */
+  readonly routes: readonly ServedRoute[];
   /** A token with which one device enrols. */
   mintEnrolmentToken(population: PopulationName): Promise<string>;
   /** Ends everything within two seconds: no round goes on, no connection stays, the database is checkpointed. Idempotent. */
@@ -102,9 +108,11 @@ async function start(
   opened.defer(() => lock.release());
 
   const operatorToken = await operatorTokenOf(config.dataDir, random);
-  const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
-  const { app } = await createApp({ config, access, isOperator, version: VERSION });
+  // It asks for the store when there is one.
+  const accessRoom = createAccessRoom({ config, env: { clock, random }, store: () => store, operatorToken });
+  const { guard } = accessRoom;
+  const { app, routes } = await createApp({ config, access, guard, version: VERSION });
   const log =
     seams.log ??
     createLogger({
@@ -130,9 +138,9 @@ async function start(
   const context: RoomContext = { config, env, steadyNow, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
-  const certificateLog = createCertificateLog({ ...context, releases, isOperator });
+  const certificateLog = createCertificateLog({ ...context, releases });
   opened.defer(() => certificateLog.close());
-  const auditLog = createAuditLog({ ...context, releases, isOperator });
+  const auditLog = createAuditLog({ ...context, releases });
   opened.defer(() => auditLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
@@ -178,11 +186,11 @@ async function start(
     bus,
     store,
     devices,
-    isOperator,
     version: VERSION,
     dataDir: config.dataDir,
     refusedVersions: () => versionRefusals.view(),
     storageProblem: () => health.problem,
+    accessRefusals: guard.refusals,
   });
   opened.defer(() => prometheus.close());
   const { newest: newestEventId } = await store.events.bounds();
@@ -195,7 +203,7 @@ async function start(
     store,
     clock,
     maxBlobBytes: limits.maxBlobBytes,
-    isOperator,
+    identify: guard.identify,
   });
   registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
@@ -214,7 +222,8 @@ async function start(
         });
     },
   });
-  registerEventRoutes(app, streams);
+  accessRoom.register(app);
+  registerEventRoutes(app, { streams, store, guard });
   enrolment.register(app);
   registerErasureRoute(app, {
     env,
@@ -256,13 +265,16 @@ async function start(
   await rollouts.begin();
   const port = await listen(app, config);
 
+  const setupCode = await accessRoom.issueSetupCode();
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;
   let closing: Promise<void> | undefined;
   return {
     url,
     port,
     operatorToken,
+    setupUrl: setupCode === null ? null : `${url}/setup#code=${setupCode}`,
     tufRoot: releases.root,
+    routes,
     mintEnrolmentToken: (population) => enrolment.mintToken(population),
     close: () => (closing ??= opened.disposeAsync()),
   };

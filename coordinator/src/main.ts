@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { LOG_LEVELS, type LogLevel } from "./config.ts";
+import { ANONYMOUS_ACCESS, LOG_LEVELS, type AnonymousAccess, type LogLevel } from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
 import { VERSION } from "./version.ts";
 
@@ -19,6 +19,7 @@ interface Arguments {
   readonly publicUrl?: string;
   readonly issuerKey?: string;
   readonly issuerName?: string;
+  readonly anonymous: AnonymousAccess;
   readonly logLevel: LogLevel;
 }
 
@@ -56,6 +57,11 @@ const command = new Command("tributary-coordinator")
   .option("--public-url <url>", "the URL it is reached by, behind a proxy")
   .option("--issuer-key <key>", "public key of the app's own issuer: this coordinator then issues nothing")
   .option("--issuer-name <name>", "who that is, for the dashboard")
+  .addOption(
+    new Option("--anonymous <role>", "what may be read without signing in; viewer: everything, for a trial")
+      .choices(ANONYMOUS_ACCESS)
+      .default("none"),
+  )
   .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
   .allowExcessArguments(false)
   .action(async ({ allowOrigin, allowHost, issuerKey, issuerName, ...rest }: Arguments) => {
@@ -75,6 +81,8 @@ const command = new Command("tributary-coordinator")
     });
     stopOnSignal(() => coordinator.close());
     const { url, port: listening } = coordinator;
+    if (coordinator.setupUrl !== null)
+      console.log(JSON.stringify({ event: "setup", url: coordinator.setupUrl, validHours: 24 }));
     console.log(JSON.stringify({ event: "listening", url, port: listening, pid: process.pid }));
   });
 

@@ -2,26 +2,31 @@ import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import { failure, statusOf, toWire } from "@tributary/core";
-import { PROOF_HEADER } from "@tributary/protocol";
-import { fastify, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import { CSRF_HEADER, PROOF_HEADER } from "@tributary/protocol";
+import {
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyRequest,
+  type RawServerDefault,
+} from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Guard } from "../access/guard.ts";
+import type { Principal } from "../access/principal.ts";
+import { isReading, routeAccess, type ServedRoute } from "../access/route-access.ts";
 import type { ResolvedConfig } from "../config.ts";
 import type { AccessPolicy } from "./access-policy.ts";
 import { sendError } from "./errors.ts";
 
 declare module "fastify" {
-  interface FastifyContextConfig {
-    /**
-     * Who calls a route that changes something. Devices identify themselves in the request; everyone else needs
-     * the operator's token. @defaultValue "operator"
-     */
-    audience?: "device" | "operator";
+  interface FastifyRequest {
+    /** Who sends it; null of routes that are not for operators, and until it is known. */
+    principal: Principal | null;
   }
 }
 
 /** Browsers keep a preflight's answer this long (Chromium caps it at two hours). */
 const PREFLIGHT_MAX_AGE_SECONDS = 7200;
-const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Paths that pages of other origins may use; everything else is for programs and the dashboard. */
 const DEVICE_PATHS =
@@ -39,23 +44,35 @@ export type App = FastifyInstance<
 export interface AppOptions {
   readonly config: ResolvedConfig;
   readonly access: AccessPolicy;
-  readonly isOperator: (authorization: string | undefined) => boolean;
+  readonly guard: Guard;
   readonly version: string;
   /** Log lines; the default is standard error. */
   readonly logStream?: { write(line: string): void };
 }
 
 /**
- * The HTTP server with everything that holds for all routes: hosts, origins, the operator's token, errors, the API
+ * The HTTP server with everything that holds for all routes: hosts, origins, who may call a route, errors, the API
  * document. In an object of its own, because a Fastify instance is a promise of its start to `await`.
  */
-export async function createApp(options: AppOptions): Promise<{ readonly app: App }> {
-  const { config, access, isOperator, version, logStream } = options;
+export async function createApp(options: AppOptions): Promise<{
+  readonly app: App;
+  /** Those added so far, with who may call each. */
+  readonly routes: readonly ServedRoute[];
+}> {
+  const { config, access, guard, version, logStream } = options;
   const app: App = fastify({
     logger: {
       level: config.logLevel === "silent" ? "silent" : config.logLevel,
       stream: logStream ?? process.stderr,
-      redact: ["req.headers.authorization", `req.headers["${PROOF_HEADER}"]`, "token", "authorization"],
+      redact: [
+        "req.headers.authorization",
+        "req.headers.cookie",
+        `req.headers["${PROOF_HEADER}"]`,
+        `req.headers["${CSRF_HEADER}"]`,
+        "token",
+        "authorization",
+        "password",
+      ],
     },
     bodyLimit: config.limits.maxJsonBytes,
     requestTimeout: config.limits.requestTimeoutMs,
@@ -81,6 +98,17 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       );
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
+
+  const routes: ServedRoute[] = [];
+  app.addHook("onRoute", (route) => {
+    for (const method of [route.method].flat()) {
+      const access = routeAccess(route, method);
+      routes.push({ method, url: route.url, access });
+      // As the API document says it.
+      if (access.audience === "operator" && route.schema !== undefined)
+        route.schema = { security: [{ operator: [] }], ...route.schema };
+    }
+  });
 
   app.removeContentTypeParser("text/plain");
   // Bulk bodies reach their handler as a stream: it knows the limit and where the bytes go.
@@ -116,20 +144,26 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     },
   });
 
+  app.decorateRequest("principal", null);
   app.addHook("onRequest", async (request) => {
-    if (SAFE_METHODS.has(request.method) || request.is404) return;
-    const { audience = "operator" } = request.routeOptions.config;
-    if (audience === "device") {
+    if (request.is404) return;
+    const { method, headers, routeOptions } = request;
+    const decision = routeAccess(routeOptions, method);
+    if (decision.audience === "device") {
       const { population } = (request.params ?? {}) as { population?: string };
-      if (!access.deviceAllowed(request.headers, population)) throw originRefused(request.headers.origin);
+      if (!isReading(method) && !access.deviceAllowed(headers, population))
+        throw originRefused(headers.origin);
       return;
     }
-    if (!access.operatorAllowed(request.headers)) throw originRefused(request.headers.origin);
-    if (!isOperator(request.headers.authorization))
-      throw failure(
-        "identity/not-authorized",
-        `http: ${request.method} ${request.url}: no valid operator token`,
-      );
+    await watched(guard, request, async () => {
+      if (!isReading(method) && !access.operatorAllowed(headers)) throw originRefused(headers.origin);
+      if (decision.audience === "operator") await guard.admit(request, decision);
+    });
+  });
+  app.addHook("preHandler", async (request) => {
+    if (request.is404) return;
+    const decision = routeAccess(request.routeOptions, request.method);
+    await watched(guard, request, () => guard.admitBody(request, decision));
   });
 
   await app.register(fastifySwagger, {
@@ -139,7 +173,17 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       components: { securitySchemes: { operator: { type: "http", scheme: "bearer" } } },
     },
   });
-  return { app };
+  return { app, routes };
+}
+
+/** Notes what is refused. */
+async function watched(guard: Guard, request: FastifyRequest, check: () => unknown): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    guard.refused(request, error);
+    throw error;
+  }
 }
 
 function originRefused(origin: string | undefined): Error {

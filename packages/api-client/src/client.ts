@@ -43,7 +43,7 @@ import type {
 export interface ApiClientOptions {
   /** Where the coordinator is, e.g. `http://127.0.0.1:7700`. */
   readonly baseUrl: string | URL;
-  /** Operator token; only what changes something needs one. */
+  /** An operator's token; a page that signed in has its cookie instead. */
   readonly token?: string | undefined;
   readonly fetch?: typeof globalThis.fetch;
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Option } from "commander";
+import { createApiClient, type ApiClient } from "@tributary/api-client";
 import { failure } from "@tributary/core";
+import { Option } from "commander";
 
 /** How a command reaches the coordinator as an operator. */
 export interface OperatorOptions {
@@ -19,16 +20,34 @@ export const dataDirOption = (): Option =>
 
 /** The operator token: `TRIBUTARY_TOKEN`, or the file a local coordinator wrote. */
 export function operatorToken(options: OperatorOptions): string {
+  const { token, file, cause } = findToken(options);
+  if (token !== undefined) return token;
+  throw failure(
+    "cli/not-logged-in",
+    `no operator token: TRIBUTARY_TOKEN is not set and ${file} cannot be read; set the variable, or name the coordinator's folder with --data-dir`,
+    { cause, detail: { file } },
+  );
+}
+
+/** For what only reads: with the token where there is one, as some coordinators let everyone read. */
+export function readerApi(options: OperatorOptions): ApiClient {
+  return createApiClient({ baseUrl: options.url, token: findToken(options).token });
+}
+
+interface FoundToken {
+  readonly token?: string;
+  readonly file: string;
+  /** Why the file gave none. */
+  readonly cause?: unknown;
+}
+
+function findToken({ dataDir }: OperatorOptions): FoundToken {
+  const file = join(dataDir, "operator-token");
   const fromEnvironment = process.env.TRIBUTARY_TOKEN;
-  if (fromEnvironment !== undefined && fromEnvironment !== "") return fromEnvironment;
-  const file = join(options.dataDir, "operator-token");
+  if (fromEnvironment !== undefined && fromEnvironment !== "") return { token: fromEnvironment, file };
   try {
-    return readFileSync(file, "utf8").trim();
+    return { token: readFileSync(file, "utf8").trim(), file };
   } catch (cause) {
-    throw failure(
-      "cli/not-logged-in",
-      `no operator token: TRIBUTARY_TOKEN is not set and ${file} cannot be read; set the variable, or name the coordinator's folder with --data-dir`,
-      { cause, detail: { file } },
-    );
+    return { file, cause };
   }
 }

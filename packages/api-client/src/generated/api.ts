@@ -902,10 +902,12 @@ export interface paths {
                                     /** @enum {string} */
                                     kind: "operator";
                                     /**
-                                     * @description http: with the operator's token; files: who can write the data directory; process: who runs the coordinator
+                                     * @description http: signed in, or with a token; files: who can write the data directory; process: who runs the coordinator
                                      * @enum {string}
                                      */
                                     via: "http" | "files" | "process";
+                                    /** @description As whom they signed in, by http */
+                                    name?: string;
                                 } | {
                                     /** @enum {string} */
                                     kind: "coordinator";
@@ -997,10 +999,12 @@ export interface paths {
                                     /** @enum {string} */
                                     kind: "operator";
                                     /**
-                                     * @description http: with the operator's token; files: who can write the data directory; process: who runs the coordinator
+                                     * @description http: signed in, or with a token; files: who can write the data directory; process: who runs the coordinator
                                      * @enum {string}
                                      */
                                     via: "http" | "files" | "process";
+                                    /** @description As whom they signed in, by http */
+                                    name?: string;
                                 } | {
                                     /** @enum {string} */
                                     kind: "coordinator";

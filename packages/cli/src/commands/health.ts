@@ -1,6 +1,6 @@
-import { createApiClient, type VersionHealthView } from "@tributary/api-client";
+import type { VersionHealthView } from "@tributary/api-client";
 import type { Command } from "commander";
-import { urlOption } from "../operator.ts";
+import { dataDirOption, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 const number = (title: string, of: (row: VersionHealthView) => number): TableColumn<VersionHealthView> => ({
@@ -42,9 +42,10 @@ export function addHealthCommand(command: Command): void {
     )
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .action(async (name: string, { url, json }: { readonly url: string; readonly json?: boolean }) => {
-      const versions = await createApiClient({ baseUrl: url }).health(name);
+    .action(async (name: string, { url, dataDir, json }: OperatorOptions & { readonly json?: boolean }) => {
+      const versions = await readerApi({ url, dataDir }).health(name);
       if (json === true) return console.log(JSON.stringify({ versions }));
       for (const line of healthLines(versions)) console.log(line);
     });

@@ -15,7 +15,7 @@ import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
 import { addWithdrawCommands } from "./withdraw.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
 type Port = GraphPort & { readonly direction: "input" | "output" };
@@ -39,8 +39,7 @@ const ALIASES: readonly TableColumn<AliasView>[] = [
   { title: "since", cell: ({ movedAt }) => movedAt },
 ];
 
-interface Options {
-  readonly url: string;
+interface Options extends OperatorOptions {
   readonly json?: boolean;
 }
 
@@ -54,9 +53,10 @@ export function modelCommand(): Command {
     .command("list")
     .description("List models with their current version.")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .action(async ({ url, json }: Options) => {
-      const models = await createApiClient({ baseUrl: url }).models();
+    .action(async ({ url, dataDir, json }: Options) => {
+      const models = await readerApi({ url, dataDir }).models();
       if (json === true) return console.log(JSON.stringify({ models }));
       for (const model of models) console.log(headline(model));
       if (models.length === 0) console.log("no models");
@@ -67,9 +67,10 @@ export function modelCommand(): Command {
     .description("Show a model's inputs and outputs; a dimension * is free, the first is the batch.")
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .action(async (name: string, { url, json }: Options) => {
-      const model = await createApiClient({ baseUrl: url }).model(name);
+    .action(async (name: string, { url, dataDir, json }: Options) => {
+      const model = await readerApi({ url, dataDir }).model(name);
       if (json === true) return console.log(JSON.stringify(model));
       console.log(headline(model));
       const ports = [
@@ -84,9 +85,10 @@ export function modelCommand(): Command {
     .description("List a model's versions, newest first: where each came from and how it was measured.")
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .action(async (name: string, { url, json }: Options) => {
-      const api = createApiClient({ baseUrl: url });
+    .action(async (name: string, { url, dataDir, json }: Options) => {
+      const api = readerApi({ url, dataDir });
       const versions = await api.versions(name);
       if (json === true) return console.log(JSON.stringify({ versions }));
       const names = namesOf(await api.model(name));
@@ -127,9 +129,10 @@ export function modelCommand(): Command {
     .description("Show what a model's channels point to.")
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .action(async (name: string, { url, json }: Options) => {
-      const channels = await createApiClient({ baseUrl: url }).channels(name);
+    .action(async (name: string, { url, dataDir, json }: Options) => {
+      const channels = await readerApi({ url, dataDir }).channels(name);
       if (json === true) return console.log(JSON.stringify({ channels }));
       for (const line of tableLines(CHANNELS, channels)) console.log(line);
     });
@@ -158,9 +161,10 @@ export function modelCommand(): Command {
     )
     .argument("<name>", "the model")
     .addOption(urlOption())
+    .addOption(dataDirOption())
     .option("--json", "print one JSON object")
-    .action(async (name: string, { url, json }: Options) => {
-      const aliases = await createApiClient({ baseUrl: url }).aliases(name);
+    .action(async (name: string, { url, dataDir, json }: Options) => {
+      const aliases = await readerApi({ url, dataDir }).aliases(name);
       if (json === true) return console.log(JSON.stringify({ aliases }));
       for (const line of tableLines(ALIASES, aliases)) console.log(line);
     });

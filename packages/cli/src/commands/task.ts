@@ -7,7 +7,7 @@ import { bufferLines } from "./buffer-lines.ts";
 import { addDocumentCommands } from "./task-document.ts";
 import { measurementLines, verdictLine } from "./results.ts";
 import { withUpdate, withUpdateOptions, type UpdateOptions } from "./update-options.ts";
-import { dataDirOption, operatorToken, urlOption, type OperatorOptions } from "../operator.ts";
+import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { readInput } from "../read-input.ts";
 import { parseTaskDocument } from "../task-document.ts";
 import { taskLines, trustLine } from "../task-lines.ts";
@@ -82,7 +82,7 @@ export function taskCommand(): Command {
     .description("List tasks with their state.")
     .option("--json", "print one JSON object")
     .action(async (options: OperatorOptions & { readonly json?: boolean }) => {
-      const tasks = await createApiClient({ baseUrl: options.url }).tasks();
+      const tasks = await readerApi(options).tasks();
       if (options.json === true) return console.log(JSON.stringify({ tasks }));
       for (const task of tasks) print(task, false);
       if (tasks.length === 0) console.log("no tasks");
@@ -93,7 +93,7 @@ export function taskCommand(): Command {
     .argument("<name>", "the task")
     .option("--json", "print one JSON object")
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const api = createApiClient({ baseUrl: options.url });
+      const api = readerApi(options);
       const task = await api.task(name);
       const activity = await api.activity(name);
       if (options.json === true) return console.log(JSON.stringify({ ...task, activity }));
@@ -159,7 +159,7 @@ Examples:
     .argument("<round>", "the round's id, such as digits-12")
     .option("--json", "print one JSON object")
     .action(async (round: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const refusals = await createApiClient({ baseUrl: options.url }).refusals(round);
+      const refusals = await readerApi(options).refusals(round);
       if (options.json === true) return console.log(JSON.stringify({ refusals }));
       for (const { at, device, code, detail } of refusals)
         console.log(`${at}  ${device}  ${code}  ${JSON.stringify(detail)}`);
@@ -173,7 +173,7 @@ Examples:
     .argument("<name>", "the task")
     .option("--json", "print one JSON object")
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const buffer = await createApiClient({ baseUrl: options.url }).buffer(name);
+      const buffer = await readerApi(options).buffer(name);
       if (options.json === true) return console.log(JSON.stringify({ buffer }));
       for (const line of bufferLines(name, buffer)) console.log(line);
     });
@@ -186,7 +186,7 @@ Examples:
     .option("--json", "print one JSON object")
     .action(
       async (name: string, options: OperatorOptions & { readonly json?: boolean; readonly last: number }) => {
-        const measurements = await createApiClient({ baseUrl: options.url }).measurements(name, {
+        const measurements = await readerApi(options).measurements(name, {
           limit: options.last,
         });
         if (options.json === true) return console.log(JSON.stringify({ measurements }));
@@ -204,7 +204,7 @@ Examples:
     .argument("<name>", "the task")
     .option("--json", "print one JSON object")
     .action(async (name: string, options: OperatorOptions & { readonly json?: boolean }) => {
-      const suspicions = await createApiClient({ baseUrl: options.url }).suspicions(name);
+      const suspicions = await readerApi(options).suspicions(name);
       if (options.json === true) return console.log(JSON.stringify({ suspicions }));
       for (const { at, device, state, points, roundId } of suspicions)
         console.log(`${at}  ${device}  ${state}  ${points} failures, last ${roundId}`);
