@@ -64,6 +64,7 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /v1/models/:model/aliases",
     "GET /v1/models/:model/card-notes",
     "GET /v1/models/:model/channels",
+    "GET /v1/models/:model/channels/:channel/history",
     "GET /v1/models/:model/health",
     "GET /v1/models/:model/retention",
     "GET /v1/models/:model/rollouts",

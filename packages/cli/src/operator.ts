@@ -18,7 +18,7 @@ export const dataDirOption = (): Option =>
     ".tributary",
   );
 
-/** The operator token: `TRIBUTARY_TOKEN`, or the file a local coordinator wrote. */
+/** The operator token: `TRIBUTARY_TOKEN`, or the file a local coordinator wrote. @throws `cli/not-logged-in` */
 export function operatorToken(options: OperatorOptions): string {
   const { token, file, cause } = findToken(options);
   if (token !== undefined) return token;
@@ -29,9 +29,14 @@ export function operatorToken(options: OperatorOptions): string {
   );
 }
 
-/** For what only reads: with the token where there is one, as some coordinators let everyone read. */
+/** The operator token where there is one: some coordinators let everyone read. */
+export function operatorTokenIfAny(options: OperatorOptions): string | undefined {
+  return findToken(options).token;
+}
+
+/** For what only reads. */
 export function readerApi(options: OperatorOptions): ApiClient {
-  return createApiClient({ baseUrl: options.url, token: findToken(options).token });
+  return createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
 }
 
 interface FoundToken {

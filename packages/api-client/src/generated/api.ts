@@ -541,6 +541,926 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who asks, and how one can sign in */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            principal: {
+                                /** @enum {string} */
+                                kind: "bootstrap" | "account" | "token" | "identity-provider" | "anonymous";
+                                name: string;
+                                account: string | null;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                            } | null;
+                            csrfToken: string | null;
+                            expiresAt: string | null;
+                            signIn: {
+                                /** @description Whether there are accounts */
+                                password: boolean;
+                                identityProvider: string | null;
+                                /** @description Whether a setup link waits for the first admin */
+                                setup: boolean;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Sign in: a cookie comes with the answer */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        name: string;
+                        password: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            principal: {
+                                /** @enum {string} */
+                                kind: "bootstrap" | "account" | "token" | "identity-provider" | "anonymous";
+                                name: string;
+                                account: string | null;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                            } | null;
+                            csrfToken: string | null;
+                            expiresAt: string | null;
+                            signIn: {
+                                /** @description Whether there are accounts */
+                                password: boolean;
+                                identityProvider: string | null;
+                                /** @description Whether a setup link waits for the first admin */
+                                setup: boolean;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        /** Sign out */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            principal: {
+                                /** @enum {string} */
+                                kind: "bootstrap" | "account" | "token" | "identity-provider" | "anonymous";
+                                name: string;
+                                account: string | null;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                            } | null;
+                            csrfToken: string | null;
+                            expiresAt: string | null;
+                            signIn: {
+                                /** @description Whether there are accounts */
+                                password: boolean;
+                                identityProvider: string | null;
+                                /** @description Whether a setup link waits for the first admin */
+                                setup: boolean;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the first admin, with the code of the link that the first start printed */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        code: string;
+                        /** @description Lowercase letters, digits and . _ @ - */
+                        name: string;
+                        password: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            principal: {
+                                /** @enum {string} */
+                                kind: "bootstrap" | "account" | "token" | "identity-provider" | "anonymous";
+                                name: string;
+                                account: string | null;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                            } | null;
+                            csrfToken: string | null;
+                            expiresAt: string | null;
+                            signIn: {
+                                /** @description Whether there are accounts */
+                                password: boolean;
+                                identityProvider: string | null;
+                                /** @description Whether a setup link waits for the first admin */
+                                setup: boolean;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give oneself another password: other browsers are signed out */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        current: string;
+                        password: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            principal: {
+                                /** @enum {string} */
+                                kind: "bootstrap" | "account" | "token" | "identity-provider" | "anonymous";
+                                name: string;
+                                account: string | null;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                            } | null;
+                            csrfToken: string | null;
+                            expiresAt: string | null;
+                            signIn: {
+                                /** @description Whether there are accounts */
+                                password: boolean;
+                                identityProvider: string | null;
+                                /** @description Whether a setup link waits for the first admin */
+                                setup: boolean;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The browsers that are signed in: one's own, or, for admins, all */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            sessions: {
+                                id: string;
+                                name: string;
+                                identityProvider: boolean;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                seenAt: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                expiresAt: string;
+                                address: string;
+                                agent: string;
+                                current: boolean;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Sign a browser out */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    session: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            sessions: {
+                                id: string;
+                                name: string;
+                                identityProvider: boolean;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                seenAt: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                expiresAt: string;
+                                address: string;
+                                agent: string;
+                                current: boolean;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The accounts of operators */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            operators: {
+                                /** @description Lowercase letters, digits and . _ @ - */
+                                name: string;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                passwordChangedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Add an operator */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description Lowercase letters, digits and . _ @ - */
+                        name: string;
+                        password: string;
+                        grants: {
+                            /** @description A model's name, or * for all models and what belongs to none */
+                            model: "*" | string;
+                            /**
+                             * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                             * @enum {string}
+                             */
+                            role: "viewer" | "operator" | "admin" | "auditor";
+                        }[];
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Lowercase letters, digits and . _ @ - */
+                            name: string;
+                            grants: {
+                                /** @description A model's name, or * for all models and what belongs to none */
+                                model: "*" | string;
+                                /**
+                                 * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                 * @enum {string}
+                                 */
+                                role: "viewer" | "operator" | "admin" | "auditor";
+                            }[];
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            passwordChangedAt: string;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators/{operator}/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give an operator other roles, from the next request on */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Lowercase letters, digits and . _ @ - */
+                    operator: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        grants: {
+                            /** @description A model's name, or * for all models and what belongs to none */
+                            model: "*" | string;
+                            /**
+                             * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                             * @enum {string}
+                             */
+                            role: "viewer" | "operator" | "admin" | "auditor";
+                        }[];
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Lowercase letters, digits and . _ @ - */
+                            name: string;
+                            grants: {
+                                /** @description A model's name, or * for all models and what belongs to none */
+                                model: "*" | string;
+                                /**
+                                 * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                 * @enum {string}
+                                 */
+                                role: "viewer" | "operator" | "admin" | "auditor";
+                            }[];
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            passwordChangedAt: string;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators/{operator}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give an operator another password: their browsers are signed out */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Lowercase letters, digits and . _ @ - */
+                    operator: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        password: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description Lowercase letters, digits and . _ @ - */
+                            name: string;
+                            grants: {
+                                /** @description A model's name, or * for all models and what belongs to none */
+                                model: "*" | string;
+                                /**
+                                 * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                 * @enum {string}
+                                 */
+                                role: "viewer" | "operator" | "admin" | "auditor";
+                            }[];
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            passwordChangedAt: string;
+                        };
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators/{operator}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an operator, with their sessions and tokens */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description Lowercase letters, digits and . _ @ - */
+                    operator: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            operators: {
+                                /** @description Lowercase letters, digits and . _ @ - */
+                                name: string;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                passwordChangedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tokens for programs, without the tokens themselves */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            tokens: {
+                                id: string;
+                                label: string;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                                account: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                expiresAt: string | null;
+                                usedAt: string | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Make a token for a program: it is in this answer, and nowhere else afterwards */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        label: string;
+                        grants: {
+                            /** @description A model's name, or * for all models and what belongs to none */
+                            model: "*" | string;
+                            /**
+                             * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                             * @enum {string}
+                             */
+                            role: "viewer" | "operator" | "admin" | "auditor";
+                        }[];
+                        /** @default 90 */
+                        days: number | null;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            token: string;
+                            view: {
+                                id: string;
+                                label: string;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                                account: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                expiresAt: string | null;
+                                usedAt: string | null;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-tokens/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a token */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    token: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            tokens: {
+                                id: string;
+                                label: string;
+                                grants: {
+                                    /** @description A model's name, or * for all models and what belongs to none */
+                                    model: "*" | string;
+                                    /**
+                                     * @description viewer reads, operator changes, admin gives access and sets keys, auditor reads the audit log
+                                     * @enum {string}
+                                     */
+                                    role: "viewer" | "operator" | "admin" | "auditor";
+                                }[];
+                                account: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                createdAt: string;
+                                expiresAt: string | null;
+                                usedAt: string | null;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -861,7 +1781,7 @@ export interface paths {
             parameters: {
                 query: {
                     actor?: "operator" | "coordinator" | "device";
-                    action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                    action?: "alias.move" | "alias.remove" | "api-token.create" | "api-token.revoke" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "operator.create" | "operator.grants" | "operator.password" | "operator.remove" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "session.begin" | "session.end" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                     model?: string;
                     version?: number;
                     task?: string;
@@ -2474,6 +3394,57 @@ export interface paths {
                     content: {
                         "application/json": {
                             channels: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/channels/{channel}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions that a channel pointed to, what it was last moved to first */
+        get: {
+            parameters: {
+                query: {
+                    limit: number;
+                };
+                header?: never;
+                path: {
+                    model: string;
+                    channel: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            history: {
                                 name: string;
                                 version: number;
                                 /**

@@ -2,6 +2,7 @@ import type { VersionHealthView } from "@tributary/api-client";
 import type { Command } from "commander";
 import { dataDirOption, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
+import { examples } from "../examples.ts";
 
 const number = (title: string, of: (row: VersionHealthView) => number): TableColumn<VersionHealthView> => ({
   title,
@@ -44,6 +45,7 @@ export function addHealthCommand(command: Command): void {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model health digits"))
     .action(async (name: string, { url, dataDir, json }: OperatorOptions & { readonly json?: boolean }) => {
       const versions = await readerApi({ url, dataDir }).health(name);
       if (json === true) return console.log(JSON.stringify({ versions }));

@@ -11,12 +11,12 @@ import { versionOrAlias } from "../arguments.ts";
 import { addCardCommands } from "./card.ts";
 import { addRetentionCommand } from "./retention.ts";
 import { addHealthCommand } from "./health.ts";
-import { namesOf, versionColumns } from "../models/version-columns.ts";
 import { addExportCommand } from "./model-export.ts";
 import { addImportCommand } from "./model-import.ts";
 import { addWithdrawCommands } from "./withdraw.ts";
 import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { tableLines, type TableColumn } from "../table.ts";
+import { examples } from "../examples.ts";
 
 type Port = GraphPort & { readonly direction: "input" | "output" };
 
@@ -43,7 +43,7 @@ interface Options extends OperatorOptions {
   readonly json?: boolean;
 }
 
-/** `tributary model list|show|versions|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health|withdraw|withdrawals|export|import`. */
+/** `tributary model list|show|release|channels|remove-channel|aliases|alias|retention|card|card-notes|health|withdraw|withdrawals|export|import`. */
 export function modelCommand(): Command {
   const command = new Command("model").description(
     "See the published models, what goes in and out, how they fare on devices, release their versions, and write them to files and read them back.",
@@ -55,6 +55,7 @@ export function modelCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model list --json"))
     .action(async ({ url, dataDir, json }: Options) => {
       const models = await readerApi({ url, dataDir }).models();
       if (json === true) return console.log(JSON.stringify({ models }));
@@ -69,6 +70,7 @@ export function modelCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model show digits"))
     .action(async (name: string, { url, dataDir, json }: Options) => {
       const model = await readerApi({ url, dataDir }).model(name);
       if (json === true) return console.log(JSON.stringify(model));
@@ -78,21 +80,6 @@ export function modelCommand(): Command {
         ...model.outputs.map((port): Port => ({ ...port, direction: "output" })),
       ];
       for (const line of tableLines(PORTS, ports)) console.log(line);
-    });
-
-  command
-    .command("versions")
-    .description("List a model's versions, newest first: where each came from and how it was measured.")
-    .argument("<name>", "the model")
-    .addOption(urlOption())
-    .addOption(dataDirOption())
-    .option("--json", "print one JSON object")
-    .action(async (name: string, { url, dataDir, json }: Options) => {
-      const api = readerApi({ url, dataDir });
-      const versions = await api.versions(name);
-      if (json === true) return console.log(JSON.stringify({ versions }));
-      const names = namesOf(await api.model(name));
-      for (const line of tableLines(versionColumns(names), versions)) console.log(line);
     });
 
   command
@@ -108,7 +95,7 @@ export function modelCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary model release digits 7\n  tributary model release digits candidate --channel beta",
+      examples("tributary model release digits 7", "tributary model release digits candidate --channel beta"),
     )
     .action(
       async (
@@ -131,6 +118,7 @@ export function modelCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model channels digits"))
     .action(async (name: string, { url, dataDir, json }: Options) => {
       const channels = await readerApi({ url, dataDir }).channels(name);
       if (json === true) return console.log(JSON.stringify({ channels }));
@@ -147,6 +135,7 @@ export function modelCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model remove-channel digits beta"))
     .action(async (name: string, channel: string, options: OperatorOptions & { readonly json?: boolean }) => {
       const api = createApiClient({ baseUrl: options.url, token: operatorToken(options) });
       const channels = await api.removeChannel(name, channel);
@@ -163,6 +152,7 @@ export function modelCommand(): Command {
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary model aliases digits"))
     .action(async (name: string, { url, dataDir, json }: Options) => {
       const aliases = await readerApi({ url, dataDir }).aliases(name);
       if (json === true) return console.log(JSON.stringify({ aliases }));
@@ -181,7 +171,11 @@ export function modelCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExamples:\n  tributary model alias digits reviewed 7\n  tributary model release digits reviewed\n  tributary model alias digits reviewed --remove",
+      examples(
+        "tributary model alias digits reviewed 7",
+        "tributary model release digits reviewed",
+        "tributary model alias digits reviewed --remove",
+      ),
     )
     .action(
       async (

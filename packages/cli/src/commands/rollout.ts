@@ -9,6 +9,7 @@ import { confirm } from "../confirm.ts";
 import { dataDirOption, operatorToken, readerApi, urlOption, type OperatorOptions } from "../operator.ts";
 import { rolloutDocument, withRolloutOptions, type RolloutOptions } from "../rollouts/rollout-document.ts";
 import { evidenceLines, headline, rolloutLines, simulationLines } from "../rollouts/rollout-lines.ts";
+import { examples } from "../examples.ts";
 
 interface SimulateOptions extends RolloutOptions {
   readonly devices: number;
@@ -96,6 +97,7 @@ Examples:
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary rollout list digits"))
     .action(async (model: string, { url, dataDir, json }: OperatorOptions & { readonly json?: boolean }) => {
       const rollouts = await readerApi({ url, dataDir }).rollouts(model);
       if (json === true) return console.log(JSON.stringify({ rollouts }));
@@ -113,6 +115,7 @@ Examples:
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object")
+    .addHelpText("after", examples("tributary rollout status digits"))
     .action(async (model: string, options: StateOptions) => {
       const view = await viewOf(readerApi(options), model, options.rollout);
       if (options.json === true) return console.log(JSON.stringify(view));
@@ -129,6 +132,7 @@ Examples:
     .addOption(urlOption())
     .addOption(dataDirOption())
     .option("--json", "print one JSON object a line")
+    .addHelpText("after", examples("tributary rollout watch digits"))
     .action(async (model: string, options: StateOptions) => {
       const api = readerApi(options);
       const { rollout } = await viewOf(api, model, options.rollout);
