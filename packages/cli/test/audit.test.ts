@@ -73,7 +73,7 @@ test("records are listed newest first, and looked through by who, what and when"
     /^ +\d+ {2}20\d\d-\S+Z {2}operator token {2}task\.pause {2,}model digits, task learn {2,}before running/,
   );
   expect(await audit("list", "--since", "soon")).toMatchObject({
-    code: 1,
+    code: 2,
     stderr: /expected a time/ as never,
   });
   expect((await audit("list", "--action", "model.eat")).code).toBe(2);

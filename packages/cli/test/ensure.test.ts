@@ -86,7 +86,7 @@ test("who is suspected of making sums fail is listed, and released", async () =>
     code: 0,
     stdout: `released ${device} in digits, after 4 failures\n`,
   });
-  expect(await release()).toMatchObject({ code: 1, stderr: expect.stringContaining("http/not-found") });
+  expect(await release()).toMatchObject({ code: 5, stderr: expect.stringContaining("http/not-found") });
   expect(await api.suspicions("digits")).toEqual([]);
   expect((await runMain("task", "list", ...url)).stdout).toMatch(
     /^digits +running +synchronous +fedAvg +secure: on /,
