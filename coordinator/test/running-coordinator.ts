@@ -45,6 +45,5 @@ export function asOperator(token: string): { readonly authorization: string } {
 
 /** The code of an error answer. */
 export async function errorCode(response: Response): Promise<string> {
-  const { error } = (await response.json()) as { error: { code: string } };
-  return error.code;
+  return ((await response.json()) as { code: string }).code;
 }

@@ -42,7 +42,7 @@ export function seenIn({ ip, headers }: Pick<FastifyRequest, "ip" | "headers">):
   return { address: ip, agent: headers["user-agent"] ?? "" };
 }
 
-/** `/v1/session` and `/v1/sessions`: signing in and out, who one is, and the browsers that are signed in. */
+/** `/v1/session` and `/v1/operator-sessions`: signing in and out, who one is, and the browsers that are signed in. */
 export function registerSessionRoutes(app: App, options: SessionRouteOptions): void {
   const { store, guard, operators, sessions, cookie, setup, lifetimeMs } = options;
 
@@ -183,7 +183,7 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
   };
 
   app.get(
-    "/v1/sessions",
+    "/v1/operator-sessions",
     {
       config: { of: "any" },
       schema: {
@@ -200,7 +200,7 @@ export function registerSessionRoutes(app: App, options: SessionRouteOptions): v
   );
 
   app.delete(
-    "/v1/sessions/:session",
+    "/v1/operator-sessions/:session",
     {
       config: { needs: "view", of: "any" },
       schema: {

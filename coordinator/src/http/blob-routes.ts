@@ -51,7 +51,7 @@ export function registerBlobRoutes(app: App, options: BlobRoutesOptions): void {
   app.route({
     method: ["GET", "HEAD"],
     url: "/v1/blobs/:digest",
-    config: { audience: "device" },
+    config: { audience: "device", ranges: true },
     schema: {
       summary: "Bytes by their SHA-256",
       tags: ["bulk"],

@@ -303,19 +303,30 @@ export function registerRegistryRoutes(app: App, options: RegistryRoutesOptions)
     "/healthz",
     {
       config: { audience: "public" },
-      schema: { summary: "Whether the coordinator and its database answer", tags: ["health"] },
+      schema: {
+        summary: "Whether the coordinator and its database answer",
+        tags: ["health"],
+        response: { 200: Type.Object({ status: Type.Literal("ok") }) },
+      },
     },
     async (_, reply) => {
       await store.settings.get("health");
-      return reply.header("cache-control", "no-store").send({ status: "ok" });
+      return reply.header("cache-control", "no-store").send({ status: "ok" as const });
     },
   );
 
-  const open = { config: { audience: "public" }, schema: { hide: true } } as const;
-  app.get("/schemas/task.json", open, async (_, reply) =>
-    reply.type("application/schema+json").send(JSON.stringify(TASK_SCHEMA)),
+  app.get(
+    "/schemas/task.json",
+    {
+      config: { audience: "public" },
+      schema: {
+        summary: "The JSON Schema of a task",
+        tags: ["documents"],
+        produces: ["application/schema+json"],
+      },
+    },
+    async (_, reply) => reply.type("application/schema+json").send(JSON.stringify(TASK_SCHEMA)),
   );
-  app.get("/openapi.json", open, async (_, reply) => reply.send(app.swagger()));
 }
 
 function storageProblemView(problem: StorageProblem | null): StatusView["storageProblem"] {

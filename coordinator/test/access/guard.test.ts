@@ -72,7 +72,7 @@ async function ask(method: "GET" | "PUT" | "POST", url: string, payload?: object
     headers: { host: "localhost" },
     ...(payload && { payload }),
   });
-  return answer.statusCode === 200 ? "done" : answer.json<{ error: { code: string } }>().error.code;
+  return answer.statusCode === 200 ? "done" : answer.json<{ code: string }>().code;
 }
 
 describe("who has a role of one model", () => {

@@ -1,7 +1,7 @@
 import { ALL_MODELS, ROLE_RIGHTS, ROLES, type Right } from "@tributary/protocol";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServedRoute } from "../../src/access/route-access.ts";
-import { runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
+import { errorCode, runningCoordinator, type RunningCoordinator } from "../running-coordinator.ts";
 
 let coordinator: RunningCoordinator;
 let routes: readonly ServedRoute[];
@@ -19,6 +19,8 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
     "GET /demo/",
     "GET /healthz",
     "GET /openapi.json",
+    "GET /problems",
+    "GET /problems/*",
     "GET /schemas/task.json",
     "GET /v1/session",
     "POST /v1/session",
@@ -41,12 +43,12 @@ const DECIDED: Readonly<Record<string, readonly string[]>> = {
   "operator view of all": ["GET /metrics"],
   "operator view of any": [
     "DELETE /v1/api-tokens/:token",
-    "DELETE /v1/sessions/:session",
+    "DELETE /v1/operator-sessions/:session",
     "GET /v1/api-tokens",
     "GET /v1/events",
     "GET /v1/keys",
     "GET /v1/models",
-    "GET /v1/sessions",
+    "GET /v1/operator-sessions",
     "GET /v1/status",
     "GET /v1/tasks",
     "POST /v1/api-tokens",
@@ -149,8 +151,7 @@ test("no route of operators answers without credentials, or to wrong ones", asyn
         operator: false,
         ...(authorization === undefined ? {} : { headers: { authorization } }),
       });
-      const { error } = (await response.json()) as { error: { code: string } };
-      expect([method, url, response.status, error.code]).toEqual([
+      expect([method, url, response.status, await errorCode(response)]).toEqual([
         method,
         url,
         401,

@@ -128,5 +128,5 @@ export const SignedInView = Type.Object({
 });
 export type SignedInView = Static<typeof SignedInView>;
 
-/** `GET /v1/sessions` */
+/** `GET /v1/operator-sessions` */
 export const SignedInList = Type.Object({ sessions: readonlyArray(SignedInView) });

@@ -233,7 +233,7 @@ export {
   CertificateRequest,
   EnrolmentRequest,
   EnrolmentResponse,
-  ErrorBody,
+  ProblemBody,
   IssuerView,
   ModelList,
   ModelView,

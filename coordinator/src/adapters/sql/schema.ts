@@ -283,6 +283,16 @@ export type WatchedDevicesTable = {
     : WatchedDeviceRecord[Column];
 };
 
+export interface IdempotentRequestsTable {
+  id: string;
+  request: string;
+  bodyDigest: string | null;
+  at: number;
+  status: number | null;
+  contentType: string | null;
+  body: string | null;
+}
+
 export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
 
 export interface AccountsTable {
@@ -335,6 +345,7 @@ export interface Database {
   rollouts: RolloutsTable;
   watchedDevices: WatchedDevicesTable;
   withdrawals: WithdrawalsTable;
+  idempotentRequests: IdempotentRequestsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   accounts: AccountsTable;
