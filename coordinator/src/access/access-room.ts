@@ -40,7 +40,7 @@ export function createAccessRoom(options: AccessRoomOptions): AccessRoom {
   const { config, env, store, operatorToken } = options;
   const { clock, random } = env;
   const { sessionIdleMs: idleMs, sessionLifetimeMs: lifetimeMs } = config.limits;
-  const secure = config.publicUrl?.startsWith("https:") ?? false;
+  const secure = config.tls !== undefined || config.publicUrl?.startsWith("https:") === true;
 
   const sessions = createSessions({ store, clock, random, idleMs, lifetimeMs });
   const cookie = ownCookie("tributary-session", { secure });

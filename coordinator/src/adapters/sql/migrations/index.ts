@@ -25,6 +25,7 @@ import { rollouts } from "./0027-rollouts.ts";
 import { withdrawals } from "./0028-withdrawals.ts";
 import { operators } from "./0029-operators.ts";
 import { apiTokens } from "./0030-api-tokens.ts";
+import { fleet } from "./0031-fleet.ts";
 import { idempotentRequests } from "./0033-idempotent-requests.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
@@ -55,6 +56,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0028-withdrawals": withdrawals,
   "0029-operators": operators,
   "0030-api-tokens": apiTokens,
+  "0031-fleet": fleet,
   "0033-idempotent-requests": idempotentRequests,
 };
 
