@@ -51,6 +51,7 @@ beforeAll(async () => {
     dataDir: join(folder.path, "coordinator"),
     port: 0,
     dashboardDir,
+    anonymous: "viewer",
     logLevel: "silent",
   });
   opened.defer(() => coordinator.close());
