@@ -1,7 +1,7 @@
 /** Loaded when a device that has a version looks for the next: how few bytes make it of what is there. */
 import { toFailure, type Env } from "@tributary/core";
 import { MAX_DELTAS, parseDeltaPath, parseVersionFile, type VersionFile } from "@tributary/protocol";
-import { applyDelta } from "@tributary/tensor";
+import { patchFile } from "@tributary/tensor";
 import type { TargetFile } from "@tributary/tuf";
 import type { InstalledFile } from "../store/device-store.ts";
 import type { BlobFetcher } from "./blob-fetcher.ts";
@@ -126,8 +126,9 @@ export async function patched(
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { blobs, env, signal, onProgress } = options;
   try {
-    const start = await blobs.cached(base.digest);
-    if (start === undefined) return undefined;
+    // Our own copy, which becomes the file.
+    const file = await blobs.cached(base.digest);
+    if (file === undefined) return undefined;
     const received = deltas.map(() => 0);
     const parts = await Promise.all(
       deltas.map(({ sha256: digest, length }, i) =>
@@ -146,7 +147,8 @@ export async function patched(
         }),
       ),
     );
-    return parts.reduce(applyDelta, start);
+    for (const delta of parts) patchFile(file, delta);
+    return file;
   } catch (error) {
     signal?.throwIfAborted();
     env.log.warn("an update by deltas did not work; the whole file is downloaded", {
