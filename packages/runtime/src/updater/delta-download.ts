@@ -38,6 +38,21 @@ export function deltasBetween(
   return edges.filter(({ from, to }) => ahead.has(from) && behind.has(to)).map(({ path }) => path);
 }
 
+/** Whether one of the names is a delta to a target from what is here. */
+export function hasDirectDelta(
+  wanted: string,
+  held: readonly InstalledFile[],
+  names: readonly string[],
+): boolean {
+  const file = parseVersionFile(wanted);
+  if (file === undefined) return false;
+  const bases = basesOf(file, held);
+  return names.some((path) => {
+    const parsed = path.startsWith(file.folder) ? parseDeltaPath(path) : undefined;
+    return parsed?.name === file.name && parsed.version === file.version && bases.has(parsed.from);
+  });
+}
+
 /** Versions that one gets to from these, in as many steps as are allowed. */
 function reachable(
   edges: readonly { readonly from: number; readonly to: number }[],

@@ -10,8 +10,7 @@ export type AddSymbols = (symbols: Uint8Array, values: Int8Array, escaped: numbe
 
 export function symbolAdder(alphabet: Alphabet, escapes: Int8Array): AddSymbols {
   const { group } = alphabet;
-  const patterns = symbolValues(alphabet);
-  const packed = packPatterns(patterns, group);
+  const { patterns, packed } = patternsOf(alphabet);
   const escape = group === 1 ? -1 : alphabet.symbols - 1;
   return (symbols, values, escaped) => {
     if (values.byteOffset % 4 === 0) addWords(symbols, values, patterns, packed, group);
@@ -70,6 +69,23 @@ function addWords(
 /** Sums of four bytes each, with no carry from one to the next. */
 function addBytes(a: number, b: number): number {
   return ((a & 0x7f7f7f7f) + (b & 0x7f7f7f7f)) ^ ((a ^ b) & 0x80808080);
+}
+
+interface Patterns {
+  readonly patterns: Int8Array;
+  readonly packed: Int32Array;
+}
+
+/** Of the alphabets that were met: a model has many planes. */
+const known = new Map<Alphabet, Patterns>();
+
+function patternsOf(alphabet: Alphabet): Patterns {
+  const before = known.get(alphabet);
+  if (before !== undefined) return before;
+  const patterns = symbolValues(alphabet);
+  const made = { patterns, packed: packPatterns(patterns, alphabet.group) };
+  known.set(alphabet, made);
+  return made;
 }
 
 /** The values of each symbol in the low bytes of a number. */
