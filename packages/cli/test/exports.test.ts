@@ -8,9 +8,11 @@ import { createCoordinator, type Coordinator } from "@tributary/coordinator";
 import { build2nn, buildLinear, decodeModel, encodeModel, splitWeights } from "@tributary/onnx";
 import { parseExportedVersion, PROCESSING_KEY } from "@tributary/protocol";
 import { parametersToSafetensors } from "@tributary/tensor";
+import { Ajv } from "ajv";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { playRound, publishTask, rooms } from "../../../coordinator/test/rounds/rounds-room.ts";
 import { smallClassifier } from "../../../coordinator/test/rounds/small-classifier.ts";
+import { OCI_SCHEMAS } from "./oci-schemas.ts";
 import { runMain } from "./run-main.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tributary-exports-"));
@@ -163,6 +165,14 @@ describe("model export and import", () => {
         "org.opencontainers.image.version": "3",
       },
     });
+    for (const [document, schema] of [
+      [await json(out, "oci-layout"), OCI_SCHEMAS.layout],
+      [index, OCI_SCHEMAS.index],
+      [manifest, OCI_SCHEMAS.manifest],
+    ] as const) {
+      const ajv = new Ajv({ allErrors: true, strictTypes: false, strictRequired: false });
+      expect([ajv.validate(schema, document), ajv.errorsText()]).toEqual([true, "No errors"]);
+    }
     // The empty descriptor of image-spec 1.1, with its bytes beside it.
     expect(manifest.config).toEqual({
       mediaType: "application/vnd.oci.empty.v1+json",
