@@ -57,11 +57,13 @@ export const OCI_SCHEMAS = {
     },
     required: ["schemaVersion", "config", "layers"],
     // An artifact without a configuration has to say what it is.
-    if: {
-      properties: {
-        config: { properties: { mediaType: { const: "application/vnd.oci.empty.v1+json" } } },
+    anyOf: [
+      { required: ["artifactType"] },
+      {
+        properties: {
+          config: { properties: { mediaType: { not: { const: "application/vnd.oci.empty.v1+json" } } } },
+        },
       },
-    },
-    then: { required: ["artifactType"] },
+    ],
   },
 } as const;
