@@ -7,11 +7,13 @@ const MAX_REMEMBERED = 16;
 
 /** Gives what it gave before for the same bytes: a refresh reads again what the one before has read. */
 export function rememberedParser(parse: MetadataParser): MetadataParser {
-  let known: { readonly role: TufRole; readonly file: Envelope<MetadataByRole[TufRole]> }[] = [];
-  return async <R extends TufRole>(role: R, bytes: Uint8Array): Promise<Envelope<MetadataByRole[R]>> => {
-    const found = known.find((each) => each.role === role && equalBytes(each.file.bytes, bytes));
-    const file = (found?.file as Envelope<MetadataByRole[R]>) ?? (await parse(role, copyBytes(bytes)));
-    known = [{ role, file }, ...known.filter((each) => each !== found)].slice(0, MAX_REMEMBERED);
+  const known: Envelope<MetadataByRole[TufRole]>[] = [];
+  return async <R extends TufRole>(role: R, bytes: Uint8Array) => {
+    const found = known.find((file) => file.signed.role === role && equalBytes(file.bytes, bytes));
+    if (found !== undefined) return found as Envelope<MetadataByRole[R]>;
+    const file = await parse(role, copyBytes(bytes));
+    known.push(file);
+    if (known.length > MAX_REMEMBERED) known.shift();
     return file;
   };
 }
