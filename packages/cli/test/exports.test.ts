@@ -12,6 +12,7 @@ import { Ajv } from "ajv";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { playRound, publishTask, rooms } from "../../../coordinator/test/rounds/rounds-room.ts";
 import { smallClassifier } from "../../../coordinator/test/rounds/small-classifier.ts";
+import { EXIT_CODES } from "../src/exit-codes.ts";
 import { OCI_SCHEMAS } from "./oci-schemas.ts";
 import { runMain } from "./run-main.ts";
 
@@ -264,7 +265,7 @@ utc_time_created: "${version!.createdAt.slice(0, -1).replace("T", " ")}"
     expect(taken).toMatchObject({ code: 1, stderr: expect.stringContaining("exists") });
     expect(await readdir(at("taken"))).toEqual([]);
     const unknown = await tributary("model", "export", "labelled", "99", "--out", at("none"));
-    expect(unknown.code).toBe(1);
+    expect(unknown.code).toBe(EXIT_CODES.notFound);
     // Nobody has asked for its files yet: what a coordinator has answered it may have in memory.
     await api.publishModel("lost", buildLinear({ seed: 5 }));
     const { weights } = await api.versionFiles("lost", 1);
@@ -447,7 +448,10 @@ describe("reproduce", () => {
 
   test("task reset asks before it does it, and says what the server optimizer goes on with", async () => {
     const asked = await tributary("task", "reset", "digits", "--to", "2");
-    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining("Say so with --yes") });
+    expect(asked).toMatchObject({
+      code: EXIT_CODES.misuse,
+      stderr: expect.stringContaining("Say so with --yes"),
+    });
     const done = await tributary("task", "reset", "digits", "--to", "2", "--yes");
     expect(done.stdout).toBe(
       "digits goes on from version 2 instead of 3: its server optimizer remembers what it did then; tributary task resume digits lets it run\n",
