@@ -7,6 +7,7 @@ export interface ChartColors {
   readonly grid: string;
   readonly heldOut: string;
   readonly heldOutFill: string;
+  readonly band: string;
   readonly training: string;
   readonly surface: string;
   readonly font: string;
@@ -27,16 +28,17 @@ export function readColors(...colors: readonly string[]): string[] {
 }
 
 export function chartColors(): ChartColors {
-  const [text, grid, heldOut, heldOutFill, training, surface] = readColors(
+  const [text, grid, heldOut, heldOutFill, band, training, surface] = readColors(
     "var(--ink-soft)",
     "var(--line)",
     "var(--series-1)",
     "var(--series-1-fill)",
+    "var(--series-1-band)",
     "var(--series-2)",
     "var(--surface)",
-  ) as [string, string, string, string, string, string];
+  ) as [string, string, string, string, string, string, string];
   const font = `12px ${getComputedStyle(document.documentElement).getPropertyValue("--font").trim()}`;
-  return { text, grid, heldOut, heldOutFill, training, surface, font };
+  return { text, grid, heldOut, heldOutFill, band, training, surface, font };
 }
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");

@@ -1249,10 +1249,6 @@ export interface components {
             start: number;
             records: components["schemas"]["AuditRecord"][];
         };
-        BlobCreated: {
-            digest: string;
-            sizeBytes: number;
-        };
         BufferView: {
             bufferSize: number;
             updates: number;
@@ -1544,6 +1540,10 @@ export interface components {
              * @description RFC 3339, UTC
              */
             expiresAt: string;
+        };
+        FileRef: {
+            digest: string;
+            sizeBytes: number;
         };
         FleetHistory: {
             stepHours: number;
@@ -1941,6 +1941,16 @@ export interface components {
             activation: "softmax" | "sigmoid" | "none";
             topK?: number;
         };
+        PhaseBegin: {
+            /** @enum {string} */
+            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            dropouts: number;
+        };
         /** @description An error (RFC 9457) */
         ProblemBody: {
             /**
@@ -2330,6 +2340,8 @@ export interface components {
             startedAt: string;
             endedAt: string | null;
             deadlineAt: string | null;
+            /** @description The phases it came through, in order; none are kept of rounds of older coordinators */
+            phases: components["schemas"]["PhaseBegin"][];
             offered: number;
             ready: number;
             cohort: number;
@@ -2930,10 +2942,10 @@ export interface components {
                 name: string;
                 shape: number[];
             }[];
-            graph: components["schemas"]["BlobCreated"];
-            trainingGraph: components["schemas"]["BlobCreated"] | null;
-            weights: components["schemas"]["BlobCreated"];
-            int8: components["schemas"]["BlobCreated"];
+            graph: components["schemas"]["FileRef"];
+            trainingGraph: components["schemas"]["FileRef"] | null;
+            weights: components["schemas"]["FileRef"];
+            int8: components["schemas"]["FileRef"];
             variants: {
                 name: string;
                 digest: string;
@@ -2987,26 +2999,26 @@ export interface components {
                     [key: string]: number;
                 };
             };
-            plan: components["schemas"]["BlobCreated"];
+            plan: components["schemas"]["FileRef"];
             trainingRound: number;
             parent: {
                 version: number;
-                weights: components["schemas"]["BlobCreated"];
-                int8: components["schemas"]["BlobCreated"];
+                weights: components["schemas"]["FileRef"];
+                int8: components["schemas"]["FileRef"];
             };
-            graph: components["schemas"]["BlobCreated"] | null;
-            aggregate: components["schemas"]["BlobCreated"] | null;
+            graph: components["schemas"]["FileRef"] | null;
+            aggregate: components["schemas"]["FileRef"] | null;
             masked: boolean;
             before: {
-                state: components["schemas"]["BlobCreated"];
-                residual: components["schemas"]["BlobCreated"] | null;
+                state: components["schemas"]["FileRef"];
+                residual: components["schemas"]["FileRef"] | null;
             } | null;
             after: {
-                state: components["schemas"]["BlobCreated"];
-                residual: components["schemas"]["BlobCreated"] | null;
+                state: components["schemas"]["FileRef"];
+                residual: components["schemas"]["FileRef"] | null;
             } | null;
-            weights: components["schemas"]["BlobCreated"];
-            int8: components["schemas"]["BlobCreated"];
+            weights: components["schemas"]["FileRef"];
+            int8: components["schemas"]["FileRef"];
         };
         VersionView: {
             model: string;
@@ -3336,7 +3348,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BlobCreated"];
+                    "application/json": components["schemas"]["FileRef"];
                 };
             };
             /** @description The request is malformed */
@@ -7182,7 +7194,18 @@ export interface operations {
     };
     getModelVersions: {
         parameters: {
-            query?: never;
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description Only what comes before this number
+                 * @example 40
+                 */
+                before?: number;
+            };
             header?: {
                 /**
                  * @description ETag of a copy that the caller has: 304 while it is current

@@ -25,6 +25,7 @@ import { rollouts } from "./0027-rollouts.ts";
 import { withdrawals } from "./0028-withdrawals.ts";
 import { fleet } from "./0031-fleet.ts";
 import { idempotentRequests } from "./0033-idempotent-requests.ts";
+import { roundPhases } from "./0035-round-phases.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -54,6 +55,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0028-withdrawals": withdrawals,
   "0031-fleet": fleet,
   "0033-idempotent-requests": idempotentRequests,
+  "0035-round-phases": roundPhases,
 };
 
 export const migrationProvider: MigrationProvider = {
