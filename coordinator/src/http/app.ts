@@ -144,6 +144,9 @@ export async function createApp(options: AppOptions): Promise<{
     });
     if (tls?.selfSigned !== true && peers.isSecure(request.raw))
       reply.header("strict-transport-security", `max-age=${HSTS_MAX_AGE_SECONDS}`);
+    // Of two, a proxy may have read the other.
+    if (request.raw.rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length > 1)
+      throw failure("http/bad-request", "http: more than one host header");
     if (!access.hostAllowed(request.headers.host))
       throw failure("http/host-refused", `http: no answer for host ${String(request.headers.host)}`);
   });
