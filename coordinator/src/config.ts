@@ -56,6 +56,8 @@ export interface CoordinatorConfig {
   readonly keepAggregates?: boolean;
   /** @defaultValue "warn" */
   readonly logLevel?: LogLevel;
+  /** One JSON object a line, or lines for people; both go to standard error. @defaultValue "json" */
+  readonly logFormat?: LogFormat;
   readonly limits?: Partial<CoordinatorLimits>;
   /** Strategies of one's own, which tasks may name beside the built-in ones. */
   readonly strategies?: readonly StrategyDefinition[];
@@ -73,6 +75,9 @@ export interface IssuerConfig {
 
 export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export const LOG_FORMATS = ["json", "pretty"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /** Bounds of the HTTP side; those of the protocol are its own `LIMITS`. */
 export interface CoordinatorLimits {
@@ -126,13 +131,20 @@ export interface ResolvedConfig {
   readonly metadataDays: number;
   readonly keepAggregates: boolean;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
   readonly limits: CoordinatorLimits;
   readonly strategies: StrategyRegistry;
 }
 
 /** @throws `coordinator/invalid-config`, naming the field */
 export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
-  const { host = "127.0.0.1", port = 7700, name = "tributary", logLevel = "warn" } = config;
+  const {
+    host = "127.0.0.1",
+    port = 7700,
+    name = "tributary",
+    logLevel = "warn",
+    logFormat = "json",
+  } = config;
   if (config.dataDir === "") throw invalid("dataDir", "a folder", config.dataDir);
   if (host === "") throw invalid("host", "an address", host);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
@@ -141,6 +153,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
   if (!Number.isInteger(metadataDays) || metadataDays < 1 || metadataDays > 3_650)
     throw invalid("metadataDays", "an integer of 1 to 3650", metadataDays);
   if (!LOG_LEVELS.includes(logLevel)) throw invalid("logLevel", LOG_LEVELS.join(", "), logLevel);
+  if (!LOG_FORMATS.includes(logFormat)) throw invalid("logFormat", LOG_FORMATS.join(", "), logFormat);
   const { dashboardDir, demoUrl, publicUrl } = config;
   if (demoUrl !== undefined) parseHttpUrl("demoUrl", demoUrl);
   return {
@@ -162,6 +175,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     metadataDays,
     keepAggregates: config.keepAggregates ?? true,
     logLevel,
+    logFormat,
     limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),
   };

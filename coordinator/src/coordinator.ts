@@ -1,12 +1,5 @@
 import { join } from "node:path";
-import {
-  createLogger,
-  type Env,
-  failure,
-  type PopulationName,
-  systemClock,
-  systemRandom,
-} from "@tributary/core";
+import { type Env, failure, type PopulationName, systemClock, systemRandom } from "@tributary/core";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { createAuditLog } from "./audit/audit-log.ts";
@@ -42,6 +35,7 @@ import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
 import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
+import { openLog } from "./observability/logging/coordinator-log.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReproducer } from "./registry/reproducer.ts";
@@ -104,14 +98,14 @@ async function start(
   const operatorToken = await operatorTokenOf(config.dataDir, random);
   const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
-  const { app } = await createApp({ config, access, isOperator, version: VERSION });
-  const log =
-    seams.log ??
-    createLogger({
-      level: "debug",
-      clock,
-      write: ({ level, message, fields }) => app.log[level](fields, message),
-    });
+  const { log: ownLog, pino: logger } = await openLog({
+    level: config.logLevel,
+    format: config.logFormat,
+    clock,
+    secrets: [operatorToken],
+  });
+  const log = seams.log ?? ownLog;
+  const { app } = await createApp({ config, access, isOperator, version: VERSION, random, logger });
   const env: Env = { clock, random, log };
   const steadyNow = createSteadyNow(clock);
 

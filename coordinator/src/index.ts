@@ -1,8 +1,8 @@
 export { type Backup, backupDataDir, type BackupOptions } from "./backup/backup.ts";
 export type { BackupManifest } from "./backup/backup-files.ts";
 export { restoreDataDir, type RestoreOptions } from "./backup/restore.ts";
-export type { CoordinatorConfig, CoordinatorLimits, IssuerConfig, LogLevel } from "./config.ts";
-export { DEFAULT_LIMITS, LOG_LEVELS } from "./config.ts";
+export type { CoordinatorConfig, CoordinatorLimits, IssuerConfig, LogFormat, LogLevel } from "./config.ts";
+export { DEFAULT_LIMITS, LOG_FORMATS, LOG_LEVELS } from "./config.ts";
 export { type Coordinator, createCoordinator } from "./coordinator.ts";
 export { DEFAULT_TOKEN_TTL_MS, type EnrolmentTokens, type MintOptions } from "./enrolment/enrolment-token.ts";
 export { createIssuerKey, readIssuerKey } from "./enrolment/issuer-key.ts";

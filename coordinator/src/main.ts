@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { LOG_LEVELS, type LogLevel } from "./config.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
 import { VERSION } from "./version.ts";
 
@@ -20,6 +20,7 @@ interface Arguments {
   readonly issuerKey?: string;
   readonly issuerName?: string;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 function port(text: string): number {
@@ -56,7 +57,18 @@ const command = new Command("tributary-coordinator")
   .option("--public-url <url>", "the URL it is reached by, behind a proxy")
   .option("--issuer-key <key>", "public key of the app's own issuer: this coordinator then issues nothing")
   .option("--issuer-name <name>", "who that is, for the dashboard")
-  .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
+  .addOption(
+    new Option("--log-level <level>", "what is logged")
+      .choices(LOG_LEVELS)
+      .default("warn")
+      .env("TRIBUTARY_LOG_LEVEL"),
+  )
+  .addOption(
+    new Option("--log-format <format>", "one JSON object a line, or lines for people")
+      .choices(LOG_FORMATS)
+      .default("json")
+      .env("TRIBUTARY_LOG_FORMAT"),
+  )
   .allowExcessArguments(false)
   .action(async ({ allowOrigin, allowHost, issuerKey, issuerName, ...rest }: Arguments) => {
     if (issuerName !== undefined && issuerKey === undefined) {

@@ -1,11 +1,18 @@
 import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { failure, statusOf, toWire } from "@tributary/core";
+import { failure, type SecureRandom, statusOf, systemRandom, toWire } from "@tributary/core";
 import { PROOF_HEADER } from "@tributary/protocol";
-import { fastify, type FastifyBaseLogger, type FastifyInstance, type RawServerDefault } from "fastify";
+import {
+  fastify,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  LogController,
+  type RawServerDefault,
+} from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ResolvedConfig } from "../config.ts";
+import { registerRequestLog, REQUEST_ID_HEADER, requestIds } from "../observability/logging/request-log.ts";
 import type { AccessPolicy } from "./access-policy.ts";
 import { sendError } from "./errors.ts";
 
@@ -41,8 +48,10 @@ export interface AppOptions {
   readonly access: AccessPolicy;
   readonly isOperator: (authorization: string | undefined) => boolean;
   readonly version: string;
-  /** Log lines; the default is standard error. */
-  readonly logStream?: { write(line: string): void };
+  /** Draws the ids of requests. @defaultValue the platform's */
+  readonly random?: SecureRandom;
+  /** The coordinator's log. @defaultValue none */
+  readonly logger?: FastifyBaseLogger;
 }
 
 /**
@@ -50,13 +59,11 @@ export interface AppOptions {
  * document. In an object of its own, because a Fastify instance is a promise of its start to `await`.
  */
 export async function createApp(options: AppOptions): Promise<{ readonly app: App }> {
-  const { config, access, isOperator, version, logStream } = options;
+  const { config, access, isOperator, version, random = systemRandom, logger } = options;
   const app: App = fastify({
-    logger: {
-      level: config.logLevel === "silent" ? "silent" : config.logLevel,
-      stream: logStream ?? process.stderr,
-      redact: ["req.headers.authorization", `req.headers["${PROOF_HEADER}"]`, "token", "authorization"],
-    },
+    ...(logger === undefined ? {} : { loggerInstance: logger }),
+    logController: new LogController({ requestIdLogLabel: "requestId", disableRequestLogging: true }),
+    genReqId: requestIds(random),
     bodyLimit: config.limits.maxJsonBytes,
     requestTimeout: config.limits.requestTimeoutMs,
     // A client that asks for much and reads nothing holds a socket and a file open.
@@ -86,6 +93,7 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
   // Bulk bodies reach their handler as a stream: it knows the limit and where the bytes go.
   app.addContentTypeParser("application/octet-stream", (_request, payload, done) => done(null, payload));
 
+  registerRequestLog(app);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
 
   app.addHook("onRequest", async (request, reply) => {
@@ -109,7 +117,14 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
         credentials: false,
         methods: ["GET", "HEAD", "POST", "PUT", "DELETE"],
         allowedHeaders: ["authorization", "content-type", "if-none-match", "if-range", "range", PROOF_HEADER],
-        exposedHeaders: ["accept-ranges", "content-length", "content-range", "etag", "retry-after"],
+        exposedHeaders: [
+          "accept-ranges",
+          "content-length",
+          "content-range",
+          "etag",
+          "retry-after",
+          REQUEST_ID_HEADER,
+        ],
         maxAge: PREFLIGHT_MAX_AGE_SECONDS,
         strictPreflight: true,
       });

@@ -18,6 +18,7 @@ import {
 } from "@tributary/federation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import { storageFailure } from "../durable-files.ts";
+import { detached } from "../observability/detached.ts";
 import type { RoundRecord } from "../ports/records.ts";
 import type { MetricUpdates } from "./measurement/metric-updates.ts";
 import { RoundAccount } from "./round-account.ts";
@@ -51,7 +52,8 @@ export class RoundRun {
   #showTimer: { cancel(): void } | undefined;
   #committing: Promise<void> | undefined;
 
-  private constructor(options: RoundRunOptions, past?: PastRound) {
+  private constructor(given: RoundRunOptions, past?: PastRound) {
+    const options = withRoundsLog(given);
     const { config, services } = options;
     this.#options = options;
     this.config = config;
@@ -170,7 +172,13 @@ export class RoundRun {
   }
 
   give(input: TimelessInput): void {
-    this.#machine.give({ ...input, now: this.#options.services.steadyNow() } as RoundInput);
+    // What a device did, for whoever follows it through the round.
+    if ("device" in input) {
+      const { device, type } = input;
+      this.#options.services.env.log.debug("device in round", { device, did: type });
+    }
+    const now = this.#options.services.steadyNow();
+    detached(() => this.#machine.give({ ...input, now } as RoundInput));
   }
 
   /** Ends the round; one that is being committed ends with its commit. */
@@ -195,6 +203,7 @@ export class RoundRun {
     switch (effect.type) {
       case "send":
         if (effect.message.type === "offer") this.#options.offered(effect.device);
+        services.env.log.debug("device in round", { device: effect.device, told: effect.message.type });
         this.#stored.afterwards(() => services.send(effect.device, effect.message));
         return;
       case "wake-at":
@@ -254,16 +263,14 @@ export class RoundRun {
   }
 
   #refuse(device: DeviceId, error: TributaryError, final: boolean): void {
-    const { roundId } = this.config;
-    this.#options.services.env.log.warn("update refused", { device, roundId, final, error });
+    this.#options.services.env.log.warn("update refused", { device, final, error });
     this.#stored.refusal(device, error, final && isItsFault(error) ? this.config.task : null);
     if (final) this.give({ type: "report-refused", device, code: error.code });
   }
 
   #fail(error: unknown, fallback: ErrorCode): void {
     const coded = toFailure(storageFailure(error), fallback);
-    const { roundId } = this.config;
-    this.#options.services.env.log.error("round failed", { roundId, error });
+    this.#options.services.env.log.error("round failed", { error });
     this.give({ type: "abandon", code: coded.code });
   }
 
@@ -271,6 +278,7 @@ export class RoundRun {
     this.#showTimer?.cancel();
     this.#showTimer = undefined;
     const { phase } = this.state;
+    this.#options.services.env.log.debug("round in phase", { phase });
     if (phase === "training") this.#account.trainingBegan();
     if (roundEnded(this.state)) return this.#finish();
     this.#stored.update(this.record());
@@ -285,9 +293,7 @@ export class RoundRun {
     // The last row of a version or of a buffered sum is part of its transaction already.
     const stored = record.phase !== "abandoned" ? this.#stored.idle() : this.#end.abandoned(record);
     Promise.all([stored, closed])
-      .catch((error: unknown) =>
-        this.#options.services.env.log.error("round could not be stored", { roundId: record.id, error }),
-      )
+      .catch((error: unknown) => this.#options.services.env.log.error("round could not be stored", { error }))
       .finally(() => this.#resolveEnded(record));
   }
 
@@ -303,6 +309,14 @@ export class RoundRun {
       });
     });
   }
+}
+
+/** Every line that is written for the round says which one it is. */
+function withRoundsLog(options: RoundRunOptions): RoundRunOptions {
+  const { services, config } = options;
+  const { roundId, task } = config;
+  const log = services.env.log.child({ roundId, task });
+  return { ...options, services: { ...services, env: { ...services.env, log } } };
 }
 
 function seats({ tally: { open, candidates } }: RoundState): number {

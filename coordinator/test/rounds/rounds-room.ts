@@ -12,6 +12,7 @@ import {
   type Env,
   type RoundId,
 } from "@tributary/core";
+import type { FastifyBaseLogger } from "fastify";
 import { build2nn, buildLinear } from "@tributary/onnx";
 import {
   CERTIFICATE_SCHEME,
@@ -47,11 +48,16 @@ const population = asPopulationName("default");
 /** What an operator sends as `Authorization`. */
 export const OPERATOR = "Bearer operator";
 
+export type RoomOptions = Pick<CoordinatorConfig, "keepAggregates" | "strategies"> & {
+  /** Of the HTTP server. */
+  readonly logger?: FastifyBaseLogger;
+};
+
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
 export async function startRoom(
   dataDir: string,
   overrides: Partial<Env> = {},
-  more: Pick<CoordinatorConfig, "keepAggregates" | "strategies"> = {},
+  { logger, ...more }: RoomOptions = {},
 ) {
   const env = systemEnv({ log: silentLogger, ...overrides });
   const steadyNow = createSteadyNow(env.clock);
@@ -66,7 +72,7 @@ export async function startRoom(
     access,
     isOperator: (authorization) => authorization === OPERATOR,
     version: "0",
-    logStream: { write() {} },
+    ...(logger === undefined ? {} : { logger }),
   });
   const releases = await createReleases({ config, env, store });
   const certificateLog = createCertificateLog({ env, store, releases, isOperator: () => false });
@@ -302,10 +308,7 @@ export async function weightsOf(room: Room, version: number): Promise<Float32Arr
 
 /** Rooms in folders of their own, all stopped and removed by `dispose`. */
 export function rooms(): {
-  readonly open: (
-    env?: Partial<Env>,
-    more?: Pick<CoordinatorConfig, "keepAggregates" | "strategies">,
-  ) => Promise<Room & { readonly folder: string }>;
+  readonly open: (env?: Partial<Env>, more?: RoomOptions) => Promise<Room & { readonly folder: string }>;
   readonly dispose: () => Promise<void>;
 } {
   const disposals: (() => Promise<void>)[] = [];

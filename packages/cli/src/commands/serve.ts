@@ -1,6 +1,13 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createCoordinator, type CoordinatorConfig } from "@tributary/coordinator";
+import {
+  createCoordinator,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type CoordinatorConfig,
+  type LogFormat,
+  type LogLevel,
+} from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween, list } from "../arguments.ts";
@@ -19,6 +26,8 @@ interface ServeOptions {
   readonly issuerName?: string;
   readonly metadataDays: number;
   readonly aggregates: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
@@ -50,6 +59,18 @@ export function serveCommand(): Command {
       "--no-aggregates",
       "do not keep the sum of each round with its version; tributary reproduce cannot take the step again then",
     )
+    .addOption(
+      new Option("--log-level <level>", "what is written to standard error, from this level on")
+        .choices(LOG_LEVELS)
+        .default("warn")
+        .env("TRIBUTARY_LOG_LEVEL"),
+    )
+    .addOption(
+      new Option("--log-format <format>", "one JSON object a line, or lines for people")
+        .choices(LOG_FORMATS)
+        .default("json")
+        .env("TRIBUTARY_LOG_FORMAT"),
+    )
     .action(async (options: ServeOptions) => {
       const shutdown = createShutdown(() => console.log("stopping"));
       const dashboard = createSiteBuilder(SITES.dashboard, siteCache());
@@ -63,6 +84,8 @@ export function serveCommand(): Command {
         dashboardDir: () => dashboard.request(),
         metadataDays: options.metadataDays,
         keepAggregates: options.aggregates,
+        logLevel: options.logLevel,
+        logFormat: options.logFormat,
         ...issuerOf(options),
       });
       shutdown.onClose(() => coordinator.close());
