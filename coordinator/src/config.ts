@@ -13,6 +13,7 @@ import {
   type Logger,
   type SecureRandom,
 } from "@tributary/core";
+import type { MlflowConfig } from "./runs/mlflow-client.ts";
 import { readPublicKey } from "@tributary/protocol";
 
 /** What a coordinator is started with. Everything but `dataDir` has a default. */
@@ -58,6 +59,12 @@ export interface CoordinatorConfig {
   readonly logLevel?: LogLevel;
   /** One JSON object a line, or lines for people; both go to standard error. @defaultValue "json" */
   readonly logFormat?: LogFormat;
+  /** A folder for TensorBoard, to which every task's rounds are written as they end. */
+  readonly tensorboardDir?: string;
+  /** An MLflow tracking server that every task is a run on. */
+  readonly mlflow?: MlflowConfig;
+  /** Where traces go; without it none are made. */
+  readonly tracing?: TracingConfig;
   readonly limits?: Partial<CoordinatorLimits>;
   /** Strategies of one's own, which tasks may name beside the built-in ones. */
   readonly strategies?: readonly StrategyDefinition[];
@@ -71,6 +78,14 @@ export interface IssuerConfig {
   readonly publicKey: string;
   /** Shown in the dashboard: who vouches for membership, 1 to 64 characters. @defaultValue "the app's backend" */
   readonly name?: string;
+}
+
+/** Traces for a collector that speaks OTLP over HTTP. What else there is to say, OpenTelemetry's own variables say (`OTEL_*`). */
+export interface TracingConfig {
+  /** Its base URL: `http://127.0.0.1:4318`. */
+  readonly endpoint: string;
+  /** Share of rounds, requests and connections that are traced, 0 to 1. @defaultValue 1 */
+  readonly ratio?: number;
 }
 
 export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
@@ -132,6 +147,9 @@ export interface ResolvedConfig {
   readonly keepAggregates: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  readonly tensorboardDir: string | undefined;
+  readonly mlflow: MlflowConfig | undefined;
+  readonly tracing: TracingConfig | undefined;
   readonly limits: CoordinatorLimits;
   readonly strategies: StrategyRegistry;
 }
@@ -176,6 +194,9 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     keepAggregates: config.keepAggregates ?? true,
     logLevel,
     logFormat,
+    tensorboardDir: config.tensorboardDir === undefined ? undefined : resolve(config.tensorboardDir),
+    mlflow: config.mlflow === undefined ? undefined : checkMlflow(config.mlflow),
+    tracing: config.tracing === undefined ? undefined : checkTracing(config.tracing),
     limits: checkLimits({ ...DEFAULT_LIMITS, ...config.limits }),
     strategies: createStrategyRegistry([...builtInStrategies, ...(config.strategies ?? [])]),
   };
@@ -217,6 +238,27 @@ function checkIssuer({ publicKey, name = "the app's backend" }: IssuerConfig): R
   const key = readPublicKey(publicKey);
   if (key === undefined) throw invalid("issuer.publicKey", expected, publicKey);
   return { publicKey: encodeHex(key), name };
+}
+
+function checkMlflow(mlflow: MlflowConfig): MlflowConfig {
+  const { trackingUri, token, username } = mlflow;
+  const { username: inUri, password } = parseHttpUrl("mlflow.trackingUri", trackingUri);
+  if (inUri !== "" || password !== "")
+    throw invalid(
+      "mlflow.trackingUri",
+      "a URL without a user (MLFLOW_TRACKING_USERNAME says who)",
+      "(hidden)",
+    );
+  if (token !== undefined && username !== undefined)
+    throw invalid("mlflow", "a token, or a user and a password", "both");
+  return mlflow;
+}
+
+function checkTracing(tracing: TracingConfig): TracingConfig {
+  const { endpoint, ratio = 1 } = tracing;
+  parseHttpUrl("tracing.endpoint", endpoint);
+  if (!(ratio >= 0 && ratio <= 1)) throw invalid("tracing.ratio", "a number of 0 to 1", ratio);
+  return tracing;
 }
 
 function checkLimits(limits: CoordinatorLimits): CoordinatorLimits {

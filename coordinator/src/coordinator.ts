@@ -36,6 +36,8 @@ import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { lockDataDir } from "./instance-lock.ts";
 import { openLog } from "./observability/logging/coordinator-log.ts";
+import { registerHttpTracing } from "./observability/tracing/http-tracing.ts";
+import { activeTraceFields, openTracing } from "./observability/tracing/tracing.ts";
 import { createPrometheus } from "./observability/prometheus.ts";
 import { createRegistry } from "./registry/registry.ts";
 import { createReproducer } from "./registry/reproducer.ts";
@@ -44,12 +46,14 @@ import { publishIssuer } from "./releases/issuer-target.ts";
 import { createReleases } from "./releases/releases.ts";
 import type { RoomContext } from "./rooms.ts";
 import { createRounds } from "./rounds/rounds.ts";
+import { mlflowSecrets } from "./runs/mlflow-client.ts";
+import { trackRuns } from "./runs/track-runs.ts";
 import { StorageHealth } from "./storage-health.ts";
 import { createSteadyNow } from "./steady-time.ts";
 import { VERSION } from "./version.ts";
 
 /** How long each room may take to close, one after the other: together less than two seconds. */
-const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200 } as const;
+const CLOSE_MS = { rounds: 800, rollouts: 200, gateway: 600, http: 200, tracing: 150, runs: 100 } as const;
 
 /** A running coordinator. */
 export interface Coordinator {
@@ -102,11 +106,19 @@ async function start(
     level: config.logLevel,
     format: config.logFormat,
     clock,
-    secrets: [operatorToken],
+    secrets: [operatorToken, ...mlflowSecrets(config.mlflow)],
+    traceFields: activeTraceFields,
   });
   const log = seams.log ?? ownLog;
   const { app } = await createApp({ config, access, isOperator, version: VERSION, random, logger });
   const env: Env = { clock, random, log };
+  const tracing = await openTracing({ config: config.tracing, version: VERSION, log });
+  opened.defer(() => closeInTime(env, "tracing", () => tracing.close()));
+  const { tracer } = tracing;
+  registerHttpTracing(app, {
+    ...tracing,
+    isOperator: ({ headers }) => isOperator(headers.authorization),
+  });
   const steadyNow = createSteadyNow(clock);
 
   const health = new StorageHealth(env);
@@ -146,6 +158,8 @@ async function start(
     keepAggregates: config.keepAggregates,
     issuerPublicKey,
     certificateLog,
+    tracer,
+    connectionOf: (device) => gateway.connectionOf(device),
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
@@ -154,6 +168,7 @@ async function start(
   const gateway: DeviceGateway = createGateway({
     ...context,
     issuerPublicKey,
+    tracer,
     handler: {
       ...rounds.handler,
       running(_, { appliedAfterMs }) {
@@ -251,6 +266,8 @@ async function start(
   const port = await listen(app, config);
 
   const url = config.publicUrl ?? `http://${reachableHost(config.host)}:${port}`;
+  const runs = trackRuns({ config, env, store, bus, progressOf: (task) => registry.progress(task), url });
+  opened.defer(() => closeInTime(env, "runs", () => runs.close()));
   let closing: Promise<void> | undefined;
   return {
     url,

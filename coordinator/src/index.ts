@@ -17,4 +17,8 @@ export { TokenBucket } from "./gateway/token-bucket.ts";
 export { sendError } from "./http/errors.ts";
 export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-name.ts";
 export { createBearerCheck } from "./http/operator-token.ts";
+export { createMlflowClient, type MlflowConfig, mlflowOfEnvironment } from "./runs/mlflow-client.ts";
+export { type MlflowRuns, mlflowRuns } from "./runs/mlflow-runs.ts";
+export type { RunSource } from "./runs/run-source.ts";
+export { type TensorboardRuns, tensorboardRuns } from "./runs/tensorboard-runs.ts";
 export { PLAIN_PAGE_CSP, plainPage } from "./http/plain-page.ts";

@@ -1,8 +1,9 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./config.ts";
+import { LOG_FORMATS, LOG_LEVELS, type CoordinatorConfig, type LogFormat, type LogLevel } from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
+import { mlflowOfEnvironment } from "./runs/mlflow-client.ts";
 import { VERSION } from "./version.ts";
 
 // The coordinator as a process of its own. Prints one JSON line when it listens; its log goes to standard error.
@@ -21,6 +22,9 @@ interface Arguments {
   readonly issuerName?: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  readonly tensorboard?: string;
+  readonly otlpEndpoint?: string;
+  readonly traceRatio: number;
 }
 
 function port(text: string): number {
@@ -69,26 +73,60 @@ const command = new Command("tributary-coordinator")
       .default("json")
       .env("TRIBUTARY_LOG_FORMAT"),
   )
+  .option("--tensorboard <folder>", "write every task's rounds there for TensorBoard, as they end")
+  .addOption(
+    new Option("--otlp-endpoint <url>", "where traces go, by OTLP over HTTP: http://127.0.0.1:4318").env(
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ),
+  )
+  .addOption(
+    new Option("--trace-ratio <share>", "share of rounds and requests that are traced, 0 to 1")
+      .argParser(Number)
+      .default(1)
+      .env("OTEL_TRACES_SAMPLER_ARG"),
+  )
   .allowExcessArguments(false)
-  .action(async ({ allowOrigin, allowHost, issuerKey, issuerName, ...rest }: Arguments) => {
-    if (issuerName !== undefined && issuerKey === undefined) {
-      throw failure(
-        "coordinator/invalid-config",
-        "coordinator: --issuer-name: name the issuer's key too, with --issuer-key",
-      );
-    }
-    const coordinator = await createCoordinator({
-      ...rest,
-      allowOrigins: allowOrigin,
-      allowHosts: allowHost,
-      ...(issuerKey === undefined
-        ? {}
-        : { issuer: { publicKey: issuerKey, ...(issuerName === undefined ? {} : { name: issuerName }) } }),
-    });
-    stopOnSignal(() => coordinator.close());
-    const { url, port: listening } = coordinator;
-    console.log(JSON.stringify({ event: "listening", url, port: listening, pid: process.pid }));
-  });
+  .action(
+    async ({
+      allowOrigin,
+      allowHost,
+      issuerKey,
+      issuerName,
+      tensorboard,
+      otlpEndpoint,
+      traceRatio,
+      ...rest
+    }: Arguments) => {
+      if (issuerName !== undefined && issuerKey === undefined) {
+        throw failure(
+          "coordinator/invalid-config",
+          "coordinator: --issuer-name: name the issuer's key too, with --issuer-key",
+        );
+      }
+      const coordinator = await createCoordinator({
+        ...rest,
+        allowOrigins: allowOrigin,
+        allowHosts: allowHost,
+        ...runsOf(tensorboard),
+        ...(otlpEndpoint === undefined ? {} : { tracing: { endpoint: otlpEndpoint, ratio: traceRatio } }),
+        ...(issuerKey === undefined
+          ? {}
+          : { issuer: { publicKey: issuerKey, ...(issuerName === undefined ? {} : { name: issuerName }) } }),
+      });
+      stopOnSignal(() => coordinator.close());
+      const { url, port: listening } = coordinator;
+      console.log(JSON.stringify({ event: "listening", url, port: listening, pid: process.pid }));
+    },
+  );
+
+/** Who is told of runs: TensorBoard's files, and the MLflow server that its own variables name. */
+function runsOf(tensorboardDir: string | undefined): Pick<CoordinatorConfig, "tensorboardDir" | "mlflow"> {
+  const mlflow = mlflowOfEnvironment(process.env);
+  return {
+    ...(tensorboardDir === undefined ? {} : { tensorboardDir }),
+    ...(mlflow === undefined ? {} : { mlflow }),
+  };
+}
 
 /** The first signal closes, the second one ends at once. */
 function stopOnSignal(close: () => Promise<void>): void {

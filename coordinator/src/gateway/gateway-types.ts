@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server } from "node:http";
+import type { SpanContext, Tracer } from "@opentelemetry/api";
 import type { Duplex } from "node:stream";
 import type { DeviceId, Env, PopulationName, TributaryError } from "@tributary/core";
 import { LIMITS, type DeviceMessage, type ServerMessage } from "@tributary/protocol";
@@ -83,6 +84,8 @@ export interface GatewayOptions {
   /** Devices with an open offer, for the counts; see `countsChanged`. @defaultValue 0 */
   readonly training?: () => number;
   readonly limits?: Partial<GatewayLimits>;
+  /** What makes the spans of connections. */
+  readonly tracer?: Tracer;
 }
 
 /** The gateway, with what the rounds use of it. */
@@ -92,6 +95,8 @@ export interface DeviceGateway extends Gateway {
   attach(server: Server): void;
   /** False when the device is not connected, or its connection was given up because it does not read. */
   send(device: DeviceId, message: ServerMessage): boolean;
+  /** The span that a device connected in. */
+  connectionOf(device: DeviceId): SpanContext | undefined;
   /** Ends a device's session, as when it is not enrolled any more. */
   disconnect(device: DeviceId, reason: TributaryError): void;
   /** The number of devices in training changed; published with the others, a few times a second at most. */

@@ -21,6 +21,7 @@ import {
   type GatewayLimits,
   type GatewayOptions,
 } from "./gateway-types.ts";
+import { ConnectionTrace } from "./connection-trace.ts";
 import { checkHello } from "./greeting.ts";
 import { CLOSE_GRACE_MS, Session, silence } from "./session.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -100,6 +101,10 @@ class WebSocketGateway implements DeviceGateway {
     return this.#byDevice.has(device);
   }
 
+  connectionOf(device: DeviceId): ReturnType<DeviceGateway["connectionOf"]> {
+    return this.#byDevice.get(device)?.connection.spanContext;
+  }
+
   disconnect(device: DeviceId, reason: TributaryError): void {
     const session = this.#byDevice.get(device);
     if (session === undefined) return;
@@ -143,6 +148,7 @@ class WebSocketGateway implements DeviceGateway {
     const nonce = random.bytes(32);
     const session = new Session({
       socket,
+      connection: new ConnectionTrace(this.#options.tracer),
       id: `${this.#nextId++}-${encodeHex(random.bytes(4))}`,
       address,
       headers,
@@ -266,6 +272,7 @@ class WebSocketGateway implements DeviceGateway {
     }
     session.device = device;
     session.phase = "open";
+    session.connection.opened(device.device, session.id);
     this.#ungreeted.delete(session);
     this.#byDevice.set(device.device, session);
     session.send({
@@ -341,6 +348,7 @@ class WebSocketGateway implements DeviceGateway {
     if (left > 0) this.#byAddress.set(session.address, left);
     else this.#byAddress.delete(session.address);
     session.phase = "closing";
+    session.connection.gone();
     this.#leave(session);
     if (this.#sessions.size === 0) this.#allGone?.();
   }

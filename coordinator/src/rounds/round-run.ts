@@ -1,8 +1,10 @@
+import { trace } from "@opentelemetry/api";
 import {
   toFailure,
   type DeviceId,
   type Digest,
   type ErrorCode,
+  type LogFields,
   type PopulationName,
   type TributaryError,
 } from "@tributary/core";
@@ -18,7 +20,8 @@ import {
 } from "@tributary/federation";
 import type { SecureReady, SecureStepName } from "@tributary/protocol";
 import { storageFailure } from "../durable-files.ts";
-import { detached } from "../observability/detached.ts";
+import { RoundTrace } from "../observability/tracing/round-trace.ts";
+import { TRACER_NAME } from "../observability/tracing/tracing.ts";
 import type { RoundRecord } from "../ports/records.ts";
 import type { MetricUpdates } from "./measurement/metric-updates.ts";
 import { RoundAccount } from "./round-account.ts";
@@ -47,13 +50,15 @@ export class RoundRun {
   readonly #stored: RoundStore;
   readonly #account: RoundAccount;
   readonly #end: RoundEnd;
+  readonly #trace: RoundTrace;
   readonly #resolveEnded: (record: RoundRecord) => void;
   #timer: { cancel(): void } | undefined;
   #showTimer: { cancel(): void } | undefined;
   #committing: Promise<void> | undefined;
 
   private constructor(given: RoundRunOptions, past?: PastRound) {
-    const options = withRoundsLog(given);
+    this.#trace = traceOf(given);
+    const options = withRoundsLog(given, this.#trace.logFields);
     const { config, services } = options;
     this.#options = options;
     this.config = config;
@@ -70,6 +75,7 @@ export class RoundRun {
       past?.inputs,
     );
     this.#account = new RoundAccount(options, past);
+    this.#trace.entered(this.state.phase);
     const { promise, resolve } = Promise.withResolvers<RoundRecord>();
     this.ended = promise;
     this.#resolveEnded = resolve;
@@ -175,10 +181,11 @@ export class RoundRun {
     // What a device did, for whoever follows it through the round.
     if ("device" in input) {
       const { device, type } = input;
+      this.#trace.message(device, type);
       this.#options.services.env.log.debug("device in round", { device, did: type });
     }
     const now = this.#options.services.steadyNow();
-    detached(() => this.#machine.give({ ...input, now } as RoundInput));
+    this.#trace.within(() => this.#machine.give({ ...input, now } as RoundInput));
   }
 
   /** Ends the round; one that is being committed ends with its commit. */
@@ -228,7 +235,8 @@ export class RoundRun {
         return;
       case "aggregate":
         this.#timer?.cancel();
-        this.#committing = this.#end.commit(effect.devices);
+        this.#trace.entered("aggregating");
+        this.#committing = this.#trace.within(() => this.#end.commit(effect.devices));
         return;
       case "ended":
         this.#timer?.cancel();
@@ -279,6 +287,7 @@ export class RoundRun {
     this.#showTimer = undefined;
     const { phase } = this.state;
     this.#options.services.env.log.debug("round in phase", { phase });
+    this.#trace.entered(phase);
     if (phase === "training") this.#account.trainingBegan();
     if (roundEnded(this.state)) return this.#finish();
     this.#stored.update(this.record());
@@ -294,7 +303,10 @@ export class RoundRun {
     const stored = record.phase !== "abandoned" ? this.#stored.idle() : this.#end.abandoned(record);
     Promise.all([stored, closed])
       .catch((error: unknown) => this.#options.services.env.log.error("round could not be stored", { error }))
-      .finally(() => this.#resolveEnded(record));
+      .finally(() => {
+        this.#trace.ended(record);
+        this.#resolveEnded(record);
+      });
   }
 
   /** Counts change by the device; who asks and who watches learns of them a few times a second. */
@@ -311,11 +323,21 @@ export class RoundRun {
   }
 }
 
+function traceOf({ services, config, model, base }: RoundRunOptions): RoundTrace {
+  return new RoundTrace({
+    tracer: services.tracer ?? trace.getTracer(TRACER_NAME),
+    config,
+    model: model.name,
+    baseVersion: base.version,
+    connectionOf: (device) => services.connectionOf?.(device),
+  });
+}
+
 /** Every line that is written for the round says which one it is. */
-function withRoundsLog(options: RoundRunOptions): RoundRunOptions {
+function withRoundsLog(options: RoundRunOptions, fields: LogFields): RoundRunOptions {
   const { services, config } = options;
   const { roundId, task } = config;
-  const log = services.env.log.child({ roundId, task });
+  const log = services.env.log.child({ roundId, task, ...fields });
   return { ...options, services: { ...services, env: { ...services.env, log } } };
 }
 

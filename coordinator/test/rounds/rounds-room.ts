@@ -35,6 +35,8 @@ import type { DeviceGateway } from "../../src/gateway/gateway-types.ts";
 import { createAccessPolicy } from "../../src/http/access-policy.ts";
 import { createApp } from "../../src/http/app.ts";
 import { registerBlobRoutes } from "../../src/http/blob-routes.ts";
+import { registerHttpTracing } from "../../src/observability/tracing/http-tracing.ts";
+import type { Tracing } from "../../src/observability/tracing/tracing.ts";
 import { createRegistry } from "../../src/registry/registry.ts";
 import { createReleases } from "../../src/releases/releases.ts";
 import { createRounds } from "../../src/rounds/rounds.ts";
@@ -51,13 +53,14 @@ export const OPERATOR = "Bearer operator";
 export type RoomOptions = Pick<CoordinatorConfig, "keepAggregates" | "strategies"> & {
   /** Of the HTTP server. */
   readonly logger?: FastifyBaseLogger;
+  readonly tracing?: Tracing;
 };
 
 /** The rooms that rounds need, real ones, in a folder. `stop` leaves the folder, as a crash would, for the next `start`. */
 export async function startRoom(
   dataDir: string,
   overrides: Partial<Env> = {},
-  { logger, ...more }: RoomOptions = {},
+  { logger, tracing, ...more }: RoomOptions = {},
 ) {
   const env = systemEnv({ log: silentLogger, ...overrides });
   const steadyNow = createSteadyNow(env.clock);
@@ -74,6 +77,13 @@ export async function startRoom(
     version: "0",
     ...(logger === undefined ? {} : { logger }),
   });
+  const tracer = tracing === undefined ? {} : { tracer: tracing.tracer };
+  if (tracing !== undefined) {
+    registerHttpTracing(app, {
+      ...tracing,
+      isOperator: ({ headers }) => headers.authorization === OPERATOR,
+    });
+  }
   const releases = await createReleases({ config, env, store });
   const certificateLog = createCertificateLog({ env, store, releases, isOperator: () => false });
   const enrolment = await createEnrolment({ config, env, store, logGrew: () => certificateLog.grew() });
@@ -92,6 +102,8 @@ export async function startRoom(
     issuerPublicKey,
     certificateLog,
     dataDir,
+    ...tracer,
+    connectionOf: (device) => gateway.connectionOf(device),
     send: (device, message) => gateway.send(device, message),
     countsChanged: () => gateway.countsChanged(),
   });
@@ -102,6 +114,7 @@ export async function startRoom(
     issuerPublicKey,
     store,
     bus,
+    ...tracer,
     handler: rounds.handler,
     training: () => rounds.training(),
     // Devices here are scripted and send no heartbeats; a virtual clock would find them silent for hours.

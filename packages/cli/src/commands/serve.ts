@@ -4,6 +4,7 @@ import {
   createCoordinator,
   LOG_FORMATS,
   LOG_LEVELS,
+  mlflowOfEnvironment,
   type CoordinatorConfig,
   type LogFormat,
   type LogLevel,
@@ -28,6 +29,9 @@ interface ServeOptions {
   readonly aggregates: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  readonly tensorboard?: string;
+  readonly otlpEndpoint?: string;
+  readonly traceRatio: number;
 }
 
 /** `tributary serve`: the coordinator with its dashboard, for real devices. */
@@ -71,6 +75,27 @@ export function serveCommand(): Command {
         .default("json")
         .env("TRIBUTARY_LOG_FORMAT"),
     )
+    .option("--tensorboard <folder>", "write every task's rounds there for TensorBoard, as they end")
+    .addOption(
+      new Option("--otlp-endpoint <url>", "where traces go, by OTLP over HTTP: http://127.0.0.1:4318").env(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+      ),
+    )
+    .addOption(
+      new Option("--trace-ratio <share>", "share of rounds and requests that are traced, 0 to 1")
+        .argParser(Number)
+        .default(1)
+        .env("OTEL_TRACES_SAMPLER_ARG"),
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  tributary serve --log-format pretty --log-level info
+  tributary serve --otlp-endpoint http://127.0.0.1:4318 --trace-ratio 0.1
+  tributary serve --tensorboard runs & tensorboard --logdir runs
+  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 tributary serve`,
+    )
     .action(async (options: ServeOptions) => {
       const shutdown = createShutdown(() => console.log("stopping"));
       const dashboard = createSiteBuilder(SITES.dashboard, siteCache());
@@ -86,6 +111,8 @@ export function serveCommand(): Command {
         keepAggregates: options.aggregates,
         logLevel: options.logLevel,
         logFormat: options.logFormat,
+        ...tracingOf(options),
+        ...runsOf(options),
         ...issuerOf(options),
       });
       shutdown.onClose(() => coordinator.close());
@@ -99,6 +126,19 @@ export function serveCommand(): Command {
         );
       }
     });
+}
+
+/** Who is told of runs: TensorBoard's files, and the MLflow server that its own variables name. */
+function runsOf({ tensorboard }: ServeOptions): Pick<CoordinatorConfig, "tensorboardDir" | "mlflow"> {
+  const mlflow = mlflowOfEnvironment(process.env);
+  return {
+    ...(tensorboard === undefined ? {} : { tensorboardDir: tensorboard }),
+    ...(mlflow === undefined ? {} : { mlflow }),
+  };
+}
+
+function tracingOf({ otlpEndpoint, traceRatio }: ServeOptions): Pick<CoordinatorConfig, "tracing"> {
+  return otlpEndpoint === undefined ? {} : { tracing: { endpoint: otlpEndpoint, ratio: traceRatio } };
 }
 
 /** @throws cli/usage for a name without a key */
