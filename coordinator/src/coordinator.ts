@@ -20,14 +20,17 @@ import { registerAliasRoutes } from "./http/alias-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerCardRoutes } from "./http/card-routes.ts";
 import { registerChannelRoutes } from "./http/channel-routes.ts";
+import { registerDocumentRoutes } from "./http/document-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { registerIdempotency } from "./http/idempotency.ts";
 import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
 import { registerRegistryRoutes } from "./http/registry-routes.ts";
 import { registerRetentionRoutes } from "./http/retention-routes.ts";
+import { createSharedAnswers } from "./http/shared-answers.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
@@ -110,7 +113,8 @@ async function start(
     traceFields: activeTraceFields,
   });
   const log = seams.log ?? ownLog;
-  const { app } = await createApp({ config, access, isOperator, version: VERSION, random, logger });
+  const sharedAnswers = createSharedAnswers();
+  const { app } = await createApp({ config, access, isOperator, version: VERSION, logger, sharedAnswers });
   const env: Env = { clock, random, log };
   const tracing = await openTracing({ config: config.tracing, version: VERSION, log });
   opened.defer(() => closeInTime(env, "tracing", () => tracing.close()));
@@ -130,6 +134,8 @@ async function start(
   if (unused > 0) log.info("coordinator: unused blobs were removed", { count: unused });
   const bus = createInProcessBus(log);
   opened.defer(() => bus.close());
+  const shared = sharedAnswers.follow(bus);
+  opened.defer(() => shared.close());
   const housekeeping = await startHousekeeping({ env, store, keptEvents: limits.keptEvents });
   opened.defer(() => housekeeping.close());
 
@@ -224,6 +230,8 @@ async function start(
     },
   });
   registerEventRoutes(app, streams);
+  registerIdempotency(app, { requests: store.idempotentRequests, clock });
+  registerDocumentRoutes(app);
   enrolment.register(app);
   registerErasureRoute(app, {
     env,

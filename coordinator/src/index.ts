@@ -15,6 +15,7 @@ export {
 } from "./keys/signing-key.ts";
 export { TokenBucket } from "./gateway/token-bucket.ts";
 export { sendError } from "./http/errors.ts";
+export { registerProblemPages } from "./http/problem-pages.ts";
 export { hostCheck, hostName, listensEverywhere, urlHost } from "./http/host-name.ts";
 export { createBearerCheck } from "./http/operator-token.ts";
 export { createMlflowClient, type MlflowConfig, mlflowOfEnvironment } from "./runs/mlflow-client.ts";

@@ -1,7 +1,7 @@
 import fastifyCors from "@fastify/cors";
 import fastifySwagger from "@fastify/swagger";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
-import { failure, type SecureRandom, statusOf, systemRandom, toWire } from "@tributary/core";
+import { failure, PROBLEM_MEDIA_TYPE, statusOf, toProblem } from "@tributary/core";
 import { PROOF_HEADER } from "@tributary/protocol";
 import {
   fastify,
@@ -12,9 +12,14 @@ import {
 } from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ResolvedConfig } from "../config.ts";
-import { registerRequestLog, REQUEST_ID_HEADER, requestIds } from "../observability/logging/request-log.ts";
+import { registerRequestLog, requestId, REQUEST_ID_HEADER } from "../observability/logging/request-log.ts";
 import type { AccessPolicy } from "./access-policy.ts";
+import { apiDocumentOptions } from "./api-document/api-document.ts";
+import { registerEntityTags } from "./entity-tags.ts";
 import { sendError } from "./errors.ts";
+import { registerPreconditions } from "./preconditions.ts";
+import type { SharedAnswers } from "./shared-answers.ts";
+import { strictBody } from "./strict-bodies.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -23,6 +28,8 @@ declare module "fastify" {
      * the operator's token. @defaultValue "operator"
      */
     audience?: "device" | "operator";
+    /** Its answers can be asked for in ranges. */
+    ranges?: boolean;
   }
 }
 
@@ -48,10 +55,10 @@ export interface AppOptions {
   readonly access: AccessPolicy;
   readonly isOperator: (authorization: string | undefined) => boolean;
   readonly version: string;
-  /** Draws the ids of requests. @defaultValue the platform's */
-  readonly random?: SecureRandom;
   /** The coordinator's log. @defaultValue none */
   readonly logger?: FastifyBaseLogger;
+  /** @defaultValue each is made for who asked alone */
+  readonly sharedAnswers?: SharedAnswers;
 }
 
 /**
@@ -59,11 +66,10 @@ export interface AppOptions {
  * document. In an object of its own, because a Fastify instance is a promise of its start to `await`.
  */
 export async function createApp(options: AppOptions): Promise<{ readonly app: App }> {
-  const { config, access, isOperator, version, random = systemRandom, logger } = options;
+  const { config, access, isOperator, version, logger } = options;
   const app: App = fastify({
     ...(logger === undefined ? {} : { loggerInstance: logger }),
     logController: new LogController({ requestIdLogLabel: "requestId", disableRequestLogging: true }),
-    genReqId: requestIds(random),
     bodyLimit: config.limits.maxJsonBytes,
     requestTimeout: config.limits.requestTimeoutMs,
     // A client that asks for much and reads nothing holds a socket and a file open.
@@ -73,18 +79,22 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       requestTimeout: config.limits.requestTimeoutMs,
       connectionsCheckingInterval: Math.min(5_000, config.limits.headersTimeoutMs),
     },
+    // A field that nobody knows is refused, not left out unsaid.
+    ajv: { customOptions: { removeAdditional: false } },
     routerOptions: { maxParamLength: 256, ignoreTrailingSlash: false },
     forceCloseConnections: true,
     // Proxies are told by publicUrl and allowHosts; no header of a client is believed about who it is.
     trustProxy: false,
+    // Random, for it is told: a problem names its request by it, and the log.
+    genReqId: requestId,
     frameworkErrors: (error, request, reply) => void sendError(error, request as never, reply as never),
     clientErrorHandler(error, socket) {
       // No request could be read; what can be said is said, and the connection ends.
       if (error.code === "ECONNRESET" || !socket.writable) return socket.destroy();
       const refused = failure("http/bad-request", "http: not a request");
-      const body = JSON.stringify({ error: toWire(refused) });
+      const body = JSON.stringify(toProblem(refused));
       socket.end(
-        `HTTP/1.1 ${statusOf(refused)} Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${statusOf(refused)} Bad Request\r\ncontent-type: ${PROBLEM_MEDIA_TYPE}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
       );
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -147,13 +157,17 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
       );
   });
 
-  await app.register(fastifySwagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: { title: "Tributary coordinator", version, description: "Registry, rounds and releases." },
-      components: { securitySchemes: { operator: { type: "http", scheme: "bearer" } } },
-    },
+  app.addHook("onRoute", (route) => {
+    const { schema, config } = route;
+    // Devices may be newer than this coordinator.
+    if (schema?.body !== undefined && config?.audience !== "device")
+      route.schema = { ...schema, body: strictBody(schema.body) };
   });
+  options.sharedAnswers?.register(app);
+  registerEntityTags(app);
+  registerPreconditions(app);
+
+  await app.register(fastifySwagger, apiDocumentOptions(version));
   return { app };
 }
 

@@ -138,6 +138,8 @@ export interface ApiClient {
   releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
   channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** Each version that a channel pointed to once, what it was last moved to first: 100 at most. */
+  channelHistory(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Devices on the channel stay on their version. Gives those that are left. */
   removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Newest first. */
@@ -368,6 +370,15 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/models/{model}/channels", { params: { path: { model } }, ...json(call) }),
         )
       ).channels,
+    channelHistory: async (model, channel, call) =>
+      (
+        await answered(`GET /v1/models/${model}/channels/${channel}/history`, call, () =>
+          http.GET("/v1/models/{model}/channels/{channel}/history", {
+            params: { path: { model, channel }, query: { limit: 100 } },
+            ...json(call),
+          }),
+        )
+      ).history,
     removeChannel: async (model, channel, call) =>
       (
         await answered(`DELETE /v1/models/${model}/channels/${channel}`, call, () =>
@@ -558,11 +569,11 @@ function json(call: CallOptions | undefined) {
   return { headers: { Accept: "application/json" }, signal: call?.signal ?? null };
 }
 
-/** A body of bytes, which the document cannot describe. */
-function octets(bytes: Uint8Array, call: CallOptions | undefined): object {
+/** A body of bytes, as they are. */
+function octets(bytes: Uint8Array, call: CallOptions | undefined) {
   return {
     body: bytes,
-    bodySerializer: (body: Uint8Array<ArrayBuffer>): BodyInit => body,
+    bodySerializer: (body: unknown): BodyInit => body as Uint8Array<ArrayBuffer>,
     headers: { "Content-Type": "application/octet-stream", Accept: "application/json" },
     signal: call?.signal ?? null,
   };

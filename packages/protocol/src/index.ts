@@ -111,6 +111,7 @@ export {
 } from "./aliases.ts";
 export {
   ChannelChange,
+  ChannelHistory,
   ChannelList,
   ChannelView,
   MAX_CHANNELS,
@@ -196,7 +197,7 @@ export {
   CertificateRequest,
   EnrolmentRequest,
   EnrolmentResponse,
-  ErrorBody,
+  ProblemBody,
   IssuerView,
   ModelList,
   ModelView,

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { encodeHex, type LogFields, type SecureRandom } from "@tributary/core";
+import { randomUUID } from "node:crypto";
+import type { LogFields } from "@tributary/core";
 import type { App } from "../../http/app.ts";
 import { withinRequest } from "./request-context.ts";
 
@@ -13,15 +14,13 @@ declare module "fastify" {
 /** The header of a request's id, in both directions. */
 export const REQUEST_ID_HEADER = "x-request-id";
 
-/** An id of a client's own: short, and harmless in any log. */
-const GIVEN_ID = /^[\w.:-]{1,64}$/;
+/** An id of a client's own: it stands in problems as a URN, and in the log. */
+const GIVEN_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Takes the id that a client gives a request, or draws one. */
-export function requestIds(random: SecureRandom): (request: IncomingMessage) => string {
-  return ({ headers }) => {
-    const given = headers[REQUEST_ID_HEADER];
-    return typeof given === "string" && GIVEN_ID.test(given) ? given : encodeHex(random.bytes(8));
-  };
+/** The id that a client gives its request, where it is a UUID, or a new one. */
+export function requestId({ headers }: IncomingMessage): string {
+  const given = headers[REQUEST_ID_HEADER];
+  return typeof given === "string" && GIVEN_ID.test(given) ? given : randomUUID();
 }
 
 /**

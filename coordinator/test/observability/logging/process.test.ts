@@ -8,6 +8,9 @@ import { startProcess } from "../../coordinator-process.ts";
 import { DeviceSocket } from "../../device-socket.ts";
 import { temporaryFolder } from "../../temporary-folder.ts";
 
+/** A client's own id of a request. */
+const ENROLMENT = "0192f3a4-5b6c-7d8e-9f00-112233445566";
+
 test("what a process logs in full has ids to follow and none of the secrets that it was shown", async () => {
   const folder = await temporaryFolder();
   const { child, listening, ended } = startProcess(
@@ -42,7 +45,7 @@ test("what a process logs in full has ids to follow and none of the secrets that
       new Uint8Array(await crypto.subtle.sign("Ed25519", keys.privateKey, message));
     const publicKey = new Uint8Array(await crypto.subtle.exportKey("raw", keys.publicKey));
     const enrolment = await ask("/v1/populations/default/enrolments", {
-      headers: { ...json, "x-request-id": "enrolment-of-a-test" },
+      headers: { ...json, "x-request-id": ENROLMENT },
       body: JSON.stringify({
         token,
         publicKey: encodeBase64url(publicKey),
@@ -77,7 +80,7 @@ test("what a process logs in full has ids to follow and none of the secrets that
     for (const { headers } of answered) expect(ids).toContain(headers.get("x-request-id"));
     expect(new Set(answered.map(({ headers }) => headers.get("x-request-id"))).size).toBe(answered.length);
     const enrolled = entries.find(({ msg }) => msg === "device enrolled");
-    expect(enrolled).toMatchObject({ device: deviceId, requestId: "enrolment-of-a-test" });
+    expect(enrolled).toMatchObject({ device: deviceId, requestId: ENROLMENT });
 
     const secretKey = await readFile(join(folder.path, "keys", "root.key.json"), "utf8");
     const secrets = {

@@ -15,6 +15,7 @@ import { integerBetween, list } from "../arguments.ts";
 import { createSiteBuilder } from "../sites/site-builder.ts";
 import { siteCache, SITES } from "../sites/sites.ts";
 import { createShutdown } from "../start/shutdown.ts";
+import { examples } from "../examples.ts";
 
 interface ServeOptions {
   readonly port: number;
@@ -89,12 +90,14 @@ export function serveCommand(): Command {
     )
     .addHelpText(
       "after",
-      `
-Examples:
-  tributary serve --log-format pretty --log-level info
-  tributary serve --otlp-endpoint http://127.0.0.1:4318 --trace-ratio 0.1
-  tributary serve --tensorboard runs & tensorboard --logdir runs
-  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 tributary serve`,
+      examples(
+        "tributary serve --data-dir /var/lib/tributary",
+        "tributary serve --allow-origin https://app.example.org --allow-host fl.example.org",
+        "tributary serve --log-format pretty --log-level info",
+        "tributary serve --otlp-endpoint http://127.0.0.1:4318 --trace-ratio 0.1",
+        "tributary serve --tensorboard runs",
+        "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 tributary serve",
+      ),
     )
     .action(async (options: ServeOptions) => {
       const shutdown = createShutdown(() => console.log("stopping"));

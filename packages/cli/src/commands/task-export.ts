@@ -9,6 +9,7 @@ import {
 } from "@tributary/coordinator";
 import { failure, TributaryError } from "@tributary/core";
 import { Option, type Command } from "commander";
+import { examples } from "../examples.ts";
 import { urlOption, type OperatorOptions } from "../operator.ts";
 
 const FORMATS = ["tensorboard", "mlflow"] as const;
@@ -33,11 +34,10 @@ export function addTaskExportCommand(command: Command): void {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      `
-Examples:
-  tributary task export digits --out runs && tensorboard --logdir runs
-  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 tributary task export digits --format mlflow
-
+      `${examples(
+        "tributary task export digits --out runs",
+        "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 tributary task export digits --format mlflow",
+      )}
 MLflow's own variables say where and who: MLFLOW_TRACKING_URI, and MLFLOW_TRACKING_TOKEN or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.`,
     )
     .action(exportTasks);
