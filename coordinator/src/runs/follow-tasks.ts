@@ -44,7 +44,7 @@ export function followTasks({ env, bus, tracker, tasks, sync }: FollowOptions): 
   };
 
   const work = async (): Promise<void> => {
-    for (const task of [...changed]) {
+    for (const task of Array.from(changed)) {
       if (closed) return;
       changed.delete(task);
       try {

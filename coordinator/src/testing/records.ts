@@ -217,6 +217,8 @@ export function exampleDevice(index: number, changes: Partial<DeviceRecord> = {}
     certificateSerial: `serial-${index}`,
     certificateExpiresAt: 1_800_000_000_000,
     lastSeenAt: null,
+    software: null,
+    refusedBefore: null,
     ...changes,
   };
 }

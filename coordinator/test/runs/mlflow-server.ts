@@ -8,6 +8,26 @@ interface Metric {
   readonly timestamp: number;
   readonly step: number;
 }
+interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+}
+/** Of any request that is used. */
+interface Body {
+  readonly name: string;
+  readonly experiment_id: string;
+  readonly experiment_ids: readonly string[];
+  readonly filter: string;
+  readonly max_results: number;
+  readonly run_id: string;
+  readonly run_name: string;
+  readonly start_time: number;
+  readonly end_time?: number;
+  readonly status: string;
+  readonly metrics?: readonly Metric[];
+  readonly params?: readonly KeyValue[];
+  readonly tags?: readonly KeyValue[];
+}
 interface Run {
   readonly info: {
     run_id: string;
@@ -61,7 +81,7 @@ export async function mlflowServer() {
     };
   };
 
-  const answer = (call: string, query: URLSearchParams, body: any): { status?: number; body: unknown } => {
+  const answer = (call: string, query: URLSearchParams, body: Body): { status?: number; body: unknown } => {
     switch (call) {
       case "GET experiments/get-by-name": {
         const id = experiments.get(query.get("experiment_name") ?? "");
@@ -94,7 +114,7 @@ export async function mlflowServer() {
           },
           metrics: [],
           params: new Map(),
-          tags: new Map(body.tags.map(({ key, value }: any) => [key, value])),
+          tags: new Map((body.tags ?? []).map(({ key, value }) => [key, value])),
         };
         runs.set(run.info.run_id, run);
         return { body: { run: shown(run) } };
@@ -103,7 +123,7 @@ export async function mlflowServer() {
         const { run_id, metrics = [], params = [], tags = [] } = body;
         const run = runs.get(run_id);
         if (run === undefined) return problem("RESOURCE_DOES_NOT_EXIST", "no such run");
-        const sizes = [metrics.length, params.length, tags.length];
+        const sizes = [metrics.length, params.length, tags.length] as const;
         if (sizes[0] > 1000 || sizes[1] > 100 || sizes[2] > 100 || sizes[0] + sizes[1] + sizes[2] > 1000)
           return problem("INVALID_PARAMETER_VALUE", `a batch of ${sizes.join(", ")}`);
         for (const { key, value } of [...params, ...tags, ...metrics])
@@ -144,7 +164,11 @@ export async function mlflowServer() {
         response.writeHead(disturbed.status, { "content-type": "application/json" });
         return void response.end(JSON.stringify(disturbed));
       }
-      const { status = 200, body } = answer(call, url.searchParams, text === "" ? {} : JSON.parse(text));
+      const { status = 200, body } = answer(
+        call,
+        url.searchParams,
+        (text === "" ? {} : JSON.parse(text)) as Body,
+      );
       if (disturbed === "lost") return void request.socket.destroy();
       response.writeHead(status, { "content-type": "application/json" });
       response.end(JSON.stringify(body));

@@ -251,6 +251,24 @@ export {
   VersionHealthView,
 } from "./device-health.ts";
 export {
+  DEVICE_STATES,
+  DeviceDetailView,
+  DeviceList,
+  DeviceListQuery,
+  DeviceRevocation,
+  DeviceTagSchema,
+  DeviceView,
+  FLEET_HOURS_KEPT,
+  FleetHistory,
+  FleetHistoryQuery,
+  FleetQuery,
+  FleetView,
+  MAX_ADOPTION_LINES,
+  MAX_DEVICE_TAGS,
+  MAX_FLEET_GROUPS,
+  type DeviceState,
+} from "./fleet.ts";
+export {
   DEFAULT_RETENTION,
   RETENTION_REASONS,
   RetentionRule,

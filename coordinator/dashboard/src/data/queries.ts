@@ -16,10 +16,11 @@ import {
   type VersionHealthView,
   type VersionView,
 } from "@tributary/api-client";
-import { QueryClient, queryOptions } from "@tanstack/react-query";
+import { QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
 import {
   applyToModels,
   applyToRollouts,
+  applyToRound,
   applyToRounds,
   applyToStatus,
   applyToTasks,
@@ -56,6 +57,8 @@ export interface Queries {
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
+  /** By its number within the task; null where it has none. */
+  round(task: string, number: number): ReturnType<typeof queryOptions<RoundView | null, Error>>;
   /** Of a round in which `count` updates were refused: another count is another answer. */
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
@@ -106,6 +109,20 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             log,
             () => api.rounds(task, { limit: ROUNDS_SHOWN, signal }),
             (rounds, event) => applyToRounds(task, rounds, event),
+          ),
+      }),
+    round: (task, number) =>
+      queryOptions<RoundView | null>({
+        queryKey: ["round", task, number],
+        queryFn: ({ signal }) =>
+          readWithEvents(
+            log,
+            async () => {
+              if (!Number.isSafeInteger(number) || number < 1) return null;
+              const [found] = await api.rounds(task, { limit: 1, before: number + 1, signal });
+              return found?.number === number ? found : null;
+            },
+            (round, event) => applyToRound(task, number, round, event),
           ),
       }),
     refusals: (round, count) =>
@@ -178,7 +195,10 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   update<readonly TaskView[]>(client, ["tasks"], (tasks) => applyToTasks(tasks, event));
   update<readonly ModelView[]>(client, ["models"], (models) => applyToModels(models, event));
   if (event.type === "round") {
-    const { task } = event.data;
+    const { task, number } = event.data;
+    update<RoundView | null>(client, ["round", task, number], (round) =>
+      applyToRound(task, number, round, event),
+    );
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
@@ -221,7 +241,7 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   }
 }
 
-function update<Data>(client: QueryClient, queryKey: readonly string[], change: (data: Data) => Data): void {
+function update<Data>(client: QueryClient, queryKey: QueryKey, change: (data: Data) => Data): void {
   client.setQueryData<Data>(queryKey, (data) => (data === undefined ? undefined : change(data)));
 }
 

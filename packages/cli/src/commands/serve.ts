@@ -5,6 +5,7 @@ import {
   LOG_FORMATS,
   LOG_LEVELS,
   mlflowOfEnvironment,
+  tlsOf,
   type CoordinatorConfig,
   type LogFormat,
   type LogLevel,
@@ -24,6 +25,12 @@ interface ServeOptions {
   readonly allowOrigin: readonly string[];
   readonly allowHost: readonly string[];
   readonly population: string;
+  readonly publicUrl?: string;
+  readonly tls?: "self-signed";
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly trustedProxy: readonly string[];
+  readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
   readonly metadataDays: number;
@@ -50,6 +57,26 @@ export function serveCommand(): Command {
     )
     .option("--allow-host <name>", "a host name to answer for, beside loopback; may be repeated", list, [])
     .option("--population <name>", "population of the origins that name none", "default")
+    .option("--public-url <url>", "the URL it is reached by, where that is not the address it listens on")
+    .option("--tls-cert <file>", "certificate chain, PEM; read again when it changes, and on SIGHUP")
+    .option("--tls-key <file>", "its key, PEM")
+    .addOption(
+      new Option("--tls <kind>", "a certificate for trials, whose fingerprint is printed").choices([
+        "self-signed",
+      ]),
+    )
+    .option(
+      "--trusted-proxy <address>",
+      "a proxy, or a block of them, whose X-Forwarded-* is believed; may be repeated",
+      list,
+      [],
+    )
+    .option(
+      "--open-enrolment <population>",
+      "anybody may enrol devices in it, within limits: for trials; may be repeated",
+      list,
+      [],
+    )
     .option("--issuer-key <key>", "public key of the app's own issuer (tributary issue): none is made here")
     .option("--issuer-name <name>", "who that is, for the dashboard")
     .addOption(
@@ -97,6 +124,9 @@ export function serveCommand(): Command {
         "tributary serve --otlp-endpoint http://127.0.0.1:4318 --trace-ratio 0.1",
         "tributary serve --tensorboard runs",
         "MLFLOW_TRACKING_URI=http://127.0.0.1:5000 tributary serve",
+        "tributary serve --host 0.0.0.0 --tls-cert fullchain.pem --tls-key privkey.pem",
+        "tributary serve --host 0.0.0.0 --tls self-signed --open-enrolment default",
+        "tributary serve --public-url https://fl.example.org --trusted-proxy 10.0.0.0/8",
       ),
     )
     .action(async (options: ServeOptions) => {
@@ -116,12 +146,18 @@ export function serveCommand(): Command {
         logFormat: options.logFormat,
         ...tracingOf(options),
         ...runsOf(options),
+        trustedProxies: options.trustedProxy,
+        openEnrolment: options.openEnrolment,
+        ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
+        ...tlsOf(options),
         ...issuerOf(options),
       });
       shutdown.onClose(() => coordinator.close());
+      process.on("SIGHUP", () => void coordinator.reloadCertificate());
       console.log(
         `coordinator and dashboard on ${coordinator.url}/; operator token in ${options.dataDir}/operator-token; Ctrl-C stops`,
       );
+      for (const notice of coordinator.notices) console.log(notice);
       const rootKey = join(options.dataDir, "keys", "root.key.json");
       if (existsSync(rootKey)) {
         console.log(

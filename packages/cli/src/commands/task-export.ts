@@ -95,7 +95,7 @@ async function orUndefined<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {
-    if (TributaryError.is(error) && /^coordinator\/unknown-/.test(error.code)) return undefined;
+    if (TributaryError.is(error) && error.code.startsWith("coordinator/unknown-")) return undefined;
     throw error;
   }
 }

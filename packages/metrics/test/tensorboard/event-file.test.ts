@@ -36,7 +36,22 @@ message Parameter { oneof kind { double number_value = 2; string string_value = 
 `;
 const { root } = protobufjs.parse(SCHEMA, { keepCase: true });
 
-function decoded(type: string, bytes: Uint8Array): Record<string, any> {
+interface ReadValue {
+  readonly tag: string;
+  readonly simple_value?: number;
+  readonly histo?: Readonly<Record<string, unknown>>;
+  readonly metadata?: {
+    readonly plugin_data: { readonly plugin_name: string; readonly content: Uint8Array };
+  };
+}
+interface ReadEvent {
+  readonly wall_time?: number;
+  readonly step?: number;
+  readonly file_version?: string;
+  readonly summary?: { readonly value?: readonly ReadValue[] };
+}
+
+function decoded(type: string, bytes: Uint8Array): Readonly<Record<string, unknown>> {
   const message = root.lookupType(type);
   return message.toObject(message.decode(bytes), { longs: Number, oneofs: false });
 }
@@ -57,9 +72,9 @@ const masked = (data: Uint8Array): number => {
 };
 
 /** Takes TFRecords apart, checking both sums of each. */
-function eventsOf(bytes: Uint8Array): Record<string, any>[] {
+function eventsOf(bytes: Uint8Array): ReadEvent[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const events: Record<string, any>[] = [];
+  const events: ReadEvent[] = [];
   for (let at = 0; at < bytes.length;) {
     const length = Number(view.getBigUint64(at, true));
     expect(view.getUint32(at + 8, true)).toBe(masked(bytes.subarray(at, at + 8)));
@@ -111,7 +126,7 @@ describe("an event file", () => {
             wallTime: wall_time ?? 0,
             step,
             values: Object.fromEntries(
-              (summary?.value ?? []).map(({ tag, simple_value }: any) => [tag, simple_value]),
+              (summary?.value ?? []).map(({ tag, simple_value }) => [tag, simple_value]),
             ),
           })),
         ).toEqual(events);
@@ -127,7 +142,7 @@ describe("an event file", () => {
       values: {},
       histograms: { latency: counts, none: { edges: [0, 1], counts: [0, 0, 0] } },
     });
-    expect(eventsOf(record)[0]!["summary"].value).toEqual([
+    expect(eventsOf(record)[0]!.summary!.value).toEqual([
       {
         tag: "latency",
         histo: {
@@ -150,10 +165,10 @@ describe("an event file", () => {
   test("says what a run was begun with", () => {
     const parameters = { "local.learningRate": 0.1, strategy: "fedAdam", secure: true };
     const [began] = eventsOf(runBegan(5, parameters));
-    const [shown] = began!["summary"].value;
-    expect(shown.tag).toBe("_hparams_/session_start_info");
-    expect(shown.metadata.plugin_data.plugin_name).toBe("hparams");
-    expect(decoded("HParamsPluginData", shown.metadata.plugin_data.content)).toEqual({
+    const [shown] = began!.summary!.value!;
+    expect(shown!.tag).toBe("_hparams_/session_start_info");
+    expect(shown!.metadata!.plugin_data.plugin_name).toBe("hparams");
+    expect(decoded("HParamsPluginData", shown!.metadata!.plugin_data.content)).toEqual({
       session_start_info: {
         hparams: {
           "local.learningRate": { number_value: 0.1 },
