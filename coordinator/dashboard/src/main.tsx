@@ -12,7 +12,6 @@ import "./styles/curves.css";
 import "./styles/tables.css";
 import "./styles/model-card.css";
 import "./styles/rollout.css";
-import "./styles/audit.css";
 import { createQueries, createQueryClient } from "./data/queries.ts";
 import { showTheme } from "./data/preferences.ts";
 import { createOperator } from "./data/operator.ts";
