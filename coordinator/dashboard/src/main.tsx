@@ -11,7 +11,6 @@ import "./styles/round.css";
 import "./styles/curves.css";
 import "./styles/tables.css";
 import "./styles/model-card.css";
-import "./styles/rollout.css";
 import { createQueries, createQueryClient } from "./data/queries.ts";
 import { showTheme } from "./data/preferences.ts";
 import { createOperator } from "./data/operator.ts";
