@@ -20,7 +20,7 @@ export function KeysCard({ keys }: { readonly keys: readonly KeyRoleView[] }): R
         </Hint>
       </div>
       <Table
-        label="Signatures"
+        label="Table of signatures"
         columns={[
           { title: "Role", cell: ({ role }) => role },
           { title: "Keys", cell: (role) => `${role.threshold} of ${formatCount(role.keys.length)}` },

@@ -62,7 +62,7 @@ function Rollout({ view }: { readonly view: RolloutView }): ReactNode {
       <section className="card" aria-labelledby="arms-title" data-testid="rollout-arms">
         <h2 id="arms-title">Versions in it</h2>
         <Table
-          label="Versions in the rollout"
+          label="Table of versions in the rollout"
           columns={[
             { title: "Arm", cell: ({ name }) => name },
             {
