@@ -57,6 +57,7 @@ beforeAll(async () => {
     dataDir,
     port: 0,
     dashboardDir,
+    anonymous: "viewer",
     logLevel: "silent",
   });
   opened.defer(() => coordinator.close());

@@ -18,7 +18,7 @@ import {
   type VersionView,
   type WithdrawnVersionView,
 } from "@tributary/api-client";
-import { type InfiniteData, QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
+import { type InfiniteData, QueryCache, QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
 import {
   applyToModels,
   applyToRollouts,
@@ -305,8 +305,9 @@ function update<Data>(client: QueryClient, queryKey: QueryKey, change: (data: Da
 }
 
 /** No polling and no reading again by itself: the event stream says when something changed. */
-export function createQueryClient(): QueryClient {
+export function createQueryClient(onError: (error: Error) => void = () => undefined): QueryClient {
   return new QueryClient({
+    queryCache: new QueryCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime: Infinity,
