@@ -1,5 +1,5 @@
 import type { RoundView } from "@tributary/protocol";
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { App } from "../http/app.ts";
 import type { Bus } from "../ports/bus.ts";
 import { observeHttp } from "./http-metrics.ts";
@@ -48,8 +48,17 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
     buckets: PUSH_SECONDS,
     registers,
   });
+  const missingDeltas = new Counter({
+    name: "tributary_deltas_missing_total",
+    help: "Deltas that versions were released without, as a file of an earlier version could not be read.",
+    labelNames: ["model", "code"],
+    registers,
+  });
   registerStateMetrics(registry, options);
   const rounds = createRoundMetrics(registry);
+  const deltas = options.bus.subscribe("delta-missing", ({ model, code }) =>
+    missingDeltas.inc({ model, code }),
+  );
   const subscription = options.bus.subscribe("event", ({ id, type, data }) => {
     // Those without an id show a round under way.
     if (type === "round" && id !== null) rounds.changed(data as unknown as RoundView);
@@ -71,6 +80,7 @@ export function createPrometheus(options: PrometheusOptions): Prometheus {
       if (appliedAfterMs > 0) push.observe(appliedAfterMs / 1_000);
     },
     close() {
+      deltas.close();
       subscription.close();
       registry.clear();
     },

@@ -74,6 +74,13 @@ export interface RoundsOptions extends CallOptions {
   readonly before?: number | undefined;
 }
 
+export interface VersionsOptions extends CallOptions {
+  /** At most this many, 1 to 500. @defaultValue 500 */
+  readonly limit?: number | undefined;
+  /** Only versions with a lower number: the next page begins at the last number of this one. */
+  readonly before?: number | undefined;
+}
+
 export interface MeasurementsOptions extends CallOptions {
   /** At most this many, 1 to 500. @defaultValue 100 */
   readonly limit?: number | undefined;
@@ -130,7 +137,7 @@ export interface ApiClient {
   models(options?: CallOptions): Promise<readonly ModelView[]>;
   model(name: string, options?: CallOptions): Promise<ModelView>;
   /** Newest first. */
-  versions(model: string, options?: CallOptions): Promise<readonly VersionView[]>;
+  versions(model: string, options?: VersionsOptions): Promise<readonly VersionView[]>;
   /** One of them, by its number or what it is called. */
   version(model: string, version: number | string, options?: CallOptions): Promise<VersionView>;
   /** What is known of a version, for whoever is to use it. */
@@ -373,12 +380,13 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       answered(`GET /v1/models/${model}`, call, () =>
         http.GET("/v1/models/{model}", { params: { path: { model } }, ...json(call) }),
       ),
-    versions: async (model, call) =>
-      (
-        await answered(`GET /v1/models/${model}/versions`, call, () =>
-          http.GET("/v1/models/{model}/versions", { params: { path: { model } }, ...json(call) }),
-        )
-      ).versions,
+    versions: async (model, { limit = 500, before, ...call } = {}) => {
+      const query = { limit, ...(before === undefined ? {} : { before }) };
+      const list = await answered(`GET /v1/models/${model}/versions`, call, () =>
+        http.GET("/v1/models/{model}/versions", { params: { path: { model }, query }, ...json(call) }),
+      );
+      return list.versions;
+    },
     version: (model, version, call) =>
       answered(`GET /v1/models/${model}/versions/${version}`, call, () =>
         http.GET("/v1/models/{model}/versions/{version}", {

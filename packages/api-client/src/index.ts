@@ -14,6 +14,7 @@ export {
   type MeasurementsOptions,
   type PublishOptions,
   type RoundsOptions,
+  type VersionsOptions,
 } from "./client.ts";
 export {
   createEventStreamParser,

@@ -106,9 +106,11 @@ export interface TasksTable {
 }
 
 /** A round's columns are the fields of its view, and its configuration. */
-export type RoundsTable = Omit<RoundRecord, "config" | "secure"> & {
+export type RoundsTable = Omit<RoundRecord, "config" | "secure" | "phases"> & {
   config: JsonText;
   secure: JsonText | null;
+  /** Null of rounds of before they were kept. */
+  phases: JsonText | null;
 };
 
 export interface BufferedCohortsTable {

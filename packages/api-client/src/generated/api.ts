@@ -2203,6 +2203,16 @@ export interface components {
         PasswordSet: {
             password: string;
         };
+        PhaseBegin: {
+            /** @enum {string} */
+            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            dropouts: number;
+        };
         /** @description An error (RFC 9457) */
         ProblemBody: {
             /**
@@ -2592,6 +2602,8 @@ export interface components {
             startedAt: string;
             endedAt: string | null;
             deadlineAt: string | null;
+            /** @description The phases it came through, in order; none are kept of rounds of older coordinators */
+            phases: components["schemas"]["PhaseBegin"][];
             offered: number;
             ready: number;
             cohort: number;
@@ -8473,7 +8485,18 @@ export interface operations {
     };
     getModelVersions: {
         parameters: {
-            query?: never;
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description Only what comes before this number
+                 * @example 40
+                 */
+                before?: number;
+            };
             header?: {
                 /**
                  * @description ETag of a copy that the caller has: 304 while it is current

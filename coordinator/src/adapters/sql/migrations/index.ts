@@ -27,6 +27,7 @@ import { operators } from "./0029-operators.ts";
 import { apiTokens } from "./0030-api-tokens.ts";
 import { fleet } from "./0031-fleet.ts";
 import { idempotentRequests } from "./0033-idempotent-requests.ts";
+import { roundPhases } from "./0035-round-phases.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -58,6 +59,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0030-api-tokens": apiTokens,
   "0031-fleet": fleet,
   "0033-idempotent-requests": idempotentRequests,
+  "0035-round-phases": roundPhases,
 };
 
 export const migrationProvider: MigrationProvider = {
