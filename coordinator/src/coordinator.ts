@@ -123,7 +123,13 @@ async function start(
   const operatorToken = await operatorTokenOf(config.dataDir, random);
   const access = createAccessPolicy(config);
   // It asks for the store when there is one.
-  const accessRoom = createAccessRoom({ config, env: { clock, random }, store: () => store, operatorToken });
+  const accessRoom = createAccessRoom({
+    config,
+    env: { clock, random },
+    store: () => store,
+    operatorToken,
+    ...(seams.passwordCost && { passwordCost: seams.passwordCost }),
+  });
   const { guard } = accessRoom;
   const { log: ownLog, pino: logger } = await openLog({
     level: config.logLevel,
