@@ -38,6 +38,8 @@ import { registerRetentionRoutes } from "./http/retention-routes.ts";
 import { registerTargetRoutes } from "./http/target-routes.ts";
 import { registerTufRoutes } from "./http/tuf-routes.ts";
 import { registerVersionRoutes } from "./http/version-routes.ts";
+import { registerCompareRoutes } from "./compare/compare-routes.ts";
+import { registerSearchRoutes } from "./search/search-routes.ts";
 import { registerRolloutRoutes } from "./rollouts/rollout-routes.ts";
 import { createRollouts } from "./rollouts/rollouts.ts";
 import { startHousekeeping } from "./housekeeping.ts";
@@ -232,6 +234,8 @@ async function start(
   registerAliasRoutes(app, { store, registry });
   registerCardRoutes(app, { store, registry });
   registerRetentionRoutes(app, { registry });
+  registerSearchRoutes(app, { store, clock });
+  registerCompareRoutes(app, { store });
   registerRolloutRoutes(app, { store, registry, rollouts });
   registerHealthRoutes(app, { env, store, registry, issuerPublicKey });
   registerRegistryRoutes(app, {

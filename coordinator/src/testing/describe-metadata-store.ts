@@ -10,6 +10,7 @@ import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
+import { describeStoredSearch } from "./describe-stored-search.ts";
 import { describeVersionStates } from "./describe-version-states.ts";
 import {
   exampleBlob,
@@ -471,6 +472,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredAliases(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
+    describeStoredSearch(() => store);
     describeStoredHealth(() => store);
     describeStoredRollouts(() => store);
     describeStoredAudit(() => store);

@@ -11,6 +11,7 @@ import type {
   CardNotesView,
   CertificateLogView,
   ChannelView,
+  CompareView,
   DraftView,
   KeyRoleChange,
   KeyRoleView,
@@ -27,6 +28,9 @@ import type {
   RolloutView,
   ReproductionView,
   RoundView,
+  SearchField,
+  SearchKind,
+  SearchView,
   StatusView,
   SuspicionView,
   TaskActivityView,
@@ -50,6 +54,15 @@ export interface ApiClientOptions {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface SearchOptions extends CallOptions {
+  /** Only these; left out: all that know the fields of the query. */
+  readonly kind?: SearchKind | undefined;
+  /** At most this many, 1 to 200. @defaultValue 50 */
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
 }
 
 export interface RoundsOptions extends CallOptions {
@@ -134,6 +147,12 @@ export interface ApiClient {
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** What the devices of a task measured, round by round, newest first. */
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
+  /** Versions, rounds and tasks that a query asks for, newest first: `accuracy > 0.95 and strategy = fedAdam`. */
+  search(query: string, options?: SearchOptions): Promise<SearchView>;
+  /** Two to six tasks (`digits`) or versions (`digits@12`) side by side. */
+  compare(of: readonly string[], options?: CallOptions): Promise<CompareView>;
+  /** What can be searched by. */
+  searchFields(options?: CallOptions): Promise<readonly SearchField[]>;
   /** Moves a channel of a model to a version, which may be given by an alias. */
   releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
@@ -354,6 +373,27 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).measurements,
+    search: (query, { kind, limit = 50, cursor, ...call } = {}) =>
+      answered("GET /v1/search", call, () =>
+        http.GET("/v1/search", {
+          params: {
+            query: {
+              query,
+              limit,
+              ...(kind === undefined ? {} : { kind }),
+              ...(cursor === undefined ? {} : { cursor }),
+            },
+          },
+          ...json(call),
+        }),
+      ),
+    compare: (of, call) =>
+      answered("GET /v1/compare", call, () =>
+        http.GET("/v1/compare", { params: { query: { of: [...of] } }, ...json(call) }),
+      ),
+    searchFields: async (call) =>
+      (await answered("GET /v1/search/fields", call, () => http.GET("/v1/search/fields", { ...json(call) })))
+        .fields,
     releaseVersion: (model, version, { channel = "stable", ...call } = {}) =>
       answered(`POST /v1/models/${model}/release`, call, () =>
         http.POST("/v1/models/{model}/release", {

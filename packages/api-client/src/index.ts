@@ -12,7 +12,9 @@ export {
   type MeasurementsOptions,
   type PublishOptions,
   type RoundsOptions,
+  type SearchOptions,
 } from "./client.ts";
+export { compareTable, curvesTable, toCsv, type CsvTable } from "./compare-csv.ts";
 export {
   createEventStreamParser,
   type EventStreamParser,
@@ -36,6 +38,7 @@ export type {
   CertificateLogView,
   ChannelChange,
   ChannelView,
+  CompareView,
   ComparisonView,
   DriftView,
   DevicesView,
@@ -64,6 +67,10 @@ export type {
   RolloutSpecInput,
   RolloutView,
   RoundView,
+  SearchField,
+  SearchKind,
+  SearchResult,
+  SearchView,
   StatusView,
   TaskSpec,
   TaskSpecInput,

@@ -103,6 +103,13 @@ export type VerdictView = NonNullable<VersionView["gate"]>;
 export type CertificateLogView = Answer<"/v1/certificate-log">;
 /** Certificates as compact JWTs, in the log's order. */
 export type LogEntries = Answer<"/v1/certificate-log/entries">;
+/** Versions, rounds and tasks that were searched for. */
+export type SearchView = Answer<"/v1/search">;
+/** Tasks and versions side by side. */
+export type CompareView = Answer<"/v1/compare">;
+export type SearchResult = SearchView["results"][number];
+export type SearchKind = SearchResult["kind"];
+export type SearchField = Answer<"/v1/search/fields">["fields"][number];
 export type RoundPhase = RoundView["phase"];
 
 /** What a task learns and how, every field filled in. */

@@ -9,6 +9,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   model: async () => (await import("./commands/model.ts")).modelCommand(),
   rollout: async () => (await import("./commands/rollout.ts")).rolloutCommand(),
   task: async () => (await import("./commands/task.ts")).taskCommand(),
+  compare: async () => (await import("./commands/compare.ts")).compareCommand(),
+  search: async () => (await import("./commands/search.ts")).searchCommand(),
   reproduce: async () => (await import("./commands/reproduce.ts")).reproduceCommand(),
   describe: async () => (await import("./commands/describe.ts")).describeCommand(),
   quantize: async () => (await import("./commands/quantize.ts")).quantizeCommand(),

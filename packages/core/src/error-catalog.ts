@@ -1042,6 +1042,19 @@ export const ERROR_CATALOG = {
   },
   "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
 
+  // search
+  "search/invalid-query": {
+    status: 400,
+    publicMessage: "The query cannot be read.",
+    advice:
+      "detail.column says where, detail.expected what stands there; GET /v1/search/fields lists the fields.",
+  },
+  "search/invalid-cursor": {
+    status: 400,
+    publicMessage: "The cursor is not one of this search.",
+    advice: "Begin again without a cursor.",
+  },
+
   // cli
   "cli/folder-exists": {
     status: 409,

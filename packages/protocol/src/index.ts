@@ -261,6 +261,16 @@ export { Lineage, LineageCohort, MadeBy } from "./lineage.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";
+export { COMPARED, ComparedSubject, CompareQuery, CompareView } from "./compare-view.ts";
+export {
+  FIELD_TYPES,
+  SEARCH_KINDS,
+  SearchFieldList,
+  SearchQuery,
+  SearchResult,
+  SearchView,
+  type SearchKind,
+} from "./search-view.ts";
 export {
   MeasurementPlan,
   measuredWeights,

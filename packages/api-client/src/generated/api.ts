@@ -3397,6 +3397,235 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions, rounds and tasks that a query asks for, newest first
+         * @description Such as `accuracy > 0.95 and strategy = fedAdam`, `loss <= 0.1 or version in (3, 4)`, `not model ~ "trial" and created > 7d ago`. Operators: = != < <= > >= ~ (holds the text) !~ in (...); and, or, not, parentheses; values: numbers, 95%, words, "texts", dates, 7d ago, yes, no, none. What has no value only meets !=, !~ and not.
+         */
+        get: {
+            parameters: {
+                query: {
+                    /** @description Such as accuracy > 0.95 and strategy = fedAdam; empty: everything */
+                    query: string;
+                    /** @description Only these; left out: all that know the fields */
+                    kind?: "version" | "round" | "task";
+                    limit: number;
+                    /** @description `next` of the page before */
+                    cursor?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            /** @description As it was read */
+                            query: string;
+                            /** @description That know all the fields of the query */
+                            kinds: ("version" | "round" | "task")[];
+                            results: {
+                                /** @enum {string} */
+                                kind: "version" | "round" | "task";
+                                model: string;
+                                task: string | null;
+                                version: number | null;
+                                roundId: string | null;
+                                round: number | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                /** @description A round's phase, a task's state, whether a version was published or trained */
+                                state: string;
+                                strategy: string | null;
+                                loss: number | null;
+                                accuracy: number | null;
+                                cohort: number | null;
+                                numExamples: number | null;
+                            }[];
+                            /** @description Cursor of the next page; null: there is none. A page may hold less than `limit`, or nothing, and not be the last: a request looks at a bounded number of rows */
+                            next: string | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/search/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be searched by */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            fields: {
+                                name: string;
+                                /** @enum {string} */
+                                type: "number" | "text" | "date" | "flag" | "any";
+                                kinds: ("version" | "round" | "task")[];
+                                description: string;
+                                /** @description The only texts there are */
+                                choices: string[] | null;
+                                /** @description The name goes on after a dot: parameter.learningRate */
+                                open: boolean;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Two to six tasks or versions side by side: parameters, curves, metrics and which differences are significant */
+        get: {
+            parameters: {
+                query: {
+                    /** @description A task by its name, or a version as model@12 or model@champion */
+                    of: string[];
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            subjects: {
+                                ref: string;
+                                /** @enum {string} */
+                                kind: "task" | "version";
+                                model: string;
+                                task: string | null;
+                                version: number | null;
+                                strategy: string | null;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                curve: {
+                                    /** @description Of rounds that trained and made a version, oldest first */
+                                    points: {
+                                        round: number;
+                                        version: number | null;
+                                        seconds: number;
+                                        examples: number;
+                                        loss: number | null;
+                                        accuracy: number | null;
+                                        trainLoss: number | null;
+                                        trainAccuracy: number | null;
+                                    }[];
+                                    /** @description How many there are; of many the points are a part */
+                                    rounds: number;
+                                };
+                            }[];
+                            /** @description Of the task's document and of how the version came about */
+                            parameters: {
+                                path: string;
+                                values: (string | null)[];
+                                differs: boolean;
+                            }[];
+                            metrics: {
+                                name: string;
+                                /** @description null: that is not known */
+                                better: ("higher" | "lower") | null;
+                                values: ({
+                                    value: number;
+                                    lower: number | null;
+                                    upper: number | null;
+                                    examples: number | null;
+                                } | null)[];
+                            }[];
+                            /** @description Of pairs that something can be said of: measured on the same data */
+                            differences: {
+                                metric: string;
+                                first: number;
+                                second: number;
+                                difference: number;
+                                lower: number;
+                                upper: number;
+                                p: number;
+                                /** @description By Holm, for all pairs of this metric together */
+                                adjustedP: number;
+                                significant: boolean;
+                                /**
+                                 * @description paired: devices measured both versions on the same examples; independent: from shares of a data set, as if of two samples, which errs towards no difference
+                                 * @enum {string}
+                                 */
+                                method: "paired" | "independent";
+                                examples: number;
+                            }[];
+                            confidence: number;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{model}/rollouts": {
         parameters: {
             query?: never;

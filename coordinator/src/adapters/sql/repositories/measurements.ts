@@ -18,6 +18,20 @@ export function measurementRepository(db: Db): MeasurementRepository {
     async list(task, { limit = 100 } = {}) {
       return (await newestOfTask(db, "measurements", task, limit)).map(toRecord);
     },
+    async ofPair(model, a, b) {
+      const row = await db
+        .selectFrom("measurements")
+        .selectAll()
+        .where("model", "=", model)
+        .where("version", "in", [a, b])
+        .where("candidate", "in", [a, b])
+        .whereRef("version", "!=", "candidate")
+        .orderBy("at", "desc")
+        .orderBy("roundId", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row && toRecord(row);
+    },
     async first(task) {
       const row = await db
         .selectFrom("measurements")

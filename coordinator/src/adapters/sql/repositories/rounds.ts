@@ -37,6 +37,38 @@ export function roundRepository(db: Db): RoundRepository {
       const rows = await query.orderBy("number", "desc").limit(limit).execute();
       return rows.map(toRecord);
     },
+    async course(task, { limit, upTo }) {
+      let query = db
+        .selectFrom("rounds")
+        .select([
+          "number",
+          "version",
+          "startedAt",
+          "endedAt",
+          "numExamples",
+          "loss",
+          "accuracy",
+          "trainLoss",
+          "trainAccuracy",
+        ])
+        .where("task", "=", task)
+        .where("phase", "=", "committed")
+        .where("purpose", "=", "train");
+      if (upTo !== undefined) query = query.where("number", "<=", upTo);
+      return (await query.orderBy("number", "desc").limit(limit).execute()).toReversed();
+    },
+    async newestVersion(task) {
+      const row = await db
+        .selectFrom("rounds")
+        .select("version")
+        .where("task", "=", task)
+        .where("phase", "=", "committed")
+        .where("version", "is not", null)
+        .orderBy("number", "desc")
+        .limit(1)
+        .executeTakeFirst();
+      return row?.version ?? null;
+    },
     async open() {
       const rows = await db
         .selectFrom("rounds")
