@@ -7,6 +7,8 @@ const DAY_MS = 86_400_000;
 export const JOURNAL_KEPT_MS = 7 * DAY_MS;
 /** How long a device that tells nothing more is counted among those that a version runs on. */
 export const HEALTH_KEPT_MS = 30 * DAY_MS;
+/** Of each task, beside its first: what drift is shown of, and versions are compared by. */
+export const MEASUREMENTS_KEPT = 2_000;
 /** Releases whose metadata is served to devices that are in the middle of an update. Roots are kept for ever. */
 export const RELEASES_KEPT = 100;
 
@@ -27,6 +29,7 @@ export async function startHousekeeping(options: HousekeepingOptions): Promise<{
     await store.releases.prune(RELEASES_KEPT);
     await store.events.prune(keptEvents);
     await store.deviceHealth.prune(clock.now() - HEALTH_KEPT_MS);
+    await store.measurements.prune(MEASUREMENTS_KEPT);
   };
   const later = () =>
     clock.schedule(DAY_MS, () => {

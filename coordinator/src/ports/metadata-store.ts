@@ -176,6 +176,8 @@ export interface RoundRepository {
     task: TaskName,
     options: { readonly limit: number; readonly upTo?: number },
   ): Promise<readonly CourseRound[]>;
+  /** Rounds that ended in a sum, newest first. */
+  summed(task: TaskName, limit: number): Promise<readonly SummedRound[]>;
   /** That the task's newest such round made; null: there was none. */
   newestVersion(task: TaskName): Promise<ModelVersion | null>;
   /** Rounds with `endedAt` null: at most one of a synchronous task, more only after a crash. Oldest first. */
@@ -208,6 +210,15 @@ export type CourseRound = Pick<
   | "trainLoss"
   | "trainAccuracy"
 >;
+
+/** What hid a single update in a round's sum. */
+export interface SummedRound extends Pick<RoundRecord, "number" | "purpose" | "startedAt"> {
+  /** In the sum. */
+  readonly devices: number;
+  /** Fewest members that any sum of it could have had; null: updates were reported one by one. */
+  readonly threshold: number | null;
+  readonly private: boolean;
+}
 
 /** In a version, with what was measured of it; or in none, and why. */
 export type BufferedFate =
@@ -280,6 +291,8 @@ export interface MeasurementRepository {
   ofPair(model: ModelName, a: ModelVersion, b: ModelVersion): Promise<MeasurementRecord | undefined>;
   /** The oldest: what later ones are compared with. */
   first(task: TaskName): Promise<MeasurementRecord | undefined>;
+  /** Forgets of each task all but the newest `keep` and the first. */
+  prune(keep: number): Promise<void>;
 }
 
 export interface JournalRepository {
@@ -391,6 +404,8 @@ export interface AuditRepository {
     filter: AuditFilter,
     options: { readonly limit: number; readonly before?: number },
   ): Promise<AuditRecord[]>;
+  /** Records of an action. */
+  count(action: AuditAction): Promise<number>;
   /** By what name the log knows a device; undefined where it does not. */
   pseudonym(deviceId: DeviceId): Promise<DeviceId | undefined>;
   /** Gives a device a name in the log, unless it has one. @returns the name that it has */
@@ -432,6 +447,8 @@ export interface DeviceHealthRepository {
   ): Promise<DeviceHealthRecord[]>;
   /** What devices told of a version from a time on, by device. */
   toldSince(model: ModelName, version: ModelVersion, at: number): Promise<DeviceHealthRecord[]>;
+  /** Devices that told of any version. */
+  countDevices(): Promise<number>;
   /** Forgets what was told before the time. */
   prune(toldBefore: number): Promise<void>;
 }

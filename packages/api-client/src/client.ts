@@ -13,12 +13,16 @@ import type {
   ChannelView,
   CompareView,
   DraftView,
+  DriftHistory,
+  EstimateInput,
+  EstimateView,
   KeyRoleChange,
   KeyRoleView,
   LogEntries,
   MeasurementView,
   ModelCard,
   ModelView,
+  PrivacyView,
   PublicKeyBody,
   RefusalView,
   RetentionRule,
@@ -34,7 +38,9 @@ import type {
   StatusView,
   SuspicionView,
   TaskActivityView,
+  TaskPrivacy,
   TaskResetView,
+  TaskSpec,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -149,6 +155,18 @@ export interface ApiClient {
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
   /** Versions, rounds and tasks that a query asks for, newest first: `accuracy > 0.95 and strategy = fedAdam`. */
   search(query: string, options?: SearchOptions): Promise<SearchView>;
+  /** A task's document as its creation would read it; nothing is created. */
+  validateTask(document: unknown, options?: CallOptions): Promise<TaskSpec>;
+  /** Begins to simulate a task that does not run yet: read the estimate by its id. */
+  estimateTask(request: EstimateInput, options?: CallOptions): Promise<EstimateView>;
+  estimate(id: string, options?: CallOptions): Promise<EstimateView>;
+  cancelEstimate(id: string, options?: CallOptions): Promise<EstimateView>;
+  /** How what devices of a task tell of their data moved away from its reference. */
+  drift(task: string, options?: MeasurementsOptions): Promise<DriftHistory>;
+  /** What is known of devices, who vouches for them, what is kept and for how long. */
+  privacy(options?: CallOptions): Promise<PrivacyView>;
+  /** What the rounds of a task hid, and what they did not. */
+  taskPrivacy(task: string, options?: CallOptions): Promise<TaskPrivacy>;
   /** Two to six tasks (`digits`) or versions (`digits@12`) side by side. */
   compare(of: readonly string[], options?: CallOptions): Promise<CompareView>;
   /** What can be searched by. */
@@ -157,6 +175,8 @@ export interface ApiClient {
   releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
   channels(model: string, options?: CallOptions): Promise<readonly ChannelView[]>;
+  /** Each version that a channel pointed to once, what it was last moved to first: 100 at most. */
+  channelHistory(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Devices on the channel stay on their version. Gives those that are left. */
   removeChannel(model: string, channel: string, options?: CallOptions): Promise<readonly ChannelView[]>;
   /** Newest first. */
@@ -228,6 +248,9 @@ export interface ApiClient {
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
 type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"];
+type EstimateBody = NonNullable<
+  paths["/v1/tasks/estimate"]["post"]["requestBody"]
+>["content"]["application/json"];
 
 /** Likewise. */
 type RolloutBody = paths["/v1/models/{model}/rollouts"]["post"]["requestBody"]["content"]["application/json"];
@@ -387,6 +410,34 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           ...json(call),
         }),
       ),
+    validateTask: async (document, call) =>
+      (
+        await answered("POST /v1/tasks/validation", call, () =>
+          http.POST("/v1/tasks/validation", { body: document as TaskBody, ...json(call) }),
+        )
+      ).spec,
+    estimateTask: (request, call) =>
+      answered("POST /v1/tasks/estimate", call, () =>
+        // As of tasks: the coordinator fills in what is left out.
+        http.POST("/v1/tasks/estimate", { body: request as EstimateBody, ...json(call) }),
+      ),
+    estimate: (id, call) =>
+      answered(`GET /v1/estimates/${id}`, call, () =>
+        http.GET("/v1/estimates/{id}", { params: { path: { id } }, ...json(call) }),
+      ),
+    cancelEstimate: (id, call) =>
+      answered(`DELETE /v1/estimates/${id}`, call, () =>
+        http.DELETE("/v1/estimates/{id}", { params: { path: { id } }, ...json(call) }),
+      ),
+    drift: (task, { limit = 60, ...call } = {}) =>
+      answered(`GET /v1/tasks/${task}/drift`, call, () =>
+        http.GET("/v1/tasks/{task}/drift", { params: { path: { task }, query: { limit } }, ...json(call) }),
+      ),
+    privacy: (call) => answered("GET /v1/privacy", call, () => http.GET("/v1/privacy", { ...json(call) })),
+    taskPrivacy: (task, call) =>
+      answered(`GET /v1/tasks/${task}/privacy`, call, () =>
+        http.GET("/v1/tasks/{task}/privacy", { params: { path: { task } }, ...json(call) }),
+      ),
     compare: (of, call) =>
       answered("GET /v1/compare", call, () =>
         http.GET("/v1/compare", { params: { query: { of: [...of] } }, ...json(call) }),
@@ -408,6 +459,15 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           http.GET("/v1/models/{model}/channels", { params: { path: { model } }, ...json(call) }),
         )
       ).channels,
+    channelHistory: async (model, channel, call) =>
+      (
+        await answered(`GET /v1/models/${model}/channels/${channel}/history`, call, () =>
+          http.GET("/v1/models/{model}/channels/{channel}/history", {
+            params: { path: { model, channel }, query: { limit: 100 } },
+            ...json(call),
+          }),
+        )
+      ).history,
     removeChannel: async (model, channel, call) =>
       (
         await answered(`DELETE /v1/models/${model}/channels/${channel}`, call, () =>

@@ -111,6 +111,7 @@ export {
 } from "./aliases.ts";
 export {
   ChannelChange,
+  ChannelHistory,
   ChannelList,
   ChannelView,
   MAX_CHANNELS,
@@ -262,6 +263,18 @@ export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";
 export { COMPARED, ComparedSubject, CompareQuery, CompareView } from "./compare-view.ts";
+export {
+  ESTIMATE_CAVEATS,
+  ESTIMATE_STATES,
+  EstimateFleet,
+  EstimateParams,
+  EstimateRequest,
+  EstimateResult,
+  EstimateView,
+  TaskValidation,
+} from "./estimate-view.ts";
+export { DRIFT_SUBJECTS, DriftHistory, DriftHistoryQuery, PSI_LEVELS } from "./drift-history.ts";
+export { NOT_PRIVATE, PrivacyView, TaskPrivacy } from "./privacy-view.ts";
 export {
   FIELD_TYPES,
   SEARCH_KINDS,

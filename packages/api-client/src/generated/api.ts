@@ -2443,6 +2443,124 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tasks/{task}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How what devices of a task tell of their data moved away from its reference, measurement by measurement */
+        get: {
+            parameters: {
+                query: {
+                    /** @description Newest measurements */
+                    limit: number;
+                };
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            task: string;
+                            model: string;
+                            reference: {
+                                /** @description The task names a data set that stands for what the model was trained on */
+                                hasDataset: boolean;
+                                first: {
+                                    roundId: string;
+                                    version: number;
+                                    /**
+                                     * Format: date-time
+                                     * @description RFC 3339, UTC
+                                     */
+                                    at: string;
+                                } | null;
+                            };
+                            levels: {
+                                some: number;
+                                much: number;
+                                source: string;
+                            };
+                            /** @description Oldest first */
+                            measurements: {
+                                roundId: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                devices: number;
+                            }[];
+                            /** @description The one that drifted most, beyond what chance would do, first */
+                            metrics: {
+                                name: string;
+                                /** @enum {string} */
+                                subject: "feature" | "prediction" | "confidence" | "label";
+                                latest: {
+                                    metric: string;
+                                    reference: {
+                                        /**
+                                         * @description The task's own data set, or the first round that measured
+                                         * @enum {string}
+                                         */
+                                        source: "dataset" | "measurement";
+                                        roundId: string | null;
+                                        version: number | null;
+                                        count: number;
+                                    };
+                                    count: number;
+                                    /** @description Population stability index, in nats */
+                                    psi: number;
+                                    /** @description Of samples of these sizes without drift, values independent of each other */
+                                    psiExpected: number;
+                                    /** @description Without drift the index is below this in 95 of 100 cases */
+                                    psiLimit: number;
+                                    ks: number | null;
+                                    ksExpected: number | null;
+                                    ksLimit: number | null;
+                                    /** @description Whether the index is above its limit */
+                                    beyondNoise: boolean;
+                                };
+                                histogram: {
+                                    edges: number[];
+                                    reference: number[];
+                                    now: number[];
+                                    /** @description Names of the bins between the first and the last */
+                                    classes: string[] | null;
+                                };
+                                /** @description By measurement; null: it has no reference, or nothing was counted */
+                                history: ({
+                                    psi: number;
+                                    psiLimit: number;
+                                    count: number;
+                                    beyondNoise: boolean;
+                                } | null)[];
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{model}/channels": {
         parameters: {
             query?: never;
@@ -2470,6 +2588,57 @@ export interface paths {
                     content: {
                         "application/json": {
                             channels: {
+                                name: string;
+                                version: number;
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                releasedAt: string;
+                            }[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}/channels/{channel}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions that a channel pointed to, what it was last moved to first */
+        get: {
+            parameters: {
+                query: {
+                    limit: number;
+                };
+                header?: never;
+                path: {
+                    model: string;
+                    channel: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            history: {
                                 name: string;
                                 version: number;
                                 /**
@@ -3621,6 +3790,2100 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of devices, who vouches for them, what is kept and for how long */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            issuer: {
+                                /** @enum {string} */
+                                kind: "coordinator" | "outside";
+                                name: string;
+                                publicKey: string;
+                                certificates: number;
+                            };
+                            certificateLog: {
+                                size: number;
+                                signed: {
+                                    size: number;
+                                    rootHash: string;
+                                    timestampVersion: number;
+                                } | null;
+                            };
+                            devices: {
+                                enrolled: number;
+                                tellingHealth: number;
+                            };
+                            erasures: {
+                                requests: number;
+                                newestAt: string | null;
+                            };
+                            retention: {
+                                journalDays: number;
+                                healthDays: number;
+                                keepsAggregates: boolean;
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/{task}/privacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the rounds of a task hid, and what they did not */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    task: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            task: string;
+                            model: string;
+                            /** @description Of rounds that ended in a sum, the newest 10,000 */
+                            rounds: {
+                                private: number;
+                                notPrivate: {
+                                    /** @enum {string} */
+                                    why: "plain" | "small-cohort";
+                                    rounds: number;
+                                }[];
+                                smallest: number | null;
+                                largest: number | null;
+                            };
+                            leastHidden: number | null;
+                            /** @description Of the newest 200 such rounds, oldest first */
+                            cohorts: {
+                                round: number;
+                                /** @enum {string} */
+                                purpose: "train" | "gate" | "evaluate" | "telemetry";
+                                /**
+                                 * Format: date-time
+                                 * @description RFC 3339, UTC
+                                 */
+                                at: string;
+                                devices: number;
+                                private: boolean;
+                            }[];
+                            metrics: string[];
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/validation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a task's document as its creation would, and create nothing */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /**
+                         * @description Of this document's form
+                         * @default 1
+                         * @enum {number}
+                         */
+                        formatVersion: 1;
+                        name: string;
+                        model: string;
+                        /**
+                         * @description Devices of this population are asked
+                         * @default default
+                         */
+                        population: string;
+                        /**
+                         * @description Committed rounds after which the task is done; null: no end
+                         * @default null
+                         */
+                        rounds: number | null;
+                        /**
+                         * @description When the task is done, beside its `rounds`
+                         * @default {}
+                         */
+                        stop: {
+                            /**
+                             * @description Done when a round reaches it
+                             * @default null
+                             */
+                            targetMetric: {
+                                /**
+                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                name: "loss" | "accuracy";
+                                /** @description A loss at most, or an accuracy of at least, this */
+                                value: number;
+                            } | null;
+                            /**
+                             * @description Done so long after the task was created or last resumed
+                             * @default null
+                             */
+                            elapsedMs: number | null;
+                            /**
+                             * @description Done when the best value is so many rounds old
+                             * @default null
+                             */
+                            noImprovement: {
+                                /**
+                                 * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                metric: "loss" | "accuracy";
+                                /**
+                                 * @description Committed rounds without a new best
+                                 * @default 20
+                                 */
+                                rounds: number;
+                                /**
+                                 * @description A smaller change is no improvement
+                                 * @default 0
+                                 */
+                                minimumChange: number;
+                            } | null;
+                        };
+                        /**
+                         * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                         * @default train
+                         * @enum {string}
+                         */
+                        kind: "train" | "evaluate" | "telemetry";
+                        /**
+                         * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
+                         * @default null
+                         */
+                        candidate: string | number | null;
+                        /**
+                         * @description telemetry: what is counted besides runs; none named: all
+                         * @default []
+                         */
+                        telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                        /**
+                         * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                         * @default null
+                         */
+                        reference: string | null;
+                        /**
+                         * @description train: what a version must show on held-out devices
+                         * @default null
+                         */
+                        gate: {
+                            /**
+                             * @default loss
+                             * @enum {string}
+                             */
+                            metric: "loss" | "accuracy";
+                            /**
+                             * @description Share of devices that measure and never train in this task
+                             * @default 0.1
+                             */
+                            heldOutShare: number;
+                            /**
+                             * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                             * @default 0
+                             */
+                            requiredImprovement: number;
+                            /**
+                             * @description With which the improvement has to be at least that
+                             * @default 0.95
+                             */
+                            confidence: number;
+                            /**
+                             * @description Failures in a row after which the task pauses
+                             * @default 5
+                             */
+                            patience: number;
+                            /**
+                             * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
+                             * @default 16
+                             */
+                            minimumDevices: number;
+                        } | null;
+                        /**
+                         * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                         * @default every
+                         * @enum {string}
+                         */
+                        release: "every" | "on-gate" | "manual";
+                        /**
+                         * @description Parameters that learn, by name; * stands for any text
+                         * @default [
+                         *       "*"
+                         *     ]
+                         */
+                        trainable: string[];
+                        /** @default {} */
+                        loss: {
+                            /**
+                             * @description What is minimised; auto: what the model's first output looks made for
+                             * @default auto
+                             * @enum {string}
+                             */
+                            kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                            /** @description The model's output that it is put on */
+                            output?: string;
+                            /** @description Factor in the sum of several losses */
+                            weight?: number;
+                            /** @description softmax-cross-entropy */
+                            labelSmoothing?: number;
+                            /** @description softmax-cross-entropy: a factor per class */
+                            classWeights?: number[];
+                            /** @description huber */
+                            delta?: number;
+                            graph?: string;
+                        };
+                        /**
+                         * @description Losses on further outputs
+                         * @default []
+                         */
+                        moreLosses: {
+                            /**
+                             * @description What is minimised; auto: what the model's first output looks made for
+                             * @default auto
+                             * @enum {string}
+                             */
+                            kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                            /** @description The model's output that it is put on */
+                            output?: string;
+                            /** @description Factor in the sum of several losses */
+                            weight?: number;
+                            /** @description softmax-cross-entropy */
+                            labelSmoothing?: number;
+                            /** @description softmax-cross-entropy: a factor per class */
+                            classWeights?: number[];
+                            /** @description huber */
+                            delta?: number;
+                            graph?: string;
+                        }[];
+                        /**
+                         * @description Measured on held-out data besides loss and accuracy
+                         * @default []
+                         */
+                        metrics: {
+                            /** @enum {string} */
+                            kind: "topK" | "confusion" | "mae";
+                            /** @description topK */
+                            k?: number;
+                        }[];
+                        /**
+                         * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                         * @default as-exported
+                         * @enum {string}
+                         */
+                        batchNormalization: "as-exported" | "frozen" | "federated";
+                        /**
+                         * @description Low-rank adapters: devices train and send only these
+                         * @default null
+                         */
+                        adapters: {
+                            /**
+                             * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                             * @default [
+                             *       "*"
+                             *     ]
+                             */
+                            targets: string[];
+                            /**
+                             * @description Columns between the two factors
+                             * @default 8
+                             */
+                            rank: number;
+                            /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                            alpha?: number;
+                            /**
+                             * @description Train the second factor alone: only then is the mean of updates exact
+                             * @default true
+                             */
+                            freezeA: boolean;
+                        } | null;
+                        /** @default {} */
+                        local: {
+                            /**
+                             * @description Passes over the device's examples
+                             * @default 1
+                             */
+                            epochs: number;
+                            /**
+                             * @description Examples a gradient step
+                             * @default 10
+                             */
+                            batchSize: number;
+                            /** @default 0.05 */
+                            learningRate: number;
+                            /**
+                             * @description Most examples used a round
+                             * @default 600
+                             */
+                            maxExamples: number;
+                            /** @default {} */
+                            learningRateSchedule: {
+                                /**
+                                 * @description Changes by round
+                                 * @default constant
+                                 * @enum {string}
+                                 */
+                                kind: "constant" | "step" | "exponential" | "cosine";
+                                /** @description step: every everyRounds rounds; exponential: every round */
+                                factor?: number;
+                                /** @description step */
+                                everyRounds?: number;
+                                /** @description cosine: rounds until the end is reached */
+                                totalRounds?: number;
+                                /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                finalShare?: number;
+                            };
+                            /** @default {} */
+                            optimizer: {
+                                /**
+                                 * @description Of the devices; anew in every round
+                                 * @default sgd
+                                 * @enum {string}
+                                 */
+                                kind: "sgd" | "momentum" | "adam" | "adamw";
+                                /** @description momentum; 0.9 if left out */
+                                momentum?: number;
+                                /** @description momentum */
+                                nesterov?: boolean;
+                                /** @description adam, adamw; 0.9 if left out */
+                                beta1?: number;
+                                /** @description adam, adamw; 0.999 if left out */
+                                beta2?: number;
+                                /** @description adam, adamw; 1e-8 if left out */
+                                epsilon?: number;
+                                /** @description 0 if left out, of adamw 0.01 */
+                                weightDecay?: number;
+                            };
+                            /** @default null */
+                            clipGradientNorm: number | null;
+                            /**
+                             * @description Most steps of one run; fewer where they would take more than 30 ms
+                             * @default 64
+                             */
+                            loopSteps: number;
+                            /**
+                             * @description FedProx's mu: holds devices close to the weights they began with
+                             * @default null
+                             */
+                            proximalTerm: number | null;
+                        };
+                        /** @default {} */
+                        cohort: {
+                            /**
+                             * @description Ready devices that form the cohort
+                             * @default 24
+                             */
+                            goalCount: number;
+                            /**
+                             * @description Fewest updates a sum may hold
+                             * @default 2
+                             */
+                            minimumCount: number;
+                            /**
+                             * @description Open offers per wanted device
+                             * @default 1.3
+                             */
+                            overSelection: number;
+                            /** @default 60000 */
+                            trainDeadlineMs: number;
+                            /** @default 20000 */
+                            reportDeadlineMs: number;
+                        };
+                        /** @default {} */
+                        mode: {
+                            /**
+                             * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                             * @default synchronous
+                             * @enum {string}
+                             */
+                            type: "synchronous" | "buffered";
+                            /** @description buffered: K, the updates that make a version */
+                            bufferSize?: number;
+                            /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                            maxStaleness?: number;
+                            /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                            concurrency?: number;
+                        };
+                        /** @default {} */
+                        strategy: {
+                            /**
+                             * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                             * @default fedAvg
+                             */
+                            name: string;
+                            /**
+                             * @description Of the strategy; what is left out gets its default
+                             * @default {}
+                             */
+                            parameters: {
+                                [key: string]: number;
+                            };
+                            /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                            trustedDataset?: string;
+                        };
+                        /**
+                         * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                         * @default int8
+                         * @enum {string}
+                         */
+                        stepPrecision: "int8" | "int4" | "float32";
+                        /**
+                         * @description Who of the willing devices is asked
+                         * @default {}
+                         */
+                        selection: {
+                            /**
+                             * @description Least time between two participations of a device
+                             * @default 0
+                             */
+                            minimumSeparationMs: number;
+                            /**
+                             * @description Rounds of the task that a device sits out after each of its own
+                             * @default 0
+                             */
+                            minimumSeparationRounds: number;
+                            /**
+                             * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                             * @default 0.5
+                             */
+                            fairness: number;
+                        };
+                        /**
+                         * @description Which devices may take part; they decide by themselves
+                         * @default {}
+                         */
+                        eligibility: {
+                            /**
+                             * @description A device has one of these; all may, where it is empty, that run what the model is written in
+                             * @default []
+                             */
+                            engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
+                            /**
+                             * @description Memory of the device, as coarsely as a browser tells it
+                             * @default null
+                             */
+                            minMemoryMb: number | null;
+                            /**
+                             * @description Devices without a battery pass
+                             * @default null
+                             */
+                            battery: {
+                                /**
+                                 * @description Charging is enough, whatever the level
+                                 * @default true
+                                 */
+                                charging: boolean;
+                                /**
+                                 * @description Without charging, at least this full; 1: only when charging
+                                 * @default 1
+                                 */
+                                minLevel: number;
+                            } | null;
+                            /**
+                             * @description unmetered: no cellular network, and no wish to save data
+                             * @default any
+                             * @enum {string}
+                             */
+                            network: "any" | "unmetered";
+                            /**
+                             * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                             * @default []
+                             */
+                            localeTags: string[];
+                            /**
+                             * @description Tags that the app gave the device: it has all of these
+                             * @default []
+                             */
+                            tags: string[];
+                            /**
+                             * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                             * @enum {string}
+                             */
+                            storage?: "durable";
+                            /**
+                             * @description What a device is of which a rule asks something that its platform does not tell
+                             * @default ineligible
+                             * @enum {string}
+                             */
+                            whenUnknown: "ineligible" | "eligible";
+                        };
+                        /**
+                         * @description When rounds may begin; null: at any time
+                         * @default null
+                         */
+                        schedule: {
+                            windows: {
+                                /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                cron: string;
+                                /** @description How long */
+                                durationMs: number;
+                            }[];
+                            /**
+                             * @description IANA name, such as Europe/Zurich
+                             * @default UTC
+                             */
+                            timeZone: string;
+                        } | null;
+                        /**
+                         * @description What follows abandoned rounds
+                         * @default {}
+                         */
+                        retries: {
+                            /**
+                             * @description After so many in a row the task pauses itself; null: never
+                             * @default 1000
+                             */
+                            maxConsecutiveFailures: number | null;
+                            /**
+                             * @description Before the second try; it doubles with each failure, with jitter
+                             * @default 500
+                             */
+                            backoffMs: number;
+                            /** @default 30000 */
+                            maxBackoffMs: number;
+                        };
+                        /** @default 0 */
+                        pauseBetweenRoundsMs: number;
+                        /** @default {} */
+                        evaluation: {
+                            /** @default null */
+                            dataset: string | null;
+                            /** @default 200 */
+                            batchSize: number;
+                            /**
+                             * @description On devices: what one example can say at most of the difference of two versions
+                             * @default 10
+                             */
+                            maxLossDifference: number;
+                        };
+                        /**
+                         * @description L2 norm the weights of an update may have
+                         * @default 100
+                         */
+                        maxUpdateNorm: number;
+                        /**
+                         * @description Most that one running mean or variance may change in a round
+                         * @default 100
+                         */
+                        maxStatisticChange: number;
+                        /** @default {} */
+                        secureAggregation: {
+                            /**
+                             * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                             * @default on
+                             * @enum {string}
+                             */
+                            mode: "on" | "off";
+                            /**
+                             * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                             * @default 16
+                             */
+                            minimumCohort: number;
+                            /**
+                             * @description Largest share of members that may be corrupt
+                             * @default 0.05
+                             */
+                            corruption: number;
+                            /**
+                             * @description Largest share of members that may drop out
+                             * @default 0.3
+                             */
+                            dropout: number;
+                            /**
+                             * @description Each of the five steps ends when all have answered, else then
+                             * @default 10000
+                             */
+                            phaseDeadlineMs: number;
+                            /**
+                             * @description Bits of one rounded value of an update
+                             * @default 16
+                             */
+                            valueBits: number;
+                            /**
+                             * @description Largest mean loss a device can tell
+                             * @default 1000
+                             */
+                            maxExampleLoss: number;
+                        };
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            spec: {
+                                /**
+                                 * @description Of this document's form
+                                 * @default 1
+                                 * @enum {number}
+                                 */
+                                formatVersion: 1;
+                                name: string;
+                                model: string;
+                                /**
+                                 * @description Devices of this population are asked
+                                 * @default default
+                                 */
+                                population: string;
+                                /**
+                                 * @description Committed rounds after which the task is done; null: no end
+                                 * @default null
+                                 */
+                                rounds: number | null;
+                                /**
+                                 * @description When the task is done, beside its `rounds`
+                                 * @default {}
+                                 */
+                                stop: {
+                                    /**
+                                     * @description Done when a round reaches it
+                                     * @default null
+                                     */
+                                    targetMetric: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        name: "loss" | "accuracy";
+                                        /** @description A loss at most, or an accuracy of at least, this */
+                                        value: number;
+                                    } | null;
+                                    /**
+                                     * @description Done so long after the task was created or last resumed
+                                     * @default null
+                                     */
+                                    elapsedMs: number | null;
+                                    /**
+                                     * @description Done when the best value is so many rounds old
+                                     * @default null
+                                     */
+                                    noImprovement: {
+                                        /**
+                                         * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                         * @default loss
+                                         * @enum {string}
+                                         */
+                                        metric: "loss" | "accuracy";
+                                        /**
+                                         * @description Committed rounds without a new best
+                                         * @default 20
+                                         */
+                                        rounds: number;
+                                        /**
+                                         * @description A smaller change is no improvement
+                                         * @default 0
+                                         */
+                                        minimumChange: number;
+                                    } | null;
+                                };
+                                /**
+                                 * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                                 * @default train
+                                 * @enum {string}
+                                 */
+                                kind: "train" | "evaluate" | "telemetry";
+                                /**
+                                 * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
+                                 * @default null
+                                 */
+                                candidate: string | number | null;
+                                /**
+                                 * @description telemetry: what is counted besides runs; none named: all
+                                 * @default []
+                                 */
+                                telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                                /**
+                                 * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                                 * @default null
+                                 */
+                                reference: string | null;
+                                /**
+                                 * @description train: what a version must show on held-out devices
+                                 * @default null
+                                 */
+                                gate: {
+                                    /**
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Share of devices that measure and never train in this task
+                                     * @default 0.1
+                                     */
+                                    heldOutShare: number;
+                                    /**
+                                     * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                     * @default 0
+                                     */
+                                    requiredImprovement: number;
+                                    /**
+                                     * @description With which the improvement has to be at least that
+                                     * @default 0.95
+                                     */
+                                    confidence: number;
+                                    /**
+                                     * @description Failures in a row after which the task pauses
+                                     * @default 5
+                                     */
+                                    patience: number;
+                                    /**
+                                     * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
+                                     * @default 16
+                                     */
+                                    minimumDevices: number;
+                                } | null;
+                                /**
+                                 * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                                 * @default every
+                                 * @enum {string}
+                                 */
+                                release: "every" | "on-gate" | "manual";
+                                /**
+                                 * @description Parameters that learn, by name; * stands for any text
+                                 * @default [
+                                 *       "*"
+                                 *     ]
+                                 */
+                                trainable: string[];
+                                /** @default {} */
+                                loss: {
+                                    /**
+                                     * @description What is minimised; auto: what the model's first output looks made for
+                                     * @default auto
+                                     * @enum {string}
+                                     */
+                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                    /** @description The model's output that it is put on */
+                                    output?: string;
+                                    /** @description Factor in the sum of several losses */
+                                    weight?: number;
+                                    /** @description softmax-cross-entropy */
+                                    labelSmoothing?: number;
+                                    /** @description softmax-cross-entropy: a factor per class */
+                                    classWeights?: number[];
+                                    /** @description huber */
+                                    delta?: number;
+                                    graph?: string;
+                                };
+                                /**
+                                 * @description Losses on further outputs
+                                 * @default []
+                                 */
+                                moreLosses: {
+                                    /**
+                                     * @description What is minimised; auto: what the model's first output looks made for
+                                     * @default auto
+                                     * @enum {string}
+                                     */
+                                    kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                    /** @description The model's output that it is put on */
+                                    output?: string;
+                                    /** @description Factor in the sum of several losses */
+                                    weight?: number;
+                                    /** @description softmax-cross-entropy */
+                                    labelSmoothing?: number;
+                                    /** @description softmax-cross-entropy: a factor per class */
+                                    classWeights?: number[];
+                                    /** @description huber */
+                                    delta?: number;
+                                    graph?: string;
+                                }[];
+                                /**
+                                 * @description Measured on held-out data besides loss and accuracy
+                                 * @default []
+                                 */
+                                metrics: {
+                                    /** @enum {string} */
+                                    kind: "topK" | "confusion" | "mae";
+                                    /** @description topK */
+                                    k?: number;
+                                }[];
+                                /**
+                                 * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                                 * @default as-exported
+                                 * @enum {string}
+                                 */
+                                batchNormalization: "as-exported" | "frozen" | "federated";
+                                /**
+                                 * @description Low-rank adapters: devices train and send only these
+                                 * @default null
+                                 */
+                                adapters: {
+                                    /**
+                                     * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                     * @default [
+                                     *       "*"
+                                     *     ]
+                                     */
+                                    targets: string[];
+                                    /**
+                                     * @description Columns between the two factors
+                                     * @default 8
+                                     */
+                                    rank: number;
+                                    /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                    alpha?: number;
+                                    /**
+                                     * @description Train the second factor alone: only then is the mean of updates exact
+                                     * @default true
+                                     */
+                                    freezeA: boolean;
+                                } | null;
+                                /** @default {} */
+                                local: {
+                                    /**
+                                     * @description Passes over the device's examples
+                                     * @default 1
+                                     */
+                                    epochs: number;
+                                    /**
+                                     * @description Examples a gradient step
+                                     * @default 10
+                                     */
+                                    batchSize: number;
+                                    /** @default 0.05 */
+                                    learningRate: number;
+                                    /**
+                                     * @description Most examples used a round
+                                     * @default 600
+                                     */
+                                    maxExamples: number;
+                                    /** @default {} */
+                                    learningRateSchedule: {
+                                        /**
+                                         * @description Changes by round
+                                         * @default constant
+                                         * @enum {string}
+                                         */
+                                        kind: "constant" | "step" | "exponential" | "cosine";
+                                        /** @description step: every everyRounds rounds; exponential: every round */
+                                        factor?: number;
+                                        /** @description step */
+                                        everyRounds?: number;
+                                        /** @description cosine: rounds until the end is reached */
+                                        totalRounds?: number;
+                                        /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                        finalShare?: number;
+                                    };
+                                    /** @default {} */
+                                    optimizer: {
+                                        /**
+                                         * @description Of the devices; anew in every round
+                                         * @default sgd
+                                         * @enum {string}
+                                         */
+                                        kind: "sgd" | "momentum" | "adam" | "adamw";
+                                        /** @description momentum; 0.9 if left out */
+                                        momentum?: number;
+                                        /** @description momentum */
+                                        nesterov?: boolean;
+                                        /** @description adam, adamw; 0.9 if left out */
+                                        beta1?: number;
+                                        /** @description adam, adamw; 0.999 if left out */
+                                        beta2?: number;
+                                        /** @description adam, adamw; 1e-8 if left out */
+                                        epsilon?: number;
+                                        /** @description 0 if left out, of adamw 0.01 */
+                                        weightDecay?: number;
+                                    };
+                                    /** @default null */
+                                    clipGradientNorm: number | null;
+                                    /**
+                                     * @description Most steps of one run; fewer where they would take more than 30 ms
+                                     * @default 64
+                                     */
+                                    loopSteps: number;
+                                    /**
+                                     * @description FedProx's mu: holds devices close to the weights they began with
+                                     * @default null
+                                     */
+                                    proximalTerm: number | null;
+                                };
+                                /** @default {} */
+                                cohort: {
+                                    /**
+                                     * @description Ready devices that form the cohort
+                                     * @default 24
+                                     */
+                                    goalCount: number;
+                                    /**
+                                     * @description Fewest updates a sum may hold
+                                     * @default 2
+                                     */
+                                    minimumCount: number;
+                                    /**
+                                     * @description Open offers per wanted device
+                                     * @default 1.3
+                                     */
+                                    overSelection: number;
+                                    /** @default 60000 */
+                                    trainDeadlineMs: number;
+                                    /** @default 20000 */
+                                    reportDeadlineMs: number;
+                                };
+                                /** @default {} */
+                                mode: {
+                                    /**
+                                     * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                     * @default synchronous
+                                     * @enum {string}
+                                     */
+                                    type: "synchronous" | "buffered";
+                                    /** @description buffered: K, the updates that make a version */
+                                    bufferSize?: number;
+                                    /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                    maxStaleness?: number;
+                                    /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                    concurrency?: number;
+                                };
+                                /** @default {} */
+                                strategy: {
+                                    /**
+                                     * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                     * @default fedAvg
+                                     */
+                                    name: string;
+                                    /**
+                                     * @description Of the strategy; what is left out gets its default
+                                     * @default {}
+                                     */
+                                    parameters: {
+                                        [key: string]: number;
+                                    };
+                                    /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                    trustedDataset?: string;
+                                };
+                                /**
+                                 * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                                 * @default int8
+                                 * @enum {string}
+                                 */
+                                stepPrecision: "int8" | "int4" | "float32";
+                                /**
+                                 * @description Who of the willing devices is asked
+                                 * @default {}
+                                 */
+                                selection: {
+                                    /**
+                                     * @description Least time between two participations of a device
+                                     * @default 0
+                                     */
+                                    minimumSeparationMs: number;
+                                    /**
+                                     * @description Rounds of the task that a device sits out after each of its own
+                                     * @default 0
+                                     */
+                                    minimumSeparationRounds: number;
+                                    /**
+                                     * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                     * @default 0.5
+                                     */
+                                    fairness: number;
+                                };
+                                /**
+                                 * @description Which devices may take part; they decide by themselves
+                                 * @default {}
+                                 */
+                                eligibility: {
+                                    /**
+                                     * @description A device has one of these; all may, where it is empty, that run what the model is written in
+                                     * @default []
+                                     */
+                                    engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
+                                    /**
+                                     * @description Memory of the device, as coarsely as a browser tells it
+                                     * @default null
+                                     */
+                                    minMemoryMb: number | null;
+                                    /**
+                                     * @description Devices without a battery pass
+                                     * @default null
+                                     */
+                                    battery: {
+                                        /**
+                                         * @description Charging is enough, whatever the level
+                                         * @default true
+                                         */
+                                        charging: boolean;
+                                        /**
+                                         * @description Without charging, at least this full; 1: only when charging
+                                         * @default 1
+                                         */
+                                        minLevel: number;
+                                    } | null;
+                                    /**
+                                     * @description unmetered: no cellular network, and no wish to save data
+                                     * @default any
+                                     * @enum {string}
+                                     */
+                                    network: "any" | "unmetered";
+                                    /**
+                                     * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                     * @default []
+                                     */
+                                    localeTags: string[];
+                                    /**
+                                     * @description Tags that the app gave the device: it has all of these
+                                     * @default []
+                                     */
+                                    tags: string[];
+                                    /**
+                                     * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                                     * @enum {string}
+                                     */
+                                    storage?: "durable";
+                                    /**
+                                     * @description What a device is of which a rule asks something that its platform does not tell
+                                     * @default ineligible
+                                     * @enum {string}
+                                     */
+                                    whenUnknown: "ineligible" | "eligible";
+                                };
+                                /**
+                                 * @description When rounds may begin; null: at any time
+                                 * @default null
+                                 */
+                                schedule: {
+                                    windows: {
+                                        /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                        cron: string;
+                                        /** @description How long */
+                                        durationMs: number;
+                                    }[];
+                                    /**
+                                     * @description IANA name, such as Europe/Zurich
+                                     * @default UTC
+                                     */
+                                    timeZone: string;
+                                } | null;
+                                /**
+                                 * @description What follows abandoned rounds
+                                 * @default {}
+                                 */
+                                retries: {
+                                    /**
+                                     * @description After so many in a row the task pauses itself; null: never
+                                     * @default 1000
+                                     */
+                                    maxConsecutiveFailures: number | null;
+                                    /**
+                                     * @description Before the second try; it doubles with each failure, with jitter
+                                     * @default 500
+                                     */
+                                    backoffMs: number;
+                                    /** @default 30000 */
+                                    maxBackoffMs: number;
+                                };
+                                /** @default 0 */
+                                pauseBetweenRoundsMs: number;
+                                /** @default {} */
+                                evaluation: {
+                                    /** @default null */
+                                    dataset: string | null;
+                                    /** @default 200 */
+                                    batchSize: number;
+                                    /**
+                                     * @description On devices: what one example can say at most of the difference of two versions
+                                     * @default 10
+                                     */
+                                    maxLossDifference: number;
+                                };
+                                /**
+                                 * @description L2 norm the weights of an update may have
+                                 * @default 100
+                                 */
+                                maxUpdateNorm: number;
+                                /**
+                                 * @description Most that one running mean or variance may change in a round
+                                 * @default 100
+                                 */
+                                maxStatisticChange: number;
+                                /** @default {} */
+                                secureAggregation: {
+                                    /**
+                                     * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                     * @default on
+                                     * @enum {string}
+                                     */
+                                    mode: "on" | "off";
+                                    /**
+                                     * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                                     * @default 16
+                                     */
+                                    minimumCohort: number;
+                                    /**
+                                     * @description Largest share of members that may be corrupt
+                                     * @default 0.05
+                                     */
+                                    corruption: number;
+                                    /**
+                                     * @description Largest share of members that may drop out
+                                     * @default 0.3
+                                     */
+                                    dropout: number;
+                                    /**
+                                     * @description Each of the five steps ends when all have answered, else then
+                                     * @default 10000
+                                     */
+                                    phaseDeadlineMs: number;
+                                    /**
+                                     * @description Bits of one rounded value of an update
+                                     * @default 16
+                                     */
+                                    valueBits: number;
+                                    /**
+                                     * @description Largest mean loss a device can tell
+                                     * @default 1000
+                                     */
+                                    maxExampleLoss: number;
+                                };
+                            };
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tasks/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Simulate a task's rounds before it starts: what it would take and cost
+         * @description Answers at once; read the estimate by its id until its state is done, failed or cancelled. One is simulated at a time.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        task: {
+                            /**
+                             * @description Of this document's form
+                             * @default 1
+                             * @enum {number}
+                             */
+                            formatVersion: 1;
+                            name: string;
+                            model: string;
+                            /**
+                             * @description Devices of this population are asked
+                             * @default default
+                             */
+                            population: string;
+                            /**
+                             * @description Committed rounds after which the task is done; null: no end
+                             * @default null
+                             */
+                            rounds: number | null;
+                            /**
+                             * @description When the task is done, beside its `rounds`
+                             * @default {}
+                             */
+                            stop: {
+                                /**
+                                 * @description Done when a round reaches it
+                                 * @default null
+                                 */
+                                targetMetric: {
+                                    /**
+                                     * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    name: "loss" | "accuracy";
+                                    /** @description A loss at most, or an accuracy of at least, this */
+                                    value: number;
+                                } | null;
+                                /**
+                                 * @description Done so long after the task was created or last resumed
+                                 * @default null
+                                 */
+                                elapsedMs: number | null;
+                                /**
+                                 * @description Done when the best value is so many rounds old
+                                 * @default null
+                                 */
+                                noImprovement: {
+                                    /**
+                                     * @description Of each version on the held-out data; where the task has none, the devices' mean in training
+                                     * @default loss
+                                     * @enum {string}
+                                     */
+                                    metric: "loss" | "accuracy";
+                                    /**
+                                     * @description Committed rounds without a new best
+                                     * @default 20
+                                     */
+                                    rounds: number;
+                                    /**
+                                     * @description A smaller change is no improvement
+                                     * @default 0
+                                     */
+                                    minimumChange: number;
+                                } | null;
+                            };
+                            /**
+                             * @description evaluate: the released version on devices' examples; telemetry: how it runs there
+                             * @default train
+                             * @enum {string}
+                             */
+                            kind: "train" | "evaluate" | "telemetry";
+                            /**
+                             * @description evaluate: the version that is compared with the released one; newest is the newest of each time, another alias what it names when the task is created
+                             * @default null
+                             */
+                            candidate: string | number | null;
+                            /**
+                             * @description telemetry: what is counted besides runs; none named: all
+                             * @default []
+                             */
+                            telemetry: ("latency" | "errors" | "predictions" | "confidence" | "labels" | "throughput" | "memory" | "feedback" | "features")[];
+                            /**
+                             * @description telemetry: data set of the training population, a blob that was uploaded before; bins of features follow from it, and drift is measured against it. Null: against the task's first measurement
+                             * @default null
+                             */
+                            reference: string | null;
+                            /**
+                             * @description train: what a version must show on held-out devices
+                             * @default null
+                             */
+                            gate: {
+                                /**
+                                 * @default loss
+                                 * @enum {string}
+                                 */
+                                metric: "loss" | "accuracy";
+                                /**
+                                 * @description Share of devices that measure and never train in this task
+                                 * @default 0.1
+                                 */
+                                heldOutShare: number;
+                                /**
+                                 * @description Least improvement of the metric over the last version that passed; below 0: so much worse is allowed
+                                 * @default 0
+                                 */
+                                requiredImprovement: number;
+                                /**
+                                 * @description With which the improvement has to be at least that
+                                 * @default 0.95
+                                 */
+                                confidence: number;
+                                /**
+                                 * @description Failures in a row after which the task pauses
+                                 * @default 5
+                                 */
+                                patience: number;
+                                /**
+                                 * @description Fewest held-out devices that a verdict rests on; one says nothing of how much devices differ
+                                 * @default 16
+                                 */
+                                minimumDevices: number;
+                            } | null;
+                            /**
+                             * @description train: when inference devices get a version; on-gate: if it passed; manual: when an operator says so
+                             * @default every
+                             * @enum {string}
+                             */
+                            release: "every" | "on-gate" | "manual";
+                            /**
+                             * @description Parameters that learn, by name; * stands for any text
+                             * @default [
+                             *       "*"
+                             *     ]
+                             */
+                            trainable: string[];
+                            /** @default {} */
+                            loss: {
+                                /**
+                                 * @description What is minimised; auto: what the model's first output looks made for
+                                 * @default auto
+                                 * @enum {string}
+                                 */
+                                kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                /** @description The model's output that it is put on */
+                                output?: string;
+                                /** @description Factor in the sum of several losses */
+                                weight?: number;
+                                /** @description softmax-cross-entropy */
+                                labelSmoothing?: number;
+                                /** @description softmax-cross-entropy: a factor per class */
+                                classWeights?: number[];
+                                /** @description huber */
+                                delta?: number;
+                                graph?: string;
+                            };
+                            /**
+                             * @description Losses on further outputs
+                             * @default []
+                             */
+                            moreLosses: {
+                                /**
+                                 * @description What is minimised; auto: what the model's first output looks made for
+                                 * @default auto
+                                 * @enum {string}
+                                 */
+                                kind: "auto" | "softmax-cross-entropy" | "sigmoid-cross-entropy" | "mse" | "mae" | "huber" | "graph";
+                                /** @description The model's output that it is put on */
+                                output?: string;
+                                /** @description Factor in the sum of several losses */
+                                weight?: number;
+                                /** @description softmax-cross-entropy */
+                                labelSmoothing?: number;
+                                /** @description softmax-cross-entropy: a factor per class */
+                                classWeights?: number[];
+                                /** @description huber */
+                                delta?: number;
+                                graph?: string;
+                            }[];
+                            /**
+                             * @description Measured on held-out data besides loss and accuracy
+                             * @default []
+                             */
+                            metrics: {
+                                /** @enum {string} */
+                                kind: "topK" | "confusion" | "mae";
+                                /** @description topK */
+                                k?: number;
+                            }[];
+                            /**
+                             * @description frozen: layers normalize by the version's running statistics; federated: by the batch, and devices' statistics are averaged; as-exported: federated for layers exported in training mode
+                             * @default as-exported
+                             * @enum {string}
+                             */
+                            batchNormalization: "as-exported" | "frozen" | "federated";
+                            /**
+                             * @description Low-rank adapters: devices train and send only these
+                             * @default null
+                             */
+                            adapters: {
+                                /**
+                                 * @description Weights of MatMul, Gemm and Conv, by name; * stands for any text
+                                 * @default [
+                                 *       "*"
+                                 *     ]
+                                 */
+                                targets: string[];
+                                /**
+                                 * @description Columns between the two factors
+                                 * @default 8
+                                 */
+                                rank: number;
+                                /** @description The adapters' part is scaled by alpha / rank; the rank if left out */
+                                alpha?: number;
+                                /**
+                                 * @description Train the second factor alone: only then is the mean of updates exact
+                                 * @default true
+                                 */
+                                freezeA: boolean;
+                            } | null;
+                            /** @default {} */
+                            local: {
+                                /**
+                                 * @description Passes over the device's examples
+                                 * @default 1
+                                 */
+                                epochs: number;
+                                /**
+                                 * @description Examples a gradient step
+                                 * @default 10
+                                 */
+                                batchSize: number;
+                                /** @default 0.05 */
+                                learningRate: number;
+                                /**
+                                 * @description Most examples used a round
+                                 * @default 600
+                                 */
+                                maxExamples: number;
+                                /** @default {} */
+                                learningRateSchedule: {
+                                    /**
+                                     * @description Changes by round
+                                     * @default constant
+                                     * @enum {string}
+                                     */
+                                    kind: "constant" | "step" | "exponential" | "cosine";
+                                    /** @description step: every everyRounds rounds; exponential: every round */
+                                    factor?: number;
+                                    /** @description step */
+                                    everyRounds?: number;
+                                    /** @description cosine: rounds until the end is reached */
+                                    totalRounds?: number;
+                                    /** @description cosine: of the learning rate, at the end; 0 if left out */
+                                    finalShare?: number;
+                                };
+                                /** @default {} */
+                                optimizer: {
+                                    /**
+                                     * @description Of the devices; anew in every round
+                                     * @default sgd
+                                     * @enum {string}
+                                     */
+                                    kind: "sgd" | "momentum" | "adam" | "adamw";
+                                    /** @description momentum; 0.9 if left out */
+                                    momentum?: number;
+                                    /** @description momentum */
+                                    nesterov?: boolean;
+                                    /** @description adam, adamw; 0.9 if left out */
+                                    beta1?: number;
+                                    /** @description adam, adamw; 0.999 if left out */
+                                    beta2?: number;
+                                    /** @description adam, adamw; 1e-8 if left out */
+                                    epsilon?: number;
+                                    /** @description 0 if left out, of adamw 0.01 */
+                                    weightDecay?: number;
+                                };
+                                /** @default null */
+                                clipGradientNorm: number | null;
+                                /**
+                                 * @description Most steps of one run; fewer where they would take more than 30 ms
+                                 * @default 64
+                                 */
+                                loopSteps: number;
+                                /**
+                                 * @description FedProx's mu: holds devices close to the weights they began with
+                                 * @default null
+                                 */
+                                proximalTerm: number | null;
+                            };
+                            /** @default {} */
+                            cohort: {
+                                /**
+                                 * @description Ready devices that form the cohort
+                                 * @default 24
+                                 */
+                                goalCount: number;
+                                /**
+                                 * @description Fewest updates a sum may hold
+                                 * @default 2
+                                 */
+                                minimumCount: number;
+                                /**
+                                 * @description Open offers per wanted device
+                                 * @default 1.3
+                                 */
+                                overSelection: number;
+                                /** @default 60000 */
+                                trainDeadlineMs: number;
+                                /** @default 20000 */
+                                reportDeadlineMs: number;
+                            };
+                            /** @default {} */
+                            mode: {
+                                /**
+                                 * @description synchronous: one cohort makes a version, then the next begins; buffered: devices train all the time, and cohorts on several versions make one together
+                                 * @default synchronous
+                                 * @enum {string}
+                                 */
+                                type: "synchronous" | "buffered";
+                                /** @description buffered: K, the updates that make a version */
+                                bufferSize?: number;
+                                /** @description buffered: most versions a base may lie behind the newest; 4 if left out */
+                                maxStaleness?: number;
+                                /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
+                                concurrency?: number;
+                            };
+                            /** @default {} */
+                            strategy: {
+                                /**
+                                 * @description How updates become a step: fedAvg, fedAdam, trimmedMean, ...
+                                 * @default fedAvg
+                                 */
+                                name: string;
+                                /**
+                                 * @description Of the strategy; what is left out gets its default
+                                 * @default {}
+                                 */
+                                parameters: {
+                                    [key: string]: number;
+                                };
+                                /** @description flTrust: examples that the coordinator trains on itself, a safetensors blob as for evaluation */
+                                trustedDataset?: string;
+                            };
+                            /**
+                             * @description The server's step is rounded to int8 or int4, with a scale for each output channel, so that training devices download the step instead of the weights; what rounding leaves out is added to the next step. float32: it is not rounded
+                             * @default int8
+                             * @enum {string}
+                             */
+                            stepPrecision: "int8" | "int4" | "float32";
+                            /**
+                             * @description Who of the willing devices is asked
+                             * @default {}
+                             */
+                            selection: {
+                                /**
+                                 * @description Least time between two participations of a device
+                                 * @default 0
+                                 */
+                                minimumSeparationMs: number;
+                                /**
+                                 * @description Rounds of the task that a device sits out after each of its own
+                                 * @default 0
+                                 */
+                                minimumSeparationRounds: number;
+                                /**
+                                 * @description 0: by lot; 0.5: the chance grows with the rounds since a device was last asked; 1: strictly by turn
+                                 * @default 0.5
+                                 */
+                                fairness: number;
+                            };
+                            /**
+                             * @description Which devices may take part; they decide by themselves
+                             * @default {}
+                             */
+                            eligibility: {
+                                /**
+                                 * @description A device has one of these; all may, where it is empty, that run what the model is written in
+                                 * @default []
+                                 */
+                                engines: ("ort-webgpu" | "ort-wasm" | "ort-node" | "tfjs-webgpu" | "tfjs-wasm" | "tfjs-cpu")[];
+                                /**
+                                 * @description Memory of the device, as coarsely as a browser tells it
+                                 * @default null
+                                 */
+                                minMemoryMb: number | null;
+                                /**
+                                 * @description Devices without a battery pass
+                                 * @default null
+                                 */
+                                battery: {
+                                    /**
+                                     * @description Charging is enough, whatever the level
+                                     * @default true
+                                     */
+                                    charging: boolean;
+                                    /**
+                                     * @description Without charging, at least this full; 1: only when charging
+                                     * @default 1
+                                     */
+                                    minLevel: number;
+                                } | null;
+                                /**
+                                 * @description unmetered: no cellular network, and no wish to save data
+                                 * @default any
+                                 * @enum {string}
+                                 */
+                                network: "any" | "unmetered";
+                                /**
+                                 * @description Languages, such as de or pt-BR: one of the device's begins so; any, where it is empty
+                                 * @default []
+                                 */
+                                localeTags: string[];
+                                /**
+                                 * @description Tags that the app gave the device: it has all of these
+                                 * @default []
+                                 */
+                                tags: string[];
+                                /**
+                                 * @description Only devices whose storage lasts, such as Node devices; tasks with scaffold ask for them by themselves
+                                 * @enum {string}
+                                 */
+                                storage?: "durable";
+                                /**
+                                 * @description What a device is of which a rule asks something that its platform does not tell
+                                 * @default ineligible
+                                 * @enum {string}
+                                 */
+                                whenUnknown: "ineligible" | "eligible";
+                            };
+                            /**
+                             * @description When rounds may begin; null: at any time
+                             * @default null
+                             */
+                            schedule: {
+                                windows: {
+                                    /** @description When it opens: minute hour day-of-month month day-of-week, such as 0 22 * * * */
+                                    cron: string;
+                                    /** @description How long */
+                                    durationMs: number;
+                                }[];
+                                /**
+                                 * @description IANA name, such as Europe/Zurich
+                                 * @default UTC
+                                 */
+                                timeZone: string;
+                            } | null;
+                            /**
+                             * @description What follows abandoned rounds
+                             * @default {}
+                             */
+                            retries: {
+                                /**
+                                 * @description After so many in a row the task pauses itself; null: never
+                                 * @default 1000
+                                 */
+                                maxConsecutiveFailures: number | null;
+                                /**
+                                 * @description Before the second try; it doubles with each failure, with jitter
+                                 * @default 500
+                                 */
+                                backoffMs: number;
+                                /** @default 30000 */
+                                maxBackoffMs: number;
+                            };
+                            /** @default 0 */
+                            pauseBetweenRoundsMs: number;
+                            /** @default {} */
+                            evaluation: {
+                                /** @default null */
+                                dataset: string | null;
+                                /** @default 200 */
+                                batchSize: number;
+                                /**
+                                 * @description On devices: what one example can say at most of the difference of two versions
+                                 * @default 10
+                                 */
+                                maxLossDifference: number;
+                            };
+                            /**
+                             * @description L2 norm the weights of an update may have
+                             * @default 100
+                             */
+                            maxUpdateNorm: number;
+                            /**
+                             * @description Most that one running mean or variance may change in a round
+                             * @default 100
+                             */
+                            maxStatisticChange: number;
+                            /** @default {} */
+                            secureAggregation: {
+                                /**
+                                 * @description on: the coordinator learns the cohort's sum and no single update; off: it sees each
+                                 * @default on
+                                 * @enum {string}
+                                 */
+                                mode: "on" | "off";
+                                /**
+                                 * @description Fewest members of a cohort, and of a sum; below 16 it is a trial and not private
+                                 * @default 16
+                                 */
+                                minimumCohort: number;
+                                /**
+                                 * @description Largest share of members that may be corrupt
+                                 * @default 0.05
+                                 */
+                                corruption: number;
+                                /**
+                                 * @description Largest share of members that may drop out
+                                 * @default 0.3
+                                 */
+                                dropout: number;
+                                /**
+                                 * @description Each of the five steps ends when all have answered, else then
+                                 * @default 10000
+                                 */
+                                phaseDeadlineMs: number;
+                                /**
+                                 * @description Bits of one rounded value of an update
+                                 * @default 16
+                                 */
+                                valueBits: number;
+                                /**
+                                 * @description Largest mean loss a device can tell
+                                 * @default 1000
+                                 */
+                                maxExampleLoss: number;
+                            };
+                        };
+                        /** @default {} */
+                        fleet: {
+                            /**
+                             * @description Of the population
+                             * @default 1000
+                             */
+                            devices: number;
+                            /** @default 50 */
+                            examplesPerDevice: number;
+                            /**
+                             * @description Share of devices with an offer that vanish before their report has come
+                             * @default 0.1
+                             */
+                            dropout: number;
+                            /**
+                             * @description Median time of one batch on a device
+                             * @default 20
+                             */
+                            stepMs: number;
+                            /** @default 20 */
+                            downlinkMbps: number;
+                            /** @default 5 */
+                            uplinkMbps: number;
+                            /**
+                             * @description Whether all devices have labels in the same shares, or each mostly a few of them
+                             * @default alike
+                             * @enum {string}
+                             */
+                            labels: "alike" | "skewed";
+                        };
+                        /** @default {} */
+                        goal: {
+                            /**
+                             * @description Rounds until a version is so accurate on held-out examples; null: rounds within the time
+                             * @default null
+                             */
+                            accuracy: number | null;
+                            /**
+                             * @description Of the simulated clock, at most
+                             * @default 60
+                             */
+                            minutes: number;
+                        };
+                        /**
+                         * @description Of this machine's time, at most: what was simulated by then is told
+                         * @default 30
+                         */
+                        budgetSeconds: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            id: string;
+                            /** @enum {string} */
+                            state: "waiting" | "running" | "done" | "failed" | "cancelled";
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            progress: {
+                                rounds: number;
+                                clockSeconds: number;
+                                accuracy: number | null;
+                                share: number;
+                            };
+                            error: {
+                                code: string;
+                                message: string;
+                            } | null;
+                            result: {
+                                /**
+                                 * @description What devices learned from: the task's data set for evaluation, or numbers drawn at random, which say nothing of accuracy
+                                 * @enum {string}
+                                 */
+                                data: "evaluation" | "random";
+                                rounds: number;
+                                abandoned: number;
+                                roundsToAccuracy: number | null;
+                                secondsToAccuracy: number | null;
+                                /** @description Of the last version */
+                                accuracy: number | null;
+                                loss: number | null;
+                                /** @description A tenth of the rounds is below low, a tenth above high */
+                                roundSeconds: {
+                                    low: number;
+                                    median: number;
+                                    high: number;
+                                };
+                                roundsPerHour: number;
+                                /** @description Of a device that takes part in a round */
+                                perDevice: {
+                                    bytesUp: number;
+                                    bytesDown: number;
+                                    seconds: number;
+                                };
+                                perRound: {
+                                    bytesUp: number;
+                                    bytesDown: number;
+                                    cohort: number;
+                                    dropouts: number;
+                                };
+                                /** @description At most: the simulated devices' half of the protocol is in it, their training is not */
+                                coordinatorCpuSeconds: number;
+                                caveats: ("device-data" | "random-data" | "device-speed" | "availability" | "few-rounds" | "coordinator-share" | "rows-drawn-again")[];
+                                curve: {
+                                    round: number;
+                                    seconds: number;
+                                    accuracy: number | null;
+                                    loss: number | null;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/estimates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An estimate: how far it is, or what it says */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            id: string;
+                            /** @enum {string} */
+                            state: "waiting" | "running" | "done" | "failed" | "cancelled";
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            progress: {
+                                rounds: number;
+                                clockSeconds: number;
+                                accuracy: number | null;
+                                share: number;
+                            };
+                            error: {
+                                code: string;
+                                message: string;
+                            } | null;
+                            result: {
+                                /**
+                                 * @description What devices learned from: the task's data set for evaluation, or numbers drawn at random, which say nothing of accuracy
+                                 * @enum {string}
+                                 */
+                                data: "evaluation" | "random";
+                                rounds: number;
+                                abandoned: number;
+                                roundsToAccuracy: number | null;
+                                secondsToAccuracy: number | null;
+                                /** @description Of the last version */
+                                accuracy: number | null;
+                                loss: number | null;
+                                /** @description A tenth of the rounds is below low, a tenth above high */
+                                roundSeconds: {
+                                    low: number;
+                                    median: number;
+                                    high: number;
+                                };
+                                roundsPerHour: number;
+                                /** @description Of a device that takes part in a round */
+                                perDevice: {
+                                    bytesUp: number;
+                                    bytesDown: number;
+                                    seconds: number;
+                                };
+                                perRound: {
+                                    bytesUp: number;
+                                    bytesDown: number;
+                                    cohort: number;
+                                    dropouts: number;
+                                };
+                                /** @description At most: the simulated devices' half of the protocol is in it, their training is not */
+                                coordinatorCpuSeconds: number;
+                                caveats: ("device-data" | "random-data" | "device-speed" | "availability" | "few-rounds" | "coordinator-share" | "rows-drawn-again")[];
+                                curve: {
+                                    round: number;
+                                    seconds: number;
+                                    accuracy: number | null;
+                                    loss: number | null;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        /** Cancel an estimate */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            id: string;
+                            /** @enum {string} */
+                            state: "waiting" | "running" | "done" | "failed" | "cancelled";
+                            /**
+                             * Format: date-time
+                             * @description RFC 3339, UTC
+                             */
+                            createdAt: string;
+                            progress: {
+                                rounds: number;
+                                clockSeconds: number;
+                                accuracy: number | null;
+                                share: number;
+                            };
+                            error: {
+                                code: string;
+                                message: string;
+                            } | null;
+                            result: {
+                                /**
+                                 * @description What devices learned from: the task's data set for evaluation, or numbers drawn at random, which say nothing of accuracy
+                                 * @enum {string}
+                                 */
+                                data: "evaluation" | "random";
+                                rounds: number;
+                                abandoned: number;
+                                roundsToAccuracy: number | null;
+                                secondsToAccuracy: number | null;
+                                /** @description Of the last version */
+                                accuracy: number | null;
+                                loss: number | null;
+                                /** @description A tenth of the rounds is below low, a tenth above high */
+                                roundSeconds: {
+                                    low: number;
+                                    median: number;
+                                    high: number;
+                                };
+                                roundsPerHour: number;
+                                /** @description Of a device that takes part in a round */
+                                perDevice: {
+                                    bytesUp: number;
+                                    bytesDown: number;
+                                    seconds: number;
+                                };
+                                perRound: {
+                                    bytesUp: number;
+                                    bytesDown: number;
+                                    cohort: number;
+                                    dropouts: number;
+                                };
+                                /** @description At most: the simulated devices' half of the protocol is in it, their training is not */
+                                coordinatorCpuSeconds: number;
+                                caveats: ("device-data" | "random-data" | "device-speed" | "availability" | "few-rounds" | "coordinator-share" | "rows-drawn-again")[];
+                                curve: {
+                                    round: number;
+                                    seconds: number;
+                                    accuracy: number | null;
+                                    loss: number | null;
+                                }[];
+                            } | null;
+                        };
+                    };
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;

@@ -1,7 +1,8 @@
 import { compareTable, createApiClient, curvesTable, toCsv, type CompareView } from "@tributary/api-client";
 import { Command, Option } from "commander";
 import { comparisonReport } from "../search/comparison-report.ts";
-import { dataDirOption, urlOption, type OperatorOptions } from "../operator.ts";
+import { examples } from "../examples.ts";
+import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
 
 interface CompareOptions extends OperatorOptions {
   readonly all?: boolean;
@@ -33,14 +34,17 @@ export function compareCommand(): Command {
     .addOption(dataDirOption())
     .addHelpText(
       "after",
-      `
-Examples:
-  tributary compare digits-adam digits-avg
-  tributary compare digits@champion digits@newest --all
-  tributary compare digits-adam digits-avg --csv curves > curves.csv`,
+      examples(
+        "tributary compare digits-adam digits-avg",
+        "tributary compare digits@champion digits@newest --all",
+        "tributary compare digits-adam digits-avg --csv curves > curves.csv",
+      ),
     )
     .action(async (names: readonly string[], options: CompareOptions) => {
-      const view = await createApiClient({ baseUrl: options.url }).compare(names);
+      const view = await createApiClient({
+        baseUrl: options.url,
+        token: operatorTokenIfAny(options),
+      }).compare(names);
       if (options.json === true) return console.log(JSON.stringify(view));
       if (options.csv !== undefined) {
         const { csv } = options;

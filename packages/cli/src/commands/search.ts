@@ -1,7 +1,8 @@
 import { createApiClient, type SearchField, type SearchKind, type SearchResult } from "@tributary/api-client";
 import { Command, Option } from "commander";
 import { integerBetween } from "../arguments.ts";
-import { dataDirOption, urlOption, type OperatorOptions } from "../operator.ts";
+import { examples } from "../examples.ts";
+import { dataDirOption, operatorTokenIfAny, urlOption, type OperatorOptions } from "../operator.ts";
 import { RESULT_COLUMNS } from "../search/result-columns.ts";
 import { tableLines, type TableColumn } from "../table.ts";
 
@@ -45,19 +46,19 @@ export function searchCommand(): Command {
       `
 Operators are = != < <= > >= ~ (holds the text) !~ and in (...), joined by and, or, not and parentheses. Values are numbers, 95%,
 words, "texts", dates, 7d ago, yes, no and none. What has no value only meets !=, !~ and not.
-
-Examples:
-  tributary search 'accuracy > 0.95 and strategy = fedAdam'
-  tributary search 'loss <= 0.1 or version in (3, 4)' --kind version
-  tributary search 'phase = abandoned and created > 7d ago' --limit 200
-  tributary search 'spec.local.learningRate >= 0.05 and not model ~ "trial"' --json
-  tributary search --fields`,
+${examples(
+  "tributary search 'accuracy > 0.95 and strategy = fedAdam'",
+  "tributary search 'loss <= 0.1 or version in (3, 4)' --kind version",
+  "tributary search 'created>7d ago and phase = abandoned' --limit 200",
+  "tributary search 'spec.local.learningRate >= 0.05 and not model ~ \"trial\"' --json",
+  "tributary search --fields",
+)}`,
     )
     .action(runSearch);
 }
 
 async function runSearch(query: string, options: SearchCommandOptions): Promise<void> {
-  const api = createApiClient({ baseUrl: options.url });
+  const api = createApiClient({ baseUrl: options.url, token: operatorTokenIfAny(options) });
   if (options.fields === true) {
     const fields = await api.searchFields();
     if (options.json === true) return console.log(JSON.stringify({ fields }));
