@@ -27,9 +27,11 @@ import { registerAliasRoutes } from "./http/alias-routes.ts";
 import { registerBlobRoutes } from "./http/blob-routes.ts";
 import { registerCardRoutes } from "./http/card-routes.ts";
 import { registerChannelRoutes } from "./http/channel-routes.ts";
+import { registerDocumentRoutes } from "./http/document-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
 import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { registerIdempotency } from "./http/idempotency.ts";
 import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
 import { registerPages } from "./http/pages.ts";
@@ -222,6 +224,8 @@ async function start(
     },
   });
   registerEventRoutes(app, streams);
+  registerIdempotency(app, { requests: store.idempotentRequests, clock });
+  registerDocumentRoutes(app);
   enrolment.register(app);
   registerErasureRoute(app, {
     env,

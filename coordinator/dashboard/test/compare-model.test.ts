@@ -238,13 +238,20 @@ describe("a new task", () => {
 test("what the coordinator refuses stands at its field", () => {
   const refused = (code: Parameters<typeof failure>[0], detail: Record<string, string>) =>
     validationOf(failure(code, "", { detail }));
-  expect(refused("protocol/invalid-document", { path: "/local/epochs", problem: "must be 1 or more" })).toEqual({
+  expect(
+    refused("protocol/invalid-document", { path: "/local/epochs", problem: "must be 1 or more" }),
+  ).toEqual({
     state: "wrong",
     problems: { epochs: "must be 1 or more" },
     other: undefined,
   });
-  expect(refused("coordinator/task-exists", {}).problems).toEqual({ name: "A task of this name exists already." });
-  expect(refused("protocol/invalid-document", { path: "/stop", problem: "x" })).toMatchObject({ state: "wrong", other: "/stop x" });
+  expect(refused("coordinator/task-exists", {}).problems).toEqual({
+    name: "A task of this name exists already.",
+  });
+  expect(refused("protocol/invalid-document", { path: "/stop", problem: "x" })).toMatchObject({
+    state: "wrong",
+    other: "/stop x",
+  });
   expect(refused("identity/not-authorized", {}).state).toBe("unknown");
   expect(validationOf(new Error("x")).state).toBe("unknown");
 });

@@ -35,6 +35,7 @@ import type {
   LogEntryRecord,
   LogNodeRecord,
   GateRecord,
+  IdempotentRequestRecord,
   MeasurementRecord,
   ModelRecord,
   NewEvent,
@@ -482,6 +483,19 @@ export interface WithdrawalRepository {
   list(model: ModelName): Promise<WithdrawalRecord[]>;
 }
 
+/** Requests that must not be done twice. */
+export interface IdempotentRequestRepository {
+  /** @throws `store/conflict` where the id is taken */
+  begin(request: Pick<IdempotentRequestRecord, "id" | "request" | "at">): Promise<void>;
+  get(id: string): Promise<IdempotentRequestRecord | undefined>;
+  /** @param answer - null: what was answered is not kept */
+  finish(id: string, bodyDigest: string | null, answer: IdempotentRequestRecord["answer"]): Promise<void>;
+  /** It may be sent again, as nothing came of it. */
+  forget(id: string): Promise<void>;
+  prune(begunBefore: number): Promise<void>;
+  count(): Promise<number>;
+}
+
 export interface ParticipationRepository {
   /** Of a task, the newest rounds first. */
   list(task: TaskName, limit: number): Promise<ParticipationRecord[]>;
@@ -536,6 +550,7 @@ export interface MetadataRepositories {
   readonly deviceHealth: DeviceHealthRepository;
   readonly rollouts: RolloutRepository;
   readonly withdrawals: WithdrawalRepository;
+  readonly idempotentRequests: IdempotentRequestRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
   readonly settings: SettingsRepository;

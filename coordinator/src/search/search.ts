@@ -1,6 +1,6 @@
 import { decodeBase64url, decodeUtf8, encodeBase64url, encodeUtf8, failure } from "@tributary/core";
-import { SEARCH_KINDS, type SearchKind, type SearchView } from "@tributary/protocol";
-import type { Found, SearchPlace, SearchRepository } from "../ports/metadata-store.ts";
+import { SEARCH_KINDS, type SearchKind, type SearchResult, type SearchView } from "@tributary/protocol";
+import type { Found, SearchHit, SearchPlace, SearchRepository } from "../ports/metadata-store.ts";
 import { timestamp } from "../registry/views.ts";
 import { kindsOf } from "./fields.ts";
 import { invalidQuery } from "./invalid-query.ts";
@@ -55,9 +55,14 @@ export async function search(
   return {
     query: printQuery(query),
     kinds,
-    results: shown.map(({ key: _, at, ...hit }) => ({ ...hit, at: timestamp(at) })),
+    results: shown.map(resultOf),
     next: next === undefined ? null : cursorOf(next),
   };
+}
+
+function resultOf(found: SearchHit & SearchPlace): SearchResult {
+  const { key: _, at, ...hit } = found;
+  return { ...hit, at: timestamp(at) };
 }
 
 /** Newest first; of one time by kind, then by key, greatest first. */

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import { describeIdempotentRequests } from "./describe-idempotent-requests.ts";
 import { describeStoredAliases } from "./describe-stored-aliases.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
 import { describeStoredChannels } from "./describe-stored-channels.ts";
@@ -475,6 +476,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredSearch(() => store);
     describeStoredHealth(() => store);
     describeStoredRollouts(() => store);
+    describeIdempotentRequests(() => store);
     describeStoredAudit(() => store);
 
     test("closing twice is fine; later calls are refused", async () => {

@@ -658,11 +658,11 @@ function json(call: CallOptions | undefined) {
   return { headers: { Accept: "application/json" }, signal: call?.signal ?? null };
 }
 
-/** A body of bytes, which the document cannot describe. */
-function octets(bytes: Uint8Array, call: CallOptions | undefined): object {
+/** A body of bytes, as they are. */
+function octets(bytes: Uint8Array, call: CallOptions | undefined) {
   return {
     body: bytes,
-    bodySerializer: (body: Uint8Array<ArrayBuffer>): BodyInit => body,
+    bodySerializer: (body: unknown): BodyInit => body as Uint8Array<ArrayBuffer>,
     headers: { "Content-Type": "application/octet-stream", Accept: "application/json" },
     signal: call?.signal ?? null,
   };

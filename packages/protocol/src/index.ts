@@ -197,7 +197,7 @@ export {
   CertificateRequest,
   EnrolmentRequest,
   EnrolmentResponse,
-  ErrorBody,
+  ProblemBody,
   IssuerView,
   ModelList,
   ModelView,

@@ -1,6 +1,14 @@
 import {
   type ApiClient,
   type BufferView,
+  type TaskPrivacy,
+  type SearchView,
+  type SearchKind,
+  type SearchField,
+  type PrivacyView,
+  type EstimateView,
+  type DriftHistory,
+  type CompareView,
   type KeyRoleView,
   type MeasurementView,
   type ModelCard,
@@ -16,10 +24,11 @@ import {
   type VersionHealthView,
   type VersionView,
 } from "@tributary/api-client";
-import { QueryClient, queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
 import {
   applyToModels,
   applyToRollouts,
+  applyToRound,
   applyToRounds,
   applyToStatus,
   applyToTasks,
@@ -56,6 +65,8 @@ export interface Queries {
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
+  /** By its number within the task; null where it has none. */
+  round(task: string, number: number): ReturnType<typeof queryOptions<RoundView | null, Error>>;
   /** Of a round in which `count` updates were refused: another count is another answer. */
   refusals(round: string, count: number): ReturnType<typeof queryOptions<readonly RefusalView[], Error>>;
   /** Devices in secure cohorts of a task whose sums failed. */
@@ -72,8 +83,28 @@ export interface Queries {
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
   /** Newest first. */
   rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
+  /** Page by page, newest first. */
+  search(query: string, kind: SearchKind | undefined): ReturnType<typeof searchPages>;
+  searchFields(): ReturnType<typeof queryOptions<readonly SearchField[], Error>>;
+  compare(of: readonly string[]): ReturnType<typeof queryOptions<CompareView, Error>>;
+  estimate(id: string): ReturnType<typeof queryOptions<EstimateView, Error>>;
+  drift(task: string): ReturnType<typeof queryOptions<DriftHistory, Error>>;
+  privacy(): ReturnType<typeof queryOptions<PrivacyView, Error>>;
+  taskPrivacy(task: string): ReturnType<typeof queryOptions<TaskPrivacy, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
 }
+
+/** What is found is looked for anew whenever somebody comes back to it. */
+const searchPages = (api: ApiClient, query: string, kind: SearchKind | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["search", query, kind ?? ""],
+    queryFn: ({ pageParam, signal }): Promise<SearchView> =>
+      api.search(query, { kind, cursor: pageParam, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ next }) => next ?? undefined,
+    staleTime: 0,
+    retry: false,
+  });
 
 export function createQueries(api: ApiClient, log: EventLog): Queries {
   return {
@@ -106,6 +137,20 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             log,
             () => api.rounds(task, { limit: ROUNDS_SHOWN, signal }),
             (rounds, event) => applyToRounds(task, rounds, event),
+          ),
+      }),
+    round: (task, number) =>
+      queryOptions<RoundView | null>({
+        queryKey: ["round", task, number],
+        queryFn: ({ signal }) =>
+          readWithEvents(
+            log,
+            async () => {
+              if (!Number.isSafeInteger(number) || number < 1) return null;
+              const [found] = await api.rounds(task, { limit: 1, before: number + 1, signal });
+              return found?.number === number ? found : null;
+            },
+            (round, event) => applyToRound(task, number, round, event),
           ),
       }),
     refusals: (round, count) =>
@@ -159,6 +204,42 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             (rollouts, event) => applyToRollouts(model, rollouts, event),
           ),
       }),
+    search: (query, kind) => searchPages(api, query, kind),
+    searchFields: () =>
+      queryOptions<readonly SearchField[]>({
+        queryKey: ["search-fields"],
+        queryFn: ({ signal }) => api.searchFields({ signal }),
+      }),
+    compare: (of) =>
+      queryOptions<CompareView>({
+        queryKey: ["compare", ...of],
+        queryFn: ({ signal }) => api.compare(of, { signal }),
+        staleTime: 0,
+        retry: false,
+      }),
+    estimate: (id) =>
+      queryOptions<EstimateView>({
+        queryKey: ["estimate", id],
+        queryFn: ({ signal }) => api.estimate(id, { signal }),
+        staleTime: 0,
+      }),
+    drift: (task) =>
+      queryOptions<DriftHistory>({
+        queryKey: ["measurements", task, "drift"],
+        queryFn: ({ signal }) => api.drift(task, { signal }),
+      }),
+    privacy: () =>
+      queryOptions<PrivacyView>({
+        queryKey: ["privacy"],
+        queryFn: ({ signal }) => api.privacy({ signal }),
+        staleTime: 0,
+      }),
+    taskPrivacy: (task) =>
+      queryOptions<TaskPrivacy>({
+        queryKey: ["task-privacy", task],
+        queryFn: ({ signal }) => api.taskPrivacy(task, { signal }),
+        staleTime: 0,
+      }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
         queryKey: ["versions", model],
@@ -178,7 +259,10 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   update<readonly TaskView[]>(client, ["tasks"], (tasks) => applyToTasks(tasks, event));
   update<readonly ModelView[]>(client, ["models"], (models) => applyToModels(models, event));
   if (event.type === "round") {
-    const { task } = event.data;
+    const { task, number } = event.data;
+    update<RoundView | null>(client, ["round", task, number], (round) =>
+      applyToRound(task, number, round, event),
+    );
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
@@ -221,7 +305,7 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   }
 }
 
-function update<Data>(client: QueryClient, queryKey: readonly string[], change: (data: Data) => Data): void {
+function update<Data>(client: QueryClient, queryKey: QueryKey, change: (data: Data) => Data): void {
   client.setQueryData<Data>(queryKey, (data) => (data === undefined ? undefined : change(data)));
 }
 

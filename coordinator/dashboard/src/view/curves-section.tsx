@@ -3,7 +3,7 @@ import { type ReactNode, useMemo } from "react";
 import { CurveChart } from "../charts/curve-chart.tsx";
 import { formatLoss, formatShare } from "../format/numbers.ts";
 import { learningCurves } from "../model/curves.ts";
-import { CardSkeleton } from "./page-skeleton.tsx";
+import { CardSkeleton } from "../ui/skeleton.tsx";
 
 /** Loss and accuracy by round. */
 export function CurvesSection({ rounds }: { readonly rounds: readonly RoundView[] | undefined }): ReactNode {

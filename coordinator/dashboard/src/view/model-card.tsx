@@ -4,8 +4,8 @@ import { type ReactNode, useId, useState } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
 import { formatFull } from "../format/time.ts";
 import { cardLines } from "../model/card-lines.ts";
-import { LoadError } from "./load-error.tsx";
-import { CardSkeleton } from "./page-skeleton.tsx";
+import { LoadError } from "../ui/load-error.tsx";
+import { CardSkeleton } from "../ui/skeleton.tsx";
 
 /** What is known of a version, for whoever is to use it: of what runs, unless another is chosen. */
 export function ModelCard({ model }: { readonly model: string }): ReactNode {

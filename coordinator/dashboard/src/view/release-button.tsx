@@ -1,48 +1,32 @@
-import { type ReactNode, useState } from "react";
-import { useDashboard } from "../data/dashboard-context.ts";
-import { OperatorTokenForm } from "./operator-token-form.tsx";
+import type { ReactNode } from "react";
+import { ActionButton } from "../ui/action-button.tsx";
 
-type Progress = "idle" | "asking" | "releasing" | { readonly failed: string };
-
-/** Moves the channel to a version. The operator's token is asked for the first time. */
-export function ReleaseButton({
-  model,
-  version,
-}: {
+interface Props {
   readonly model: string;
   readonly version: number;
-}): ReactNode {
-  const { operator } = useDashboard();
-  const [progress, setProgress] = useState<Progress>("idle");
+  /** What it points to now. */
+  readonly from?: number | undefined;
+  /** @defaultValue "stable" */
+  readonly channel?: string;
+}
 
-  const release = (token?: string): void => {
-    setProgress("releasing");
-    // The stream tells that it is released; nothing is to be done here.
-    operator.release(model, version, token).then(
-      () => setProgress("idle"),
-      (error: unknown) => setProgress({ failed: error instanceof Error ? error.message : String(error) }),
-    );
-  };
-
-  if (progress === "idle" || progress === "releasing") {
-    return (
-      <button
-        type="button"
-        className="more"
-        disabled={progress === "releasing"}
-        data-testid="release"
-        onClick={() => (operator.known ? release() : setProgress("asking"))}
-      >
-        {progress === "releasing" ? "Releasing…" : "Release"}
-      </button>
-    );
-  }
+/** Moves a channel to a version, after it was asked. */
+export function ReleaseButton({ model, version, from, channel = "stable" }: Props): ReactNode {
   return (
-    <OperatorTokenForm
-      action={`Release version ${version}`}
-      failed={typeof progress === "object" ? progress.failed : undefined}
-      onToken={release}
-      testId="confirm-release"
+    <ActionButton
+      label="Release"
+      title={`Release version ${version} of ${model}`}
+      confirm={`Release version ${version}`}
+      consequence={
+        <p>
+          Channel <strong>{channel}</strong> moves {from === undefined ? "" : `from version ${from} `}to{" "}
+          <strong>version {version}</strong>. Devices that are connected load it at once, the others when they
+          come back.
+        </p>
+      }
+      done={`Version ${version} is released on ${channel}.`}
+      testId="release"
+      run={(api) => api.releaseVersion(model, version, { channel })}
     />
   );
 }

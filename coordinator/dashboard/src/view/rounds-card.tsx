@@ -4,7 +4,7 @@ import { formatBytes, formatCount, formatLoss, formatShare, NONE } from "../form
 import { formatClock, formatFull, formatSeconds } from "../format/time.ts";
 import { isRunning } from "../model/round-progress.ts";
 import { secureWord } from "../model/secure-line.ts";
-import { CardSkeleton } from "./page-skeleton.tsx";
+import { CardSkeleton } from "../ui/skeleton.tsx";
 
 const FIRST_ROWS = 14;
 

@@ -1,4 +1,3 @@
-import type { RoundView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useMemo, useState } from "react";
 import { useDashboard } from "../data/dashboard-context.ts";
@@ -9,21 +8,19 @@ import { lineage, type LineageRow } from "../model/lineage.ts";
 import { releaseWord } from "../model/gate-lines.ts";
 import { Change } from "./change.tsx";
 import { LineageRail } from "./lineage-rail.tsx";
-import { LoadError } from "./load-error.tsx";
+import { LoadError } from "../ui/load-error.tsx";
 import { ReleaseButton } from "./release-button.tsx";
-import { CardSkeleton } from "./page-skeleton.tsx";
+import { CardSkeleton } from "../ui/skeleton.tsx";
 
 const FIRST_ROWS = 6;
 
 interface Props {
   readonly model: string;
   readonly current: number;
-  /** To name the round a version came from. */
-  readonly rounds: readonly RoundView[];
 }
 
 /** The versions of a model and where each came from. */
-export function VersionsCard({ model, current, rounds }: Props): ReactNode {
+export function VersionsCard({ model, current }: Props): ReactNode {
   const { queries } = useDashboard();
   const versions = useQuery(queries.versions(model));
   const released =
@@ -58,13 +55,7 @@ export function VersionsCard({ model, current, rounds }: Props): ReactNode {
               last={i === rows.length - 1}
               current={row.version.version === current}
             />
-            <VersionText
-              row={row}
-              current={current}
-              released={released}
-              origin={origin(row, rounds)}
-              now={now}
-            />
+            <VersionText row={row} current={current} released={released} origin={origin(row)} now={now} />
           </li>
         ))}
       </ol>
@@ -83,11 +74,9 @@ export function VersionsCard({ model, current, rounds }: Props): ReactNode {
   );
 }
 
-function origin(row: LineageRow, rounds: readonly RoundView[]): string {
+function origin(row: LineageRow): string {
   const { roundId, parentVersion } = row.version;
-  const round = rounds.find(({ id }) => id === roundId);
   const from = parentVersion === null ? "published" : `from version ${parentVersion}`;
-  if (round !== undefined) return `${from}, round ${round.number}`;
   return roundId === null ? from : `${from}, round ${roundId}`;
 }
 
@@ -123,7 +112,7 @@ function VersionText({ row, current, released, origin: from, now }: TextProps): 
         {version.cohort > 0 && `, ${formatCount(version.cohort)} reports`}
       </p>
       {word !== undefined && word !== "released" && (
-        <ReleaseButton model={version.model} version={version.version} />
+        <ReleaseButton model={version.model} version={version.version} from={released} />
       )}
       <p className="version-more">
         {formatBytes(version.sizeBytes)} float32, {formatBytes(version.int8SizeBytes)} int8{" "}

@@ -22,6 +22,7 @@ import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
 import { versionStateRepository } from "./repositories/version-states.ts";
 import { versionRepository } from "./repositories/versions.ts";
+import { idempotentRequestRepository } from "./repositories/idempotent-requests.ts";
 import { withdrawalRepository } from "./repositories/withdrawals.ts";
 import type { Db } from "./rows.ts";
 
@@ -49,6 +50,7 @@ export function repositories(db: Db): MetadataRepositories {
     deviceHealth: deviceHealthRepository(db),
     rollouts: rolloutRepository(db),
     withdrawals: withdrawalRepository(db),
+    idempotentRequests: idempotentRequestRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
     settings: settingsRepository(db),

@@ -282,6 +282,16 @@ export type WatchedDevicesTable = {
     : WatchedDeviceRecord[Column];
 };
 
+export interface IdempotentRequestsTable {
+  id: string;
+  request: string;
+  bodyDigest: string | null;
+  at: number;
+  status: number | null;
+  contentType: string | null;
+  body: string | null;
+}
+
 export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
 
 export interface Database {
@@ -316,6 +326,7 @@ export interface Database {
   rollouts: RolloutsTable;
   watchedDevices: WatchedDevicesTable;
   withdrawals: WithdrawalsTable;
+  idempotentRequests: IdempotentRequestsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
   settings: SettingsTable;

@@ -96,6 +96,9 @@ class SqlMetadataStore implements MetadataStore {
   get withdrawals() {
     return this.#repositories().withdrawals;
   }
+  get idempotentRequests() {
+    return this.#repositories().idempotentRequests;
+  }
   get optimizers() {
     return this.#repositories().optimizers;
   }

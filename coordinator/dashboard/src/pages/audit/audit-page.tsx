@@ -1,13 +1,13 @@
 import type { AuditRecordView } from "@tributary/api-client";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
-import { useDashboard } from "../data/dashboard-context.ts";
-import { useServerNow } from "../data/use-server-now.ts";
-import { formatAgo, formatFull } from "../format/time.ts";
-import { auditActor, auditDetail, auditObject, auditSigned } from "../model/audit-lines.ts";
-import { LoadError } from "./load-error.tsx";
-import { OperatorTokenForm } from "./operator-token-form.tsx";
-import { CardSkeleton } from "./page-skeleton.tsx";
+import { useDashboard } from "../../data/dashboard-context.ts";
+import { useServerNow } from "../../data/use-server-now.ts";
+import { formatAgo, formatFull } from "../../format/time.ts";
+import { auditActor, auditDetail, auditObject, auditSigned } from "../../model/audit-lines.ts";
+import { LoadError } from "../../ui/load-error.tsx";
+import { OperatorTokenForm } from "../../view/operator-token-form.tsx";
+import { CardSkeleton } from "../../ui/skeleton.tsx";
 
 /** Shown at first, and more at a time, up to as many as the coordinator gives at once. */
 const FIRST_ROWS = 12;
@@ -19,9 +19,9 @@ const EVERY_MS = 5_000;
 type Progress = "closed" | "asking" | "open" | { readonly failed: string };
 
 /** What operators did and what was decided without them. The operator's token is asked for the first time. */
-export function AuditCard(): ReactNode {
+export function AuditPage(): ReactNode {
   const { operator } = useDashboard();
-  const [progress, setProgress] = useState<Progress>("closed");
+  const [progress, setProgress] = useState<Progress>(operator.known ? "open" : "closed");
 
   const unlock = (token: string): void => {
     operator.audit({ limit: 1 }, token).then(
@@ -31,35 +31,39 @@ export function AuditCard(): ReactNode {
   };
 
   return (
-    <section className="card stack" aria-labelledby="audit-title" data-testid="audit">
-      <h2 id="audit-title">Audit log</h2>
-      {progress === "open" ? (
-        <Records lost={(error) => setProgress({ failed: messageOf(error) })} />
-      ) : (
-        <>
-          <p className="quiet">What operators did, and what was decided without them.</p>
-          {progress === "closed" ? (
-            <div>
-              <button
-                type="button"
-                className="more audit-show"
-                data-testid="show-audit"
-                onClick={() => setProgress(operator.known ? "open" : "asking")}
-              >
-                Show
-              </button>
-            </div>
-          ) : (
-            <OperatorTokenForm
-              action="Show the log"
-              failed={typeof progress === "object" ? progress.failed : undefined}
-              onToken={unlock}
-              testId="unlock-audit"
-            />
-          )}
-        </>
-      )}
-    </section>
+    <div className="page">
+      <div className="page-head">
+        <h1 id="audit-title">Audit log</h1>
+      </div>
+      <section className="card stack" aria-labelledby="audit-title" data-testid="audit">
+        {progress === "open" ? (
+          <Records lost={(error) => setProgress({ failed: messageOf(error) })} />
+        ) : (
+          <>
+            <p className="quiet">What operators did, and what was decided without them.</p>
+            {progress === "closed" ? (
+              <div>
+                <button
+                  type="button"
+                  className="more audit-show"
+                  data-testid="show-audit"
+                  onClick={() => setProgress(operator.known ? "open" : "asking")}
+                >
+                  Show
+                </button>
+              </div>
+            ) : (
+              <OperatorTokenForm
+                action="Show the log"
+                failed={typeof progress === "object" ? progress.failed : undefined}
+                onToken={unlock}
+                testId="unlock-audit"
+              />
+            )}
+          </>
+        )}
+      </section>
+    </div>
   );
 }
 

@@ -1,0 +1,123 @@
+import {
+  AUDIT,
+  COMPARE,
+  DRIFT,
+  MODELS,
+  NEW_TASK,
+  OVERVIEW,
+  PRIVACY,
+  ROLLOUTS,
+  SEARCH,
+  TASKS,
+} from "./addresses.ts";
+import { lazyPage, type PageEntry } from "./page-entry.ts";
+import {
+  AddIcon,
+  AuditIcon,
+  CompareIcon,
+  DriftIcon,
+  ModelIcon,
+  OverviewIcon,
+  RolloutIcon,
+  SearchIcon,
+  ShieldIcon,
+  TaskIcon,
+} from "./ui/icons.tsx";
+
+/** Every page. A new one is an entry here and a folder of its own; README.md says more. */
+export const PAGES: readonly PageEntry[] = [
+  {
+    path: OVERVIEW,
+    title: () => "Overview",
+    nav: { group: "Watch", icon: OverviewIcon, key: "o" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/overview/overview-page.tsx")).OverviewPage),
+  },
+  {
+    path: TASKS,
+    title: () => "Tasks",
+    nav: { group: "Learn", icon: TaskIcon, key: "t" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/tasks/tasks-page.tsx")).TasksPage),
+  },
+  {
+    path: `${TASKS}/:task`,
+    title: ({ task = "" }) => task,
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/task/task-page.tsx")).TaskPage),
+  },
+  {
+    path: `${TASKS}/:task/rounds/:round`,
+    title: ({ round = "" }) => `Round ${round}`,
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/round/round-page.tsx")).RoundPage),
+  },
+  {
+    path: MODELS,
+    title: () => "Models",
+    nav: { group: "Release", icon: ModelIcon, key: "m" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/models/models-page.tsx")).ModelsPage),
+  },
+  {
+    path: `${MODELS}/:model`,
+    title: ({ model = "" }) => model,
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/model/model-page.tsx")).ModelPage),
+  },
+  {
+    path: ROLLOUTS,
+    title: () => "Rollouts",
+    nav: { group: "Release", icon: RolloutIcon, key: "r" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/rollouts/rollouts-page.tsx")).RolloutsPage),
+  },
+  {
+    path: `${MODELS}/:model/rollouts/:rollout`,
+    title: ({ rollout = "" }) => `Rollout ${rollout}`,
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/rollout/rollout-page.tsx")).RolloutPage),
+  },
+  {
+    path: AUDIT,
+    title: () => "Audit log",
+    nav: { group: "Govern", icon: AuditIcon, key: "a" },
+    requires: "audit",
+    page: lazyPage(async () => (await import("./pages/audit/audit-page.tsx")).AuditPage),
+  },
+  {
+    path: SEARCH,
+    title: () => "Search",
+    nav: { group: "Watch", icon: SearchIcon, key: "s" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/search/search-page.tsx")).SearchPage),
+  },
+  {
+    path: DRIFT,
+    title: () => "Drift",
+    nav: { group: "Watch", icon: DriftIcon, key: "d" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/drift/drift-page.tsx")).DriftPage),
+  },
+  {
+    path: COMPARE,
+    title: () => "Compare",
+    nav: { group: "Learn", icon: CompareIcon, key: "c" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/compare/compare-page.tsx")).ComparePage),
+  },
+  {
+    path: NEW_TASK,
+    title: () => "New task",
+    nav: { group: "Learn", icon: AddIcon, key: "n" },
+    requires: "operate",
+    page: lazyPage(async () => (await import("./pages/new-task/new-task-page.tsx")).NewTaskPage),
+  },
+  {
+    path: PRIVACY,
+    title: () => "Privacy",
+    nav: { group: "Govern", icon: ShieldIcon, key: "p" },
+    requires: "view",
+    page: lazyPage(async () => (await import("./pages/privacy/privacy-page.tsx")).PrivacyPage),
+  },
+];
