@@ -7,12 +7,15 @@ export {
   type AuditFilter,
   type AuditRecordsOptions,
   type CallOptions,
+  type DeviceFilter,
+  type FleetHistoryOptions,
   type LogEntriesOptions,
   type ReleaseOptions,
   type MeasurementsOptions,
   type PublishOptions,
   type RoundsOptions,
   type SearchOptions,
+  type VersionsOptions,
 } from "./client.ts";
 export { compareTable, curvesTable, toCsv, type CsvTable } from "./compare-csv.ts";
 export {
@@ -41,7 +44,12 @@ export type {
   CompareView,
   ComparisonView,
   DriftView,
+  DeviceDetailView,
+  DevicePage,
+  DeviceView,
   DevicesView,
+  FleetHistoryView,
+  FleetView,
   DraftView,
   DriftHistory,
   DriftMetric,

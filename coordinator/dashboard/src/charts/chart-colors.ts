@@ -7,6 +7,7 @@ export interface ChartColors {
   readonly grid: string;
   readonly heldOut: string;
   readonly heldOutFill: string;
+  readonly band: string;
   readonly training: string;
   readonly surface: string;
   readonly font: string;
@@ -26,6 +27,7 @@ export function chartColors(): ChartColors {
     grid: read("--line"),
     heldOut: read("--series-1"),
     heldOutFill: read("--series-1-fill"),
+    band: read("--series-1-band"),
     training: read("--series-2"),
     surface: read("--surface"),
     font: `12px ${getComputedStyle(document.documentElement).getPropertyValue("--font").trim()}`,

@@ -14,6 +14,7 @@ import {
   type ModelCard,
   type ModelView,
   type RefusalView,
+  type RetentionView,
   type RolloutView,
   type RoundView,
   type ServerEvent,
@@ -23,8 +24,15 @@ import {
   type TaskView,
   type VersionHealthView,
   type VersionView,
+  type WithdrawnVersionView,
 } from "@tributary/api-client";
-import { infiniteQueryOptions, QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
+import {
+  type InfiniteData,
+  infiniteQueryOptions,
+  QueryClient,
+  type QueryKey,
+  queryOptions,
+} from "@tanstack/react-query";
 import {
   applyToModels,
   applyToRollouts,
@@ -34,12 +42,16 @@ import {
   applyToTasks,
   applyToVersions,
 } from "../live/apply-event.ts";
+import { byNumber, byVersion, inPages } from "../live/pages.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
 
 /** The newest is shown. */
 const MEASUREMENTS_SHOWN = 1;
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
+
+/** Rounds or versions read at a time. */
+export const PAGE_SIZE = 200;
 
 /** Devices come and go; their counts are looked at this often while they are shown. */
 const ACTIVITY_EVERY_MS = 5_000;
@@ -65,6 +77,18 @@ export interface Queries {
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
+  /** A page of rounds, newest first: `useRounds` puts them together. @param before left out: the newest */
+  readRounds(task: string, before: number | undefined, signal: AbortSignal): Promise<readonly RoundView[]>;
+  /** Likewise of versions. */
+  readVersions(
+    model: string,
+    before: number | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly VersionView[]>;
+  /** Versions that no device runs any more, newest first. */
+  withdrawals(model: string): ReturnType<typeof queryOptions<readonly WithdrawnVersionView[], Error>>;
+  /** Which versions can be downloaded, and why they stay. */
+  retention(model: string): ReturnType<typeof queryOptions<RetentionView, Error>>;
   /** By its number within the task; null where it has none. */
   round(task: string, number: number): ReturnType<typeof queryOptions<RoundView | null, Error>>;
   /** Of a round in which `count` updates were refused: another count is another answer. */
@@ -138,6 +162,35 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             () => api.rounds(task, { limit: ROUNDS_SHOWN, signal }),
             (rounds, event) => applyToRounds(task, rounds, event),
           ),
+      }),
+    readRounds: (task, before, signal) =>
+      readWithEvents(
+        log,
+        () => api.rounds(task, { limit: PAGE_SIZE, before, signal }),
+        (rounds, event) =>
+          event.type === "round" && event.data.task === task
+            ? inPages([rounds], event.data, byNumber, before === undefined).flat()
+            : rounds,
+      ),
+    readVersions: (model, before, signal) =>
+      readWithEvents(
+        log,
+        () => api.versions(model, { limit: PAGE_SIZE, before, signal }),
+        (versions, event) =>
+          event.type === "version" && event.data.model === model
+            ? inPages([versions], event.data, byVersion, before === undefined).flat()
+            : versions,
+      ),
+    withdrawals: (model) =>
+      queryOptions<readonly WithdrawnVersionView[]>({
+        queryKey: ["withdrawals", model],
+        queryFn: ({ signal }) => api.withdrawals(model, { signal }),
+      }),
+    retention: (model) =>
+      queryOptions<RetentionView>({
+        queryKey: ["retention", model],
+        queryFn: ({ signal }) => api.retention(model, { signal }),
+        staleTime: 0,
       }),
     round: (task, number) =>
       queryOptions<RoundView | null>({
@@ -263,6 +316,10 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     update<RoundView | null>(client, ["round", task, number], (round) =>
       applyToRound(task, number, round, event),
     );
+    update<InfiniteData<readonly RoundView[]>>(client, ["round-pages", task], (data) => ({
+      ...data,
+      pages: inPages(data.pages, event.data, byNumber),
+    }));
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
@@ -284,6 +341,9 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   if (event.type === "version" || event.type === "channel" || event.type === "alias") {
     void client.invalidateQueries({ queryKey: ["card", event.data.model] });
   }
+  if (event.type === "withdrawal") {
+    void client.invalidateQueries({ queryKey: ["withdrawals", event.data.model] });
+  }
   if (event.type === "rollout") {
     const { model } = event.data;
     update<readonly RolloutView[]>(client, ["rollouts", model], (rollouts) =>
@@ -294,6 +354,11 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     const { model } = event.data;
     // It tells how long the versions before took to reach the devices.
     void client.invalidateQueries({ queryKey: ["status"] });
+    void client.invalidateQueries({ queryKey: ["retention", model] });
+    update<InfiniteData<readonly VersionView[]>>(client, ["version-pages", model], (data) => ({
+      ...data,
+      pages: inPages(data.pages, event.data, byVersion),
+    }));
     update<readonly VersionView[]>(client, ["versions", model], (list) =>
       applyToVersions(model, list, event),
     );

@@ -6,6 +6,7 @@ import { channelRepository } from "./repositories/channels.ts";
 import { certificateLogRepository } from "./repositories/certificate-log.ts";
 import { deviceRepository } from "./repositories/devices.ts";
 import { deviceHealthRepository } from "./repositories/device-health.ts";
+import { fleetRepository } from "./repositories/fleet.ts";
 import { eventRepository } from "./repositories/events.ts";
 import { journalRepository } from "./repositories/journal.ts";
 import { measurementRepository } from "./repositories/measurements.ts";
@@ -42,6 +43,7 @@ export function repositories(db: Db): MetadataRepositories {
     journal: journalRepository(db),
     releases: releaseRepository(db),
     devices: deviceRepository(db),
+    fleet: fleetRepository(db),
     certificateLog: certificateLogRepository(db),
     audit: auditRepository(db),
     refusals: refusalRepository(db),

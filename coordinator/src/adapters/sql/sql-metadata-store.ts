@@ -78,6 +78,9 @@ class SqlMetadataStore implements MetadataStore {
   get devices() {
     return this.#repositories().devices;
   }
+  get fleet() {
+    return this.#repositories().fleet;
+  }
   get certificateLog() {
     return this.#repositories().certificateLog;
   }

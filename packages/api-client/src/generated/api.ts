@@ -240,6 +240,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/populations/{population}/enrolment-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A token for the device that asks, where the operator opened the population to anybody */
+        post: operations["postPopulationEnrolmentToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/populations/{population}/device": {
         parameters: {
             query?: never;
@@ -529,23 +546,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/tasks/{task}/drift": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How what devices of a task tell of their data moved away from its reference, measurement by measurement */
-        get: operations["getTaskDrift"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/models/{model}/channels": {
         parameters: {
             query?: never;
@@ -719,149 +719,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Versions, rounds and tasks that a query asks for, newest first
-         * @description Such as `accuracy > 0.95 and strategy = fedAdam`, `loss <= 0.1 or version in (3, 4)`, `not model ~ "trial" and created > 7d ago`. Operators: = != < <= > >= ~ (holds the text) !~ in (...); and, or, not, parentheses; values: numbers, 95%, words, "texts", dates, 7d ago, yes, no, none. What has no value only meets !=, !~ and not.
-         */
-        get: operations["getSearch"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/search/fields": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What can be searched by */
-        get: operations["getSearchFields"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/compare": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Two to six tasks or versions side by side: parameters, curves, metrics and which differences are significant */
-        get: operations["getCompare"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/privacy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What is known of devices, who vouches for them, what is kept and for how long */
-        get: operations["getPrivacy"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/tasks/{task}/privacy": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What the rounds of a task hid, and what they did not */
-        get: operations["getTaskPrivacy"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/tasks/validation": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Check a task's document as its creation would, and create nothing */
-        post: operations["postTasksValidation"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/tasks/estimate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Simulate a task's rounds before it starts: what it would take and cost
-         * @description Answers at once; read the estimate by its id until its state is done, failed or cancelled. One is simulated at a time.
-         */
-        post: operations["postTasksEstimate"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/v1/estimates/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** An estimate: how far it is, or what it says */
-        get: operations["getEstimate"];
-        put?: never;
-        post?: never;
-        /** Cancel an estimate */
-        delete: operations["deleteEstimate"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/models/{model}/rollouts": {
         parameters: {
             query?: never;
@@ -974,6 +831,92 @@ export interface paths {
         };
         /** How the versions of a model fare on the devices that tell of it, newest first */
         get: operations["getModelHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Devices by id, page by page: those of which all that is given holds */
+        get: operations["getDevices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/devices/{device}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of a device */
+        get: operations["getDevice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/devices/{device}/revocation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revoke a device: its connection ends within a second, and it is refused everywhere from then on */
+        post: operations["postDeviceRevocation"];
+        /** Let a revoked device enrol again; until it does, and with its old certificates, it is refused */
+        delete: operations["deleteDeviceRevocation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fleet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Devices by population, version, engine, software and tag: those that were heard of within 30 days */
+        get: operations["getFleet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/fleet/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check-ins, and which versions ran on how many devices, hour by hour */
+        get: operations["getFleetHistory"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1380,75 +1323,6 @@ export interface components {
              */
             releasedAt: string;
         };
-        CompareView: {
-            subjects: components["schemas"]["ComparedSubject"][];
-            /** @description Of the task's document and of how the version came about */
-            parameters: {
-                path: string;
-                values: (string | null)[];
-                differs: boolean;
-            }[];
-            metrics: {
-                name: string;
-                /** @description null: that is not known */
-                better: ("higher" | "lower") | null;
-                values: ({
-                    value: number;
-                    lower: number | null;
-                    upper: number | null;
-                    examples: number | null;
-                } | null)[];
-            }[];
-            /** @description Of pairs that something can be said of: measured on the same data */
-            differences: {
-                metric: string;
-                first: number;
-                second: number;
-                difference: number;
-                lower: number;
-                upper: number;
-                p: number;
-                /** @description By Holm, for all pairs of this metric together */
-                adjustedP: number;
-                significant: boolean;
-                /**
-                 * @description paired: devices measured both versions on the same examples; independent: from shares of a data set, as if of two samples, which errs towards no difference
-                 * @enum {string}
-                 */
-                method: "paired" | "independent";
-                examples: number;
-            }[];
-            confidence: number;
-        };
-        ComparedSubject: {
-            ref: string;
-            /** @enum {string} */
-            kind: "task" | "version";
-            model: string;
-            task: string | null;
-            version: number | null;
-            strategy: string | null;
-            /**
-             * Format: date-time
-             * @description RFC 3339, UTC
-             */
-            at: string;
-            curve: {
-                /** @description Of rounds that trained and made a version, oldest first */
-                points: {
-                    round: number;
-                    version: number | null;
-                    seconds: number;
-                    examples: number;
-                    loss: number | null;
-                    accuracy: number | null;
-                    trainLoss: number | null;
-                    trainAccuracy: number | null;
-                }[];
-                /** @description How many there are; of many the points are a part */
-                rounds: number;
-            };
-        };
         ComparisonView: {
             loss: {
                 difference: number;
@@ -1469,8 +1343,96 @@ export interface components {
             } | null;
             confidence: number;
         };
+        DeviceDetailView: {
+            deviceId: string;
+            population: string;
+            /**
+             * @description revoked: refused everywhere; readmitted: the same, but it may enrol again
+             * @enum {string}
+             */
+            state: "active" | "revoked" | "readmitted";
+            connected: boolean;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            enrolledAt: string;
+            lastSeenAt: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            certificateExpiresAt: string;
+            software: string | null;
+            versions: {
+                model: string;
+                version: number;
+                engine: string | null;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+            }[];
+            tags: string[];
+            refusals: {
+                total: number;
+                newest: {
+                    round: string;
+                    code: string;
+                    /**
+                     * Format: date-time
+                     * @description RFC 3339, UTC
+                     */
+                    at: string;
+                }[];
+            };
+            auditName: string | null;
+        };
         DeviceErasure: {
             erased: boolean;
+        };
+        DeviceList: {
+            devices: components["schemas"]["DeviceView"][];
+            total: number;
+            next: string | null;
+        };
+        DeviceRevocation: {
+            /** @description For the audit log */
+            reason: string;
+        };
+        DeviceView: {
+            deviceId: string;
+            population: string;
+            /**
+             * @description revoked: refused everywhere; readmitted: the same, but it may enrol again
+             * @enum {string}
+             */
+            state: "active" | "revoked" | "readmitted";
+            connected: boolean;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            enrolledAt: string;
+            lastSeenAt: string | null;
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            certificateExpiresAt: string;
+            software: string | null;
+            versions: {
+                model: string;
+                version: number;
+                engine: string | null;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+            }[];
+            tags: string[];
         };
         DevicesView: {
             connected: number;
@@ -1480,60 +1442,6 @@ export interface components {
             role: string;
             version: number;
             file: string;
-        };
-        DriftHistory: {
-            task: string;
-            model: string;
-            reference: {
-                /** @description The task names a data set that stands for what the model was trained on */
-                hasDataset: boolean;
-                first: {
-                    roundId: string;
-                    version: number;
-                    /**
-                     * Format: date-time
-                     * @description RFC 3339, UTC
-                     */
-                    at: string;
-                } | null;
-            };
-            levels: {
-                some: number;
-                much: number;
-                source: string;
-            };
-            /** @description Oldest first */
-            measurements: {
-                roundId: string;
-                version: number;
-                /**
-                 * Format: date-time
-                 * @description RFC 3339, UTC
-                 */
-                at: string;
-                devices: number;
-            }[];
-            /** @description The one that drifted most, beyond what chance would do, first */
-            metrics: {
-                name: string;
-                /** @enum {string} */
-                subject: "feature" | "prediction" | "confidence" | "label";
-                latest: components["schemas"]["DriftView"];
-                histogram: {
-                    edges: number[];
-                    reference: number[];
-                    now: number[];
-                    /** @description Names of the bins between the first and the last */
-                    classes: string[] | null;
-                };
-                /** @description By measurement; null: it has no reference, or nothing was counted */
-                history: ({
-                    psi: number;
-                    psiLimit: number;
-                    count: number;
-                    beyondNoise: boolean;
-                } | null)[];
-            }[];
         };
         DriftView: {
             metric: string;
@@ -1633,124 +1541,61 @@ export interface components {
              */
             expiresAt: string;
         };
-        /** @default {} */
-        EstimateFleet: {
-            /**
-             * @description Of the population
-             * @default 1000
-             */
-            devices: number;
-            /** @default 50 */
-            examplesPerDevice: number;
-            /**
-             * @description Share of devices with an offer that vanish before their report has come
-             * @default 0.1
-             */
-            dropout: number;
-            /**
-             * @description Median time of one batch on a device
-             * @default 20
-             */
-            stepMs: number;
-            /** @default 20 */
-            downlinkMbps: number;
-            /** @default 5 */
-            uplinkMbps: number;
-            /**
-             * @description Whether all devices have labels in the same shares, or each mostly a few of them
-             * @default alike
-             * @enum {string}
-             */
-            labels: "alike" | "skewed";
-        };
-        EstimateRequest: {
-            task: components["schemas"]["TaskSpec"];
-            fleet: components["schemas"]["EstimateFleet"];
-            /** @default {} */
-            goal: {
-                /**
-                 * @description Rounds until a version is so accurate on held-out examples; null: rounds within the time
-                 * @default null
-                 */
-                accuracy: number | null;
-                /**
-                 * @description Of the simulated clock, at most
-                 * @default 60
-                 */
-                minutes: number;
-            };
-            /**
-             * @description Of this machine's time, at most: what was simulated by then is told
-             * @default 30
-             */
-            budgetSeconds: number;
-        };
-        EstimateResult: {
-            /**
-             * @description What devices learned from: the task's data set for evaluation, or numbers drawn at random, which say nothing of accuracy
-             * @enum {string}
-             */
-            data: "evaluation" | "random";
-            rounds: number;
-            abandoned: number;
-            roundsToAccuracy: number | null;
-            secondsToAccuracy: number | null;
-            /** @description Of the last version */
-            accuracy: number | null;
-            loss: number | null;
-            /** @description A tenth of the rounds is below low, a tenth above high */
-            roundSeconds: {
-                low: number;
-                median: number;
-                high: number;
-            };
-            roundsPerHour: number;
-            /** @description Of a device that takes part in a round */
-            perDevice: {
-                bytesUp: number;
-                bytesDown: number;
-                seconds: number;
-            };
-            perRound: {
-                bytesUp: number;
-                bytesDown: number;
-                cohort: number;
-                dropouts: number;
-            };
-            /** @description At most: the simulated devices' half of the protocol is in it, their training is not */
-            coordinatorCpuSeconds: number;
-            caveats: ("device-data" | "random-data" | "device-speed" | "availability" | "few-rounds" | "coordinator-share" | "rows-drawn-again")[];
-            curve: {
-                round: number;
-                seconds: number;
-                accuracy: number | null;
-                loss: number | null;
-            }[];
-        };
-        EstimateView: {
-            id: string;
-            /** @enum {string} */
-            state: "waiting" | "running" | "done" | "failed" | "cancelled";
-            /**
-             * Format: date-time
-             * @description RFC 3339, UTC
-             */
-            createdAt: string;
-            progress: {
-                rounds: number;
-                clockSeconds: number;
-                accuracy: number | null;
-                share: number;
-            };
-            error: {
-                code: string;
-                message: string;
-            } | null;
-            result: components["schemas"]["EstimateResult"] | null;
-        };
         FileRef: {
             digest: string;
             sizeBytes: number;
+        };
+        FleetHistory: {
+            stepHours: number;
+            checkIns: {
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+                checkIns: number;
+                devices: number;
+            }[];
+            versions: number[];
+            adoption: {
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, UTC
+                 */
+                at: string;
+                devices: number[];
+                others: number;
+            }[];
+        };
+        FleetView: {
+            devices: {
+                known: number;
+                active: number;
+                connected: number;
+                revoked: number;
+            };
+            populations: {
+                population: string;
+                devices: number;
+            }[];
+            versions: {
+                model: string;
+                version: number;
+                devices: number;
+            }[];
+            engines: {
+                model: string;
+                engine: string | null;
+                devices: number;
+            }[];
+            software: {
+                software: string | null;
+                devices: number;
+            }[];
+            tags: {
+                tag: string;
+                devices: number;
+            }[];
         };
         GateSpec: {
             /**
@@ -2096,29 +1941,15 @@ export interface components {
             activation: "softmax" | "sigmoid" | "none";
             topK?: number;
         };
-        PrivacyView: {
-            issuer: components["schemas"]["IssuerView"];
-            certificateLog: {
-                size: number;
-                signed: {
-                    size: number;
-                    rootHash: string;
-                    timestampVersion: number;
-                } | null;
-            };
-            devices: {
-                enrolled: number;
-                tellingHealth: number;
-            };
-            erasures: {
-                requests: number;
-                newestAt: string | null;
-            };
-            retention: {
-                journalDays: number;
-                healthDays: number;
-                keepsAggregates: boolean;
-            };
+        PhaseBegin: {
+            /** @enum {string} */
+            phase: "selecting" | "training" | "reporting" | "aggregating" | "committed" | "buffered" | "abandoned";
+            /**
+             * Format: date-time
+             * @description RFC 3339, UTC
+             */
+            at: string;
+            dropouts: number;
         };
         /** @description An error (RFC 9457) */
         ProblemBody: {
@@ -2509,6 +2340,8 @@ export interface components {
             startedAt: string;
             endedAt: string | null;
             deadlineAt: string | null;
+            /** @description The phases it came through, in order; none are kept of rounds of older coordinators */
+            phases: components["schemas"]["PhaseBegin"][];
             offered: number;
             ready: number;
             cohort: number;
@@ -2525,49 +2358,6 @@ export interface components {
             seconds: number | null;
             reason: string | null;
             secure: components["schemas"]["SecureView"] | null;
-        };
-        SearchFieldList: {
-            fields: {
-                name: string;
-                /** @enum {string} */
-                type: "number" | "text" | "date" | "flag" | "any";
-                kinds: ("version" | "round" | "task")[];
-                description: string;
-                /** @description The only texts there are */
-                choices: string[] | null;
-                /** @description The name goes on after a dot: parameter.learningRate */
-                open: boolean;
-            }[];
-        };
-        SearchResult: {
-            /** @enum {string} */
-            kind: "version" | "round" | "task";
-            model: string;
-            task: string | null;
-            version: number | null;
-            roundId: string | null;
-            round: number | null;
-            /**
-             * Format: date-time
-             * @description RFC 3339, UTC
-             */
-            at: string;
-            /** @description A round's phase, a task's state, whether a version was published or trained */
-            state: string;
-            strategy: string | null;
-            loss: number | null;
-            accuracy: number | null;
-            cohort: number | null;
-            numExamples: number | null;
-        };
-        SearchView: {
-            /** @description As it was read */
-            query: string;
-            /** @description That know all the fields of the query */
-            kinds: ("version" | "round" | "task")[];
-            results: components["schemas"]["SearchResult"][];
-            /** @description Cursor of the next page; null: there is none. A page may hold less than `limit`, or nothing, and not be the last: a request looks at a bounded number of rows */
-            next: string | null;
         };
         /** @default {} */
         SecureSpec: {
@@ -2783,36 +2573,6 @@ export interface components {
             maxStaleness?: number;
             /** @description buffered: most devices that train from one version at a time; 100, or goalCount, if left out */
             concurrency?: number;
-        };
-        TaskPrivacy: {
-            task: string;
-            model: string;
-            /** @description Of rounds that ended in a sum, the newest 10,000 */
-            rounds: {
-                private: number;
-                notPrivate: {
-                    /** @enum {string} */
-                    why: "plain" | "small-cohort";
-                    rounds: number;
-                }[];
-                smallest: number | null;
-                largest: number | null;
-            };
-            leastHidden: number | null;
-            /** @description Of the newest 200 such rounds, oldest first */
-            cohorts: {
-                round: number;
-                /** @enum {string} */
-                purpose: "train" | "gate" | "evaluate" | "telemetry";
-                /**
-                 * Format: date-time
-                 * @description RFC 3339, UTC
-                 */
-                at: string;
-                devices: number;
-                private: boolean;
-            }[];
-            metrics: string[];
         };
         TaskReason: {
             /** @enum {string} */
@@ -3115,9 +2875,6 @@ export interface components {
             /** @enum {string} */
             state: "running" | "paused";
             moreRounds?: number;
-        };
-        TaskValidation: {
-            spec: components["schemas"]["TaskSpec"];
         };
         TaskView: {
             name: string;
@@ -4272,6 +4029,64 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    postPopulationEnrolmentToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
     deletePopulationDevice: {
         parameters: {
             query?: never;
@@ -4546,7 +4361,7 @@ export interface operations {
         parameters: {
             query: {
                 actor?: "operator" | "coordinator" | "device";
-                action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.release" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
+                action?: "alias.move" | "alias.remove" | "backup.create" | "backup.restore" | "blob.upload" | "channel.remove" | "cohort.discard" | "device.erase" | "device.quarantine" | "device.readmit" | "device.release" | "device.revoke" | "gate.verdict" | "issuer.set" | "key.create" | "key.rotate" | "key.set" | "key.sign" | "model.import" | "model.notes" | "model.publish" | "model.release" | "model.retention" | "plan.renew" | "rollout.abort" | "rollout.back" | "rollout.complete" | "rollout.pause" | "rollout.promote" | "rollout.resume" | "rollout.start" | "rollout.step" | "round.abandon" | "round.commit" | "task.create" | "task.finish" | "task.pause" | "task.pause-automatic" | "task.reset" | "task.resume" | "token.create" | "version.withdraw";
                 /**
                  * @description Name of a model
                  * @example digits
@@ -5362,69 +5177,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MeasurementList"];
-                };
-            };
-            /** @description The caller's copy is current */
-            304: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description There is no such thing */
-            404: components["responses"]["Problem"];
-            /** @description It is over */
-            410: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-        };
-    };
-    getTaskDrift: {
-        parameters: {
-            query: {
-                /**
-                 * @description Newest measurements
-                 * @example 100
-                 */
-                limit: number;
-            };
-            header?: {
-                /**
-                 * @description ETag of a copy that the caller has: 304 while it is current
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-            };
-            path: {
-                /**
-                 * @description Name of a task
-                 * @example digits-training
-                 */
-                task: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DriftHistory"];
                 };
             };
             /** @description The caller's copy is current */
@@ -6325,526 +6077,6 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
-    getSearch: {
-        parameters: {
-            query: {
-                /** @description Such as accuracy > 0.95 and strategy = fedAdam; empty: everything */
-                query: string;
-                /** @description Only these; left out: all that know the fields */
-                kind?: "version" | "round" | "task";
-                /**
-                 * @description At most so many
-                 * @example 100
-                 */
-                limit: number;
-                /**
-                 * @description `next` of the page before
-                 * @example WzEyXQ
-                 */
-                cursor?: string;
-            };
-            header?: {
-                /**
-                 * @description ETag of a copy that the caller has: 304 while it is current
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SearchView"];
-                };
-            };
-            /** @description The caller's copy is current */
-            304: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-        };
-    };
-    getSearchFields: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETag of a copy that the caller has: 304 while it is current
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SearchFieldList"];
-                };
-            };
-            /** @description The caller's copy is current */
-            304: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-        };
-    };
-    getCompare: {
-        parameters: {
-            query: {
-                /** @description A task by its name, or a version as model@12 or model@champion */
-                of: string[];
-            };
-            header?: {
-                /**
-                 * @description ETag of a copy that the caller has: 304 while it is current
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CompareView"];
-                };
-            };
-            /** @description The caller's copy is current */
-            304: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-        };
-    };
-    getPrivacy: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETag of a copy that the caller has: 304 while it is current
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PrivacyView"];
-                };
-            };
-            /** @description The caller's copy is current */
-            304: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-        };
-    };
-    getTaskPrivacy: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETag of a copy that the caller has: 304 while it is current
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-            };
-            path: {
-                /**
-                 * @description Name of a task
-                 * @example digits-training
-                 */
-                task: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaskPrivacy"];
-                };
-            };
-            /** @description The caller's copy is current */
-            304: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description There is no such thing */
-            404: components["responses"]["Problem"];
-            /** @description It is over */
-            410: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-        };
-    };
-    postTasksValidation: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-Match"?: components["parameters"]["IfMatch"];
-                /**
-                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
-                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
-                 */
-                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TaskSpec"];
-            };
-        };
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["TaskValidation"];
-                };
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description No valid credentials */
-            401: components["responses"]["Problem"];
-            /** @description Not allowed */
-            403: components["responses"]["Problem"];
-            /** @description The request took too long to arrive */
-            408: components["responses"]["Problem"];
-            /** @description It conflicts with how things stand */
-            409: components["responses"]["Problem"];
-            /** @description What was to be changed is not what If-Match names */
-            412: components["responses"]["Problem"];
-            /** @description The body is too large */
-            413: components["responses"]["Problem"];
-            /** @description The body's content type is not taken */
-            415: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description It is well-formed, and cannot be done */
-            422: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description This coordinator cannot do that */
-            501: components["responses"]["Problem"];
-            /** @description A part that was asked gave no good answer */
-            502: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-            /** @description A part that was asked gave no answer in time */
-            504: components["responses"]["Problem"];
-            /** @description There is no room left to store it */
-            507: components["responses"]["Problem"];
-        };
-    };
-    postTasksEstimate: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-Match"?: components["parameters"]["IfMatch"];
-                /**
-                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
-                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
-                 */
-                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["EstimateRequest"];
-            };
-        };
-        responses: {
-            /** @description Default Response */
-            202: {
-                headers: {
-                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EstimateView"];
-                };
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description No valid credentials */
-            401: components["responses"]["Problem"];
-            /** @description Not allowed */
-            403: components["responses"]["Problem"];
-            /** @description The request took too long to arrive */
-            408: components["responses"]["Problem"];
-            /** @description It conflicts with how things stand */
-            409: components["responses"]["Problem"];
-            /** @description What was to be changed is not what If-Match names */
-            412: components["responses"]["Problem"];
-            /** @description The body is too large */
-            413: components["responses"]["Problem"];
-            /** @description The body's content type is not taken */
-            415: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description It is well-formed, and cannot be done */
-            422: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description This coordinator cannot do that */
-            501: components["responses"]["Problem"];
-            /** @description A part that was asked gave no good answer */
-            502: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-            /** @description A part that was asked gave no answer in time */
-            504: components["responses"]["Problem"];
-            /** @description There is no room left to store it */
-            507: components["responses"]["Problem"];
-        };
-    };
-    getEstimate: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETag of a copy that the caller has: 304 while it is current
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EstimateView"];
-                };
-            };
-            /** @description The caller's copy is current */
-            304: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    "Cache-Control": components["headers"]["CacheControl"];
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description There is no such thing */
-            404: components["responses"]["Problem"];
-            /** @description It is over */
-            410: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-        };
-    };
-    deleteEstimate: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
-                 * @example "5f70bf18a086007016e948b04aed3b82"
-                 */
-                "If-Match"?: components["parameters"]["IfMatch"];
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Default Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EstimateView"];
-                };
-            };
-            /** @description The request is malformed */
-            400: components["responses"]["Problem"];
-            /** @description No valid credentials */
-            401: components["responses"]["Problem"];
-            /** @description Not allowed */
-            403: components["responses"]["Problem"];
-            /** @description There is no such thing */
-            404: components["responses"]["Problem"];
-            /** @description It conflicts with how things stand */
-            409: components["responses"]["Problem"];
-            /** @description It is over */
-            410: components["responses"]["Problem"];
-            /** @description What was to be changed is not what If-Match names */
-            412: components["responses"]["Problem"];
-            /** @description The body is too large */
-            413: components["responses"]["Problem"];
-            /** @description The body's content type is not taken */
-            415: components["responses"]["Problem"];
-            /** @description This server is not the host that was asked for */
-            421: components["responses"]["Problem"];
-            /** @description It is well-formed, and cannot be done */
-            422: components["responses"]["Problem"];
-            /** @description Too many requests; Retry-After says when to come back */
-            429: components["responses"]["Problem"];
-            /** @description Something went wrong inside; it was logged */
-            500: components["responses"]["Problem"];
-            /** @description This coordinator cannot do that */
-            501: components["responses"]["Problem"];
-            /** @description A part that was asked gave no good answer */
-            502: components["responses"]["Problem"];
-            /** @description Not now; Retry-After says when to come back */
-            503: components["responses"]["Problem"];
-            /** @description A part that was asked gave no answer in time */
-            504: components["responses"]["Problem"];
-            /** @description There is no room left to store it */
-            507: components["responses"]["Problem"];
-        };
-    };
     getModelRollouts: {
         parameters: {
             query?: never;
@@ -7392,6 +6624,423 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    getDevices: {
+        parameters: {
+            query: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population?: string;
+                /** @description revoked: refused everywhere; readmitted: the same, but it may enrol again */
+                state?: "active" | "revoked" | "readmitted";
+                tag?: string;
+                software?: string;
+                /**
+                 * @description Devices that run it
+                 * @example digits
+                 */
+                model?: string;
+                /**
+                 * @description Of the model
+                 * @example 3
+                 */
+                version?: number;
+                /** @description Of the model */
+                engine?: string;
+                /** @description RFC 3339, UTC */
+                seenSince?: string;
+                /** @description RFC 3339, UTC */
+                seenBefore?: string;
+                search?: string;
+                /**
+                 * @description `next` of the page before; the first page without it
+                 * @example WzEyXQ
+                 */
+                cursor?: string;
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceList"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getDevice: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of a device
+                 * @example 9f86d081884c7d659a2feaa0c55ad015
+                 */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceDetailView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    postDeviceRevocation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description A new random text for each thing that is to be made: sent again within a day, the request is not done again and gets the same answer
+                 * @example 0f8fad5b-d9cb-469f-a165-70867728950e
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Id of a device
+                 * @example 9f86d081884c7d659a2feaa0c55ad015
+                 */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceRevocation"];
+            };
+        };
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description The request took too long to arrive */
+            408: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    deleteDeviceRevocation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description ETag of what is to be changed, as the caller read it: 412 when it is another one now
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of a device
+                 * @example 9f86d081884c7d659a2feaa0c55ad015
+                 */
+                device: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceView"];
+                };
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description It conflicts with how things stand */
+            409: components["responses"]["Problem"];
+            /** @description It is over */
+            410: components["responses"]["Problem"];
+            /** @description What was to be changed is not what If-Match names */
+            412: components["responses"]["Problem"];
+            /** @description The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description The body's content type is not taken */
+            415: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description It is well-formed, and cannot be done */
+            422: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description This coordinator cannot do that */
+            501: components["responses"]["Problem"];
+            /** @description A part that was asked gave no good answer */
+            502: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+            /** @description A part that was asked gave no answer in time */
+            504: components["responses"]["Problem"];
+            /** @description There is no room left to store it */
+            507: components["responses"]["Problem"];
+        };
+    };
+    getFleet: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population?: string;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetView"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
+    getFleetHistory: {
+        parameters: {
+            query: {
+                /**
+                 * @description Whose versions; without it check-ins alone
+                 * @example digits
+                 */
+                model?: string;
+                /**
+                 * @description Name of a population
+                 * @example default
+                 */
+                population?: string;
+                hours: number;
+            };
+            header?: {
+                /**
+                 * @description ETag of a copy that the caller has: 304 while it is current
+                 * @example "5f70bf18a086007016e948b04aed3b82"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Default Response */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FleetHistory"];
+                };
+            };
+            /** @description The caller's copy is current */
+            304: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Cache-Control": components["headers"]["CacheControl"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed */
+            400: components["responses"]["Problem"];
+            /** @description No valid credentials */
+            401: components["responses"]["Problem"];
+            /** @description Not allowed */
+            403: components["responses"]["Problem"];
+            /** @description This server is not the host that was asked for */
+            421: components["responses"]["Problem"];
+            /** @description Too many requests; Retry-After says when to come back */
+            429: components["responses"]["Problem"];
+            /** @description Something went wrong inside; it was logged */
+            500: components["responses"]["Problem"];
+            /** @description Not now; Retry-After says when to come back */
+            503: components["responses"]["Problem"];
+        };
+    };
     getStatus: {
         parameters: {
             query?: never;
@@ -7545,7 +7194,18 @@ export interface operations {
     };
     getModelVersions: {
         parameters: {
-            query?: never;
+            query: {
+                /**
+                 * @description At most so many
+                 * @example 100
+                 */
+                limit: number;
+                /**
+                 * @description Only what comes before this number
+                 * @example 40
+                 */
+                before?: number;
+            };
             header?: {
                 /**
                  * @description ETag of a copy that the caller has: 304 while it is current

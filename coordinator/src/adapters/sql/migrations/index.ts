@@ -23,7 +23,9 @@ import { registry } from "./0025-registry.ts";
 import { versionStates } from "./0026-version-states.ts";
 import { rollouts } from "./0027-rollouts.ts";
 import { withdrawals } from "./0028-withdrawals.ts";
+import { fleet } from "./0031-fleet.ts";
 import { idempotentRequests } from "./0033-idempotent-requests.ts";
+import { roundPhases } from "./0035-round-phases.ts";
 import { search } from "./0036-search.ts";
 
 /** In order of their names. In code, so that they travel with any bundle. */
@@ -52,7 +54,9 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0026-version-states": versionStates,
   "0027-rollouts": rollouts,
   "0028-withdrawals": withdrawals,
+  "0031-fleet": fleet,
   "0033-idempotent-requests": idempotentRequests,
+  "0035-round-phases": roundPhases,
   "0036-search": search,
 };
 
