@@ -8,6 +8,8 @@ import {
   systemClock,
   systemRandom,
 } from "@tributary/core";
+import { createAccessRoom } from "./access/access-room.ts";
+import type { ServedRoute } from "./access/route-access.ts";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { createAuditLog } from "./audit/audit-log.ts";
@@ -34,7 +36,7 @@ import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerDocumentRoutes } from "./http/document-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
-import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { operatorTokenOf } from "./http/operator-token.ts";
 import { registerIdempotency } from "./http/idempotency.ts";
 import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
@@ -75,10 +77,14 @@ export interface Coordinator {
   /** Where it is reached, without a trailing slash: `http://127.0.0.1:7700`. */
   readonly url: string;
   readonly port: number;
-  /** Bearer token for what operators write. */
+  /** The token of the data directory: its bearer may everything. */
   readonly operatorToken: string;
+  /** Where the first admin is made, once and within a day; null where there is an account. Whoever has it becomes the admin. */
+  readonly setupUrl: string | null;
   /** The TUF root that apps pin. */
   readonly tufRoot: Uint8Array<ArrayBuffer>;
+  /** What it answers, and who may ask. */
+  readonly routes: readonly ServedRoute[];
   /** SHA-256 of its certificate, as browsers show it; undefined where it has none. */
   readonly tlsFingerprint: string | undefined;
   /** What whoever starts it should know of its configuration, a sentence each. */
@@ -121,10 +127,12 @@ async function start(
   opened.defer(() => lock.release());
 
   const operatorToken = await operatorTokenOf(config.dataDir, random);
-  const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
+  // It asks for the store when there is one.
+  const accessRoom = createAccessRoom({ config, env: { clock, random }, store: () => store, operatorToken });
+  const { guard } = accessRoom;
   const tls = await openServerTls(config, { clock, random });
-  const { app, peers } = await createApp({ config, access, isOperator, version: VERSION, tls });
+  const { app, peers, routes } = await createApp({ config, access, guard, version: VERSION, tls });
   const log =
     seams.log ??
     createLogger({
@@ -154,9 +162,9 @@ async function start(
   const context: RoomContext = { config, env, steadyNow, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
-  const certificateLog = createCertificateLog({ ...context, releases, isOperator });
+  const certificateLog = createCertificateLog({ ...context, releases });
   opened.defer(() => certificateLog.close());
-  const auditLog = createAuditLog({ ...context, releases, isOperator });
+  const auditLog = createAuditLog({ ...context, releases });
   opened.defer(() => auditLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
@@ -218,11 +226,11 @@ async function start(
     bus,
     store,
     devices,
-    isOperator,
     version: VERSION,
     dataDir: config.dataDir,
     refusedVersions: () => versionRefusals.view(),
     storageProblem: () => health.problem,
+    accessRefusals: guard.refusals,
   });
   opened.defer(() => prometheus.close());
   const { newest: newestEventId } = await store.events.bounds();
@@ -235,7 +243,7 @@ async function start(
     store,
     clock,
     maxBlobBytes: limits.maxBlobBytes,
-    isOperator,
+    identify: guard.identify,
   });
   registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
@@ -254,7 +262,8 @@ async function start(
         });
     },
   });
-  registerEventRoutes(app, streams);
+  accessRoom.register(app);
+  registerEventRoutes(app, { streams, store, guard });
   registerIdempotency(app, { requests: store.idempotentRequests, clock });
   registerDocumentRoutes(app);
   enrolment.register(app);
@@ -300,7 +309,6 @@ async function start(
     isConnected: (device) => gateway.isConnected(device),
     connectedCount: () => gateway.counts().connected,
     disconnect: (device, reason) => gateway.disconnect(device, reason),
-    isOperator,
   });
   registerRegistryRoutes(app, {
     config,
@@ -324,6 +332,7 @@ async function start(
   await rollouts.begin();
   const port = await listen(app, config);
 
+  const setupCode = await accessRoom.issueSetupCode();
   const url =
     config.publicUrl ?? `${tls === undefined ? "http" : "https"}://${reachableHost(config.host)}:${port}`;
   let closing: Promise<void> | undefined;
@@ -331,7 +340,9 @@ async function start(
     url,
     port,
     operatorToken,
+    setupUrl: setupCode === null ? null : `${url}/setup#code=${setupCode}`,
     tufRoot: releases.root,
+    routes,
     tlsFingerprint: tls?.fingerprint,
     notices,
     reloadCertificate: () => certificateFiles?.reload() ?? Promise.resolve(),

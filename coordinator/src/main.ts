@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { LOG_LEVELS, type LogLevel } from "./config.ts";
+import { ANONYMOUS_ACCESS, LOG_LEVELS, type AnonymousAccess, type LogLevel } from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
 import { tlsOf } from "./tls/tls-options.ts";
 import { VERSION } from "./version.ts";
@@ -25,6 +25,7 @@ interface Arguments {
   readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
+  readonly anonymous: AnonymousAccess;
   readonly logLevel: LogLevel;
 }
 
@@ -82,6 +83,11 @@ const command = new Command("tributary-coordinator")
   )
   .option("--issuer-key <key>", "public key of the app's own issuer: this coordinator then issues nothing")
   .option("--issuer-name <name>", "who that is, for the dashboard")
+  .addOption(
+    new Option("--anonymous <role>", "what may be read without signing in; viewer: everything, for a trial")
+      .choices(ANONYMOUS_ACCESS)
+      .default("none"),
+  )
   .addOption(new Option("--log-level <level>", "what is logged").choices(LOG_LEVELS).default("warn"))
   .allowExcessArguments(false)
   .action(
@@ -116,6 +122,8 @@ const command = new Command("tributary-coordinator")
       process.on("SIGHUP", () => void coordinator.reloadCertificate());
       const { url, port: listening, tlsFingerprint, notices } = coordinator;
       for (const notice of notices) console.error(notice);
+      if (coordinator.setupUrl !== null)
+        console.log(JSON.stringify({ event: "setup", url: coordinator.setupUrl, validHours: 24 }));
       console.log(
         JSON.stringify({ event: "listening", url, port: listening, pid: process.pid, tlsFingerprint }),
       );

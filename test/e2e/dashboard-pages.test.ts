@@ -12,6 +12,7 @@ import { type Browser, chromium, expect as seeWithin, type Page } from "playwrig
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PAGES } from "../../coordinator/dashboard/src/pages.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
+import { enrolDevice } from "../src/enrol-device.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
 // Coordinator, dashboard and other tests share two processors.
@@ -21,7 +22,7 @@ const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
 const SCREENSHOTS = join(import.meta.dirname, "../../.tributary/screenshots");
 
 /** What the addresses of pages name here: an entry of the page list that names more has to be added. */
-const NAMES: Readonly<Record<string, string>> = {
+const NAMES: Record<string, string> = {
   task: "learn-digits",
   model: "digits",
   round: "1",
@@ -51,6 +52,7 @@ beforeAll(async () => {
     dataDir: join(folder.path, "coordinator"),
     port: 0,
     dashboardDir,
+    anonymous: "viewer",
     logLevel: "silent",
   });
   opened.defer(() => coordinator.close());
@@ -67,6 +69,7 @@ beforeAll(async () => {
     }),
   );
   await api.startRollout("digits", { rollout: "spring", arms: [{ name: "third", version: 3 }], gates: [] });
+  NAMES["device"] = await enrolDevice(coordinator);
   const executablePath = findChromium();
   browser = await chromium.launch({
     ...(executablePath === undefined ? {} : { executablePath }),
@@ -82,7 +85,12 @@ describe("every page, at a desktop's and a phone's size, in light and in dark", 
   const complaints: string[] = [];
   let page: Page;
   beforeAll(async () => {
-    const context = await browser.newContext({ viewport: SIZES.desktop, reducedMotion: "reduce" });
+    const context = await browser.newContext({
+      viewport: SIZES.desktop,
+      reducedMotion: "reduce",
+      // Who takes part is the operator's to know.
+      extraHTTPHeaders: { authorization: `Bearer ${coordinator.operatorToken}` },
+    });
     opened.defer(() => context.close());
     page = await context.newPage();
     page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));

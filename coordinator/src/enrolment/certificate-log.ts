@@ -11,7 +11,6 @@ export const HEAD_INTERVAL_MS = 1_000;
 
 export type CertificateLogContext = Pick<RoomContext, "env" | "store"> & {
   readonly releases: Pick<Releases, "signLogHeads">;
-  readonly isOperator: (authorization: string | undefined) => boolean;
 };
 
 /** The head in the newest signed timestamp; undefined: none has one. */
@@ -51,7 +50,6 @@ export function createCertificateLog(context: CertificateLogContext): Certificat
       registerCertificateLogRoutes(app, {
         log: store.certificateLog,
         signed,
-        isOperator: context.isOperator,
       }),
     grew() {
       if (timer !== undefined || closed) return;

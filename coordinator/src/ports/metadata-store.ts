@@ -22,6 +22,7 @@ import type {
   TaskState,
 } from "@tributary/protocol";
 import type { Query } from "../search/query.ts";
+import type { AccountRepository, ApiTokenRepository, SessionRepository } from "./access-repositories.ts";
 import type {
   AliasRecord,
   BufferedCohortRecord,
@@ -594,6 +595,9 @@ export interface MetadataRepositories {
   readonly idempotentRequests: IdempotentRequestRepository;
   readonly optimizers: OptimizerRepository;
   readonly events: EventRepository;
+  readonly accounts: AccountRepository;
+  readonly sessions: SessionRepository;
+  readonly apiTokens: ApiTokenRepository;
   readonly settings: SettingsRepository;
 }
 

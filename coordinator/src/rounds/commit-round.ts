@@ -93,7 +93,7 @@ export async function commitRound(
   const version = await nextVersionNumber(store, model.name);
   const createdAt = env.clock.now();
   const stored = await storeVersion(
-    { blobs, store, env },
+    { blobs, store, env, bus },
     model,
     {
       version,

@@ -9,6 +9,12 @@ import {
   type EstimateView,
   type DriftHistory,
   type CompareView,
+  type DeviceDetailView,
+  type DeviceFilter,
+  type DevicePage,
+  type FleetHistoryOptions,
+  type FleetHistoryView,
+  type FleetView,
   type KeyRoleView,
   type MeasurementView,
   type ModelCard,
@@ -29,6 +35,8 @@ import {
 import {
   type InfiniteData,
   infiniteQueryOptions,
+  keepPreviousData,
+  QueryCache,
   QueryClient,
   type QueryKey,
   queryOptions,
@@ -55,6 +63,8 @@ export const PAGE_SIZE = 200;
 
 /** Devices come and go; their counts are looked at this often while they are shown. */
 const ACTIVITY_EVERY_MS = 5_000;
+/** Counting a fleet reads it whole. */
+const FLEET_EVERY_MS = 15_000;
 /** Devices tell of themselves once an hour. */
 const HEALTH_EVERY_MS = 60_000;
 
@@ -103,6 +113,13 @@ export interface Queries {
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   /** How versions fare on single devices; no event tells of it. */
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
+  /** Devices by what they have in common; no event tells of them. */
+  fleet(population: string | undefined): ReturnType<typeof queryOptions<FleetView, Error>>;
+  /** Check-ins and versions, hour by hour. */
+  fleetHistory(of: FleetHistoryOptions): ReturnType<typeof queryOptions<FleetHistoryView, Error>>;
+  /** Page by page. */
+  devices(filter: DeviceFilter): ReturnType<typeof devicePages>;
+  device(id: string): ReturnType<typeof queryOptions<DeviceDetailView, Error>>;
   /** What is known of a version. */
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
   /** Newest first. */
@@ -129,6 +146,17 @@ const searchPages = (api: ApiClient, query: string, kind: SearchKind | undefined
     staleTime: 0,
     retry: false,
   });
+function devicePages(api: ApiClient, filter: DeviceFilter) {
+  return infiniteQueryOptions({
+    queryKey: ["fleet", "devices", filter],
+    queryFn: ({ pageParam, signal }) =>
+      api.devices({ ...filter, ...(pageParam === null ? {} : { cursor: pageParam }) }, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last: DevicePage) => last.next,
+    placeholderData: keepPreviousData,
+    staleTime: FLEET_EVERY_MS,
+  });
+}
 
 export function createQueries(api: ApiClient, log: EventLog): Queries {
   return {
@@ -239,6 +267,25 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         queryFn: ({ signal }) => api.health(model, { signal }),
         refetchInterval: HEALTH_EVERY_MS,
         staleTime: 0,
+      }),
+    fleet: (population) =>
+      queryOptions<FleetView>({
+        queryKey: ["fleet", "counts", population ?? null],
+        queryFn: ({ signal }) => api.fleet({ population, signal }),
+        refetchInterval: FLEET_EVERY_MS,
+      }),
+    fleetHistory: (of) =>
+      queryOptions<FleetHistoryView>({
+        queryKey: ["fleet", "history", of],
+        queryFn: ({ signal }) => api.fleetHistory({ ...of, signal }),
+        refetchInterval: HEALTH_EVERY_MS,
+      }),
+    devices: (filter) => devicePages(api, filter),
+    device: (id) =>
+      queryOptions<DeviceDetailView>({
+        queryKey: ["fleet", "device", id],
+        queryFn: ({ signal }) => api.device(id, { signal }),
+        refetchInterval: FLEET_EVERY_MS,
       }),
     card: (model, version) =>
       queryOptions<ModelCard>({
@@ -375,8 +422,9 @@ function update<Data>(client: QueryClient, queryKey: QueryKey, change: (data: Da
 }
 
 /** No polling and no reading again by itself: the event stream says when something changed. */
-export function createQueryClient(): QueryClient {
+export function createQueryClient(onError: (error: Error) => void = () => undefined): QueryClient {
   return new QueryClient({
+    queryCache: new QueryCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime: Infinity,

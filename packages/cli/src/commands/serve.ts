@@ -1,6 +1,12 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createCoordinator, tlsOf, type CoordinatorConfig } from "@tributary/coordinator";
+import {
+  createCoordinator,
+  LOG_LEVELS,
+  tlsOf,
+  type CoordinatorConfig,
+  type LogLevel,
+} from "@tributary/coordinator";
 import { asPopulationName, failure } from "@tributary/core";
 import { Command, Option } from "commander";
 import { integerBetween, list } from "../arguments.ts";
@@ -24,6 +30,7 @@ interface ServeOptions {
   readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
+  readonly logLevel: LogLevel;
   readonly metadataDays: number;
   readonly aggregates: boolean;
 }
@@ -66,6 +73,11 @@ export function serveCommand(): Command {
     .option("--issuer-key <key>", "public key of the app's own issuer (tributary issue): none is made here")
     .option("--issuer-name <name>", "who that is, for the dashboard")
     .addOption(
+      new Option("--log-level <level>", "what is logged; info has every request, and why it was refused")
+        .choices(LOG_LEVELS)
+        .default("warn"),
+    )
+    .addOption(
       new Option(
         "--metadata-days <n>",
         "days that signed releases hold without this coordinator; so long can a newer one be hidden from a device",
@@ -98,6 +110,7 @@ export function serveCommand(): Command {
         allowOrigins: originsByPopulation(options),
         allowHosts: options.allowHost,
         dashboardDir: () => dashboard.request(),
+        logLevel: options.logLevel,
         metadataDays: options.metadataDays,
         keepAggregates: options.aggregates,
         trustedProxies: options.trustedProxy,
