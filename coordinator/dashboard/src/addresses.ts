@@ -6,7 +6,18 @@ export const OVERVIEW = "/";
 export const TASKS = "/tasks";
 export const MODELS = "/models";
 export const ROLLOUTS = "/rollouts";
+export const FLEET = "/fleet";
 export const AUDIT = "/audit";
+export const SEARCH = "/search";
+export const COMPARE = "/compare";
+export const NEW_TASK = "/tasks/new";
+export const DRIFT = "/drift";
+export const PRIVACY = "/privacy";
+
+/** @param of tasks by their names, versions as `digits@12` */
+export function compareHref(of: readonly string[]): string {
+  return `${COMPARE}?${new URLSearchParams(of.map((name) => ["of", name])).toString()}`;
+}
 
 export function taskHref(task: string): string {
   return `${TASKS}/${part(task)}`;
@@ -28,4 +39,8 @@ export function versionHref(model: string, version: number): string {
 
 export function rolloutHref(model: string, rollout: string): string {
   return `${modelHref(model)}/rollouts/${part(rollout)}`;
+}
+
+export function deviceHref(device: string): string {
+  return `${FLEET}/${part(device)}`;
 }

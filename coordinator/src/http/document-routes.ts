@@ -13,6 +13,7 @@ export function registerDocumentRoutes(app: App): void {
   app.get(
     "/openapi.json",
     {
+      config: { audience: "public" },
       schema: { summary: "This document (OpenAPI 3.1)", tags, response: { 200: AnyDocument } },
       // Made by @fastify/swagger, and sent whole.
       serializerCompiler: () => JSON.stringify,
@@ -23,6 +24,7 @@ export function registerDocumentRoutes(app: App): void {
   app.get(
     "/asyncapi.json",
     {
+      config: { audience: "public" },
       schema: {
         summary: "The messages of the device socket (AsyncAPI 3.0)",
         tags,
@@ -36,7 +38,10 @@ export function registerDocumentRoutes(app: App): void {
   let page: string | undefined;
   app.get(
     "/api",
-    { schema: { summary: "This document as a page to read", tags, produces: ["text/html"] } },
+    {
+      config: { audience: "public" },
+      schema: { summary: "This document as a page to read", tags, produces: ["text/html"] },
+    },
     async (_request, reply) => {
       page ??= apiPage(app.swagger() as unknown as ApiDocument);
       return reply

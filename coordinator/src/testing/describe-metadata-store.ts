@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import { describeStoredAccess } from "./describe-stored-access.ts";
 import { describeIdempotentRequests } from "./describe-idempotent-requests.ts";
 import { describeStoredAliases } from "./describe-stored-aliases.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
@@ -12,6 +13,7 @@ import { describeStoredHealth } from "./describe-stored-health.ts";
 import { describeStoredMeasurements } from "./describe-stored-measurements.ts";
 import { describeStoredRelease } from "./describe-stored-release.ts";
 import { describeStoredRollouts } from "./describe-stored-rollouts.ts";
+import { describeStoredSearch } from "./describe-stored-search.ts";
 import { describeVersionStates } from "./describe-version-states.ts";
 import {
   exampleBlob,
@@ -470,8 +472,10 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredChannels(() => store);
     describeVersionStates(() => store);
     describeStoredAliases(() => store);
+    describeStoredAccess(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
+    describeStoredSearch(() => store);
     describeStoredFleet(() => store);
     describeStoredHealth(() => store);
     describeStoredRollouts(() => store);

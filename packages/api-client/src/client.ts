@@ -2,7 +2,10 @@ import createFetchClient, { type Client } from "openapi-fetch";
 import type { paths } from "./generated/api.ts";
 import { errorFromBody, errorFromThrown, notJson } from "./http-error.ts";
 import type {
+  AccessGrant,
   AliasView,
+  ApiTokenCreated,
+  ApiTokenView,
   AuditRecordView,
   AuditView,
   BlobCreated,
@@ -11,10 +14,14 @@ import type {
   CardNotesView,
   CertificateLogView,
   ChannelView,
+  CompareView,
+  DraftView,
+  DriftHistory,
+  EstimateInput,
+  EstimateView,
   DeviceDetailView,
   DevicePage,
   DeviceView,
-  DraftView,
   FleetHistoryView,
   FleetView,
   KeyRoleChange,
@@ -23,6 +30,10 @@ import type {
   MeasurementView,
   ModelCard,
   ModelView,
+  PrivacyView,
+  NewApiToken,
+  NewOperator,
+  OperatorView,
   PublicKeyBody,
   RefusalView,
   RetentionRule,
@@ -32,10 +43,17 @@ import type {
   RolloutView,
   ReproductionView,
   RoundView,
+  SearchField,
+  SearchKind,
+  SearchView,
+  SessionView,
+  SignedInView,
   StatusView,
   SuspicionView,
   TaskActivityView,
+  TaskPrivacy,
   TaskResetView,
+  TaskSpec,
   TaskSpecInput,
   TaskStateChange,
   TaskView,
@@ -48,13 +66,24 @@ import type {
 export interface ApiClientOptions {
   /** Where the coordinator is, e.g. `http://127.0.0.1:7700`. */
   readonly baseUrl: string | URL;
-  /** Operator token; only what changes something needs one. */
+  /** An operator's token; a page that signed in has its cookie instead. */
   readonly token?: string | undefined;
+  /** What a page that signed in sends with what it changes, of its session. */
+  readonly csrfToken?: string | undefined;
   readonly fetch?: typeof globalThis.fetch;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface SearchOptions extends CallOptions {
+  /** Only these; left out: all that know the fields of the query. */
+  readonly kind?: SearchKind | undefined;
+  /** At most this many, 1 to 200. @defaultValue 50 */
+  readonly limit?: number | undefined;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
 }
 
 export interface RoundsOptions extends CallOptions {
@@ -158,6 +187,24 @@ export interface ApiClient {
   buffer(task: string, options?: CallOptions): Promise<BufferView | null>;
   /** What the devices of a task measured, round by round, newest first. */
   measurements(task: string, options?: MeasurementsOptions): Promise<readonly MeasurementView[]>;
+  /** Versions, rounds and tasks that a query asks for, newest first: `accuracy > 0.95 and strategy = fedAdam`. */
+  search(query: string, options?: SearchOptions): Promise<SearchView>;
+  /** A task's document as its creation would read it; nothing is created. */
+  validateTask(document: unknown, options?: CallOptions): Promise<TaskSpec>;
+  /** Begins to simulate a task that does not run yet: read the estimate by its id. */
+  estimateTask(request: EstimateInput, options?: CallOptions): Promise<EstimateView>;
+  estimate(id: string, options?: CallOptions): Promise<EstimateView>;
+  cancelEstimate(id: string, options?: CallOptions): Promise<EstimateView>;
+  /** How what devices of a task tell of their data moved away from its reference. */
+  drift(task: string, options?: MeasurementsOptions): Promise<DriftHistory>;
+  /** What is known of devices, who vouches for them, what is kept and for how long. */
+  privacy(options?: CallOptions): Promise<PrivacyView>;
+  /** What the rounds of a task hid, and what they did not. */
+  taskPrivacy(task: string, options?: CallOptions): Promise<TaskPrivacy>;
+  /** Two to six tasks (`digits`) or versions (`digits@12`) side by side. */
+  compare(of: readonly string[], options?: CallOptions): Promise<CompareView>;
+  /** What can be searched by. */
+  searchFields(options?: CallOptions): Promise<readonly SearchField[]>;
   /** Moves a channel of a model to a version, which may be given by an alias. */
   releaseVersion(model: string, version: number | string, options?: ReleaseOptions): Promise<VersionView>;
   /** stable first, then by name. */
@@ -240,12 +287,39 @@ export interface ApiClient {
   /** Creates a task and starts it. */
   createTask(spec: TaskSpecInput, options?: CallOptions): Promise<TaskView>;
   setTaskState(task: string, change: TaskStateChange, options?: CallOptions): Promise<TaskView>;
+  /** Who asks, and how one can sign in. */
+  session(options?: CallOptions): Promise<SessionView>;
+  /** Signs a page in: the cookie comes with the answer. */
+  signIn(name: string, password: string, options?: CallOptions): Promise<SessionView>;
+  signOut(options?: CallOptions): Promise<SessionView>;
+  /** Makes the first admin, with the code of the link that the coordinator printed. */
+  setUp(code: string, name: string, password: string, options?: CallOptions): Promise<SessionView>;
+  /** The accounts of operators, by name. */
+  operators(options?: CallOptions): Promise<readonly OperatorView[]>;
+  addOperator(operator: NewOperator, options?: CallOptions): Promise<OperatorView>;
+  /** Other roles, from the next request on. */
+  grantOperator(name: string, grants: readonly AccessGrant[], options?: CallOptions): Promise<OperatorView>;
+  /** Signs their browsers out. */
+  setOperatorPassword(name: string, password: string, options?: CallOptions): Promise<OperatorView>;
+  /** With their sessions and tokens. */
+  removeOperator(name: string, options?: CallOptions): Promise<readonly OperatorView[]>;
+  /** Tokens for programs, without the tokens themselves. */
+  apiTokens(options?: CallOptions): Promise<readonly ApiTokenView[]>;
+  /** The token is in this answer alone. */
+  createApiToken(token: NewApiToken, options?: CallOptions): Promise<ApiTokenCreated>;
+  revokeApiToken(id: string, options?: CallOptions): Promise<readonly ApiTokenView[]>;
+  /** The browsers that are signed in. */
+  operatorSessions(options?: CallOptions): Promise<readonly SignedInView[]>;
+  endOperatorSession(id: string, options?: CallOptions): Promise<readonly SignedInView[]>;
   /** Lets a task that does not run go on from another version of its model, with what its server optimizer remembered then. */
   resetTask(task: string, version: number, options?: CallOptions): Promise<TaskResetView>;
 }
 
 /** The filled-in task as openapi-fetch takes it: lists in it are not readonly. */
 type TaskBody = paths["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"];
+type EstimateBody = NonNullable<
+  paths["/v1/tasks/estimate"]["post"]["requestBody"]
+>["content"]["application/json"];
 
 /** Likewise. */
 type RolloutBody = paths["/v1/models/{model}/rollouts"]["post"]["requestBody"]["content"]["application/json"];
@@ -256,6 +330,12 @@ type KeyRoleBody = paths["/v1/keys/{role}"]["put"]["requestBody"]["content"]["ap
 /** Likewise. */
 type CardNotesBody =
   paths["/v1/models/{model}/card-notes"]["put"]["requestBody"]["content"]["application/json"];
+
+/** Likewise. */
+type NewOperatorBody = paths["/v1/operators"]["post"]["requestBody"]["content"]["application/json"];
+
+/** Likewise. */
+type NewApiTokenBody = paths["/v1/api-tokens"]["post"]["requestBody"]["content"]["application/json"];
 
 /** What openapi-fetch gives for any route. */
 interface Result<Data> {
@@ -268,6 +348,71 @@ interface Result<Data> {
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const http = httpClient(options);
   return {
+    session: (call) => answered("GET /v1/session", call, () => http.GET("/v1/session", { ...json(call) })),
+    signIn: (name, password, call) =>
+      answered("POST /v1/session", call, () =>
+        http.POST("/v1/session", { body: { name, password }, ...json(call) }),
+      ),
+    signOut: (call) =>
+      answered("DELETE /v1/session", call, () => http.DELETE("/v1/session", { ...json(call) })),
+    setUp: (code, name, password, call) =>
+      answered("POST /v1/setup", call, () =>
+        http.POST("/v1/setup", { body: { code, name, password }, ...json(call) }),
+      ),
+    operators: async (call) =>
+      (await answered("GET /v1/operators", call, () => http.GET("/v1/operators", { ...json(call) })))
+        .operators,
+    addOperator: (operator, call) =>
+      answered("POST /v1/operators", call, () =>
+        http.POST("/v1/operators", { body: operator as NewOperatorBody, ...json(call) }),
+      ),
+    grantOperator: (operator, grants, call) =>
+      answered(`PUT /v1/operators/${operator}/grants`, call, () =>
+        http.PUT("/v1/operators/{operator}/grants", {
+          params: { path: { operator } },
+          body: { grants: [...grants] },
+          ...json(call),
+        }),
+      ),
+    setOperatorPassword: (operator, password, call) =>
+      answered(`PUT /v1/operators/${operator}/password`, call, () =>
+        http.PUT("/v1/operators/{operator}/password", {
+          params: { path: { operator } },
+          body: { password },
+          ...json(call),
+        }),
+      ),
+    removeOperator: async (operator, call) =>
+      (
+        await answered(`DELETE /v1/operators/${operator}`, call, () =>
+          http.DELETE("/v1/operators/{operator}", { params: { path: { operator } }, ...json(call) }),
+        )
+      ).operators,
+    apiTokens: async (call) =>
+      (await answered("GET /v1/api-tokens", call, () => http.GET("/v1/api-tokens", { ...json(call) })))
+        .tokens,
+    createApiToken: (token, call) =>
+      answered("POST /v1/api-tokens", call, () =>
+        http.POST("/v1/api-tokens", { body: token as NewApiTokenBody, ...json(call) }),
+      ),
+    revokeApiToken: async (token, call) =>
+      (
+        await answered(`DELETE /v1/api-tokens/${token}`, call, () =>
+          http.DELETE("/v1/api-tokens/{token}", { params: { path: { token } }, ...json(call) }),
+        )
+      ).tokens,
+    operatorSessions: async (call) =>
+      (
+        await answered("GET /v1/operator-sessions", call, () =>
+          http.GET("/v1/operator-sessions", { ...json(call) }),
+        )
+      ).sessions,
+    endOperatorSession: async (session, call) =>
+      (
+        await answered(`DELETE /v1/operator-sessions/${session}`, call, () =>
+          http.DELETE("/v1/operator-sessions/{session}", { params: { path: { session } }, ...json(call) }),
+        )
+      ).sessions,
     status: (call) => answered("GET /v1/status", call, () => http.GET("/v1/status", { ...json(call) })),
     models: async (call) =>
       (await answered("GET /v1/models", call, () => http.GET("/v1/models", { ...json(call) }))).models,
@@ -392,6 +537,55 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           }),
         )
       ).measurements,
+    search: (query, { kind, limit = 50, cursor, ...call } = {}) =>
+      answered("GET /v1/search", call, () =>
+        http.GET("/v1/search", {
+          params: {
+            query: {
+              query,
+              limit,
+              ...(kind === undefined ? {} : { kind }),
+              ...(cursor === undefined ? {} : { cursor }),
+            },
+          },
+          ...json(call),
+        }),
+      ),
+    validateTask: async (document, call) =>
+      (
+        await answered("POST /v1/tasks/validation", call, () =>
+          http.POST("/v1/tasks/validation", { body: document as TaskBody, ...json(call) }),
+        )
+      ).spec,
+    estimateTask: (request, call) =>
+      answered("POST /v1/tasks/estimate", call, () =>
+        // As of tasks: the coordinator fills in what is left out.
+        http.POST("/v1/tasks/estimate", { body: request as EstimateBody, ...json(call) }),
+      ),
+    estimate: (id, call) =>
+      answered(`GET /v1/estimates/${id}`, call, () =>
+        http.GET("/v1/estimates/{id}", { params: { path: { id } }, ...json(call) }),
+      ),
+    cancelEstimate: (id, call) =>
+      answered(`DELETE /v1/estimates/${id}`, call, () =>
+        http.DELETE("/v1/estimates/{id}", { params: { path: { id } }, ...json(call) }),
+      ),
+    drift: (task, { limit = 60, ...call } = {}) =>
+      answered(`GET /v1/tasks/${task}/drift`, call, () =>
+        http.GET("/v1/tasks/{task}/drift", { params: { path: { task }, query: { limit } }, ...json(call) }),
+      ),
+    privacy: (call) => answered("GET /v1/privacy", call, () => http.GET("/v1/privacy", { ...json(call) })),
+    taskPrivacy: (task, call) =>
+      answered(`GET /v1/tasks/${task}/privacy`, call, () =>
+        http.GET("/v1/tasks/{task}/privacy", { params: { path: { task } }, ...json(call) }),
+      ),
+    compare: (of, call) =>
+      answered("GET /v1/compare", call, () =>
+        http.GET("/v1/compare", { params: { query: { of: [...of] } }, ...json(call) }),
+      ),
+    searchFields: async (call) =>
+      (await answered("GET /v1/search/fields", call, () => http.GET("/v1/search/fields", { ...json(call) })))
+        .fields,
     releaseVersion: (model, version, { channel = "stable", ...call } = {}) =>
       answered(`POST /v1/models/${model}/release`, call, () =>
         http.POST("/v1/models/{model}/release", {
@@ -630,11 +824,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   };
 }
 
-function httpClient({ baseUrl, token, fetch }: ApiClientOptions): Client<paths> {
+function httpClient({ baseUrl, token, csrfToken, fetch }: ApiClientOptions): Client<paths> {
   return createFetchClient<paths>({
     baseUrl: new URL(baseUrl).href,
     ...(fetch === undefined ? {} : { fetch }),
-    ...(token === undefined ? {} : { headers: { Authorization: `Bearer ${token}` } }),
+    headers: {
+      ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+      ...(csrfToken === undefined ? {} : { "Tributary-Csrf": csrfToken }),
+    },
   });
 }
 

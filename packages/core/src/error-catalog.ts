@@ -349,7 +349,37 @@ export const ERROR_CATALOG = {
   },
   "identity/not-authorized": {
     status: 401,
-    publicMessage: "The operator token is missing or wrong.",
+    publicMessage: "Nobody is signed in, or the operator's token is wrong.",
+  },
+  "identity/forbidden": {
+    status: 403,
+    publicMessage: "Your role does not allow this.",
+    advice: "An admin of the coordinator gives roles, of one model or of all.",
+  },
+  "identity/sign-in-failed": {
+    status: 401,
+    publicMessage: "The name or the password is wrong.",
+  },
+  "identity/unknown-account": { status: 404, publicMessage: "There is no such operator." },
+  "identity/account-exists": { status: 409, publicMessage: "The name of the operator is taken." },
+  "identity/csrf": {
+    status: 403,
+    publicMessage: "The request did not come from the page that signed in; load the page again.",
+  },
+  "identity/invalid-setup-code": {
+    status: 403,
+    publicMessage: "The setup link was used already, or is too old.",
+    advice: "While there is no account, each start of the coordinator prints a new one.",
+  },
+  "identity/weak-password": {
+    status: 422,
+    publicMessage: "The password is not accepted.",
+    advice: "detail.problem says why.",
+  },
+  "identity/provider-refused": {
+    status: 502,
+    publicMessage: "Signing in at the identity provider did not work out.",
+    advice: "The coordinator's log says why.",
   },
   "identity/enrolment-failed": {
     status: 502,
@@ -1058,6 +1088,17 @@ export const ERROR_CATALOG = {
     advice: "Pause it first, and wait until its round has ended: tributary task pause NAME.",
   },
   "coordinator/invalid-task": { status: 400, publicMessage: "The task is not valid." },
+  "coordinator/unknown-estimate": { status: 404, publicMessage: "There is no such estimate." },
+  "coordinator/estimate-unsupported": {
+    status: 400,
+    publicMessage: "A task like this is not simulated.",
+    advice: "Only tasks that train ONNX models with a built-in loss are; start it with few rounds, and look.",
+  },
+  "coordinator/estimate-without-round": {
+    status: 504,
+    publicMessage: "No simulated round ended in time.",
+    advice: "Raise budgetSeconds, or estimate with a smaller cohort.",
+  },
   "coordinator/unknown-rollout": { status: 404, publicMessage: "There is no such rollout." },
   "coordinator/invalid-rollout": {
     status: 400,
@@ -1091,6 +1132,30 @@ export const ERROR_CATALOG = {
     advice: "Check --host and --port.",
   },
   "coordinator/port-in-use": { status: 500, publicMessage: "The port is in use." },
+  "coordinator/tracker-unreachable": {
+    status: 502,
+    publicMessage: "The tracking server does not answer.",
+    advice: "Check MLFLOW_TRACKING_URI; what it does not have yet is told when it answers.",
+  },
+  "coordinator/tracker-refused": {
+    status: 502,
+    publicMessage: "The tracking server refused what it was told.",
+    advice:
+      "detail.problem is its own code; check its token or user, and whether the experiment was deleted.",
+  },
+
+  // search
+  "search/invalid-query": {
+    status: 400,
+    publicMessage: "The query cannot be read.",
+    advice:
+      "detail.column says where, detail.expected what stands there; GET /v1/search/fields lists the fields.",
+  },
+  "search/invalid-cursor": {
+    status: 400,
+    publicMessage: "The cursor is not one of this search.",
+    advice: "Begin again without a cursor.",
+  },
 
   // cli
   "cli/folder-exists": {
@@ -1117,6 +1182,7 @@ export const ERROR_CATALOG = {
     publicMessage: "The channel had no earlier version to go back to.",
     advice: "Name one with --to; tributary versions lists them.",
   },
+  "cli/estimate-ended": { status: 500, publicMessage: "The estimate did not come to a result." },
   "cli/declined": { status: 400, publicMessage: "Nothing was changed." },
   "cli/usage": { status: 400, publicMessage: "The command line is not valid." },
   "cli/unreachable": {

@@ -1,4 +1,40 @@
 export {
+  AccountNameSchema,
+  ApiTokenCreated,
+  ApiTokenIdSchema,
+  ApiTokenList,
+  ApiTokenView,
+  GrantsChange,
+  NewApiToken,
+  NewOperator,
+  OperatorList,
+  OperatorView,
+  PasswordChange,
+  PasswordSet,
+  RESERVED_ACCOUNT_NAMES,
+  SessionView,
+  Setup,
+  SignedInList,
+  SignedInView,
+  SignIn,
+  type PrincipalKind,
+} from "./access-view.ts";
+export {
+  AccessGrant,
+  AccessGrants,
+  ALL_MODELS,
+  CSRF_HEADER,
+  grantsAllow,
+  grantsAllowSomewhere,
+  MAX_GRANTS,
+  RIGHTS,
+  ROLE_RIGHTS,
+  ROLES,
+  RoleSchema,
+  type Right,
+  type Role,
+} from "./access.ts";
+export {
   AUDIT_ACTIONS,
   AuditActor,
   auditHash,
@@ -282,6 +318,28 @@ export { Lineage, LineageCohort, MadeBy } from "./lineage.ts";
 export { isHeldOut } from "./held-out.ts";
 export { LEARNING_RATE_SCHEDULES, learningRateAt, LearningRateSchedule } from "./learning-rate.ts";
 export { LIMITS, MAX_PORTS, MAX_SOFTWARE_BYTES, type LimitName } from "./limits.ts";
+export { COMPARED, ComparedSubject, CompareQuery, CompareView } from "./compare-view.ts";
+export {
+  ESTIMATE_CAVEATS,
+  ESTIMATE_STATES,
+  EstimateFleet,
+  EstimateParams,
+  EstimateRequest,
+  EstimateResult,
+  EstimateView,
+  TaskValidation,
+} from "./estimate-view.ts";
+export { DRIFT_SUBJECTS, DriftHistory, DriftHistoryQuery, PSI_LEVELS } from "./drift-history.ts";
+export { NOT_PRIVATE, PrivacyView, TaskPrivacy } from "./privacy-view.ts";
+export {
+  FIELD_TYPES,
+  SEARCH_KINDS,
+  SearchFieldList,
+  SearchQuery,
+  SearchResult,
+  SearchView,
+  type SearchKind,
+} from "./search-view.ts";
 export {
   MeasurementPlan,
   measuredWeights,

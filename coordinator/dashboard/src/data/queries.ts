@@ -1,6 +1,20 @@
 import {
   type ApiClient,
   type BufferView,
+  type TaskPrivacy,
+  type SearchView,
+  type SearchKind,
+  type SearchField,
+  type PrivacyView,
+  type EstimateView,
+  type DriftHistory,
+  type CompareView,
+  type DeviceDetailView,
+  type DeviceFilter,
+  type DevicePage,
+  type FleetHistoryOptions,
+  type FleetHistoryView,
+  type FleetView,
   type KeyRoleView,
   type MeasurementView,
   type ModelCard,
@@ -18,7 +32,15 @@ import {
   type VersionView,
   type WithdrawnVersionView,
 } from "@tributary/api-client";
-import { type InfiniteData, QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
+import {
+  type InfiniteData,
+  infiniteQueryOptions,
+  keepPreviousData,
+  QueryCache,
+  QueryClient,
+  type QueryKey,
+  queryOptions,
+} from "@tanstack/react-query";
 import {
   applyToModels,
   applyToRollouts,
@@ -41,6 +63,8 @@ export const PAGE_SIZE = 200;
 
 /** Devices come and go; their counts are looked at this often while they are shown. */
 const ACTIVITY_EVERY_MS = 5_000;
+/** Counting a fleet reads it whole. */
+const FLEET_EVERY_MS = 15_000;
 /** Devices tell of themselves once an hour. */
 const HEALTH_EVERY_MS = 60_000;
 
@@ -89,11 +113,49 @@ export interface Queries {
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   /** How versions fare on single devices; no event tells of it. */
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
+  /** Devices by what they have in common; no event tells of them. */
+  fleet(population: string | undefined): ReturnType<typeof queryOptions<FleetView, Error>>;
+  /** Check-ins and versions, hour by hour. */
+  fleetHistory(of: FleetHistoryOptions): ReturnType<typeof queryOptions<FleetHistoryView, Error>>;
+  /** Page by page. */
+  devices(filter: DeviceFilter): ReturnType<typeof devicePages>;
+  device(id: string): ReturnType<typeof queryOptions<DeviceDetailView, Error>>;
   /** What is known of a version. */
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
   /** Newest first. */
   rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
+  /** Page by page, newest first. */
+  search(query: string, kind: SearchKind | undefined): ReturnType<typeof searchPages>;
+  searchFields(): ReturnType<typeof queryOptions<readonly SearchField[], Error>>;
+  compare(of: readonly string[]): ReturnType<typeof queryOptions<CompareView, Error>>;
+  estimate(id: string): ReturnType<typeof queryOptions<EstimateView, Error>>;
+  drift(task: string): ReturnType<typeof queryOptions<DriftHistory, Error>>;
+  privacy(): ReturnType<typeof queryOptions<PrivacyView, Error>>;
+  taskPrivacy(task: string): ReturnType<typeof queryOptions<TaskPrivacy, Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
+}
+
+/** What is found is looked for anew whenever somebody comes back to it. */
+const searchPages = (api: ApiClient, query: string, kind: SearchKind | undefined) =>
+  infiniteQueryOptions({
+    queryKey: ["search", query, kind ?? ""],
+    queryFn: ({ pageParam, signal }): Promise<SearchView> =>
+      api.search(query, { kind, cursor: pageParam, signal }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ next }) => next ?? undefined,
+    staleTime: 0,
+    retry: false,
+  });
+function devicePages(api: ApiClient, filter: DeviceFilter) {
+  return infiniteQueryOptions({
+    queryKey: ["fleet", "devices", filter],
+    queryFn: ({ pageParam, signal }) =>
+      api.devices({ ...filter, ...(pageParam === null ? {} : { cursor: pageParam }) }, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last: DevicePage) => last.next,
+    placeholderData: keepPreviousData,
+    staleTime: FLEET_EVERY_MS,
+  });
 }
 
 export function createQueries(api: ApiClient, log: EventLog): Queries {
@@ -206,6 +268,25 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         refetchInterval: HEALTH_EVERY_MS,
         staleTime: 0,
       }),
+    fleet: (population) =>
+      queryOptions<FleetView>({
+        queryKey: ["fleet", "counts", population ?? null],
+        queryFn: ({ signal }) => api.fleet({ population, signal }),
+        refetchInterval: FLEET_EVERY_MS,
+      }),
+    fleetHistory: (of) =>
+      queryOptions<FleetHistoryView>({
+        queryKey: ["fleet", "history", of],
+        queryFn: ({ signal }) => api.fleetHistory({ ...of, signal }),
+        refetchInterval: HEALTH_EVERY_MS,
+      }),
+    devices: (filter) => devicePages(api, filter),
+    device: (id) =>
+      queryOptions<DeviceDetailView>({
+        queryKey: ["fleet", "device", id],
+        queryFn: ({ signal }) => api.device(id, { signal }),
+        refetchInterval: FLEET_EVERY_MS,
+      }),
     card: (model, version) =>
       queryOptions<ModelCard>({
         queryKey: ["card", model, version],
@@ -222,6 +303,42 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             () => api.rollouts(model, { signal }),
             (rollouts, event) => applyToRollouts(model, rollouts, event),
           ),
+      }),
+    search: (query, kind) => searchPages(api, query, kind),
+    searchFields: () =>
+      queryOptions<readonly SearchField[]>({
+        queryKey: ["search-fields"],
+        queryFn: ({ signal }) => api.searchFields({ signal }),
+      }),
+    compare: (of) =>
+      queryOptions<CompareView>({
+        queryKey: ["compare", ...of],
+        queryFn: ({ signal }) => api.compare(of, { signal }),
+        staleTime: 0,
+        retry: false,
+      }),
+    estimate: (id) =>
+      queryOptions<EstimateView>({
+        queryKey: ["estimate", id],
+        queryFn: ({ signal }) => api.estimate(id, { signal }),
+        staleTime: 0,
+      }),
+    drift: (task) =>
+      queryOptions<DriftHistory>({
+        queryKey: ["measurements", task, "drift"],
+        queryFn: ({ signal }) => api.drift(task, { signal }),
+      }),
+    privacy: () =>
+      queryOptions<PrivacyView>({
+        queryKey: ["privacy"],
+        queryFn: ({ signal }) => api.privacy({ signal }),
+        staleTime: 0,
+      }),
+    taskPrivacy: (task) =>
+      queryOptions<TaskPrivacy>({
+        queryKey: ["task-privacy", task],
+        queryFn: ({ signal }) => api.taskPrivacy(task, { signal }),
+        staleTime: 0,
       }),
     versions: (model) =>
       queryOptions<readonly VersionView[]>({
@@ -305,8 +422,9 @@ function update<Data>(client: QueryClient, queryKey: QueryKey, change: (data: Da
 }
 
 /** No polling and no reading again by itself: the event stream says when something changed. */
-export function createQueryClient(): QueryClient {
+export function createQueryClient(onError: (error: Error) => void = () => undefined): QueryClient {
   return new QueryClient({
+    queryCache: new QueryCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime: Infinity,

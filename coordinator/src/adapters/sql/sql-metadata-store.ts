@@ -63,6 +63,9 @@ class SqlMetadataStore implements MetadataStore {
   get bufferedCohorts() {
     return this.#repositories().bufferedCohorts;
   }
+  get search() {
+    return this.#repositories().search;
+  }
   get measurements() {
     return this.#repositories().measurements;
   }
@@ -104,6 +107,15 @@ class SqlMetadataStore implements MetadataStore {
   }
   get events() {
     return this.#repositories().events;
+  }
+  get accounts() {
+    return this.#repositories().accounts;
+  }
+  get sessions() {
+    return this.#repositories().sessions;
+  }
+  get apiTokens() {
+    return this.#repositories().apiTokens;
   }
   get settings() {
     return this.#repositories().settings;
