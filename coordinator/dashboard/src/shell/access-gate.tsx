@@ -1,5 +1,4 @@
-import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
-import type { SessionView } from "@tributary/api-client";
+import { type ReactNode, useState, useSyncExternalStore } from "react";
 import { AskToSignIn, SessionContext, useSession } from "../data/session-context.ts";
 import { canOf, type Session } from "../data/session.ts";
 import { PermissionsContext } from "../data/permissions.ts";
@@ -8,10 +7,6 @@ import { SignInPage } from "../pages/sign-in/sign-in-page.tsx";
 import { LoadError } from "../ui/load-error.tsx";
 
 const SETUP = "/setup";
-
-function whoIs({ principal, csrfToken }: SessionView): string {
-  return JSON.stringify([principal, csrfToken]);
-}
 
 /** Shows the dashboard to whom it may be shown, and how to sign in to everybody else. The address stays as it is meanwhile. */
 export function AccessGate({
@@ -31,19 +26,14 @@ export function AccessGate({
 function Gate({ children }: { readonly children: ReactNode }): ReactNode {
   const session = useSession();
   const view = useSyncExternalStore(session.subscribe, () => session.current);
-  const [failed, setFailed] = useState<Error>();
+  const problem = useSyncExternalStore(session.subscribe, () => session.problem);
   const [asked, setAsked] = useState(false);
-  const shown = useRef<string>(undefined);
-  const load = (): void => {
-    setFailed(undefined);
-    session.refresh().catch((error: unknown) => setFailed(error as Error));
-  };
-  useEffect(load, [session]);
-  if (view === undefined) return failed === undefined ? null : <LoadError error={failed} retry={load} />;
+  if (view === undefined)
+    return problem === undefined ? null : (
+      <LoadError error={problem} retry={() => void session.refresh()} />
+    );
   const { principal, signIn } = view;
   if (signIn.setup && location.pathname === SETUP) return <SetupPage />;
-  // What was read for one person is not for another: the page begins anew, at the same address.
-  if (shown.current !== undefined && shown.current !== whoIs(view)) location.reload();
   const wantsIn = asked && principal?.kind === "anonymous";
   if (principal === null || wantsIn)
     return (
@@ -53,7 +43,6 @@ function Gate({ children }: { readonly children: ReactNode }): ReactNode {
         onSignedIn={() => setAsked(false)}
       />
     );
-  shown.current = whoIs(view);
   return (
     <PermissionsContext value={canOf(view)}>
       <AskToSignIn value={() => setAsked(true)}>{children}</AskToSignIn>
