@@ -58,6 +58,12 @@ export interface CoordinatorConfig {
    */
   readonly issuer?: IssuerConfig;
   /**
+   * What whoever comes without anything to sign in by may: nothing, or read all that a viewer reads. For a trial on loopback.
+   *
+   * @defaultValue "none"
+   */
+  readonly anonymous?: AnonymousAccess;
+  /**
    * Days that the signed timestamp of the releases holds, 1 to 3650. So long a copy of them can be served without this coordinator, and
    * so long whoever controls the network can hide a newer release from a device.
    *
@@ -106,6 +112,8 @@ export interface TracingConfig {
   /** Share of rounds, requests and connections that are traced, 0 to 1. @defaultValue 1 */
   readonly ratio?: number;
 }
+export const ANONYMOUS_ACCESS = ["none", "viewer"] as const;
+export type AnonymousAccess = (typeof ANONYMOUS_ACCESS)[number];
 
 export const LOG_LEVELS = ["silent", "error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -136,6 +144,10 @@ export interface CoordinatorLimits {
   readonly requestTimeoutMs: number;
   /** How long a connection may stand still, also while an answer waits to be read. Event streams have their heartbeat. */
   readonly stalledTimeoutMs: number;
+  /** A session of an operator's browser that is not used for so long is over. */
+  readonly sessionIdleMs: number;
+  /** It is over then even if it is used. */
+  readonly sessionLifetimeMs: number;
 }
 
 export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
@@ -150,6 +162,8 @@ export const DEFAULT_LIMITS: CoordinatorLimits = Object.freeze({
   jsonTimeoutMs: 20_000,
   requestTimeoutMs: 300_000,
   stalledTimeoutMs: 120_000,
+  sessionIdleMs: 8 * 3_600_000,
+  sessionLifetimeMs: 7 * 86_400_000,
 });
 
 /** A checked configuration, defaults filled in. */
@@ -169,6 +183,7 @@ export interface ResolvedConfig {
   readonly rates: RateLimits;
   /** Key in hexadecimal. */
   readonly issuer: Required<IssuerConfig> | undefined;
+  readonly anonymous: AnonymousAccess;
   readonly metadataDays: number;
   readonly keepAggregates: boolean;
   readonly logLevel: LogLevel;
@@ -193,7 +208,9 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
   if (host === "") throw invalid("host", "an address", host);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw invalid("port", "an integer of 0 to 65535", port);
-  const { metadataDays = 7 } = config;
+  const { metadataDays = 7, anonymous = "none" } = config;
+  if (!ANONYMOUS_ACCESS.includes(anonymous))
+    throw invalid("anonymous", ANONYMOUS_ACCESS.join(" or "), anonymous);
   if (!Number.isInteger(metadataDays) || metadataDays < 1 || metadataDays > 3_650)
     throw invalid("metadataDays", "an integer of 1 to 3650", metadataDays);
   if (!LOG_LEVELS.includes(logLevel)) throw invalid("logLevel", LOG_LEVELS.join(", "), logLevel);
@@ -220,6 +237,7 @@ export function resolveConfig(config: CoordinatorConfig): ResolvedConfig {
     openEnrolment: checkOpenEnrolment(config),
     rates: checkCounts("rates", { ...DEFAULT_RATES, ...config.rates }),
     issuer: config.issuer === undefined ? undefined : checkIssuer(config.issuer),
+    anonymous,
     metadataDays,
     keepAggregates: config.keepAggregates ?? true,
     logLevel,

@@ -1,6 +1,8 @@
 import type { Server as TlsServer } from "node:https";
 import { join } from "node:path";
 import { type Env, failure, type PopulationName, systemClock, systemRandom } from "@tributary/core";
+import { createAccessRoom } from "./access/access-room.ts";
+import type { ServedRoute } from "./access/route-access.ts";
 import { openFolderBlobStore } from "./adapters/blob/folder-blob-store.ts";
 import { createInProcessBus } from "./adapters/bus/in-process-bus.ts";
 import { createAuditLog } from "./audit/audit-log.ts";
@@ -27,7 +29,7 @@ import { registerChannelRoutes } from "./http/channel-routes.ts";
 import { registerDocumentRoutes } from "./http/document-routes.ts";
 import { registerEventRoutes } from "./http/event-routes.ts";
 import { createEventStreams } from "./http/event-streams.ts";
-import { createBearerCheck, operatorTokenOf } from "./http/operator-token.ts";
+import { operatorTokenOf } from "./http/operator-token.ts";
 import { registerIdempotency } from "./http/idempotency.ts";
 import { registerKeyRoutes } from "./http/key-routes.ts";
 import { registerMeasurementRoutes } from "./http/measurement-routes.ts";
@@ -69,10 +71,14 @@ export interface Coordinator {
   /** Where it is reached, without a trailing slash: `http://127.0.0.1:7700`. */
   readonly url: string;
   readonly port: number;
-  /** Bearer token for what operators write. */
+  /** The token of the data directory: its bearer may everything. */
   readonly operatorToken: string;
+  /** Where the first admin is made, once and within a day; null where there is an account. Whoever has it becomes the admin. */
+  readonly setupUrl: string | null;
   /** The TUF root that apps pin. */
   readonly tufRoot: Uint8Array<ArrayBuffer>;
+  /** What it answers, and who may ask. */
+  readonly routes: readonly ServedRoute[];
   /** SHA-256 of its certificate, as browsers show it; undefined where it has none. */
   readonly tlsFingerprint: string | undefined;
   /** What whoever starts it should know of its configuration, a sentence each. */
@@ -115,7 +121,6 @@ async function start(
   opened.defer(() => lock.release());
 
   const operatorToken = await operatorTokenOf(config.dataDir, random);
-  const isOperator = createBearerCheck(operatorToken);
   const access = createAccessPolicy(config);
   const { log: ownLog, pino: logger } = await openLog({
     level: config.logLevel,
@@ -125,12 +130,15 @@ async function start(
     traceFields: activeTraceFields,
   });
   const log = seams.log ?? ownLog;
-  const sharedAnswers = createSharedAnswers();
+  // It asks for the store when there is one.
+  const accessRoom = createAccessRoom({ config, env: { clock, random }, store: () => store, operatorToken });
+  const { guard } = accessRoom;
   const tls = await openServerTls(config, { clock, random });
-  const { app, peers } = await createApp({
+  const sharedAnswers = createSharedAnswers();
+  const { app, peers, routes } = await createApp({
     config,
     access,
-    isOperator,
+    guard,
     version: VERSION,
     tls,
     logger,
@@ -142,7 +150,7 @@ async function start(
   const { tracer } = tracing;
   registerHttpTracing(app, {
     ...tracing,
-    isOperator: ({ headers }) => isOperator(headers.authorization),
+    isOperator: ({ principal }) => principal !== null && principal.kind !== "anonymous",
   });
   const certificateFiles = tls?.follow(app.server as TlsServer, env);
   if (certificateFiles !== undefined) opened.defer(() => certificateFiles.close());
@@ -167,9 +175,9 @@ async function start(
   const context: RoomContext = { config, env, steadyNow, store, blobs, bus, access };
   const releases = await createReleases(context);
   opened.defer(() => releases.close());
-  const certificateLog = createCertificateLog({ ...context, releases, isOperator });
+  const certificateLog = createCertificateLog({ ...context, releases });
   opened.defer(() => certificateLog.close());
-  const auditLog = createAuditLog({ ...context, releases, isOperator });
+  const auditLog = createAuditLog({ ...context, releases });
   opened.defer(() => auditLog.close());
   const enrolment = await createEnrolment({ ...context, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
@@ -232,11 +240,11 @@ async function start(
     bus,
     store,
     devices,
-    isOperator,
     version: VERSION,
     dataDir: config.dataDir,
     refusedVersions: () => versionRefusals.view(),
     storageProblem: () => health.problem,
+    accessRefusals: guard.refusals,
   });
   opened.defer(() => prometheus.close());
   const { newest: newestEventId } = await store.events.bounds();
@@ -249,7 +257,7 @@ async function start(
     store,
     clock,
     maxBlobBytes: limits.maxBlobBytes,
-    isOperator,
+    identify: guard.identify,
   });
   registerTufRoutes(app, { store, clock });
   registerTargetRoutes(app, { store, blobs });
@@ -268,7 +276,8 @@ async function start(
         });
     },
   });
-  registerEventRoutes(app, streams);
+  accessRoom.register(app);
+  registerEventRoutes(app, { streams, store, guard });
   registerIdempotency(app, { requests: store.idempotentRequests, clock });
   registerDocumentRoutes(app);
   enrolment.register(app);
@@ -310,7 +319,6 @@ async function start(
     isConnected: (device) => gateway.isConnected(device),
     connectedCount: () => gateway.counts().connected,
     disconnect: (device, reason) => gateway.disconnect(device, reason),
-    isOperator,
   });
   registerRegistryRoutes(app, {
     config,
@@ -334,6 +342,7 @@ async function start(
   await rollouts.begin();
   const port = await listen(app, config);
 
+  const setupCode = await accessRoom.issueSetupCode();
   const url =
     config.publicUrl ?? `${tls === undefined ? "http" : "https"}://${reachableHost(config.host)}:${port}`;
   const runs = trackRuns({ config, env, store, bus, progressOf: (task) => registry.progress(task), url });
@@ -343,7 +352,9 @@ async function start(
     url,
     port,
     operatorToken,
+    setupUrl: setupCode === null ? null : `${url}/setup#code=${setupCode}`,
     tufRoot: releases.root,
+    routes,
     tlsFingerprint: tls?.fingerprint,
     notices,
     reloadCertificate: () => certificateFiles?.reload() ?? Promise.resolve(),

@@ -1,7 +1,15 @@
 #!/usr/bin/env -S node --max-semi-space-size=4
 import { failure, TributaryError } from "@tributary/core";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { LOG_FORMATS, LOG_LEVELS, type CoordinatorConfig, type LogFormat, type LogLevel } from "./config.ts";
+import {
+  ANONYMOUS_ACCESS,
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type AnonymousAccess,
+  type CoordinatorConfig,
+  type LogFormat,
+  type LogLevel,
+} from "./config.ts";
 import { createCoordinator } from "./coordinator.ts";
 import { mlflowOfEnvironment } from "./runs/mlflow-client.ts";
 import { tlsOf } from "./tls/tls-options.ts";
@@ -26,6 +34,7 @@ interface Arguments {
   readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
+  readonly anonymous: AnonymousAccess;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly tensorboard?: string;
@@ -88,6 +97,11 @@ const command = new Command("tributary-coordinator")
   .option("--issuer-key <key>", "public key of the app's own issuer: this coordinator then issues nothing")
   .option("--issuer-name <name>", "who that is, for the dashboard")
   .addOption(
+    new Option("--anonymous <role>", "what may be read without signing in; viewer: everything, for a trial")
+      .choices(ANONYMOUS_ACCESS)
+      .default("none"),
+  )
+  .addOption(
     new Option("--log-level <level>", "what is logged")
       .choices(LOG_LEVELS)
       .default("warn")
@@ -149,6 +163,8 @@ const command = new Command("tributary-coordinator")
       process.on("SIGHUP", () => void coordinator.reloadCertificate());
       const { url, port: listening, tlsFingerprint, notices } = coordinator;
       for (const notice of notices) console.error(notice);
+      if (coordinator.setupUrl !== null)
+        console.log(JSON.stringify({ event: "setup", url: coordinator.setupUrl, validHours: 24 }));
       console.log(
         JSON.stringify({ event: "listening", url, port: listening, pid: process.pid, tlsFingerprint }),
       );

@@ -12,6 +12,7 @@ import { type Browser, chromium, expect as seeWithin, type Page } from "playwrig
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PAGES } from "../../coordinator/dashboard/src/pages.ts";
 import { temporaryFolder } from "../src/coordinator-process.ts";
+import { enrolDevice } from "../src/enrol-device.ts";
 import { findChromium } from "../src/runner/chromium.ts";
 
 // Coordinator, dashboard and other tests share two processors.
@@ -21,7 +22,7 @@ const DASHBOARD = join(import.meta.dirname, "../../coordinator/dashboard");
 const SCREENSHOTS = join(import.meta.dirname, "../../.tributary/screenshots");
 
 /** What the addresses of pages name here: an entry of the page list that names more has to be added. */
-const NAMES: Readonly<Record<string, string>> = {
+const NAMES: Record<string, string> = {
   task: "learn-digits",
   model: "digits",
   round: "1",
@@ -51,6 +52,7 @@ beforeAll(async () => {
     dataDir: join(folder.path, "coordinator"),
     port: 0,
     dashboardDir,
+    anonymous: "viewer",
     logLevel: "silent",
   });
   opened.defer(() => coordinator.close());
@@ -67,6 +69,7 @@ beforeAll(async () => {
     }),
   );
   await api.startRollout("digits", { rollout: "spring", arms: [{ name: "third", version: 3 }], gates: [] });
+  NAMES["device"] = await enrolDevice(coordinator);
   const executablePath = findChromium();
   browser = await chromium.launch({
     ...(executablePath === undefined ? {} : { executablePath }),
@@ -78,11 +81,18 @@ beforeAll(async () => {
 });
 afterAll(() => opened.disposeAsync());
 
-describe.each(Object.entries(SIZES))("every page on a %s", (size, viewport) => {
-  test("shows what it is for, breaks no rule of its policy, and axe finds nothing", async () => {
-    const complaints: string[] = [];
-    await using context = await browser.newContext({ viewport, colorScheme: "light" });
-    const page = await context.newPage();
+describe("every page, at a desktop's and a phone's size, in light and in dark", () => {
+  const complaints: string[] = [];
+  let page: Page;
+  beforeAll(async () => {
+    const context = await browser.newContext({
+      viewport: SIZES.desktop,
+      reducedMotion: "reduce",
+      // Who takes part is the operator's to know.
+      extraHTTPHeaders: { authorization: `Bearer ${coordinator.operatorToken}` },
+    });
+    opened.defer(() => context.close());
+    page = await context.newPage();
     page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
     page.on("pageerror", (error) => complaints.push(error.message));
     await page.addInitScript(() => {
@@ -92,24 +102,30 @@ describe.each(Object.entries(SIZES))("every page on a %s", (size, viewport) => {
     });
     await page.goto(coordinator.url);
     await see(page.getByTestId("connection")).toHaveAttribute("data-status", "live");
+  });
 
-    for (const { path } of PAGES) {
+  test.each(PAGES.map(({ path }) => path))(
+    "%s fits, breaks no rule of its policy, and axe finds nothing",
+    async (path) => {
       const address = addressOf(path);
       await goTo(page, address);
       const name = address === "/" ? "overview" : address.slice(1).replaceAll("/", "-");
-      expect(await sideways(page), `${address} is wider than its screen`).toBeLessThanOrEqual(0);
-      for (const colorScheme of ["light", "dark"] as const) {
-        await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-        // Only colours differ from the first time.
-        complaints.push(...(await wrongs(page, colorScheme === "dark" ? ["color-contrast"] : undefined)));
-        await page.screenshot({
-          path: join(SCREENSHOTS, `${name}-${size}-${colorScheme}.png`),
-          fullPage: true,
-        });
+      for (const [size, viewport] of Object.entries(SIZES)) {
+        await page.setViewportSize(viewport);
+        expect(await sideways(page), `${address} is wider than a ${size}`).toBeLessThanOrEqual(0);
+        for (const colorScheme of ["dark", "light"] as const) {
+          await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+          // Only colours differ in the dark.
+          complaints.push(...(await wrongs(page, colorScheme === "dark" ? ["color-contrast"] : undefined)));
+          await page.screenshot({
+            path: join(SCREENSHOTS, `${name}-${size}-${colorScheme}.png`),
+            fullPage: true,
+          });
+        }
       }
-      expect(complaints, address).toEqual([]);
-    }
-  });
+      expect(complaints.splice(0)).toEqual([]);
+    },
+  );
 });
 
 test("a page is reached by its address, by keys and by the way back, and the focus goes along", async () => {

@@ -7,10 +7,14 @@ import {
   fastify,
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyRequest,
   LogController,
   type RawServerDefault,
 } from "fastify";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Guard } from "../access/guard.ts";
+import type { Principal } from "../access/principal.ts";
+import { isReading, routeAccess, type ServedRoute } from "../access/route-access.ts";
 import type { ResolvedConfig } from "../config.ts";
 import { registerRequestLog, requestId, REQUEST_ID_HEADER } from "../observability/logging/request-log.ts";
 import { TLS_OPTIONS, type ServerTls } from "../tls/server-tls.ts";
@@ -27,12 +31,11 @@ import { strictBody } from "./strict-bodies.ts";
 import { answerUnreadable } from "./unreadable-request.ts";
 
 declare module "fastify" {
+  interface FastifyRequest {
+    /** Who sends it; null of routes that are not for operators, and until it is known. */
+    principal: Principal | null;
+  }
   interface FastifyContextConfig {
-    /**
-     * Who calls a route that changes something. Devices identify themselves in the request; everyone else needs
-     * the operator's token. @defaultValue "operator"
-     */
-    audience?: "device" | "operator";
     /** Its answers can be asked for in ranges. */
     ranges?: boolean;
   }
@@ -42,7 +45,6 @@ declare module "fastify" {
 const HSTS_MAX_AGE_SECONDS = 31_536_000;
 /** Browsers keep a preflight's answer this long (Chromium caps it at two hours). */
 const PREFLIGHT_MAX_AGE_SECONDS = 7200;
-const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Paths that pages of other origins may use; everything else is for programs and the dashboard. */
 const DEVICE_PATHS =
@@ -60,7 +62,7 @@ export type App = FastifyInstance<
 export interface AppOptions {
   readonly config: ResolvedConfig;
   readonly access: AccessPolicy;
-  readonly isOperator: (authorization: string | undefined) => boolean;
+  readonly guard: Guard;
   readonly version: string;
   /** The coordinator's log. @defaultValue none */
   readonly logger?: FastifyBaseLogger;
@@ -71,11 +73,16 @@ export interface AppOptions {
 }
 
 /**
- * The HTTP server with everything that holds for all routes: hosts, origins, the operator's token, errors, the API
+ * The HTTP server with everything that holds for all routes: hosts, origins, who may call a route, errors, the API
  * document. In an object of its own, because a Fastify instance is a promise of its start to `await`.
  */
-export async function createApp(options: AppOptions): Promise<{ readonly app: App; readonly peers: Peers }> {
-  const { config, access, isOperator, version, tls, logger } = options;
+export async function createApp(options: AppOptions): Promise<{
+  readonly app: App;
+  readonly peers: Peers;
+  /** Those added so far, with who may call each. */
+  readonly routes: readonly ServedRoute[];
+}> {
+  const { config, access, guard, version, tls, logger } = options;
   const { limits } = config;
   const peers = createPeers(config.trustedProxies);
   const serverLimits = {
@@ -107,6 +114,12 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
+  const routes: ServedRoute[] = [];
+  app.addHook("onRoute", (route) => {
+    for (const method of [route.method].flat())
+      routes.push({ method, url: route.url, access: routeAccess(route, method) });
+  });
+
   app.removeContentTypeParser("text/plain");
   // Bulk bodies reach their handler as a stream: it knows the limit and where the bytes go.
   app.addContentTypeParser("application/octet-stream", (_request, payload, done) => done(null, payload));
@@ -123,6 +136,9 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     });
     if (tls?.selfSigned !== true && peers.isSecure(request.raw))
       reply.header("strict-transport-security", `max-age=${HSTS_MAX_AGE_SECONDS}`);
+    // Of two, a proxy may have read the other.
+    if (request.raw.rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length > 1)
+      throw failure("http/bad-request", "http: more than one host header");
     if (!access.hostAllowed(request.headers.host))
       throw failure("http/host-refused", `http: no answer for host ${String(request.headers.host)}`);
   });
@@ -154,20 +170,26 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
     },
   });
 
+  app.decorateRequest("principal", null);
   app.addHook("onRequest", async (request) => {
-    if (SAFE_METHODS.has(request.method) || request.is404) return;
-    const { audience = "operator" } = request.routeOptions.config;
-    if (audience === "device") {
+    if (request.is404) return;
+    const { method, headers, routeOptions } = request;
+    const decision = routeAccess(routeOptions, method);
+    if (decision.audience === "device") {
       const { population } = (request.params ?? {}) as { population?: string };
-      if (!access.deviceAllowed(request.headers, population)) throw originRefused(request.headers.origin);
+      if (!isReading(method) && !access.deviceAllowed(headers, population))
+        throw originRefused(headers.origin);
       return;
     }
-    if (!access.operatorAllowed(request.headers)) throw originRefused(request.headers.origin);
-    if (!isOperator(request.headers.authorization))
-      throw failure(
-        "identity/not-authorized",
-        `http: ${request.method} ${request.url}: no valid operator token`,
-      );
+    await watched(guard, request, async () => {
+      if (!isReading(method) && !access.operatorAllowed(headers)) throw originRefused(headers.origin);
+      if (decision.audience === "operator") await guard.admit(request, decision);
+    });
+  });
+  app.addHook("preHandler", async (request) => {
+    if (request.is404) return;
+    const decision = routeAccess(request.routeOptions, request.method);
+    await watched(guard, request, () => guard.admitBody(request, decision));
   });
 
   app.addHook("onRoute", (route) => {
@@ -181,7 +203,17 @@ export async function createApp(options: AppOptions): Promise<{ readonly app: Ap
   registerPreconditions(app);
 
   await app.register(fastifySwagger, apiDocumentOptions(version));
-  return { app, peers };
+  return { app, peers, routes };
+}
+
+/** Notes what is refused. */
+async function watched(guard: Guard, request: FastifyRequest, check: () => unknown): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    guard.refused(request, error);
+    throw error;
+  }
 }
 
 function originRefused(origin: string | undefined): Error {

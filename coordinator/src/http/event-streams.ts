@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { type Clock, failure, type Timer } from "@tributary/core";
 import type { DevicesView } from "@tributary/protocol";
+import type { EventFilter } from "../access/event-filter.ts";
 import type { CoordinatorLimits } from "../config.ts";
 import type { Bus, Subscription } from "../ports/bus.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
@@ -21,11 +22,26 @@ export interface EventStreamsOptions {
   readonly newestEventId: number;
 }
 
+/** Who reads a stream. */
+export interface StreamReader {
+  /** What of it is shown to them. */
+  readonly sees: EventFilter;
+  /** Whether they may still read it; asked with each heartbeat. */
+  readonly isWelcome: () => Promise<boolean>;
+}
+
+const ANYONE: StreamReader = { sees: () => true, isWelcome: async () => true };
+
 /** Open streams of server-sent events, fed from the bus and, when they resume, from the event log. */
 export interface EventStreams {
   readonly count: number;
   /** Serves one stream until either side ends it. @throws `http/too-many-requests` */
-  open(raw: ServerResponse, headers: Record<string, string>, lastEventId: string | undefined): void;
+  open(
+    raw: ServerResponse,
+    headers: Record<string, string>,
+    lastEventId: string | undefined,
+    reader?: StreamReader,
+  ): void;
   close(): void;
 }
 
@@ -52,7 +68,14 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   ];
 
   function beat(): void {
-    for (const stream of streams) stream.write(":\n\n");
+    for (const stream of streams) {
+      stream.write(":\n\n");
+      // Whoever was shut out finds out why when they connect again.
+      stream.reader.isWelcome().then(
+        (welcome) => (welcome ? undefined : stream.end()),
+        () => stream.end(),
+      );
+    }
     heartbeat = clock.schedule(limits.eventHeartbeatMs, beat);
   }
   heartbeat = clock.schedule(limits.eventHeartbeatMs, beat);
@@ -61,7 +84,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
     get count() {
       return streams.size;
     },
-    open(raw, headers, lastEventId) {
+    open(raw, headers, lastEventId, reader = ANYONE) {
       if (closed || streams.size >= limits.maxEventStreams)
         throw failure("http/too-many-requests", `http: ${streams.size} event streams are open already`, {
           detail: { retryAfterMs: 5_000 },
@@ -73,7 +96,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
         // Proxies that buffer answers would hold the events back.
         "x-accel-buffering": "no",
       });
-      const stream = new EventStream(raw, limits.maxEventBufferBytes);
+      const stream = new EventStream(raw, limits.maxEventBufferBytes, reader);
       streams.add(stream);
       raw.on("close", () => streams.delete(stream));
       raw.on("error", () => raw.destroy());
@@ -92,12 +115,14 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
 
 /** One client. While it reads the log, live events wait; afterwards they follow without a gap and without a repeat. */
 class EventStream {
+  readonly reader: StreamReader;
   readonly #raw: ServerResponse;
   readonly #maxBufferBytes: number;
   #waiting: LiveEvent[] | undefined = [];
   #lastId = 0;
 
-  constructor(raw: ServerResponse, maxBufferBytes: number) {
+  constructor(raw: ServerResponse, maxBufferBytes: number, reader: StreamReader) {
+    this.reader = reader;
     this.#raw = raw;
     this.#maxBufferBytes = maxBufferBytes;
   }
@@ -149,7 +174,7 @@ class EventStream {
       if (event.id <= this.#lastId) return;
       this.#lastId = event.id;
     }
-    this.write(bytes);
+    if (this.reader.sees(event)) this.write(bytes);
   }
 
   #drained(): Promise<void> {

@@ -190,14 +190,24 @@ export interface MeasurementRecord {
   readonly at: number;
 }
 
+export interface PhaseRecord {
+  readonly phase: RoundView["phase"];
+  /** In ms since the epoch. */
+  readonly at: number;
+  readonly dropouts: number;
+}
+
 /**
  * One round: everything its view shows (`roundView` makes one), with times in ms since the epoch,
  * and the configuration its machine was started with (for replay).
  */
-export interface RoundRecord extends Readonly<Omit<RoundView, "startedAt" | "endedAt" | "deadlineAt">> {
+export interface RoundRecord extends Readonly<
+  Omit<RoundView, "startedAt" | "endedAt" | "deadlineAt" | "phases">
+> {
   readonly startedAt: number;
   readonly endedAt: number | null;
   readonly deadlineAt: number | null;
+  readonly phases: readonly PhaseRecord[];
   readonly config: JsonValue;
 }
 

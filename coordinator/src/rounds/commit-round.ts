@@ -120,7 +120,7 @@ async function commitWeights(
   const createdAt = env.clock.now();
   const stored = await traced("registry.write", {}, async () =>
     storeVersion(
-      { blobs, store, env },
+      { blobs, store, env, bus },
       model,
       {
         version,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { BufferedCohortRecord } from "../ports/records.ts";
 import type { MetadataStore } from "../ports/metadata-store.ts";
 import { codeOf } from "./code-of.ts";
+import { describeStoredAccess } from "./describe-stored-access.ts";
 import { describeIdempotentRequests } from "./describe-idempotent-requests.ts";
 import { describeStoredAliases } from "./describe-stored-aliases.ts";
 import { describeStoredAudit } from "./describe-stored-audit.ts";
@@ -470,6 +471,7 @@ export function describeMetadataStore(name: string, open: OpenMetadataStore): vo
     describeStoredChannels(() => store);
     describeVersionStates(() => store);
     describeStoredAliases(() => store);
+    describeStoredAccess(() => store);
     describeStoredRelease(() => store);
     describeStoredMeasurements(() => store);
     describeStoredFleet(() => store);

@@ -186,6 +186,7 @@ export function exampleRound(number: number, changes: Partial<RoundRecord> = {})
     startedAt: 1_790_000_000_000 + number,
     endedAt: null,
     deadlineAt: 1_790_000_060_000,
+    phases: [{ phase: "selecting", at: 1_790_000_000_000 + number, dropouts: 0 }],
     offered: 4,
     ready: 0,
     cohort: 0,

@@ -41,6 +41,7 @@ import { createRegistry } from "../../src/registry/registry.ts";
 import { createReleases } from "../../src/releases/releases.ts";
 import { createRounds } from "../../src/rounds/rounds.ts";
 import { createSteadyNow } from "../../src/steady-time.ts";
+import { guardFor } from "../operator.ts";
 import { DeviceSocket, enrolDevice, type TestIdentity } from "../device-socket.ts";
 import { temporaryFolder } from "../temporary-folder.ts";
 
@@ -70,10 +71,11 @@ export async function startRoom(
   const blobs = await openFolderBlobStore({ folder: join(dataDir, "blobs") });
   const bus = createInProcessBus(silentLogger);
   const access = createAccessPolicy(config);
+  const guard = guardFor({ operator: OPERATOR, anonymous: "viewer", store });
   const { app } = await createApp({
     config,
     access,
-    isOperator: (authorization) => authorization === OPERATOR,
+    guard,
     version: "0",
     ...(logger === undefined ? {} : { logger }),
   });
@@ -85,7 +87,7 @@ export async function startRoom(
     });
   }
   const releases = await createReleases({ config, env, store });
-  const certificateLog = createCertificateLog({ env, store, releases, isOperator: () => false });
+  const certificateLog = createCertificateLog({ env, store, releases });
   const enrolment = await createEnrolment({ config, env, store, logGrew: () => certificateLog.grew() });
   const { issuerPublicKey } = enrolment;
   const registry = createRegistry({ store, blobs, bus, env, releases, strategies, issuerPublicKey });
@@ -125,7 +127,7 @@ export async function startRoom(
     store,
     clock: env.clock,
     maxBlobBytes: 1e9,
-    isOperator: () => false,
+    identify: guard.identify,
   });
   rounds.register(app);
   await rounds.start();

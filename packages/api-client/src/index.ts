@@ -14,6 +14,7 @@ export {
   type MeasurementsOptions,
   type PublishOptions,
   type RoundsOptions,
+  type VersionsOptions,
 } from "./client.ts";
 export {
   createEventStreamParser,
@@ -28,8 +29,11 @@ export {
   type SubscribeOptions,
 } from "./subscribe-events.ts";
 export type {
+  AccessGrant,
   AliasChange,
   AliasView,
+  ApiTokenCreated,
+  ApiTokenView,
   AuditRecordView,
   AuditView,
   BlobCreated,
@@ -55,6 +59,9 @@ export type {
   MeasurementView,
   ModelCard,
   ModelView,
+  NewApiToken,
+  NewOperator,
+  OperatorView,
   PublicKeyBody,
   RoundPhase,
   RefusalView,
@@ -71,6 +78,8 @@ export type {
   RolloutSpecInput,
   RolloutView,
   RoundView,
+  SessionView,
+  SignedInView,
   StatusView,
   TaskSpec,
   TaskSpecInput,

@@ -21,6 +21,8 @@ import {
 export const AUDIT_ACTIONS = [
   "alias.move",
   "alias.remove",
+  "api-token.create",
+  "api-token.revoke",
   "backup.create",
   "backup.restore",
   "blob.upload",
@@ -42,6 +44,10 @@ export const AUDIT_ACTIONS = [
   "model.publish",
   "model.release",
   "model.retention",
+  "operator.create",
+  "operator.grants",
+  "operator.password",
+  "operator.remove",
   "plan.renew",
   "rollout.abort",
   "rollout.back",
@@ -53,6 +59,8 @@ export const AUDIT_ACTIONS = [
   "rollout.step",
   "round.abandon",
   "round.commit",
+  "session.begin",
+  "session.end",
   "task.create",
   "task.finish",
   "task.pause",
@@ -74,8 +82,11 @@ export const AuditActor = Type.Union([
       kind: Type.Literal("operator"),
       via: textEnum(["http", "files", "process"], {
         description:
-          "http: with the operator's token; files: who can write the data directory; process: who runs the coordinator",
+          "http: signed in, or with a token; files: who can write the data directory; process: who runs the coordinator",
       }),
+      name: Type.Optional(
+        Type.String({ minLength: 1, maxLength: 128, description: "As whom they signed in, by http" }),
+      ),
     },
     { additionalProperties: false },
   ),

@@ -1,11 +1,18 @@
 import {
   type ApiClient,
   type BufferView,
+  type DeviceDetailView,
+  type DeviceFilter,
+  type DevicePage,
+  type FleetHistoryOptions,
+  type FleetHistoryView,
+  type FleetView,
   type KeyRoleView,
   type MeasurementView,
   type ModelCard,
   type ModelView,
   type RefusalView,
+  type RetentionView,
   type RolloutView,
   type RoundView,
   type ServerEvent,
@@ -15,8 +22,17 @@ import {
   type TaskView,
   type VersionHealthView,
   type VersionView,
+  type WithdrawnVersionView,
 } from "@tributary/api-client";
-import { QueryClient, type QueryKey, queryOptions } from "@tanstack/react-query";
+import {
+  type InfiniteData,
+  infiniteQueryOptions,
+  keepPreviousData,
+  QueryCache,
+  QueryClient,
+  type QueryKey,
+  queryOptions,
+} from "@tanstack/react-query";
 import {
   applyToModels,
   applyToRollouts,
@@ -26,6 +42,7 @@ import {
   applyToTasks,
   applyToVersions,
 } from "../live/apply-event.ts";
+import { byNumber, byVersion, inPages } from "../live/pages.ts";
 import { type EventLog, readWithEvents } from "../live/event-log.ts";
 
 /** The newest is shown. */
@@ -33,8 +50,13 @@ const MEASUREMENTS_SHOWN = 1;
 /** Rounds read of a task, newest first. */
 const ROUNDS_SHOWN = 500;
 
+/** Rounds or versions read at a time. */
+export const PAGE_SIZE = 200;
+
 /** Devices come and go; their counts are looked at this often while they are shown. */
 const ACTIVITY_EVERY_MS = 5_000;
+/** Counting a fleet reads it whole. */
+const FLEET_EVERY_MS = 15_000;
 /** Devices tell of themselves once an hour. */
 const HEALTH_EVERY_MS = 60_000;
 
@@ -57,6 +79,18 @@ export interface Queries {
   tasks(): ReturnType<typeof queryOptions<readonly TaskView[], Error>>;
   models(): ReturnType<typeof queryOptions<readonly ModelView[], Error>>;
   rounds(task: string): ReturnType<typeof queryOptions<readonly RoundView[], Error>>;
+  /** A page of rounds, newest first: `useRounds` puts them together. @param before left out: the newest */
+  readRounds(task: string, before: number | undefined, signal: AbortSignal): Promise<readonly RoundView[]>;
+  /** Likewise of versions. */
+  readVersions(
+    model: string,
+    before: number | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly VersionView[]>;
+  /** Versions that no device runs any more, newest first. */
+  withdrawals(model: string): ReturnType<typeof queryOptions<readonly WithdrawnVersionView[], Error>>;
+  /** Which versions can be downloaded, and why they stay. */
+  retention(model: string): ReturnType<typeof queryOptions<RetentionView, Error>>;
   /** By its number within the task; null where it has none. */
   round(task: string, number: number): ReturnType<typeof queryOptions<RoundView | null, Error>>;
   /** Of a round in which `count` updates were refused: another count is another answer. */
@@ -71,11 +105,30 @@ export interface Queries {
   activity(task: string): ReturnType<typeof queryOptions<TaskActivityView, Error>>;
   /** How versions fare on single devices; no event tells of it. */
   health(model: string): ReturnType<typeof queryOptions<readonly VersionHealthView[], Error>>;
+  /** Devices by what they have in common; no event tells of them. */
+  fleet(population: string | undefined): ReturnType<typeof queryOptions<FleetView, Error>>;
+  /** Check-ins and versions, hour by hour. */
+  fleetHistory(of: FleetHistoryOptions): ReturnType<typeof queryOptions<FleetHistoryView, Error>>;
+  /** Page by page. */
+  devices(filter: DeviceFilter): ReturnType<typeof devicePages>;
+  device(id: string): ReturnType<typeof queryOptions<DeviceDetailView, Error>>;
   /** What is known of a version. */
   card(model: string, version: number): ReturnType<typeof queryOptions<ModelCard, Error>>;
   /** Newest first. */
   rollouts(model: string): ReturnType<typeof queryOptions<readonly RolloutView[], Error>>;
   versions(model: string): ReturnType<typeof queryOptions<readonly VersionView[], Error>>;
+}
+
+function devicePages(api: ApiClient, filter: DeviceFilter) {
+  return infiniteQueryOptions({
+    queryKey: ["fleet", "devices", filter],
+    queryFn: ({ pageParam, signal }) =>
+      api.devices({ ...filter, ...(pageParam === null ? {} : { cursor: pageParam }) }, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (last: DevicePage) => last.next,
+    placeholderData: keepPreviousData,
+    staleTime: FLEET_EVERY_MS,
+  });
 }
 
 export function createQueries(api: ApiClient, log: EventLog): Queries {
@@ -110,6 +163,35 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
             () => api.rounds(task, { limit: ROUNDS_SHOWN, signal }),
             (rounds, event) => applyToRounds(task, rounds, event),
           ),
+      }),
+    readRounds: (task, before, signal) =>
+      readWithEvents(
+        log,
+        () => api.rounds(task, { limit: PAGE_SIZE, before, signal }),
+        (rounds, event) =>
+          event.type === "round" && event.data.task === task
+            ? inPages([rounds], event.data, byNumber, before === undefined).flat()
+            : rounds,
+      ),
+    readVersions: (model, before, signal) =>
+      readWithEvents(
+        log,
+        () => api.versions(model, { limit: PAGE_SIZE, before, signal }),
+        (versions, event) =>
+          event.type === "version" && event.data.model === model
+            ? inPages([versions], event.data, byVersion, before === undefined).flat()
+            : versions,
+      ),
+    withdrawals: (model) =>
+      queryOptions<readonly WithdrawnVersionView[]>({
+        queryKey: ["withdrawals", model],
+        queryFn: ({ signal }) => api.withdrawals(model, { signal }),
+      }),
+    retention: (model) =>
+      queryOptions<RetentionView>({
+        queryKey: ["retention", model],
+        queryFn: ({ signal }) => api.retention(model, { signal }),
+        staleTime: 0,
       }),
     round: (task, number) =>
       queryOptions<RoundView | null>({
@@ -159,6 +241,25 @@ export function createQueries(api: ApiClient, log: EventLog): Queries {
         refetchInterval: HEALTH_EVERY_MS,
         staleTime: 0,
       }),
+    fleet: (population) =>
+      queryOptions<FleetView>({
+        queryKey: ["fleet", "counts", population ?? null],
+        queryFn: ({ signal }) => api.fleet({ population, signal }),
+        refetchInterval: FLEET_EVERY_MS,
+      }),
+    fleetHistory: (of) =>
+      queryOptions<FleetHistoryView>({
+        queryKey: ["fleet", "history", of],
+        queryFn: ({ signal }) => api.fleetHistory({ ...of, signal }),
+        refetchInterval: HEALTH_EVERY_MS,
+      }),
+    devices: (filter) => devicePages(api, filter),
+    device: (id) =>
+      queryOptions<DeviceDetailView>({
+        queryKey: ["fleet", "device", id],
+        queryFn: ({ signal }) => api.device(id, { signal }),
+        refetchInterval: FLEET_EVERY_MS,
+      }),
     card: (model, version) =>
       queryOptions<ModelCard>({
         queryKey: ["card", model, version],
@@ -199,6 +300,10 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     update<RoundView | null>(client, ["round", task, number], (round) =>
       applyToRound(task, number, round, event),
     );
+    update<InfiniteData<readonly RoundView[]>>(client, ["round-pages", task], (data) => ({
+      ...data,
+      pages: inPages(data.pages, event.data, byNumber),
+    }));
     update<readonly RoundView[]>(client, ["rounds", task], (rounds) => applyToRounds(task, rounds, event));
     // Only a round that ends says something of its members.
     if (event.data.endedAt !== null) void client.invalidateQueries({ queryKey: ["suspicions", task] });
@@ -220,6 +325,9 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
   if (event.type === "version" || event.type === "channel" || event.type === "alias") {
     void client.invalidateQueries({ queryKey: ["card", event.data.model] });
   }
+  if (event.type === "withdrawal") {
+    void client.invalidateQueries({ queryKey: ["withdrawals", event.data.model] });
+  }
   if (event.type === "rollout") {
     const { model } = event.data;
     update<readonly RolloutView[]>(client, ["rollouts", model], (rollouts) =>
@@ -230,6 +338,11 @@ export function applyEvent(client: QueryClient, event: ServerEvent): void {
     const { model } = event.data;
     // It tells how long the versions before took to reach the devices.
     void client.invalidateQueries({ queryKey: ["status"] });
+    void client.invalidateQueries({ queryKey: ["retention", model] });
+    update<InfiniteData<readonly VersionView[]>>(client, ["version-pages", model], (data) => ({
+      ...data,
+      pages: inPages(data.pages, event.data, byVersion),
+    }));
     update<readonly VersionView[]>(client, ["versions", model], (list) =>
       applyToVersions(model, list, event),
     );
@@ -246,8 +359,9 @@ function update<Data>(client: QueryClient, queryKey: QueryKey, change: (data: Da
 }
 
 /** No polling and no reading again by itself: the event stream says when something changed. */
-export function createQueryClient(): QueryClient {
+export function createQueryClient(onError: (error: Error) => void = () => undefined): QueryClient {
   return new QueryClient({
+    queryCache: new QueryCache({ onError }),
     defaultOptions: {
       queries: {
         staleTime: Infinity,

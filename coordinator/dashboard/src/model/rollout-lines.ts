@@ -34,6 +34,16 @@ export function rolloutStep({ steps }: RolloutView): string {
     : `${at + 1} of ${steps.length}, ${step.share / 100} %`;
 }
 
+/** What its gates have found so far: `2 of 3 decided`. */
+export function gatesInShort({ gates }: RolloutView): string {
+  const found = gates.flatMap(({ comparisons }) => comparisons.map(({ verdict }) => verdict));
+  const worse = found.filter((verdict) => verdict === "worse").length;
+  if (gates.length === 0) return "none";
+  if (worse > 0) return `${worse} worse`;
+  const decided = found.filter((verdict) => verdict === "not-worse").length;
+  return `${decided} of ${Math.max(found.length, gates.length)} decided`;
+}
+
 const METRICS: Readonly<Record<RolloutGateView["metric"], string>> = {
   crashes: "Crashed devices",
   "self-checks": "Failed self-checks",

@@ -20,6 +20,7 @@ import { usePageChange } from "./use-page-change.ts";
 import { useShortcuts } from "./use-shortcuts.ts";
 import { ViewMenu } from "./view-menu.tsx";
 import { Vitals } from "./vitals.tsx";
+import { WhoAmI } from "./who-am-i.tsx";
 
 /** What stands around every page: the ways to the others, where this one is, how the coordinator fares, and notices. */
 export function Frame(): ReactNode {
@@ -53,6 +54,7 @@ export function Frame(): ReactNode {
                 <NavigationSheet />
                 <Breadcrumbs title={title} />
                 <Vitals />
+                <WhoAmI />
                 <ViewMenu onHelp={() => setHelp(true)} />
               </header>
               <ConnectionBanner />

@@ -1,4 +1,6 @@
 import type { MetadataRepositories } from "../../ports/metadata-store.ts";
+import { accountRepository } from "./repositories/accounts.ts";
+import { apiTokenRepository } from "./repositories/api-tokens.ts";
 import { auditRepository } from "./repositories/audit.ts";
 import { bufferedCohortRepository } from "./repositories/buffered-cohorts.ts";
 import { aliasRepository } from "./repositories/aliases.ts";
@@ -17,6 +19,7 @@ import { refusalRepository } from "./repositories/refusals.ts";
 import { releaseRepository } from "./repositories/releases.ts";
 import { rolloutRepository } from "./repositories/rollouts.ts";
 import { roundRepository } from "./repositories/rounds.ts";
+import { sessionRepository } from "./repositories/sessions.ts";
 import { suspicionRepository } from "./repositories/suspicions.ts";
 import { settingsRepository } from "./repositories/settings.ts";
 import { taskRepository } from "./repositories/tasks.ts";
@@ -53,6 +56,9 @@ export function repositories(db: Db): MetadataRepositories {
     idempotentRequests: idempotentRequestRepository(db),
     optimizers: optimizerRepository(db),
     events: eventRepository(db),
+    accounts: accountRepository(db),
+    sessions: sessionRepository(db),
+    apiTokens: apiTokenRepository(db),
     settings: settingsRepository(db),
   };
 }

@@ -9,6 +9,7 @@ import type {
 } from "@tributary/core";
 import type { AuditActor, AuditObject, TaskState } from "@tributary/protocol";
 import type { Generated } from "kysely";
+import type { ApiTokenRecord, SessionRecord } from "../../ports/access-records.ts";
 import type {
   AliasRecord,
   DeviceHealthRecord,
@@ -105,9 +106,11 @@ export interface TasksTable {
 }
 
 /** A round's columns are the fields of its view, and its configuration. */
-export type RoundsTable = Omit<RoundRecord, "config" | "secure"> & {
+export type RoundsTable = Omit<RoundRecord, "config" | "secure" | "phases"> & {
   config: JsonText;
   secure: JsonText | null;
+  /** Null of rounds of before they were kept. */
+  phases: JsonText | null;
 };
 
 export interface BufferedCohortsTable {
@@ -326,6 +329,24 @@ export interface IdempotentRequestsTable {
 
 export type WithdrawalsTable = { -readonly [Column in keyof WithdrawalRecord]: WithdrawalRecord[Column] };
 
+export interface AccountsTable {
+  name: string;
+  password: string;
+  grants: JsonText;
+  createdAt: number;
+  passwordChangedAt: number;
+}
+
+export type SessionsTable = {
+  -readonly [Column in keyof SessionRecord]: Column extends "grants"
+    ? JsonText | null
+    : SessionRecord[Column];
+};
+
+export type ApiTokensTable = {
+  -readonly [Column in keyof ApiTokenRecord]: Column extends "grants" ? JsonText : ApiTokenRecord[Column];
+};
+
 export interface Database {
   models: ModelsTable;
   channels: ChannelsTable;
@@ -365,5 +386,8 @@ export interface Database {
   idempotentRequests: IdempotentRequestsTable;
   optimizers: OptimizersTable;
   events: EventsTable;
+  accounts: AccountsTable;
+  sessions: SessionsTable;
+  apiTokens: ApiTokensTable;
   settings: SettingsTable;
 }

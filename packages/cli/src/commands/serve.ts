@@ -33,9 +33,9 @@ interface ServeOptions {
   readonly openEnrolment: readonly string[];
   readonly issuerKey?: string;
   readonly issuerName?: string;
+  readonly logLevel: LogLevel;
   readonly metadataDays: number;
   readonly aggregates: boolean;
-  readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
   readonly tensorboard?: string;
   readonly otlpEndpoint?: string;
@@ -80,6 +80,12 @@ export function serveCommand(): Command {
     .option("--issuer-key <key>", "public key of the app's own issuer (tributary issue): none is made here")
     .option("--issuer-name <name>", "who that is, for the dashboard")
     .addOption(
+      new Option("--log-level <level>", "what is logged; info has every request, and why it was refused")
+        .choices(LOG_LEVELS)
+        .default("warn")
+        .env("TRIBUTARY_LOG_LEVEL"),
+    )
+    .addOption(
       new Option(
         "--metadata-days <n>",
         "days that signed releases hold without this coordinator; so long can a newer one be hidden from a device",
@@ -90,12 +96,6 @@ export function serveCommand(): Command {
     .option(
       "--no-aggregates",
       "do not keep the sum of each round with its version; tributary reproduce cannot take the step again then",
-    )
-    .addOption(
-      new Option("--log-level <level>", "what is written to standard error, from this level on")
-        .choices(LOG_LEVELS)
-        .default("warn")
-        .env("TRIBUTARY_LOG_LEVEL"),
     )
     .addOption(
       new Option("--log-format <format>", "one JSON object a line, or lines for people")
@@ -140,9 +140,9 @@ export function serveCommand(): Command {
         allowOrigins: originsByPopulation(options),
         allowHosts: options.allowHost,
         dashboardDir: () => dashboard.request(),
+        logLevel: options.logLevel,
         metadataDays: options.metadataDays,
         keepAggregates: options.aggregates,
-        logLevel: options.logLevel,
         logFormat: options.logFormat,
         ...tracingOf(options),
         ...runsOf(options),

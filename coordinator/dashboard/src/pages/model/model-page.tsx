@@ -1,18 +1,26 @@
 import type { ModelView } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { Link, useSearchParams } from "wouter";
+import { rolloutHref } from "../../addresses.ts";
 import { useDashboard } from "../../data/dashboard-context.ts";
+import { useVersions } from "../../data/use-pages.ts";
+import { formatCompact } from "../../format/numbers.ts";
 import { formatPorts } from "../../format/ports.ts";
+import { ROLLOUT_STATES, rolloutStep } from "../../model/rollout-lines.ts";
 import type { PageProps } from "../../page-entry.ts";
 import { Empty } from "../../ui/empty.tsx";
 import { Loaded } from "../../ui/loaded.tsx";
 import { PageSkeleton } from "../../ui/skeleton.tsx";
 import { HealthCard } from "../../view/health-card.tsx";
-import { ModelCard } from "../../view/model-card.tsx";
-import { RolloutCard } from "../../view/rollout-card.tsx";
-import { VersionsCard } from "../../view/versions-card.tsx";
+import { ChannelsCard } from "./channels-card.tsx";
+import { MetricsSection } from "./metrics-section.tsx";
+import { ModelCard } from "./model-card.tsx";
+import { RetentionCard } from "./retention-card.tsx";
+import { VersionsCard } from "./versions-card.tsx";
+import "./model.css";
 
-/** One model: its versions, what is known of them, and how they fare. */
+/** One model: its versions, what is known of them, what points to them, and how they fare. */
 export function ModelPage({ params: { model: name = "" } }: PageProps): ReactNode {
   const models = useQuery(useDashboard().queries.models());
   return (
@@ -36,19 +44,43 @@ export function ModelPage({ params: { model: name = "" } }: PageProps): ReactNod
 
 function Model({ model }: { readonly model: ModelView }): ReactNode {
   const { queries } = useDashboard();
+  const [search] = useSearchParams();
+  const versions = useVersions(model.name);
   const [rollout] = useQuery(queries.rollouts(model.name)).data ?? [];
+  const asked = Number(search.get("version"));
+  const chosen =
+    Number.isSafeInteger(asked) && asked >= 1 && asked <= model.currentVersion
+      ? asked
+      : model.releasedVersion;
   return (
     <div className="page" data-testid="model" data-model={model.name}>
       <div className="page-head">
         <h1>{model.name}</h1>
         <p className="summary-note">
-          in <code>{formatPorts(model.inputs)}</code>, out <code>{formatPorts(model.outputs)}</code>
+          {formatCompact(model.parameterCount)} parameters, in <code>{formatPorts(model.inputs)}</code>, out{" "}
+          <code>{formatPorts(model.outputs)}</code>
         </p>
       </div>
-      {rollout !== undefined && <RolloutCard view={rollout} />}
+      {rollout !== undefined && (rollout.state === "running" || rollout.state === "paused") && (
+        <Link className="card rollout-line" href={rolloutHref(model.name, rollout.rollout)}>
+          <span className="pill" data-state={rollout.state}>
+            {ROLLOUT_STATES[rollout.state]}
+          </span>
+          <span>
+            Rollout <strong>{rollout.rollout}</strong> tries version{" "}
+            {rollout.arms.map(({ version }) => version).join(", ")} on {rollout.channel}: step{" "}
+            {rolloutStep(rollout)}
+          </span>
+        </Link>
+      )}
+      <div className="columns columns-wide-first">
+        <VersionsCard model={model} versions={versions} chosen={chosen} />
+        <ModelCard model={model.name} version={chosen} newest={model.currentVersion} />
+      </div>
+      <MetricsSection versions={versions.data ?? []} />
       <div className="columns">
-        <VersionsCard model={model.name} current={model.currentVersion} />
-        <ModelCard model={model.name} />
+        <ChannelsCard model={model} />
+        <RetentionCard model={model.name} />
       </div>
       <HealthCard model={model.name} />
     </div>

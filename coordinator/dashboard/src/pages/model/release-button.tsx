@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { ActionButton } from "../ui/action-button.tsx";
+import { ActionButton } from "../../ui/action-button.tsx";
 
 interface Props {
   readonly model: string;

@@ -1,34 +1,40 @@
 import type { ModelCard as Card } from "@tributary/api-client";
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useId, useState } from "react";
-import { useDashboard } from "../data/dashboard-context.ts";
-import { formatFull } from "../format/time.ts";
-import { cardLines } from "../model/card-lines.ts";
-import { LoadError } from "../ui/load-error.tsx";
-import { CardSkeleton } from "../ui/skeleton.tsx";
+import { type ReactNode, useId } from "react";
+import { useLocation } from "wouter";
+import { versionHref } from "../../addresses.ts";
+import { useDashboard } from "../../data/dashboard-context.ts";
+import { formatFull } from "../../format/time.ts";
+import { cardLines } from "../../model/card-lines.ts";
+import { LoadError } from "../../ui/load-error.tsx";
+import { CardSkeleton } from "../../ui/skeleton.tsx";
 
-/** What is known of a version, for whoever is to use it: of what runs, unless another is chosen. */
-export function ModelCard({ model }: { readonly model: string }): ReactNode {
-  const { queries } = useDashboard();
-  const [chosen, setChosen] = useState<number>();
-  const versions = useQuery(queries.versions(model)).data ?? [];
-  const released = useQuery(queries.models()).data?.find(({ name }) => name === model)?.releasedVersion;
-  const version = chosen ?? released;
+interface Props {
+  readonly model: string;
+  readonly version: number;
+  readonly newest: number;
+}
+
+/** What is known of a version, for whoever is to use it; the address says which. */
+export function ModelCard({ model, version, newest }: Props): ReactNode {
+  const [, navigate] = useLocation();
   const field = useId();
-  if (version === undefined) return null;
   return (
     <section className="card stack" aria-labelledby="model-card-title" data-testid="model-card">
       <div className="card-head">
         <h2 id="model-card-title">Model card</h2>
         <label className="card-version" htmlFor={field}>
           Version{" "}
-          <select id={field} value={version} onChange={(event) => setChosen(Number(event.target.value))}>
-            {versions.map((each) => (
-              <option key={each.version} value={each.version}>
-                {each.version}
-              </option>
-            ))}
-          </select>
+          <input
+            id={field}
+            type="number"
+            min={1}
+            max={newest}
+            value={version}
+            onChange={({ target: { valueAsNumber: asked } }) => {
+              if (asked >= 1 && asked <= newest) navigate(versionHref(model, asked), { replace: true });
+            }}
+          />
         </label>
       </div>
       <CardOf key={version} model={model} version={version} />
